@@ -1,0 +1,1 @@
+"""The source API over HTTP: requests, paging, retries, errors, encryption."""

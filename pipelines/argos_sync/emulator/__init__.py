@@ -1,0 +1,1 @@
+"""A stand-in for the source API: a real HTTP server on loopback with every quirk and fault."""

@@ -1,0 +1,1 @@
+"""The dlt source and pipeline: windows, chunks, state, runs."""

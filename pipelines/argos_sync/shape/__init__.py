@@ -1,0 +1,1 @@
+"""From decoded submissions to rows: pure functions, no input or output, no clock."""

@@ -1,0 +1,1 @@
+"""SQL over what has been loaded, on every destination."""
