@@ -1,0 +1,167 @@
+"""Configuration, read dlt's own way: environment, `.dlt/config.toml`, `.dlt/secrets.toml`.
+
+Section `sources.argos`; the names and defaults of its keys are what users rely on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from dlt.common.configuration import configspec, resolve_configuration
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+)
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.runtime.telemetry import stop_telemetry
+from dlt.common.typing import TSecretStrValue
+
+from argos_sync.api.errors import ConfigurationError
+
+SECTIONS = ("sources", "argos")
+REQUEST_TYPES = ("others", "kyc", "aml", "data")
+"""The sections of a submission; `others` is first because it carries `created_at`."""
+
+_CHOICES = {
+    "request_style": ("query", "json"),
+    "encryption": ("off", "ecb", "cbc", "gcm"),
+    "key_derivation": ("truncate", "sha256"),
+}
+_MINIMUM = {
+    "page_size": 1,
+    "lookback_days": 0,
+    "sweep_days": 0,
+    "max_concurrency": 1,
+    "max_requests_per_second": 0.01,
+}
+_DEFAULTS = {
+    "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
+    # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
+    "load": {"delete_completed_jobs": True},
+    "destination": {"duckdb": {"credentials": "duckdb:///argos.duckdb"}},
+}
+_PROVIDER = "argos-sync defaults"
+
+
+@configspec
+class Privacy(BaseConfiguration):
+    """What happens to personal values before anything is written."""
+
+    direct: str = "plain"
+    quasi: str = "plain"
+    key: TSecretStrValue | None = None
+
+
+@configspec
+class Settings(BaseConfiguration):
+    """The keys of section `sources.argos`; build it with `load_settings`, which checks them."""
+
+    api_key: TSecretStrValue = None  # type: ignore[assignment] # how dlt marks a required key
+    base_url: str = "https://rest-api.argosidentity.com/v3"
+    allow_insecure_http: bool = False
+    page_size: int = 500
+    request_style: str = "query"
+    request_types: Any | None = None
+    encryption: str = "off"
+    encryption_key: TSecretStrValue | None = None
+    key_derivation: str = "truncate"
+    lookback_days: int = 7
+    sweep_days: int = 30
+    start_date: str | None = None
+    max_concurrency: int = 4
+    max_requests_per_second: float = 10.0
+    privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that get a walk each, `others` first; empty: one request brings all."""
+        wanted = self.request_types or ()
+        if isinstance(wanted, str):
+            wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
+        return tuple(sorted(map(str.strip, wanted), key=_position))
+
+    @property
+    def first_day(self) -> date | None:
+        """Where the first sync begins; None is all history."""
+        return date.fromisoformat(self.start_date) if self.start_date else None
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read and check the configuration.
+
+    Args:
+        overrides: Values that go before every configuration source.
+
+    Raises:
+        ConfigurationError: A required key is missing, or a value is not among the valid ones.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    try:
+        settings = resolve_configuration(Settings(), sections=SECTIONS, explicit_value=given)
+    except ConfigFieldMissingException as error:
+        missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
+        raise ConfigurationError(
+            f"no value for {missing}",
+            "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
+        ) from None
+    except ConfigurationException as error:
+        # The text of dlt's error repeats the value, which may be a key in the wrong place.
+        name = getattr(error, "field_name", None) or "a key"
+        raise ConfigurationError(
+            f"sources.argos.{name} has a value of the wrong type",
+            "compare it with the configuration table in the README",
+        ) from None
+    _check(settings)
+    return settings
+
+
+def add_defaults() -> None:
+    """Tell dlt what argos-sync wants where no other configuration source says anything.
+
+    For runs of the argos-sync command; a pipeline of somebody else's keeps its own defaults.
+    """
+    context = Container()[PluggableRunContext]
+    if _PROVIDER not in context.providers:
+        # dlt asks providers in order, so the last one only fills gaps.
+        context.providers.add_provider(CustomLoaderDocProvider(_PROVIDER, lambda: _DEFAULTS))
+        # dlt read its runtime section when it was imported, before these defaults were there.
+        stop_telemetry()
+        context.context.initialize_runtime()
+
+
+def _check(settings: Settings) -> None:
+    for name, valid in _CHOICES.items():
+        if getattr(settings, name) not in valid:
+            raise _not_valid(name, f"one of {', '.join(valid)}")
+    for name, least in _MINIMUM.items():
+        if getattr(settings, name) < least:
+            raise _not_valid(name, f"a number of at least {least}")
+    try:
+        _ = settings.first_day
+    except ValueError:
+        raise _not_valid("start_date", "a day as YYYY-MM-DD") from None
+    try:
+        sections = settings.sections
+        readable = not sections or "others" in sections
+    except (ValueError, TypeError):
+        readable = False
+    if not readable:
+        choice = "a list out of kyc, aml, data, others; others is required, it carries created_at"
+        raise _not_valid("request_types", choice)
+    for name in ("direct", "quasi"):
+        if getattr(settings.privacy, name) != "plain":
+            raise _not_valid(f"privacy.{name}", "plain; other ways are not available yet")
+
+
+def _position(section: str) -> int:
+    return REQUEST_TYPES.index(section)
+
+
+def _not_valid(name: str, valid: str) -> ConfigurationError:
+    return ConfigurationError(f"sources.argos.{name} has a value that is not valid", f"use {valid}")

@@ -1,0 +1,67 @@
+"""Which dlt destination a name stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from dlt.common.destination import AnyDestination, Destination
+from dlt.common.destination.capabilities import DestinationCapabilitiesContext
+from dlt.common.schema import Schema
+from dlt.destinations import duckdb
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+
+DUCKDB = "duckdb"
+
+
+def named_destination(name: str) -> AnyDestination:
+    """Return the dlt destination called `name`, as dlt knows it or as `module.factory`."""
+    if name == DUCKDB:
+        return cast("AnyDestination", DuckDb(destination_name=DUCKDB))
+    return cast("AnyDestination", Destination.from_reference(name))
+
+
+class DuckDb(duckdb):
+    """dlt's DuckDB, able to hold a dataset named like its file.
+
+    DuckDB names the catalog after the file, so in `argos.duckdb` the name `argos.submissions`
+    could mean a schema or a catalog and is refused ("Ambiguous reference to catalog or schema").
+    dlt leaves the catalog out of its SQL; this one puts it in where it is needed.
+    """
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        """The client that dlt makes for each step."""
+        return _Client
+
+
+class _Client(DuckDbClient):
+    def __init__(
+        self,
+        schema: Schema,
+        config: DuckDbClientConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ) -> None:
+        super().__init__(schema, config, capabilities)
+        self.sql_client = _SqlClient(
+            self.sql_client.dataset_name,
+            self.sql_client.staging_dataset_name,
+            config.credentials,
+            capabilities,
+        )
+
+
+class _SqlClient(DuckDbSqlClient):
+    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
+        """Return the catalog when leaving it out would be ambiguous."""
+        name = Path(str(getattr(self.credentials, "database", ""))).name.partition(".")[0]
+        if casefold:
+            name = self.capabilities.casefold_identifier(name)
+        if name not in (self.dataset_name, self.staging_dataset_name):
+            return None
+        return self.capabilities.escape_identifier(name) if quote else name
+
+    def warn_if_catalog_equals_dataset_name(self) -> None:
+        """Stay silent: here the names are told apart."""

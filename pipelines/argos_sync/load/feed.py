@@ -1,0 +1,75 @@
+"""Fetching and shaping in a thread of their own, so that they overlap with loading.
+
+httpx runs in an event loop, dlt in the main thread (its contexts belong to the thread that made
+them). Finished chunks pass between the two through a queue of one, which bounds what memory holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from argos_sync.load.chunks import Chunk
+
+Put = Callable[[Chunk], Awaitable[None]]
+
+_END = object()
+
+
+@contextmanager
+def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]:
+    """Run a producer of chunks in a thread and give them out in this one.
+
+    Args:
+        produce: Called in the other thread's event loop; puts chunks, and returns at the end.
+
+    Yields:
+        The chunks. An error of the producer is raised after the chunks it had put before.
+    """
+    chunks: queue.Queue[object] = queue.Queue(maxsize=1)
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+    began = threading.Event()
+
+    async def put(item: object) -> None:
+        while True:
+            with suppress(queue.Full):
+                # A short wait, so that a thread nobody takes from any more can be left.
+                return await asyncio.to_thread(chunks.put, item, timeout=0.2)
+
+    async def work() -> None:
+        try:
+            await produce(put)
+        except Exception as error:  # noqa: BLE001 carried to the other thread and raised there
+            await put(error)
+        else:
+            await put(_END)
+
+    async def cancellable() -> None:
+        task = asyncio.create_task(work())
+        running.append((asyncio.get_running_loop(), task))
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    thread = threading.Thread(
+        target=lambda: asyncio.run(cancellable()), name="argos-fetch", daemon=True
+    )
+    thread.start()
+    try:
+        yield _taken(chunks)
+    finally:
+        began.wait()
+        for loop, task in running:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+def _taken(chunks: queue.Queue[object]) -> Iterator[Chunk]:
+    while isinstance(item := chunks.get(), Chunk):
+        yield item
+    if isinstance(item, Exception):
+        raise item

@@ -1,0 +1,125 @@
+"""The dlt pipeline `argos_sync`, opened so that the warehouse is the only memory it trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.destinations.sql_client import SqlClientBase
+
+from argos_sync.config import add_defaults
+from argos_sync.load.destination import DUCKDB, named_destination
+from argos_sync.load.failures import destination_failures
+from argos_sync.load.source import SOURCE, tables_source
+from argos_sync.load.state import State
+
+PIPELINE = "argos_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run loads to.
+
+    Attributes:
+        destination: Name of a dlt destination.
+        dataset: Dataset (schema) in it.
+        pipelines_dir: Folder of dlt's working directories; None is dlt's own.
+    """
+
+    destination: str = DUCKDB
+    dataset: str = SOURCE
+    pipelines_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """An open pipeline with a connection that is held, so that no other process writes meanwhile.
+
+    Attributes:
+        pipeline: dlt's pipeline.
+        client: dlt's SQL client, connected.
+    """
+
+    pipeline: dlt.Pipeline
+    client: SqlClientBase[Any]
+
+    @property
+    def state(self) -> State:
+        """The source's state, as last committed; a copy."""
+        sources: dict[str, Any] = dict(self.pipeline.state.get("sources", {}))
+        return dict(sources.get(SOURCE, {}))
+
+    def load(self, tables: Mapping[str, pa.Table], update_state: Callable[[State], None]) -> None:
+        """Commit rows and state together.
+
+        Args:
+            tables: Rows by contract table; may be empty, the state is then committed alone.
+            update_state: Changes the source's state.
+
+        Raises:
+            DestinationError: The destination is locked or not reachable.
+            LoadError: The destination refused the rows.
+        """
+        with destination_failures():
+            self.pipeline.run(tables_source(tables, update_state))
+
+
+@contextmanager
+def open_warehouse(target: Target) -> Iterator[Warehouse]:
+    """Open the pipeline and bring it to where the warehouse stands.
+
+    What a killed run left behind is loaded first. Then the working directory is thrown away and
+    made again from the state in the destination: a local state may be of a warehouse that was
+    replaced by a backup since.
+
+    Raises:
+        ConfigurationError: The destination is not known, or its credentials are missing.
+        DestinationError: The destination is locked or not reachable.
+    """
+    add_defaults()
+    with destination_failures():
+        pipeline = _attach(target)
+        # Held to the end of the run: a DuckDB file is locked for as long as it is open.
+        held = pipeline.sql_client()
+        held.open_connection()
+        try:
+            pipeline.sync_destination()
+            if pipeline.has_pending_data:
+                pipeline.run()
+            pipeline = pipeline.drop()
+            pipeline.sync_destination()
+            yield Warehouse(pipeline, held)
+        finally:
+            held.close_connection()
+
+
+def _attach(target: Target) -> dlt.Pipeline:
+    """Return the pipeline in a working directory that belongs to this warehouse alone.
+
+    A package that a killed run left behind must never be loaded into another warehouse, so the
+    directory is named after the address of the destination (dlt's own text of it has no
+    credentials).
+    """
+    destination = named_destination(target.destination)
+    probe = dlt.pipeline(
+        PIPELINE, destination=destination, dataset_name=target.dataset, pipelines_dir=_base(target)
+    )
+    address = f"{target.destination} {probe.destination_client().config} {target.dataset}"
+    name = blake2b(address.encode(), digest_size=8).hexdigest()
+    return dlt.pipeline(
+        PIPELINE,
+        destination=destination,
+        dataset_name=target.dataset,
+        pipelines_dir=str(Path(_base(target)) / name),
+    )
+
+
+def _base(target: Target) -> str:
+    return str(Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute())

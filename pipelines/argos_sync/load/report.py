@@ -1,0 +1,53 @@
+"""What a run has done: the numbers of `sync_runs`, of the JSON summary and of the progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(slots=True)
+class RunReport:
+    """One run; the attributes are the columns of `sync_runs`."""
+
+    run_id: str
+    command: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    windows: int = 0
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    submissions_fetched: int = 0
+    submissions_new: int = 0
+    submissions_changed: int = 0
+    submissions_unchanged: int = 0
+    submissions_deleted: int = 0
+    issues: int = 0
+    exit_status: int | None = None
+    error: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of `sync_runs`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+class Progress(Protocol):
+    """Told what a run is doing; called from the thread that fetches and from the one that loads."""
+
+    def fetched(self, task: str, items: int) -> None:
+        """Note a page of a task."""
+
+    def loaded(self, report: RunReport, rows: int) -> None:
+        """Note a chunk, with the rows it brought over all tables."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def fetched(self, task: str, items: int) -> None:
+        """Do nothing."""
+
+    def loaded(self, report: RunReport, rows: int) -> None:
+        """Do nothing."""

@@ -1,0 +1,171 @@
+"""One run: from tasks to committed chunks, and the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from argos_sync.api import ArgosClient
+from argos_sync.api.errors import ArgosError
+from argos_sync.load.changes import compare, quarantine_ids, submission_ids
+from argos_sync.load.chunks import Chunk, ChunkBuilder
+from argos_sync.load.failures import destination_failures
+from argos_sync.load.feed import Put, feed
+from argos_sync.load.fetching import Task, TaskPage, read_all
+from argos_sync.load.known import known_hashes, known_quarantine, touch
+from argos_sync.load.pipeline import Warehouse
+from argos_sync.load.report import Progress, RunReport
+from argos_sync.load.state import Plan, State, store_plan
+from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.contract import RUNS, WINDOWS, load_contract
+from argos_sync.shape.values import to_json
+
+Clock = Callable[[], datetime]
+"""Returns the moment, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to read from the API and how.
+
+    Attributes:
+        tasks: What to read.
+        sections: `request_type`s to walk; empty for all in one request.
+        wanted: Whether a submission created at that moment is kept.
+        concurrency: Tasks read at once.
+    """
+
+    tasks: Sequence[Task]
+    sections: Sequence[str]
+    wanted: Callable[[datetime], bool]
+    concurrency: int
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a command that loads.
+
+    Attributes:
+        warehouse: Where it loads to.
+        client: Makes a client; called in the thread that fetches.
+        report: What it has done so far.
+        progress: Told about it.
+        clock: Injected, so that tests own the time.
+    """
+
+    warehouse: Warehouse
+    client: Callable[[], ArgosClient]
+    report: RunReport
+    progress: Progress
+    clock: Clock
+
+    def read(self, reading: Reading, plan: Plan | None = None) -> None:
+        """Read and load until all tasks are done, chunk by chunk.
+
+        Args:
+            reading: What to read.
+            plan: Whose progress is committed with each chunk; None when nothing is resumable.
+
+        Raises:
+            ArgosError: What was committed before stays; the next run goes on from there.
+        """
+        if not reading.tasks:
+            return
+
+        async def produce(put: Put) -> None:
+            builder = ChunkBuilder(self.report.run_id, reading.wanted)
+
+            async def deliver(page: TaskPage) -> None:
+                self.progress.fetched(page.task.name, len(page.items))
+                for chunk in builder.add(page, self.clock()):
+                    await put(chunk)
+
+            async with self.client() as client:
+                try:
+                    await read_all(
+                        client,
+                        reading.tasks,
+                        sections=reading.sections,
+                        concurrency=reading.concurrency,
+                        deliver=deliver,
+                    )
+                finally:
+                    self.report.requests += client.stats.requests
+                    self.report.retries += client.stats.retries
+                    self.report.pages += client.stats.pages
+                for chunk in builder.take():
+                    await put(chunk)
+
+        with feed(produce) as chunks:
+            for chunk in chunks:
+                plan = self._load(chunk, plan)
+
+    def finish(self, error: ArgosError | None = None) -> None:
+        """Record how the run ended, as far as the warehouse can still be written to."""
+        self.report.ended_at = self.clock()
+        self.report.exit_status = error.exit_code if error else 0
+        self.report.error = type(error).__name__ if error else None
+        with suppress(ArgosError) if error else destination_failures():
+            self.warehouse.load({RUNS: self._run_row()}, _keep_state)
+
+    def _load(self, chunk: Chunk, plan: Plan | None) -> Plan | None:
+        with destination_failures():
+            client = self.warehouse.client
+            known = known_hashes(client, submission_ids(chunk.tables))
+            quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
+        changes = compare(chunk.tables, known, quarantined)
+        self._count(chunk, changes.new, changes.changed, len(changes.unchanged))
+        tables = changes.tables | {RUNS: self._run_row()}
+        update_state: Callable[[State], None] = _keep_state
+        if plan is not None:
+            plan = plan.after(chunk.progress)
+            tables[WINDOWS] = self._window_rows(plan, chunk)
+            update_state = _storing(plan)
+        self.warehouse.load(tables, update_state)
+        with destination_failures():
+            touch(self.warehouse.client, changes.unchanged, self.clock())
+        self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
+        return plan
+
+    def _count(self, chunk: Chunk, new: int, changed: int, unchanged: int) -> None:
+        self.report.submissions_fetched += chunk.submissions
+        self.report.submissions_new += new
+        self.report.submissions_changed += changed
+        self.report.submissions_unchanged += unchanged
+        self.report.issues += chunk.issues
+        self.report.windows += sum(progress.done for progress in chunk.progress.values())
+
+    def _run_row(self) -> pa.Table:
+        schema = arrow_schema(load_contract()[RUNS])
+        return pa.Table.from_pylist([self.report.row()], schema=schema)
+
+    def _window_rows(self, plan: Plan, chunk: Chunk) -> pa.Table:
+        rows = []
+        for name in chunk.progress:
+            window, progress = plan.windows[name]
+            rows.append(
+                {
+                    "window_id": name,
+                    "run_id": self.report.run_id,
+                    "command": self.report.command,
+                    "window_from": window.start,
+                    "window_to": window.end,
+                    "state": "done" if progress.done else "running",
+                    "page_key": to_json(progress.cursor) if progress.cursor else None,
+                    "rows_loaded": progress.rows,
+                    "finished_at": self.clock() if progress.done else None,
+                }
+            )
+        return pa.Table.from_pylist(rows, schema=arrow_schema(load_contract()[WINDOWS]))
+
+
+def _keep_state(_: State) -> None:
+    """Change nothing."""
+
+
+def _storing(plan: Plan) -> Callable[[State], None]:
+    return lambda state: store_plan(state, plan)

@@ -1,0 +1,174 @@
+"""The table contract in `schemas/`, read once: the single source of every column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import yaml
+
+ColumnType = Literal["text", "timestamp", "date", "double", "bigint", "bool", "json"]
+PrivacyClass = Literal["direct", "quasi", "none"]
+
+SUBMISSIONS = "submissions"
+QUARANTINE = "quarantine"
+ISSUES = "sync_issues"
+RUNS = "sync_runs"
+WINDOWS = "sync_windows"
+
+ITEM = "[i]"
+"""How an API path marks the entries of a list, as the API's own page writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of one table.
+
+    Attributes:
+        name: Column name in the warehouse.
+        type: dlt data type.
+        privacy: `direct` and `quasi` identify a person, `none` does not.
+        meaning: One line from the API's field table.
+        path: API path of the value; None for a column made here.
+        nullable: Whether the column may be empty.
+        url: Whether the value is an image URL, whose query part may differ on every fetch.
+    """
+
+    name: str
+    type: ColumnType
+    privacy: PrivacyClass
+    meaning: str
+    path: str | None = None
+    nullable: bool = True
+    url: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: a YAML file of `schemas/`.
+
+    Attributes:
+        name: Table name in the warehouse.
+        description: One line.
+        key: Columns that identify a row.
+        columns: All columns in order.
+        section: `request_type` that carries the table's root; None for tables not from the API.
+        root: API path of the object (or list of objects) a row is made from; "" is the submission.
+    """
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    section: str | None = None
+    root: str | None = None
+
+    @cached_property
+    def column(self) -> dict[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def api_columns(self) -> tuple[Column, ...]:
+        """Columns read from the row's API object: not the submission's id, not made here."""
+        own_id = () if self.name == SUBMISSIONS else ("submission_id",)
+        return tuple(c for c in self.columns if c.path is not None and c.name not in own_id)
+
+    @cached_property
+    def index_columns(self) -> tuple[str, ...]:
+        """The key's columns that hold positions in the API's lists, outermost first."""
+        return self.key[1:] if self.from_api else ()
+
+    @property
+    def from_api(self) -> bool:
+        """Whether rows come from the API's submissions."""
+        return self.root is not None
+
+    @cached_property
+    def from_scalars(self) -> bool:
+        """Whether a row is one position of parallel lists of scalars (comment, commentCode)."""
+        return any(c.path is not None and c.path.endswith(ITEM) for c in self.api_columns)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """All tables by name, the submissions first and parents before children."""
+
+    tables: dict[str, Table]
+
+    def __getitem__(self, name: str) -> Table:
+        """Return the table called `name`; KeyError when the contract has none."""
+        return self.tables[name]
+
+    @cached_property
+    def api_tables(self) -> tuple[Table, ...]:
+        """Tables filled from the API's submissions."""
+        return tuple(table for table in self.tables.values() if table.from_api)
+
+    @cached_property
+    def known_keys(self) -> dict[str, frozenset[str]]:
+        """Keys the contract knows of each API object, by the object's path."""
+        known: dict[str, set[str]] = {"": {"submission_id"}}
+        for table in self.api_tables:
+            for path in filter(None, [table.root, *(c.path for c in table.api_columns)]):
+                parts = path.split(".")
+                for depth, part in enumerate(parts):
+                    known.setdefault(".".join(parts[:depth]), set()).add(part.removesuffix(ITEM))
+        return {path: frozenset(keys) for path, keys in known.items()}
+
+
+def schemas_folder() -> Path:
+    """Return the folder of the YAML files: inside the wheel, or beside the sources.
+
+    An editable install leaves `schemas/` at the top of the checkout; a wheel carries it inside
+    the package (`force-include` in pyproject.toml).
+    """
+    package = Path(__file__).parents[1]
+    installed = package / "schemas"
+    return installed if installed.is_dir() else package.parents[1] / "schemas"
+
+
+@cache
+def load_contract() -> Contract:
+    """Read every table of `schemas/`, once a process."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    documents = [
+        yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 a safe loader
+        for path in sorted(schemas_folder().glob("*.yaml"))
+    ]
+    tables = sorted(map(_table, documents), key=_parents_first)
+    return Contract({table.name: table for table in tables})
+
+
+def identifier(name: str) -> str:
+    """Return a field name fit for a report, or `*` for one that may itself be personal.
+
+    Names of unknown fields come from the API's free-form objects and can be anything, an email
+    address included; only what looks like an identifier is repeated.
+    """
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name) else "*"
+
+
+def _table(document: dict[str, Any]) -> Table:
+    columns = tuple(Column(name=name, **spec) for name, spec in document["columns"].items())
+    return Table(
+        name=document["table"],
+        description=document["description"],
+        key=tuple(document["key"]),
+        columns=columns,
+        section=document.get("section"),
+        root=cast("str | None", document.get("root")),
+    )
+
+
+def _parents_first(table: Table) -> tuple[bool, int, bool, str]:
+    root = table.root if table.root is not None else "\uffff"
+    return (
+        table.name != SUBMISSIONS,
+        root.count(".") if table.from_api else 99,
+        table.from_scalars,
+        table.name,
+    )

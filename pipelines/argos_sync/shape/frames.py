@@ -1,0 +1,162 @@
+"""The rows a table gets from a page, before their values are read.
+
+A frame is a table under construction: for each row the API object it is made from and its
+positions in the API's lists. What cannot be part of any row is noted in the parent's `extras`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from argos_sync.shape.contract import ITEM, SUBMISSIONS, Contract, Table
+from argos_sync.shape.values import is_absent
+
+Object = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Frame:
+    """Rows of one table.
+
+    Attributes:
+        table: The table's contract.
+        parents: For each row, its row in the submissions frame.
+        positions: For each row, its positions in the API's lists, outermost first.
+        objects: For each row, the API object its values are read from.
+        extras: For some rows, what has no column, by concrete API path.
+        problems: Row, reportable API path and problem of each entry of `extras`.
+    """
+
+    table: Table
+    parents: list[int] = field(default_factory=list)
+    positions: list[tuple[int, ...]] = field(default_factory=list)
+    objects: list[Object] = field(default_factory=list)
+    extras: dict[int, Object] = field(default_factory=dict)
+    problems: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add(self, parent: int, positions: tuple[int, ...], item: Object) -> None:
+        """Append a row."""
+        self.parents.append(parent)
+        self.positions.append(positions)
+        self.objects.append(item)
+
+    def keep(
+        self, row: int, path: str, value: Any, problem: str, reported: str | None = None
+    ) -> None:
+        """Keep a value that has no column under its concrete API path.
+
+        Args:
+            row: Row of this frame.
+            path: Where the API had it, positions included.
+            value: The decoded JSON value as it came.
+            problem: Why it has no column.
+            reported: The path as reports may show it, when `path` itself may be personal.
+        """
+        self.extras.setdefault(row, {})[path] = value
+        self.problems.append((row, reported or path, problem))
+
+
+def build_frames(submissions: Sequence[Object], contract: Contract) -> dict[str, Frame]:
+    """Split submissions into the rows of every API table.
+
+    Args:
+        submissions: Decoded submissions with a usable id and `created_at`.
+        contract: The table contract.
+
+    Returns:
+        A frame for each API table by name, parents first; frames may be empty.
+    """
+    frames: dict[str, Frame] = {}
+    holders: dict[str, Frame] = {}
+    for table in contract.api_tables:
+        frame = Frame(table)
+        frames[table.name] = frame
+        if table.name == SUBMISSIONS:
+            for row, submission in enumerate(submissions):
+                frame.add(row, (), submission)
+        elif table.root == "":
+            _fill_from_top(frame, submissions)
+        elif table.from_scalars:
+            _fill_from_scalar_lists(frame, holders[table.root or ""])
+        else:
+            _fill_from_objects(frame, *_holder(table.root or "", holders))
+        if not table.from_scalars:
+            holders.setdefault(table.root or "", frame)
+    return frames
+
+
+def at(path: str, positions: Sequence[int]) -> str:
+    """Return an API path with each `[i]` replaced by the position it stands for."""
+    for position in positions:
+        path = path.replace(ITEM, f"[{position}]", 1)
+    return path
+
+
+def as_object(value: Any) -> Object | None:
+    """Return the object that `value` is, alone or as the only entry of a list; else None."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, dict) else None
+
+
+def _holder(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
+    """Return the frame whose objects hold `root`, and the key it is held under."""
+    path, _, key = root.rpartition(".")
+    return holders[path], key
+
+
+def _fill_from_top(frame: Frame, submissions: Sequence[Object]) -> None:
+    """Give a row to each submission that has anything for this table."""
+    keys = {(c.path or "").partition(".")[0] for c in frame.table.api_columns}
+    for row, submission in enumerate(submissions):
+        if any(not is_absent(submission.get(key)) for key in keys):
+            frame.add(row, (), submission)
+
+
+def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
+    """Give a row to each object under a key: a section, or the entries of a list."""
+    root = frame.table.root or ""
+    key = last_step.removesuffix(ITEM)
+    is_list = last_step.endswith(ITEM)
+    for row, item in enumerate(holder.objects):
+        value = item.get(key)
+        if is_absent(value):
+            continue
+        parent, positions = holder.parents[row], holder.positions[row]
+        if is_list and isinstance(value, list):
+            for position, entry in enumerate(value):
+                if isinstance(entry, dict) and entry:
+                    frame.add(parent, (*positions, position), entry)
+                elif not is_absent(entry):
+                    path = at(root, (*positions, position))
+                    holder.keep(row, path, entry, "not an object")
+        elif (single := as_object(value)) is not None:
+            frame.add(parent, (*positions, 0) if is_list else positions, single)
+        else:
+            problem = "not a list of objects" if is_list else "not an object"
+            holder.keep(row, at(root.removesuffix(ITEM), positions), value, problem)
+
+
+def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:
+    """Give a row to each position of parallel lists of scalars (comment, commentCode)."""
+    keys = [(c.path or "").rpartition(".")[2].removesuffix(ITEM) for c in frame.table.api_columns]
+    for row, item in enumerate(holder.objects):
+        lists = [_as_list(item.get(key)) for key in keys]
+        for position in range(max(map(len, lists))):
+            entry = dict(_present(keys, lists, position))
+            if entry:
+                frame.add(holder.parents[row], (*holder.positions[row], position), entry)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return [] if is_absent(value) else [value]
+
+
+def _present(keys: list[str], lists: list[list[Any]], position: int) -> Iterator[tuple[str, Any]]:
+    for key, values in zip(keys, lists, strict=True):
+        if position < len(values) and not is_absent(values[position]):
+            yield key, values[position]

@@ -1,0 +1,101 @@
+"""What makes a submission usable, and what makes it differ from what it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from argos_sync.shape.contract import ITEM, load_contract
+from argos_sync.shape.values import MisfitError, is_absent, to_text, to_timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A usable submission's key and its moment of creation (UTC)."""
+
+    submission_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why an object cannot become rows.
+
+    Attributes:
+        path: `submission_id` or `created_at`; "" when it is no object at all.
+        reason: One line without the value.
+    """
+
+    path: str
+    reason: str
+
+
+def identify(item: Any) -> Identity | Unusable:
+    """Return a submission's identity, or why it has none.
+
+    Args:
+        item: One decoded entry of the API's `Items`.
+    """
+    if not isinstance(item, dict):
+        return Unusable("", "not an object")
+    try:
+        submission_id = _required(item, "submission_id", to_text)
+    except MisfitError as misfit:
+        return Unusable("submission_id", str(misfit))
+    try:
+        return Identity(submission_id, _required(item, "created_at", to_timestamp))
+    except MisfitError as misfit:
+        return Unusable("created_at", str(misfit))
+
+
+def content_hash(item: Any, key: bytes = b"") -> str:
+    """Return a hash that differs when the content differs.
+
+    The order of keys does not count, nor does the query part of image URLs: they may be signed
+    afresh on every fetch (API page, "Timestamps and values").
+
+    Args:
+        item: One decoded entry of the API's `Items`.
+        key: At most 64 bytes; with a key the hash tells nothing to who does not have it.
+    """
+    for steps in _image_paths():
+        item = _without_query(item, steps)
+    try:
+        canonical = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
+        canonical = json.dumps(item, sort_keys=True).encode()
+    return blake2b(canonical, digest_size=16, key=key).hexdigest()
+
+
+def _required(item: dict[str, Any], key: str, convert: Callable[[Any], Any]) -> Any:
+    value = item.get(key)
+    if is_absent(value):
+        raise MisfitError("missing")
+    return convert(value)
+
+
+@cache
+def _image_paths() -> tuple[tuple[str, ...], ...]:
+    columns = (c for table in load_contract().api_tables for c in table.columns if c.url)
+    return tuple(tuple(column.path.split(".")) for column in columns if column.path)
+
+
+def _without_query(value: Any, steps: tuple[str, ...]) -> Any:
+    if not steps:
+        return value.partition("?")[0] if isinstance(value, str) else value
+    key, rest = steps[0].removesuffix(ITEM), steps[1:]
+    if not isinstance(value, dict) or key not in value:
+        return value
+    child = value[key]
+    is_list = steps[0].endswith(ITEM) and isinstance(child, list)
+    bare = (
+        [_without_query(entry, rest) for entry in child] if is_list else _without_query(child, rest)
+    )
+    return {**value, key: bare}

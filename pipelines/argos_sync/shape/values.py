@@ -1,0 +1,176 @@
+"""One value at a time: what the API sends, as the type the contract asks for.
+
+The rules are those of the API page: numbers may come as text, absent things as a missing key,
+`null`, `{}`, `""` or `"N/A"`; timestamps as `YYYY-MM-DD-HH-MM-SS-ZZZ` or ISO 8601, always UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+ABSENT_TEXTS = ("", "N/A")
+
+_INT64 = 2**63
+_INTEGER = re.compile(r"\s*([+-]?\d{1,19})(?:\.0*)?\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
+_VENDOR_TIME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)(?:-(\d{1,3}))?", re.ASCII)
+_ISO_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?\s?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class MisfitError(ValueError):
+    """A value does not fit its column; the text says why and never shows the value."""
+
+
+def is_absent(value: Any) -> bool:
+    """Whether the API means "nothing" by `value` (API page, "Timestamps and values")."""
+    return value is None or (isinstance(value, str | dict | list) and (not value or value == "N/A"))
+
+
+def to_text(value: Any) -> str:
+    """Return a scalar as text.
+
+    Raises:
+        MisfitError: `value` is an object or a list, holds characters that warehouses refuse
+            (NUL, lone surrogates), or is a number the JSON decoder could not keep exactly.
+    """
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            raise MisfitError("text with characters that cannot be stored")
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        # Integers beyond 64 bits reach us as floats: their last digits are gone.
+        if not math.isfinite(value) or abs(value) >= _INT64:
+            raise MisfitError("number too large to be exact")
+        return repr(value)
+    raise MisfitError(f"not a text but {_kind(value)}")
+
+
+def to_bigint(value: Any) -> int:
+    """Return a whole number within 64 bits; raises MisfitError for anything else."""
+    number: int | None = None
+    if isinstance(value, str) and (match := _INTEGER.fullmatch(value)):
+        number = int(match[1])
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    if number is None:
+        raise MisfitError(f"not a whole number but {_kind(value)}")
+    if not -_INT64 <= number < _INT64:
+        raise MisfitError("whole number beyond 64 bits")
+    return number
+
+
+def to_double(value: Any) -> float:
+    """Return a finite number; raises MisfitError for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+        raise MisfitError("number too large")
+    raise MisfitError(f"not a number but {_kind(value)}")
+
+
+def to_date(value: Any) -> date:
+    """Return a calendar day from `YYYY-MM-DD`, also with a midnight behind it.
+
+    Raises:
+        MisfitError: Any other text, or a day the calendar does not have.
+    """
+    match = _DATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise MisfitError(f"not a date (YYYY-MM-DD) but {_kind(value)}")
+    try:
+        return date.fromisoformat(match[1])
+    except ValueError:
+        raise MisfitError("not a day of the calendar") from None
+
+
+def to_timestamp(value: Any) -> datetime:
+    """Return a moment in UTC from the vendor's form or ISO 8601; without a zone it is UTC.
+
+    Raises:
+        MisfitError: Any other text, or a moment the calendar does not have.
+    """
+    if not isinstance(value, str):
+        raise MisfitError(f"not a timestamp but {_kind(value)}")
+    try:
+        if match := _VENDOR_TIME.fullmatch(value):
+            day, hour, minute, second, millisecond = match.groups()
+            moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}+00:00")
+            return moment + timedelta(milliseconds=int(millisecond or 0))
+        if _ISO_TIME.fullmatch(value):
+            moment = datetime.fromisoformat(value.replace(",", ".").replace(" Z", "Z"))
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MisfitError("not a moment of the calendar") from None
+    raise MisfitError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
+
+
+def to_bool(value: Any) -> bool:
+    """Return a truth value, also from the texts `true` and `false`."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise MisfitError(f"not true or false but {_kind(value)}")
+
+
+def to_json(value: Any) -> str:
+    r"""Return any JSON value as JSON text that every warehouse takes.
+
+    NUL and lone surrogates are legal in JSON, but PostgreSQL's jsonb refuses them: they are
+    kept readable, as the six characters `\u0000`.
+    """
+    try:
+        text = orjson.dumps(value).decode()
+    except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(_storable(value)).decode() if "\\u0000" in text else text
+
+
+CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "text": to_text,
+    "bigint": to_bigint,
+    "double": to_double,
+    "date": to_date,
+    "timestamp": to_timestamp,
+    "bool": to_bool,
+    "json": to_json,
+}
+"""What each column type is read with."""
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return value
+
+
+def _kind(value: Any) -> str:
+    kinds = {str: "a text", bool: "a truth value", dict: "an object", list: "a list"}
+    return kinds.get(type(value), "a number")
