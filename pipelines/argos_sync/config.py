@@ -43,7 +43,8 @@ _MINIMUM = {
 _DEFAULTS = {
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
     # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
-    "load": {"delete_completed_jobs": True},
+    # The same goes for the staging tables that a load leaves behind.
+    "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
     "destination": {"duckdb": {"credentials": "duckdb:///argos.duckdb"}},
 }
 _PROVIDER = "argos-sync defaults"

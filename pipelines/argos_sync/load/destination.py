@@ -16,10 +16,16 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 DUCKDB = "duckdb"
 
 
-def named_destination(name: str) -> AnyDestination:
-    """Return the dlt destination called `name`, as dlt knows it or as `module.factory`."""
+def named_destination(name: str, file: str | None = None) -> AnyDestination:
+    """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
+
+    Args:
+        name: Name of a destination.
+        file: DuckDB file that goes before the configured one.
+    """
     if name == DUCKDB:
-        return cast("AnyDestination", DuckDb(destination_name=DUCKDB))
+        explicit = {"credentials": f"duckdb:///{file}"} if file else {}
+        return cast("AnyDestination", DuckDb(destination_name=DUCKDB, **explicit))
     return cast("AnyDestination", Destination.from_reference(name))
 
 

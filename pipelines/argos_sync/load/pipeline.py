@@ -7,16 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
+from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import DUCKDB, named_destination
-from argos_sync.load.failures import destination_failures
+from argos_sync.load.failures import DestinationError, destination_failures
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
 
@@ -31,11 +36,13 @@ class Target:
         destination: Name of a dlt destination.
         dataset: Dataset (schema) in it.
         pipelines_dir: Folder of dlt's working directories; None is dlt's own.
+        file: DuckDB file that goes before the configured one.
     """
 
     destination: str = DUCKDB
     dataset: str = SOURCE
     pipelines_dir: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,19 @@ class Warehouse:
             self.pipeline.run(tables_source(tables, update_state))
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A warehouse open for reading.
+
+    Attributes:
+        client: dlt's SQL client, connected.
+        state: The source's state, as last committed.
+    """
+
+    client: SqlClientBase[Any]
+    state: State
+
+
 @contextmanager
 def open_warehouse(target: Target) -> Iterator[Warehouse]:
     """Open the pipeline and bring it to where the warehouse stands.
@@ -100,6 +120,38 @@ def open_warehouse(target: Target) -> Iterator[Warehouse]:
             held.close_connection()
 
 
+@contextmanager
+def look_into(target: Target) -> Iterator[View]:
+    """Open the warehouse for reading; nothing is created or changed.
+
+    Raises:
+        ConfigurationError: The destination is not known, or its credentials are missing.
+        DestinationError: There is none yet, or it is locked or not reachable.
+    """
+    add_defaults()
+    with destination_failures():
+        client = cast("SqlJobClientBase", _attach(target).destination_client())
+        if isinstance(client, DuckDbClient):
+            file = client.config.credentials.database
+            if not Path(file).exists():
+                raise DestinationError(
+                    f"there is no DuckDB file at {file}",
+                    "load something first, or name another file",
+                )
+            client.config.credentials.read_only = True
+        with client:
+            yield View(client.sql_client, _committed_state(client))
+
+
+def _committed_state(client: SqlJobClientBase) -> State:
+    try:
+        stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
+    except DestinationUndefinedEntity:
+        return {}
+    sources: dict[str, Any] = dict((stored or {}).get("sources", {}))
+    return dict(sources.get(SOURCE, {}))
+
+
 def _attach(target: Target) -> dlt.Pipeline:
     """Return the pipeline in a working directory that belongs to this warehouse alone.
 
@@ -107,7 +159,7 @@ def _attach(target: Target) -> dlt.Pipeline:
     directory is named after the address of the destination (dlt's own text of it has no
     credentials).
     """
-    destination = named_destination(target.destination)
+    destination = named_destination(target.destination, target.file)
     probe = dlt.pipeline(
         PIPELINE, destination=destination, dataset_name=target.dataset, pipelines_dir=_base(target)
     )

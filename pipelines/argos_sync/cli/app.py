@@ -1,0 +1,52 @@
+"""The command `argos-sync`: every command in one place, its work imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from argos_sync.cli import failures, loading, looking
+from argos_sync.cli.common import command
+from argos_sync.cli.demo import demo
+from argos_sync.cli.emulator import emulator
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="ARGOS Identity ID Check submissions in a warehouse: correct, private, fast.",
+)
+
+for function in (
+    demo,
+    loading.sync,
+    loading.backfill,
+    loading.refresh,
+    looking.status,
+    looking.doctor,
+    emulator,
+):
+    app.command(function.__name__)(command(function))
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from argos_sync import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    arguments = sys.argv[1:]
+    verbose = "-v" in arguments or "--verbose" in arguments
+    sys.exit(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))

@@ -1,0 +1,88 @@
+"""What every command shares: its common options, its errors, its output."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from argos_sync.load.commands import Context
+    from argos_sync.load.pipeline import Target
+
+log = logging.getLogger("argos_sync")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options every command takes."""
+
+    destination: Annotated[
+        str, typer.Option(metavar="NAME", help="dlt destination, such as duckdb or postgres.")
+    ] = "duckdb"
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")
+    ] = "argos"
+    pipelines_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Working folder; dlt's own when left out.")
+    ] = None
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout, logs on stderr.")
+    ] = False
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="More log lines, and where an error arose.")
+    ] = False
+
+    @property
+    def target(self) -> Target:
+        """Where to load to."""
+        from argos_sync.load.pipeline import Target
+
+        return Target(self.destination, self.dataset, self.pipelines_dir)
+
+    def context(self, overrides: Mapping[str, Any] | None = None) -> Context:
+        """Return what a loading command needs, with progress fit for where it runs."""
+        from argos_sync.cli.progress import watch
+        from argos_sync.config import load_settings
+        from argos_sync.load.commands import Context
+
+        return Context(load_settings(overrides), self.target, watch())
+
+    def show(self, summary: Mapping[str, Any], text: str) -> None:
+        """Print the result: the summary as JSON, or the text for a person."""
+        typer.echo(json.dumps(summary, default=str, ensure_ascii=False) if self.as_json else text)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the common options and the one way of ending.
+
+    Args:
+        function: Takes `Common` first, then its own options.
+    """
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    shared = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(Common, eval_str=True).parameters.values()
+    ]
+    names = [parameter.name for parameter in shared]
+
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        common = Common(**{name: options.pop(name) for name in names})
+        logging.basicConfig(
+            stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
+        )
+        log.setLevel(logging.DEBUG if common.verbose else logging.INFO)
+        function(common, **options)
+
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    run.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined] # read by typer
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    return run

@@ -1,0 +1,95 @@
+"""`argos-sync demo`: the whole way from a stand-in API to tables, in one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from argos_sync.cli.common import Common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlt.destinations.sql_client import SqlClientBase
+
+FILE = "argos_demo.duckdb"
+
+QUERIES = {
+    "KYC results by reviewer": """
+        SELECT k.result, s.reviewer, COUNT(*) AS submissions
+        FROM submissions AS s JOIN kyc AS k USING (submission_id)
+        GROUP BY ALL ORDER BY submissions DESC, result, reviewer LIMIT 8""",
+    "Approved although an AML match is of high risk": """
+        SELECT s.submission_id, p.nationality, a.current_status, MAX(m.score) AS highest_score
+        FROM submissions AS s JOIN kyc AS k USING (submission_id)
+        JOIN applicants AS p USING (submission_id) JOIN aml AS a USING (submission_id)
+        JOIN matches AS m USING (submission_id)
+        WHERE k.result = 'approved' AND m.risk_level = 'HIGH'
+        GROUP BY ALL ORDER BY highest_score DESC, submission_id LIMIT 5""",
+    "Why attempts are repeated": """
+        SELECT r.retry_code, COUNT(*) AS retries, ROUND(AVG(t.liveness_score), 3) AS mean_liveness
+        FROM attempt_retries AS r JOIN attempts AS t USING (submission_id, attempt_index)
+        GROUP BY ALL ORDER BY retries DESC, retry_code LIMIT 5""",
+}
+"""Shown with their results; tables without a schema, as after `USE argos.argos`."""
+
+
+def demo(
+    common: Common,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many submissions.")] = 500,
+) -> None:
+    """Sync a bundled stand-in API into a DuckDB file of its own and show what landed."""
+    import tempfile
+    from dataclasses import replace
+    from pathlib import Path
+
+    from argos_sync.emulator import Emulator, generate
+    from argos_sync.load import commands
+    from argos_sync.load.pipeline import look_into
+    from argos_sync.warehouse.overview import overview
+
+    # Made-up people must not get among real ones: the demo has a file of its own.
+    Path(FILE).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder, Emulator(generate(count)) as api:
+        working = common.pipelines_dir or folder
+        target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=working)
+        made_up = {"api_key": "demo", "base_url": api.base_url, "request_types": ""}
+        report = commands.sync(replace(common.context(made_up), target=target))
+        with look_into(target) as warehouse:
+            rows = overview(warehouse.client).rows
+            results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
+    summary = {"file": FILE, "run": report.row(), "rows": rows, "queries": results}
+    common.show(summary, _text(report.submissions_fetched, rows, results))
+
+
+def _ask(client: SqlClientBase[Any], sql: str) -> list[dict[str, Any]]:
+    with client.execute_query(sql) as cursor:
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _text(fetched: int, rows: dict[str, int], results: dict[str, list[dict[str, Any]]]) -> str:
+    from textwrap import dedent
+
+    blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
+    blocks.append(_table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
+    for title, found in results.items():
+        blocks.append(f"-- {title}{dedent(QUERIES[title])}")
+        names = list(found[0]) if found else ["no rows"]
+        blocks.append(_table(names, [[str(row[name]) for name in names] for row in found]))
+    blocks.append(f"Look further: duckdb {FILE}, then USE argos_demo.argos;")
+    return "\n".join(blocks)
+
+
+def _table(names: list[str], rows: Sequence[Sequence[str]]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()

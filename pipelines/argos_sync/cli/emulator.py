@@ -1,0 +1,226 @@
+"""`argos-sync emulator`: the bundled stand-in API, until it is stopped."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import typer
+
+_API = "What the API leaves undocumented"
+_FAULTS = "Faults, as shares of all requests"
+
+
+def _rate(fault: str) -> typer.models.OptionInfo:
+    """An option for the share of requests that meet a fault."""
+    option: typer.models.OptionInfo = typer.Option(
+        min=0, max=1, help=fault, rich_help_panel=_FAULTS
+    )
+    return option
+
+
+def emulator(
+    *,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")],
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=0, help="How many submissions.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Same seed, same data and same faults.")] = 0,
+    messy: Annotated[
+        bool, typer.Option("--messy", help="Bend the data in the ways the API's answers vary.")
+    ] = False,
+    unencodable: Annotated[
+        bool, typer.Option("--unencodable", help="Add lone surrogates and NUL characters.")
+    ] = False,
+    broken: Annotated[
+        bool, typer.Option("--broken", help="Spoil some submissions so that they cannot be loaded.")
+    ] = False,
+    start_date: Annotated[
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], show_default="2025-01-01", help="First day of created_at (UTC)."
+        ),
+    ] = datetime(2025, 1, 1),  # noqa: DTZ001 a day
+    end_date: Annotated[
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], show_default="2025-12-31", help="Last day of created_at (UTC)."
+        ),
+    ] = datetime(2025, 12, 31),  # noqa: DTZ001 a day
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="ARGOS_EMULATOR_API_KEY", help="The only valid key; unset: any."),
+    ] = None,
+    ip_denied: Annotated[
+        bool, typer.Option("--ip-denied", help="Refuse the caller's address.")
+    ] = False,
+    encryption: Annotated[
+        Literal["off", "ecb", "cbc", "gcm"],
+        typer.Option(help="Understand only encrypted requests."),
+    ] = "off",
+    encryption_key: Annotated[
+        str | None,
+        typer.Option(envvar="ARGOS_EMULATOR_ENCRYPTION_KEY", help="Unset: the caller's API key."),
+    ] = None,
+    key_derivation: Annotated[
+        Literal["truncate", "sha256"], typer.Option(help="How 32 bytes are made of the key.")
+    ] = "truncate",
+    order: Annotated[
+        Literal["ascending", "descending", "shuffled"],
+        typer.Option(help="Order of rows by created_at.", rich_help_panel=_API),
+    ] = "ascending",
+    end_date_is: Annotated[
+        Literal["inclusive", "exclusive"],
+        typer.Option(help="Whether the day end_date is in the answer.", rich_help_panel=_API),
+    ] = "inclusive",
+    day_zone: Annotated[
+        Literal["UTC", "Asia/Seoul"],
+        typer.Option(help="Zone of the days in filters.", rich_help_panel=_API),
+    ] = "UTC",
+    short_pages: Annotated[
+        bool,
+        typer.Option("--short-pages", help="Hold back part of every page.", rich_help_panel=_API),
+    ] = False,
+    empty_pages: Annotated[
+        bool,
+        typer.Option(
+            "--empty-pages",
+            help="An empty page with a key before every page.",
+            rich_help_panel=_API,
+        ),
+    ] = False,
+    duplicate_rows: Annotated[
+        bool,
+        typer.Option(
+            "--duplicate-rows", help="Repeat a page's last row on the next.", rich_help_panel=_API
+        ),
+    ] = False,
+    repeated_key: Annotated[
+        bool,
+        typer.Option(
+            "--repeated-key", help="Give back the key that was sent.", rich_help_panel=_API
+        ),
+    ] = False,
+    nextpage_key_at_end: Annotated[
+        Literal["missing", "null", "empty"],
+        typer.Option(help="How the last page says so.", rich_help_panel=_API),
+    ] = "missing",
+    max_count: Annotated[
+        int, typer.Option(min=1, help="The largest count.", rich_help_panel=_API)
+    ] = 2000,
+    oversize: Annotated[
+        Literal["413", "invalid_parameter"],
+        typer.Option(help="The answer to a larger count.", rich_help_panel=_API),
+    ] = "invalid_parameter",
+    image_urls: Annotated[
+        Literal["stable", "signed"],
+        typer.Option(help="Whether image URLs differ on every fetch.", rich_help_panel=_API),
+    ] = "stable",
+    request_style: Annotated[
+        Literal["any", "query", "json"],
+        typer.Option(help="Where parameters may stand.", rich_help_panel=_API),
+    ] = "any",
+    force_error: Annotated[
+        Literal[
+            "invalid_payload",
+            "missing_data",
+            "invalid_project",
+            "invalid_admin",
+            "invalid_parameter",
+            "invalid_format",
+            "processing_error",
+        ]
+        | None,
+        typer.Option(help="Answer everything with this error code.", rich_help_panel=_API),
+    ] = None,
+    rate_429: Annotated[float, _rate("Too many requests.")] = 0,
+    rate_500: Annotated[float, _rate("Internal server error.")] = 0,
+    rate_502: Annotated[float, _rate("Bad gateway.")] = 0,
+    rate_503: Annotated[float, _rate("Service unavailable.")] = 0,
+    rate_504: Annotated[float, _rate("Gateway timeout.")] = 0,
+    rate_drop: Annotated[float, _rate("Connection closed without an answer.")] = 0,
+    rate_truncate: Annotated[float, _rate("200 with half a body.")] = 0,
+    rate_html: Annotated[float, _rate("200 with an HTML page.")] = 0,
+    retry_after: Annotated[
+        str | None, typer.Option(help="Retry-After of 429 and 503.", rich_help_panel=_FAULTS)
+    ] = None,
+    max_consecutive: Annotated[
+        int,
+        typer.Option(min=0, help="Most faults in a row per request.", rich_help_panel=_FAULTS),
+    ] = 3,
+    latency_ms: Annotated[
+        float, typer.Option(min=0, help="Added to every answer.", rich_help_panel=_FAULTS)
+    ] = 0,
+) -> None:
+    """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
+    import signal  # noqa: PLC0415 start-up time: other commands need none of these
+    import threading  # noqa: PLC0415
+
+    from argos_sync.api.crypto import Envelope  # noqa: PLC0415
+    from argos_sync.api.errors import ConfigurationError  # noqa: PLC0415
+    from argos_sync.emulator import Behaviour, Emulator, Faults, stream  # noqa: PLC0415
+
+    try:
+        faults = Faults(
+            rate_429=rate_429,
+            rate_500=rate_500,
+            rate_502=rate_502,
+            rate_503=rate_503,
+            rate_504=rate_504,
+            rate_drop=rate_drop,
+            rate_truncate=rate_truncate,
+            rate_html=rate_html,
+            latency=latency_ms / 1000,
+            retry_after=retry_after,
+            seed=seed,
+            max_consecutive=max_consecutive,
+        )
+        submissions = stream(
+            count,
+            seed=seed,
+            start=start_date.date(),
+            end=end_date.date(),
+            messy=messy,
+            unencodable=unencodable,
+            broken=broken,
+        )
+        if encryption != "off" and encryption_key is not None:
+            Envelope(encryption, encryption_key, key_derivation)
+    except (ValueError, ConfigurationError) as problem:
+        raise typer.BadParameter(str(problem)) from None
+    behaviour = Behaviour(
+        order=order,
+        end_date=end_date_is,
+        day_zone=day_zone,
+        short_pages=short_pages,
+        empty_pages=empty_pages,
+        duplicate_rows=duplicate_rows,
+        repeated_key=repeated_key,
+        nextpage_key_at_end=nextpage_key_at_end,
+        max_count=max_count,
+        oversize=oversize,
+        image_urls=image_urls,
+        request_style=request_style,
+        encryption=encryption,
+        encryption_key=encryption_key,
+        key_derivation=key_derivation,
+        api_key=api_key,
+        ip_allowed=not ip_denied,
+        force_error=force_error,
+    )
+    stopped = threading.Event()
+    served = Emulator(submissions, behaviour=behaviour, faults=faults, port=port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        with served:
+            typer.echo(
+                f"Emulator listening on {served.base_url} with {count} submissions created"
+                f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C"
+            )
+            stopped.wait()
+    except OSError as problem:
+        typer.echo(
+            f"port {port} on 127.0.0.1 cannot be used ({problem.strerror}); choose another with"
+            " --port, or 0 for a free one",
+            err=True,
+        )
+        raise typer.Exit(2) from None

@@ -1,0 +1,98 @@
+"""The commands that look: status and doctor."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from argos_sync.cli.common import Common
+
+if TYPE_CHECKING:
+    from argos_sync.warehouse.overview import Overview
+
+_STALE = 7
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def status(
+    common: Common,
+    max_age: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Exit 7 when the last good run is older, such as 26h."),
+    ] = None,
+) -> None:
+    """Tell the last runs, the high-water mark, row counts and open issues."""
+    limit = _age(max_age) if max_age is not None else None
+    from argos_sync.load.pipeline import look_into
+    from argos_sync.load.state import high_water_mark
+    from argos_sync.warehouse.overview import overview
+
+    with look_into(common.target) as warehouse:
+        seen = overview(warehouse.client)
+        mark = high_water_mark(warehouse.state)
+    age = datetime.now(UTC) - seen.last_success if seen.last_success else None
+    stale = limit is not None and (age is None or age > limit)
+    summary = {
+        "last_success": seen.last_success,
+        "age_seconds": round(age.total_seconds()) if age else None,
+        "stale": stale,
+        "high_water_mark": mark,
+        "rows": seen.rows,
+        "runs": seen.runs,
+        "issues": seen.issues,
+    }
+    common.show(summary, _text(seen, mark, age))
+    if stale:
+        since = f"{_short(age)} ago" if age else "never"
+        said = f"argos-sync: stale: the last good run was {since}, --max-age is {max_age}"
+        typer.echo(said, err=True)
+        raise typer.Exit(_STALE)
+
+
+def doctor(common: Common) -> None:
+    """Check configuration, API, key, encryption, end_date and destination, one line each."""
+    from argos_sync.cli.checkup import checkup
+
+    checks = checkup(common.target)
+    marks = {True: "ok  ", False: "FAIL"}
+    common.show(
+        {"checks": [check.row() for check in checks]},
+        "\n".join(f"{marks[check.passed]} {check.name}: {check.said}" for check in checks),
+    )
+    failed = [check.exit_code for check in checks if not check.passed]
+    if failed:
+        raise typer.Exit(failed[0])
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", text)
+    if match is None:
+        raise typer.BadParameter("--max-age takes a number with m, h or d, such as 26h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def _short(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:.1f} h"
+
+
+def _text(seen: Overview, mark: datetime | None, age: timedelta | None) -> str:
+    lines = [
+        f"last good run: {seen.last_success:%Y-%m-%d %H:%M:%S} UTC, {_short(age)} ago"
+        if seen.last_success and age
+        else "last good run: never",
+        f"high-water mark: {mark or 'none yet'}",
+        "runs:",
+    ]
+    for run in seen.runs:
+        outcome = "unfinished" if run["exit_status"] is None else f"exit {run['exit_status']}"
+        lines.append(
+            f"  {run['started_at']:%Y-%m-%d %H:%M:%S} {run['command']:<10} {outcome}"
+            f" {run['error'] or ''} {run['submissions_fetched']} submissions".replace("  ", " ")
+        )
+    lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in seen.rows.items())]
+    lines += ["issues:" if seen.issues else "issues: none"]
+    lines += [f"  {i['count']:>8,} {i['table_name']}: {i['problem']}" for i in seen.issues]
+    return "\n".join(lines)

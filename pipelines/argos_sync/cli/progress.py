@@ -1,0 +1,71 @@
+"""Progress: a live line on a terminal, plain log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+from argos_sync.load.report import Progress, RunReport
+
+log = logging.getLogger("argos_sync")
+
+
+def watch() -> Progress:
+    """Return the progress fit for where standard error goes."""
+    return Live() if sys.stderr.isatty() else Lines()
+
+
+class Lines:
+    """A log line a chunk, and with -v one a page."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start counting time."""
+        self._clock = clock
+        self._began = clock()
+        self._rows = 0
+        self._pages = 0
+
+    def fetched(self, task: str, items: int) -> None:
+        """Note a page."""
+        self._pages += 1
+        log.debug("page %d: %d submissions of window %s", self._pages, items, task)
+
+    def loaded(self, report: RunReport, rows: int) -> None:
+        """Note a chunk."""
+        self._rows += rows
+        log.info("%s", self.line(report))
+
+    def line(self, report: RunReport) -> str:
+        """Return pages, submissions and rows a second so far."""
+        seconds = max(self._clock() - self._began, 1e-9)
+        return (
+            f"{report.command}: {self._pages} pages, {report.submissions_fetched:,} submissions"
+            f" ({report.submissions_new:,} new, {report.submissions_changed:,} changed),"
+            f" {report.windows} windows done, {self._rows / seconds:,.0f} rows/s"
+        )
+
+
+class Live(Lines):
+    """One line that is rewritten."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open the line."""
+        from rich.console import Console
+
+        super().__init__(clock)
+        self._status = Console(stderr=True).status("connecting")
+        self._text = "connecting"
+        self._status.start()
+
+    def fetched(self, task: str, items: int) -> None:
+        """Show the window under way."""
+        super().fetched(task, items)
+        self._status.update(f"{self._text} | window {task}, page {self._pages}")
+
+    def loaded(self, report: RunReport, rows: int) -> None:
+        """Show the numbers so far."""
+        self._rows += rows
+        self._text = self.line(report)
+        self._status.update(self._text)

@@ -1,0 +1,241 @@
+"""The parts of one synthetic submission, each with realistic odds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from argos_sync.emulator import names
+from argos_sync.emulator.times import DAY, HOUR, SECOND, day_text, vendor_time
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_ORDINALS = ("1st", "2nd", "3rd")
+
+
+class Dice:
+    """Cheap draws from one seeded generator: generating 50,000 submissions makes millions."""
+
+    def __init__(self, rng: random.Random) -> None:
+        """Draws from `rng`."""
+        self._random = rng.random
+
+    def chance(self, share: float) -> bool:
+        """True in `share` of the calls."""
+        return self._random() < share
+
+    def below(self, limit: int) -> int:
+        """An integer from 0 to `limit` - 1."""
+        return int(self._random() * limit)
+
+    def pick(self, words: Sequence[T]) -> T:
+        """One of `words`."""
+        return words[int(self._random() * len(words))]
+
+    def score(self, low: float, high: float, digits: int = 2) -> float:
+        """A score between `low` and `high`."""
+        return round(low + self._random() * (high - low), digits)
+
+    def key(self, length: int) -> str:
+        """Letters and digits."""
+        draw = self._random
+        return "".join([_ALPHABET[int(draw() * 62)] for _ in range(length)])
+
+    def text(self, ordinary: str) -> str:
+        """`ordinary`, or now and then a string that breaks careless code."""
+        return self.pick(names.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the odds
+
+
+def person(dice: Dice, *, korean: bool, created: int) -> Object:
+    """The `data` section: who applied, with which document, living where."""
+    today = created // DAY
+    born = today - 6_600 - dice.below(20_000)
+    issued = today - dice.below(3_000)
+    found: Object = {
+        "gender": dice.pick(("male", "female")),
+        "date_of_birth": day_text(born),
+        "age_group": names.AGE_GROUPS[min((today - born) // 3_653 - 1, 5)],
+        "ip_address": f"{1 + dice.below(222)}.{dice.below(256)}.{dice.below(256)}.7",
+        "idType": dice.pick(names.ID_TYPES),
+        "idcard_issueDate": day_text(issued),
+        "idcard_expireDate": day_text(issued + 3_652),
+        "documentNumber": f"M{dice.below(100_000_000):08}",
+    }
+    found |= _korean(dice, born) if korean else _foreigner(dice, today)
+    for field in ("cf1", "cf2", "cf3"):
+        if dice.chance(0.2):
+            found[field] = dice.text(f"branch-{dice.below(90)}")
+    return found
+
+
+def _korean(dice: Dice, born: int) -> Object:
+    (family, family_latin), (given, given_latin) = (
+        dice.pick(names.KOREAN_SURNAMES),
+        dice.pick(names.KOREAN_GIVEN),
+    )
+    city, street = dice.pick(names.KOREAN_CITIES)
+    number = dice.below(900)
+    birth = day_text(born)
+    return {
+        "name": dice.text(family + given),
+        "first_name": given_latin,
+        "last_name": family_latin,
+        "full_name": f"{family_latin} {given_latin}",
+        "nationality": "KOR",
+        "idcard_issuingCountry": "KOR",
+        "identityNumber": f"{birth[2:4]}{birth[5:7]}{birth[8:]}-{dice.below(10_000_000):07}",
+        "address_country": "KOR",
+        "address_city": city,
+        "address_street": f"{street} {number}",
+        "address_zipcode": f"{dice.below(64_000):05}",
+        "address_formatted": f"대한민국 {city} {street} {number}",
+        "address_input": dice.text(f"{city} {street} {number}"),
+        "address_detail": f"{dice.below(40)}층 {dice.below(30)}호",
+    }
+
+
+def _foreigner(dice: Dice, today: int) -> Object:
+    given, family, country = (
+        dice.pick(names.GIVEN),
+        dice.pick(names.SURNAMES),
+        dice.pick(names.COUNTRIES),
+    )
+    city, state, street = dice.pick(names.CITIES)
+    found: Object = {
+        "name": dice.text(f"{given} {family}"),
+        "first_name": given,
+        "last_name": family,
+        "full_name": f"{given} {family}",
+        "nationality": country,
+        "idcard_issuingCountry": country,
+        "identityNumber": dice.key(9).upper(),
+        "address_country": country,
+        "address_city": city,
+        "address_state": state,
+        "address_street": street,
+        "address_street2": dice.text(f"Apt {dice.below(99)}"),
+        "address_zipcode": f"{dice.below(100_000):05}",
+        "address_globalCode": f"8Q98{dice.key(4).upper()}+MP",
+        "address_compoundCode": f"HXPG+MP {city}, {country}",
+        "address_formatted": f"{street}, {city}, {state}, {country}",
+        "address_input": dice.text(f"{street}, {city}"),
+    }
+    if dice.chance(0.2):
+        permit = dice.pick(names.PERMITS)
+        found |= {
+            "typeOfPermit": permit,
+            "typeOfPermitGovKor": permit,
+            "expiryDateOfStayKor": day_text(today + dice.below(1_000)),
+            "nationalityGovKor": country,
+        }
+    return found
+
+
+def attempts(dice: Dice, *, country: str, created: int, passed: bool, images: str) -> list[Object]:
+    """One to three `kyc.attempts`; every one but a last, passed one failed."""
+    total = 1 + dice.chance(0.28) + dice.chance(0.1)
+    return [
+        _attempt(
+            dice,
+            number=number,
+            country=country,
+            started=created - (total - number) * HOUR,
+            passed=passed and number == total - 1,
+            images=images,
+        )
+        for number in range(total)
+    ]
+
+
+def _attempt(
+    dice: Dice, *, number: int, country: str, started: int, passed: bool, images: str
+) -> Object:
+    liveness = dice.score(80, 99.9) if passed else dice.score(5, 80)
+    found: Object = {
+        "attemptCnt": number,
+        "verificationResult": "success" if passed else "fail",
+        "faceSimilarityScore": dice.score(75, 99.9) if passed else dice.score(10, 75),
+        "livenessScore": liveness,
+        "liveness": {
+            "score": liveness,
+            "probability": dice.score(0, 1, 4),
+            "quality": dice.score(40, 99),
+        },
+        "selfieImage": f"{images}/selfie-{number}.jpg",
+        "step1Time1st": vendor_time(started),
+        "step2Time1st": vendor_time(started + 30 * SECOND + dice.below(30_000)),
+    }
+    if country in names.NORTH_AMERICA:
+        found["idBarcodeResult"] = "success" if passed else "fail"
+    if dice.chance(0.3):
+        found["verification"] = {"source": "gov", "matched": passed, "code": dice.below(100)}
+        found["verificationParams"] = {"issueDate": True, "fields": ["name", "documentNumber"]}
+    if not passed:
+        found["errorCode"], found["errorMsg"] = dice.pick(names.RETRIES)
+        if dice.chance(0.6):
+            _retry(dice, found, started)
+    return found
+
+
+def _retry(dice: Dice, attempt: Object, started: int) -> None:
+    """Adds the calls made again within one attempt: parallel arrays and their times."""
+    reasons = [dice.pick(names.RETRIES) for _ in range(1 + dice.below(2))]
+    attempt["retryCode"] = [code for code, _ in reasons]
+    attempt["retryMsg"] = [dice.text(message) for _, message in reasons]
+    for step, place in enumerate(_ORDINALS[1 : 1 + len(reasons)], start=1):
+        attempt[f"step1Time{place}"] = vendor_time(started + step * 120 * SECOND)
+        attempt[f"step2Time{place}"] = vendor_time(started + step * 150 * SECOND)
+
+
+def screening(dice: Dice, *, finished: bool) -> Object:
+    """The `aml` section: mostly nothing found, sometimes a red flag with one to five matches."""
+    if not finished or dice.chance(0.25):
+        return {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
+    if not dice.chance(0.06):
+        return {
+            "risk_level_summary": "Low",
+            "currentstatus": "No Red Flag",
+            "raw_data": {"total": 0},
+        }
+    level = dice.pick(("High", "Medium", "Low"))
+    matches = [
+        {
+            "risk_level": level.upper(),
+            "argos_number": f"ARG-{dice.below(1_000_000):06}",
+            "resource_id": dice.key(24),
+            "score": dice.score(0.5, 1, 4),
+            "risk_icons": [dice.pick(names.RISK_ICONS) for _ in range(dice.below(4))],
+        }
+        for _ in range(1 + dice.below(5))
+    ]
+    return {
+        "risk_level_summary": level,
+        "currentstatus": "Red Flag",
+        "raw_data": {"total": len(matches), "sources": ["OFAC", "UN"], "note": dice.text("hit")},
+        "matches": matches,
+    }
+
+
+def bank(dice: Dice) -> Object:
+    """The `bank_verification` section of a Korean applicant."""
+    return {
+        "result": "success" if dice.chance(0.93) else "fail",
+        "type": dice.pick(("occupancy", "nameCheck")),
+        "bank_code": dice.pick(names.BANKS),
+        "account_number": f"{dice.below(10**12):012}",
+        "retry_count": dice.below(3),
+    }
+
+
+def answers(dice: Dice) -> list[Object]:
+    """The `additional_list`: one to four answers to the project's own questions."""
+    first = dice.below(len(names.QUESTIONS))
+    return [
+        {"answer": question, "inputValue": dice.text(dice.pick(choices)), "blockType": kind}
+        for question, kind, choices in names.QUESTIONS[first:]
+    ]

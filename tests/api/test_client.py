@@ -1,0 +1,320 @@
+"""One page: what is sent, how often, how large, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from argos_sync.api import ArgosClient, Envelope, Page, PageKey, Query, RetryPolicy, Stats, errors
+
+Connect = Callable[..., ArgosClient]
+MakePage = Callable[..., httpx.Response]
+
+
+def _fetch(client: ArgosClient, query: Query | None = None, key: PageKey | None = None) -> Page:
+    async def fetch() -> Page:
+        async with client:
+            return await client.fetch(query or Query(), key)
+
+    return asyncio.run(fetch())
+
+
+def _refused(code: str, said: str = "") -> httpx.Response:
+    return httpx.Response(400, json={"errorCode": code, "message": said})
+
+
+def _counts(requests: list[httpx.Request]) -> list[str | None]:
+    return [request.url.params.get("count") for request in requests]
+
+
+def test_query_style(connect: Connect, page: MakePage, requests: list[httpx.Request]) -> None:
+    """By default parameters stand in the URL, and the key in its header alone."""
+    query = Query(email="ann+x@mail.test", start_date=date(2026, 1, 5))
+    got = _fetch(connect(page("s1"), api_key="the-key"), query, PageKey("s0", 17))
+    assert got == Page([{"submission_id": "s1"}], None)
+    (request,) = requests
+    assert request.method == "GET"
+    assert request.url.copy_with(query=None) == "https://api.test/v3/submission"
+    assert dict(request.url.params) == {
+        "email": "ann+x@mail.test",
+        "start_date": "2026-01-05",
+        "count": "500",
+        "nextpage_id": "s0",
+        "nextpage_date": "17",
+    }
+    assert request.content == b""
+    assert request.headers["x-api-key"] == "the-key"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["accept-encoding"] == "gzip, deflate"
+    assert request.headers["user-agent"] == f"argos-sync/{version('argos-sync')}"
+
+
+def test_json_style(connect: Connect, page: MakePage, requests: list[httpx.Request]) -> None:
+    """The older style sends the same parameters as a JSON body of the GET."""
+    _fetch(connect(page(), request_style="json", page_size=7), Query(userid="u"), PageKey(1, 2.5))
+    (request,) = requests
+    assert request.method == "GET"
+    assert request.url == "https://api.test/v3/submission"
+    assert request.headers["content-type"] == "application/json"
+    sent = orjson.loads(request.content)
+    assert sent == {"userid": "u", "count": 7, "nextpage_id": 1, "nextpage_date": 2.5}
+
+
+@pytest.mark.parametrize("style", ["query", "json"])
+@pytest.mark.parametrize("mode", ["ecb", "cbc", "gcm"])
+def test_encrypted_exchange(
+    connect: Connect, requests: list[httpx.Request], style: str, mode: Any
+) -> None:
+    """With an envelope both ways are encrypted, and nothing of the query is in clear."""
+    envelope = Envelope(mode, "k" * 32)
+    text = envelope.encrypt(b'{"Items":[1]}')
+    answer = httpx.Response(200, json={"isEncrypted": True, "data": text})
+    client = connect(answer, request_style=style, envelope=envelope)
+    assert _fetch(client, Query(email="ann@mail.test")).items == [1]
+    (request,) = requests
+    assert request.url == "https://api.test/v3/submission"
+    sent = orjson.loads(request.content)
+    assert list(sent) == ["body"]
+    opened = orjson.loads(envelope.decrypt(sent["body"]))
+    assert opened == {"email": "ann@mail.test", "count": 500}
+
+
+def test_base_url_may_end_in_a_slash(
+    connect: Connect, page: MakePage, requests: list[httpx.Request]
+) -> None:
+    """A trailing slash does not double."""
+    _fetch(connect(page(), base_url="https://api.test/v3/"))
+    assert requests[0].url.path == "/v3/submission"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.Response(429),
+        httpx.Response(500),
+        httpx.Response(502, text="<html>"),
+        httpx.Response(503),
+        httpx.Response(504),
+        httpx.Response(200, content=b'{"Items":[{"a":'),
+        httpx.Response(200, content=b"{}"),
+        _refused("processing_error"),
+        httpx.ReadTimeout("secret"),
+        httpx.ConnectError("secret"),
+        httpx.RemoteProtocolError("secret"),
+        httpx.DecodingError("secret"),
+    ],
+)
+def test_passing_failures_are_retried(
+    connect: Connect, page: MakePage, sleeps: list[float], failure: Any
+) -> None:
+    """What may pass is tried again after a growing wait, and the page arrives."""
+    client = connect(failure, failure, page("s1", "s2"))
+    assert len(_fetch(client).items) == 2
+    assert sleeps == [0.5, 1.0]
+    assert client.stats == Stats(requests=3, retries=2, pages=1, items=2)
+
+
+def test_attempts_are_bounded(connect: Connect, sleeps: list[float]) -> None:
+    """After the last attempt the failure is raised, and says how often it was tried."""
+    client = connect(httpx.Response(502))
+    with pytest.raises(errors.BadGateway) as caught:
+        _fetch(client)
+    assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert client.stats == Stats(requests=6, retries=5)
+    assert str(caught.value).startswith("GET /submission answered HTTP 502 (6 attempts); ")
+
+
+def test_single_attempt_does_not_retry(connect: Connect, sleeps: list[float]) -> None:
+    """A policy of one attempt raises at once."""
+    with pytest.raises(errors.GatewayTimeout):
+        _fetch(connect(httpx.Response(504), retry=RetryPolicy(attempts=1)))
+    assert sleeps == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (httpx.Response(403, json={"message": "Forbidden"}), errors.InvalidApiKey),
+        (httpx.Response(404), errors.NotFound),
+        (httpx.Response(302, headers={"location": "https://evil.test"}), errors.Redirected),
+        (_refused("invalid_payload"), errors.InvalidPayload),
+        (_refused("invalid_format", "Invalid format: start_date"), errors.InvalidFormat),
+        (
+            httpx.Response(200, json={"isEncrypted": True, "data": "AAAA"}),
+            errors.EncryptionMismatch,
+        ),
+    ],
+)
+def test_lasting_failures_are_not_retried(
+    connect: Connect,
+    requests: list[httpx.Request],
+    failure: httpx.Response,
+    kind: type[errors.ArgosError],
+) -> None:
+    """What will not pass is raised after one request."""
+    with pytest.raises(kind):
+        _fetch(connect(failure))
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("7", 7.0), ("3600", 60.0), ("soon", 0.5)])
+def test_rate_limit_waits_as_asked(
+    connect: Connect, page: MakePage, sleeps: list[float], asked: str, waited: float
+) -> None:
+    """After a 429 the client waits as long as the API asks, within reason, and only once."""
+    _fetch(connect(httpx.Response(429, headers={"retry-after": asked}), page()))
+    assert sleeps == [waited]
+
+
+def test_rate_limit_pauses_every_walk(
+    connect: Connect, page: MakePage, sleeps: list[float]
+) -> None:
+    """A 429 of one walk holds back the others, and nobody bursts when the pause ends."""
+    limited = httpx.Response(429, headers={"retry-after": "30"})
+    client = connect(limited, page("a"), page("b"), max_requests_per_second=10.0)
+
+    async def run() -> None:
+        async with client:
+            await asyncio.gather(client.fetch(Query()), client.fetch(Query()))
+
+    asyncio.run(run())
+    # Half the rate, and a little regained by the first page.
+    assert sleeps == [30.0, pytest.approx(1 / 5.2)]
+
+
+def test_requests_are_spaced(connect: Connect, page: MakePage, sleeps: list[float]) -> None:
+    """The configured rate holds for the requests of one client."""
+    client = connect(page(), max_requests_per_second=0.5)
+
+    async def run() -> None:
+        async with client:
+            for _ in range(3):
+                await client.fetch(Query())
+
+    asyncio.run(run())
+    assert sleeps == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        httpx.Response(413),
+        _refused("invalid_parameter", "Invalid parameter: count"),
+        _refused("invalid_parameter", "the value is out of range"),
+    ],
+)
+def test_too_large_a_page_is_halved(
+    connect: Connect,
+    page: MakePage,
+    requests: list[httpx.Request],
+    sleeps: list[float],
+    refusal: httpx.Response,
+) -> None:
+    """The count is halved until the API accepts it, and what it accepted is remembered."""
+    client = connect(refusal, refusal, page("s"), page())
+
+    async def run() -> None:
+        async with client:
+            await client.fetch(Query())
+            await client.fetch(Query())
+
+    asyncio.run(run())
+    assert _counts(requests) == ["500", "250", "125", "125"]
+    assert client.page_size == 125
+    assert client.stats == Stats(requests=4, retries=0, pages=2, items=1)
+    assert sleeps == []
+
+
+def test_each_size_has_all_attempts(connect: Connect, page: MakePage) -> None:
+    """A refused size is an answer, so failures before it do not count against the next size."""
+    down, large = httpx.Response(502), httpx.Response(413)
+    client = connect(down, large, down, large, down, page("s"), retry=RetryPolicy(attempts=2))
+    assert len(_fetch(client).items) == 1
+    assert (client.page_size, client.stats.retries) == (125, 3)
+
+
+def test_halving_ends_at_one(connect: Connect, requests: list[httpx.Request]) -> None:
+    """When not even one row is accepted, the refusal is raised and the page size stays."""
+    client = connect(httpx.Response(413), page_size=5)
+    with pytest.raises(errors.RequestTooLarge):
+        _fetch(client)
+    assert _counts(requests) == ["5", "2", "1"]
+    assert client.page_size == 5
+
+
+def test_other_parameters_are_not_blamed_on_the_count(
+    connect: Connect, requests: list[httpx.Request]
+) -> None:
+    """An invalid_parameter that names another parameter is raised at once."""
+    refusal = _refused("invalid_parameter", "Invalid parameter: start_date")
+    with pytest.raises(errors.InvalidParameter, match="start_date"):
+        _fetch(connect(refusal))
+    assert len(requests) == 1
+
+
+def test_single_submission_is_not_halved(connect: Connect, requests: list[httpx.Request]) -> None:
+    """A request that sent no count cannot be helped by a smaller one."""
+    with pytest.raises(errors.InvalidParameter):
+        _fetch(connect(_refused("invalid_parameter")), Query("s1"))
+    assert [dict(request.url.params) for request in requests] == [{"submission_id": "s1"}]
+
+
+def test_walks_learn_from_each_other(
+    connect: Connect, requests: list[httpx.Request], sleeps: list[float]
+) -> None:
+    """Concurrent requests refused together settle on one size instead of halving each other's."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        accepted = int(request.url.params["count"]) <= 100
+        return httpx.Response(200, json={"Items": []}) if accepted else httpx.Response(413)
+
+    client = connect(transport=httpx.MockTransport(answer))
+
+    async def run() -> None:
+        async with client:
+            await asyncio.gather(*(client.fetch(Query()) for _ in range(4)))
+
+    asyncio.run(run())
+    assert client.page_size == 62
+    assert sleeps == []
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
+def test_other_encodings_are_refused(connect: Connect, encoding: str) -> None:
+    """An encoding that was not asked for is not unpacked."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        stream = httpx.ByteStream(b"xx")
+        return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
+
+    client = connect(transport=httpx.MockTransport(answer), retry=RetryPolicy(attempts=1))
+    with pytest.raises(errors.MalformedResponse, match="encoding that was not asked for"):
+        _fetch(client)
+
+
+def test_loggers_are_quiet(
+    connect: Connect, page: MakePage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The HTTP libraries, which log whole URLs, say nothing below a warning."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
+    logging.getLogger("httpcore").setLevel(logging.ERROR)
+    _fetch(connect(page()), Query(email="ann@mail.test"))
+    assert [r for r in caplog.records if r.name.startswith("http")] == []
+    assert logging.getLogger("httpx").level == logging.WARNING
+    assert logging.getLogger("httpcore").level == logging.ERROR
+
+
+def test_unexpected_failures_are_not_swallowed(connect: Connect) -> None:
+    """A bug stays a bug: only failures of the network become errors of this package."""
+    with pytest.raises(ZeroDivisionError):
+        _fetch(connect(ZeroDivisionError()))

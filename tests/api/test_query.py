@@ -1,0 +1,127 @@
+"""Parameters, page keys, and what a query refuses."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from argos_sync.api import Page, PageKey, Query
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.query import PARAMETERS, parameters
+
+
+def test_every_filter_has_the_name_of_the_api() -> None:
+    """All filters, the count and the page key are sent under the documented names."""
+    query = Query(
+        userid="u",
+        email="a@b.test",
+        start_date=date(2026, 1, 5),
+        end_date=date(2026, 2, 6),
+        request_type="kyc",
+    )
+    assert parameters(query, count=7, key=PageKey("s9", "2026-01-05-09-00-00-123")) == {
+        "userid": "u",
+        "email": "a@b.test",
+        "start_date": "2026-01-05",
+        "end_date": "2026-02-06",
+        "count": 7,
+        "request_type": "kyc",
+        "nextpage_id": "s9",
+        "nextpage_date": "2026-01-05-09-00-00-123",
+    }
+
+
+def test_empty_query_sends_only_the_count() -> None:
+    """Filters that are not set are left out."""
+    assert parameters(Query(), count=50, key=None) == {"count": 50}
+
+
+def test_single_submission_sends_no_other_filter() -> None:
+    """A submission id goes alone, save for the section, which keeps personal data unfetched."""
+    query = Query("s1", userid="u", email="e", start_date=date(2026, 1, 1), request_type="others")
+    sent = parameters(query, count=50, key=None)
+    assert sent == {"submission_id": "s1", "request_type": "others"}
+
+
+def test_parameter_names_are_the_documented_ones() -> None:
+    """The names an error may repeat are exactly those a request can send."""
+    every = Query(userid="u", email="e", start_date=date.min, end_date=date.max, request_type="aml")
+    sent = parameters(every, count=1, key=PageKey(1, 2)).keys()
+    assert sent | {"submission_id"} == PARAMETERS
+
+
+@pytest.mark.parametrize("name", ["submission_id", "userid", "email"])
+@pytest.mark.parametrize("value", ["", "broken \ud800 text", "x" * 1025])
+def test_unusable_text_is_refused(name: str, value: str) -> None:
+    """An empty filter would ask for everybody, and a broken one cannot be sent; neither is told."""
+    with pytest.raises(ConfigurationError) as caught:
+        Query(**{name: value})
+    assert str(caught.value) == (
+        f"the filter {name} is empty, not valid Unicode, or too long; "
+        f"give {name} a text of 1 to 1024 characters, or leave it out"
+    )
+
+
+def test_unknown_section_is_refused() -> None:
+    """A section the API does not have is refused with the valid ones."""
+    with pytest.raises(ConfigurationError, match="'all'; use one of kyc, aml, data, others"):
+        Query(request_type="all")
+
+
+def test_reversed_range_is_refused() -> None:
+    """A range that ends before it starts would quietly return nothing."""
+    with pytest.raises(ConfigurationError, match="ends on 2026-01-01, before"):
+        Query(start_date=date(2026, 1, 2), end_date=date(2026, 1, 1))
+
+
+def test_one_day_range_is_fine() -> None:
+    """A range may start and end on the same day."""
+    day = date(2026, 1, 2)
+    sent = parameters(Query(start_date=day, end_date=day), count=1, key=None)
+    assert (sent["start_date"], sent["end_date"]) == ("2026-01-02", "2026-01-02")
+
+
+def test_repr_hides_the_person() -> None:
+    """The repr of a query, which may be logged, shows no user id or address."""
+    shown = repr(Query(userid="user-17", email="ann@mail.test"))
+    assert "user-17" not in shown
+    assert "ann@mail.test" not in shown
+
+
+@pytest.mark.parametrize("key", [PageKey("a", "b"), PageKey(17, 1767603600.5)])
+def test_page_key_round_trip(key: PageKey) -> None:
+    """A key comes back from its JSON form unchanged, types included, and hashes alike."""
+    back = PageKey.from_json(key.to_json())
+    assert back == key
+    assert type(back.id) is type(key.id)
+    assert hash(back) == hash(key)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "id",
+        ["a", "b"],
+        {"id": "a"},
+        {"created_at": "b"},
+        {"id": "a", "created_at": None},
+        {"id": "", "created_at": "b"},
+        {"id": {"S": "a"}, "created_at": "b"},
+        {"id": True, "created_at": "b"},
+        {"id": 2**64, "created_at": "b"},
+        {"id": "a", "created_at": float("inf")},
+        {"id": "\ud800", "created_at": "b"},
+    ],
+)
+def test_malformed_page_key_is_refused(value: Any) -> None:
+    """What could not be sent back as it came is no page key."""
+    with pytest.raises(ValueError, match="a page key is an object"):
+        PageKey.from_json(value)
+
+
+def test_page_keeps_its_items_as_they_came() -> None:
+    """A page does not copy its list."""
+    items = [{"submission_id": "s"}]
+    assert Page(items, None).items is items

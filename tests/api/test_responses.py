@@ -1,0 +1,322 @@
+"""Status and bytes in, page or error out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from argos_sync.api import Envelope, PageKey, errors
+from argos_sync.api.responses import error_for, parse_page
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+HTML = b"<html><body>502 Bad Gateway</body></html>"
+
+
+def _error(
+    status: int,
+    body: bytes | dict[str, Any] = b"",
+    *,
+    headers: dict[str, str] | None = None,
+    envelope: Envelope | None = None,
+) -> Any:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return error_for(status, httpx.Headers(headers), raw, now=NOW, envelope=envelope)
+
+
+def _sealed(envelope: Envelope, document: Any, **extra: Any) -> bytes:
+    return orjson.dumps(
+        {"isEncrypted": True, "data": envelope.encrypt(orjson.dumps(document))} | extra
+    )
+
+
+def test_200_is_no_error() -> None:
+    """A 200 is judged by its body alone."""
+    assert _error(200, HTML) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("invalid_payload", errors.InvalidPayload),
+        ("missing_data", errors.MissingData),
+        ("invalid_project", errors.InvalidProject),
+        ("invalid_admin", errors.InvalidAdmin),
+        ("invalid_parameter", errors.InvalidParameter),
+        ("invalid_format", errors.InvalidFormat),
+        ("processing_error", errors.ProcessingError),
+    ],
+)
+def test_documented_codes(code: str, kind: type[errors.ArgosError]) -> None:
+    """Each of the seven documented codes has its own class, and is named."""
+    error = _error(400, {"errorCode": code, "message": "whatever"})
+    assert type(error) is kind
+    assert error.message == f"GET /submission answered HTTP 400 {code}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"errorCode": "brand_new"}, {"errorCode": ["x"]}, {"message": "no"}, b"[]", HTML, b""],
+)
+def test_undocumented_400(body: bytes | dict[str, Any]) -> None:
+    """A 400 of any other kind is told as such, without repeating what it said."""
+    error = _error(400, body)
+    assert type(error) is errors.UnknownApiError
+    assert error.message == "GET /submission answered HTTP 400 without a documented errorCode"
+
+
+@pytest.mark.parametrize("code", ["invalid_parameter", "invalid_format"])
+@pytest.mark.parametrize(
+    ("said", "parameter"),
+    [
+        ("Invalid parameter: count", "count"),
+        ("Invalid parameter: start_date", "start_date"),
+        ("Invalid format: ${end_date}", "end_date"),
+        ("start_date must not be sent with count", "count"),
+        ("Invalid parameter: ann@mail.test", None),
+        ("Invalid parameter: discount", None),
+        (17, None),
+    ],
+)
+def test_parameter_is_named_only_if_known(code: str, said: Any, parameter: str | None) -> None:
+    """The parameter is read out of the message, and only documented names are repeated."""
+    error = _error(400, {"errorCode": code, "message": said})
+    assert error.parameter == parameter
+    suffix = f" ({parameter})" if parameter else ""
+    assert error.message == f"GET /submission answered HTTP 400 {code}{suffix}"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, {"message": "Forbidden"}, errors.InvalidApiKey),
+        (
+            403,
+            {"Message": "User is not authorized to access this resource with an explicit deny"},
+            errors.IpNotAllowed,
+        ),
+        (403, {"message": "User is not authorized, with an explicit deny"}, errors.IpNotAllowed),
+        (403, {"message": "Missing Authentication Token"}, errors.AccessDenied),
+        (403, HTML, errors.AccessDenied),
+        (401, {"message": "Unauthorized"}, errors.AccessDenied),
+        (404, {"message": "Not Found"}, errors.NotFound),
+        (413, {"message": "Request Too Long"}, errors.RequestTooLarge),
+        (301, b"", errors.Redirected),
+        (308, b"", errors.Redirected),
+        (408, b"", errors.RequestTimeout),
+        (429, HTML, errors.RateLimited),
+        (500, {"message": "Internal server error"}, errors.ServerError),
+        (502, HTML, errors.BadGateway),
+        (503, HTML, errors.ServiceUnavailable),
+        (504, {"message": "Endpoint request timed out"}, errors.GatewayTimeout),
+        (520, HTML, errors.ServerError),
+        (204, b"", errors.UnexpectedStatus),
+        (206, b"", errors.UnexpectedStatus),
+        (418, b"", errors.UnexpectedStatus),
+    ],
+)
+def test_statuses(status: int, body: bytes | dict[str, Any], kind: type[errors.ArgosError]) -> None:
+    """Every status has its class, whether its body is JSON, HTML or empty."""
+    error = _error(status, body)
+    assert type(error) is kind
+    assert error.message == f"GET /submission answered HTTP {status}"
+
+
+def test_retriable_statuses() -> None:
+    """Trying again is for what passes, not for what stays."""
+    retriable = [
+        status
+        for status in (301, 400, 401, 403, 404, 408, 413, 418, 429, 500, 502, 503, 504, 520)
+        if isinstance(_error(status), errors.RetriableFailure)
+    ]
+    assert retriable == [408, 429, 500, 502, 503, 504, 520]
+    assert isinstance(_error(400, {"errorCode": "processing_error"}), errors.RetriableFailure)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        (" 120 ", 120.0),
+        ("Mon, 05 Jan 2026 09:00:30 GMT", 30.0),
+        ("Mon, 05 Jan 2026 09:00:30 -0000", 30.0),
+        ("Mon, 05 Jan 2026 08:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 5000, None),
+        ("Mon, 99 Jan 2026 09:00:30 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 +9999999999", None),
+        (None, None),
+    ],
+)
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    """Retry-After is read as seconds or a date, and anything else is no answer."""
+    error = _error(429, headers={"Retry-After": value} if value is not None else None)
+    assert error.retry_after == seconds
+
+
+def test_page() -> None:
+    """A page carries its items and the key of the next."""
+    page = parse_page(b'{"Items":[{"a":1},2],"nextpageKey":{"id":"x","created_at":17,"z":0}}')
+    assert page.items == [{"a": 1}, 2]
+    assert page.next_key == PageKey("x", 17)
+
+
+@pytest.mark.parametrize(
+    "tail", ["", ',"nextpageKey":null', ',"nextpageKey":{}', ',"nextpageKey":""']
+)
+def test_end_of_a_walk(tail: str) -> None:
+    """A missing or empty key ends a walk."""
+    assert parse_page(f'{{"Items":[]{tail}}}'.encode()).next_key is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        '{"id":"x"}',
+        '{"created_at":"x"}',
+        '{"id":null,"created_at":null}',
+        '"x"',
+        "0",
+        "false",
+        "[1]",
+    ],
+)
+def test_broken_key_never_ends_a_walk(key: str) -> None:
+    """A key that is there but unusable is an error, not an end."""
+    with pytest.raises(errors.MalformedResponse, match="unusable nextpageKey") as caught:
+        parse_page(f'{{"Items":[],"nextpageKey":{key}}}'.encode())
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        HTML,
+        b"[]",
+        b"null",
+        b'"Items"',
+        b'{"Items":[{"a":1},',
+        b'{"Items":[NaN]}',
+        b'{"Items":[-Infinity]}',
+        b'{"Items":["\xff"]}',
+        b'{"Items":' + b"[" * 100_000,
+    ],
+)
+def test_incomplete_json(body: bytes) -> None:
+    """What is no complete JSON object is malformed, however it is broken."""
+    with pytest.raises(errors.MalformedResponse, match="no complete JSON object") as caught:
+        parse_page(body)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"Items":null}', b'{"Items":{}}', b'{"items":[]}'])
+def test_missing_items(body: bytes) -> None:
+    """A 200 without a list of Items is malformed, not an empty page."""
+    with pytest.raises(errors.MalformedResponse, match="without a list of Items"):
+        parse_page(body)
+
+
+def test_lone_surrogate_is_accepted() -> None:
+    """JSON that orjson refuses but the standard allows is still read."""
+    page = parse_page(json.dumps({"Items": [{"name": "\ud800"}]}).encode())
+    assert page.items == [{"name": "\ud800"}]
+
+
+@pytest.mark.parametrize("mode", ["ecb", "cbc", "gcm"])
+@pytest.mark.parametrize("name", ["data", "body", "encryptedData"])
+def test_encrypted_page(mode: Any, name: str) -> None:
+    """An encrypted page is read in every mode, whatever its text is called."""
+    envelope = Envelope(mode, "k", "sha256")
+    text = envelope.encrypt(b'{"Items":[1],"nextpageKey":{"id":"x","created_at":"y"}}')
+    page = parse_page(orjson.dumps({"isEncrypted": True, name: text, "version": 1}), envelope)
+    assert page.items == [1]
+    assert page.next_key == PageKey("x", "y")
+
+
+def test_flag_as_text_is_not_the_envelopes_text() -> None:
+    """A flag that came as a string is still the flag."""
+    envelope = Envelope("gcm", "k", "sha256")
+    assert parse_page(_sealed(envelope, {"Items": []}, isEncrypted="true"), envelope).items == []
+
+
+@pytest.mark.parametrize("document", [[1], "Items", None])
+def test_decrypted_nonsense(document: Any) -> None:
+    """What decrypts to anything but an object was decrypted wrongly."""
+    envelope = Envelope("ecb", "k", "sha256")
+    with pytest.raises(errors.DecryptionFailed, match="not JSON"):
+        parse_page(_sealed(envelope, document), envelope)
+
+
+def test_wrong_key_is_told_apart() -> None:
+    """A page sealed with another key is a decryption failure that names the settings."""
+    sealed = _sealed(Envelope("gcm", "their key", "sha256"), {"Items": []})
+    with pytest.raises(errors.DecryptionFailed) as caught:
+        parse_page(sealed, Envelope("gcm", "our key", "sha256"))
+    for setting in ("encryption", "encryption_key", "key_derivation"):
+        assert setting in caught.value.remedy
+    assert isinstance(caught.value, errors.RetriableFailure)
+
+
+@pytest.mark.parametrize("flag", [{}, {"isEncrypted": False}])
+def test_plain_page_while_encryption_is_on(flag: dict[str, Any]) -> None:
+    """A plain page is a mismatch of settings when encryption is on."""
+    body = orjson.dumps(flag | {"Items": []})
+    with pytest.raises(errors.EncryptionMismatch, match="not encrypted, but encryption is on"):
+        parse_page(body, Envelope("gcm", "k", "sha256"))
+
+
+def test_encrypted_page_while_encryption_is_off() -> None:
+    """An encrypted page is a mismatch of settings when encryption is off."""
+    sealed = _sealed(Envelope("gcm", "k", "sha256"), {"Items": []})
+    with pytest.raises(errors.EncryptionMismatch, match="encrypted, but encryption is off"):
+        parse_page(sealed)
+
+
+def test_neither_page_nor_encrypted_text() -> None:
+    """With encryption on, an object that is neither is malformed."""
+    with pytest.raises(errors.MalformedResponse, match="without an encrypted text"):
+        parse_page(b'{"message":"hello"}', Envelope("gcm", "k", "sha256"))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"errorCode": "invalid_payload", "message": "Invalid payload"},
+        {"errorCode": "invalid_parameter", "message": "Invalid parameter: body"},
+    ],
+)
+def test_unparsed_encrypted_request(report: dict[str, Any]) -> None:
+    """A 400 about the envelope itself means that the API could not decrypt the request."""
+    envelope = Envelope("ecb", "k", "sha256")
+    error = _error(400, report, envelope=envelope)
+    assert type(error) is errors.RequestNotDecrypted
+    for setting in ("encryption", "encryption_key", "key_derivation"):
+        assert setting in error.remedy
+
+
+def test_encrypted_error() -> None:
+    """A failure described in an encrypted answer is understood."""
+    envelope = Envelope("cbc", "k", "sha256")
+    report = {"errorCode": "invalid_parameter", "message": "Invalid parameter: count"}
+    assert _error(400, _sealed(envelope, report), envelope=envelope).parameter == "count"
+
+
+@pytest.mark.parametrize("document", [[1], None])
+def test_encrypted_error_that_says_nothing(document: Any) -> None:
+    """An encrypted description that is no object leaves the status to speak."""
+    envelope = Envelope("cbc", "k", "sha256")
+    error = _error(400, _sealed(envelope, document), envelope=envelope)
+    assert type(error) is errors.UnknownApiError
+
+
+def test_encrypted_error_of_another_key() -> None:
+    """A description that does not decrypt leaves the status to speak."""
+    sealed = _sealed(Envelope("gcm", "their key", "sha256"), {"errorCode": "missing_data"})
+    error = _error(400, sealed, envelope=Envelope("gcm", "our key", "sha256"))
+    assert type(error) is errors.UnknownApiError

@@ -1,0 +1,149 @@
+"""No key, body, filter or server text in any error, its traceback, or anything it refers to."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import httpx
+import pytest
+
+from argos_sync.api import ArgosClient, Envelope, PageKey, Query, RetryPolicy
+from argos_sync.api.errors import ArgosError
+
+Connect = Callable[..., ArgosClient]
+Serve = Callable[[Callable[[bytes], bytes | None]], AbstractAsyncContextManager[str]]
+
+KEY = "apikey-3141592653589793238462643383279"
+EMAIL = "ann.secret@mail.test"
+PERSON = "Ann-Secret-Person"
+CURSOR = "cursor-of-ann"
+SECRETS = (KEY, EMAIL, "ann.secret%40", PERSON, CURSOR)
+BODY = f'{{"errorCode":"x","message":"{PERSON} {KEY}","Items":"{PERSON}"}}'
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Everything a traceback or an error reporter would reach, suppressed contexts included."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _check(error: ArgosError) -> None:
+    shown = "".join(traceback.format_exception(error))
+    for each in _chain(error):
+        shown += f"{each} {each!r} {each.args} {vars(each)}"
+    assert [secret for secret in SECRETS if secret in shown] == []
+
+
+def _failure(client: ArgosClient) -> ArgosError:
+    async def fetch() -> None:
+        async with client:
+            async for _ in client.walk(Query(email=EMAIL, userid=PERSON), PageKey(CURSOR, CURSOR)):
+                pass
+
+    with pytest.raises(ArgosError) as caught:
+        asyncio.run(fetch())
+    return caught.value
+
+
+@pytest.mark.parametrize("style", ["query", "json"])
+@pytest.mark.parametrize(
+    "status", [200, 204, 307, 400, 401, 403, 404, 413, 418, 429, 500, 502, 503, 504]
+)
+def test_answers(connect: Connect, style: str, status: int) -> None:
+    """Whatever the status, nothing of the request or the answer is told."""
+    headers = {"location": f"https://{PERSON}.test", "retry-after": PERSON}
+    answer = httpx.Response(status, headers=headers, text=BODY)
+    _check(_failure(connect(answer, api_key=KEY, request_style=style)))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["invalid_payload", "invalid_parameter", "invalid_format", "processing_error", PERSON],
+)
+def test_messages(connect: Connect, code: str) -> None:
+    """What a server puts into its message is not repeated."""
+    answer = httpx.Response(400, json={"errorCode": code, "message": f"{PERSON}: {EMAIL}"})
+    _check(_failure(connect(answer, api_key=KEY)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"Items":["{PERSON}"',
+        f'["{PERSON}"]',
+        f'{{"Items":[],"nextpageKey":"{PERSON}"}}',
+        f'{{"Items":[],"nextpageKey":{{"id":"{CURSOR}","created_at":"{CURSOR}"}}}}',
+        f'{{"isEncrypted":true,"data":"{PERSON}"}}',
+    ],
+)
+@pytest.mark.parametrize("envelope", [None, Envelope("ecb", KEY), Envelope("gcm", KEY)])
+def test_bodies(connect: Connect, body: str, envelope: Envelope | None) -> None:
+    """A body that cannot be read is not shown, encrypted or not."""
+    _check(_failure(connect(httpx.Response(200, text=body), api_key=KEY, envelope=envelope)))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [httpx.ReadTimeout, httpx.ConnectError, httpx.LocalProtocolError, httpx.DecodingError],
+)
+def test_transport_failures(connect: Connect, kind: type[httpx.RequestError]) -> None:
+    """What the HTTP library says is dropped, for it holds the request."""
+    _check(_failure(connect(kind(f"{KEY} {EMAIL}"), api_key=KEY)))
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [
+        (None, {"timeout": 0.05}),
+        (None, {"deadline": 0.05}),
+        (b"", {}),
+        (PERSON.encode() + b"\r\n\r\n", {}),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY.encode(), {}),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b" " * 9999),
+            {"max_response_bytes": 10},
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + BODY.encode(), {}),
+    ],
+    ids=["stall", "deadline", "drop", "garbage", "cut", "bomb", "not gzip"],
+)
+def test_real_connections(
+    serve: Serve, connect: Connect, reply: bytes | None, options: dict[str, Any]
+) -> None:
+    """The same over real sockets."""
+
+    async def fetch() -> None:
+        async with serve(lambda _: reply) as base_url:
+            policy = RetryPolicy(attempts=2)
+            client = connect(base_url=base_url, api_key=KEY, retry=policy, **options)
+            async with client:
+                await client.fetch(Query(email=EMAIL))
+
+    with pytest.raises(ArgosError) as caught:
+        asyncio.run(fetch())
+    _check(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ArgosClient(api_key=KEY + "\n", base_url="https://api.test"),
+        lambda: ArgosClient(api_key="k", base_url=KEY),
+        lambda: ArgosClient(api_key="k", base_url=f"https://{KEY}@api.test"),
+        lambda: ArgosClient(api_key="k", base_url=f"https://api.test?key={KEY}"),
+        lambda: Envelope("ecb", KEY[:31]),
+        lambda: Query(email=EMAIL + "\ud800"),
+        lambda: Query(userid=PERSON * 100),
+    ],
+)
+def test_settings(make: Callable[[], object]) -> None:
+    """A refused setting or filter is not repeated."""
+    with pytest.raises(ArgosError) as caught:
+        make()
+    _check(caught.value)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from argos_sync.api.crypto import Envelope
+from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.emulator.behaviour import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+    Get = Callable[..., httpx.Response]
+    Walk = Callable[..., list[str]]
+
+KEY = "k" * 40
+
+
+def test_the_default_page_holds_fifty(get: Get, emulator: Emulator) -> None:
+    """Without parameters come the first 50 rows and a key made of the last of them."""
+    answer = get().json()
+    assert [one["submission_id"] for one in answer["Items"]] == emulator.store.ids()[:50]
+    last = answer["Items"][-1]
+    assert answer["nextpageKey"] == {"id": last["submission_id"], "created_at": last["created_at"]}
+
+
+def test_items_are_served_as_stored(get: Get, emulator: Emulator) -> None:
+    """A page is the stored submissions, unchanged."""
+    assert get(count=200).json()["Items"] == emulator.store.all()
+
+
+@pytest.mark.parametrize("style", ["query", "json"])
+def test_filters(get: Get, submissions: list[dict[str, Any]], style: str) -> None:
+    """Id, user and address select the rows that have them, wherever they are sent."""
+    wanted = submissions[17]
+    for name in ("submission_id", "userid", "email"):
+        given = {name: wanted[name]}
+        found = (get(**given) if style == "query" else get(json=given)).json()["Items"]
+        assert found == [one for one in submissions if one[name] == wanted[name]]
+        assert wanted in found
+    assert get(submission_id="nobody").json() == {"Items": []}
+    assert get(submission_id=wanted["submission_id"], userid="nobody").json() == {"Items": []}
+
+
+def test_days(walk_ids: Walk, submissions: list[dict[str, Any]]) -> None:
+    """Both days are included by default, and either may be left open."""
+
+    def within(first: str, last: str) -> list[str]:
+        return [
+            one["submission_id"] for one in submissions if first <= one["created_at"][:10] <= last
+        ]
+
+    assert walk_ids(start_date="2025-01-02", end_date="2025-01-03") == within(
+        "2025-01-02", "2025-01-03"
+    )
+    assert walk_ids(start_date="2025-01-06") == within("2025-01-06", "9")
+    assert walk_ids(end_date="2025-01-02") == within("0", "2025-01-02")
+    assert walk_ids(start_date="2025-01-03", end_date="2025-01-02") == []
+
+
+@pytest.mark.parametrize("section", ["kyc", "aml", "data"])
+def test_one_section(get: Get, submissions: list[dict[str, Any]], section: str) -> None:
+    """A section comes alone with the id."""
+    for got, whole in zip(get(request_type=section).json()["Items"], submissions, strict=False):
+        assert got == {"submission_id": whole["submission_id"], section: whole[section]}
+
+
+def test_the_other_sections(get: Get, submissions: list[dict[str, Any]]) -> None:
+    """`others` is everything but the three sections."""
+    for got, whole in zip(get(request_type="others").json()["Items"], submissions, strict=False):
+        assert got == {k: v for k, v in whole.items() if k not in {"kyc", "aml", "data"}}
+
+
+def test_sections_of_odd_items(get: Get, emulator: Emulator) -> None:
+    """An absent section stays absent, and what is no object comes as it is."""
+    for position in emulator.store.ids():
+        emulator.store.delete(position)
+    for item in ({"submission_id": "A", "created_at": "2025-01-01T00:00:00Z"}, ["odd"]):
+        emulator.store.add(item)
+    assert get(request_type="kyc").json() == {"Items": [{"submission_id": "A"}, ["odd"]]}
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        ({"colour": "red"}, "invalid_parameter", "Invalid parameter: colour"),
+        ({"request_type": "all"}, "invalid_parameter", "Invalid parameter: request_type"),
+        ({"request_type": ["kyc"]}, "invalid_parameter", "Invalid parameter: request_type"),
+        ({"count": 2_001}, "invalid_parameter", "Invalid parameter: count"),
+        ({"count": 0}, "invalid_format", "Invalid format: count"),
+        ({"count": -5}, "invalid_format", "Invalid format: count"),
+        ({"count": "ten"}, "invalid_format", "Invalid format: count"),
+        ({"count": "1.5"}, "invalid_format", "Invalid format: count"),
+        ({"count": True}, "invalid_format", "Invalid format: count"),
+        ({"count": "٣"}, "invalid_format", "Invalid format: count"),
+        ({"start_date": "05/01/2026"}, "invalid_format", "Invalid format: start_date"),
+        ({"start_date": "20260105"}, "invalid_format", "Invalid format: start_date"),
+        ({"end_date": "2026-02-30"}, "invalid_format", "Invalid format: end_date"),
+        ({"userid": ""}, "invalid_format", "Invalid format: userid"),
+        ({"email": 5}, "invalid_format", "Invalid format: email"),
+        (
+            {"nextpage_id": "x", "nextpage_date": "soon"},
+            "invalid_format",
+            "Invalid format: nextpage_date",
+        ),
+        ({"nextpage_id": "x"}, "missing_data", "Required input data is missing"),
+        (
+            {"nextpage_date": "2026-01-05-09-00-00-123"},
+            "missing_data",
+            "Required input data is missing",
+        ),
+    ],
+)
+def test_bad_parameters(get: Get, given: dict[str, Any], code: str, message: str) -> None:
+    """Each is refused with its documented code and its name."""
+    response = get(json=given)
+    assert response.status_code == 400
+    assert response.json() == {"errorCode": code, "message": message}
+
+
+def test_nulls_count_as_absent(get: Get) -> None:
+    """A JSON body may carry parameters that are null."""
+    assert get(json={"userid": None, "count": "3"}).json() == get(count=3).json()
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])
+def test_unreadable_bodies(get: Get, content: bytes) -> None:
+    """What is no JSON object is an invalid payload."""
+    response = get(content=content)
+    assert response.status_code == 400
+    assert response.json() == {"errorCode": "invalid_payload", "message": "Invalid payload"}
+
+
+@pytest.mark.parametrize("code", get_args(ErrorCode))
+def test_every_documented_error_can_be_forced(get: Get, emulator: Emulator, code: Any) -> None:
+    """All seven codes can be had."""
+    emulator.behaviour = Behaviour(force_error=code)
+    response = get()
+    assert response.status_code == 400
+    assert response.json()["errorCode"] == code
+
+
+def test_keys_and_addresses(get: Get, emulator: Emulator) -> None:
+    """No key, a wrong key and a wrong address are three 403s with the gateway's words."""
+    assert get(key="").status_code == 403
+    assert get(key="anything").status_code == 200
+    emulator.behaviour = Behaviour(api_key=KEY)
+    assert get(key="anything").json() == {"message": "Forbidden"}
+    assert get().status_code == 200
+    emulator.behaviour = Behaviour(ip_allowed=False)
+    response = get()
+    assert response.status_code == 403
+    assert response.json() == {
+        "Message": "User is not authorized to access this resource with an explicit deny"
+    }
+
+
+def test_request_styles(get: Get, emulator: Emulator) -> None:
+    """Parameters in the place that is not understood are refused, never ignored."""
+    emulator.behaviour = Behaviour(request_style="query")
+    assert get(count=1).status_code == 200
+    assert get(json={"count": 1}).json()["errorCode"] == "invalid_payload"
+    emulator.behaviour = Behaviour(request_style="json")
+    assert get(count=1).json()["errorCode"] == "invalid_payload"
+    assert get(json={"count": 1}).status_code == 200
+    assert get().status_code == 200
+
+
+@pytest.mark.parametrize("mode", ["ecb", "cbc", "gcm"])
+@pytest.mark.parametrize("derivation", ["truncate", "sha256"])
+@pytest.mark.parametrize("dedicated", [None, "s" * 33])
+def test_encryption(
+    get: Get, emulator: Emulator, mode: Any, derivation: Any, dedicated: str | None
+) -> None:
+    """Requests and answers are sealed with the API key or a dedicated one."""
+    emulator.behaviour = Behaviour(
+        encryption=mode, key_derivation=derivation, encryption_key=dedicated
+    )
+    envelope = Envelope(mode, dedicated or KEY, derivation)
+    answer = get(json={"body": envelope.encrypt(b'{"count": 3}')}).json()
+    assert set(answer) == {"isEncrypted", "data"}
+    assert answer["isEncrypted"] is True
+    emulator.behaviour = Behaviour()
+    assert envelope.decrypt(answer["data"]) == get(count=3).content
+    assert emulator.requests[0].parameters == {"count": 3}
+
+
+def test_what_cannot_be_decrypted_is_refused(get: Get, emulator: Emulator) -> None:
+    """A plain request, a wrong key, a short key and sealed nonsense are invalid payloads."""
+    emulator.behaviour = Behaviour(encryption="gcm")
+    wrong = Envelope("gcm", "w" * 40)
+    nonsense = Envelope("gcm", KEY).encrypt(b"[]")
+    for given in (
+        {"count": 1},
+        {"json": {"count": 1}},
+        {"json": {"body": 5}},
+        {"json": {"body": wrong.encrypt(b"{}")}},
+        {"json": {"body": nonsense}},
+        {"json": {"body": "x"}, "key": "short"},
+    ):
+        response = get(**given)
+        assert response.status_code == 400
+        assert response.json()["errorCode"] == "invalid_payload"
+    emulator.behaviour = Behaviour()
+    assert get(json={"body": nonsense}).json()["message"] == "Invalid parameter: body"

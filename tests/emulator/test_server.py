@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+import pytest
+
+from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Get = Callable[..., httpx.Response]
+
+KEY = "k" * 40
+
+
+def outcomes(emulator: Emulator, get: Get, times: int) -> list[str | None]:
+    """The faults of `times` equal requests, as the server and the client saw them."""
+    for _ in range(times):
+        try:
+            response = get(count=3)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            assert emulator.requests[-1].fault in {"drop", "truncate"}
+            continue
+        fault = emulator.requests[-1].fault
+        assert response.status_code == (int(fault) if (fault or "").isdigit() else 200)
+        if fault == "html":
+            assert response.headers["content-type"] == "text/html"
+        if fault == "truncate":
+            with pytest.raises(orjson.JSONDecodeError):
+                orjson.loads(response.content)
+        if fault is None:
+            assert len(response.json()["Items"]) == 3
+    return [one.fault for one in list(emulator.requests)[-times:]]
+
+
+MIXED = Faults(
+    rate_429=0.1,
+    rate_500=0.1,
+    rate_502=0.1,
+    rate_503=0.1,
+    rate_504=0.1,
+    rate_drop=0.1,
+    rate_truncate=0.1,
+    rate_html=0.1,
+)
+
+
+def test_faults_are_deterministic(emulator: Emulator, get: Get) -> None:
+    """The same seed gives the same faults again, another seed others."""
+    emulator.faults = MIXED
+    first = outcomes(emulator, get, 60)
+    emulator.faults = MIXED
+    assert outcomes(emulator, get, 60) == first
+    emulator.faults = Faults(rate_500=0.5, seed=1)
+    once = outcomes(emulator, get, 40)
+    emulator.faults = Faults(rate_500=0.5, seed=2)
+    assert outcomes(emulator, get, 40) != once
+
+
+def test_every_fault_occurs(emulator: Emulator, get: Get) -> None:
+    """All eight kinds are met, each about as often as asked for."""
+    emulator.faults = MIXED
+    seen = Counter(outcomes(emulator, get, 400))
+    assert set(seen) == {None, "429", "500", "502", "503", "504", "drop", "truncate", "html"}
+    assert all(15 < times < 70 for kind, times in seen.items() if kind)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_faults_in_a_row_are_bounded(emulator: Emulator, get: Get, limit: int) -> None:
+    """Even when everything fails, the same request gets its answer after so many faults."""
+    emulator.faults = Faults(rate_502=1, max_consecutive=limit)
+    seen = outcomes(emulator, get, 12)
+    assert [len(list(run)) for fault, run in groupby(seen) if fault][:1] == [limit][: min(limit, 1)]
+    assert seen[:: limit + 1] == ([None] * 12 if not limit else ["502"] * (12 // (limit + 1)))
+    assert seen[limit :: limit + 1] == [None] * (12 // (limit + 1))
+
+
+def test_both_kinds_of_truncation(emulator: Emulator, get: Get) -> None:
+    """Some bodies are shorter than announced, others are cut JSON of the announced length."""
+    emulator.faults = Faults(rate_truncate=1, max_consecutive=100)
+    kinds = Counter()
+    for _ in range(20):
+        try:
+            content = get(count=5).content
+        except httpx.RemoteProtocolError:
+            kinds["short"] += 1
+        else:
+            kinds["cut"] += 1
+            with pytest.raises(orjson.JSONDecodeError):
+                orjson.loads(content)
+    assert kinds["short"] > 3
+    assert kinds["cut"] > 3
+
+
+def test_gateway_bodies_are_json_or_html(emulator: Emulator, get: Get) -> None:
+    """A gateway's error comes in both media types, 429 and 503 with the wish to wait."""
+    emulator.faults = Faults(rate_429=0.5, rate_503=0.5, retry_after="7", max_consecutive=100)
+    answers = [get() for _ in range(20)]
+    assert {one.headers["content-type"] for one in answers} == {"application/json", "text/html"}
+    assert {one.status_code for one in answers} == {429, 503}
+    assert {one.headers["retry-after"] for one in answers} == {"7"}
+    emulator.faults = Faults(rate_500=1, retry_after="7")
+    assert "retry-after" not in get().headers
+
+
+def test_latency(emulator: Emulator, get: Get) -> None:
+    """Every answer takes at least as long as asked for."""
+    get()
+    emulator.faults = Faults(latency=0.005)
+    assert get().elapsed.total_seconds() >= 0.005
+
+
+def test_requests_are_recorded(emulator: Emulator, get: Get) -> None:
+    """Parameters, status and number of rows are kept in the order of the answers."""
+    get(count=2)
+    get(json={"count": 3, "userid": "nobody"})
+    get(key="")
+    assert [(one.parameters, one.status, one.items) for one in emulator.requests] == [
+        ({"count": "2"}, 200, 2),
+        ({"count": 3, "userid": "nobody"}, 200, 0),
+        ({}, 403, 0),
+    ]
+    assert emulator.request_count == 3
+    times = [one.at for one in emulator.requests]
+    assert times == sorted(times)
+
+
+def test_other_paths_are_not_found(emulator: Emulator, get: Get) -> None:
+    """An unknown path answers 404 with JSON, to every method."""
+    get()
+    root = emulator.base_url.removesuffix("/v3")
+    for method, path in (
+        ("GET", "/"),
+        ("GET", "/v3/other"),
+        ("POST", "/v3/submission"),
+        ("GET", "/_emulator/other"),
+        ("POST", "/_emulator/other"),
+    ):
+        response = httpx.request(method, root + path, content=b"{}", trust_env=False)
+        assert response.status_code == 404
+        assert response.json() == {"message": "Not Found"}
+
+
+def test_connections_are_kept_alive(emulator: Emulator) -> None:
+    """One connection serves many requests, and ends with the emulator."""
+    port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
+    request = f"GET /v3/submission?count=1 HTTP/1.1\r\nHost: x\r\nx-api-key: {KEY}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        for _ in range(3):
+            client.sendall(request)
+            assert client.recv(100_000).startswith(b"HTTP/1.1 200 OK\r\n")
+        emulator._server.server_close()
+        assert client.recv(1) == b""
+
+
+def test_clients_in_parallel(emulator: Emulator) -> None:
+    """Eight clients at once each see every row."""
+    found: list[int] = []
+
+    def fetch() -> None:
+        with httpx.Client(trust_env=False, headers={"x-api-key": KEY}) as client:
+            answers = [client.get(f"{emulator.base_url}/submission?count=200") for _ in range(5)]
+        found.append(sum(len(one.json()["Items"]) for one in answers))
+
+    threads = [threading.Thread(target=fetch) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [1_000] * 8
+    assert emulator.request_count == 40
+
+
+def test_a_client_that_hangs_up_is_passed_over(
+    emulator: Emulator, get: Get, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A reset connection prints nothing and stops nobody else."""
+    port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
+    client = socket.create_connection(("127.0.0.1", port))
+    # Linger of zero seconds: closing resets the connection.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    client.sendall(b"GET /v3/submission HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+    client.close()
+    assert get(count=1).status_code == 200
+    try:
+        raise ConnectionResetError  # noqa: TRY301 it has to be the current exception
+    except ConnectionResetError:
+        emulator._server.handle_error(None, ("127.0.0.1", 1))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_bug_is_not_hidden(emulator: Emulator, capfd: pytest.CaptureFixture[str]) -> None:
+    """An error that is not the client's leaves a traceback on stderr."""
+    try:
+        raise RuntimeError("bug")  # noqa: TRY301 it has to be the current exception
+    except RuntimeError:
+        emulator._server.handle_error(None, ("127.0.0.1", 1))
+    assert "RuntimeError: bug" in capfd.readouterr().err
+
+
+def test_a_port_in_use(emulator: Emulator) -> None:
+    """A second emulator on the same port is refused by the system."""
+    port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
+    with pytest.raises(OSError, match="in use"), Emulator(port=port):
+        pass  # pragma: no cover
+
+
+def test_plain_submissions_are_enough() -> None:
+    """An emulator takes submissions as well as a store."""
+    with Emulator(generate(3), behaviour=Behaviour(order="descending")) as running:
+        assert len(running.store) == 3
+
+
+def test_control(emulator: Emulator, get: Get) -> None:
+    """Another process can change the store, the faults and the behaviour, and read all rows."""
+    root = emulator.base_url.removesuffix("/v3") + "/_emulator"
+
+    def post(name: str, body: Any) -> httpx.Response:
+        return httpx.post(f"{root}/{name}", json=body, trust_env=False)
+
+    new = {"submission_id": "NEW", "created_at": "2025-02-01-00-00-00-000", "kyc": {"result": "p"}}
+    assert post("add", new).json() == {"submissions": 201}
+    assert get(submission_id="NEW").json()["Items"] == [new]
+    post("update", {"submission_id": "NEW", "changes": {"kyc": {"result": "approved"}}})
+    assert emulator.store.get("NEW")["kyc"] == {"result": "approved"}
+    post("replace", new)
+    assert emulator.store.get("NEW") == new
+    post("delete", {"submission_id": "NEW"})
+    assert get(submission_id="NEW").json()["Items"] == []
+    post("restore", {"submission_id": "NEW"})
+    lines = httpx.get(f"{root}/submissions", trust_env=False).text.splitlines()
+    assert [orjson.loads(line) for line in lines] == emulator.store.all()
+    assert post("behaviour", {"order": "descending"}).status_code == 200
+    assert get(count=1).json()["Items"] == [new]
+    post("faults", {"rate_500": 1})
+    assert get().status_code == 500
+    stats = httpx.get(f"{root}/stats", trust_env=False).json()
+    assert stats == {"requests": 4, "submissions": 201}
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "message"),
+    [
+        ("add", {"submission_id": "{first}", "created_at": "2025-01-01"}, "ValueError"),
+        ("delete", {"submission_id": "nobody"}, "KeyError: 'nobody'"),
+        ("update", {}, "KeyError: 'submission_id'"),
+        ("faults", {"rate_of_return": 1}, "TypeError"),
+        ("faults", {"rate_500": 2}, "ValueError"),
+    ],
+)
+def test_control_says_what_is_wrong(
+    emulator: Emulator, name: str, body: dict[str, Any], message: str
+) -> None:
+    """A change that cannot be made answers 400 and changes nothing."""
+    first = emulator.store.ids()[0]
+    body = {key: first if value == "{first}" else value for key, value in body.items()}
+    url = f"{emulator.base_url.removesuffix('/v3')}/_emulator/{name}"
+    response = httpx.post(url, json=body, trust_env=False)
+    assert response.status_code == 400
+    assert response.json()["message"].startswith(message)
+    assert len(emulator.store) == 200
