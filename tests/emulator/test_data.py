@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -234,9 +233,3 @@ def test_times_are_written() -> None:
     assert vendor_time(day_start(date(2026, 1, 5)) + 9 * HOUR + 123) == "2026-01-05-09-00-00-123"
     for moment in (0, -1, DAY - 1, 1_767_603_600_123):
         assert read_time(vendor_time(moment)) == moment
-
-
-def test_no_module_is_long() -> None:
-    """Every module of the room fits in about 250 lines."""
-    room = Path(generate.__code__.co_filename).parent
-    assert all(len(path.read_text().splitlines()) <= 260 for path in room.glob("*.py"))

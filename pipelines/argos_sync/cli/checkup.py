@@ -11,7 +11,7 @@ from typing import Any
 from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import Settings, load_settings
-from argos_sync.load.commands import make_client
+from argos_sync.load.clients import make_client
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
 

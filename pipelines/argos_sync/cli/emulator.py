@@ -151,12 +151,13 @@ def emulator(
     ] = 0,
 ) -> None:
     """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
-    import signal  # noqa: PLC0415 start-up time: other commands need none of these
-    import threading  # noqa: PLC0415
+    # Imported here for start-up time: other commands need none of these.
+    import signal
+    import threading
 
-    from argos_sync.api.crypto import Envelope  # noqa: PLC0415
-    from argos_sync.api.errors import ConfigurationError  # noqa: PLC0415
-    from argos_sync.emulator import Behaviour, Emulator, Faults, stream  # noqa: PLC0415
+    from argos_sync.api.crypto import Envelope
+    from argos_sync.api.errors import ConfigurationError
+    from argos_sync.emulator import Behaviour, Emulator, Faults, stream
 
     try:
         faults = Faults(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from argos_sync.load.fetching import Cursor, TaskPage
+from argos_sync.load.source import filled_tables
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import ISSUES, QUARANTINE, load_contract
 from argos_sync.shape.identity import Unusable, content_hash, identify
@@ -66,17 +67,23 @@ class ChunkBuilder:
         run_id: Written to issues and quarantine.
         wanted: Whether a submission created at that moment is asked for; servers are asked for a
             day more on either side.
+        sections: `request_type`s that were fetched; tables of others are left alone. Empty: all.
+        whole: Whether all chunks are committed together. A submission is then taken once, in the
+            version that came first.
         size: Submissions that make a chunk full.
     """
 
     run_id: str
     wanted: Callable[[datetime], bool]
+    sections: Sequence[str] = ()
+    whole: bool = False
     size: int = CHUNK_SUBMISSIONS
     _hashes: dict[str, str] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _issues: list[Issue] = field(default_factory=list)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
     _progress: dict[str, Progress] = field(default_factory=dict)
+    _submissions: int = 0
     _issue_count: int = 0
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
@@ -88,20 +95,23 @@ class ChunkBuilder:
             identity = identify(item)
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
-            elif self.wanted(identity.created_at):
-                hashed = content_hash(item)
-                known = self._hashes.get(identity.submission_id)
-                if known is not None and known != hashed:
-                    self._shape(fresh, received_at)
-                    fresh = {}
-                    full += self.take()
-                if known != hashed:
-                    self._hashes[identity.submission_id] = hashed
-                    fresh[identity.submission_id] = (item, hashed)
-                    newest = max(newest or identity.created_at, identity.created_at)
+                continue
+            if not self.wanted(identity.created_at):
+                continue
+            hashed = content_hash(item)
+            before = self._hashes.get(identity.submission_id)
+            if before == hashed or (before and self.whole):
+                continue
+            if before:
+                self._shape(fresh, received_at)
+                fresh = {}
+                full += self.take()
+            self._hashes[identity.submission_id] = hashed
+            fresh[identity.submission_id] = (item, hashed)
+            newest = max(newest or identity.created_at, identity.created_at)
         self._shape(fresh, received_at)
         self._note(page, len(fresh), newest)
-        return full + (self.take() if len(self._hashes) >= self.size else [])
+        return full + (self.take() if self._submissions >= self.size else [])
 
     def take(self) -> list[Chunk]:
         """Return what has been collected as a chunk, and begin the next; nothing for nothing."""
@@ -109,17 +119,22 @@ class ChunkBuilder:
             return []
         tables = {name: pa.concat_tables(batches) for name, batches in self._batches.items()}
         tables |= self._own_tables()
-        chunk = Chunk(tables, self._progress, len(self._hashes), len(self._issues))
-        self._hashes, self._batches, self._progress = {}, {}, {}
+        chunk = Chunk(tables, self._progress, self._submissions, len(self._issues))
+        self._batches, self._progress, self._submissions = {}, {}, 0
         self._issues, self._quarantined = [], {}
+        if not self.whole:
+            self._hashes = {}
         return [chunk]
 
     def _shape(self, fresh: dict[str, tuple[dict[str, Any], str]], received_at: datetime) -> None:
         items = [item for item, _ in fresh.values()]
         shaped = shape(items, [hashed for _, hashed in fresh.values()], received_at)
+        filled = filled_tables(self.sections)
         for name, rows in shaped.tables.items():
-            self._batches.setdefault(name, []).append(rows)
-        self._issues += shaped.issues
+            if name in filled:
+                self._batches.setdefault(name, []).append(rows)
+        self._issues += [issue for issue in shaped.issues if issue.table_name in filled]
+        self._submissions += len(items)
 
     def _note(self, page: TaskPage, rows: int, newest: datetime | None) -> None:
         before = self._progress.get(page.task.name, Progress())

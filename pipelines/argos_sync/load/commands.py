@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from argos_sync.api import ArgosClient, Envelope, Query
+from argos_sync.api import Query
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import Settings
+from argos_sync.load.clients import make_client
 from argos_sync.load.fetching import Task
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
+from argos_sync.load.reading import Clock, Reading
 from argos_sync.load.report import Progress, RunReport, Silent
-from argos_sync.load.runs import Clock, Reading, Run
+from argos_sync.load.runs import Run
 from argos_sync.load.state import SYNC, Plan, end_date, high_water_mark, stored_plan
 from argos_sync.load.windows import EndDate, Range, nightly_range, plan_windows
 
@@ -42,27 +44,6 @@ class Context:
     target: Target
     progress: Progress = field(default_factory=Silent)
     clock: Clock = now
-
-
-def make_client(settings: Settings, page_size: int | None = None) -> ArgosClient:
-    """Return a client as configured.
-
-    Raises:
-        ConfigurationError: The key, address or encryption cannot work.
-    """
-    envelope = None
-    if settings.encryption != "off":
-        key = settings.encryption_key or settings.api_key
-        envelope = Envelope(settings.encryption, key, settings.key_derivation)  # type: ignore[arg-type] # checked by load_settings
-    return ArgosClient(
-        api_key=settings.api_key,
-        base_url=settings.base_url,
-        request_style=settings.request_style,  # type: ignore[arg-type] # checked by load_settings
-        envelope=envelope,
-        page_size=page_size or settings.page_size,
-        max_requests_per_second=settings.max_requests_per_second,
-        allow_insecure_http=settings.allow_insecure_http,
-    )
 
 
 def sync(context: Context) -> RunReport:
@@ -137,9 +118,8 @@ def refresh(
         Task(f"{position} of {len(queries)}", partial(_of_section, query))
         for position, query in enumerate(queries, start=1)
     ]
-    settings = context.settings
     with _run(context, "refresh") as run:
-        run.read(Reading(tasks, settings.sections, lambda _: True, settings.max_concurrency))
+        run.read(_reading(context, tasks, lambda _: True))
     return run.report
 
 
@@ -148,15 +128,10 @@ def _run(context: Context, command: str) -> Iterator[Run]:
     """Open the warehouse for a run, and record how the run ends."""
     started_at = context.clock()
     make_client(context.settings)  # what cannot work is said before anything is opened
-    with open_warehouse(context.target) as warehouse:
+    with open_warehouse(context.target, context.settings.sections) as warehouse:
         run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        run = Run(
-            warehouse,
-            partial(make_client, context.settings),
-            RunReport(run_id, command, started_at),
-            context.progress,
-            context.clock,
-        )
+        report = RunReport(run_id, command, started_at)
+        run = Run(warehouse, report, context.progress, context.clock)
         try:
             yield run
         except ArgosError as error:
@@ -176,8 +151,24 @@ def _work_through(context: Context, run: Run, plan: Plan, workers: int | None = 
         Task(name, partial(window.query, known), progress.cursor)
         for name, (window, progress) in plan.left.items()
     ]
-    concurrency = workers or context.settings.max_concurrency
-    run.read(Reading(tasks, plan.sections, plan.wanted.__contains__, concurrency), plan)
+    run.read(_reading(context, tasks, plan.wanted.__contains__, workers), plan)
+
+
+def _reading(
+    context: Context,
+    tasks: Sequence[Task],
+    wanted: Callable[[datetime], bool],
+    workers: int | None = None,
+) -> Reading:
+    settings = context.settings
+    return Reading(
+        tasks,
+        settings.sections,
+        wanted,
+        workers or settings.max_concurrency,
+        partial(make_client, settings),
+        context.clock,
+    )
 
 
 def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
@@ -24,7 +24,7 @@ def named_destination(name: str, file: str | None = None) -> AnyDestination:
         file: DuckDB file that goes before the configured one.
     """
     if name == DUCKDB:
-        explicit = {"credentials": f"duckdb:///{file}"} if file else {}
+        explicit: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
         return cast("AnyDestination", DuckDb(destination_name=DUCKDB, **explicit))
     return cast("AnyDestination", Destination.from_reference(name))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -52,10 +52,12 @@ class Warehouse:
     Attributes:
         pipeline: dlt's pipeline.
         client: dlt's SQL client, connected.
+        sections: `request_type`s that are fetched; empty means all of them.
     """
 
     pipeline: dlt.Pipeline
     client: SqlClientBase[Any]
+    sections: Sequence[str] = ()
 
     @property
     def state(self) -> State:
@@ -75,7 +77,7 @@ class Warehouse:
             LoadError: The destination refused the rows.
         """
         with destination_failures():
-            self.pipeline.run(tables_source(tables, update_state))
+            self.pipeline.run(tables_source(tables, update_state, self.sections))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,16 @@ class View:
 
 
 @contextmanager
-def open_warehouse(target: Target) -> Iterator[Warehouse]:
+def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[Warehouse]:
     """Open the pipeline and bring it to where the warehouse stands.
 
     What a killed run left behind is loaded first. Then the working directory is thrown away and
     made again from the state in the destination: a local state may be of a warehouse that was
     replaced by a backup since.
+
+    Args:
+        target: Where the warehouse is.
+        sections: `request_type`s that are fetched; empty means all of them.
 
     Raises:
         ConfigurationError: The destination is not known, or its credentials are missing.
@@ -115,7 +121,7 @@ def open_warehouse(target: Target) -> Iterator[Warehouse]:
                 pipeline.run()
             pipeline = pipeline.drop()
             pipeline.sync_destination()
-            yield Warehouse(pipeline, held)
+            yield Warehouse(pipeline, held, sections)
         finally:
             held.close_connection()
 

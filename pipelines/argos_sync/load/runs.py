@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 import pyarrow as pa
 
-from argos_sync.api import ArgosClient
+from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.changes import compare, quarantine_ids, submission_ids
 from argos_sync.load.chunks import Chunk, ChunkBuilder
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.feed import Put, feed
-from argos_sync.load.fetching import Task, TaskPage, read_all
+from argos_sync.load.feed import feed
 from argos_sync.load.known import known_hashes, known_quarantine, touch
 from argos_sync.load.pipeline import Warehouse
+from argos_sync.load.reading import Clock, Reading, producer
 from argos_sync.load.report import Progress, RunReport
 from argos_sync.load.state import Plan, State, store_plan
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import RUNS, WINDOWS, load_contract
 from argos_sync.shape.values import to_json
-
-Clock = Callable[[], datetime]
-"""Returns the moment, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What to read from the API and how.
-
-    Attributes:
-        tasks: What to read.
-        sections: `request_type`s to walk; empty for all in one request.
-        wanted: Whether a submission created at that moment is kept.
-        concurrency: Tasks read at once.
-    """
-
-    tasks: Sequence[Task]
-    sections: Sequence[str]
-    wanted: Callable[[datetime], bool]
-    concurrency: int
 
 
 @dataclass(slots=True)
@@ -51,14 +30,12 @@ class Run:
 
     Attributes:
         warehouse: Where it loads to.
-        client: Makes a client; called in the thread that fetches.
         report: What it has done so far.
         progress: Told about it.
         clock: Injected, so that tests own the time.
     """
 
     warehouse: Warehouse
-    client: Callable[[], ArgosClient]
     report: RunReport
     progress: Progress
     clock: Clock
@@ -76,30 +53,10 @@ class Run:
         if not reading.tasks:
             return
 
-        async def produce(put: Put) -> None:
-            builder = ChunkBuilder(self.report.run_id, reading.wanted)
-
-            async def deliver(page: TaskPage) -> None:
-                self.progress.fetched(page.task.name, len(page.items))
-                for chunk in builder.add(page, self.clock()):
-                    await put(chunk)
-
-            async with self.client() as client:
-                try:
-                    await read_all(
-                        client,
-                        reading.tasks,
-                        sections=reading.sections,
-                        concurrency=reading.concurrency,
-                        deliver=deliver,
-                    )
-                finally:
-                    self.report.requests += client.stats.requests
-                    self.report.retries += client.stats.retries
-                    self.report.pages += client.stats.pages
-                for chunk in builder.take():
-                    await put(chunk)
-
+        builder = ChunkBuilder(self.report.run_id, reading.wanted, reading.sections)
+        produce = producer(
+            reading, builder, fetched=self.progress.fetched, ended=self._count_requests
+        )
         with feed(produce) as chunks:
             for chunk in chunks:
                 plan = self._load(chunk, plan)
@@ -130,6 +87,11 @@ class Run:
             touch(self.warehouse.client, changes.unchanged, self.clock())
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
         return plan
+
+    def _count_requests(self, stats: Stats) -> None:
+        self.report.requests += stats.requests
+        self.report.retries += stats.retries
+        self.report.pages += stats.pages
 
     def _count(self, chunk: Chunk, new: int, changed: int, unchanged: int) -> None:
         self.report.submissions_fetched += chunk.submissions

@@ -1,61 +1,82 @@
-"""The dlt source `argos`: Arrow batches of all tables through one resource."""
+"""What dlt loads: Arrow tables of the contract through one resource, rows and state together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
 from argos_sync.load.hints import is_nested, table_hints, with_row_key
-from argos_sync.shape.contract import load_contract
+from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.contract import Table, load_contract
 
 SOURCE = "argos"
-__source_name__ = SOURCE
+"""Name of the source, and the key of its state."""
 
 State = dict[str, Any]
 
 
-@dlt.source(name=SOURCE, section=SOURCE)
 def tables_source(
-    tables: Mapping[str, pa.Table], update_state: Callable[[State], None]
-) -> DltResource:
+    tables: Mapping[str, pa.Table], update_state: Callable[[State], None], sections: Sequence[str]
+) -> DltSource:
     """Return a source that loads Arrow tables and changes the state in the same package.
-
-    dlt commits rows and state of a package together: a resource that raises loses both.
 
     Args:
         tables: Rows by contract table name.
-        update_state: Called with the source's state once all rows are written.
+        update_state: Called with the state of source `argos` once all rows are written.
+        sections: The `request_type`s the rows were fetched with; empty means all of them.
     """
 
-    @dlt.resource(name=SOURCE)
-    def rows() -> Iterator[Any]:
-        yield from marked(tables)
-        update_state(dlt.current.source_state())
+    @dlt.source(name=schema_name(sections), section=SOURCE)
+    def package() -> DltResource:
+        @dlt.resource(name=SOURCE)
+        def rows() -> Iterator[Any]:
+            yield from marked(tables, sections)
+            update_state(dlt.current.source_state(SOURCE))
 
-    return rows
+        return rows
+
+    return package()
 
 
-def marked(tables: Mapping[str, pa.Table]) -> Iterator[Any]:
-    """Yield Arrow tables addressed to their contract tables, for use inside a resource."""
-    contract = load_contract()
-    for name, rows in tables.items():
-        if rows.num_rows:  # an empty Arrow table can fail a load
-            table = contract[name]
+def schema_name(sections: Sequence[str]) -> str:
+    """Return the name of the dlt schema for runs over these sections.
+
+    A merge deletes a submission's rows from all tables of the schema's chain, so a run that
+    fetches some sections only needs a schema without the tables of the others.
+    """
+    return "_".join((SOURCE, *sections))
+
+
+def filled_tables(sections: Sequence[str]) -> dict[str, Table]:
+    """Return the contract tables that runs over these sections write to."""
+    return {
+        name: table
+        for name, table in load_contract().tables.items()
+        if not (sections and table.from_api and table.section not in sections)
+    }
+
+
+def marked(tables: Mapping[str, pa.Table], sections: Sequence[str] = ()) -> Iterator[Any]:
+    """Yield Arrow tables addressed to their contract tables, for use inside a resource.
+
+    The first time, tables without rows are created empty: a query for red flags has to answer
+    "none", not "no such table".
+    """
+    filled = filled_tables(sections)
+    created = dlt.current.source_schema().tables
+    for name, table in filled.items():
+        rows = tables[name] if name in tables else arrow_schema(table).empty_table()
+        if rows.num_rows or name not in created:
             yield dlt.mark.with_hints(
                 with_row_key(table, rows), table_hints(table), create_table_variant=True
             )
-    _name_resource_of_nested_tables()
-
-
-def _name_resource_of_nested_tables() -> None:
-    tables = dlt.current.source_schema().tables
-    for name, table in load_contract().tables.items():
-        if is_nested(table) and name in tables:
-            tables[name] = _NestedTable(tables[name])  # type: ignore[assignment]
+    for name, table in filled.items():
+        if is_nested(table):
+            created[name] = _NestedTable(created[name])  # type: ignore[assignment] # a dict still
 
 
 class _NestedTable(dict[str, Any]):

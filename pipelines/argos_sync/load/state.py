@@ -83,6 +83,12 @@ def high_water_mark(state: Mapping[str, Any]) -> datetime | None:
     return _moment(state.get("high_water_mark"))
 
 
+def raise_high_water_mark(state: State, newest: datetime | None) -> None:
+    """Move the high-water mark to a newer `created_at`; never back."""
+    marks = filter(None, (high_water_mark(state), newest))
+    state["high_water_mark"] = _text(max(marks, default=None))
+
+
 def end_date(state: Mapping[str, Any]) -> EndDate | None:
     """Return how the server reads `end_date`, when a probe has found out."""
     return cast("EndDate | None", state.get("end_date"))
@@ -111,8 +117,7 @@ def store_plan(state: State, plan: Plan) -> None:
         return
     plans.pop(plan.name, None)
     if plan.name == SYNC:
-        marks = filter(None, (high_water_mark(state), plan.newest))
-        state["high_water_mark"] = _text(max(marks, default=None))
+        raise_high_water_mark(state, plan.newest)
 
 
 def _add(before: Progress, now: Progress) -> Progress:

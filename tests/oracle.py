@@ -1,0 +1,500 @@
+"""The contract's tables in plain, slow Python: what the fast conversion is measured against.
+
+Written from the contract's and the API page's words alone. It imports nothing of the
+package, reads no schema file, and converts one value at a time, so that an error made in
+both places is unlikely. Where the two disagree, one of them misreads the contract.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+TEXT, BIGINT, DOUBLE, DATE, TIMESTAMP, JSON = "text bigint double date timestamp json".split()
+
+
+class Column(NamedTuple):
+    """A column: its name, its type, and where its value lies inside the row's object."""
+
+    name: str
+    kind: str
+    path: str
+
+
+def _columns(kind: str, **paths: str) -> list[Column]:
+    return [Column(name, kind, path) for name, path in paths.items()]
+
+
+SUBMISSIONS = [
+    *_columns(
+        TIMESTAMP,
+        created_at="created_at",
+        updated_at="updated_at",
+        kyc_result_at="kyc_result_at",
+        pending_at="pending_at",
+        memo_updated_at="memo.updated_at",
+        injection_time="Injection_action.time",
+    ),
+    *_columns(
+        TEXT,
+        applicant_id="applicant_id",
+        userid="userid",
+        token_id="tokenId",
+        reviewer="reviewer",
+        duplicated_information="duplicated_information",
+        projection_id="projection.projectionId",
+        projection_name="projection.projectionName",
+        memo_text="memo.text",
+        injection_type="Injection_action.type",
+    ),
+    *_columns(
+        DOUBLE,
+        recognition_score="recognition_score",
+        argos_score="argos_score",
+        id_liveness_screen_play="id_LivenessScore.Screen_play",
+        id_liveness_paper_printed="id_LivenessScore.Paper_printed",
+        id_liveness_replace_portraits="id_LivenessScore.Replace_portraits",
+    ),
+    *_columns(JSON, project_options="project_options"),
+]
+APPLICANTS = [
+    *_columns(
+        TEXT,
+        name="data.name",
+        first_name="data.first_name",
+        last_name="data.last_name",
+        full_name="data.full_name",
+        gender="data.gender",
+        age_group="data.age_group",
+        nationality="data.nationality",
+        ip_address="data.ip_address",
+        id_type="data.idType",
+        idcard_issuing_country="data.idcard_issuingCountry",
+        identity_number="data.identityNumber",
+        document_number="data.documentNumber",
+        address_city="data.address_city",
+        address_country="data.address_country",
+        address_state="data.address_state",
+        address_street="data.address_street",
+        address_street2="data.address_street2",
+        address_zipcode="data.address_zipcode",
+        address_global_code="data.address_globalCode",
+        address_compound_code="data.address_compoundCode",
+        address_formatted="data.address_formatted",
+        address_input="data.address_input",
+        address_detail="data.address_detail",
+        cf1="data.cf1",
+        cf2="data.cf2",
+        cf3="data.cf3",
+        type_of_permit="data.typeOfPermit",
+        type_of_permit_gov_kor="data.typeOfPermitGovKor",
+        nationality_gov_kor="data.nationalityGovKor",
+        email="email",
+        id_image="image.idImage",
+        id_back_image="image.idBackImage",
+        selfie_image="image.selfieImage",
+        address_image="image.addressImage",
+    ),
+    *_columns(
+        DATE,
+        date_of_birth="data.date_of_birth",
+        idcard_issue_date="data.idcard_issueDate",
+        idcard_expire_date="data.idcard_expireDate",
+        expiry_date_of_stay_kor="data.expiryDateOfStayKor",
+    ),
+    *_columns(JSON, ocr_raw="OCR_raw"),
+]
+KYC = _columns(TEXT, result="result")
+ATTEMPTS = [
+    *_columns(BIGINT, attempt_cnt="attemptCnt"),
+    *_columns(
+        TEXT,
+        id_barcode_result="idBarcodeResult",
+        verification_result="verificationResult",
+        error_code="errorCode",
+        error_msg="errorMsg",
+        selfie_image="selfieImage",
+    ),
+    *_columns(JSON, verification="verification", verification_params="verificationParams"),
+    *_columns(
+        TIMESTAMP,
+        step1_time1st="step1Time1st",
+        step1_time2nd="step1Time2nd",
+        step1_time3rd="step1Time3rd",
+        step2_time1st="step2Time1st",
+        step2_time2nd="step2Time2nd",
+        step2_time3rd="step2Time3rd",
+    ),
+    *_columns(
+        DOUBLE,
+        face_similarity_score="faceSimilarityScore",
+        liveness_score="livenessScore",
+        liveness_detail_score="liveness.score",
+        liveness_detail_probability="liveness.probability",
+        liveness_detail_quality="liveness.quality",
+    ),
+]
+AML = [
+    *_columns(TEXT, risk_level_summary="risk_level_summary", current_status="currentstatus"),
+    *_columns(JSON, raw_data="raw_data"),
+]
+MATCHES = [
+    *_columns(
+        TEXT, risk_level="risk_level", argos_number="argos_number", resource_id="resource_id"
+    ),
+    *_columns(DOUBLE, score="score"),
+]
+BANK_VERIFICATION = [
+    *_columns(
+        TEXT,
+        result="result",
+        type="type",
+        bank_code="bank_code",
+        account_number="account_number",
+    ),
+    *_columns(BIGINT, retry_count="retry_count"),
+]
+ADDITIONAL_ANSWERS = _columns(
+    TEXT, answer="answer", input_value="inputValue", block_type="blockType"
+)
+TABLES = (
+    "submissions applicants kyc kyc_comments attempts attempt_retries aml matches "
+    "match_risk_icons bank_verification additional_answers"
+).split()
+
+
+def flatten(submissions: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of every table of the API, without the pipeline's own columns."""
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for submission in submissions:
+        if _usable(submission):
+            _flatten_one(submission, tables)
+    return tables
+
+
+def quarantined(submissions: Iterable[Any]) -> list[Any]:
+    """Return the submissions that no row can be made of."""
+    return [submission for submission in submissions if not _usable(submission)]
+
+
+def submission_id(submission: Any) -> str | None:
+    """Return the id all rows of this submission carry, None where it has no usable one."""
+    if not isinstance(submission, dict) or absent(submission.get("submission_id")):
+        return None
+    try:
+        return _text(submission["submission_id"])
+    except ValueError:
+        return None
+
+
+def _usable(submission: Any) -> bool:
+    if submission_id(submission) is None or absent(submission.get("created_at")):
+        return False
+    try:
+        _timestamp(submission["created_at"])
+    except ValueError:
+        return False
+    return True
+
+
+def absent(value: Any) -> bool:
+    """Tell whether a value stands for nothing at all."""
+    return value is None or value in ("", "N/A") or (isinstance(value, dict | list) and not value)
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Tell whether a value that is not absent can be had in a column of this type."""
+    try:
+        CONVERT[kind](value)
+    except ValueError:
+        return False
+    return True
+
+
+# One submission
+
+
+def _flatten_one(raw: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> None:
+    keys = {"submission_id": submission_id(raw)}
+    top: dict[str, Any] = {}  # what only the row of `submissions` can keep
+
+    def section(name: str) -> dict[str, Any] | None:
+        return _section(raw, name, name, top)
+
+    data, image = section("data"), section("image")
+    person = {"data": data, "image": image, "email": raw.get("email"), "OCR_raw": raw.get("OCR_raw")}
+    if not all(absent(value) for value in person.values()):
+        tables["applicants"].append(_row(keys, person, APPLICANTS, "", {}))
+    if (kyc := section("kyc")) is not None:
+        _flatten_kyc(kyc, keys, tables)
+    if (aml := section("aml")) is not None:
+        _flatten_aml(aml, keys, tables)
+    if (bank := section("bank_verification")) is not None:
+        row = _row(keys, bank, BANK_VERIFICATION, "bank_verification.", {})
+        tables["bank_verification"].append(row)
+    for index, answer in _objects(raw, "additional_list", "additional_list", top):
+        at = f"additional_list[{index}]."
+        row = _row({**keys, "answer_index": index}, answer, ADDITIONAL_ANSWERS, at, {})
+        tables["additional_answers"].append(row)
+    elsewhere = {
+        *("submission_id", "data", "image", "email", "OCR_raw"),
+        *("kyc", "aml", "bank_verification", "additional_list"),
+    }
+    own = {name: value for name, value in raw.items() if name not in elsewhere}
+    tables["submissions"].append(_row(keys, own, SUBMISSIONS, "", top))
+
+
+def _flatten_kyc(kyc: dict[str, Any], keys: dict[str, Any], tables: dict[str, Any]) -> None:
+    extra: dict[str, Any] = {}
+    own = _without(kyc, "attempts", "comment", "commentCode")
+    for index, attempt in _objects(kyc, "attempts", "kyc.attempts", extra):
+        at = f"kyc.attempts[{index}]."
+        place = {**keys, "attempt_index": index}
+        tables["attempts"].append(
+            _row(place, _without(attempt, "retryCode", "retryMsg"), ATTEMPTS, at, {})
+        )
+        lists = {"retry_code": "retryCode", "retry_msg": "retryMsg"}
+        tables["attempt_retries"] += _side_by_side(attempt, lists, place, "retry_index", at)
+    lists = {"comment": "comment", "comment_code": "commentCode"}
+    tables["kyc_comments"] += _side_by_side(kyc, lists, keys, "comment_index", "kyc.")
+    tables["kyc"].append(_row(keys, own, KYC, "kyc.", extra))
+
+
+def _flatten_aml(aml: dict[str, Any], keys: dict[str, Any], tables: dict[str, Any]) -> None:
+    extra: dict[str, Any] = {}
+    for index, match in _objects(aml, "matches", "aml.matches", extra):
+        at = f"aml.matches[{index}]."
+        place = {**keys, "match_index": index}
+        tables["matches"].append(_row(place, _without(match, "risk_icons"), MATCHES, at, {}))
+        lists = {"risk_icon": "risk_icons"}
+        tables["match_risk_icons"] += _side_by_side(match, lists, place, "icon_index", at)
+    tables["aml"].append(_row(keys, _without(aml, "matches"), AML, "aml.", extra))
+
+
+def _without(obj: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in obj.items() if name not in names}
+
+
+# Objects and lists
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """Return the object a value is: itself, or the only entry of a list."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, dict) else None
+
+
+def _section(
+    parent: dict[str, Any], name: str, path: str, extra: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return the object under a name, None for an absent one; anything else goes to `extra`."""
+    value = parent.get(name)
+    if absent(value):
+        return None
+    found = _object(value)
+    if found is None:
+        extra[path] = value
+    return found or None
+
+
+def _objects(
+    parent: dict[str, Any], name: str, path: str, extra: dict[str, Any]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield position and object of a list; entries that are no objects go to `extra`."""
+    for index, entry in enumerate(_list(parent.get(name))):
+        if absent(entry):
+            continue
+        found = _object(entry)
+        if found:
+            yield index, found
+        elif found is None:
+            extra[f"{path}[{index}]"] = entry
+
+
+def _list(value: Any) -> list[Any]:
+    if absent(value):
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _side_by_side(
+    parent: dict[str, Any],
+    lists: dict[str, str],
+    keys: dict[str, Any],
+    index_name: str,
+    at: str,
+) -> list[dict[str, Any]]:
+    """Return a row for each position at which at least one of the parallel lists has something."""
+    entries = {column: _list(parent.get(name)) for column, name in lists.items()}
+    rows = []
+    for index in range(max(map(len, entries.values()))):
+        values = {
+            column: found[index] if index < len(found) else None
+            for column, found in entries.items()
+        }
+        if all(map(absent, values.values())):
+            continue
+        row: dict[str, Any] = {**keys, index_name: index}
+        extra: dict[str, Any] = {}
+        for column, value in values.items():
+            _put(row, column, TEXT, value, f"{at}{lists[column]}[{index}]", extra)
+        rows.append(_finish(row, extra))
+    return rows
+
+
+# Rows
+
+
+def _row(
+    keys: dict[str, Any],
+    obj: dict[str, Any],
+    columns: list[Column],
+    at: str,
+    extra: dict[str, Any],
+) -> dict[str, Any]:
+    """Return one row of an object's known fields, with the unknown ones in `_extra`."""
+    row = dict(keys)
+    extra = dict(extra)
+    groups = {column.path.partition(".")[0] for column in columns if "." in column.path}
+    inside = {name: _section(obj, name, at + name, extra) for name in sorted(groups)}
+    known = set()
+    for column in columns:
+        group, _, field = column.path.rpartition(".")
+        known.add(column.path)
+        value = (inside[group] or {}).get(field) if group else obj.get(field)
+        _put(row, column.name, column.kind, value, at + column.path, extra)
+    for name, value in obj.items():
+        if name not in groups and name not in known:
+            extra[at + name] = value
+    for group, found in inside.items():
+        for name, value in (found or {}).items():
+            if f"{group}.{name}" not in known:
+                extra[f"{at}{group}.{name}"] = value
+    return _finish(row, extra)
+
+
+def _put(
+    row: dict[str, Any], column: str, kind: str, value: Any, path: str, extra: dict[str, Any]
+) -> None:
+    row[column] = None
+    if absent(value):
+        return
+    if fits(value, kind):
+        row[column] = CONVERT[kind](value)
+    else:
+        extra[path] = value
+
+
+def _finish(row: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "_extra": storable(extra) if extra else None}
+
+
+# Values
+
+
+def storable(value: Any) -> Any:
+    """Return JSON with what no database stores in a text written out as an escape."""
+    if isinstance(value, dict):
+        return {storable(name): storable(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [storable(entry) for entry in value]
+    if isinstance(value, str):
+        return "".join(
+            f"\\u{ord(char):04x}" if _unstorable(char) else char for char in value
+        )
+    return value
+
+
+def _unstorable(char: str) -> bool:
+    return char == "\0" or 0xD800 <= ord(char) <= 0xDFFF
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        if any(map(_unstorable, value)):
+            raise ValueError
+        return value
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and abs(value) < 2**63:
+        return repr(value)
+    raise ValueError
+
+
+def _bigint(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 - one kind of refusal for all types
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return value
+    raise ValueError
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(
+        r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", value
+    ):
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise ValueError from error
+        if math.isfinite(number):
+            return number
+    raise ValueError
+
+
+def _date(value: Any) -> date:
+    midnight = r"(T00:00(:00(\.0+)?)?(Z|[+-]00:?00)?)?"
+    if isinstance(value, str) and (
+        match := re.fullmatch(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}}){midnight}", value)
+    ):
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    raise ValueError
+
+
+VENDOR = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?")
+ISO = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
+)
+
+
+def _timestamp(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 - one kind of refusal for all types
+    if match := VENDOR.fullmatch(value):
+        *parts, milliseconds = (int(part or 0) for part in match.groups())
+        return datetime(*parts, milliseconds * 1000, tzinfo=UTC)
+    if not (match := ISO.fullmatch(value)):
+        raise ValueError
+    *parts, fraction, sign, hours, minutes = match.groups()
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    zone = timezone(-offset if sign == "-" else offset)
+    local = datetime(
+        *(int(part or 0) for part in parts), int((fraction or "").ljust(6, "0")[:6]), tzinfo=zone
+    )
+    try:
+        return local.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError from error
+
+
+CONVERT: dict[str, Callable[[Any], Any]] = {
+    TEXT: _text,
+    BIGINT: _bigint,
+    DOUBLE: _double,
+    DATE: _date,
+    TIMESTAMP: _timestamp,
+    JSON: storable,
+}
