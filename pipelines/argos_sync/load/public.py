@@ -50,7 +50,7 @@ def argos_source(
 
     @dlt.source(name=schema_name(configured.sections), section=SOURCE)
     def package() -> DltResource:
-        return dlt.resource(partial(_rows, configured, wanted), name=SOURCE)
+        return dlt.resource(_rows, name=SOURCE)(configured, wanted)
 
     return package()
 

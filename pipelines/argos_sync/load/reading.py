@@ -40,8 +40,8 @@ def producer(
     reading: Reading,
     builder: ChunkBuilder,
     *,
-    fetched: Callable[[str, int], None] = lambda task, items: None,
-    ended: Callable[[Stats], None] = lambda stats: None,
+    fetched: Callable[[str, int], None] | None = None,
+    ended: Callable[[Stats], None] | None = None,
 ) -> Callable[[Put], Awaitable[None]]:
     """Return what `feed` runs: reads all tasks, and puts each chunk that becomes full.
 
@@ -54,7 +54,8 @@ def producer(
 
     async def produce(put: Put) -> None:
         async def deliver(page: TaskPage) -> None:
-            fetched(page.task.name, len(page.items))
+            if fetched:
+                fetched(page.task.name, len(page.items))
             for chunk in builder.add(page, reading.clock()):
                 await put(chunk)
 
@@ -68,7 +69,8 @@ def producer(
                     deliver=deliver,
                 )
             finally:
-                ended(client.stats)
+                if ended:
+                    ended(client.stats)
         for chunk in builder.take():
             await put(chunk)
 

@@ -54,10 +54,8 @@ class Run:
             return
 
         builder = ChunkBuilder(self.report.run_id, reading.wanted, reading.sections)
-        produce = producer(
-            reading, builder, fetched=self.progress.fetched, ended=self._count_requests
-        )
-        with feed(produce) as chunks:
+        fetched, ended = self.progress.fetched, self._count_requests
+        with feed(producer(reading, builder, fetched=fetched, ended=ended)) as chunks:
             for chunk in chunks:
                 plan = self._load(chunk, plan)
 
