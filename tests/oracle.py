@@ -220,29 +220,23 @@ def _flatten_one(raw: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -
     keys = {"submission_id": submission_id(raw)}
     top: dict[str, Any] = {}  # what only the row of `submissions` can keep
 
-    def section(name: str) -> dict[str, Any] | None:
-        return _section(raw, name, name, top)
-
-    data, image = section("data"), section("image")
-    person = {"data": data, "image": image, "email": raw.get("email"), "OCR_raw": raw.get("OCR_raw")}
-    if not all(absent(value) for value in person.values()):
+    person = {name: raw.get(name) for name in ("data", "image", "email", "OCR_raw")}
+    if not all(map(absent, person.values())):
         tables["applicants"].append(_row(keys, person, APPLICANTS, "", {}))
-    if (kyc := section("kyc")) is not None:
+    if (kyc := _section(raw, "kyc", "kyc", top)) is not None:
         _flatten_kyc(kyc, keys, tables)
-    if (aml := section("aml")) is not None:
+    if (aml := _section(raw, "aml", "aml", top)) is not None:
         _flatten_aml(aml, keys, tables)
-    if (bank := section("bank_verification")) is not None:
+    bank = _section(raw, "bank_verification", "bank_verification", top)
+    if bank is not None:
         row = _row(keys, bank, BANK_VERIFICATION, "bank_verification.", {})
         tables["bank_verification"].append(row)
     for index, answer in _objects(raw, "additional_list", "additional_list", top):
         at = f"additional_list[{index}]."
         row = _row({**keys, "answer_index": index}, answer, ADDITIONAL_ANSWERS, at, {})
         tables["additional_answers"].append(row)
-    elsewhere = {
-        *("submission_id", "data", "image", "email", "OCR_raw"),
-        *("kyc", "aml", "bank_verification", "additional_list"),
-    }
-    own = {name: value for name, value in raw.items() if name not in elsewhere}
+    elsewhere = ("submission_id", "kyc", "aml", "bank_verification", "additional_list")
+    own = _without(raw, *elsewhere, *person)
     tables["submissions"].append(_row(keys, own, SUBMISSIONS, "", top))
 
 
@@ -297,21 +291,22 @@ def _section(
     found = _object(value)
     if found is None:
         extra[path] = value
-    return found or None
+    return found
 
 
 def _objects(
     parent: dict[str, Any], name: str, path: str, extra: dict[str, Any]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield position and object of a list; entries that are no objects go to `extra`."""
-    for index, entry in enumerate(_list(parent.get(name))):
+    """Yield position and object of a list; what is no object goes to `extra`."""
+    value = parent.get(name)
+    for index, entry in enumerate(_list(value)):
         if absent(entry):
             continue
         found = _object(entry)
-        if found:
+        if found is not None:
             yield index, found
-        elif found is None:
-            extra[f"{path}[{index}]"] = entry
+        else:
+            extra[f"{path}[{index}]" if isinstance(value, list) else path] = entry
 
 
 def _list(value: Any) -> list[Any]:
@@ -368,12 +363,17 @@ def _row(
         _put(row, column.name, column.kind, value, at + column.path, extra)
     for name, value in obj.items():
         if name not in groups and name not in known:
-            extra[at + name] = value
+            extra[at + _step(name)] = value
     for group, found in inside.items():
         for name, value in (found or {}).items():
             if f"{group}.{name}" not in known:
-                extra[f"{at}{group}.{name}"] = value
+                extra[f"{at}{group}.{_step(name)}"] = value
     return _finish(row, extra)
+
+
+def _step(name: str) -> str:
+    """Return a field's name for a path: quoted where it would look like several steps."""
+    return json.dumps(name) if "." in name or "[" in name else name
 
 
 def _put(
@@ -402,14 +402,15 @@ def storable(value: Any) -> Any:
     if isinstance(value, list):
         return [storable(entry) for entry in value]
     if isinstance(value, str):
-        return "".join(
-            f"\\u{ord(char):04x}" if _unstorable(char) else char for char in value
-        )
+        return "".join(f"\\u{ord(char):04x}" if _unstorable(char) else char for char in value)
     return value
 
 
 def _unstorable(char: str) -> bool:
     return char == "\0" or 0xD800 <= ord(char) <= 0xDFFF
+
+
+SPACES = " \t\n\r\f\v"
 
 
 def _text(value: Any) -> str:
@@ -429,8 +430,8 @@ def _text(value: Any) -> str:
 def _bigint(value: Any) -> int:
     if isinstance(value, bool):
         raise ValueError  # noqa: TRY004 - one kind of refusal for all types
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]+", value):
-        value = int(value)
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}(\.0*)?", value.strip(SPACES)):
+        value = int(value.partition(".")[0])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -440,7 +441,7 @@ def _bigint(value: Any) -> int:
 
 def _double(value: Any) -> float:
     if isinstance(value, str) and re.fullmatch(
-        r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", value
+        r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", value.strip(SPACES)
     ):
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -454,7 +455,7 @@ def _double(value: Any) -> float:
 
 
 def _date(value: Any) -> date:
-    midnight = r"(T00:00(:00(\.0+)?)?(Z|[+-]00:?00)?)?"
+    midnight = r"([T ]00:00(:00(\.0+)?)?(Z|[+-]00:?00)?)?"
     if isinstance(value, str) and (
         match := re.fullmatch(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}}){midnight}", value)
     ):
@@ -462,11 +463,13 @@ def _date(value: Any) -> date:
     raise ValueError
 
 
-VENDOR = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?")
+VENDOR = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?"
+)
 ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r"(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
+    r"(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
 )
 
 

@@ -21,6 +21,10 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
 
 PAGE_SIZE = 1000
 FIRST_DAY, LAST_DAY = "2025-01-01", "2025-12-31"
@@ -89,14 +93,13 @@ def _rest_api(base_url: str, file: Path, *, loader_file_format: str | None) -> N
     class NextPageKey(BasePaginator):
         """Sends `nextpageKey` back; dlt's own paginators know cursors of one value only."""
 
-        _key: dict[str, str]
-
         def update_state(self, response: Response, data: object = None) -> None:  # noqa: ARG002
-            self._key = response.json().get("nextpageKey")
-            self._has_next_page = bool(self._key)
+            key = response.json().get("nextpageKey")
+            self._has_next_page = key is not None
+            self._params = _key_params(key) if key else {}
 
         def update_request(self, request: Request) -> None:
-            request.params |= _key_params(self._key)
+            request.params |= self._params
 
     _say_started()
     pipeline = dlt.pipeline(

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from argos_sync.cli.common import Common
+
 _API = "What the API leaves undocumented"
 _FAULTS = "Faults, as shares of all requests"
 
@@ -18,6 +20,7 @@ def _rate(fault: str) -> typer.models.OptionInfo:
 
 
 def emulator(
+    common: Common,
     *,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")],
     count: Annotated[
@@ -213,9 +216,10 @@ def emulator(
         signal.signal(number, lambda *_: stopped.set())
     try:
         with served:
-            typer.echo(
+            common.show(
+                {"base_url": served.base_url, "submissions": count, "seed": seed},
                 f"Emulator listening on {served.base_url} with {count} submissions created"
-                f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C"
+                f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C",
             )
             stopped.wait()
     except OSError as problem:

@@ -1,0 +1,53 @@
+# Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types format schema build bench clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV     := $(shell command -v uv || echo .uv/bin/uv)
+BIN    := .venv/bin
+READY  := .venv/.ready
+
+export UV_PYTHON_DOWNLOADS = never
+export UV_PROJECT_ENVIRONMENT = .venv
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what landed
+	$(BIN)/argos-sync demo
+
+test: $(READY) ## Set up, then run all tests
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+
+check: lint types test ## What CI runs: lint, types, all tests with the coverage gate
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the repository
+	$(BIN)/python -m argos_sync.load.export schemas/dlt/argos.schema.yaml
+
+build: $(READY) ## Build the wheel and the source distribution into dist/
+	$(BIN)/python -m build --installer=uv
+
+bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB alone
+	$(BIN)/python tests/bench/run.py
+
+clean: ## Remove everything that make made
+	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet uv
+
+$(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --quiet --frozen --python $(PYTHON)
+	@touch $@

@@ -1,0 +1,195 @@
+"""The benchmark: argos-sync beside dlt's `rest_api` and DuckDB's `read_json`, on the same pages.
+
+    python tests/bench/run.py [--submissions 50000] [--rest-api-submissions 5000] [--repeat 3]
+
+Every way runs in a fresh process against one emulator and into a fresh DuckDB file (see `ways`).
+Machines differ, so the figures that count are the ratios, taken within one run; targets are shown
+beside them, and nothing fails for missing one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from compileall import compile_dir
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+from processes import BenchmarkError, Cost, check_loaded, emulator, measure
+from ways import PAGE_SIZE, WAYS
+
+OURS, REST_API, PARQUET, READ_JSON = WAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one way took, at the median of its runs.
+
+    Attributes:
+        way: Its name.
+        submissions: How many were loaded.
+        scaled_from: How many were loaded in truth, when `seconds` were scaled to `submissions`.
+        seconds: Of the whole process, imports included.
+        work: Seconds of it after the imports.
+        peak_mb: Largest resident memory in units of 1,000,000 bytes; never scaled.
+    """
+
+    way: str
+    submissions: int
+    scaled_from: int | None
+    seconds: float
+    work: float
+    peak_mb: float
+
+    @classmethod
+    def of(cls, way: str, costs: Sequence[Cost], loaded: int, submissions: int) -> Result:
+        """Take medians, and scale the work (not the imports) to all submissions."""
+        work = median(cost.work for cost in costs) * submissions / loaded
+        seconds = (
+            median(cost.seconds for cost in costs)
+            if loaded == submissions
+            else median(cost.start_up for cost in costs) + work
+        )
+        peak_mb = median(cost.peak_mb for cost in costs)
+        scaled_from = None if loaded == submissions else loaded
+        return cls(way, submissions, scaled_from, seconds, work, peak_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of the summary.
+
+    Attributes:
+        name: What it says.
+        value: For whole processes.
+        of_work: The same without start-up; None where that means nothing.
+        target: What is aimed at; "" for nothing.
+    """
+
+    name: str
+    value: float
+    of_work: float | None
+    target: str = ""
+
+
+def run(ways: Sequence[str], submissions: int, few: int, repeat: int) -> Iterator[Result]:
+    """Measure the ways, taking turns, so that a busy minute of the machine meets them all.
+
+    Args:
+        ways: Names in `WAYS`.
+        submissions: How many to load.
+        few: How many to load with `rest_api`, which would take minutes for all.
+        repeat: Runs of each way; `rest_api` has one.
+    """
+    _compile_package()
+    turns = [way for way in WAYS if way in ways and way != REST_API]
+    if turns:
+        costs: dict[str, list[Cost]] = {way: [] for way in turns}
+        with emulator(submissions) as base_url:
+            for way in turns * repeat:
+                costs[way].append(_measured(way, base_url, submissions))
+        yield from (Result.of(way, costs[way], submissions, submissions) for way in turns)
+    if REST_API in ways:
+        with emulator(few) as base_url:
+            cost = _measured(REST_API, base_url, few)
+        yield Result.of(REST_API, [cost], few, submissions)
+
+
+def figures(results: Sequence[Result]) -> list[Figure]:
+    """Compare what was measured."""
+    by_way = {result.way: result for result in results}
+    ours = by_way.get(OURS)
+    if ours is None:
+        return []
+    found = []
+    for slower, target in ((REST_API, "at least 15"), (PARQUET, "at least 2")):
+        if (other := by_way.get(slower)) is not None:
+            name = f"{slower} / {OURS}"
+            ratio, of_work = other.seconds / ours.seconds, other.work / ours.work
+            found.append(Figure(name, ratio, of_work, target))
+    if (least := by_way.get(READ_JSON)) is not None:
+        ratio, of_work = ours.seconds / least.seconds, ours.work / least.work
+        found.append(Figure(f"{OURS} / {READ_JSON}", ratio, of_work))
+    return [*found, Figure(f"peak MB of {OURS}", ours.peak_mb, None, "under 600")]
+
+
+def _measured(way: str, base_url: str, submissions: int) -> Cost:
+    with tempfile.TemporaryDirectory(prefix="argos-sync-bench-") as name:
+        folder = Path(name)
+        cost = measure(way, base_url, folder)
+        check_loaded(way, folder, submissions)
+    _tell(f"{way}: {cost.seconds:.1f} s, of which start-up {cost.start_up:.1f} s")
+    return cost
+
+
+def _compile_package() -> None:
+    """Spare the first run what all others do not pay."""
+    found = find_spec("argos_sync")
+    for folder in (found.submodule_search_locations if found else None) or ():
+        compile_dir(folder, quiet=1)
+
+
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    yield f"{'way':<20}{'submissions':>12}{'seconds':>10}{'of it work':>12}{'peak MB':>10}"
+    for result in results:
+        note = f"  scaled from {result.scaled_from:,}" if result.scaled_from else ""
+        yield (
+            f"{result.way:<20}{result.submissions:>12,}{result.seconds:>10.1f}{result.work:>12.1f}"
+            f"{result.peak_mb:>10,.0f}{note}"
+        )
+
+
+def _summary(found: Sequence[Figure]) -> Iterator[str]:
+    yield f"{'':<32}{'seconds':>10}{'work':>12}{'target':>14}"
+    for figure in found:
+        digits = 0 if figure.of_work is None else 1
+        of_work = "" if figure.of_work is None else f"{figure.of_work:.1f}"
+        yield f"{figure.name:<32}{figure.value:>10,.{digits}f}{of_work:>12}{figure.target:>14}"
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--submissions", type=int, default=50_000, metavar="N")
+    parser.add_argument(
+        "--rest-api-submissions",
+        type=int,
+        default=5_000,
+        metavar="N",
+        help="loaded with rest_api and its defaults; its work is scaled to --submissions",
+    )
+    parser.add_argument("--repeat", type=int, default=3, metavar="TIMES", help="take the median")
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
+    parser.add_argument("--json", action="store_true", help="print a JSON object as well")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, and print tables on stdout."""
+    options = _options()
+    try:
+        results = list(
+            run(options.only, options.submissions, options.rest_api_submissions, options.repeat)
+        )
+    except BenchmarkError as error:
+        sys.exit(f"benchmark: {error}")
+    found = figures(results)
+    setting = f"pages of {PAGE_SIZE:,}, {os.cpu_count()} cores, median of {options.repeat}"
+    lines = [setting, "", *_table(results), "", *_summary(found)]
+    print("\n".join(lines))  # noqa: T201
+    if options.json:
+        report = {"results": list(map(asdict, results)), "figures": list(map(asdict, found))}
+        print(json.dumps(report))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
