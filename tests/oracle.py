@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-TEXT, BIGINT, DOUBLE, DATE, TIMESTAMP, JSON = "text bigint double date timestamp json".split()
+TEXT, BIGINT, DOUBLE = "text", "bigint", "double"
+DATE, TIMESTAMP, JSON = "date", "timestamp", "json"
 
 
 class Column(NamedTuple):
@@ -160,9 +161,18 @@ ADDITIONAL_ANSWERS = _columns(
     TEXT, answer="answer", input_value="inputValue", block_type="blockType"
 )
 TABLES = (
-    "submissions applicants kyc kyc_comments attempts attempt_retries aml matches "
-    "match_risk_icons bank_verification additional_answers"
-).split()
+    "submissions",
+    "applicants",
+    "kyc",
+    "kyc_comments",
+    "attempts",
+    "attempt_retries",
+    "aml",
+    "matches",
+    "match_risk_icons",
+    "bank_verification",
+    "additional_answers",
+)
 
 
 def flatten(submissions: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -335,7 +345,7 @@ def _side_by_side(
         row: dict[str, Any] = {**keys, index_name: index}
         extra: dict[str, Any] = {}
         for column, value in values.items():
-            _put(row, column, TEXT, value, f"{at}{lists[column]}[{index}]", extra)
+            row[column] = _read(value, TEXT, f"{at}{lists[column]}[{index}]", extra)
         rows.append(_finish(row, extra))
     return rows
 
@@ -355,18 +365,17 @@ def _row(
     extra = dict(extra)
     groups = {column.path.partition(".")[0] for column in columns if "." in column.path}
     inside = {name: _section(obj, name, at + name, extra) for name in sorted(groups)}
-    known = set()
+    known = {(column.path.rpartition(".")[0], column.path.rpartition(".")[2]) for column in columns}
     for column in columns:
         group, _, field = column.path.rpartition(".")
-        known.add(column.path)
         value = (inside[group] or {}).get(field) if group else obj.get(field)
-        _put(row, column.name, column.kind, value, at + column.path, extra)
+        row[column.name] = _read(value, column.kind, at + column.path, extra)
     for name, value in obj.items():
-        if name not in groups and name not in known:
+        if name not in groups and ("", name) not in known:
             extra[at + _step(name)] = value
     for group, found in inside.items():
         for name, value in (found or {}).items():
-            if f"{group}.{name}" not in known:
+            if (group, name) not in known:
                 extra[f"{at}{group}.{_step(name)}"] = value
     return _finish(row, extra)
 
@@ -376,16 +385,14 @@ def _step(name: str) -> str:
     return json.dumps(name) if "." in name or "[" in name else name
 
 
-def _put(
-    row: dict[str, Any], column: str, kind: str, value: Any, path: str, extra: dict[str, Any]
-) -> None:
-    row[column] = None
+def _read(value: Any, kind: str, path: str, extra: dict[str, Any]) -> Any:
+    """Return a value as its column has it; one that does not fit goes to `extra`."""
     if absent(value):
-        return
+        return None
     if fits(value, kind):
-        row[column] = CONVERT[kind](value)
-    else:
-        extra[path] = value
+        return CONVERT[kind](value)
+    extra[path] = value
+    return None
 
 
 def _finish(row: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
@@ -464,12 +471,13 @@ def _date(value: Any) -> date:
 
 
 VENDOR = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?"
 )
 ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r"(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
+    r"(?:Z|([+-])([0-9]{2})(?::?([0-5][0-9]))?)?)?"
 )
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 
-from argos_sync.api import Query
+from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import Settings
+from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from argos_sync.load.clients import make_client
 from argos_sync.load.fetching import Task
 from argos_sync.load.pipeline import Target, open_warehouse
@@ -38,12 +39,16 @@ class Context:
         target: Where to load to.
         progress: Told what happens.
         clock: The time.
+        client: Makes a client of settings and, optionally, a page size.
+        chunk_size: Submissions that are committed together.
     """
 
     settings: Settings
     target: Target
     progress: Progress = field(default_factory=Silent)
     clock: Clock = now
+    client: Callable[..., ArgosClient] = make_client
+    chunk_size: int = CHUNK_SUBMISSIONS
 
 
 def sync(context: Context) -> RunReport:
@@ -127,7 +132,7 @@ def refresh(
 def _run(context: Context, command: str) -> Iterator[Run]:
     """Open the warehouse for a run, and record how the run ends."""
     started_at = context.clock()
-    make_client(context.settings)  # what cannot work is said before anything is opened
+    context.client(context.settings)  # what cannot work is said before anything is opened
     with open_warehouse(context.target, context.settings.sections) as warehouse:
         run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         report = RunReport(run_id, command, started_at)
@@ -166,8 +171,9 @@ def _reading(
         settings.sections,
         wanted,
         workers or settings.max_concurrency,
-        partial(make_client, settings),
+        partial(context.client, settings),
         context.clock,
+        context.chunk_size,
     )
 
 
@@ -179,7 +185,7 @@ def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:
         return known
 
     async def probe() -> EndDate | None:
-        async with make_client(context.settings, page_size=1) as client:
+        async with context.client(context.settings, page_size=1) as client:
             found = await probe_end_date(client)
             run.report.requests += client.stats.requests
             return found

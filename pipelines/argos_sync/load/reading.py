@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argos_sync.api import ArgosClient, Stats
-from argos_sync.load.chunks import ChunkBuilder
+from argos_sync.load.chunks import CHUNK_SUBMISSIONS, ChunkBuilder
 from argos_sync.load.feed import Put
 from argos_sync.load.fetching import Task, TaskPage, read_all
 
@@ -26,6 +26,7 @@ class Reading:
         concurrency: Tasks read at once.
         client: Makes a client; called in the thread that fetches.
         clock: Tells when a page was received.
+        chunk_size: Submissions that make a chunk.
     """
 
     tasks: Sequence[Task]
@@ -34,6 +35,7 @@ class Reading:
     concurrency: int
     client: Callable[[], ArgosClient]
     clock: Clock
+    chunk_size: int = CHUNK_SUBMISSIONS
 
 
 def producer(

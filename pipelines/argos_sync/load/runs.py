@@ -53,7 +53,9 @@ class Run:
         if not reading.tasks:
             return
 
-        builder = ChunkBuilder(self.report.run_id, reading.wanted, reading.sections)
+        builder = ChunkBuilder(
+            self.report.run_id, reading.wanted, reading.sections, size=reading.chunk_size
+        )
         fetched, ended = self.progress.fetched, self._count_requests
         with feed(producer(reading, builder, fetched=fetched, ended=ended)) as chunks:
             for chunk in chunks:

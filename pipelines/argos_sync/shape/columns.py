@@ -31,8 +31,9 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 Misfits = list[tuple[int, str]]
 """Rows whose value did not fit, with the problem."""
 
-_VENDOR_TIME = r"^(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})$"
-_DATE = r"^\d{4}-\d\d-\d\d$"
+# Arrow takes the year 0, which Python's calendar does not have: early years are not plain.
+_VENDOR_TIME = r"^([1-9]\d{3}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})$"
+_DATE = r"^[1-9]\d{3}-\d\d-\d\d$"
 _ABSENT = pa.array(ABSENT_TEXTS, pa.string())
 
 

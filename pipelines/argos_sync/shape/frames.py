@@ -6,6 +6,7 @@ positions in the API's lists. What cannot be part of any row is noted in the par
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +95,11 @@ def at(path: str, positions: Sequence[int]) -> str:
     return path
 
 
+def quoted(key: str) -> str:
+    """Return a key for an API path, in quotes where it could be taken for several steps."""
+    return json.dumps(key) if "." in key or "[" in key else key
+
+
 def as_object(value: Any) -> Object | None:
     """Return the object that `value` is, alone or as the only entry of a list; else None."""
     if isinstance(value, list) and len(value) == 1:
@@ -122,21 +128,17 @@ def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
     is_list = last_step.endswith(ITEM)
     for row, item in enumerate(holder.objects):
         value = item.get(key)
-        if is_absent(value):
-            continue
+        entries: list[Any] = value if is_list and isinstance(value, list) else [value]
         parent, positions = holder.parents[row], holder.positions[row]
-        if is_list and isinstance(value, list):
-            for position, entry in enumerate(value):
-                if isinstance(entry, dict) and entry:
-                    frame.add(parent, (*positions, position), entry)
-                elif not is_absent(entry):
-                    path = at(root, (*positions, position))
-                    holder.keep(row, path, entry, "not an object")
-        elif (single := as_object(value)) is not None:
-            frame.add(parent, (*positions, 0) if is_list else positions, single)
-        else:
-            problem = "not a list of objects" if is_list else "not an object"
-            holder.keep(row, at(root.removesuffix(ITEM), positions), value, problem)
+        for position, entry in enumerate(entries):
+            if is_absent(entry):
+                continue
+            place = (*positions, position) if is_list else positions
+            if (single := as_object(entry)) is not None:
+                frame.add(parent, place, single)
+            else:
+                path = at(root if entries is value else root.removesuffix(ITEM), place)
+                holder.keep(row, path, entry, "not an object")
 
 
 def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:

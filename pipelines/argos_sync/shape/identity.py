@@ -90,12 +90,9 @@ def _image_paths() -> tuple[tuple[str, ...], ...]:
 def _without_query(value: Any, steps: tuple[str, ...]) -> Any:
     if not steps:
         return value.partition("?")[0] if isinstance(value, str) else value
-    key, rest = steps[0].removesuffix(ITEM), steps[1:]
+    if isinstance(value, list):  # also where one object comes as a list of one
+        return [_without_query(entry, steps) for entry in value]
+    key = steps[0].removesuffix(ITEM)
     if not isinstance(value, dict) or key not in value:
         return value
-    child = value[key]
-    is_list = steps[0].endswith(ITEM) and isinstance(child, list)
-    bare = (
-        [_without_query(entry, rest) for entry in child] if is_list else _without_query(child, rest)
-    )
-    return {**value, key: bare}
+    return {**value, key: _without_query(value[key], steps[1:])}

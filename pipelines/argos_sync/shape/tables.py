@@ -22,7 +22,7 @@ from argos_sync.shape.contract import (
     identifier,
     load_contract,
 )
-from argos_sync.shape.frames import Frame, Object, as_object, at, build_frames
+from argos_sync.shape.frames import Frame, Object, as_object, at, build_frames, quoted
 from argos_sync.shape.values import is_absent, to_json
 
 EXTRA = "_extra"
@@ -165,7 +165,8 @@ def _keep_unknown(frame: Frame, path: str, known: frozenset[str], objects: list[
         if not item.keys() <= known:
             prefix = f"{at(path, frame.positions[row])}." if path else ""
             for key in sorted(item.keys() - known):
-                frame.keep(row, prefix + key, item[key], "unknown field", prefix + identifier(key))
+                reported = prefix + identifier(key)
+                frame.keep(row, prefix + quoted(key), item[key], "unknown field", reported)
 
 
 def _keys(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:

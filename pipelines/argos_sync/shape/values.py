@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCI
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
 _VENDOR_TIME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)(?:-(\d{1,3}))?", re.ASCII)
 _ISO_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?\s?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -120,7 +120,7 @@ def to_timestamp(value: Any) -> datetime:
             moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}+00:00")
             return moment + timedelta(milliseconds=int(millisecond or 0))
         if _ISO_TIME.fullmatch(value):
-            moment = datetime.fromisoformat(value.replace(",", ".").replace(" Z", "Z"))
+            moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise MisfitError("not a moment of the calendar") from None
