@@ -40,7 +40,7 @@ class Landed:
         (row,) = self.tables[table]
         return row
 
-    def extra(self, table: str) -> Any:
+    def kept(self, table: str) -> Any:
         """Return `_extra` of the only row of a table."""
         return self.row(table)["_extra"]
 

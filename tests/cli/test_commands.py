@@ -1,0 +1,199 @@
+"""What each command does to a warehouse and prints, with the options that all of them take."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from cli.command import Command
+
+from argos_sync.emulator import Behaviour, Emulator
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S")
+COMMON = ("--destination", "duckdb", "--dataset", "kyc_test", "--pipelines-dir", "work", "-v")
+
+
+def moments(text: str) -> datetime:
+    """A time of the API, UTC."""
+    return datetime.strptime(text + "000+0000", "%Y-%m-%d-%H-%M-%S-%f%z")
+
+
+def test_sync(configured: Command, api: Emulator, private: set[str]) -> None:
+    """Every submission lands with its values; a second sync changes nothing but its own record."""
+    first = configured("sync")
+    assert first.stdout.startswith("sync: 80 submissions (80 new, 0 changed, 0 unchanged), 1 win")
+    assert all(LOG_LINE.match(line) for line in first.stderr.splitlines())
+    assert "sync: 1 pages, 80 submissions (80 new, 0 changed), 1 windows done" in first.stderr
+    expected = [
+        (one["submission_id"], moments(one["created_at"]), one["kyc"]["result"], one["email"])
+        for one in api.store.all()
+    ]
+    query = """
+        SELECT submission_id, created_at, k.result, p.email
+        FROM argos.argos.submissions JOIN argos.argos.kyc AS k USING (submission_id)
+        LEFT JOIN argos.argos.applicants AS p USING (submission_id) ORDER BY created_at, 1"""
+    found = configured.rows(query)
+    assert [(id_, at.astimezone(UTC), *rest) for id_, at, *rest in found] == expected
+    second = configured.json("sync")
+    assert second["submissions_new"] == second["submissions_changed"] == 0
+    assert second["submissions_unchanged"] == second["submissions_fetched"]
+    assert configured.rows(query) == found
+    left = [path for path in (configured.folder / "dlt").rglob("*") if path.is_file()]
+    assert left
+    assert not [path for path in left for text in private if text in path.read_text("utf-8")]
+
+
+def test_json_is_one_object_and_logs_are_elsewhere(configured: Command) -> None:
+    """With --json stdout holds the run's record, as in sync_runs, and stderr the log lines."""
+    done = configured("sync", "--json", *COMMON)
+    summary = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    lines = done.stderr.splitlines()
+    assert all(LOG_LINE.match(line) for line in lines)
+    assert "page 1: 80 submissions of window" in lines[0]
+    columns = ("run_id", "command", "pages", "requests", "submissions_fetched", "exit_status")
+    (row,) = configured.rows(f"SELECT {', '.join(columns)} FROM argos.kyc_test.sync_runs")  # noqa: S608
+    assert row == tuple(summary[name] for name in columns)
+    assert row[1:] == ("sync", 1, 1, 80, 0)
+    assert list((configured.folder / "work").iterdir())
+    assert not list((configured.folder / "dlt").rglob("argos_sync"))
+
+
+def test_backfill(configured: Command, api: Emulator) -> None:
+    """Exactly the submissions of the days asked for are loaded, both ends included."""
+    days = ("--from", "2025-01-10", "--to", "2025-01-20")
+    summary = configured.json("backfill", *days, "--workers", "2", *COMMON)
+    wanted = [
+        one["submission_id"]
+        for one in api.store.all()
+        if "2025-01-10" <= one["created_at"][:10] <= "2025-01-20"
+    ]
+    found = configured.rows(
+        "SELECT submission_id FROM argos.kyc_test.submissions ORDER BY created_at, 1"
+    )
+    assert [row[0] for row in found] == wanted
+    assert summary["submissions_new"] == len(wanted) > 20
+    assert (summary["command"], summary["exit_status"]) == ("backfill", 0)
+
+
+def test_refresh(loaded: Command, api: Emulator) -> None:
+    """What changed in the source since is there after a refresh by id, user or address."""
+    one, two, three, other = api.store.ids()[:4]
+    for id_ in (one, two, three, other):
+        api.store.update(id_, {"reviewer": "somebody else"})
+    arguments = ("--submission-id", one, "--submission-id", two)
+    person = ("--userid", api.store.get(three)["userid"])
+    summary = loaded.json("refresh", *arguments, *person)
+    changed = loaded.rows(
+        "SELECT submission_id FROM argos.argos.submissions WHERE reviewer = 'somebody else'"
+    )
+    assert {row[0] for row in changed} == {one, two, three}
+    assert summary["submissions_changed"] == 3
+    address = ("--email", api.store.get(other)["email"])
+    assert loaded("refresh", *address).stdout.startswith("refresh: 1 submissions (0 new, 1 changed")
+
+
+def test_status(loaded: Command, api: Emulator) -> None:
+    """Status tells rows, runs and mark, and goes by --max-age for its exit code."""
+    summary = loaded.json("status", "--max-age", "26h")
+    assert summary["rows"]["submissions"] == 80
+    assert summary["high_water_mark"].startswith(
+        moments(api.store.all()[-1]["created_at"]).isoformat(" ", "milliseconds")[:23]
+    )
+    assert [run["command"] for run in summary["runs"]] == ["sync"]
+    assert (summary["stale"], summary["issues"]) == (False, [])
+    stale = loaded("status", "--max-age", "0m", code=7)
+    assert re.fullmatch(
+        r"argos-sync: stale: the last good run was \d+\.\d h ago, --max-age is 0m\n", stale.stderr
+    )
+    assert "  submissions                           80\n" in stale.stdout
+    assert " sync       exit 0 80 submissions\n" in stale.stdout
+    empty = loaded.json("status", *COMMON, "--max-age", "30d", code=7)
+    assert (empty["last_success"], empty["stale"]) == (None, True)
+    assert set(empty["rows"].values()) == {0}
+
+
+def test_doctor(configured: Command, api: Emulator) -> None:
+    """Each check has a line, and the first that fails gives the exit code."""
+    api.behaviour = Behaviour(end_date="exclusive")
+    assert [line.split(":")[0] for line in configured("doctor").stdout.splitlines()] == [
+        "ok   configuration",
+        "ok   API and key",
+        "ok   encryption",
+        "ok   end_date",
+        "ok   destination",
+    ]
+    api.behaviour = Behaviour(ip_allowed=False)
+    checks = configured.json("doctor", *COMMON, code=3)["checks"]
+    assert [(one["name"], one["exit_code"]) for one in checks] == [
+        ("configuration", 0),
+        ("API and key", 3),
+        ("destination", 0),
+    ]
+    assert "public IP address" in checks[1]["said"]
+
+
+def test_demo(argos_sync: Command) -> None:
+    """Demo needs nothing, leaves one file, and shows tables and three queries with rows."""
+    done = argos_sync("demo")
+    assert [path.name for path in argos_sync.folder.iterdir() if path.name != "dlt"] == [
+        "argos_demo.duckdb"
+    ]
+    for table in ("submissions", "attempts", "matches", "match_risk_icons"):
+        ((count,),) = argos_sync.rows(
+            f"SELECT COUNT(*) FROM argos_demo.argos.{table}",  # noqa: S608 a name
+            "argos_demo.duckdb",
+        )
+        assert count > 10
+        assert re.search(rf"│ {table} +│ {count:,} +│", done.stdout)
+    assert "no rows" not in done.stdout
+    queries = re.findall(r"^-- .*\n((?:.+\n)+?)┏", done.stdout, re.MULTILINE)
+    assert len(queries) == 3
+    for query in queries:
+        # As printed, they work after the line that the demo ends with.
+        assert argos_sync.rows(
+            f"SELECT * FROM ({query})".replace(" FROM submissions", " FROM argos.submissions")
+            .replace("FROM attempt_retries", "FROM argos.attempt_retries")
+            .replace("JOIN ", "JOIN argos."),
+            "argos_demo.duckdb",
+        )
+    assert done.stdout.endswith("USE argos_demo.argos;\n")
+
+
+def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
+    """Demo can be run again, and whatever is configured, it touches neither API nor warehouse."""
+    loaded.settings |= {
+        "SOURCES__ARGOS__ENCRYPTION": "gcm",
+        "SOURCES__ARGOS__START_DATE": "2030-01-01",
+        "SOURCES__ARGOS__REQUEST_TYPES": '["others"]',
+    }
+    before = (loaded.folder / "argos.duckdb").read_bytes()
+    loaded("demo", "-n", "40")
+    summary = loaded.json("demo", "-n", "300", *COMMON)
+    assert summary["file"] == "argos_demo.duckdb"
+    assert summary["rows"]["submissions"] == 300
+    assert summary["run"]["submissions_new"] == 300
+    assert [len(rows) > 0 for rows in summary["queries"].values()] == [True] * 3
+    query = "SELECT COUNT(*) FROM argos_demo.kyc_test.submissions"
+    assert loaded.rows(query, "argos_demo.duckdb") == [(300,)]
+    assert (loaded.folder / "argos.duckdb").read_bytes() == before
+    assert api.request_count == 0
+
+
+def test_emulator(argos_sync: Command) -> None:
+    """The emulator says where it listens in one object, and serves until it is interrupted."""
+    with argos_sync.start("emulator", "--port", "0", "-n", "3", "--json", *COMMON) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert (said["submissions"], said["seed"]) == (3, 0)
+        url = f"{said['base_url']}/submission"
+        answer = httpx.get(url, headers={"x-api-key": "any"}, trust_env=False)
+        assert len(answer.json()["Items"]) == 3
+        process.send_signal(signal.SIGINT)
+        done = argos_sync.finish(process)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(Path(argos_sync.folder).iterdir()) == []

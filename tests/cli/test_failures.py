@@ -1,0 +1,246 @@
+"""Each thing that goes wrong outside: one line, the contract's exit code, what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli.command import Command
+
+from argos_sync.emulator import Behaviour, Emulator, Faults
+
+PASSWORD = "password-of-the-warehouse"  # noqa: S105 not one
+HOLD = "import duckdb, sys; duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that nobody listens on; taken, so that nobody else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("syncc",), "No such command 'syncc'"),
+        (("sync", "--fast"), "No such option: --fast"),
+        (("backfill", "--from", "2025-01-01"), "Missing option '--to'"),
+        (("backfill", "--from", "2025-02-30", "--to", "2025-03-01"), "--from takes a day"),
+        (("backfill", "--from", "2025-01-01", "--to", "today"), "--to takes a day as YYYY-MM-DD"),
+        (("status", "--max-age", "26"), "--max-age takes a number with m, h or d, such as 26h"),
+        (("status", "--max-age", "9999999999d"), "--max-age takes a number with m, h or d"),
+        (("refresh", "--submission-id"), "'--submission-id' requires an argument"),
+        (("sync", "--pipelines-dir", "/dev/null"), "'--pipelines-dir'"),
+    ],
+)
+def test_usage(argos_sync: Command, arguments: tuple[str, ...], words: str) -> None:
+    """What was typed wrong is named, with where the help is, before anything is done."""
+    said = argos_sync.says(*arguments, code=2)
+    assert words in said
+    assert said.endswith("--help")
+    assert list(argos_sync.folder.iterdir()) == []
+
+
+def test_a_person_without_an_option(argos_sync: Command) -> None:
+    """An address in the wrong place is not repeated, for errors end in logs."""
+    argos_sync.private.add("kim@example.com")
+    said = argos_sync.says("refresh", "kim@example.com", code=2)
+    assert said == "Got unexpected extra argument(s); see argos-sync refresh --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("refresh",), "nothing to refresh; give --submission-id, --userid or --email"),
+        (("backfill", "--from", "2025-01-05", "--to", "2025-01-04"), "swap --from and --to"),
+        (("sync", "--destination", "duckbd"), "use a name like duckdb or postgres"),
+        (("status", "--destination", "duckbd"), "use a name like duckdb or postgres"),
+        (("sync", "--destination", "postgres"), "set DESTINATION__<NAME>__CREDENTIALS"),
+    ],
+)
+def test_requests_that_cannot_work(
+    configured: Command, api: Emulator, arguments: tuple[str, ...], words: str
+) -> None:
+    """What cannot work is refused before the API is asked."""
+    assert words in configured.says(*arguments, code=2)
+    assert api.request_count == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"API_KEY": None}, "no value for sources.argos.api_key; set SOURCES__ARGOS__API_KEY"),
+        ({"BASE_URL": "http://argos.invalid/v3"}, "unencrypted to argos.invalid; use https"),
+        ({"PAGE_SIZE": "many"}, "sources.argos.page_size has a value of the wrong type"),
+        ({"ENCRYPTION": "gcm", "ENCRYPTION_KEY": "short"}, "encryption_key has 5 bytes"),
+    ],
+)
+def test_wrong_settings(
+    configured: Command, api: Emulator, settings: dict[str, str | None], words: str
+) -> None:
+    """A missing or wrong setting is named with its remedy, and nothing is sent or created."""
+    for name, value in settings.items():
+        configured.settings.pop(f"SOURCES__ARGOS__{name}", None)
+        if value is not None:
+            configured.settings[f"SOURCES__ARGOS__{name}"] = value
+    assert words in configured.says("sync", code=2)
+    assert api.request_count == 0
+    assert not (configured.folder / "argos.duckdb").exists()
+
+
+ENCRYPTED = Behaviour(encryption="gcm", encryption_key="A" * 32)
+ONE_KEY = Behaviour(api_key="another")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "settings", "code", "words"),
+    [
+        (ONE_KEY, {}, 3, "HTTP 403; check api_key against the key in the ARGOS dashboard"),
+        (Behaviour(ip_allowed=False), {}, 3, "add this machine's public IP address"),
+        (Behaviour(), {"BASE_URL": "{url}/wrong"}, 4, "HTTP 404; base_url is probably wrong"),
+        (Behaviour(force_error="invalid_project"), {}, 4, "exists and is active"),
+        (ENCRYPTED, {}, 4, "or turn encryption on if it is required"),
+        (
+            ENCRYPTED,
+            {"ENCRYPTION": "gcm", "ENCRYPTION_KEY": "B" * 32},
+            2,
+            "check encryption, encryption_key and key_derivation",
+        ),
+        (Behaviour(repeated_key=True), {"PAGE_SIZE": "10"}, 4, "the same nextpageKey twice"),
+    ],
+)
+def test_refusals(
+    configured: Command,
+    api: Emulator,
+    behaviour: Behaviour,
+    settings: dict[str, str],
+    code: int,
+    words: str,
+) -> None:
+    """What the API refuses, or answers wrong for ever, ends at once with the way out of it."""
+    api.behaviour = behaviour
+    for name, value in settings.items():
+        configured.settings[f"SOURCES__ARGOS__{name}"] = value.format(url=api.base_url)
+    configured.private |= {"A" * 32, "B" * 32}
+    assert words in configured.says("sync", code=code)
+    assert api.request_count <= 3
+    assert configured.rows("SELECT exit_status FROM argos.argos.sync_runs") == [(code,)]
+
+
+def test_failures_that_are_retried(
+    configured: Command, api: Emulator, closed_port: int, tmp_path: Path
+) -> None:
+    """A service that is down, and one that answers half pages for ever, are given up in the end.
+
+    Six attempts wait 8 s on average and 15.5 s at most, so all commands run side by side.
+    """
+    api.faults = Faults(rate_truncate=0.5, rate_html=0.5, max_consecutive=1_000_000)
+    closed = {"SOURCES__ARGOS__BASE_URL": f"http://127.0.0.1:{closed_port}/v3"}
+    commands = {
+        "closed": (("sync",), closed, "check base_url, DNS, proxy, firewall"),
+        "nonsense": (("sync",), {}, "nothing is lost: run again later"),
+        "doctor": (("doctor",), closed, ""),
+    }
+    with ExitStack() as running:
+        started = {}
+        for name, (arguments, settings, _) in commands.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            command = replace(configured, folder=folder, settings=configured.settings | settings)
+            process = running.enter_context(command.start(*arguments))
+            running.callback(process.kill)
+            started[name] = (command, process)
+        done = {name: command.finish(process) for name, (command, process) in started.items()}
+    assert {name: one.returncode for name, one in done.items()} == dict.fromkeys(commands, 4)
+    for name in ("closed", "nonsense"):
+        (line,) = done[name].stderr.splitlines()
+        assert "(6 attempts); " in line
+        assert commands[name][2] in line
+    checks = done["doctor"].stdout.splitlines()
+    assert [line.split(":")[0] for line in checks] == [
+        "ok   configuration",
+        "FAIL API and key",
+        "ok   destination",
+    ]
+    assert "check base_url, DNS, proxy, firewall" in checks[1]
+
+
+@pytest.mark.parametrize("arguments", [("sync",), ("status",)])
+def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...]) -> None:
+    """A DuckDB file that another process has open is not waited for; the process is named."""
+    with subprocess.Popen(  # noqa: S603 our own interpreter and script
+        [sys.executable, "-c", HOLD, str(loaded.folder / "argos.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        said = loaded.says(*arguments, code=5)
+        holder.communicate("\n")
+    assert said.startswith(f"the destination is locked by process {holder.pid}; wait until that")
+    assert api.request_count == 0
+
+
+@pytest.mark.parametrize("arguments", [("sync",), ("status",)])
+def test_an_unreachable_database(
+    configured: Command, api: Emulator, closed_port: int, arguments: tuple[str, ...]
+) -> None:
+    """A PostgreSQL that is not there is told without its credentials."""
+    configured.private.add(PASSWORD)
+    address = f"postgresql://loader:{PASSWORD}@127.0.0.1:{closed_port}/kyc"
+    configured.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
+    said = configured.says(*arguments, "--destination", "postgres", code=5)
+    assert said.startswith("the destination cannot be used (OperationalError); check that")
+    assert api.request_count == 0
+
+
+def test_no_warehouse_yet(argos_sync: Command) -> None:
+    """The status of nothing says which file is missing, and creates none."""
+    file = argos_sync.folder / "argos.duckdb"
+    assert argos_sync.says("status", code=5) == (
+        f"there is no DuckDB file at {file}; load something first, or name another file"
+    )
+    assert not file.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("verbose", [(), ("-v",)])
+def test_an_unexpected_error(loaded: Command, verbose: tuple[str, ...]) -> None:
+    """A foreign error is told by its kind alone; with -v come places in the code, no values."""
+    with Path("/dev/full").open("w") as full:
+        done = loaded("status", *verbose, code=1, stdout=full)
+    first, *places = done.stderr.splitlines()
+    assert first == (
+        "argos-sync: unexpected OSError; run again with -v and report what it prints"
+    )
+    assert os.strerror(28) not in done.stderr
+    assert bool(places) == bool(verbose)
+    if verbose:
+        assert places[0] == "argos-sync: raised at:"
+        assert any("/cli/looking.py" in line for line in places)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_person_on_the_command_line(
+    configured: Command, api: Emulator, private: set[str], *, fails: bool
+) -> None:
+    """Whom a refresh asks for is never printed, however much else is."""
+    if fails:
+        api.behaviour = Behaviour(force_error="invalid_parameter")
+    person = api.store.all()[0]
+    assert private > {person["email"], person["userid"]}
+    arguments = ("--email", person["email"], "--userid", person["userid"])
+    done = configured("refresh", *arguments, "-v", code=4 if fails else 0)
+    assert done.stderr
+    sent = {(name, value) for one in api.requests for name, value in one.parameters.items()}
+    assert ("email", person["email"]) in sent

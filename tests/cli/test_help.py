@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.command import EXECUTABLE, Command
+
+from argos_sync import __version__
+
+COMMANDS = ("demo", "sync", "backfill", "refresh", "status", "doctor", "emulator")
+COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
+
+
+def test_no_command_prints_help(argos_sync: Command) -> None:
+    """Without a command every command is listed, as with --help, and the exit code is 0."""
+    said = argos_sync().stdout
+    assert all(re.search(rf"^│ {name} ", said, re.MULTILINE) for name in COMMANDS)
+    assert said.split() == argos_sync("--help").stdout.split()
+
+
+def test_version(argos_sync: Command) -> None:
+    """The version alone is on stdout."""
+    done = argos_sync("--version")
+    assert (done.stdout, done.stderr) == (f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_lists_the_common_options(argos_sync: Command, name: str) -> None:
+    """The help of each command shows the options that all of them take."""
+    said = argos_sync(name, "--help").stdout
+    assert all(re.search(rf"(?<=\s){option}\b", said) for option in COMMON)
+
+
+def test_help_is_fast(argos_sync: Command) -> None:
+    """Help takes less than 0.4 s of processor time, once compiled; the best of five counts."""
+    package = Path(sys.modules["argos_sync"].__path__[0])
+    subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True)  # noqa: S603
+    environment = {k: v for k, v in argos_sync.environment.items() if k in ("PATH", "HOME")}
+    taken = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(  # noqa: S603 our own command
+            [EXECUTABLE, "--help"], check=True, capture_output=True, env=environment
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 0.4
+
+
+def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
+    """Neither dlt nor what it brings is imported before a command needs it."""
+    done = subprocess.run(  # noqa: S603 our own command
+        [sys.executable, "-X", "importtime", EXECUTABLE, "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=argos_sync.environment,
+    )
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "argos_sync.cli.app" in imported
+    assert imported.isdisjoint({"dlt", "duckdb", "pyarrow", "httpx", "pendulum", "cryptography"})

@@ -1,0 +1,98 @@
+"""At a terminal: progress while a command runs, and Ctrl-C to end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import time
+from contextlib import suppress
+from datetime import date
+
+from cli.command import Command
+
+from argos_sync.emulator import Emulator, Faults, generate
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+def read_all(terminal: int) -> str:
+    """What was written to a terminal, once nobody writes to it any more."""
+    found = b""
+    with suppress(OSError):  # how Linux says that the other end is closed
+        while some := os.read(terminal, 65_536):
+            found += some
+    os.close(terminal)
+    return found.decode()
+
+
+def test_progress_on_a_terminal(configured: Command) -> None:
+    """The terminal shows progress and gets its cursor back; stdout has the result alone."""
+    configured.settings["TERM"] = "xterm"
+    ours, theirs = pty.openpty()
+    with configured.start("sync", "--json", stderr=theirs) as process:
+        os.close(theirs)
+        shown = read_all(ours)
+        done = configured.finish(process)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["submissions_new"] == 80
+    assert "connecting" in shown
+    assert "80 submissions" in shown
+    assert not [text for text in configured.private if text in shown]
+    assert shown.rfind(SHOW) > shown.rfind(HIDE) > -1
+
+
+def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
+    """The line about a failure stands by itself, after the progress is gone."""
+    configured.settings["TERM"] = "xterm"
+    ours, theirs = pty.openpty()
+    with configured.start("sync", stderr=theirs) as process:
+        os.close(theirs)
+        api.behaviour = type(api.behaviour)(ip_allowed=False)
+        shown = read_all(ours)
+        done = configured.finish(process)
+    assert (done.returncode, done.stdout) == (3, "")
+    before, _, line = shown.rpartition("argos-sync: ")
+    assert before.rfind(SHOW) > before.rfind(HIDE)
+    assert line.startswith("GET /submission answered HTTP 403; add this machine's")
+    assert line.count("\n") == 1
+
+
+def test_ctrl_c_during_a_backfill(configured: Command, api: Emulator) -> None:
+    """An interrupt ends a backfill promptly with one line; run again, it goes on and completes."""
+    # The first chunk is full after 10,000 submissions of January; the rest is slow to come.
+    for one in generate(9_960, seed=5, end=date(2025, 1, 31)):
+        api.store.add(one)
+    for one in generate(1_000, seed=6, start=date(2025, 3, 1), end=date(2025, 3, 31)):
+        api.store.add(one)
+    configured.settings["SOURCES__ARGOS__PAGE_SIZE"] = "50"
+    arguments = ("backfill", "--from", "2025-01-01", "--to", "2025-03-31", "--workers", "1")
+    with configured.start(*arguments) as process:
+        deadline = time.monotonic() + 60
+        while sum(one.items for one in api.requests) < 10_000:
+            assert time.monotonic() < deadline
+        api.faults = Faults(latency=0.5)
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert " submissions (" in said
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        done = configured.finish(process)
+    assert time.monotonic() - sent < 5
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == (
+        "argos-sync: interrupted; run the command again, it goes on from the last committed chunk\n"
+    )
+    committed = configured.rows("SELECT COUNT(*) FROM argos.argos.submissions")[0][0]
+    assert 10_000 <= committed < 11_040
+    api.faults = Faults()
+    again = configured.json(*arguments)
+    assert again["submissions_fetched"] < 2_000
+    assert configured.rows("SELECT submission_id FROM argos.argos.submissions ORDER BY 1") == [
+        (id_,) for id_ in sorted(api.store.ids())
+    ]
+    ((duplicates,),) = configured.rows(
+        "SELECT COUNT(*) - COUNT(DISTINCT (submission_id, attempt_index)) FROM argos.argos.attempts"
+    )
+    assert duplicates == 0

@@ -1,0 +1,119 @@
+"""Chunks: bounded, each submission once, issues and quarantine along with their rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from argos_sync.api import Query
+from argos_sync.load.chunks import Chunk, ChunkBuilder, Progress
+from argos_sync.load.fetching import Task, TaskPage
+
+NOW = datetime(2025, 2, 1, tzinfo=UTC)
+TASK = Task("w", lambda _: Query())
+
+
+def builder(**options: Any) -> ChunkBuilder:
+    """Return a builder that wants everything."""
+    return ChunkBuilder("run", lambda _: True, **options)
+
+
+def submission(number: int, **fields: Any) -> dict[str, Any]:
+    """Return a small submission."""
+    return {
+        "submission_id": f"s{number}",
+        "created_at": f"2025-01-{number:02}-00-00-00-000",
+        **fields,
+    }
+
+
+def page(*items: Any, cursor: Any = None, done: bool = False) -> TaskPage:
+    """Return a page of the one task."""
+    return TaskPage(TASK, list(items), cursor, done)
+
+
+def names(chunk: Chunk) -> list[str]:
+    """Return the submissions of a chunk."""
+    found: list[str] = chunk.tables["submissions"]["submission_id"].to_pylist()
+    return found
+
+
+def test_a_chunk_is_given_out_when_it_is_full() -> None:
+    """Size is counted in submissions, at page boundaries."""
+    chunks = builder(size=3)
+    assert chunks.add(page(submission(1), submission(2), cursor={"": 1}), NOW) == []
+    (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
+    assert names(full) == ["s1", "s2", "s3", "s4"]
+    newest = datetime(2025, 1, 4, tzinfo=UTC)
+    assert full.progress == {"w": Progress({"": 2}, done=False, rows=4, newest=newest)}
+    assert chunks.take() == []
+
+
+def test_a_row_that_comes_again_unchanged_is_dropped() -> None:
+    """Neither within a page nor between pages is a submission taken twice."""
+    chunks = builder()
+    chunks.add(page(submission(1), submission(1)), NOW)
+    chunks.add(page(submission(1), submission(2), done=True), NOW)
+    (chunk,) = chunks.take()
+    assert names(chunk) == ["s1", "s2"]
+    assert chunk.submissions == 2
+
+
+def test_a_row_that_comes_again_changed_starts_the_next_chunk() -> None:
+    """Two versions in one package would mix their children; the later version wins."""
+    chunks = builder()
+    (first,) = chunks.add(page(submission(1), submission(2), submission(1, userid="new")), NOW)
+    (second,) = chunks.take()
+    assert (names(first), names(second)) == (["s1", "s2"], ["s1"])
+    assert first.progress == {}
+    assert second.tables["submissions"]["userid"].to_pylist() == ["new"]
+
+
+def test_one_package_takes_each_submission_once() -> None:
+    """Where all chunks are committed together, the first version stays."""
+    chunks = builder(whole=True, size=1)
+    (first,) = chunks.add(page(submission(1)), NOW)
+    assert chunks.add(page(submission(1, userid="new")), NOW) == []
+    (second,) = chunks.take()
+    assert names(first) == ["s1"]
+    assert "submissions" not in second.tables
+
+
+def test_what_is_not_wanted_is_left_out() -> None:
+    """Rows of the day more that is asked for do not count."""
+    chunks = ChunkBuilder("run", lambda created: created.day == 2)
+    chunks.add(page(*map(submission, (1, 2, 3)), done=True), NOW)
+    (chunk,) = chunks.take()
+    assert names(chunk) == ["s2"]
+
+
+def test_unusable_objects_go_to_quarantine_once_and_are_told() -> None:
+    """They stop nothing, are kept whole, and the issue has no value."""
+    chunks = builder()
+    broken = {"created_at": "yesterday", "submission_id": "s9", "name": "Kim"}
+    chunks.add(page(broken, broken, "text", submission(1)), NOW)
+    (chunk,) = chunks.take()
+    kept = chunk.tables["quarantine"].to_pylist()
+    assert [(row["reason"], row["_extra"]) for row in kept] == [
+        (
+            "created_at: not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text",
+            '{"created_at":"yesterday","submission_id":"s9","name":"Kim"}',
+        ),
+        ("not an object", '"text"'),
+    ]
+    issues = chunk.tables["sync_issues"].to_pylist()
+    assert [(i["table_name"], i["path"]) for i in issues] == [
+        ("quarantine", "created_at"),
+        ("quarantine", "created_at"),
+        ("quarantine", ""),
+    ]
+    assert len({issue["issue_id"] for issue in issues}) == 3
+
+
+def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
+    """A cursor is only ever one from which nothing is missing."""
+    chunks = builder()
+    chunks.add(page(submission(1), cursor={"": 1}), NOW)
+    chunks.add(page(submission(2), cursor=None), NOW)
+    (chunk,) = chunks.take()
+    assert chunk.progress["w"].cursor == {"": 1}

@@ -1,0 +1,322 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.contract import Contract, load_contract
+from argos_sync.shape.tables import Issue, shape
+from oracle import absent, flatten, quarantined
+from shape.api_fields import FIELDS, submission_with
+from shape.reading import FETCHED_AT, MADE_HERE, comparable, land, land_all
+
+NINE = datetime(2026, 1, 5, 9, 0, 0, 123_000, tzinfo=UTC)
+
+# The field table
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_of_the_api_has_a_column(path: str) -> None:
+    """A documented field lands in typed columns, nothing of it in `_extra`."""
+    landed = land_all([submission_with({path: FIELDS[path]})])
+    assert landed.extras == {}
+    assert landed.issues == []
+    typed = [
+        value
+        for rows in landed.tables.values()
+        for row in rows
+        for name, value in row.items()
+        if name not in MADE_HERE and not name.endswith("_index")
+    ]
+    for leaf in columns_worth(path, FIELDS[path]):
+        assert any(same(value, leaf) for value in typed)
+
+
+def test_all_fields_of_the_api_at_once() -> None:
+    """A submission with every documented field has no `_extra`, no issue, and no empty column."""
+    landed = land_all([submission_with(FIELDS)])
+    assert landed.extras == {}
+    assert landed.issues == []
+    for table, rows in landed.tables.items():
+        for column in load_contract()[table].api_columns:
+            assert any(row[column.name] is not None for row in rows), (table, column.name)
+        assert comparable(rows) == comparable(flatten([submission_with(FIELDS)])[table])
+
+
+def test_every_column_is_a_field_of_the_api() -> None:
+    """The contract reads no path that the API's pages do not name."""
+    paths = {c.path for table in load_contract().api_tables for c in table.api_columns}
+    assert paths <= set(FIELDS)
+
+
+def columns_worth(path: str, sample: Any) -> list[Any]:
+    """Return the values that should each have a column: JSON columns take a sample whole."""
+    columns = {c.path: c for table in load_contract().api_tables for c in table.api_columns}
+    if path in columns and columns[path].type == "json":
+        return [sample]
+    if isinstance(sample, dict):
+        return list(sample.values())
+    if isinstance(sample, list):
+        return [leaf for entry in sample for leaf in columns_worth("", entry)]
+    return [sample]
+
+
+def same(value: Any, sample: Any) -> bool:
+    """Tell whether a column's value is what the API page's sample says."""
+    if isinstance(value, datetime):
+        return value == NINE and sample == "2026-01-05-09-00-00-123"
+    if isinstance(value, date):
+        return value.isoformat() == sample
+    return type(value) is type(sample) and value == sample
+
+
+# What every row has
+
+
+def test_nothing_comes_of_nothing() -> None:
+    """A page without submissions has no tables: an empty Arrow table could stop a load."""
+    assert shape([], [], FETCHED_AT).tables == {}
+
+
+def test_tables_without_rows_are_left_out() -> None:
+    """Only tables that have a row are there, with the contract's exact schema."""
+    page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
+    tables = shape(page, ["h"], FETCHED_AT).tables
+    assert set(tables) == {"submissions", "aml"}
+    assert all(
+        rows.schema.equals(arrow_schema(load_contract()[name])) for name, rows in tables.items()
+    )
+
+
+def test_columns_made_here() -> None:
+    """A submission carries when it was fetched, its hash, and that nobody deleted it."""
+    row = shape([{"submission_id": "s1", "created_at": "2026-01-05"}], ["hash"], FETCHED_AT).tables[
+        "submissions"
+    ]
+    columns = ["_synced_at", "_changed_at", "_content_hash", "_deleted_at"]
+    assert row.select(columns).to_pylist() == [
+        {
+            "_synced_at": FETCHED_AT,
+            "_changed_at": FETCHED_AT,
+            "_content_hash": "hash",
+            "_deleted_at": None,
+        }
+    ]
+
+
+def test_rows_carry_the_id_of_their_submission() -> None:
+    """Children of several submissions in a page are told apart by id and position."""
+    page = [
+        {"submission_id": "a", "created_at": "2026-01-05", "aml": {"matches": [{}, {"score": 1}]}},
+        {"submission_id": 17, "created_at": "2026-01-05"},
+        {
+            "submission_id": "c",
+            "created_at": "2026-01-05",
+            "aml": {"matches": [{"score": "2", "risk_icons": ["PEP", "", "SAN"]}, {"score": 3}]},
+        },
+    ]
+    landed = land_all(page)
+    assert landed.rows("submissions", "submission_id") == ["a", "17", "c"]
+    assert landed.rows("matches", "submission_id", "match_index", "score") == [
+        ("a", 1, 1.0),
+        ("c", 0, 2.0),
+        ("c", 1, 3.0),
+    ]
+    icons = ("submission_id", "match_index", "icon_index", "risk_icon")
+    assert landed.rows("match_risk_icons", *icons) == [("c", 0, 0, "PEP"), ("c", 0, 2, "SAN")]
+
+
+# What has no column
+
+
+def test_unknown_fields_are_kept_in_their_row() -> None:
+    """A field nobody knows is kept whole in the row of the object that holds it."""
+    landed = land(
+        newField=1,
+        data={"newField": 2},
+        image={"newField": [3]},
+        memo={"newField": None},
+        id_LivenessScore={"newField": {}},
+        kyc={
+            "newField": {"deep": [4]},
+            "attempts": [{}, {"newField": 5, "liveness": {"newField": 6}}],
+        },
+        aml={"newField": True, "matches": [{"newField": "N/A"}]},
+        bank_verification={"newField": ""},
+        additional_list=[{"newField": []}],
+    )
+    assert landed.extras == {
+        "submissions": [
+            {"newField": 1, "memo.newField": None, "id_LivenessScore.newField": {}},
+        ],
+        "applicants": [{"data.newField": 2, "image.newField": [3]}],
+        "kyc": [{"kyc.newField": {"deep": [4]}}],
+        "attempts": [{"kyc.attempts[1].newField": 5, "kyc.attempts[1].liveness.newField": 6}],
+        "aml": [{"aml.newField": True}],
+        "matches": [{"aml.matches[0].newField": "N/A"}],
+        "bank_verification": [{"bank_verification.newField": ""}],
+        "additional_answers": [{"additional_list[0].newField": []}],
+    }
+    assert {issue.problem for issue in landed.issues} == {"unknown field"}
+    assert sorted(issue.path for issue in landed.issues) == sorted(
+        path for extras in landed.extras.values() for extra in extras for path in extra
+    )
+
+
+def test_values_that_do_not_fit_are_kept_as_they_came() -> None:
+    """A value of the wrong type leaves its column empty and stays in `_extra`."""
+    landed = land(
+        argos_score="high",
+        updated_at="yesterday",
+        data={"name": {"ko": "김"}, "date_of_birth": "31/12/2020", "gender": "male"},
+        kyc={"result": ["a", "b"], "attempts": [{"attemptCnt": 1.5, "liveness": {"score": True}}]},
+        bank_verification={"retry_count": 2**63, "result": "fail"},
+    )
+    assert landed.extras == {
+        "submissions": [{"argos_score": "high", "updated_at": "yesterday"}],
+        "applicants": [{"data.name": {"ko": "김"}, "data.date_of_birth": "31/12/2020"}],
+        "kyc": [{"kyc.result": ["a", "b"]}],
+        "attempts": [{"kyc.attempts[0].attemptCnt": 1.5, "kyc.attempts[0].liveness.score": True}],
+        "bank_verification": [{"bank_verification.retry_count": 2**63}],
+    }
+    assert landed.rows("applicants", "name", "date_of_birth", "gender") == [(None, None, "male")]
+    assert landed.row("bank_verification")["result"] == "fail"
+
+
+def test_issues_say_where_and_why() -> None:
+    """Each value in `_extra` has one issue with table, path and problem."""
+    landed = land(argos_score="high", data={"date_of_birth": "2023-02-30"}, kyc="x", newField=1)
+    assert sorted(landed.issues, key=lambda issue: issue.path) == [
+        Issue("s1", "submissions", "argos_score", "not a number but a text"),
+        Issue("s1", "applicants", "data.date_of_birth", "not a day of the calendar"),
+        Issue("s1", "submissions", "kyc", "not an object"),
+        Issue("s1", "submissions", "newField", "unknown field"),
+    ]
+
+
+def test_issues_never_hold_a_value() -> None:
+    """Neither values nor field names that may be personal get into the list of issues."""
+    secret = "kim.minjun@example.com"
+    landed = land(
+        **{secret: secret},
+        email={secret: secret},
+        argos_score=secret,
+        updated_at=secret,
+        data={secret: 1, "date_of_birth": secret, "name": [secret]},
+        kyc={"attempts": [secret, {"liveness": secret, secret: secret}], "result": [secret]},
+        aml=secret,
+    )
+    assert len(landed.issues) == 12
+    assert secret not in repr(landed.issues)
+    assert ("submissions", "*", "unknown field") in landed.problems
+    assert ("applicants", "data.*", "unknown field") in landed.problems
+    assert ("attempts", "kyc.attempts[1].*", "unknown field") in landed.problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "table", "extra"),
+    [
+        ({"data": "x"}, "applicants", {"data": "x"}),
+        ({"image": ["x"]}, "applicants", {"image": ["x"]}),
+        ({"kyc": "x"}, "submissions", {"kyc": "x"}),
+        ({"kyc": [{"a": 1}, {}]}, "submissions", {"kyc": [{"a": 1}, {}]}),
+        ({"kyc": {"attempts": 5}}, "kyc", {"kyc.attempts": 5}),
+        ({"kyc": {"attempts": [None, 5]}}, "kyc", {"kyc.attempts[1]": 5}),
+        ({"aml": {"matches": ["", "x"]}}, "aml", {"aml.matches[1]": "x"}),
+        ({"additional_list": "x"}, "submissions", {"additional_list": "x"}),
+        ({"memo": "x"}, "submissions", {"memo": "x"}),
+        ({"projection": [1]}, "submissions", {"projection": [1]}),
+        (
+            {"kyc": {"attempts": [{}, {"liveness": 0}]}},
+            "attempts",
+            {"kyc.attempts[1].liveness": 0},
+        ),
+        ({"kyc": {"comment": {"ko": "x"}}}, "kyc_comments", {"kyc.comment[0]": {"ko": "x"}}),
+        ({"kyc": {"commentCode": ["", ["x"]]}}, "kyc_comments", {"kyc.commentCode[1]": ["x"]}),
+        (
+            {"kyc": {"attempts": [{"retryMsg": [{"a": 1}]}]}},
+            "attempt_retries",
+            {"kyc.attempts[0].retryMsg[0]": {"a": 1}},
+        ),
+        (
+            {"aml": {"matches": {"risk_icons": ["", {"a": 1}]}}},
+            "match_risk_icons",
+            {"aml.matches[0].risk_icons[1]": {"a": 1}},
+        ),
+    ],
+)
+def test_things_in_the_wrong_place_are_kept_by_the_nearest_row(
+    fields: dict[str, Any], table: str, extra: dict[str, Any]
+) -> None:
+    """What is no section or list of the contract stays under its concrete path."""
+    landed = land(**fields)
+    assert landed.extras == {table: [extra]}
+    assert [(issue.table_name, issue.path) for issue in landed.issues] == [(table, *extra)]
+
+
+def test_names_with_dots_do_not_hide_other_fields() -> None:
+    """A field called `memo.newField` and the field `newField` of the memo are both kept."""
+    landed = land(**{"memo.newField": 1, "memo": {"newField": 2, "text": "a"}, "memo.text": 3})
+    assert landed.kept("submissions") == {
+        '"memo.newField"': 1,
+        "memo.newField": 2,
+        '"memo.text"': 3,
+    }
+    assert landed.row("submissions")["memo_text"] == "a"
+
+
+def test_extra_can_be_stored_everywhere() -> None:
+    """NUL and lone surrogates are kept as readable escapes, in names too."""
+    landed = land(
+        **{"nul\0name": ["\udfff"]}, memo={"text": "nul \0 here"}, OCR_raw={"\0": "\ud800"}
+    )
+    assert landed.kept("submissions") == {
+        "nul\\u0000name": ["\\udfff"],
+        "memo.text": "nul \\u0000 here",
+    }
+    assert landed.row("applicants")["ocr_raw"] == {"\\u0000": "\\ud800"}
+
+
+def test_empty_sections_in_a_list_of_one() -> None:
+    """A list of one empty object is a section that is there and says nothing."""
+    landed = land(kyc=[{}])
+    assert landed.rows("kyc", "result", "_extra") == [(None, None)]
+    assert landed.issues == []
+
+
+def test_another_contract() -> None:
+    """A contract with fewer tables keeps what it does not know in `_extra`."""
+    submissions = load_contract()["submissions"]
+    page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
+    shaped = shape(page, ["h"], FETCHED_AT, Contract({"submissions": submissions}))
+    assert isinstance(shaped.tables["submissions"], pa.Table)
+    assert shaped.tables["submissions"]["_extra"].to_pylist() == ['{"aml":{"currentstatus":"x"}}']
+
+
+# The independent reading
+
+
+def test_the_independent_reading_reads_by_hand() -> None:
+    """The oracle of the property tests says what a person reading the contract would."""
+    item = {
+        "submission_id": 7,
+        "created_at": "2026-01-05-09-00-00-123",
+        "kyc": {"result": "N/A", "comment": "why", "commentCode": ["", "R2"], "attempts": "x"},
+    }
+    tables = flatten([item, "no submission"])
+    assert tables["submissions"][0]["submission_id"] == "7"
+    assert tables["submissions"][0]["created_at"] == NINE
+    assert tables["kyc"] == [
+        {"submission_id": "7", "result": None, "_extra": {"kyc.attempts": "x"}},
+    ]
+    first = {"submission_id": "7", "comment_index": 0, "comment": "why", "comment_code": None}
+    second = {"submission_id": "7", "comment_index": 1, "comment": None, "comment_code": "R2"}
+    assert tables["kyc_comments"] == [{**first, "_extra": None}, {**second, "_extra": None}]
+    assert tables["applicants"] == tables["aml"] == tables["attempts"] == []
+    assert quarantined([item, "no submission", {"submission_id": "x"}]) == [
+        "no submission",
+        {"submission_id": "x"},
+    ]
+    assert absent("N/A")
+    assert not absent(0)
