@@ -141,7 +141,8 @@ def _check(settings: Settings) -> None:
         if getattr(settings, name) not in valid:
             raise _not_valid(name, f"one of {', '.join(valid)}")
     for name, least in _MINIMUM.items():
-        if getattr(settings, name) < least:
+        value = getattr(settings, name)
+        if not isinstance(value, int | float) or value < least:
             raise _not_valid(name, f"a number of at least {least}")
     try:
         _ = settings.first_day

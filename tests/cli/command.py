@@ -43,7 +43,7 @@ class Command:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Starts a command and leaves it running."""
         streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen(  # noqa: S603 our own command
+        return subprocess.Popen(
             [self.executable, *arguments],
             cwd=self.folder,
             env=self.environment,
@@ -86,8 +86,11 @@ class Command:
         assert done.stdout == ""
         return lines[0].removeprefix("argos-sync: ")
 
-    def rows(self, query: str, file: str = "argos.duckdb") -> list[tuple[Any, ...]]:
-        """Asks a DuckDB file in the folder."""
-        with duckdb.connect(str(self.folder / file), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+    def rows(
+        self, query: str, *, file: str = "argos", dataset: str = "argos"
+    ) -> list[tuple[Any, ...]]:
+        """Asks a dataset of a DuckDB file in the folder."""
+        path = self.folder / f"{file}.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            connection.execute(f"SET TimeZone = 'UTC'; USE {file}.{dataset}")
             return connection.execute(query).fetchall()

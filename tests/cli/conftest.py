@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command import Command
 
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from cli.command import Command
 
 KEY = "key-of-the-project-that-nobody-may-see-0123"
 
@@ -58,9 +58,7 @@ def configured(argos_sync: Command, api: Emulator) -> Command:
 
 
 @pytest.fixture(scope="session")
-def warehouse(
-    tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str, Any]]
-) -> Path:
+def warehouse(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str, Any]]) -> Path:
     """A DuckDB file that one `sync` filled; to be copied."""
     folder = tmp_path_factory.mktemp("warehouse")
     with Emulator(Store(submissions)) as api:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from cli.command import Command
 
 from argos_sync.emulator import Behaviour, Emulator
+from cli.command import Command
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S")
 COMMON = ("--destination", "duckdb", "--dataset", "kyc_test", "--pipelines-dir", "work", "-v")
@@ -34,8 +34,8 @@ def test_sync(configured: Command, api: Emulator, private: set[str]) -> None:
     ]
     query = """
         SELECT submission_id, created_at, k.result, p.email
-        FROM argos.argos.submissions JOIN argos.argos.kyc AS k USING (submission_id)
-        LEFT JOIN argos.argos.applicants AS p USING (submission_id) ORDER BY created_at, 1"""
+        FROM submissions JOIN kyc AS k USING (submission_id)
+        LEFT JOIN applicants AS p USING (submission_id) ORDER BY created_at, 1"""
     found = configured.rows(query)
     assert [(id_, at.astimezone(UTC), *rest) for id_, at, *rest in found] == expected
     second = configured.json("sync")
@@ -44,7 +44,7 @@ def test_sync(configured: Command, api: Emulator, private: set[str]) -> None:
     assert configured.rows(query) == found
     left = [path for path in (configured.folder / "dlt").rglob("*") if path.is_file()]
     assert left
-    assert not [path for path in left for text in private if text in path.read_text("utf-8")]
+    assert not [path for path in left for text in private if text.encode() in path.read_bytes()]
 
 
 def test_json_is_one_object_and_logs_are_elsewhere(configured: Command) -> None:
@@ -56,7 +56,7 @@ def test_json_is_one_object_and_logs_are_elsewhere(configured: Command) -> None:
     assert all(LOG_LINE.match(line) for line in lines)
     assert "page 1: 80 submissions of window" in lines[0]
     columns = ("run_id", "command", "pages", "requests", "submissions_fetched", "exit_status")
-    (row,) = configured.rows(f"SELECT {', '.join(columns)} FROM argos.kyc_test.sync_runs")  # noqa: S608
+    (row,) = configured.rows(f"SELECT {', '.join(columns)} FROM sync_runs", dataset="kyc_test")
     assert row == tuple(summary[name] for name in columns)
     assert row[1:] == ("sync", 1, 1, 80, 0)
     assert list((configured.folder / "work").iterdir())
@@ -72,9 +72,8 @@ def test_backfill(configured: Command, api: Emulator) -> None:
         for one in api.store.all()
         if "2025-01-10" <= one["created_at"][:10] <= "2025-01-20"
     ]
-    found = configured.rows(
-        "SELECT submission_id FROM argos.kyc_test.submissions ORDER BY created_at, 1"
-    )
+    query = "SELECT submission_id FROM submissions ORDER BY created_at, 1"
+    found = configured.rows(query, dataset="kyc_test")
     assert [row[0] for row in found] == wanted
     assert summary["submissions_new"] == len(wanted) > 20
     assert (summary["command"], summary["exit_status"]) == ("backfill", 0)
@@ -88,9 +87,7 @@ def test_refresh(loaded: Command, api: Emulator) -> None:
     arguments = ("--submission-id", one, "--submission-id", two)
     person = ("--userid", api.store.get(three)["userid"])
     summary = loaded.json("refresh", *arguments, *person)
-    changed = loaded.rows(
-        "SELECT submission_id FROM argos.argos.submissions WHERE reviewer = 'somebody else'"
-    )
+    changed = loaded.rows("SELECT submission_id FROM submissions WHERE reviewer = 'somebody else'")
     assert {row[0] for row in changed} == {one, two, three}
     assert summary["submissions_changed"] == 3
     address = ("--email", api.store.get(other)["email"])
@@ -111,7 +108,7 @@ def test_status(loaded: Command, api: Emulator) -> None:
         r"argos-sync: stale: the last good run was \d+\.\d h ago, --max-age is 0m\n", stale.stderr
     )
     assert "  submissions                           80\n" in stale.stdout
-    assert " sync       exit 0 80 submissions\n" in stale.stdout
+    assert " sync       exit 0, 80 submissions\n" in stale.stdout
     empty = loaded.json("status", *COMMON, "--max-age", "30d", code=7)
     assert (empty["last_success"], empty["stale"]) == (None, True)
     assert set(empty["rows"].values()) == {0}
@@ -144,24 +141,15 @@ def test_demo(argos_sync: Command) -> None:
         "argos_demo.duckdb"
     ]
     for table in ("submissions", "attempts", "matches", "match_risk_icons"):
-        ((count,),) = argos_sync.rows(
-            f"SELECT COUNT(*) FROM argos_demo.argos.{table}",  # noqa: S608 a name
-            "argos_demo.duckdb",
-        )
+        query = f"SELECT COUNT(*) FROM {table}"
+        ((count,),) = argos_sync.rows(query, file="argos_demo")
         assert count > 10
         assert re.search(rf"│ {table} +│ {count:,} +│", done.stdout)
     assert "no rows" not in done.stdout
     queries = re.findall(r"^-- .*\n((?:.+\n)+?)┏", done.stdout, re.MULTILINE)
     assert len(queries) == 3
-    for query in queries:
-        # As printed, they work after the line that the demo ends with.
-        assert argos_sync.rows(
-            f"SELECT * FROM ({query})".replace(" FROM submissions", " FROM argos.submissions")
-            .replace("FROM attempt_retries", "FROM argos.attempt_retries")
-            .replace("JOIN ", "JOIN argos."),
-            "argos_demo.duckdb",
-        )
-    assert done.stdout.endswith("USE argos_demo.argos;\n")
+    assert all(argos_sync.rows(query, file="argos_demo") for query in queries)
+    assert done.stdout.endswith("then USE argos_demo.argos;\n")
 
 
 def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
@@ -178,8 +166,8 @@ def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
     assert summary["rows"]["submissions"] == 300
     assert summary["run"]["submissions_new"] == 300
     assert [len(rows) > 0 for rows in summary["queries"].values()] == [True] * 3
-    query = "SELECT COUNT(*) FROM argos_demo.kyc_test.submissions"
-    assert loaded.rows(query, "argos_demo.duckdb") == [(300,)]
+    query = "SELECT COUNT(*) FROM submissions"
+    assert loaded.rows(query, file="argos_demo", dataset="kyc_test") == [(300,)]
     assert (loaded.folder / "argos.duckdb").read_bytes() == before
     assert api.request_count == 0
 

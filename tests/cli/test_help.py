@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.command import EXECUTABLE, Command
 
 from argos_sync import __version__
+from cli.command import EXECUTABLE, Command
 
 COMMANDS = ("demo", "sync", "backfill", "refresh", "status", "doctor", "emulator")
 COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
@@ -38,12 +38,12 @@ def test_every_command_lists_the_common_options(argos_sync: Command, name: str) 
 def test_help_is_fast(argos_sync: Command) -> None:
     """Help takes less than 0.4 s of processor time, once compiled; the best of five counts."""
     package = Path(sys.modules["argos_sync"].__path__[0])
-    subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True)
     environment = {k: v for k, v in argos_sync.environment.items() if k in ("PATH", "HOME")}
     taken = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(  # noqa: S603 our own command
+        subprocess.run(
             [EXECUTABLE, "--help"], check=True, capture_output=True, env=environment
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -53,7 +53,7 @@ def test_help_is_fast(argos_sync: Command) -> None:
 
 def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
     """Neither dlt nor what it brings is imported before a command needs it."""
-    done = subprocess.run(  # noqa: S603 our own command
+    done = subprocess.run(
         [sys.executable, "-X", "importtime", EXECUTABLE, "--help"],
         check=True,
         capture_output=True,

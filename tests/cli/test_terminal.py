@@ -10,9 +10,8 @@ import time
 from contextlib import suppress
 from datetime import date
 
+from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 from cli.command import Command
-
-from argos_sync.emulator import Emulator, Faults, generate
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -49,7 +48,7 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
     ours, theirs = pty.openpty()
     with configured.start("sync", stderr=theirs) as process:
         os.close(theirs)
-        api.behaviour = type(api.behaviour)(ip_allowed=False)
+        api.behaviour = Behaviour(ip_allowed=False)
         shown = read_all(ours)
         done = configured.finish(process)
     assert (done.returncode, done.stdout) == (3, "")
@@ -67,32 +66,33 @@ def test_ctrl_c_during_a_backfill(configured: Command, api: Emulator) -> None:
     for one in generate(1_000, seed=6, start=date(2025, 3, 1), end=date(2025, 3, 31)):
         api.store.add(one)
     configured.settings["SOURCES__ARGOS__PAGE_SIZE"] = "50"
-    arguments = ("backfill", "--from", "2025-01-01", "--to", "2025-03-31", "--workers", "1")
+    arguments = ("backfill", "--from", "2025-01-01", "--to", "2025-03-31", "--workers", "1", "-v")
     with configured.start(*arguments) as process:
-        deadline = time.monotonic() + 60
-        while sum(one.items for one in api.requests) < 10_000:
-            assert time.monotonic() < deadline
-        api.faults = Faults(latency=0.5)
         assert process.stderr is not None
-        said = process.stderr.readline()
-        assert " submissions (" in said
+        for line in process.stderr:
+            if " page 200: " in line:
+                api.faults = Faults(latency=0.5)
+            if " windows done, " in line:
+                break
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         done = configured.finish(process)
     assert time.monotonic() - sent < 5
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == (
-        "argos-sync: interrupted; run the command again, it goes on from the last committed chunk\n"
+    *pages, said = done.stderr.splitlines()
+    assert all(" page " in line for line in pages)
+    assert said == (
+        "argos-sync: interrupted; run the command again, it goes on from the last committed chunk"
     )
-    committed = configured.rows("SELECT COUNT(*) FROM argos.argos.submissions")[0][0]
+    committed = configured.rows("SELECT COUNT(*) FROM submissions")[0][0]
     assert 10_000 <= committed < 11_040
     api.faults = Faults()
     again = configured.json(*arguments)
     assert again["submissions_fetched"] < 2_000
-    assert configured.rows("SELECT submission_id FROM argos.argos.submissions ORDER BY 1") == [
+    assert configured.rows("SELECT submission_id FROM submissions ORDER BY 1") == [
         (id_,) for id_ in sorted(api.store.ids())
     ]
     ((duplicates,),) = configured.rows(
-        "SELECT COUNT(*) - COUNT(DISTINCT (submission_id, attempt_index)) FROM argos.argos.attempts"
+        "SELECT COUNT(*) - COUNT(DISTINCT (submission_id, attempt_index)) FROM attempts"
     )
     assert duplicates == 0

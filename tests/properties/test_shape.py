@@ -127,7 +127,7 @@ IDS = st.sampled_from([lambda n: f"s{n}", lambda n: n, lambda n: n + 0.5])
 @st.composite
 def pages(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Usable submissions, each id once."""
-    bodies = draw(st.lists(BODIES, min_size=1, max_size=3))
+    bodies = draw(st.lists(BODIES, min_size=1, max_size=2))
     return [
         body | draw(DEEP) | {"submission_id": draw(IDS)(place), "created_at": draw(CREATED)}
         for place, body in enumerate(bodies)
@@ -176,7 +176,7 @@ def test_a_value_is_read_as_the_contract_says(column_type: str, value: Any) -> N
         assert got == expected
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(page=pages())
 def test_any_page_equals_the_independent_reading(page: list[dict[str, Any]]) -> None:
     """Whatever a submission holds, all its rows are those of the contract's plain reading."""
@@ -184,7 +184,7 @@ def test_any_page_equals_the_independent_reading(page: list[dict[str, Any]]) -> 
     _assert_equal_to_oracle(page)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(page=pages())
 def test_nothing_is_lost(page: list[dict[str, Any]]) -> None:
     """Every value of a submission is in a typed column or in `_extra`, as often as it came."""
@@ -201,7 +201,7 @@ def test_nothing_is_lost(page: list[dict[str, Any]]) -> None:
     assert not Counter(map(_content, _leaves(page))) - Counter(map(_content, kept))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(page=pages())
 def test_every_value_in_extra_has_an_issue(page: list[dict[str, Any]]) -> None:
     """As many places are reported for a table as its `_extra` columns hold."""
@@ -210,15 +210,11 @@ def test_every_value_in_extra_has_an_issue(page: list[dict[str, Any]]) -> None:
     assert Counter(issue.table_name for issue in landed.issues) == Counter(kept)
 
 
-@settings(deadline=None, max_examples=200)
-@given(page=pages(), key=st.binary(max_size=64), data=st.data())
-def test_the_hash_does_not_see_the_order_of_keys(
-    page: list[dict[str, Any]], key: bytes, data: st.DataObject
-) -> None:
-    """A submission has one hash in every order of its keys, at every level."""
-    for item in page:
-        names = data.draw(st.permutations(sorted(item)))
-        assert content_hash(item, key) == content_hash({n: item[n] for n in names}, key)
+@settings(deadline=None, max_examples=100)
+@given(item=ANYTHING, key=st.binary(max_size=64))
+def test_the_hash_does_not_see_the_order_of_keys(item: Any, key: bytes) -> None:
+    """What is the same but for the order of keys, at every level, has the same hash."""
+    assert content_hash(_reordered(item), key) == content_hash(item, key)
 
 
 @settings(deadline=None, max_examples=200)
@@ -231,10 +227,9 @@ def test_identity_agrees_on_what_is_usable(item: Any) -> None:
     assert isinstance(identify(timed), Identity) != bool(quarantined([timed]))
 
 
-@pytest.mark.parametrize("seed", [1, 20260105])
-def test_messy_submissions_of_the_emulator_equal_the_independent_reading(seed: int) -> None:
+def test_messy_submissions_of_the_emulator_equal_the_independent_reading() -> None:
     """Two thousand messy submissions become the rows of the contract's plain reading."""
-    page = generate(2_000, seed=seed, messy=True, unencodable=True)
+    page = generate(2_000, seed=20260105, messy=True, unencodable=True)
     assert all(isinstance(identify(item), Identity) for item in page)
     _assert_equal_to_oracle(page)
 
@@ -243,6 +238,12 @@ def _assert_equal_to_oracle(page: list[dict[str, Any]]) -> None:
     found = {name: comparable(rows) for name, rows in land_all(page).tables.items()}
     expected = {name: comparable(rows) for name, rows in flatten(page).items()}
     assert found == expected
+
+
+def _reordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _reordered(value[name]) for name in reversed(value)}
+    return [_reordered(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _leaves(value: Any) -> Iterator[Any]:

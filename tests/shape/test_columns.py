@@ -51,6 +51,7 @@ def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> No
         ("text", ["a", ["b"], "\0", "\ud800", None], [1, 2, 3]),
         ("bigint", [1, 1.5, True, 2**63, "x"], [1, 2, 3, 4]),
         ("double", [1.5, True, "abc", float("inf"), 10**400], [1, 2, 3, 4]),
+        ("double", [1.5, float("inf"), float("nan")], [1, 2]),
         ("bool", [True, 1], [1]),
         ("date", ["2020-02-29", "2023-02-30", "31/12/2020"], [1, 2]),
         ("timestamp", ["2026-01-05-09-00-00-123", "2026-02-30-09-00-00-123"], [1]),

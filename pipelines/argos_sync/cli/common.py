@@ -7,8 +7,10 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,7 +33,13 @@ class Common:
         str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")
     ] = "argos"
     pipelines_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Working folder; dlt's own when left out.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            writable=True,
+            help="Working folder; dlt's own when left out.",
+        ),
     ] = None
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout, logs on stderr.")
@@ -45,15 +53,19 @@ class Common:
         """Where to load to."""
         from argos_sync.load.pipeline import Target
 
-        return Target(self.destination, self.dataset, self.pipelines_dir)
+        working = str(self.pipelines_dir) if self.pipelines_dir else None
+        return Target(self.destination, self.dataset, working)
 
-    def context(self, overrides: Mapping[str, Any] | None = None) -> Context:
-        """Return what a loading command needs, with progress fit for where it runs."""
+    @contextmanager
+    def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
+        """Give what a loading command needs, and show progress for as long as the block runs."""
         from argos_sync.cli.progress import watch
         from argos_sync.config import load_settings
         from argos_sync.load.commands import Context
 
-        return Context(load_settings(overrides), self.target, watch())
+        settings = load_settings(overrides)
+        with watch() as progress:
+            yield Context(settings, self.target, progress)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:
         """Print the result: the summary as JSON, or the text for a person."""

@@ -32,7 +32,10 @@ QUERIES = {
         FROM attempt_retries AS r JOIN attempts AS t USING (submission_id, attempt_index)
         GROUP BY ALL ORDER BY retries DESC, retry_code LIMIT 5""",
 }
-"""Shown with their results; tables without a schema, as after `USE argos.argos`."""
+"""Shown with their results; tables without a schema, as after `USE argos_demo.argos`."""
+
+_SETTINGS = {"api_key": "demo", "encryption": "off", "request_types": "", "start_date": ""}
+"""Go before what is configured for the real API."""
 
 
 def demo(
@@ -52,15 +55,15 @@ def demo(
     # Made-up people must not get among real ones: the demo has a file of its own.
     Path(FILE).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder, Emulator(generate(count)) as api:
-        working = common.pipelines_dir or folder
+        working = common.target.pipelines_dir or folder
         target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=working)
-        made_up = {"api_key": "demo", "base_url": api.base_url, "request_types": ""}
-        report = commands.sync(replace(common.context(made_up), target=target))
+        with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
+            report = commands.sync(replace(context, target=target))
         with look_into(target) as warehouse:
             rows = overview(warehouse.client).rows
             results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": report.row(), "rows": rows, "queries": results}
-    common.show(summary, _text(report.submissions_fetched, rows, results))
+    common.show(summary, _text(report.submissions_fetched, common.dataset, rows, results))
 
 
 def _ask(client: SqlClientBase[Any], sql: str) -> list[dict[str, Any]]:
@@ -69,7 +72,9 @@ def _ask(client: SqlClientBase[Any], sql: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _text(fetched: int, rows: dict[str, int], results: dict[str, list[dict[str, Any]]]) -> str:
+def _text(
+    fetched: int, dataset: str, rows: dict[str, int], results: dict[str, list[dict[str, Any]]]
+) -> str:
     from textwrap import dedent
 
     blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
@@ -78,7 +83,7 @@ def _text(fetched: int, rows: dict[str, int], results: dict[str, list[dict[str, 
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")
         names = list(found[0]) if found else ["no rows"]
         blocks.append(_table(names, [[str(row[name]) for name in names] for row in found]))
-    blocks.append(f"Look further: duckdb {FILE}, then USE argos_demo.argos;")
+    blocks.append(f"Look further: duckdb {FILE}, then USE argos_demo.{dataset};")
     return "\n".join(blocks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def _usage(error: typer.TyperException) -> str:
     said = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "argos-sync"
+    # What was left over may be a person's address whose option was forgotten.
+    said = re.sub(r"(?s)(unexpected extra argument\(s\)) .*", r"\1", said)
     return f"{' '.join(said.split()).rstrip('.')}; see {path} --help"
 
 

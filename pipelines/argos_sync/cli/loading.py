@@ -17,7 +17,9 @@ def sync(common: Common) -> None:
     """Load what is new since the last sync, and the look-back window again."""
     from argos_sync.load import commands
 
-    _show(common, commands.sync(common.context()))
+    with common.context() as context:
+        report = commands.sync(context)
+    _show(common, report)
 
 
 def backfill(
@@ -32,7 +34,9 @@ def backfill(
     first_day, last_day = _day("--from", first), _day("--to", last)
     from argos_sync.load import commands
 
-    _show(common, commands.backfill(common.context(), first_day, last_day, workers))
+    with common.context() as context:
+        report = commands.backfill(context, first_day, last_day, workers)
+    _show(common, report)
 
 
 def refresh(
@@ -46,9 +50,10 @@ def refresh(
     """Fetch these submissions again, now."""
     from argos_sync.load import commands
 
-    report = commands.refresh(
-        common.context(), submission_ids=submission_id or (), userid=userid, email=email
-    )
+    with common.context() as context:
+        report = commands.refresh(
+            context, submission_ids=submission_id or (), userid=userid, email=email
+        )
     _show(common, report)
 
 

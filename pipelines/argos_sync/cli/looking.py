@@ -68,7 +68,7 @@ def doctor(common: Common) -> None:
 
 
 def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", text)
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
     if match is None:
         raise typer.BadParameter("--max-age takes a number with m, h or d, such as 26h")
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
@@ -88,9 +88,10 @@ def _text(seen: Overview, mark: datetime | None, age: timedelta | None) -> str:
     ]
     for run in seen.runs:
         outcome = "unfinished" if run["exit_status"] is None else f"exit {run['exit_status']}"
+        outcome += f" {run['error']}" if run["error"] else ""
         lines.append(
-            f"  {run['started_at']:%Y-%m-%d %H:%M:%S} {run['command']:<10} {outcome}"
-            f" {run['error'] or ''} {run['submissions_fetched']} submissions".replace("  ", " ")
+            f"  {run['started_at']:%Y-%m-%d %H:%M:%S} {run['command']:<10} {outcome},"
+            f" {run['submissions_fetched']:,} submissions"
         )
     lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in seen.rows.items())]
     lines += ["issues:" if seen.issues else "issues: none"]

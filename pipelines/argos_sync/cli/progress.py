@@ -5,16 +5,31 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from argos_sync.load.report import Progress, RunReport
 
+if TYPE_CHECKING:
+    from rich.status import Status
+
 log = logging.getLogger("argos_sync")
 
+_BEGINNING = "connecting"
 
-def watch() -> Progress:
-    """Return the progress fit for where standard error goes."""
-    return Live() if sys.stderr.isatty() else Lines()
+
+@contextmanager
+def watch() -> Iterator[Progress]:
+    """Show progress while the block runs, in the way fit for where standard error goes."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+
+    # Left in every case, for the line hides the terminal's cursor.
+    with Console(stderr=True).status(_BEGINNING) as line:
+        yield Live(line)
 
 
 class Lines:
@@ -50,22 +65,19 @@ class Lines:
 class Live(Lines):
     """One line that is rewritten."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Open the line."""
-        from rich.console import Console
-
+    def __init__(self, line: Status, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the line, which is on the screen already."""
         super().__init__(clock)
-        self._status = Console(stderr=True).status("connecting")
-        self._text = "connecting"
-        self._status.start()
+        self._line = line
+        self._text = _BEGINNING
 
     def fetched(self, task: str, items: int) -> None:
         """Show the window under way."""
         super().fetched(task, items)
-        self._status.update(f"{self._text} | window {task}, page {self._pages}")
+        self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
     def loaded(self, report: RunReport, rows: int) -> None:
         """Show the numbers so far."""
         self._rows += rows
         self._text = self.line(report)
-        self._status.update(self._text)
+        self._line.update(self._text)

@@ -21,7 +21,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import DUCKDB, named_destination
-from argos_sync.load.failures import DestinationError, destination_failures
+from argos_sync.load.failures import DestinationError, LoadError, destination_failures
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
 
@@ -76,8 +76,14 @@ class Warehouse:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
-        with destination_failures():
-            self.pipeline.run(tables_source(tables, update_state, self.sections))
+        try:
+            with destination_failures():
+                self.pipeline.run(tables_source(tables, update_state, self.sections))
+        except LoadError:
+            # dlt would try the refused package again before everything else, and its local state
+            # already counts the package's rows: go back to what is committed.
+            _begin_from_destination(self.pipeline)
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,7 @@ def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[War
             pipeline.sync_destination()
             if pipeline.has_pending_data:
                 pipeline.run()
-            pipeline = pipeline.drop()
-            pipeline.sync_destination()
+            _begin_from_destination(pipeline)
             yield Warehouse(pipeline, held, sections)
         finally:
             held.close_connection()
@@ -156,6 +161,12 @@ def _committed_state(client: SqlJobClientBase) -> State:
         return {}
     sources: dict[str, Any] = dict((stored or {}).get("sources", {}))
     return dict(sources.get(SOURCE, {}))
+
+
+def _begin_from_destination(pipeline: dlt.Pipeline) -> None:
+    """Forget the working directory and take state and schemas from the destination."""
+    pipeline.drop()
+    pipeline.sync_destination()
 
 
 def _attach(target: Target) -> dlt.Pipeline:

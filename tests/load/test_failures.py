@@ -1,0 +1,109 @@
+"""Failures of the destination: the right kind, without the destination's own words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.emulator import Emulator
+from argos_sync.load.commands import backfill, sync
+from argos_sync.load.failures import DestinationError, LoadError, destination_failures
+from argos_sync.load.pipeline import Target, look_into, open_warehouse
+from support import Warehouse, assert_equal, context_for, in_range
+
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_locked_file_names_its_holder(warehouse: Warehouse) -> None:
+    """Another process has the DuckDB file open: exit 5, and its number."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(warehouse.target.file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(DestinationError, match=f"locked by process {holder.pid};") as raised:
+            sync(context_for("http://127.0.0.1:1/v3", warehouse.target))
+    assert raised.value.exit_code == 5
+
+
+def test_a_run_holds_the_file_to_its_end(warehouse: Warehouse) -> None:
+    """Nobody else writes between two chunks."""
+    with open_warehouse(warehouse.target) as opened:
+        opened.load({}, lambda state: state.update(end_date="inclusive"))
+        tried = subprocess.run(
+            [sys.executable, "-c", HOLD, str(warehouse.target.file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            input="",
+        )
+    assert f"PID {os.getpid()}" in tried.stderr
+
+
+def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A closed port is exit 5, without the address's password."""
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:pw123@127.0.0.1:1/x")
+    target = Target("postgres", pipelines_dir=str(tmp_path))
+    with pytest.raises(DestinationError, match="cannot be used") as raised, open_warehouse(target):
+        pass
+    assert "pw123" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nonsense", "not one that dlt knows"), ("postgres", "lacks credentials")],
+)
+def test_a_destination_that_cannot_be_opened(name: str, said: str, tmp_path: Path) -> None:
+    """An unknown name or missing credentials are matters of configuration."""
+    target = Target(name, pipelines_dir=str(tmp_path))
+    with pytest.raises(ConfigurationError, match=said), open_warehouse(target):
+        pass
+
+
+def test_looking_into_nothing_creates_nothing(warehouse: Warehouse) -> None:
+    """Reading a warehouse that does not exist is an error, and leaves no file."""
+    with pytest.raises(DestinationError, match="no DuckDB file"), look_into(warehouse.target):
+        pass
+    assert not Path(str(warehouse.target.file)).exists()
+
+
+def test_rows_the_destination_refuses(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """A failing load tells kinds only: texts of databases quote values."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target)
+        backfill(context, date(2024, 1, 1), date(2024, 1, 2))
+        with duckdb.connect(str(warehouse.target.file)) as connection:
+            connection.execute("ALTER TABLE argos.argos.applicants ALTER name TYPE INTEGER")
+        with pytest.raises(LoadError, match=r"loading failed \(") as raised:
+            backfill(context, date(2025, 1, 1), date(2025, 1, 9))
+        (run,) = warehouse.query("SELECT error, exit_status FROM sync_runs WHERE exit_status <> 0")
+        with duckdb.connect(str(warehouse.target.file)) as connection:
+            connection.execute("ALTER TABLE argos.argos.applicants ALTER name TYPE VARCHAR")
+        report = backfill(context, date(2025, 1, 1), date(2025, 1, 9))
+    names = {s["data"]["name"] for s in january if s.get("data")}
+    assert not [name for name in names if name in str(raised.value)]
+    assert report.submissions_new == len(in_range(january, date(2025, 1, 1), date(2025, 1, 9)))
+    assert_equal(warehouse, in_range(january, date(2025, 1, 1), date(2025, 1, 9)))
+    assert run == {"error": "LoadError", "exit_status": 1}
+
+
+def test_bugs_come_through_as_they_are() -> None:
+    """What is neither dlt's nor a database's is not dressed up."""
+    with pytest.raises(ZeroDivisionError), destination_failures():
+        _ = 1 / 0

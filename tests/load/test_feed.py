@@ -1,0 +1,73 @@
+"""Feed: chunks from another thread, in order, with its errors, and never left hanging."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from argos_sync.load.chunks import Chunk
+from argos_sync.load.feed import Put, feed
+
+
+def chunk(number: int) -> Chunk:
+    """Return a chunk that can be told from others."""
+    return Chunk({}, {}, number, 0)
+
+
+def test_chunks_come_in_order() -> None:
+    """What is put is taken, one after the other."""
+
+    async def produce(put: Put) -> None:
+        for number in range(5):
+            await put(chunk(number))
+
+    with feed(produce) as chunks:
+        assert [taken.submissions for taken in chunks] == list(range(5))
+
+
+def test_an_error_comes_after_the_chunks_before_it() -> None:
+    """What was finished can still be loaded."""
+
+    async def produce(put: Put) -> None:
+        await put(chunk(1))
+        raise LookupError("gone")
+
+    with feed(produce) as chunks:
+        assert next(chunks).submissions == 1
+        with pytest.raises(LookupError, match="gone"):
+            next(chunks)
+
+
+def test_leaving_early_stops_the_producer() -> None:
+    """A failing load does not wait for pages nobody will take."""
+    cancelled = threading.Event()
+
+    async def produce(put: Put) -> None:
+        try:
+            await put(chunk(1))
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with feed(produce) as chunks:
+        next(chunks)
+    assert cancelled.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name == "argos-fetch"]
+
+
+def test_the_producer_waits_for_the_taker() -> None:
+    """No more than one chunk waits, which bounds what memory holds."""
+    put_so_far: list[int] = []
+
+    async def produce(put: Put) -> None:
+        for number in range(4):
+            await put(chunk(number))
+            put_so_far.append(number)
+
+    with feed(produce) as chunks:
+        for taken in chunks:
+            assert len(put_so_far) <= taken.submissions + 3
+    assert put_so_far == [0, 1, 2, 3]
