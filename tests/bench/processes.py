@@ -62,7 +62,7 @@ def emulator(submissions: int) -> Iterator[str]:
         BenchmarkError: It ended before it listened.
     """
     command = [_COMMAND, "emulator", "-n", str(submissions), "--port", "0"]
-    with subprocess.Popen(  # noqa: S603 our own command
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:
         try:
@@ -90,7 +90,7 @@ def measure(way: str, base_url: str, folder: Path) -> Cost:
     output = folder / "output"
     with output.open("w") as stdout, (folder / "log").open("w") as log:
         began, began_at = time.perf_counter(), time.time()
-        process = subprocess.Popen(  # noqa: S603 our own command
+        process = subprocess.Popen(
             command, stdout=stdout, stderr=log, cwd=folder, env=_environment()
         )
         # Only wait4 tells the memory of this one child.
@@ -119,7 +119,7 @@ def check_loaded(way: str, folder: Path, submissions: int) -> None:
         BenchmarkError: It is not so.
     """
     command = [sys.executable, "-c", _COUNT, str(folder / "loaded.duckdb")]
-    counted = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    counted = subprocess.run(command, capture_output=True, text=True, check=False)
     if counted.stdout.split() != [str(submissions)] * 2:
         found = counted.stdout.strip() or counted.stderr.strip()
         raise BenchmarkError(

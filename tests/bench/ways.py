@@ -93,7 +93,7 @@ def _rest_api(base_url: str, file: Path, *, loader_file_format: str | None) -> N
     class NextPageKey(BasePaginator):
         """Sends `nextpageKey` back; dlt's own paginators know cursors of one value only."""
 
-        def update_state(self, response: Response, data: object = None) -> None:  # noqa: ARG002
+        def update_state(self, response: Response, data: object = None) -> None:
             key = response.json().get("nextpageKey")
             self._has_next_page = key is not None
             self._params = _key_params(key) if key else {}

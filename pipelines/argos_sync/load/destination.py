@@ -15,6 +15,14 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 DUCKDB = "duckdb"
 
+_BOUNDED_MEMORY = {
+    # dlt asks for a checkpoint a gigabyte, and until then DuckDB keeps what was loaded in memory.
+    "checkpoint_threshold": "32MB",
+    # DuckDB's own default is most of the machine; beyond the limit it works on disk.
+    "memory_limit": "512MB",
+}
+"""Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
+
 
 def named_destination(name: str, file: str | None = None) -> AnyDestination:
     """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
@@ -60,6 +68,10 @@ class _Client(DuckDbClient):
 
 
 class _SqlClient(DuckDbSqlClient):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._global_config |= _BOUNDED_MEMORY | (self.credentials.global_config or {})
+
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
         """Return the catalog when leaving it out would be ambiguous."""
         name = Path(str(getattr(self.credentials, "database", ""))).name.partition(".")[0]
