@@ -157,6 +157,7 @@ def emulator(
     # Imported here for start-up time: other commands need none of these.
     import signal
     import threading
+    from contextlib import ExitStack
 
     from argos_sync.api.crypto import Envelope
     from argos_sync.api.errors import ConfigurationError
@@ -214,18 +215,17 @@ def emulator(
     served = Emulator(submissions, behaviour=behaviour, faults=faults, port=port)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    try:
-        with served:
-            common.show(
-                {"base_url": served.base_url, "submissions": count, "seed": seed},
-                f"Emulator listening on {served.base_url} with {count} submissions created"
-                f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C",
-            )
-            stopped.wait()
-    except OSError as problem:
-        typer.echo(
-            f"port {port} on 127.0.0.1 cannot be used ({problem.strerror}); choose another with"
-            " --port, or 0 for a free one",
-            err=True,
+    with ExitStack() as running:
+        try:
+            running.enter_context(served)
+        except OSError as problem:
+            raise ConfigurationError(
+                f"port {port} on 127.0.0.1 cannot be used ({problem.strerror})",
+                "choose another with --port, or 0 for a free one",
+            ) from None
+        common.show(
+            {"base_url": served.base_url, "submissions": count, "seed": seed},
+            f"Emulator listening on {served.base_url} with {count} submissions created"
+            f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C",
         )
-        raise typer.Exit(2) from None
+        stopped.wait()

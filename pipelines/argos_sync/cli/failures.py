@@ -27,13 +27,14 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
     except typer.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted; run the command again, it goes on from the last committed chunk")
-        return _INTERRUPTED
+        result = _INTERRUPTED
     except typer.TyperException as error:
         _say(_usage(error))
         return _USAGE
     except Exception as error:  # noqa: BLE001 the last stop before a traceback full of values
         return _told(error, verbose=verbose)
+    if result == _INTERRUPTED:  # also what typer makes of a KeyboardInterrupt
+        _say("interrupted; run the command again, it goes on from the last committed chunk")
     return result if isinstance(result, int) else 0
 
 

@@ -17,9 +17,9 @@ from argos_sync.shape.identity import Unusable, content_hash, identify
 from argos_sync.shape.tables import Issue, shape
 from argos_sync.shape.values import to_json
 
-CHUNK_SUBMISSIONS = 10_000
-"""A run's fixed cost is about half a second, so a chunk has to carry seconds of work; and its rows
-are what memory holds."""
+CHUNK_SUBMISSIONS = 25_000
+"""A load package costs about half a second whatever is in it, so a chunk has to carry seconds of
+work; and its rows are what memory holds: about 3 MB a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,14 @@ class Chunk:
         progress: By task name.
         submissions: Submissions in it.
         issues: Values that did not fit, and objects in quarantine.
+        last: Whether nothing comes after it.
     """
 
     tables: dict[str, pa.Table]
     progress: dict[str, Progress]
     submissions: int
     issues: int
+    last: bool = False
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ def sync(context: Context) -> RunReport:
     with _run(context, SYNC) as run:
         state = run.warehouse.state
         if (unfinished := stored_plan(state, SYNC, settings.sections)) is not None:
-            _work_through(context, run, unfinished)
+            _work_through(context, run, unfinished, final=False)
             state = run.warehouse.state
         today = context.clock().astimezone(UTC).date()
         wanted = nightly_range(
@@ -150,13 +150,15 @@ def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
     return Plan.new(name, run.report.run_id, wanted, context.settings.sections, windows)
 
 
-def _work_through(context: Context, run: Run, plan: Plan, workers: int | None = None) -> None:
+def _work_through(
+    context: Context, run: Run, plan: Plan, workers: int | None = None, *, final: bool = True
+) -> None:
     known = _end_date(context, run, plan)
     tasks = [
         Task(name, partial(window.query, known), progress.cursor)
         for name, (window, progress) in plan.left.items()
     ]
-    run.read(_reading(context, tasks, plan.wanted.__contains__, workers), plan)
+    run.read(_reading(context, tasks, plan.wanted.__contains__, workers), plan, final=final)
 
 
 def _reading(
@@ -179,7 +181,7 @@ def _reading(
 
 def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:
     """Return how the server reads `end_date`, found out once and remembered."""
-    known = end_date(run.warehouse.state)
+    known = end_date(run.warehouse.state | run.learned)
     # A single window asks for a day more at its end, which costs less than a probe.
     if known is not None or len(plan.left) <= 1:
         return known
@@ -192,7 +194,7 @@ def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:
 
     found = asyncio.run(probe())
     if found is not None:
-        run.warehouse.load({}, lambda state: state.update(end_date=found))
+        run.learned["end_date"] = found
     return found
 
 

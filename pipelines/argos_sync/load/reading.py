@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from argos_sync.api import ArgosClient, Stats
@@ -74,6 +74,6 @@ def producer(
                 if ended:
                     ended(client.stats)
         for chunk in builder.take():
-            await put(chunk)
+            await put(replace(chunk, last=True))
 
     return produce

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -33,19 +33,23 @@ class Run:
         report: What it has done so far.
         progress: Told about it.
         clock: Injected, so that tests own the time.
+        learned: Facts about the server, committed with the next chunk.
     """
 
     warehouse: Warehouse
     report: RunReport
     progress: Progress
     clock: Clock
+    learned: State = field(default_factory=dict)
 
-    def read(self, reading: Reading, plan: Plan | None = None) -> None:
+    def read(self, reading: Reading, plan: Plan | None = None, *, final: bool = True) -> None:
         """Read and load until all tasks are done, chunk by chunk.
 
         Args:
             reading: What to read.
             plan: Whose progress is committed with each chunk; None when nothing is resumable.
+            final: Whether the run ends with it. Its last chunk then also brings the record of how
+                the run ended, which saves a package of its own.
 
         Raises:
             ArgosError: What was committed before stays; the next run goes on from there.
@@ -59,15 +63,22 @@ class Run:
         fetched, ended = self.progress.fetched, self._count_requests
         with feed(producer(reading, builder, fetched=fetched, ended=ended)) as chunks:
             for chunk in chunks:
+                if final and chunk.last:
+                    self._end(None)
                 plan = self._load(chunk, plan)
 
     def finish(self, error: ArgosError | None = None) -> None:
         """Record how the run ended, as far as the warehouse can still be written to."""
+        if error is None and self.report.exit_status == 0:
+            return
+        self._end(error)
+        with suppress(ArgosError) if error else nullcontext():
+            self.warehouse.load({RUNS: self._run_row()}, self._update_state(None))
+
+    def _end(self, error: ArgosError | None) -> None:
         self.report.ended_at = self.clock()
         self.report.exit_status = error.exit_code if error else 0
         self.report.error = type(error).__name__ if error else None
-        with suppress(ArgosError) if error else destination_failures():
-            self.warehouse.load({RUNS: self._run_row()}, _keep_state)
 
     def _load(self, chunk: Chunk, plan: Plan | None) -> Plan | None:
         with destination_failures():
@@ -77,16 +88,22 @@ class Run:
         changes = compare(chunk.tables, known, quarantined)
         self._count(chunk, changes.new, changes.changed, len(changes.unchanged))
         tables = changes.tables | {RUNS: self._run_row()}
-        update_state: Callable[[State], None] = _keep_state
         if plan is not None:
             plan = plan.after(chunk.progress)
             tables[WINDOWS] = self._window_rows(plan, chunk)
-            update_state = _storing(plan)
-        self.warehouse.load(tables, update_state)
+        self.warehouse.load(tables, self._update_state(plan))
         with destination_failures():
             touch(self.warehouse.client, changes.unchanged, self.clock())
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
         return plan
+
+    def _update_state(self, plan: Plan | None) -> Callable[[State], None]:
+        def update(state: State) -> None:
+            state.update(self.learned)
+            if plan is not None:
+                store_plan(state, plan)
+
+        return update
 
     def _count_requests(self, stats: Stats) -> None:
         self.report.requests += stats.requests
@@ -123,11 +140,3 @@ class Run:
                 }
             )
         return pa.Table.from_pylist(rows, schema=arrow_schema(load_contract()[WINDOWS]))
-
-
-def _keep_state(_: State) -> None:
-    """Change nothing."""
-
-
-def _storing(plan: Plan) -> Callable[[State], None]:
-    return lambda state: store_plan(state, plan)
