@@ -86,7 +86,7 @@ def git(*arguments: str) -> list[str]:
     if executable is None or not (ROOT / ".git").exists():
         pytest.skip("not a git repository")
     command = [executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 

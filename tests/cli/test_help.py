@@ -43,9 +43,7 @@ def test_help_is_fast(argos_sync: Command) -> None:
     taken = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [EXECUTABLE, "--help"], check=True, capture_output=True, env=environment
-        )
+        subprocess.run([EXECUTABLE, "--help"], check=True, capture_output=True, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(taken) < 0.4

@@ -7,10 +7,14 @@ import os
 import pty
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 
+import pytest
+
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from cli.command import Command
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -58,20 +62,26 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
     assert line.count("\n") == 1
 
 
-def test_ctrl_c_during_a_backfill(configured: Command, api: Emulator) -> None:
+@pytest.fixture
+def many() -> Iterator[Emulator]:
+    """An API with a whole chunk of submissions in January, and some more in March."""
+    january = generate(CHUNK_SUBMISSIONS + 40, seed=5, end=date(2025, 1, 30))
+    march = generate(1_000, seed=6, start=date(2025, 3, 1), end=date(2025, 3, 31))
+    with Emulator(january + march) as running:
+        yield running
+
+
+def test_ctrl_c_during_a_backfill(configured: Command, many: Emulator) -> None:
     """An interrupt ends a backfill promptly with one line; run again, it goes on and completes."""
-    # The first chunk is full after 10,000 submissions of January; the rest is slow to come.
-    for one in generate(9_960, seed=5, end=date(2025, 1, 31)):
-        api.store.add(one)
-    for one in generate(1_000, seed=6, start=date(2025, 3, 1), end=date(2025, 3, 31)):
-        api.store.add(one)
-    configured.settings["SOURCES__ARGOS__PAGE_SIZE"] = "50"
+    configured.settings["SOURCES__ARGOS__BASE_URL"] = many.base_url
+    configured.settings["SOURCES__ARGOS__PAGE_SIZE"] = "1000"
     arguments = ("backfill", "--from", "2025-01-01", "--to", "2025-03-31", "--workers", "1", "-v")
     with configured.start(*arguments) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if " page 200: " in line:
-                api.faults = Faults(latency=0.5)
+            if f" page {CHUNK_SUBMISSIONS // 1000}: " in line:
+                # Enough for the first chunk; while it is loaded, the rest must not come.
+                many.faults = Faults(latency=4)
             if " windows done, " in line:
                 break
         process.send_signal(signal.SIGINT)
@@ -85,12 +95,12 @@ def test_ctrl_c_during_a_backfill(configured: Command, api: Emulator) -> None:
         "argos-sync: interrupted; run the command again, it goes on from the last committed chunk"
     )
     committed = configured.rows("SELECT COUNT(*) FROM submissions")[0][0]
-    assert 10_000 <= committed < 11_040
-    api.faults = Faults()
+    assert CHUNK_SUBMISSIONS <= committed < len(many.store)
+    many.faults = Faults()
     again = configured.json(*arguments)
-    assert again["submissions_fetched"] < 2_000
+    assert again["submissions_fetched"] <= len(many.store) - committed
     assert configured.rows("SELECT submission_id FROM submissions ORDER BY 1") == [
-        (id_,) for id_ in sorted(api.store.ids())
+        (id_,) for id_ in sorted(many.store.ids())
     ]
     ((duplicates,),) = configured.rows(
         "SELECT COUNT(*) - COUNT(DISTINCT (submission_id, attempt_index)) FROM attempts"

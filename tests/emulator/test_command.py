@@ -2,43 +2,43 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import pytest
 
 from argos_sync.emulator import generate
+from cli.command import Command
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-SCRIPT = "import typer; from argos_sync.cli.emulator import emulator; typer.run(emulator)"
+Started = AbstractContextManager[tuple[subprocess.Popen[str], str]]
 
 
-@contextmanager
-def command(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Runs the command with its options; the line it prints once it listens."""
-    with subprocess.Popen(  # noqa: S603 our own interpreter and script
-        [sys.executable, "-c", SCRIPT, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process, process.stdout.readline()
-        finally:
-            process.kill()
+@pytest.fixture
+def emulator_command(tmp_path: Path) -> Callable[..., Started]:
+    """Runs `argos-sync emulator`; gives the process, and what it says once it listens."""
+
+    @contextmanager
+    def run(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        with Command(tmp_path).start("emulator", *options) as process:
+            assert process.stdout is not None
+            try:
+                yield process, process.stdout.readline()
+            finally:
+                process.kill()
+
+    return run
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped(stop: signal.Signals) -> None:
+def test_it_serves_until_it_is_stopped(
+    emulator_command: Callable[..., Started], stop: signal.Signals
+) -> None:
     """One line says where; an interrupt or a termination ends it with exit code 0."""
-    with command("--port", "0", "-n", "30", "--seed", "5", "--end-date", "2025-01-09") as started:
-        process, line = started
+    options = ("--port", "0", "-n", "30", "--seed", "5", "--end-date", "2025-01-09")
+    with emulator_command(*options) as (process, line):
         start, _, rest = line.partition(" with ")
         assert start.startswith("Emulator listening on http://127.0.0.1:")
         assert rest == (
@@ -55,13 +55,11 @@ def test_it_serves_until_it_is_stopped(stop: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
-def test_options_reach_the_server() -> None:
+def test_options_reach_the_server(emulator_command: Callable[..., Started]) -> None:
     """Behaviour and faults can be set from the command line."""
-    options = ("--port", "0", "--api-key", "secret", "--max-count", "9", "--oversize", "413")
-    with command(*options, "--rate-503", "1", "--retry-after", "4", "--max-consecutive", "1") as (
-        _,
-        line,
-    ):
+    behaviour = ("--port", "0", "--api-key", "secret", "--max-count", "9", "--oversize", "413")
+    faults = ("--rate-503", "1", "--retry-after", "4", "--max-consecutive", "1")
+    with emulator_command(*behaviour, *faults) as (_, line):
         url = f"{line.split()[3]}/submission?count=10"
         assert httpx.get(url, headers={"x-api-key": "k"}, trust_env=False).status_code == 403
         headers = {"x-api-key": "secret"}
@@ -73,29 +71,24 @@ def test_options_reach_the_server() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--rate-429", "0.9", "--rate-500", "0.9"), "together at most 1"),
-        (("--start-date", "2026-01-01"), "lies before the first"),
-        (("--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
-        (("--order", "random"), "random"),
+        (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "together at most 1"),
+        (("--port", "0", "--start-date", "2026-01-01"), "lies before the first"),
+        (("--port", "0", "--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
+        (("--port", "0", "--order", "random"), "'random'"),
+        ((), "Missing option '--port'"),
     ],
 )
-def test_wrong_options(options: tuple[str, ...], words: str) -> None:
-    """What cannot be served is a usage error."""
-    with command("--port", "0", *options) as (process, _):
-        _, errors = process.communicate(timeout=10)
-        assert process.returncode == 2
-        assert words in " ".join(errors.replace("│", "").split())
+def test_wrong_options(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    """What cannot be served is a usage error, told in one line."""
+    assert words in Command(tmp_path).says("emulator", *options, code=2)
 
 
-def test_a_port_in_use() -> None:
+def test_a_port_in_use(emulator_command: Callable[..., Started], tmp_path: Path) -> None:
     """The second command on a port says so in one line and exits with 2."""
-    with command("--port", "0", "-n", "1") as (_, line):
+    with emulator_command("--port", "0", "-n", "1") as (_, line):
         port = line.split(":")[2].split("/")[0]
-        with command("--port", port, "-n", "1") as (process, nothing):
-            _, errors = process.communicate(timeout=10)
-            assert nothing == ""
-            assert process.returncode == 2
-            assert errors == (
-                f"port {port} on 127.0.0.1 cannot be used (Address already in use); choose another"
-                " with --port, or 0 for a free one\n"
-            )
+        said = Command(tmp_path).says("emulator", "--port", port, "-n", "1", code=2)
+    assert said == (
+        f"port {port} on 127.0.0.1 cannot be used (Address already in use); choose another"
+        " with --port, or 0 for a free one"
+    )

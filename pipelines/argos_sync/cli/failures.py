@@ -24,8 +24,6 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
     """
     try:
         result = app()
-    except typer.Exit as end:
-        return end.exit_code
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED
     except typer.TyperException as error:

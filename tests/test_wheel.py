@@ -1,0 +1,84 @@
+"""The wheel, as a user gets it: alone in a fresh environment, far from the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cli.command import Command
+
+ROOT = Path(__file__).parent.parent
+UV = shutil.which("uv") or shutil.which("uv", path=ROOT / ".uv" / "bin")
+
+
+def run(*command: str | Path) -> str:
+    """What a program prints that has to succeed."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    if UV:
+        run(UV, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", folder)
+    else:
+        run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel and what it needs, nothing else."""
+    folder = tmp_path_factory.mktemp("environment")
+    python = folder / "bin" / "python"
+    if UV:
+        locked = folder / "locked.txt"
+        options = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
+        run(UV, "export", *options, "--output-file", locked)
+        run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
+        run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel)
+    else:
+        run(sys.executable, "-m", "venv", folder)
+        run(python, "-m", "pip", "install", "--quiet", wheel)
+    return python
+
+
+def test_schemas_are_inside(wheel: Path) -> None:
+    """The wheel holds the package, typed, and every schema, and nothing beside."""
+    names = zipfile.ZipFile(wheel).namelist()
+    schemas = {f"argos_sync/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.*")}
+    assert len(schemas) > 10
+    assert schemas | {"argos_sync/py.typed", "argos_sync/__init__.py"} <= set(names)
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"argos_sync"}
+
+
+def test_it_imports_without_the_checkout(installed: Path, tmp_path: Path) -> None:
+    """The package and its schemas come from the environment, and the source can be made."""
+    script = (
+        "import argos_sync; from argos_sync.shape.contract import load_contract;"
+        " print(argos_sync.__file__, argos_sync.argos_source.__name__, len(load_contract().tables))"
+    )
+    done = subprocess.run(
+        [installed, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    file, source, tables = done.stdout.split()
+    assert Path(file).is_relative_to(installed.parent.parent)
+    assert source == "argos_source"
+    assert int(tables) == len(list((ROOT / "schemas").glob("*.yaml")))
+
+
+def test_the_command_works(installed: Path, tmp_path: Path) -> None:
+    """Help and demo run from an empty folder."""
+    argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
+    assert "demo" in argos_sync("--help").stdout
+    assert argos_sync("demo", "-n", "50").stdout.startswith("50 made-up submissions are in argos_")
+    assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="argos_demo") == [(50,)]
