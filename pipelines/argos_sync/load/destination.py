@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,8 +19,10 @@ DUCKDB = "duckdb"
 _BOUNDED_MEMORY = {
     # dlt asks for a checkpoint a gigabyte, and until then DuckDB keeps what was loaded in memory.
     "checkpoint_threshold": "32MB",
-    # DuckDB's own default is most of the machine; beyond the limit it works on disk.
-    "memory_limit": "512MB",
+    # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
+    # 125 MB a thread (its guide "OOM Errors"), so there are few.
+    "memory_limit": "384MB",
+    "threads": min(3, os.cpu_count() or 1),
 }
 """Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
 

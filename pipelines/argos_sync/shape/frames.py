@@ -123,28 +123,53 @@ def _fill_from_top(frame: Frame, submissions: Sequence[Object]) -> None:
 
 def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
     """Give a row to each object under a key: a section, or the entries of a list."""
-    root = frame.table.root or ""
     key = last_step.removesuffix(ITEM)
     is_list = last_step.endswith(ITEM)
     for row, item in enumerate(holder.objects):
         value = item.get(key)
-        entries: list[Any] = value if is_list and isinstance(value, list) else [value]
+        if value is None:
+            continue
         parent, positions = holder.parents[row], holder.positions[row]
-        for position, entry in enumerate(entries):
-            if is_absent(entry):
-                continue
-            place = (*positions, position) if is_list else positions
-            if (single := as_object(entry)) is not None:
-                frame.add(parent, place, single)
+        if not is_list:
+            if type(value) is dict and value:  # what the API documents, without a call
+                frame.add(parent, positions, value)
             else:
-                path = at(root if entries is value else root.removesuffix(ITEM), place)
-                holder.keep(row, path, entry, "not an object")
+                _add_other(frame, holder, row, value, positions)
+            continue
+        for position, entry in enumerate(value if isinstance(value, list) else [value]):
+            place = (*positions, position)
+            if type(entry) is dict and entry:
+                frame.add(parent, place, entry)
+            else:
+                _add_other(frame, holder, row, entry, place, in_list=isinstance(value, list))
+
+
+def _add_other(
+    frame: Frame,
+    holder: Frame,
+    row: int,
+    entry: Any,
+    place: tuple[int, ...],
+    *,
+    in_list: bool = False,
+) -> None:
+    """Give a row to what is an object in a list of one; keep what is none in the holder."""
+    if is_absent(entry):
+        return
+    if (single := as_object(entry)) is not None:
+        frame.add(holder.parents[row], place, single)
+    else:
+        root = frame.table.root or ""
+        path = at(root if in_list else root.removesuffix(ITEM), place)
+        holder.keep(row, path, entry, "not an object")
 
 
 def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:
     """Give a row to each position of parallel lists of scalars (comment, commentCode)."""
     keys = [(c.path or "").rpartition(".")[2].removesuffix(ITEM) for c in frame.table.api_columns]
     for row, item in enumerate(holder.objects):
+        if item.keys().isdisjoint(keys):
+            continue
         lists = [_as_list(item.get(key)) for key in keys]
         for position in range(max(map(len, lists))):
             entry = dict(_present(keys, lists, position))

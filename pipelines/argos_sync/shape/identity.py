@@ -65,13 +65,19 @@ def content_hash(item: Any, key: bytes = b"") -> str:
         item: One decoded entry of the API's `Items`.
         key: At most 64 bytes; with a key the hash tells nothing to who does not have it.
     """
-    for steps in _image_paths():
-        item = _without_query(item, steps)
-    try:
-        canonical = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-    except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
-        canonical = json.dumps(item, sort_keys=True).encode()
+    canonical = _canonical(item)
+    if b"?" in canonical:
+        for steps in _image_paths():
+            item = _without_query(item, steps)
+        canonical = _canonical(item)
     return blake2b(canonical, digest_size=16, key=key).hexdigest()
+
+
+def _canonical(item: Any) -> bytes:
+    try:
+        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(item, sort_keys=True).encode()
 
 
 def _required(item: dict[str, Any], key: str, convert: Callable[[Any], Any]) -> Any:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from argos_sync.shape.columns import ARROW_TYPES, arrow_schema, to_array
+from argos_sync.shape.columns import ARROW_TYPES, arrow_schema, read_columns
 from argos_sync.shape.contract import (
     ITEM,
     SUBMISSIONS,
@@ -109,12 +109,12 @@ def _read_values(frame: Frame, contract: Contract) -> dict[str, pa.Array]:
         objects = _objects(frame, source)
         if source.known is not None:
             _keep_unknown(frame, source.paths[-1], source.known, objects)
-        for key, column in source.columns:
-            array, misfits = to_array([item.get(key) for item in objects], column.type)
+        keys = {column.name: key for key, column in source.columns}
+        for column, array, misfits in read_columns(objects, source.columns):
             arrays[column.name] = array
             for row, problem in misfits:
                 path = at(column.path or "", frame.positions[row])
-                frame.keep(row, path, objects[row][key], problem)
+                frame.keep(row, path, objects[row][keys[column.name]], problem)
     return arrays
 
 
@@ -149,18 +149,20 @@ def _objects(frame: Frame, source: _Source) -> list[Object]:
     objects = frame.objects
     for path in source.paths[1:]:
         key = path.rpartition(".")[2]
-        inner = []
-        for row, item in enumerate(objects):
-            value = item.get(key)
-            single = None if is_absent(value) else as_object(value)
-            if single is None and not is_absent(value):
-                frame.keep(row, at(path, frame.positions[row]), value, "not an object")
-            inner.append(single or _EMPTY)
+        inner = [item.get(key, _EMPTY) for item in objects]
+        for row, value in enumerate(inner):
+            if type(value) is not dict:
+                single = as_object(value)
+                if single is None and not is_absent(value):
+                    frame.keep(row, at(path, frame.positions[row]), value, "not an object")
+                inner[row] = single or _EMPTY
         objects = inner
     return objects
 
 
 def _keep_unknown(frame: Frame, path: str, known: frozenset[str], objects: list[Object]) -> None:
+    if all(map(known.issuperset, objects)):
+        return
     for row, item in enumerate(objects):
         if not item.keys() <= known:
             prefix = f"{at(path, frame.positions[row])}." if path else ""

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -117,8 +117,8 @@ def to_timestamp(value: Any) -> datetime:
     try:
         if match := _VENDOR_TIME.fullmatch(value):
             day, hour, minute, second, millisecond = match.groups()
-            moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}+00:00")
-            return moment + timedelta(milliseconds=int(millisecond or 0))
+            fraction = f"{millisecond or 0:0>3}"
+            return datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}.{fraction}+00:00")
         if _ISO_TIME.fullmatch(value):
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
