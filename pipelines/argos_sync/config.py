@@ -113,10 +113,12 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         ) from None
     except ConfigurationException as error:
         # The text of dlt's error repeats the value, which may be a key in the wrong place.
-        name = getattr(error, "field_name", None) or "a key"
+        name = getattr(error, "field_name", None)
         raise ConfigurationError(
-            f"sources.argos.{name} has a value of the wrong type",
-            "compare it with the configuration table in the README",
+            f"sources.argos.{name} has a value of the wrong type"
+            if name
+            else f"the configuration cannot be read ({type(error).__name__})",
+            "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with the README",
         ) from None
     _check(settings)
     return settings

@@ -67,12 +67,26 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("nonsense", "not one that dlt knows"), ("postgres", "lacks credentials")],
+    [
+        ("nonsense", "not one that dlt knows"),
+        ("postgres", "lacks credentials"),
+        ("filesystem", "no SQL tables that rows can be merged into"),
+    ],
 )
-def test_a_destination_that_cannot_be_opened(name: str, said: str, tmp_path: Path) -> None:
+def test_a_destination_that_cannot_be_opened(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unknown name or missing credentials are matters of configuration."""
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
     target = Target(name, pipelines_dir=str(tmp_path))
     with pytest.raises(ConfigurationError, match=said), open_warehouse(target):
+        pass
+
+
+def test_a_dataset_needs_a_name(tmp_path: Path) -> None:
+    """An unset variable on the command line must not load just anywhere."""
+    target = Target(dataset=" ", pipelines_dir=str(tmp_path))
+    with pytest.raises(ConfigurationError, match="dataset has no name"), open_warehouse(target):
         pass
 
 

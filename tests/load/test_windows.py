@@ -80,3 +80,10 @@ def test_a_night_reads_from_the_mark_or_the_look_back_whichever_is_earlier(
 ) -> None:
     """Never later than either of them, never before start_date, always open to the future."""
     assert nightly_range(TODAY, mark, 7, first_day) == Range(expected)
+
+
+def test_the_ends_of_the_calendar_are_ends() -> None:
+    """A range that touches them is planned like any other."""
+    windows = plan_windows(Range(date.min, date.max), TODAY)
+    assert (windows[0].start, windows[-1].end) == (date.min, date.max)
+    assert windows[-1].query(None).end_date == date.max

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from argos_sync.api import ArgosClient, Query
+from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import Settings, load_settings
 from argos_sync.load.clients import make_client
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
+
+_IMPATIENT = RetryPolicy(attempts=2)
+"""Somebody is waiting for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def _api_checks(settings: Settings) -> list[Check]:
 
 def _asked(settings: Settings, ask: Callable[[ArgosClient], Awaitable[str]]) -> str:
     async def talk() -> str:
-        async with make_client(settings, page_size=1) as client:
+        async with make_client(settings, page_size=1, retry=_IMPATIENT) as client:
             return await ask(client)
 
     return asyncio.run(talk())

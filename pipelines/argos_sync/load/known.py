@@ -11,8 +11,11 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.shape.contract import QUARANTINE, SUBMISSIONS
 
+_ANY_OF = {"duckdb": "{key} IN (SELECT unnest(%s))", "postgres": "{key} = ANY(%s)"}
+"""Dialects whose drivers take a list as one parameter, which is ten times as fast as many."""
+
 _KEYS_A_QUERY = 1_000
-"""Well below the parameter limits of every warehouse dlt speaks to."""
+"""For all other dialects: well below the limits of every warehouse dlt speaks to."""
 
 Client = SqlClientBase[Any]
 
@@ -37,14 +40,10 @@ def known_quarantine(client: Client, quarantine_ids: Sequence[str]) -> set[str]:
 def touch(client: Client, submission_ids: Sequence[str], synced_at: datetime) -> None:
     """Note that these submissions were fetched and found as they are."""
     table = client.make_qualified_table_name(SUBMISSIONS)
-    column, key = map(client.escape_column_name, ("_synced_at", "submission_id"))
-    for keys in _portions(submission_ids):
-        marks = ", ".join(["%s"] * len(keys))
-        client.execute_sql(
-            f"UPDATE {table} SET {column} = %s WHERE {key} IN ({marks})",  # noqa: S608 names only
-            synced_at,
-            *keys,
-        )
+    column = client.escape_column_name("_synced_at")
+    for condition, parameters in _among(client, "submission_id", submission_ids):
+        query = f"UPDATE {table} SET {column} = %s WHERE {condition}"  # noqa: S608 names only
+        client.execute_sql(query, synced_at, *parameters)
 
 
 def _select(
@@ -57,18 +56,21 @@ def _select(
     """Yield rows whose first column is among `keys`; none when the table does not exist yet."""
     selected = ", ".join(map(client.escape_column_name, columns))
     name = client.make_qualified_table_name(table)
-    for portion in _portions(keys):
-        marks = ", ".join(["%s"] * len(portion))
-        query = (
-            f"SELECT {selected} FROM {name} WHERE {condition}"  # noqa: S608 names only
-            f" AND {client.escape_column_name(columns[0])} IN ({marks})"
-        )
+    for among, parameters in _among(client, columns[0], keys):
+        query = f"SELECT {selected} FROM {name} WHERE {condition} AND {among}"  # noqa: S608 names only
         try:
-            yield from client.execute_sql(query, *portion) or ()
+            yield from client.execute_sql(query, *parameters) or ()
         except DatabaseUndefinedRelation:
             return
 
 
-def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+def _among(client: Client, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield conditions, with their parameters, that together hold for the rows with these keys."""
+    key = client.escape_column_name(column)
+    whole = _ANY_OF.get(client.capabilities.sqlglot_dialect or "")
+    if whole and keys:
+        yield whole.format(key=key), [list(keys)]
+        return
     for start in range(0, len(keys), _KEYS_A_QUERY):
-        yield keys[start : start + _KEYS_A_QUERY]
+        portion = keys[start : start + _KEYS_A_QUERY]
+        yield f"{key} IN ({', '.join(['%s'] * len(portion))})", portion

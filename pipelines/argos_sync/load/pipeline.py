@@ -19,6 +19,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import DUCKDB, named_destination
 from argos_sync.load.failures import DestinationError, LoadError, destination_failures
@@ -176,11 +177,21 @@ def _attach(target: Target) -> dlt.Pipeline:
     directory is named after the address of the destination (dlt's own text of it has no
     credentials).
     """
+    if not target.dataset.strip():
+        raise ConfigurationError(
+            "the dataset has no name", "give --dataset a name, or leave it out"
+        )
     destination = named_destination(target.destination, target.file)
     probe = dlt.pipeline(
         PIPELINE, destination=destination, dataset_name=target.dataset, pipelines_dir=_base(target)
     )
-    address = f"{target.destination} {probe.destination_client().config} {target.dataset}"
+    client = probe.destination_client()
+    if not isinstance(client, SqlJobClientBase):
+        raise ConfigurationError(
+            f"{target.destination} has no SQL tables that rows can be merged into",
+            "use a database or warehouse, such as duckdb or postgres",
+        )
+    address = f"{target.destination} {client.config} {target.dataset}"
     name = blake2b(address.encode(), digest_size=8).hexdigest()
     return dlt.pipeline(
         PIPELINE,
