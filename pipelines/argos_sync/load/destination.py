@@ -21,8 +21,8 @@ _BOUNDED_MEMORY = {
     "checkpoint_threshold": "32MB",
     # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
     # 125 MB a thread (its guide "OOM Errors"), so there are few.
-    "memory_limit": "384MB",
-    "threads": min(3, os.cpu_count() or 1),
+    "memory_limit": "320MB",
+    "threads": min(2, os.cpu_count() or 1),
 }
 """Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
 

@@ -7,7 +7,7 @@ positions in the API's lists. What cannot be part of any row is noted in the par
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,9 +170,13 @@ def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:
     for row, item in enumerate(holder.objects):
         if item.keys().isdisjoint(keys):
             continue
-        lists = [_as_list(item.get(key)) for key in keys]
-        for position in range(max(map(len, lists))):
-            entry = dict(_present(keys, lists, position))
+        lists = [(key, _as_list(item.get(key))) for key in keys]
+        for position in range(max(len(values) for _, values in lists)):
+            entry = {
+                key: values[position]
+                for key, values in lists
+                if position < len(values) and not is_absent(values[position])
+            }
             if entry:
                 frame.add(holder.parents[row], (*holder.positions[row], position), entry)
 
@@ -181,9 +185,3 @@ def _as_list(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     return [] if is_absent(value) else [value]
-
-
-def _present(keys: list[str], lists: list[list[Any]], position: int) -> Iterator[tuple[str, Any]]:
-    for key, values in zip(keys, lists, strict=True):
-        if position < len(values) and not is_absent(values[position]):
-            yield key, values[position]
