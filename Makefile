@@ -36,7 +36,7 @@ schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the re
 	$(BIN)/python -m argos_sync.load.export schemas/dlt/argos.schema.yaml
 
 build: $(READY) ## Build the wheel and the source distribution into dist/
-	$(BIN)/python -m build --installer=uv
+	$(UV) build --quiet
 
 bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB alone
 	$(BIN)/python tests/bench/run.py
