@@ -13,7 +13,8 @@ import pytest
 from cli.command import Command
 
 ROOT = Path(__file__).parent.parent
-UV = shutil.which("uv") or shutil.which("uv", path=ROOT / ".uv" / "bin")
+UV = shutil.which("uv") or ROOT / ".uv" / "bin" / "uv"
+"""What `make` sets everything up with."""
 
 
 def run(*command: str | Path) -> str:
@@ -27,10 +28,7 @@ def run(*command: str | Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the checkout."""
     folder = tmp_path_factory.mktemp("dist")
-    if UV:
-        run(UV, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", folder)
-    else:
-        run(sys.executable, "-m", "build", "--wheel", "--outdir", folder)
+    run(UV, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", folder)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -40,15 +38,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel and what it needs, nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     python = folder / "bin" / "python"
-    if UV:
-        locked = folder / "locked.txt"
-        options = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
-        run(UV, "export", *options, "--output-file", locked)
-        run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
-        run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel)
-    else:
-        run(sys.executable, "-m", "venv", folder)
-        run(python, "-m", "pip", "install", "--quiet", wheel)
+    locked = folder / "locked.txt"
+    options = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
+    run(UV, "export", *options, "--output-file", locked)
+    run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
+    run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel)
     return python
 
 
