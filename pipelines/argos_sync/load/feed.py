@@ -1,7 +1,8 @@
 """Fetching and shaping in a thread of their own, so that they overlap with loading.
 
 httpx runs in an event loop, dlt in the main thread (its contexts belong to the thread that made
-them). Finished chunks pass between the two through a queue of one, which bounds what memory holds.
+them). Finished chunks are handed over one by one: while one is loaded the next is built, and then
+the producer waits, which bounds what memory holds.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]
     Yields:
         The chunks. An error of the producer is raised after the chunks it had put before.
     """
-    chunks: queue.Queue[object] = queue.Queue(maxsize=1)
+    chunks: queue.SimpleQueue[object] = queue.SimpleQueue()
+    taken = threading.Event()
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
     began = threading.Event()
 
     async def put(item: object) -> None:
-        while True:
-            with suppress(queue.Full):
-                # A short wait, so that a thread nobody takes from any more can be left.
-                return await asyncio.to_thread(chunks.put, item, timeout=0.2)
+        taken.clear()
+        chunks.put(item)
+        # Short waits, so that a thread nobody takes from any more can be left.
+        while not await asyncio.to_thread(taken.wait, 0.2):
+            pass
 
     async def work() -> None:
         try:
@@ -61,7 +64,7 @@ def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]
     thread.start()
     try:
         with _few_collections():
-            yield _taken(chunks)
+            yield _taken(chunks, taken)
     finally:
         began.wait()
         for loop, task in running:
@@ -85,8 +88,13 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _taken(chunks: queue.Queue[object]) -> Iterator[Chunk]:
-    while isinstance(item := chunks.get(), Chunk):
+def _taken(chunks: queue.SimpleQueue[object], taken: threading.Event) -> Iterator[Chunk]:
+    while True:
+        item = chunks.get()
+        taken.set()
+        if isinstance(item, Exception):
+            raise item
+        if not isinstance(item, Chunk):
+            return
         yield item
-    if isinstance(item, Exception):
-        raise item
+        del item  # a chunk that is loaded must not stay in memory while the next is waited for

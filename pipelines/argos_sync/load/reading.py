@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -55,11 +56,16 @@ def producer(
     """
 
     async def produce(put: Put) -> None:
+        # While a full chunk waits to be taken no other task adds to the next one: with several
+        # tasks, several chunks would wait.
+        one_at_a_time = asyncio.Lock()
+
         async def deliver(page: TaskPage) -> None:
             if fetched:
                 fetched(page.task.name, len(page.items))
-            for chunk in builder.add(page, reading.clock()):
-                await put(chunk)
+            async with one_at_a_time:
+                for chunk in builder.add(page, reading.clock()):
+                    await put(chunk)
 
         async with reading.client() as client:
             try:

@@ -66,6 +66,7 @@ class Run:
                 if final and chunk.last:
                     self._end(None)
                 plan = self._load(chunk, plan)
+                del chunk  # its rows must not stay in memory while the next is waited for
 
     def finish(self, error: ArgosError | None = None) -> None:
         """Record how the run ended, as far as the warehouse can still be written to."""
