@@ -15,6 +15,7 @@ import psycopg2.extras
 
 from argos_sync.api import ArgosClient, RetryPolicy
 from argos_sync.config import Settings, load_settings
+from argos_sync.emulator import Emulator, Faults
 from argos_sync.load.clients import make_client
 from argos_sync.load.commands import Context
 from argos_sync.load.pipeline import Target
@@ -163,3 +164,20 @@ JSON_COLUMNS = {
     "raw_data",
     "page_key",
 }
+
+
+class StopAfter:
+    """Progress that makes the API fail for good after some chunks."""
+
+    def __init__(self, api: Emulator, loaded: int) -> None:
+        """Count down from `loaded`."""
+        self.api, self.left = api, loaded
+
+    def fetched(self, task: str, items: int) -> None:
+        """Do nothing."""
+
+    def loaded(self, report: Any, rows: int) -> None:
+        """Break the API when enough is loaded."""
+        self.left -= 1
+        if self.left == 0:
+            self.api.faults = Faults(rate_500=1.0, max_consecutive=10**6)

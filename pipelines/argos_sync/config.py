@@ -85,7 +85,7 @@ class Settings(BaseConfiguration):
         wanted = self.request_types or ()
         if isinstance(wanted, str):
             wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
-        return tuple(sorted(map(str.strip, wanted), key=_position))
+        return tuple(sorted(set(map(str.strip, wanted)), key=_position))
 
     @property
     def first_day(self) -> date | None:

@@ -174,3 +174,30 @@ def test_every_table_exists_after_the_first_run(warehouse: Warehouse) -> None:
     assert {name: warehouse.count(name) for name in flatten([])} == {
         name: int(name == "submissions") for name in flatten([])
     }
+
+
+def test_a_hash_of_some_sections_is_not_that_of_the_whole(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A section that is gone at the source goes, whatever runs over other sections saw between."""
+    with Emulator(january) as api:
+        everything = context_for(api.base_url, warehouse.target)
+        backfill(everything, FIRST, LAST)
+        some = context_for(api.base_url, warehouse.target, request_types="others,kyc,data")
+        backfill(some, FIRST, LAST)
+        for submission in january:
+            api.store.replace({k: v for k, v in submission.items() if k != "aml"})
+        backfill(everything, FIRST, LAST)
+        left = api.store.all()
+    assert_equal(warehouse, in_range(left, FIRST, LAST))
+
+
+def test_a_probe_fetches_no_section_that_is_not_asked_for(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """With request_types set, every single request names one of them."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target, request_types="others,kyc")
+        backfill(context, date(2024, 6, 1), LAST)
+        asked = {request.parameters.get("request_type") for request in api.requests}
+    assert asked == {"others", "kyc"}

@@ -118,3 +118,20 @@ def test_a_refused_request_without_a_cursor_is_an_error(january: list[dict[str, 
         pytest.raises(InvalidParameter),
     ):
         read(api, [Task("all", everything)])
+
+
+def test_a_row_that_comes_again_after_a_pause_keeps_its_sections(
+    january: list[dict[str, Any]],
+) -> None:
+    """When the walks no longer agree, the task is read again from its beginning."""
+    with Emulator(january[:60]) as api:
+        first = read(api, [Task("all", everything)], ("others", "kyc"), page_size=20)[0]
+        second = read(api, [Task("all", everything)], ("others", "kyc"), page_size=40)[0]
+        assert first.cursor is not None
+        assert second.cursor is not None
+        apart = {"others": first.cursor["others"], "kyc": second.cursor["kyc"]}
+        pages = read(api, [Task("all", everything, apart)], ("others", "kyc"), page_size=20)
+    items = [item for page in pages for item in page.items]
+    assert {person(item) for item in items} == {person(item) for item in january[:60]}
+    assert all("kyc" in item for item in items)
+    assert [page.done for page in pages].count(True) == 1

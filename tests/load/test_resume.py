@@ -19,26 +19,9 @@ from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.load.commands import Context, backfill, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.load.state import SYNC, high_water_mark, stored_plan
-from support import Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
+from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
-
-
-class StopAfter:
-    """Progress that makes the API fail for good after some chunks."""
-
-    def __init__(self, api: Emulator, loaded: int) -> None:
-        """Count down from `loaded`."""
-        self.api, self.left = api, loaded
-
-    def fetched(self, task: str, items: int) -> None:
-        """Do nothing."""
-
-    def loaded(self, report: Any, rows: int) -> None:
-        """Break the API when enough is loaded."""
-        self.left -= 1
-        if self.left == 0:
-            self.api.faults = Faults(rate_500=1.0, max_consecutive=10**6)
 
 
 def interrupted(command: Any, context: Context, api: Emulator, after: int, *days: date) -> None:

@@ -9,12 +9,20 @@ from argos_sync.load.state import SYNC, Plan, State, high_water_mark, store_plan
 from argos_sync.load.windows import Range, Window
 
 NEWEST = datetime(2025, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
+BEGUN = datetime(2025, 2, 1, tzinfo=UTC)
 WINDOWS = [Window(None, date(2025, 1, 1)), Window(date(2025, 1, 2), None)]
 
 
 def plan(name: str = SYNC) -> Plan:
     """Return a plan of two windows."""
-    return Plan.new(name, "run", Range(date(2025, 1, 1)), ("others", "kyc"), WINDOWS)
+    return Plan.new(
+        name,
+        "run",
+        begun=BEGUN,
+        wanted=Range(date(2025, 1, 1)),
+        sections=("others", "kyc"),
+        windows=WINDOWS,
+    )
 
 
 def test_a_plan_comes_back_as_it_was() -> None:
@@ -58,3 +66,23 @@ def test_a_finished_backfill_leaves_the_mark() -> None:
     done = Progress(done=True, newest=NEWEST)
     store_plan(state, plan("backfill x").after({"run/0": done, "run/1": done}))
     assert high_water_mark(state) is None
+
+
+def test_a_mark_never_lies_in_the_future() -> None:
+    """One row with a wrong clock must not hide all that is created until then."""
+    state: State = {}
+    late = Progress(done=True, newest=datetime(2031, 1, 1, tzinfo=UTC))
+    store_plan(state, plan().after({"run/0": late, "run/1": late}))
+    assert high_water_mark(state) == BEGUN
+
+
+def test_windows_that_could_still_grow_are_begun_anew() -> None:
+    """A window read before its last day was over is not done when the plan is taken up again."""
+    windows = [
+        Window(date(2025, 1, 1), date(2025, 1, 30)),
+        Window(date(2025, 1, 31), date(2025, 1, 31)),
+        Window(date(2025, 2, 1), None),
+    ]
+    begun = Plan.new("backfill", "run", begun=BEGUN, wanted=Range(), sections=(), windows=windows)
+    done = begun.after(dict.fromkeys(begun.windows, Progress({}, done=True, rows=1)))
+    assert list(done.reopened().left) == ["run/1", "run/2"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from argos_sync.emulator import Behaviour, Emulator
+import pytest
+
+from argos_sync.api.errors import ServerError
+from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.load.commands import backfill, sync
 from argos_sync.load.pipeline import look_into
 from argos_sync.load.state import high_water_mark
-from support import Warehouse, assert_equal, at, context_for, created_at
+from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at
 
 
 def mark(warehouse: Warehouse) -> datetime | None:
@@ -104,3 +108,32 @@ def test_a_second_sync_changes_nothing(
     assert any_warehouse.tables(names) == before
     again = any_warehouse.query("SELECT submission_id, _changed_at, _content_hash FROM submissions")
     assert sorted(map(str, again)) == sorted(map(str, stamps))
+
+
+def test_a_row_from_the_future_hides_nothing(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """After a long pause everything created in it is loaded, wrong clocks or not."""
+    by_age = sorted(january, key=created_at)
+    future = by_age[0] | {"submission_id": "future", "created_at": "2031-01-01-00-00-00-000"}
+    with Emulator([*by_age[:100], future]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(at(context, created_at(by_age[100])))
+        for submission in by_age[100:]:
+            api.store.add(submission)
+        sync(at(context, datetime(2025, 6, 1, tzinfo=UTC)))
+    assert_equal(warehouse, [*january, future])
+
+
+def test_an_unfinished_first_sync_heeds_a_new_start_date(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """What was begun with another start_date does not set the mark."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target, page_size=20, start_date="2025-01-20")
+        context = replace(context, chunk_size=40, progress=StopAfter(api, 1))
+        with pytest.raises(ServerError):
+            sync(context)
+        api.faults = Faults()
+        sync(context_for(api.base_url, warehouse.target))
+    assert_equal(warehouse, january)

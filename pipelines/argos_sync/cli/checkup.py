@@ -63,15 +63,15 @@ def checkup(target: Target) -> list[Check]:
 
 def _api_checks(settings: Settings) -> list[Check]:
     async def reach(client: ArgosClient) -> str:
-        page = await client.fetch(Query())
+        page = await client.fetch(Query(request_type="others" if settings.sections else None))
         return f"the API accepts the key and answers{'' if page.items else ', with no submission'}"
 
     async def encryption(client: ArgosClient) -> str:
-        await client.fetch(Query())
+        await client.fetch(Query(request_type="others" if settings.sections else None))
         return f"{settings.encryption}, both sides agree"
 
     async def end_date(client: ArgosClient) -> str:
-        found = await probe_end_date(client)
+        found = await probe_end_date(client, "others" if settings.sections else None)
         return f"the server reads end_date as {found or 'unknown: there is no submission yet'}"
 
     checks: list[Check] = []

@@ -100,7 +100,8 @@ class ChunkBuilder:
                 continue
             if not self.wanted(identity.created_at):
                 continue
-            hashed = content_hash(item)
+            # The hash of some sections must never pass for that of the whole.
+            hashed = content_hash([*self.sections, item] if self.sections else item)
             before = self._hashes.get(identity.submission_id)
             if before == hashed or (before and self.whole):
                 continue

@@ -62,7 +62,10 @@ def sync(context: Context) -> RunReport:
     settings = context.settings
     with _run(context, SYNC) as run:
         state = run.warehouse.state
-        if (unfinished := stored_plan(state, SYNC, settings.sections)) is not None:
+        unfinished = stored_plan(state, SYNC, settings.sections)
+        # An unfinished first sync that is to begin elsewhere now begins anew.
+        first = high_water_mark(state) is None
+        if unfinished and not (first and unfinished.wanted.first != settings.first_day):
             _work_through(context, run, unfinished, final=False)
             state = run.warehouse.state
         today = context.clock().astimezone(UTC).date()
@@ -95,8 +98,9 @@ def backfill(context: Context, first: date, last: date, workers: int | None = No
         )
     name = f"backfill {first} {last}"
     with _run(context, "backfill") as run:
-        plan = stored_plan(run.warehouse.state, name, context.settings.sections)
-        plan = plan or _new_plan(context, run, name, Range(first, last))
+        unfinished = stored_plan(run.warehouse.state, name, context.settings.sections)
+        new = _new_plan(context, run, name, Range(first, last))
+        plan = unfinished.reopened() if unfinished else new
         _work_through(context, run, plan, workers)
     return run.report
 
@@ -147,7 +151,14 @@ def _run(context: Context, command: str) -> Iterator[Run]:
 
 def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
     windows = plan_windows(wanted, context.clock().astimezone(UTC).date())
-    return Plan.new(name, run.report.run_id, wanted, context.settings.sections, windows)
+    return Plan.new(
+        name,
+        run.report.run_id,
+        begun=run.report.started_at,
+        wanted=wanted,
+        sections=context.settings.sections,
+        windows=windows,
+    )
 
 
 def _work_through(
@@ -188,7 +199,8 @@ def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:
 
     async def probe() -> EndDate | None:
         async with context.client(context.settings, page_size=1) as client:
-            found = await probe_end_date(client)
+            section = "others" if context.settings.sections else None
+            found = await probe_end_date(client, section)
             run.report.requests += client.stats.requests
             return found
 

@@ -143,6 +143,13 @@ async def _joined(
         for submission_id in [key for key, parts in waiting.items() if len(parts) == len(sections)]:
             items.append(_join(waiting.pop(submission_id)))
             joined.add(submission_id)
+        if not walks and waiting and task.cursor:
+            # A row joined before the interruption may come again in some sections only, and would
+            # lose its others here. From the beginning on, all sections of all rows are seen.
+            yield TaskPage(task, items, None, done=False)
+            async for again in _joined(client, Task(task.name, task.query), sections):
+                yield TaskPage(task, again.items, again.cursor, again.done)
+            return
         if not walks:
             items += [_join(parts) for parts in waiting.values() if "others" in parts]
             waiting.clear()

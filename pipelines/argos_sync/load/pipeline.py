@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -19,10 +19,10 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import DUCKDB, named_destination
-from argos_sync.load.failures import DestinationError, LoadError, destination_failures
+from argos_sync.load.failures import DestinationError, destination_failures
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
 
@@ -80,10 +80,11 @@ class Warehouse:
         try:
             with destination_failures():
                 self.pipeline.run(tables_source(tables, update_state, self.sections))
-        except LoadError:
-            # dlt would try the refused package again before everything else, and its local state
+        except ArgosError:
+            # dlt would try the failed package again before everything else, and its local state
             # already counts the package's rows: go back to what is committed.
-            _begin_from_destination(self.pipeline)
+            with suppress(Exception):  # the destination may be gone; the next load tries again
+                _begin_from_destination(self.pipeline)
             raise
 
 
@@ -104,9 +105,10 @@ class View:
 def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[Warehouse]:
     """Open the pipeline and bring it to where the warehouse stands.
 
-    What a killed run left behind is loaded first. Then the working directory is thrown away and
-    made again from the state in the destination: a local state may be of a warehouse that was
-    replaced by a backup since.
+    The working directory is thrown away, with any package a killed run left there, and made again
+    from the state in the destination. State counts only once its package is complete, so what is
+    thrown away is fetched again; loaded, it could be of a warehouse that was replaced by a backup
+    since, and its cursors would speak of rows that are not there.
 
     Args:
         target: Where the warehouse is.
@@ -123,9 +125,6 @@ def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[War
         held = pipeline.sql_client()
         held.open_connection()
         try:
-            pipeline.sync_destination()
-            if pipeline.has_pending_data:
-                pipeline.run()
             _begin_from_destination(pipeline)
             yield Warehouse(pipeline, held, sections)
         finally:

@@ -57,7 +57,8 @@ def argos_source(
 
 def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
     state = dlt.current.source_state(SOURCE)
-    today = _now().date()
+    begun = _now()
+    today = begun.date()
     incremental = wanted == Range()
     if incremental:
         mark = high_water_mark(state)
@@ -84,7 +85,7 @@ def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
             moments = (progress.newest for progress in chunk.progress.values())
             newest = max(filter(None, (newest, *moments)), default=None)
     if incremental:
-        raise_high_water_mark(state, newest)
+        raise_high_water_mark(state, newest, begun)
 
 
 def _day(value: str | date | None) -> date | None:

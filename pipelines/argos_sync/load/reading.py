@@ -56,8 +56,8 @@ def producer(
     """
 
     async def produce(put: Put) -> None:
-        # While a full chunk waits to be taken no other task adds to the next one: with several
-        # tasks, several chunks would wait.
+        # While a full chunk waits to be taken no other task adds to the next one. Chunks must be
+        # taken in the order they were filled, for each brings the cursors that follow its rows.
         one_at_a_time = asyncio.Lock()
 
         async def deliver(page: TaskPage) -> None:

@@ -7,6 +7,7 @@ each backfill have plans of their own, so neither overwrites the other:
     end_date          how the server reads end_date, once a probe has found out
     plans             by name ("sync", "backfill 2025-01-01 2025-12-31"), while unfinished:
         id                the run that began the plan
+        begun             when it began, ISO 8601
         sections          request_types it walks
         range             first and last day kept
         windows           by window: start, end, cursor, done, rows, newest
@@ -15,8 +16,8 @@ each backfill have plans of their own, so neither overwrites the other:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 from argos_sync.load.chunks import Progress
@@ -34,6 +35,7 @@ class Plan:
     Attributes:
         name: `sync` or `backfill FIRST LAST`.
         id: The run that began it.
+        begun: When it began, UTC.
         wanted: Moments to keep.
         sections: `request_type`s to walk; empty for all in one.
         windows: Windows with their stored progress, by window name, oldest first.
@@ -41,6 +43,7 @@ class Plan:
 
     name: str
     id: str
+    begun: datetime
     wanted: Range
     sections: tuple[str, ...]
     windows: dict[str, tuple[Window, Progress]]
@@ -50,13 +53,15 @@ class Plan:
         cls,
         name: str,
         run_id: str,
+        *,
+        begun: datetime,
         wanted: Range,
         sections: Sequence[str],
         windows: Sequence[Window],
     ) -> Plan:
         """Return a plan that has not begun."""
         named = {f"{run_id}/{position}": (w, Progress()) for position, w in enumerate(windows)}
-        return cls(name, run_id, wanted, tuple(sections), named)
+        return cls(name, run_id, begun, wanted, tuple(sections), named)
 
     @property
     def left(self) -> dict[str, tuple[Window, Progress]]:
@@ -69,7 +74,19 @@ class Plan:
             name: (window, _add(before, progress[name]) if name in progress else before)
             for name, (window, before) in self.windows.items()
         }
-        return Plan(self.name, self.id, self.wanted, self.sections, windows)
+        return replace(self, windows=windows)
+
+    def reopened(self) -> Plan:
+        """Return the plan with every window begun anew that could still grow when it was read.
+
+        A window that reached to the day the plan began was read before that day was over.
+        """
+        settled = self.begun.astimezone(UTC).date() - timedelta(days=1)
+        windows = {
+            name: (window, before if window.end and window.end < settled else Progress())
+            for name, (window, before) in self.windows.items()
+        }
+        return replace(self, windows=windows)
 
     @property
     def newest(self) -> datetime | None:
@@ -83,9 +100,13 @@ def high_water_mark(state: Mapping[str, Any]) -> datetime | None:
     return _moment(state.get("high_water_mark"))
 
 
-def raise_high_water_mark(state: State, newest: datetime | None) -> None:
-    """Move the high-water mark to a newer `created_at`; never back."""
-    marks = filter(None, (high_water_mark(state), newest))
+def raise_high_water_mark(state: State, newest: datetime | None, begun: datetime) -> None:
+    """Move the high-water mark to a newer `created_at`; never back.
+
+    Nor beyond the moment the reading began: a single `created_at` in the future would otherwise
+    hide all that is created until then, and rows created meanwhile may have been missed.
+    """
+    marks = filter(None, (high_water_mark(state), min(newest, begun) if newest else None))
     state["high_water_mark"] = _text(max(marks, default=None))
 
 
@@ -101,7 +122,8 @@ def stored_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) ->
         return None
     wanted = Range(*map(_day, stored["range"]))
     windows = {key: _read_window(window) for key, window in stored["windows"].items()}
-    return Plan(name, stored["id"], wanted, tuple(sections), windows)
+    begun = datetime.fromisoformat(stored["begun"])
+    return Plan(name, stored["id"], begun, wanted, tuple(sections), windows)
 
 
 def store_plan(state: State, plan: Plan) -> None:
@@ -110,6 +132,7 @@ def store_plan(state: State, plan: Plan) -> None:
     if plan.left:
         plans[plan.name] = {
             "id": plan.id,
+            "begun": plan.begun.isoformat(),
             "sections": list(plan.sections),
             "range": [_text(plan.wanted.first), _text(plan.wanted.last)],
             "windows": {key: _write_window(*found) for key, found in plan.windows.items()},
@@ -117,7 +140,7 @@ def store_plan(state: State, plan: Plan) -> None:
         return
     plans.pop(plan.name, None)
     if plan.name == SYNC:
-        raise_high_water_mark(state, plan.newest)
+        raise_high_water_mark(state, plan.newest, plan.begun)
 
 
 def _add(before: Progress, now: Progress) -> Progress:

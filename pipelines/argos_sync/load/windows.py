@@ -39,7 +39,7 @@ class Window:
         """
         end = self.end
         if end is not None and end_date != "inclusive":
-            end = _shifted(end, 1)
+            end = shifted(end, 1)
         return Query(start_date=self.start, end_date=end, request_type=section)
 
 
@@ -73,9 +73,9 @@ def plan_windows(wanted: Range, today: date) -> list[Window]:
         today: Where an open range is cut for the last time, UTC.
     """
     if wanted.first is None:
-        return [Window(None, _shifted(wanted.last, 1) if wanted.last else None)]
-    start = _shifted(wanted.first, -1)
-    end = max(start, _shifted(wanted.last, 1) if wanted.last else today)
+        return [Window(None, shifted(wanted.last, 1) if wanted.last else None)]
+    start = shifted(wanted.first, -1)
+    end = max(start, shifted(wanted.last, 1) if wanted.last else today)
     days = (end - start).days + 1
     length = max(_LONGEST_DAYS, math.ceil(days / _MOST_WINDOWS))
     firsts = [start + timedelta(days=offset) for offset in range(0, days, length)]
@@ -83,7 +83,7 @@ def plan_windows(wanted: Range, today: date) -> list[Window]:
     return list(map(Window, firsts, [*lasts, end if wanted.last else None]))
 
 
-def _shifted(day: date, days: int) -> date:
+def shifted(day: date, days: int) -> date:
     """Return a day some days away, or the calendar's own end."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
