@@ -10,7 +10,7 @@ from argos_sync.load.chunks import Chunk, ChunkBuilder, Progress
 from argos_sync.load.fetching import Task, TaskPage
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
-TASK = Task("w", lambda _: Query())
+TASK = Task("w", "", lambda _: Query())
 
 
 def builder(**options: Any) -> ChunkBuilder:

@@ -124,7 +124,7 @@ def refresh(
     if not queries:
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
     tasks = [
-        Task(f"{position} of {len(queries)}", partial(_of_section, query))
+        Task(str(position), f"{position} of {len(queries)}", partial(_of_section, query))
         for position, query in enumerate(queries, start=1)
     ]
     with _run(context, "refresh") as run:
@@ -166,7 +166,7 @@ def _work_through(
 ) -> None:
     known = _end_date(context, run, plan)
     tasks = [
-        Task(name, partial(window.query, known), progress.cursor)
+        Task(name, window.label, partial(window.query, known), progress.cursor)
         for name, (window, progress) in plan.left.items()
     ]
     run.read(_reading(context, tasks, plan.wanted.__contains__, workers), plan, final=final)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query
@@ -22,12 +22,14 @@ class Task:
     """One thing to read to its end.
 
     Attributes:
-        name: What reports call it; never a person's value.
+        name: What state and ledger call it.
+        label: What progress calls it; never a person's value.
         query: Returns the API query for a section; for None the query for all sections.
         cursor: Where to go on; None starts at the beginning.
     """
 
     name: str
+    label: str
     query: Callable[[str | None], Query]
     cursor: Cursor | None = None
 
@@ -99,7 +101,7 @@ async def read_task(
     except (InvalidParameter, InvalidFormat):
         if begun or task.cursor is None:
             raise
-        async for page in _pages(client, Task(task.name, task.query), sections):
+        async for page in _pages(client, replace(task, cursor=None), sections):
             yield TaskPage(task, page.items, page.cursor, page.done)
 
 
@@ -147,7 +149,7 @@ async def _joined(
             # A row joined before the interruption may come again in some sections only, and would
             # lose its others here. From the beginning on, all sections of all rows are seen.
             yield TaskPage(task, items, None, done=False)
-            async for again in _joined(client, Task(task.name, task.query), sections):
+            async for again in _joined(client, replace(task, cursor=None), sections):
                 yield TaskPage(task, again.items, again.cursor, again.done)
             return
         if not walks:

@@ -65,7 +65,7 @@ def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
         wanted = nightly_range(today, mark, settings.lookback_days, settings.first_day)
     tasks = [
         # How the server reads end_date is not known here: a day more is asked for.
-        Task(f"{window.start} {window.end}", partial(window.query, None))
+        Task(window.label, window.label, partial(window.query, None))
         for window in plan_windows(wanted, today)
     ]
     builder = ChunkBuilder(uuid.uuid4().hex, wanted.__contains__, settings.sections, whole=True)

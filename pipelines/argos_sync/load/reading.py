@@ -51,7 +51,7 @@ def producer(
     Args:
         reading: What to read.
         builder: Collects the pages.
-        fetched: Told the task and number of entries of each page.
+        fetched: Told the task's label and the number of entries of each page.
         ended: Told the client's numbers at the end, also at a bad one.
     """
 
@@ -62,7 +62,7 @@ def producer(
 
         async def deliver(page: TaskPage) -> None:
             if fetched:
-                fetched(page.task.name, len(page.items))
+                fetched(page.task.label, len(page.items))
             async with one_at_a_time:
                 for chunk in builder.add(page, reading.clock()):
                     await put(chunk)

@@ -29,6 +29,11 @@ class Window:
     start: date | None = None
     end: date | None = None
 
+    @property
+    def label(self) -> str:
+        """The days, for people."""
+        return f"{self.start or 'the beginning'} to {self.end or 'now'}"
+
     def query(self, end_date: EndDate | None, section: str | None = None) -> Query:
         """Return what to ask the API for.
 
