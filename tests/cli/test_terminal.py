@@ -87,7 +87,8 @@ def test_ctrl_c_during_a_backfill(configured: Command, many: Emulator) -> None:
         process.send_signal(signal.SIGINT)
         sent = time.monotonic()
         done = configured.finish(process)
-    assert time.monotonic() - sent < 5
+    # dlt lets running load jobs end first, which on a busy machine takes a while.
+    assert time.monotonic() - sent < 30
     assert (done.returncode, done.stdout) == (130, "")
     *pages, said = done.stderr.splitlines()
     assert all(" page " in line for line in pages)
