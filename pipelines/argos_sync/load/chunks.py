@@ -38,6 +38,15 @@ class Progress:
     rows: int = 0
     newest: datetime | None = None
 
+    def then(self, now: Progress) -> Progress:
+        """Return how far the task has come after some more of it; a missing cursor keeps this."""
+        return Progress(
+            cursor=self.cursor if now.cursor is None else now.cursor,
+            done=now.done,
+            rows=self.rows + now.rows,
+            newest=max(filter(None, (self.newest, now.newest)), default=None),
+        )
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -141,12 +150,8 @@ class ChunkBuilder:
 
     def _note(self, page: TaskPage, rows: int, newest: datetime | None) -> None:
         before = self._progress.get(page.task.name, Progress())
-        self._progress[page.task.name] = Progress(
-            cursor=before.cursor if page.cursor is None else page.cursor,
-            done=page.done,
-            rows=before.rows + rows,
-            newest=max(filter(None, (before.newest, newest)), default=None),
-        )
+        now = Progress(page.cursor, page.done, rows, newest)
+        self._progress[page.task.name] = before.then(now)
 
     def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
         key = content_hash(item)

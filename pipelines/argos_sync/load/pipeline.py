@@ -63,8 +63,7 @@ class Warehouse:
     @property
     def state(self) -> State:
         """The source's state, as last committed; a copy."""
-        sources: dict[str, Any] = dict(self.pipeline.state.get("sources", {}))
-        return dict(sources.get(SOURCE, {}))
+        return _of_source(self.pipeline.state)
 
     def load(self, tables: Mapping[str, pa.Table], update_state: Callable[[State], None]) -> None:
         """Commit rows and state together.
@@ -159,8 +158,12 @@ def _committed_state(client: SqlJobClientBase) -> State:
         stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
     except DestinationUndefinedEntity:
         return {}
-    sources: dict[str, Any] = dict((stored or {}).get("sources", {}))
-    return dict(sources.get(SOURCE, {}))
+    return _of_source(stored or {})
+
+
+def _of_source(pipeline_state: Mapping[str, Any]) -> State:
+    """Return a copy of the part of dlt's state that belongs to the source."""
+    return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
 
 
 def _begin_from_destination(pipeline: dlt.Pipeline) -> None:

@@ -71,7 +71,7 @@ class Plan:
     def after(self, progress: Mapping[str, Progress]) -> Plan:
         """Return the plan as it stands once a chunk with that progress is loaded."""
         windows = {
-            name: (window, _add(before, progress[name]) if name in progress else before)
+            name: (window, before.then(progress[name]) if name in progress else before)
             for name, (window, before) in self.windows.items()
         }
         return replace(self, windows=windows)
@@ -141,15 +141,6 @@ def store_plan(state: State, plan: Plan) -> None:
     plans.pop(plan.name, None)
     if plan.name == SYNC:
         raise_high_water_mark(state, plan.newest, plan.begun)
-
-
-def _add(before: Progress, now: Progress) -> Progress:
-    return Progress(
-        cursor=before.cursor if now.cursor is None else now.cursor,
-        done=now.done,
-        rows=before.rows + now.rows,
-        newest=max(filter(None, (before.newest, now.newest)), default=None),
-    )
 
 
 def _write_window(window: Window, progress: Progress) -> State:
