@@ -47,10 +47,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_schemas_are_inside(wheel: Path) -> None:
-    """The wheel holds the package, typed, and every schema, and nothing beside."""
+    """The wheel holds the package, typed, every schema and view, and nothing beside."""
     names = zipfile.ZipFile(wheel).namelist()
-    schemas = {f"argos_sync/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.*")}
+    files = (*(ROOT / "schemas").glob("*.yaml"), *(ROOT / "schemas").glob("views/*.sql"))
+    schemas = {f"argos_sync/{path.relative_to(ROOT).as_posix()}" for path in files}
     assert len(schemas) > 10
+    assert "argos_sync/schemas/views/staleness.sql" in schemas
     assert schemas | {"argos_sync/py.typed", "argos_sync/__init__.py"} <= set(names)
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"argos_sync"}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
@@ -27,6 +27,8 @@ from argos_sync.api.errors import ConfigurationError
 SECTIONS = ("sources", "argos")
 REQUEST_TYPES = ("others", "kyc", "aml", "data")
 """The sections of a submission; `others` is first because it carries `created_at`."""
+
+_Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
 _CHOICES = {
     "request_style": ("query", "json"),
@@ -93,6 +95,11 @@ class Settings(BaseConfiguration):
         return date.fromisoformat(self.start_date) if self.start_date else None
 
 
+@configspec
+class _Sweep(BaseConfiguration):
+    sweep_days: int = Settings.sweep_days
+
+
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read and check the configuration.
 
@@ -103,25 +110,20 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         ConfigurationError: A required key is missing, or a value is not among the valid ones.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    try:
-        settings = resolve_configuration(Settings(), sections=SECTIONS, explicit_value=given)
-    except ConfigFieldMissingException as error:
-        missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
-        raise ConfigurationError(
-            f"no value for {missing}",
-            "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
-        ) from None
-    except ConfigurationException as error:
-        # The text of dlt's error repeats the value, which may be a key in the wrong place.
-        name = getattr(error, "field_name", None)
-        raise ConfigurationError(
-            f"sources.argos.{name} has a value of the wrong type"
-            if name
-            else f"the configuration cannot be read ({type(error).__name__})",
-            "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with the README",
-        ) from None
+    settings = _read(Settings(), given)
     _check(settings)
     return settings
+
+
+def sweep_days() -> int:
+    """Read `sources.argos.sweep_days` alone, for who only looks and may have no API key.
+
+    Raises:
+        ConfigurationError: The value is not valid.
+    """
+    days = _read(_Sweep()).sweep_days
+    _check_least("sweep_days", days)
+    return days
 
 
 def add_defaults() -> None:
@@ -138,14 +140,33 @@ def add_defaults() -> None:
         context.context.initialize_runtime()
 
 
+def _read(spec: _Spec, given: Mapping[str, Any] | None = None) -> _Spec:
+    """Fill in a specification from the configuration, or tell what is wrong with it."""
+    try:
+        return resolve_configuration(spec, sections=SECTIONS, explicit_value=given)
+    except ConfigFieldMissingException as error:
+        missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
+        raise ConfigurationError(
+            f"no value for {missing}",
+            "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
+        ) from None
+    except ConfigurationException as error:
+        # The text of dlt's error repeats the value, which may be a key in the wrong place.
+        name = getattr(error, "field_name", None)
+        raise ConfigurationError(
+            f"sources.argos.{name} has a value of the wrong type"
+            if name
+            else f"the configuration cannot be read ({type(error).__name__})",
+            "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with the README",
+        ) from None
+
+
 def _check(settings: Settings) -> None:
     for name, valid in _CHOICES.items():
         if getattr(settings, name) not in valid:
             raise _not_valid(name, f"one of {', '.join(valid)}")
-    for name, least in _MINIMUM.items():
-        value = getattr(settings, name)
-        if not isinstance(value, int | float) or value < least:
-            raise _not_valid(name, f"a number of at least {least}")
+    for name in _MINIMUM:
+        _check_least(name, getattr(settings, name))
     try:
         _ = settings.first_day
     except ValueError:
@@ -161,6 +182,11 @@ def _check(settings: Settings) -> None:
     for name in ("direct", "quasi"):
         if getattr(settings.privacy, name) != "plain":
             raise _not_valid(f"privacy.{name}", "plain; other ways are not available yet")
+
+
+def _check_least(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or value < _MINIMUM[name]:
+        raise _not_valid(name, f"a number of at least {_MINIMUM[name]}")
 
 
 def _position(section: str) -> int:

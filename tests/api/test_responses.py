@@ -320,3 +320,13 @@ def test_encrypted_error_of_another_key() -> None:
     sealed = _sealed(Envelope("gcm", "their key", "sha256"), {"errorCode": "missing_data"})
     error = _error(400, sealed, envelope=Envelope("gcm", "our key", "sha256"))
     assert type(error) is errors.UnknownApiError
+
+
+@pytest.mark.parametrize(
+    "number", [0, -1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**30 + 1]
+)
+def test_a_number_does_not_depend_on_its_neighbours(number: int) -> None:
+    """A page that orjson refuses, for a lone surrogate, has the same numbers as any other."""
+    alone = parse_page(b'{"Items":[%d]}' % number).items[0]
+    beside = parse_page(b'{"Items":[%d,"\\ud800"]}' % number).items[0]
+    assert (beside, type(beside)) == (alone, type(alone))

@@ -6,9 +6,10 @@ import json
 import re
 import shutil
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import httpx
 
 from argos_sync.emulator import Behaviour, Emulator
@@ -26,7 +27,9 @@ def moments(text: str) -> datetime:
 def test_sync(configured: Command, api: Emulator, private: set[str]) -> None:
     """Every submission lands with its values; a second sync changes nothing but its own record."""
     first = configured("sync")
-    assert first.stdout.startswith("sync: 80 submissions (80 new, 0 changed, 0 unchanged), 1 win")
+    assert first.stdout.startswith(
+        "sync: 80 submissions (80 new, 0 changed, 0 unchanged, 0 deleted), 1"
+    )
     assert all(LOG_LINE.match(line) for line in first.stderr.splitlines())
     assert "sync: 1 pages, 80 submissions (80 new, 0 changed), 1 windows done" in first.stderr
     expected = [
@@ -106,13 +109,46 @@ def test_status(loaded: Command, api: Emulator) -> None:
     assert (summary["stale"], summary["issues"]) == (False, [])
     stale = loaded("status", "--max-age", "0m", code=7)
     assert re.fullmatch(
-        r"argos-sync: stale: the last good run was \d+\.\d h ago, --max-age is 0m\n", stale.stderr
+        r"argos-sync: stale: the last good sync or backfill was \d+\.\d h ago, --max-age is 0m\n",
+        stale.stderr,
     )
     assert "  submissions                           80\n" in stale.stdout
     assert " sync       exit 0, 80 submissions\n" in stale.stdout
     empty = loaded.json("status", *COMMON, "--max-age", "30d", code=7)
     assert (empty["last_success"], empty["stale"]) == (None, True)
     assert set(empty["rows"].values()) == {0}
+    assert empty["staleness"] == {"max_age_days": None, "bound_days": 30, "kept": True}
+    assert "\noldest row fetched: none yet\n" in loaded("status", *COMMON[:-1]).stdout
+
+
+def test_status_tells_whether_rows_are_younger_than_promised(
+    argos_sync: Command, warehouse: Path
+) -> None:
+    """The oldest fetch is held against sweep_days, 30 unless configured; no API key is needed."""
+    file = shutil.copy(warehouse, argos_sync.folder)
+
+    def fetch_ago(days: float) -> None:
+        with duckdb.connect(file) as connection:
+            oldest = "(SELECT MIN(submission_id) FROM argos.argos.submissions)"
+            change = "UPDATE argos.argos.submissions SET _synced_at = ? WHERE submission_id = "
+            connection.execute(change + oldest, [datetime.now(UTC) - timedelta(days=days)])
+
+    def staleness() -> tuple[float, int | None, bool | None, str]:
+        found = argos_sync.json("status")["staleness"]
+        line = argos_sync("status").stdout.splitlines()[2]
+        return round(found["max_age_days"], 2), found["bound_days"], found["kept"], line
+
+    fetch_ago(3.2)
+    kept = "oldest row fetched 3.2 days ago (bound: 30 days, kept)"
+    assert staleness() == (3.2, 30, True, kept)
+    argos_sync.settings["SOURCES__ARGOS__SWEEP_DAYS"] = "3"
+    missed = "oldest row fetched 3.2 days ago (bound: 3 days, not kept)"
+    assert staleness() == (3.2, 3, False, missed)
+    argos_sync.settings["SOURCES__ARGOS__SWEEP_DAYS"] = "0"
+    unbound = "oldest row fetched 3.2 days ago (no bound: sweep_days is 0)"
+    assert staleness() == (3.2, None, None, unbound)
+    argos_sync.settings["SOURCES__ARGOS__SWEEP_DAYS"] = "-1"
+    assert argos_sync.says("status", code=2).startswith("sources.argos.sweep_days has a value")
 
 
 def test_doctor(configured: Command, api: Emulator) -> None:

@@ -220,7 +220,10 @@ def test_no_warehouse_yet(argos_sync: Command) -> None:
     ("types", "words"),
     [
         ({"exit_status": "VARCHAR"}, "loading failed ("),  # duckdb quotes what is no number
-        ({"started_at": "VARCHAR"}, "unexpected AttributeError; run again with -v and report"),
+        (
+            {"started_at": "VARCHAR", "command": "VARCHAR"},
+            "unexpected ValueError; run again with -v and report",
+        ),
     ],
 )
 @pytest.mark.parametrize("verbose", [(), ("-v",)])

@@ -49,7 +49,7 @@ def test_loads_exactly_the_range_from_any_server(
         wanted = in_range(api.store.all(), FIRST, LAST)
         stable = behaviour.image_urls == "stable"
         first = warehouse.tables(["submissions", "attempts"])
-        again = backfill(context, FIRST, LAST)
+        again = backfill(context, FIRST, LAST, force=True)
     assert report.submissions_fetched == report.submissions_new == len(wanted)
     if stable:
         assert_equal(warehouse, wanted)
@@ -121,7 +121,7 @@ def test_only_what_differs_is_rewritten(
         changed = in_range(january, FIRST, LAST)[3]["submission_id"]
         api.store.update(changed, {"kyc": {"result": "rejected"}, "userid": "someone else"})
         later = datetime(2025, 2, 2, tzinfo=UTC)
-        report = backfill(at(context, later), FIRST, LAST)
+        report = backfill(at(context, later), FIRST, LAST, force=True)
     assert (report.submissions_new, report.submissions_changed) == (0, 1)
     times = any_warehouse.query("SELECT submission_id, _synced_at, _changed_at FROM submissions")
     assert {row["_synced_at"].astimezone(UTC) for row in times} == {later}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from argos_sync.api import Query
-from argos_sync.load.chunks import Chunk, ChunkBuilder, Progress
+from argos_sync.load.chunks import Chunk, ChunkBuilder
 from argos_sync.load.fetching import Task, TaskPage
+from argos_sync.load.plan import Plan, Progress
+from argos_sync.load.windows import Range, Window
+from argos_sync.load.work import Step, Work
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
-TASK = Task("w", "", lambda _: Query())
+DAYS = Window(None, None)
+PLAN = Plan("backfill", "run", NOW, Range(), windows={"w": (DAYS, Progress())})
+TASK = Task("w", "", lambda _: Query(), window=DAYS)
 
 
 def builder(**options: Any) -> ChunkBuilder:
     """Return a builder that wants everything."""
-    return ChunkBuilder("run", lambda _: True, **options)
+    return ChunkBuilder("run", Work(PLAN), **options)
 
 
 def submission(number: int, **fields: Any) -> dict[str, Any]:
@@ -45,7 +51,8 @@ def test_a_chunk_is_given_out_when_it_is_full() -> None:
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
     assert names(full) == ["s1", "s2", "s3", "s4"]
     newest = datetime(2025, 1, 4, tzinfo=UTC)
-    assert full.progress == {"w": Progress({"": 2}, done=False, rows=4, newest=newest)}
+    assert full.steps == (Step("w", DAYS, Progress({"": 2}, rows=4, newest=newest)),)
+    assert full.plan == PLAN.after("w", full.steps[0].progress)
     assert chunks.take() == []
 
 
@@ -65,7 +72,7 @@ def test_a_row_that_comes_again_changed_starts_the_next_chunk() -> None:
     (first,) = chunks.add(page(submission(1), submission(2), submission(1, userid="new")), NOW)
     (second,) = chunks.take()
     assert (names(first), names(second)) == (["s1", "s2"], ["s1"])
-    assert first.progress == {}
+    assert (first.steps, first.plan) == ((), PLAN)
     assert second.tables["submissions"]["userid"].to_pylist() == ["new"]
 
 
@@ -81,8 +88,9 @@ def test_one_package_takes_each_submission_once() -> None:
 
 def test_what_is_not_wanted_is_left_out() -> None:
     """Rows of the day more that is asked for do not count."""
-    chunks = ChunkBuilder("run", lambda created: created.day == 2)
-    chunks.add(page(*map(submission, (1, 2, 3)), done=True), NOW)
+    chunks = builder()
+    task = replace(TASK, wanted=Range(date(2025, 1, 2), date(2025, 1, 2)))
+    chunks.add(TaskPage(task, [*map(submission, (1, 2, 3))], None, done=True), NOW)
     (chunk,) = chunks.take()
     assert names(chunk) == ["s2"]
 
@@ -116,4 +124,4 @@ def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
     chunks.add(page(submission(1), cursor={"": 1}), NOW)
     chunks.add(page(submission(2), cursor=None), NOW)
     (chunk,) = chunks.take()
-    assert chunk.progress["w"].cursor == {"": 1}
+    assert chunk.steps[0].progress.cursor == {"": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +13,19 @@ from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.load.commands import backfill, sync
 from argos_sync.load.pipeline import look_into
 from argos_sync.load.state import high_water_mark
-from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at
+from argos_sync.shape.contract import load_contract
+from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 
 def mark(warehouse: Warehouse) -> datetime | None:
     """Return the committed high-water mark."""
     with look_into(warehouse.target) as view:
         return high_water_mark(view.state)
+
+
+def closed(submission: dict[str, Any]) -> dict[str, Any]:
+    """Return the submission with a final result and nothing that is monitored."""
+    return submission | {"kyc": {"result": "rejected"}, "aml": None}
 
 
 def test_the_first_sync_loads_all_history(
@@ -48,8 +54,8 @@ def test_the_next_sync_loads_what_is_new_and_the_look_back_window(
     """New rows come; changes show within the look-back window, and not before it."""
     ordered_by_age = sorted(january, key=created_at)
     old, young = ordered_by_age[0]["submission_id"], ordered_by_age[-2]["submission_id"]
-    with Emulator(january[:-1]) as api:
-        context = context_for(api.base_url, warehouse.target, lookback_days=7)
+    with Emulator(map(closed, january[:-1])) as api:
+        context = context_for(api.base_url, warehouse.target, lookback_days=7, sweep_days=0)
         sync(context)
         api.store.update(old, {"userid": "changed long ago"})
         api.store.update(young, {"userid": "changed lately"})
@@ -60,7 +66,9 @@ def test_the_next_sync_loads_what_is_new_and_the_look_back_window(
     assert (report.submissions_new, report.submissions_changed) == (1, 1)
     changed = warehouse.query("SELECT submission_id FROM submissions WHERE userid LIKE 'changed%'")
     assert [row["submission_id"] for row in changed] == [young]
-    assert all(query["start_date"] >= "2025-01-24" for query in queries)
+    # Requests for a single row are the probe's.
+    asked = [query["start_date"] for query in queries if query["count"] != "1"]
+    assert min(asked) == "2025-01-24"
 
 
 def test_a_sync_after_a_long_pause_reaches_back_to_the_mark(
@@ -137,3 +145,178 @@ def test_an_unfinished_first_sync_heeds_a_new_start_date(
         api.faults = Faults()
         sync(context_for(api.base_url, warehouse.target))
     assert_equal(warehouse, january)
+
+
+NIGHT = datetime(2025, 3, 1, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"kyc": {"result": "pending"}},
+        {"kyc": {"result": "incomplete"}},
+        {"kyc": None},
+        {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Not Screened"}},
+        {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Red Flag"}},
+    ],
+)
+@pytest.mark.parametrize("number", [1, 40])
+def test_an_open_case_is_fetched_every_night(
+    state: dict[str, Any], number: int, any_warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """However old it is, what may still change is asked for; by id, or by day if that is less."""
+    source = [closed(s) for s in sorted(january, key=created_at)]
+    source[:number] = [s | state for s in source[:number]]
+    with Emulator(source) as api:
+        context = context_for(api.base_url, any_warehouse.target, sweep_days=0)
+        sync(context)
+        for submission in source[:number]:
+            api.store.update(submission["submission_id"], {"userid": "changed"})
+        api.store.update(source[200]["submission_id"], {"userid": "changed but closed"})
+        report = sync(at(context, NIGHT))
+    found = any_warehouse.query("SELECT submission_id FROM submissions WHERE userid = 'changed'")
+    assert sorted(row["submission_id"] for row in found) == sorted(
+        s["submission_id"] for s in source[:number]
+    )
+    assert report.submissions_changed == number
+    assert report.requests < 20
+
+
+@pytest.mark.parametrize("result", ["approved", "rejected"])
+def test_a_closed_case_waits_for_the_sweep(
+    result: str, warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A final result without anything to monitor is not fetched with the open ones."""
+    source = [closed(s) | {"kyc": {"result": result}} for s in january]
+    with Emulator(source) as api:
+        context = context_for(api.base_url, warehouse.target, sweep_days=0)
+        sync(context)
+        report = sync(at(context, NIGHT))
+    # A night begins with the day of the newest submission.
+    assert report.submissions_fetched == len(in_range(source, date(2025, 1, 31), NIGHT.date()))
+
+
+def test_the_sweep_reaches_every_submission_in_time(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """Night after night a share, so that no row is ever older than sweep_days."""
+    source = [closed(s) for s in january]
+    fetched = []
+    with Emulator(source) as api:
+        context = context_for(api.base_url, warehouse.target, sweep_days=5, lookback_days=2)
+        sync(at(context, NIGHT))
+        for night in range(1, 12):
+            now = NIGHT + timedelta(days=night)
+            fetched.append(sync(at(context, now)).submissions_fetched)
+            (row,) = warehouse.query("SELECT MIN(_synced_at) AS oldest FROM submissions")
+            assert now - row["oldest"] < timedelta(days=5)
+    assert max(fetched) < 2 * len(source) / 5
+    assert sum(fetched[:5]) >= len(source)
+
+
+def test_the_sweep_finds_what_appears_in_old_days(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A submission that comes late, even on a day without any, is loaded within sweep_days."""
+    source = [closed(s) for s in january]
+    early = closed(january[0]) | {"submission_id": "e", "created_at": "2024-06-01-00-00-00-000"}
+    between = closed(january[0]) | {"submission_id": "b", "created_at": "2025-02-10-00-00-00-000"}
+    with Emulator(source) as api:
+        context = context_for(api.base_url, warehouse.target, sweep_days=3, lookback_days=1)
+        sync(at(context, NIGHT))
+        api.store.add(early)
+        api.store.add(between)
+        for night in range(1, 4):
+            sync(at(context, NIGHT + timedelta(days=night)))
+    assert_equal(warehouse, [*source, early, between])
+
+
+def test_the_sweep_leaves_days_alone_that_nobody_asked_for(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """Before start_date only the days that a backfill brought are read again."""
+    source = [closed(s) for s in january]
+    with Emulator(source) as api:
+        context = context_for(api.base_url, warehouse.target, sweep_days=1, start_date="2025-01-25")
+        backfill(context, date(2025, 1, 3), date(2025, 1, 5))
+        sync(context)
+        sync(at(context, NIGHT))
+    days = {created_at(s).date() for s in source}
+    wanted = {day for day in days if day >= date(2025, 1, 25) or 3 <= day.day <= 5}
+    assert_equal(warehouse, [s for s in source if created_at(s).date() in wanted])
+
+
+def test_what_is_gone_is_marked_and_comes_back(
+    any_warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A deletion shows in the look-back window, and a return clears it; the rows stay."""
+    person = max(january, key=created_at)["submission_id"]
+    query = f"SELECT _deleted_at, _changed_at FROM submissions WHERE submission_id = '{person}'"
+    with Emulator(january) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        api.store.delete(person)
+        deleted = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        (gone,) = any_warehouse.query(query)
+        again = sync(at(context, datetime(2025, 2, 3, 3, tzinfo=UTC)))
+        api.store.restore(person)
+        back = sync(at(context, datetime(2025, 2, 4, 3, tzinfo=UTC)))
+        (row,) = any_warehouse.query(query)
+    assert deleted.submissions_deleted == 1
+    assert gone["_deleted_at"] == gone["_changed_at"] == datetime(2025, 2, 2, 3, tzinfo=UTC)
+    assert (again.submissions_deleted, back.submissions_changed) == (0, 1)
+    assert row["_deleted_at"] is None
+    assert_equal(any_warehouse, january)
+
+
+def test_a_source_with_holes_empties_nothing(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """When more than a few are gone nothing is marked, and the run says so."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        for submission in january[::3]:
+            api.store.delete(submission["submission_id"])
+        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+    assert report.submissions_deleted == 0
+    assert report.note is not None
+    assert "too many to mark" in report.note
+    assert warehouse.query("SELECT problem FROM sync_issues") == [
+        {"problem": "too many are gone from the source to mark them as deleted"}
+    ]
+    assert_equal(warehouse, january)
+
+
+def test_a_list_with_a_hole_is_not_believed(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """What a list leaves out but its id still brings is not gone."""
+    hidden = max(january, key=created_at)
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        # Listed on a day long before, as if the index that lists are made of were broken.
+        api.store.replace(hidden | {"created_at": "2024-01-01-00-00-00-000"})
+        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        moved = api.store.get(hidden["submission_id"])
+    assert (report.submissions_deleted, report.submissions_changed) == (0, 1)
+    assert_equal(warehouse, [s for s in january if s is not hidden] + [moved])
+
+
+def test_a_night_without_news_changes_no_table(
+    any_warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """Only `_synced_at` moves, and the run and its windows are recorded."""
+    tables = [name for name in load_contract().tables if name not in ("sync_runs", "sync_windows")]
+    with Emulator(january) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        before = any_warehouse.tables(tables)
+        sync(at(context, datetime(2025, 2, 1, 4, tzinfo=UTC)))  # notes which views there are
+        (loads_before,) = any_warehouse.query("SELECT COUNT(*) AS n FROM _dlt_loads")
+        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        (loads,) = any_warehouse.query("SELECT COUNT(*) AS n FROM _dlt_loads")
+    assert report.submissions_unchanged == report.submissions_fetched > 0
+    assert any_warehouse.tables(tables) == before
+    assert loads["n"] == loads_before["n"] + 1

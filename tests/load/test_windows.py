@@ -9,17 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argos_sync.api import Query
-from argos_sync.load.windows import Range, Window, nightly_range, plan_windows
+from argos_sync.load.windows import Pace, Range, Window, cut, nightly_range, surrounding
 
 TODAY = date(2025, 6, 15)
+UNKNOWN = Pace()
 DAYS = st.dates(date(2015, 1, 1), date(2030, 12, 31))
 
 
-@given(DAYS, st.integers(0, 6000))
-def test_windows_tile_the_range_with_a_day_more_on_either_side(first: date, length: int) -> None:
-    """No day is missing, none is in two windows, and there are never too many windows."""
+def pieces(wanted: Range, pace: Pace = UNKNOWN, workers: int = 4) -> list[Window]:
+    """Return all windows a range is cut into at one pace."""
+    rest: Window | None = surrounding(wanted)
+    found = []
+    while rest is not None:
+        window, rest = cut(rest, pace, TODAY, workers, page_size=500)
+        found.append(window)
+    return found
+
+
+def lengths(windows: list[Window]) -> list[int]:
+    """Return how many days each window has."""
+    return [(w.end - w.start).days + 1 for w in windows if w.start and w.end]
+
+
+@given(DAYS, st.integers(0, 3000), st.sampled_from([0, 3, 400, 90_000, None]), st.integers(1, 16))
+def test_windows_tile_the_range_with_a_day_more_on_either_side(
+    first: date, length: int, a_day: int | None, workers: int
+) -> None:
+    """No day is missing and none is in two windows, whatever days bring."""
     last = first + timedelta(days=length)
-    windows = plan_windows(Range(first, last), TODAY)
+    pace = UNKNOWN if a_day is None else Pace(recent=((1, a_day),))
+    windows = pieces(Range(first, last), pace, workers)
     days = [
         window.start + timedelta(days=offset)
         for window in windows
@@ -27,21 +46,48 @@ def test_windows_tile_the_range_with_a_day_more_on_either_side(first: date, leng
         for offset in range((window.end - window.start).days + 1)
     ]
     assert days == [first + timedelta(days=offset) for offset in range(-1, length + 2)]
-    assert len(windows) <= 120
+
+
+def test_workers_get_fair_shares() -> None:
+    """Windows become shorter towards the end, so that no worker is left alone with a long one."""
+    found = lengths(pieces(Range(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
+    assert found[0] == 23
+    assert found == sorted(found, reverse=True)
+    assert len(found) < 90
+
+
+def test_quiet_months_are_joined_and_busy_days_split_off() -> None:
+    """A window is worth a page at least and ten pages at most, but one day is never cut."""
+    year = Range(date(2024, 1, 1), date(2024, 12, 31))
+    assert len(pieces(year, Pace(recent=((30, 30),)))) == 2
+    assert set(lengths(pieces(year, Pace(recent=((30, 30 * 5000),))))) == {1}
+    busy = date(2024, 3, 10)
+    counts = {date(2024, 1, 1) + timedelta(days=n): 1 for n in range(-1, 367)} | {busy: 20_000}
+    windows = pieces(year, Pace(counts))
+    assert Window(busy, busy) in windows
+    assert len(windows) == 3
+
+
+def test_the_pace_is_that_of_the_windows_read_last() -> None:
+    """What was long ago says little about the days to come."""
+    pace = UNKNOWN
+    for number in range(20):
+        pace = pace.after(Window(date(2024, 1, 1), date(2024, 1, 10)), 1000 if number < 5 else 10)
+    assert pace.on(date(2024, 6, 1)) == 1.0
 
 
 def test_an_open_range_has_an_open_last_window() -> None:
     """Submissions with a clock ahead of ours are not cut off."""
-    windows = plan_windows(Range(date(2025, 4, 1)), TODAY)
+    windows = pieces(Range(date(2025, 4, 1)))
     assert windows[0].start == date(2025, 3, 31)
     assert windows[-1].end is None
-    assert plan_windows(Range(date(2026, 1, 1)), TODAY) == [Window(date(2025, 12, 31), None)]
+    assert pieces(Range(date(2026, 1, 1))) == [Window(date(2025, 12, 31), None)]
 
 
 def test_all_history_is_one_window() -> None:
     """Without a first day nothing is filtered, but an end may be."""
-    assert plan_windows(Range(), TODAY) == [Window()]
-    assert plan_windows(Range(None, TODAY), TODAY) == [Window(None, TODAY + timedelta(days=1))]
+    assert pieces(Range()) == [Window()]
+    assert pieces(Range(None, TODAY)) == [Window(None, TODAY + timedelta(days=1))]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +130,6 @@ def test_a_night_reads_from_the_mark_or_the_look_back_whichever_is_earlier(
 
 def test_the_ends_of_the_calendar_are_ends() -> None:
     """A range that touches them is planned like any other."""
-    windows = plan_windows(Range(date.min, date.max), TODAY)
+    windows = pieces(Range(date.min, date.max), Pace(recent=((366, 0),)))
     assert (windows[0].start, windows[-1].end) == (date.min, date.max)
     assert windows[-1].query(None).end_date == date.max

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from argos_sync.api.errors import IpNotAllowed
 from argos_sync.emulator import Behaviour, Emulator, generate
-from argos_sync.load.commands import backfill
+from argos_sync.load.commands import backfill, refresh, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.views import keep_views
 from argos_sync.warehouse.overview import overview
-from support import NOW, context_for, duckdb_warehouse
+from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 
 
 def test_an_overview_counts_what_is_there(tmp_path: Path) -> None:
@@ -50,3 +54,53 @@ def test_an_empty_warehouse_has_an_overview_too(tmp_path: Path) -> None:
         assert view.state == {}
     assert set(seen.rows.values()) == {0}
     assert (seen.runs, seen.last_success, seen.issues) == ([], None, [])
+    assert seen.max_age_days is None
+
+
+def test_only_runs_that_bring_new_data_are_a_success(tmp_path: Path) -> None:
+    """A refresh that went well, and a sync that did not, say nothing about the nightly sync."""
+    warehouse, day = duckdb_warehouse(tmp_path), timedelta(days=1)
+    with Emulator(generate(5, seed=2, end=date(2025, 1, 31))) as api:
+        context = context_for(api.base_url, warehouse.target)
+        ids = api.store.ids()
+        refresh(at(context, NOW - 2 * day), submission_ids=ids[:1])
+        assert last_success(warehouse) is None
+        sync(context)
+        assert last_success(warehouse) == NOW
+        refresh(at(context, NOW + day), submission_ids=ids[:1])
+        api.behaviour = Behaviour(ip_allowed=False)
+        with pytest.raises(IpNotAllowed):
+            sync(at(context, NOW + 2 * day))
+        assert last_success(warehouse) == NOW
+        api.behaviour = Behaviour()
+        backfill(at(context, NOW + 3 * day), date(2025, 1, 1), date(2025, 1, 2))
+    assert last_success(warehouse) == NOW + 3 * day
+    assert warehouse.count("sync_runs") == 5
+
+
+def test_the_age_of_the_oldest_row(any_warehouse: Warehouse) -> None:
+    """It comes from the table before there is a view, and from the view then."""
+    with Emulator(generate(3, seed=2, end=date(2025, 1, 31))) as api:
+        sync(context_for(api.base_url, any_warehouse.target))
+    with open_warehouse(any_warehouse.target) as opened:
+        client = opened.client
+        view = client.make_qualified_table_name("staleness")
+        table = client.make_qualified_table_name("submissions")
+        client.execute_sql(f"DROP VIEW IF EXISTS {view}")
+        old = datetime.now(UTC) - timedelta(days=12, hours=12)
+        client.execute_sql(f"UPDATE {table} SET _synced_at = %s", old)
+        assert overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
+        keep_views(client, None)
+        assert overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
+        client.execute_sql(f"DROP VIEW {view}")
+        client.execute_sql(f"CREATE VIEW {view} AS SELECT 99 AS max_age_days")
+        assert overview(client).max_age_days == 99
+        keep_views(client, None)
+        client.execute_sql(f"DELETE FROM {table}")
+        assert overview(client).max_age_days is None
+
+
+def last_success(warehouse: Warehouse) -> datetime | None:
+    """When the last success began."""
+    with look_into(warehouse.target) as view:
+        return overview(view.client).last_success

@@ -141,8 +141,14 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         # orjson refuses lone surrogates, which JSON allows and a person's name may hold.
         with suppress(ValueError, RecursionError):
-            document = json.loads(body, parse_constant=_refuse_constant)
+            document = json.loads(body, parse_constant=_refuse_constant, parse_int=_whole_number)
     return document if isinstance(document, dict) else None
+
+
+def _whole_number(text: str) -> int | float:
+    """Read a number as orjson does, so that no row depends on its neighbours on the page."""
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else float(text)
 
 
 def _refuse_constant(_: str) -> NoReturn:

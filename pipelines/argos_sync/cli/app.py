@@ -23,6 +23,7 @@ for function in (
     loading.sync,
     loading.backfill,
     loading.refresh,
+    loading.reconcile,
     looking.status,
     looking.doctor,
     emulator,

@@ -59,13 +59,18 @@ class Common:
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Give what a loading command needs, and show progress for as long as the block runs."""
-        from argos_sync.cli.progress import watch
-        from argos_sync.config import load_settings
-        from argos_sync.load.commands import Context
+        from argos_sync.load.child import Child
 
-        settings = load_settings(overrides)
-        with watch() as progress:
-            yield Context(settings, self.target, progress)
+        with Child() as child:  # first, so that its imports run beside ours
+            from argos_sync.cli.progress import watch
+            from argos_sync.config import load_settings
+            from argos_sync.load.commands import Context
+            from argos_sync.load.remote import child_feed
+
+            settings = load_settings(overrides)
+            with watch() as progress:
+                feed = functools.partial(child_feed, child)
+                yield Context(settings, self.target, progress, feed=feed)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:
         """Print the result: the summary as JSON, or the text for a person."""

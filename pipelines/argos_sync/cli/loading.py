@@ -1,9 +1,10 @@
-"""The commands that load: sync, backfill, refresh."""
+"""The commands that load: sync, backfill, refresh, reconcile."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sync(common: Common) -> None:
-    """Load what is new since the last sync, and the look-back window again."""
+    """Load what is new, and again what may have changed: young, open, and a share of all others."""
     from argos_sync.load import commands
 
     with common.context() as context:
@@ -29,13 +30,16 @@ def backfill(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Windows read at once; max_concurrency if left out.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read again what was read to its end before.")
+    ] = False,
 ) -> None:
     """Load exactly the submissions created between two days; goes on where it was interrupted."""
     first_day, last_day = _day("--from", first), _day("--to", last)
     from argos_sync.load import commands
 
     with common.context() as context:
-        report = commands.backfill(context, first_day, last_day, workers)
+        report = commands.backfill(context, first_day, last_day, workers, force=force)
     _show(common, report)
 
 
@@ -57,6 +61,45 @@ def refresh(
     _show(common, report)
 
 
+def reconcile(
+    common: Common,
+    *,
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day, UTC.")],
+    last: Annotated[str, typer.Option("--to", metavar="DATE", help="Last day, UTC, included.")],
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Compare contents too, and repair them.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell; exit 6 when something differs.")
+    ] = False,
+    max_deleted: Annotated[
+        str, typer.Option(metavar="SHARE", help="Mark no more than this share as deleted.")
+    ] = "5%",
+) -> None:
+    """Compare with the source day by day, fetch what is missing, mark what is gone."""
+    first_day, last_day, share = _day("--from", first), _day("--to", last), _share(max_deleted)
+    from argos_sync.warehouse.reconcile import reconcile as compare
+
+    with common.context() as context:
+        result = compare(
+            context, first_day, last_day, deep=deep, dry_run=dry_run, max_deleted=share
+        )
+    days = [
+        {
+            "day": day.day,
+            "source": day.source,
+            "warehouse": day.warehouse,
+            "missing": len(day.missing),
+            "gone": len(day.gone),
+            "changed": len(day.changed),
+        }
+        for day in result.days
+    ]
+    _show(common, result.report, {"days": days}, _table(days))
+    if result.report.exit_status:
+        raise typer.Exit(result.report.exit_status)
+
+
 def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -64,13 +107,35 @@ def _day(option: str, text: str) -> date:
         raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
 
 
-def _show(common: Common, report: RunReport) -> None:
+def _share(text: str) -> float:
+    number, percent, rest = text.strip().partition("%")
+    try:
+        share = float(number) / (100 if percent else 1)
+    except ValueError:
+        share = -1.0
+    if rest or not 0 <= share <= 1:
+        raise typer.BadParameter("--max-deleted takes a share such as 5% or 0.05")
+    return share
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as lines under their column names; nothing for no rows."""
+    lines = (
+        [list(rows[0]), *([str(value) for value in row.values()] for row in rows)] if rows else []
+    )
+    return "".join(" ".join(f"{value:>10}" for value in line) + "\n" for line in lines)
+
+
+def _show(
+    common: Common, report: RunReport, more: Mapping[str, Any] | None = None, before: str = ""
+) -> None:
     seconds = (report.ended_at - report.started_at).total_seconds() if report.ended_at else 0.0
+    note = f"\nnote: {report.note}" if report.note else ""
     common.show(
-        report.row() | {"seconds": round(seconds, 3)},
-        f"{report.command}: {report.submissions_fetched:,} submissions"
+        report.row() | {"seconds": round(seconds, 3), "note": report.note} | dict(more or {}),
+        f"{before}{report.command}: {report.submissions_fetched:,} submissions"
         f" ({report.submissions_new:,} new, {report.submissions_changed:,} changed,"
-        f" {report.submissions_unchanged:,} unchanged), {report.windows} windows,"
-        f" {report.pages} pages, {report.requests} requests ({report.retries} retries),"
-        f" {report.issues:,} issues, {seconds:.1f} s",
+        f" {report.submissions_unchanged:,} unchanged, {report.submissions_deleted:,} deleted),"
+        f" {report.windows} windows, {report.pages} pages, {report.requests} requests"
+        f" ({report.retries} retries), {report.issues:,} issues, {seconds:.1f} s{note}",
     )

@@ -21,33 +21,46 @@ def status(
     common: Common,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Exit 7 when the last good run is older, such as 26h."),
+        typer.Option(
+            metavar="AGE",
+            help="Exit 7 when the last good sync or backfill is older, such as 26h.",
+        ),
     ] = None,
 ) -> None:
-    """Tell the last runs, the high-water mark, row counts and open issues."""
+    """Tell the last runs, the high-water mark, how old rows are, row counts and open issues."""
     limit = _age(max_age) if max_age is not None else None
+    from argos_sync.config import sweep_days
     from argos_sync.load.pipeline import look_into
     from argos_sync.load.state import high_water_mark
     from argos_sync.warehouse.overview import overview
 
+    bound = sweep_days() or None  # 0 turns the sweep off: rows may grow as old as they like
     with look_into(common.target) as warehouse:
         seen = overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
     age = datetime.now(UTC) - seen.last_success if seen.last_success else None
     stale = limit is not None and (age is None or age > limit)
+    staleness = {
+        "max_age_days": seen.max_age_days,
+        "bound_days": bound,
+        "kept": (seen.max_age_days or 0) <= bound if bound else None,
+    }
     summary = {
         "last_success": seen.last_success,
         "age_seconds": round(age.total_seconds()) if age else None,
         "stale": stale,
         "high_water_mark": mark,
+        "staleness": staleness,
         "rows": seen.rows,
         "runs": seen.runs,
         "issues": seen.issues,
     }
-    common.show(summary, _text(seen, mark, age))
+    common.show(summary, _text(seen, mark, age, bound))
     if stale:
         since = f"{_short(age)} ago" if age else "never"
-        said = f"argos-sync: stale: the last good run was {since}, --max-age is {max_age}"
+        said = (
+            f"argos-sync: stale: the last good sync or backfill was {since}, --max-age is {max_age}"
+        )
         typer.echo(said, err=True)
         raise typer.Exit(_STALE)
 
@@ -78,12 +91,23 @@ def _short(age: timedelta) -> str:
     return f"{age.total_seconds() / 3600:.1f} h"
 
 
-def _text(seen: Overview, mark: datetime | None, age: timedelta | None) -> str:
+def _staleness(max_age_days: float | None, bound: int | None) -> str:
+    if max_age_days is None:
+        return "oldest row fetched: none yet"
+    if bound is None:
+        promise = "no bound: sweep_days is 0"
+    else:
+        promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
+    return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
+
+
+def _text(seen: Overview, mark: datetime | None, age: timedelta | None, bound: int | None) -> str:
     lines = [
-        f"last good run: {seen.last_success:%Y-%m-%d %H:%M:%S} UTC, {_short(age)} ago"
+        f"last good sync or backfill: {seen.last_success:%Y-%m-%d %H:%M:%S} UTC, {_short(age)} ago"
         if seen.last_success and age
-        else "last good run: never",
+        else "last good sync or backfill: never",
         f"high-water mark: {mark or 'none yet'}",
+        _staleness(seen.max_age_days, bound),
         "runs:",
     ]
     for run in seen.runs:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from argos_sync.load.known import Known
 from argos_sync.shape.contract import QUARANTINE, SUBMISSIONS
 
 
@@ -18,13 +20,13 @@ class Changes:
     Attributes:
         tables: The rows to load: those of new and changed submissions.
         new: Submissions the warehouse does not have.
-        changed: Submissions that differ from what it has.
+        changed: Ids of submissions that differ from what it has, or were marked as deleted.
         unchanged: Ids of submissions that came back as they were.
     """
 
     tables: dict[str, pa.Table]
     new: int
-    changed: int
+    changed: list[str]
     unchanged: list[str]
 
 
@@ -38,23 +40,35 @@ def quarantine_ids(tables: Mapping[str, pa.Table]) -> list[str]:
     return _column(tables, QUARANTINE, "quarantine_id")
 
 
+def oldest_fetch(tables: Mapping[str, pa.Table]) -> datetime | None:
+    """Return when the first of a chunk's submissions was fetched; None when it has none."""
+    if SUBMISSIONS not in tables:
+        return None
+    moment: datetime = pc.min(tables[SUBMISSIONS]["_synced_at"]).as_py()
+    return moment
+
+
 def compare(
-    tables: Mapping[str, pa.Table], known: Mapping[str, str], quarantined: set[str]
+    tables: Mapping[str, pa.Table], known: Mapping[str, Known], quarantined: set[str]
 ) -> Changes:
     """Leave out what the warehouse already has.
 
     Args:
         tables: A chunk's rows by contract table.
-        known: Content hashes by submission id, of what the warehouse has.
+        known: What the warehouse has, by submission id.
         quarantined: Keys of the objects its quarantine already keeps.
     """
     ids = submission_ids(tables)
     hashes = _column(tables, SUBMISSIONS, "_content_hash")
-    unchanged = [key for key, hashed in zip(ids, hashes, strict=True) if known.get(key) == hashed]
-    new = sum(key not in known for key in ids)
+    old = [
+        (key, known[key], hashed) for key, hashed in zip(ids, hashes, strict=True) if key in known
+    ]
+    same = {key for key, had, hashed in old if had.content_hash == hashed and not had.deleted}
+    unchanged = [key for key, _, _ in old if key in same]
+    changed = [key for key, _, _ in old if key not in same]
     kept = {name: _without(rows, name, unchanged, quarantined) for name, rows in tables.items()}
     kept = {name: rows for name, rows in kept.items() if rows.num_rows}
-    return Changes(kept, new, len(ids) - new - len(unchanged), unchanged)
+    return Changes(kept, len(ids) - len(changed) - len(unchanged), changed, unchanged)
 
 
 def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:

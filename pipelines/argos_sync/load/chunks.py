@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.load.fetching import Cursor, TaskPage
+from argos_sync.load.fetching import TaskPage
+from argos_sync.load.plan import Plan, Progress
 from argos_sync.load.source import filled_tables
+from argos_sync.load.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import ISSUES, QUARANTINE, load_contract
 from argos_sync.shape.identity import Unusable, content_hash, identify
@@ -21,31 +24,11 @@ CHUNK_SUBMISSIONS = 25_000
 """A load package costs about half a second whatever is in it, so a chunk has to carry seconds of
 work; and its rows are what memory holds: about 3 MB a thousand."""
 
+_ENOUGH_SUBMISSIONS = 8_000
+"""What is better loaded now than later when nothing else is to be loaded."""
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a task has come once the chunk is loaded.
-
-    Attributes:
-        cursor: Where to go on.
-        done: Whether there is nothing left to read.
-        rows: Submissions the chunk has of the task.
-        newest: Latest `created_at` among them, UTC.
-    """
-
-    cursor: Cursor | None = None
-    done: bool = False
-    rows: int = 0
-    newest: datetime | None = None
-
-    def then(self, now: Progress) -> Progress:
-        """Return how far the task has come after some more of it; a missing cursor keeps this."""
-        return Progress(
-            cursor=self.cursor if now.cursor is None else now.cursor,
-            done=now.done,
-            rows=self.rows + now.rows,
-            newest=max(filter(None, (self.newest, now.newest)), default=None),
-        )
+_ENOUGH_SECONDS = 10.0
+"""The same, of an API so slow that there is less: what is loaded need not be fetched again."""
 
 
 @dataclass(slots=True)
@@ -54,16 +37,18 @@ class Chunk:
 
     Attributes:
         tables: Rows by contract table; tables without rows are left out.
-        progress: By task name.
         submissions: Submissions in it.
         issues: Values that did not fit, and objects in quarantine.
+        plan: As it stands once the chunk is loaded; None when there is none.
+        steps: Windows that came on with it.
         last: Whether nothing comes after it.
     """
 
     tables: dict[str, pa.Table]
-    progress: dict[str, Progress]
     submissions: int
     issues: int
+    plan: Plan | None = None
+    steps: tuple[Step, ...] = ()
     last: bool = False
 
 
@@ -76,29 +61,33 @@ class ChunkBuilder:
 
     Attributes:
         run_id: Written to issues and quarantine.
-        wanted: Whether a submission created at that moment is asked for; servers are asked for a
-            day more on either side.
+        work: Told how far its tasks have come.
         sections: `request_type`s that were fetched; tables of others are left alone. Empty: all.
         whole: Whether all chunks are committed together. A submission is then taken once, in the
             version that came first.
         size: Submissions that make a chunk full.
+        wanted: Whether somebody waits for a chunk, who then gets a smaller one.
+        seconds: Monotonic.
     """
 
     run_id: str
-    wanted: Callable[[datetime], bool]
+    work: Work
     sections: Sequence[str] = ()
     whole: bool = False
     size: int = CHUNK_SUBMISSIONS
+    wanted: Callable[[], bool] = lambda: False
+    seconds: Callable[[], float] = time.monotonic
+    _begun: float = 0.0
     _hashes: dict[str, str] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _issues: list[Issue] = field(default_factory=list)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _progress: dict[str, Progress] = field(default_factory=dict)
+    _pages: int = 0
     _submissions: int = 0
     _issue_count: int = 0
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
-        """Take in a page; return the chunks that are full now, mostly none."""
+        """Take in a page; return the chunks that are ready now, mostly none."""
         full: list[Chunk] = []
         fresh: dict[str, tuple[dict[str, Any], str]] = {}
         newest: datetime | None = None
@@ -107,7 +96,7 @@ class ChunkBuilder:
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
                 continue
-            if not self.wanted(identity.created_at):
+            if identity.created_at not in page.task.wanted:
                 continue
             # The hash of some sections must never pass for that of the whole.
             hashed = content_hash([*self.sections, item] if self.sections else item)
@@ -122,21 +111,34 @@ class ChunkBuilder:
             fresh[identity.submission_id] = (item, hashed)
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(fresh, received_at)
-        self._note(page, len(fresh), newest)
-        return full + (self.take() if self._submissions >= self.size else [])
+        self.work.note(page, Progress(page.cursor, page.done, len(fresh), newest))
+        if not self._pages:
+            self._begun = self.seconds()
+        self._pages += 1
+        return full + (self.take() if self._is_ready() else [])
 
     def take(self) -> list[Chunk]:
         """Return what has been collected as a chunk, and begin the next; nothing for nothing."""
-        if not (self._progress or self._batches or self._quarantined):
+        if not (self._pages or self._batches or self._quarantined):
             return []
         tables = {name: pa.concat_tables(batches) for name, batches in self._batches.items()}
         tables |= self._own_tables()
-        chunk = Chunk(tables, self._progress, self._submissions, len(self._issues))
-        self._batches, self._progress, self._submissions = {}, {}, 0
+        steps = self.work.take()
+        chunk = Chunk(tables, self._submissions, len(self._issues), self.work.plan, steps)
+        self._batches, self._pages, self._submissions = {}, 0, 0
         self._issues, self._quarantined = [], {}
         if not self.whole:
             self._hashes = {}
         return [chunk]
+
+    def _is_ready(self) -> bool:
+        plan = self.work.plan
+        if plan is not None and plan.finished and not self.work.further:
+            return False  # what is left is the last chunk, which also brings how the run ended
+        if self._submissions >= self.size:
+            return True
+        enough = self._submissions >= _ENOUGH_SUBMISSIONS
+        return self.wanted() and (enough or self.seconds() - self._begun >= _ENOUGH_SECONDS)
 
     def _shape(self, fresh: dict[str, tuple[dict[str, Any], str]], received_at: datetime) -> None:
         items = [item for item, _ in fresh.values()]
@@ -147,11 +149,6 @@ class ChunkBuilder:
                 self._batches.setdefault(name, []).append(rows)
         self._issues += [issue for issue in shaped.issues if issue.table_name in filled]
         self._submissions += len(items)
-
-    def _note(self, page: TaskPage, rows: int, newest: datetime | None) -> None:
-        before = self._progress.get(page.task.name, Progress())
-        now = Progress(page.cursor, page.done, rows, newest)
-        self._progress[page.task.name] = before.then(now)
 
     def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
         key = content_hash(item)

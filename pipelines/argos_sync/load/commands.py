@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -15,14 +15,28 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import Settings
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from argos_sync.load.clients import make_client
+from argos_sync.load.failures import destination_failures
 from argos_sync.load.fetching import Task
+from argos_sync.load.gone import find_gone, mark_gone
+from argos_sync.load.held import Day, held_days, touch_deleted
 from argos_sync.load.pipeline import Target, open_warehouse
+from argos_sync.load.plan import Plan
 from argos_sync.load.probe import probe_end_date
-from argos_sync.load.reading import Clock, Reading
+from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
+from argos_sync.load.refetch import day_tasks, query_tasks
 from argos_sync.load.report import Progress, RunReport, Silent
 from argos_sync.load.runs import Run
-from argos_sync.load.state import SYNC, Plan, end_date, high_water_mark, stored_plan
-from argos_sync.load.windows import EndDate, Range, nightly_range, plan_windows
+from argos_sync.load.state import (
+    SYNC,
+    end_date,
+    high_water_mark,
+    settled_before,
+    stored_plan,
+    synced_from,
+)
+from argos_sync.load.tiers import Upkeep, pace_of, upkeep
+from argos_sync.load.windows import EndDate, Pace, Range, nightly_range, shifted
+from argos_sync.load.work import Work
 
 
 def now() -> datetime:
@@ -41,6 +55,7 @@ class Context:
         clock: The time.
         client: Makes a client of settings and, optionally, a page size.
         chunk_size: Submissions that are committed together.
+        feed: Where a run has its chunks from.
     """
 
     settings: Settings
@@ -49,59 +64,62 @@ class Context:
     clock: Clock = now
     client: Callable[..., ArgosClient] = make_client
     chunk_size: int = CHUNK_SUBMISSIONS
+    feed: Feed = thread_feed
 
 
 def sync(context: Context) -> RunReport:
-    """Load what is new since the high-water mark, and the look-back window again.
+    """Bring the warehouse up to date, in four tiers.
 
-    A sync that was interrupted is finished first.
+    New submissions since the high-water mark, the look-back window again, older submissions that
+    are still open, and tonight's share of the sweep over all others. What the source no longer
+    has of them is marked as deleted. A sync that was interrupted is finished first.
 
     Raises:
         ArgosError: See `api.errors`, `load.failures`.
     """
     settings = context.settings
-    with _run(context, SYNC) as run:
-        state = run.warehouse.state
-        unfinished = stored_plan(state, SYNC, settings.sections)
+    with running(context, SYNC) as run:
+        unfinished = stored_plan(run.warehouse.state, SYNC, settings.sections)
         # An unfinished first sync that is to begin elsewhere now begins anew.
-        first = high_water_mark(state) is None
+        first = high_water_mark(run.warehouse.state) is None
         if unfinished and not (first and unfinished.wanted.first != settings.first_day):
-            _work_through(context, run, unfinished, final=False)
-            state = run.warehouse.state
-        today = context.clock().astimezone(UTC).date()
-        wanted = nightly_range(
-            today, high_water_mark(state), settings.lookback_days, settings.first_day
-        )
-        _work_through(context, run, _new_plan(context, run, SYNC, wanted))
+            work_through(context, run, unfinished, final=False)
+        _tonight(context, run)
     return run.report
 
 
-def backfill(context: Context, first: date, last: date, workers: int | None = None) -> RunReport:
+def backfill(
+    context: Context, first: date, last: date, workers: int | None = None, *, force: bool = False
+) -> RunReport:
     """Load exactly the submissions created from one day (UTC) to another, both included.
 
-    A backfill of the same range that was interrupted is gone on with. The nightly high-water mark
-    stays as it is.
+    A backfill of the same range that was interrupted is gone on with, and one that was finished
+    fetches only the days that were not over then. The nightly high-water mark stays as it is.
 
     Args:
         context: Settings and target.
         first: First day, UTC.
         last: Last day, UTC.
         workers: Windows read at once; None is `max_concurrency`.
+        force: Read everything again, whatever was read before.
 
     Raises:
         ConfigurationError: The range ends before it begins.
         ArgosError: See `api.errors`, `load.failures`.
     """
-    if last < first:
-        raise ConfigurationError(
-            f"the range ends on {last}, before it begins on {first}", "swap --from and --to"
-        )
-    name = f"backfill {first} {last}"
-    with _run(context, "backfill") as run:
-        unfinished = stored_plan(run.warehouse.state, name, context.settings.sections)
-        new = _new_plan(context, run, name, Range(first, last))
-        plan = unfinished.reopened() if unfinished else new
-        _work_through(context, run, plan, workers)
+    check_range(first, last)
+    name, sections = f"backfill {first} {last}", context.settings.sections
+    with running(context, "backfill") as run:
+        state = {} if force else run.warehouse.state
+        settled = settled_before(state, name, sections)
+        if settled is not None and settled > last:
+            run.report.note = f"{first} to {last} was finished before; --force reads it again"
+            return run.report
+        unfinished = stored_plan(state, name, sections)
+        wanted = Range(max(first, settled) if settled else first, last)
+        plan = unfinished.reopened() if unfinished else _new_plan(context, run, name, wanted)
+        pace = pace_of(_held_days(run), plan.wanted.first)
+        work_through(context, run, plan, workers, pace=pace)
     return run.report
 
 
@@ -123,92 +141,194 @@ def refresh(
     queries += [Query(email=email)] if email is not None else []
     if not queries:
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
-    tasks = [
-        Task(str(position), f"{position} of {len(queries)}", partial(_of_section, query))
-        for position, query in enumerate(queries, start=1)
-    ]
-    with _run(context, "refresh") as run:
-        run.read(_reading(context, tasks, lambda _: True))
+    with running(context, "refresh") as run:
+        fetch(context, run, query_tasks("refresh", queries), final=True)
     return run.report
 
 
 @contextmanager
-def _run(context: Context, command: str) -> Iterator[Run]:
-    """Open the warehouse for a run, and record how the run ends."""
+def running(context: Context, command: str) -> Iterator[Run]:
+    """Open the warehouse for a run, and record how the run ends.
+
+    Raises:
+        ArgosError: What the block raises, or what keeps the warehouse from being opened.
+    """
     started_at = context.clock()
     context.client(context.settings)  # what cannot work is said before anything is opened
-    with open_warehouse(context.target, context.settings.sections) as warehouse:
+    with open_warehouse(context.target, context.settings.sections, command) as warehouse:
         run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         report = RunReport(run_id, command, started_at)
-        run = Run(warehouse, report, context.progress, context.clock)
+        run = Run(warehouse, report, context.progress, context.clock, feed=context.feed)
+        views = warehouse.state.get("views")
+        if views is None:
+            run.learned["views"] = ""
         try:
             yield run
         except ArgosError as error:
             run.finish(error)
             raise
         run.finish()
+        with destination_failures():
+            run.keep_views(views)
 
 
-def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
-    windows = plan_windows(wanted, context.clock().astimezone(UTC).date())
-    return Plan.new(
-        name,
-        run.report.run_id,
-        begun=run.report.started_at,
-        wanted=wanted,
-        sections=context.settings.sections,
-        windows=windows,
-    )
+def check_range(first: date, last: date) -> None:
+    """Refuse a range that ends before it begins.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if last < first:
+        raise ConfigurationError(
+            f"the range ends on {last}, before it begins on {first}", "swap --from and --to"
+        )
 
 
-def _work_through(
-    context: Context, run: Run, plan: Plan, workers: int | None = None, *, final: bool = True
-) -> None:
-    known = _end_date(context, run, plan)
-    tasks = [
-        Task(name, window.label, partial(window.query, known), progress.cursor)
-        for name, (window, progress) in plan.left.items()
-    ]
-    run.read(_reading(context, tasks, plan.wanted.__contains__, workers), plan, final=final)
-
-
-def _reading(
+def work_through(
     context: Context,
-    tasks: Sequence[Task],
-    wanted: Callable[[datetime], bool],
+    run: Run,
+    plan: Plan,
     workers: int | None = None,
-) -> Reading:
-    settings = context.settings
-    return Reading(
-        tasks,
-        settings.sections,
-        wanted,
-        workers or settings.max_concurrency,
-        partial(context.client, settings),
-        context.clock,
-        context.chunk_size,
+    *,
+    pace: Pace | None = None,
+    final: bool = True,
+) -> None:
+    """Read and load what a plan has left."""
+    work = _work(context, plan, pace, workers)
+    work.end_date = known_end_date(context, run, probe=not work.is_one_window)
+    run.read(_reading(context, run, work), final=final)
+
+
+def fetch(context: Context, run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
+    """Read and load tasks that need no place to go on from."""
+    if tasks:
+        work = Work(further=tasks, workers=context.settings.max_concurrency)
+        run.read(_reading(context, run, work), final=final)
+
+
+def read_days(
+    context: Context,
+    run: Run,
+    name: str,
+    pace: Pace,
+    ranges: Sequence[Range],
+    *,
+    end_date: EndDate | None,
+) -> list[Task]:
+    """Return tasks that read ranges of days whole, named after the run."""
+    return day_tasks(
+        f"{run.report.run_id}/{name}",
+        ranges,
+        pace,
+        run.report.started_at.astimezone(UTC).date(),
+        end_date=end_date,
+        workers=context.settings.max_concurrency,
+        page_size=context.settings.page_size,
     )
 
 
-def _end_date(context: Context, run: Run, plan: Plan) -> EndDate | None:
-    """Return how the server reads `end_date`, found out once and remembered."""
+def known_end_date(context: Context, run: Run, *, probe: bool) -> EndDate | None:
+    """Return how the server reads `end_date`, found out once and remembered.
+
+    Args:
+        context: Settings and target.
+        run: Remembers it.
+        probe: Whether it is worth two requests to find out.
+    """
     known = end_date(run.warehouse.state | run.learned)
-    # A single window asks for a day more at its end, which costs less than a probe.
-    if known is not None or len(plan.left) <= 1:
+    if known is not None or not probe:
         return known
 
-    async def probe() -> EndDate | None:
+    async def ask() -> EndDate | None:
         async with context.client(context.settings, page_size=1) as client:
             section = "others" if context.settings.sections else None
             found = await probe_end_date(client, section)
             run.report.requests += client.stats.requests
             return found
 
-    found = asyncio.run(probe())
+    found = asyncio.run(ask())
     if found is not None:
         run.learned["end_date"] = found
     return found
 
 
-def _of_section(query: Query, section: str | None) -> Query:
-    return replace(query, request_type=section)
+def _tonight(context: Context, run: Run) -> None:
+    """Read the four tiers, and mark what is gone."""
+    settings, state = context.settings, run.warehouse.state
+    mark, now = high_water_mark(state), run.report.started_at
+    wanted = nightly_range(
+        now.astimezone(UTC).date(), mark, settings.lookback_days, settings.first_day
+    )
+    days = _held_days(run)
+    plan = _new_plan(context, run, SYNC, wanted)
+    work = _work(context, plan, pace_of(days, wanted.first))
+    work.end_date = known_end_date(context, run, probe=not work.is_one_window)
+    older = Upkeep()
+    if wanted.first is not None:
+        with destination_failures():
+            older = upkeep(
+                run.warehouse.client,
+                days,
+                wanted.first,
+                Range(synced_from(state), shifted(wanted.first, -1)) if mark else None,
+                sections=settings.sections,
+                now=now,
+                sweep_days=settings.sweep_days,
+                page_size=settings.page_size,
+                day_tasks=partial(
+                    read_days, context, run, "again", pace_of(days, None), end_date=work.end_date
+                ),
+            )
+    work.further = older.tasks
+    run.read(_reading(context, run, work))
+    if mark is not None:
+        _mark_gone(context, run, [wanted, *older.ranges], older.submission_ids)
+
+
+def _mark_gone(
+    context: Context, run: Run, ranges: Sequence[Range], submission_ids: Sequence[str]
+) -> None:
+    client, since = run.warehouse.client, run.report.started_at
+    with destination_failures():
+        gone = find_gone(client, ranges, submission_ids, since)
+        if gone.too_many:
+            run.note_too_many_gone(gone)
+        elif gone.count:
+            look_again = partial(fetch, context, run)
+            at = context.clock()
+            ids = gone.submission_ids
+            run.note_deleted(mark_gone(client, ids, since=since, at=at, look_again=look_again))
+        touch_deleted(client, ranges, since, context.clock())
+
+
+def _held_days(run: Run) -> list[Day]:
+    with destination_failures():
+        return held_days(run.warehouse.client)
+
+
+def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
+    begun, sections = run.report.started_at, context.settings.sections
+    return Plan.new(name, run.report.run_id, begun=begun, wanted=wanted, sections=sections)
+
+
+def _work(
+    context: Context, plan: Plan, pace: Pace | None = None, workers: int | None = None
+) -> Work:
+    settings = context.settings
+    return Work(
+        plan,
+        workers=workers or settings.max_concurrency,
+        page_size=settings.page_size,
+        pace=pace or Pace(),
+    )
+
+
+def _reading(context: Context, run: Run, work: Work) -> Reading:
+    return Reading(
+        run.report.run_id,
+        work,
+        context.settings.sections,
+        partial(context.client, context.settings),
+        context.clock,
+        context.chunk_size,
+    )

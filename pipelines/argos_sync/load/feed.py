@@ -13,43 +13,50 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from argos_sync.load.chunks import Chunk
-
-Put = Callable[[Chunk], Awaitable[None]]
 
 _END = object()
 
 
+class Outlet(Protocol):
+    """Where a producer puts its chunks."""
+
+    def wanted(self) -> bool:
+        """Whether somebody waits for a chunk."""
+        ...
+
+    async def put(self, chunk: Chunk, /) -> None:
+        """Hand a chunk over; returns once it is taken."""
+        ...
+
+
+Produce = Callable[[Outlet], Awaitable[None]]
+"""Puts chunks, and returns at the end."""
+
+
 @contextmanager
-def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]:
+def feed(produce: Produce) -> Iterator[Iterator[Chunk]]:
     """Run a producer of chunks in a thread and give them out in this one.
 
     Args:
-        produce: Called in the other thread's event loop; puts chunks, and returns at the end.
+        produce: Called in the other thread's event loop.
 
     Yields:
         The chunks. An error of the producer is raised after the chunks it had put before.
     """
-    chunks: queue.SimpleQueue[object] = queue.SimpleQueue()
-    taken = threading.Event()
+    handed = _Handed()
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
     began = threading.Event()
 
-    async def put(item: object) -> None:
-        taken.clear()
-        chunks.put(item)
-        # Short waits, so that a thread nobody takes from any more can be left.
-        while not await asyncio.to_thread(taken.wait, 0.2):
-            pass
-
     async def work() -> None:
         try:
-            await produce(put)
+            await produce(handed)
         except Exception as error:  # noqa: BLE001 carried to the other thread and raised there
-            await put(error)
+            await handed.put(error)
         else:
-            await put(_END)
+            await handed.put(_END)
 
     async def cancellable() -> None:
         task = asyncio.create_task(work())
@@ -63,8 +70,8 @@ def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]
     )
     thread.start()
     try:
-        with _few_collections():
-            yield _taken(chunks, taken)
+        with few_collections():
+            yield handed.taken()
     finally:
         began.wait()
         for loop, task in running:
@@ -73,12 +80,44 @@ def feed(produce: Callable[[Put], Awaitable[None]]) -> Iterator[Iterator[Chunk]]
         thread.join()
 
 
+class _Handed:
+    """One item at a time, from one thread to another."""
+
+    def __init__(self) -> None:
+        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._taken = threading.Event()
+        self._wanted = False
+
+    def wanted(self) -> bool:
+        return self._wanted
+
+    async def put(self, item: object) -> None:
+        self._taken.clear()
+        self._items.put(item)
+        # Short waits, so that a thread nobody takes from any more can be left.
+        while not await asyncio.to_thread(self._taken.wait, 0.2):
+            pass
+
+    def taken(self) -> Iterator[Chunk]:
+        while True:
+            self._wanted = True
+            item = self._items.get()
+            self._wanted = False
+            self._taken.set()
+            if isinstance(item, Exception):
+                raise item
+            if not isinstance(item, Chunk):
+                return
+            yield item
+            del item  # a chunk that is loaded must not stay in memory while the next is waited for
+
+
 @contextmanager
-def _few_collections() -> Iterator[None]:
+def few_collections() -> Iterator[None]:
     """Let Python look for reference cycles seldom.
 
     Decoded pages are many containers without cycles; looking through them at Python's own pace
-    takes two thirds of the time that decoding takes.
+    takes two thirds of the time that decoding takes. dlt makes many as well.
     """
     before = gc.get_threshold()
     gc.set_threshold(200_000, *before[1:])
@@ -86,15 +125,3 @@ def _few_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _taken(chunks: queue.SimpleQueue[object], taken: threading.Event) -> Iterator[Chunk]:
-    while True:
-        item = chunks.get()
-        taken.set()
-        if isinstance(item, Exception):
-            raise item
-        if not isinstance(item, Chunk):
-            return
-        yield item
-        del item  # a chunk that is loaded must not stay in memory while the next is waited for

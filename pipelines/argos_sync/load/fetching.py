@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter
-
-Cursor = dict[str, Any]
-"""Per section (or "" for all of them in one walk) the `nextpageKey` to go on from, as JSON. A
-section that is not in it has been read to its end."""
+from argos_sync.load.plan import Cursor
+from argos_sync.load.windows import Range, Window
 
 ALL = ""
+EVERYTHING = Range()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +25,16 @@ class Task:
         label: What progress calls it; never a person's value.
         query: Returns the API query for a section; for None the query for all sections.
         cursor: Where to go on; None starts at the beginning.
+        wanted: Submissions created in it are kept.
+        window: The days the query asks for, when it asks for days.
     """
 
     name: str
     label: str
     query: Callable[[str | None], Query]
     cursor: Cursor | None = None
+    wanted: Range = EVERYTHING
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class TaskPage:
 
 async def read_all(
     client: ArgosClient,
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     *,
     sections: Sequence[str],
     concurrency: int,
@@ -63,7 +66,7 @@ async def read_all(
 
     Args:
         client: Shared by all tasks, and with it the rate limit.
-        tasks: Begun in this order.
+        tasks: Begun in this order, each taken when there is a hand free for it.
         sections: `request_type`s to walk and join; empty reads all sections in one walk.
         concurrency: Tasks read at once.
         deliver: Takes each page; a slow taker slows the reading down.
@@ -80,7 +83,7 @@ async def read_all(
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, len(tasks))):
+            for _ in range(concurrency):
                 group.create_task(work())
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None

@@ -1,11 +1,11 @@
 """What dlt is told about each table: made from the contract, never written twice.
 
-All API tables form one chain: `submissions` is the root, every other one is nested in it by
-`submission_id`. dlt merges a chain as one SQL job in one transaction: it deletes the rows of every
-submission in the package from all tables of the chain, then inserts the new ones
-(`dlt/destinations/sql_jobs.py`, `gen_merge_sql`). A submission that came back with fewer children,
-or none, so loses the old ones in the commit that brings the new ones, and a reader never sees half
-of a chunk.
+All tables of a submission form one chain: `submissions` is the root, every other one, the status
+history too, is nested in it by `submission_id`. dlt merges a chain as one SQL job in one
+transaction: it deletes the rows of every submission in the package from all tables of the chain,
+then inserts the new ones (`dlt/destinations/sql_jobs.py`, `gen_merge_sql`). A submission that came
+back with fewer children, or none, so loses the old ones in the commit that brings the new ones,
+and a reader never sees half of a chunk.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MERGE: TMergeDispositionDict = {"disposition": "merge", "strategy": "delete-ins
 def table_hints(table: Table) -> Any:
     """Return the hints dlt needs to create and merge a contract table."""
     columns = {column.name: _column_hints(table, column) for column in table.columns}
-    if is_nested(table) and not has_own_key(table):
+    if table.belongs_to_submission and not has_own_key(table):
         columns[ROW_KEY] = {
             "name": ROW_KEY,
             "data_type": "text",
@@ -39,15 +39,10 @@ def table_hints(table: Table) -> Any:
         }
     return dlt.mark.make_hints(
         table_name=table.name,
-        parent_table_name=SUBMISSIONS if is_nested(table) else None,
+        parent_table_name=SUBMISSIONS if table.belongs_to_submission else None,
         columns=columns,
         write_disposition=_MERGE,
     )
-
-
-def is_nested(table: Table) -> bool:
-    """Whether the table's rows belong to a submission and go when it is replaced."""
-    return table.from_api and table.name != SUBMISSIONS
 
 
 def has_own_key(table: Table) -> bool:
@@ -57,7 +52,7 @@ def has_own_key(table: Table) -> bool:
 
 def with_row_key(table: Table, rows: pa.Table) -> pa.Table:
     """Return the rows with dlt's row key where the table needs one: the key's columns joined."""
-    if not is_nested(table) or has_own_key(table):
+    if not table.belongs_to_submission or has_own_key(table):
         return rows
     parts = [rows[name].cast(pa.string()) for name in table.key]
     joined = pc.binary_join_element_wise(*parts, "/")
@@ -71,11 +66,13 @@ def _column_hints(table: Table, column: Column) -> TColumnSchema:
         "nullable": column.nullable,
         "description": column.meaning,
     }
-    if column.name == "submission_id" and table.from_api:
-        if is_nested(table):
+    if column.name == "submission_id" and (
+        table.belongs_to_submission or table.name == SUBMISSIONS
+    ):
+        if table.belongs_to_submission:
             hints["root_key"] = hints["parent_key"] = True
         if has_own_key(table):
             hints["row_key"] = hints["unique"] = True
-    if column.name in table.key and not is_nested(table):
+    if column.name in table.key and not table.belongs_to_submission:
         hints["primary_key"] = True
     return hints

@@ -14,6 +14,7 @@ import pyarrow as pa
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
@@ -23,10 +24,12 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import DUCKDB, named_destination
 from argos_sync.load.failures import DestinationError, destination_failures
+from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
 
 PIPELINE = "argos_sync"
+_BASE = "built_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Warehouse:
         """
         try:
             with destination_failures():
+                _note_base(self.pipeline, self.client)
                 self.pipeline.run(tables_source(tables, update_state, self.sections))
         except ArgosError:
             # dlt would try the failed package again before everything else, and its local state
@@ -101,17 +105,20 @@ class View:
 
 
 @contextmanager
-def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[Warehouse]:
-    """Open the pipeline and bring it to where the warehouse stands.
+def open_warehouse(
+    target: Target, sections: Sequence[str] = (), command: str = "run"
+) -> Iterator[Warehouse]:
+    """Open the pipeline, alone, and bring it to where the warehouse stands.
 
-    The working directory is thrown away, with any package a killed run left there, and made again
-    from the state in the destination. State counts only once its package is complete, so what is
-    thrown away is fetched again; loaded, it could be of a warehouse that was replaced by a backup
-    since, and its cursors would speak of rows that are not there.
+    A package that a killed run left behind is loaded first if the warehouse still is what the
+    package was built on. Otherwise it may be another's since, put back from a backup, say, and the
+    package's cursors would speak of rows that are not there. It is thrown away then, and its rows
+    are fetched again, for state counts only once its package is complete.
 
     Args:
         target: Where the warehouse is.
         sections: `request_type`s that are fetched; empty means all of them.
+        command: Named to whom wants to open it meanwhile.
 
     Raises:
         ConfigurationError: The destination is not known, or its credentials are missing.
@@ -119,15 +126,19 @@ def open_warehouse(target: Target, sections: Sequence[str] = ()) -> Iterator[War
     """
     add_defaults()
     with destination_failures():
-        pipeline = _attach(target)
-        # Held to the end of the run: a DuckDB file is locked for as long as it is open.
-        held = pipeline.sql_client()
-        held.open_connection()
-        try:
-            _begin_from_destination(pipeline)
-            yield Warehouse(pipeline, held, sections)
-        finally:
-            held.close_connection()
+        working = _working_dir(target)
+        with only_run_here(working.with_suffix(".lock"), command):
+            pipeline = _attach(target, working)
+            # Held to the end of the run: a DuckDB file is locked for as long as it is open.
+            held = pipeline.sql_client()
+            held.open_connection()
+            try:
+                only_run_anywhere(held, target.dataset, command)
+                _finish_pending(pipeline, held)
+                _begin_from_destination(pipeline)
+                yield Warehouse(pipeline, held, sections)
+            finally:
+                held.close_connection()
 
 
 @contextmanager
@@ -140,7 +151,8 @@ def look_into(target: Target) -> Iterator[View]:
     """
     add_defaults()
     with destination_failures():
-        client = cast("SqlJobClientBase", _attach(target).destination_client())
+        pipeline = _attach(target, _working_dir(target))
+        client = cast("SqlJobClientBase", pipeline.destination_client())
         if isinstance(client, DuckDbClient):
             file = client.config.credentials.database
             if not Path(file).exists():
@@ -172,8 +184,48 @@ def _begin_from_destination(pipeline: dlt.Pipeline) -> None:
     pipeline.sync_destination()
 
 
-def _attach(target: Target) -> dlt.Pipeline:
-    """Return the pipeline in a working directory that belongs to this warehouse alone.
+def _note_base(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
+    """Note in the working directory which load of the warehouse the next package builds on."""
+    file = Path(pipeline.working_dir) / _BASE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(_last_load(client), encoding="utf-8")
+
+
+def _finish_pending(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
+    """Load what a killed run left behind, if the warehouse is what it was built on."""
+    file = Path(pipeline.working_dir) / _BASE
+    if not (pipeline.has_pending_data and file.exists()):
+        return
+    if file.read_text(encoding="utf-8") != _last_load(client):
+        return
+    with suppress(Exception):  # what cannot be loaded is fetched again
+        pipeline.normalize()
+        pipeline.load()
+
+
+def _last_load(client: SqlClientBase[Any]) -> str:
+    """Return the last completed load of the dataset; empty before the first."""
+    table = client.make_qualified_table_name("_dlt_loads")
+    load_id, status = map(client.escape_column_name, ("load_id", "status"))
+    query = f"SELECT MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
+    try:
+        rows = client.execute_sql(query)
+    except DatabaseUndefinedRelation:
+        return ""
+    return str(rows[0][0] or "") if rows else ""
+
+
+def _attach(target: Target, working: Path) -> dlt.Pipeline:
+    return dlt.pipeline(
+        PIPELINE,
+        destination=named_destination(target.destination, target.file),
+        dataset_name=target.dataset,
+        pipelines_dir=str(working),
+    )
+
+
+def _working_dir(target: Target) -> Path:
+    """Return the folder of the pipeline that belongs to this warehouse alone.
 
     A package that a killed run left behind must never be loaded into another warehouse, so the
     directory is named after the address of the destination (dlt's own text of it has no
@@ -183,25 +235,12 @@ def _attach(target: Target) -> dlt.Pipeline:
         raise ConfigurationError(
             "the dataset has no name", "give --dataset a name, or leave it out"
         )
-    destination = named_destination(target.destination, target.file)
-    probe = dlt.pipeline(
-        PIPELINE, destination=destination, dataset_name=target.dataset, pipelines_dir=_base(target)
-    )
-    client = probe.destination_client()
+    base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
+    client = _attach(target, base).destination_client()
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",
             "use a database or warehouse, such as duckdb or postgres",
         )
     address = f"{target.destination} {client.config} {target.dataset}"
-    name = blake2b(address.encode(), digest_size=8).hexdigest()
-    return dlt.pipeline(
-        PIPELINE,
-        destination=destination,
-        dataset_name=target.dataset,
-        pipelines_dir=str(Path(_base(target)) / name),
-    )
-
-
-def _base(target: Target) -> str:
-    return str(Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute())
+    return base / blake2b(address.encode(), digest_size=8).hexdigest()

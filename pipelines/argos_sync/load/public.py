@@ -12,14 +12,15 @@ import dlt
 from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
-from argos_sync.load.chunks import ChunkBuilder
 from argos_sync.load.clients import make_client
 from argos_sync.load.feed import feed
-from argos_sync.load.fetching import Task
+from argos_sync.load.plan import Plan
 from argos_sync.load.reading import Reading, producer
 from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.load.state import high_water_mark, raise_high_water_mark
-from argos_sync.load.windows import Range, nightly_range, plan_windows
+from argos_sync.load.windows import Range, nightly_range
+from argos_sync.load.work import Work
+from argos_sync.shape.contract import HISTORY
 
 
 def argos_source(
@@ -31,7 +32,8 @@ def argos_source(
 
     With a range it yields exactly the submissions created in it. Without one it yields what is new
     since the last run of the same pipeline and the look-back window again; the high-water mark is
-    kept in the pipeline's state. Every table merges: `submissions` by `submission_id`, all others
+    kept in the pipeline's state. Only the status history is left to the commands, which can look
+    into the warehouse. Every table merges: `submissions` by `submission_id`, all others
     as its children, so a submission that comes back replaces all its rows in one transaction.
     Everything is one load package; the commands of argos-sync load in chunks and can resume.
 
@@ -58,32 +60,21 @@ def argos_source(
 def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
     state = dlt.current.source_state(SOURCE)
     begun = _now()
-    today = begun.date()
     incremental = wanted == Range()
     if incremental:
         mark = high_water_mark(state)
-        wanted = nightly_range(today, mark, settings.lookback_days, settings.first_day)
-    tasks = [
-        # How the server reads end_date is not known here: a day more is asked for.
-        Task(window.label, window.label, partial(window.query, None))
-        for window in plan_windows(wanted, today)
-    ]
-    builder = ChunkBuilder(uuid.uuid4().hex, wanted.__contains__, settings.sections, whole=True)
-
-    reading = Reading(
-        tasks,
-        settings.sections,
-        wanted.__contains__,
-        settings.max_concurrency,
-        partial(make_client, settings),
-        _now,
-    )
+        wanted = nightly_range(begun.date(), mark, settings.lookback_days, settings.first_day)
+    run_id = uuid.uuid4().hex
+    plan = Plan.new(SOURCE, run_id, begun=begun, wanted=wanted, sections=settings.sections)
+    # How the server reads end_date is not known here: a day more is asked for.
+    work = Work(plan, workers=settings.max_concurrency, page_size=settings.page_size)
+    client = partial(make_client, settings)
+    reading = Reading(run_id, work, settings.sections, client, _now, whole=True)
     newest: datetime | None = None
-    with feed(producer(reading, builder)) as chunks:
+    with feed(producer(reading)) as chunks:
         for chunk in chunks:
-            yield from marked(chunk.tables, settings.sections)
-            moments = (progress.newest for progress in chunk.progress.values())
-            newest = max(filter(None, (newest, *moments)), default=None)
+            yield from marked(chunk.tables, settings.sections, leave=(HISTORY,))
+            newest = chunk.plan.newest if chunk.plan else None
     if incremental:
         raise_high_water_mark(state, newest, begun)
 

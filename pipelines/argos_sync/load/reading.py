@@ -1,19 +1,25 @@
-"""From tasks to chunks: what runs in the thread that fetches."""
+"""From tasks to chunks: what runs in the thread, or in the process, that fetches."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from argos_sync.api import ArgosClient, Stats
-from argos_sync.load.chunks import CHUNK_SUBMISSIONS, ChunkBuilder
-from argos_sync.load.feed import Put
-from argos_sync.load.fetching import Task, TaskPage, read_all
+from argos_sync.load.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
+from argos_sync.load.feed import Outlet, Produce, feed
+from argos_sync.load.fetching import TaskPage, read_all
+from argos_sync.load.work import Work
 
 Clock = Callable[[], datetime]
 """Returns the moment, UTC."""
+Fetched = Callable[[str, int], None]
+"""Told the task's label and the number of entries of each page."""
+Ended = Callable[[Stats], None]
+"""Told the client's numbers at the end, also at a bad one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,41 +27,65 @@ class Reading:
     """What to read from the API and how.
 
     Attributes:
-        tasks: What to read.
+        run_id: Written to issues and quarantine.
+        work: What to read.
         sections: `request_type`s to walk; empty for all in one request.
-        wanted: Whether a submission created at that moment is kept.
-        concurrency: Tasks read at once.
-        client: Makes a client; called in the thread that fetches.
+        client: Makes a client; called where the fetching is done.
         clock: Tells when a page was received.
         chunk_size: Submissions that make a chunk.
+        whole: Whether all chunks are committed together.
     """
 
-    tasks: Sequence[Task]
+    run_id: str
+    work: Work
     sections: Sequence[str]
-    wanted: Callable[[datetime], bool]
-    concurrency: int
     client: Callable[[], ArgosClient]
     clock: Clock
     chunk_size: int = CHUNK_SUBMISSIONS
+    whole: bool = False
+
+
+Feed = Callable[[Reading, Fetched, Ended], AbstractContextManager[Iterator[Chunk]]]
+"""Reads somewhere else and gives out the chunks here, for as long as its context lasts."""
+
+
+def thread_feed(
+    reading: Reading, fetched: Fetched, ended: Ended
+) -> AbstractContextManager[Iterator[Chunk]]:
+    """Read in a thread, which takes anything for a clock and a client.
+
+    Args:
+        reading: What to read.
+        fetched: Told of each page, in that thread.
+        ended: Told at the end, in that thread.
+    """
+    return feed(producer(reading, fetched=fetched, ended=ended))
 
 
 def producer(
     reading: Reading,
-    builder: ChunkBuilder,
     *,
-    fetched: Callable[[str, int], None] | None = None,
-    ended: Callable[[Stats], None] | None = None,
-) -> Callable[[Put], Awaitable[None]]:
-    """Return what `feed` runs: reads all tasks, and puts each chunk that becomes full.
+    fetched: Fetched | None = None,
+    ended: Ended | None = None,
+) -> Produce:
+    """Return what reads all tasks, and puts each chunk that becomes full or is waited for.
 
     Args:
         reading: What to read.
-        builder: Collects the pages.
         fetched: Told the task's label and the number of entries of each page.
         ended: Told the client's numbers at the end, also at a bad one.
     """
+    work = reading.work
 
-    async def produce(put: Put) -> None:
+    async def produce(outlet: Outlet) -> None:
+        builder = ChunkBuilder(
+            reading.run_id,
+            work,
+            reading.sections,
+            reading.whole,
+            reading.chunk_size,
+            wanted=outlet.wanted,
+        )
         # While a full chunk waits to be taken no other task adds to the next one. Chunks must be
         # taken in the order they were filled, for each brings the cursors that follow its rows.
         one_at_a_time = asyncio.Lock()
@@ -65,21 +95,21 @@ def producer(
                 fetched(page.task.label, len(page.items))
             async with one_at_a_time:
                 for chunk in builder.add(page, reading.clock()):
-                    await put(chunk)
+                    await outlet.put(chunk)
 
         async with reading.client() as client:
             try:
                 await read_all(
                     client,
-                    reading.tasks,
+                    work.tasks(),
                     sections=reading.sections,
-                    concurrency=reading.concurrency,
+                    concurrency=work.workers,
                     deliver=deliver,
                 )
             finally:
                 if ended:
                     ended(client.stats)
         for chunk in builder.take():
-            await put(replace(chunk, last=True))
+            await outlet.put(replace(chunk, last=True))
 
     return produce

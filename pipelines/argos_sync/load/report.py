@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class RunReport:
-    """One run; the attributes are the columns of `sync_runs`."""
+    """One run; the attributes are the columns of `sync_runs`, and a note for who started it."""
 
     run_id: str
     command: str
@@ -27,10 +27,11 @@ class RunReport:
     issues: int = 0
     exit_status: int | None = None
     error: str | None = None
+    note: str | None = None
 
     def row(self) -> dict[str, Any]:
         """Return the row of `sync_runs`."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "note"}
 
 
 class Progress(Protocol):

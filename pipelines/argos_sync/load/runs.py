@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
@@ -10,17 +10,27 @@ import pyarrow as pa
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
-from argos_sync.load.changes import compare, quarantine_ids, submission_ids
-from argos_sync.load.chunks import Chunk, ChunkBuilder
+from argos_sync.load.changes import (
+    Changes,
+    compare,
+    oldest_fetch,
+    quarantine_ids,
+    submission_ids,
+)
+from argos_sync.load.chunks import Chunk
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.feed import feed
-from argos_sync.load.known import known_hashes, known_quarantine, touch
+from argos_sync.load.gone import Gone
+from argos_sync.load.history import history_rows
+from argos_sync.load.known import known_history, known_quarantine, known_submissions, touch
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.load.reading import Clock, Reading, producer
+from argos_sync.load.plan import Plan
+from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
 from argos_sync.load.report import Progress, RunReport
-from argos_sync.load.state import Plan, State, store_plan
+from argos_sync.load.state import State, store_plan
+from argos_sync.load.views import keep_views
+from argos_sync.load.work import Step
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import RUNS, WINDOWS, load_contract
+from argos_sync.shape.contract import HISTORY, ISSUES, RUNS, SUBMISSIONS, WINDOWS, load_contract
 from argos_sync.shape.values import to_json
 
 
@@ -34,6 +44,8 @@ class Run:
         progress: Told about it.
         clock: Injected, so that tests own the time.
         learned: Facts about the server, committed with the next chunk.
+        exit_status: How the run ends when nothing fails.
+        feed: Where it has its chunks from.
     """
 
     warehouse: Warehouse
@@ -41,62 +53,101 @@ class Run:
     progress: Progress
     clock: Clock
     learned: State = field(default_factory=dict)
+    exit_status: int = 0
+    feed: Feed = thread_feed
+    _recorded: bool = False
 
-    def read(self, reading: Reading, plan: Plan | None = None, *, final: bool = True) -> None:
+    def read(self, reading: Reading, *, final: bool = True) -> None:
         """Read and load until all tasks are done, chunk by chunk.
 
         Args:
             reading: What to read.
-            plan: Whose progress is committed with each chunk; None when nothing is resumable.
             final: Whether the run ends with it. Its last chunk then also brings the record of how
                 the run ended, which saves a package of its own.
 
         Raises:
             ArgosError: What was committed before stays; the next run goes on from there.
         """
-        if not reading.tasks:
-            return
-
-        builder = ChunkBuilder(
-            self.report.run_id, reading.wanted, reading.sections, size=reading.chunk_size
-        )
-        fetched, ended = self.progress.fetched, self._count_requests
-        with feed(producer(reading, builder, fetched=fetched, ended=ended)) as chunks:
+        with self.feed(reading, self.progress.fetched, self.count_requests) as chunks:
             for chunk in chunks:
                 if final and chunk.last:
                     self._end(None)
-                plan = self._load(chunk, plan)
+                    self._recorded = True
+                self._load(chunk)
                 del chunk  # its rows must not stay in memory while the next is waited for
 
     def finish(self, error: ArgosError | None = None) -> None:
         """Record how the run ended, as far as the warehouse can still be written to."""
-        if error is None and self.report.exit_status == 0:
+        if error is None and self._recorded:
             return
         self._end(error)
         with suppress(ArgosError) if error else nullcontext():
             self.warehouse.load({RUNS: self._run_row()}, self._update_state(None))
 
+    def keep_views(self, remembered: str | None) -> None:
+        """Make the views for analysts where they are not as they are meant to be.
+
+        Args:
+            remembered: What an earlier run noted of them; None before the first run, which leaves
+                the noting to the second, for it costs a load package.
+        """
+        made = keep_views(self.warehouse.client, remembered)
+        if remembered is not None and made != remembered:
+            self.warehouse.load({}, lambda state: state.update(views=made))
+
+    def note_deleted(self, number: int) -> None:
+        """Count submissions that were marked as deleted."""
+        self.report.submissions_deleted += number
+        self._recorded = self._recorded and not number
+
+    def note_too_many_gone(self, gone: Gone) -> None:
+        """Tell, and leave an issue, that more is gone than may be marked."""
+        self._recorded = False
+        self.report.issues += 1
+        self.report.note = (
+            f"{gone.count} of {gone.of} submissions are gone from the source, too many to mark them"
+            " as deleted; look into it with reconcile --dry-run"
+        )
+        self.warehouse.load({ISSUES: self._gone_issue()}, self._update_state(None))
+
+    def count_requests(self, stats: Stats) -> None:
+        """Add a client's numbers."""
+        self.report.requests += stats.requests
+        self.report.retries += stats.retries
+        self.report.pages += stats.pages
+
     def _end(self, error: ArgosError | None) -> None:
         self.report.ended_at = self.clock()
-        self.report.exit_status = error.exit_code if error else 0
+        self.report.exit_status = error.exit_code if error else self.exit_status
         self.report.error = type(error).__name__ if error else None
 
-    def _load(self, chunk: Chunk, plan: Plan | None) -> Plan | None:
+    def _gone_issue(self) -> pa.Table:
+        issue = {
+            "issue_id": f"{self.report.run_id}/gone",
+            "run_id": self.report.run_id,
+            "table_name": SUBMISSIONS,
+            "path": "submission_id",
+            "problem": "too many are gone from the source to mark them as deleted",
+        }
+        return pa.Table.from_pylist([issue], schema=arrow_schema(load_contract()[ISSUES]))
+
+    def _load(self, chunk: Chunk) -> None:
+        client, sections = self.warehouse.client, self.warehouse.sections
         with destination_failures():
-            client = self.warehouse.client
-            known = known_hashes(client, submission_ids(chunk.tables))
+            known = known_submissions(client, submission_ids(chunk.tables))
             quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
-        changes = compare(chunk.tables, known, quarantined)
-        self._count(chunk, changes.new, changes.changed, len(changes.unchanged))
+            changes = compare(chunk.tables, known, quarantined)
+            before = known_history(client, changes.changed)
+            # True whatever becomes of the chunk: they were fetched, and found as they are.
+            touch(client, changes.unchanged, oldest_fetch(chunk.tables))
+        self._count(chunk, changes)
         tables = changes.tables | {RUNS: self._run_row()}
-        if plan is not None:
-            plan = plan.after(chunk.progress)
-            tables[WINDOWS] = self._window_rows(plan, chunk)
-        self.warehouse.load(tables, self._update_state(plan))
-        with destination_failures():
-            touch(self.warehouse.client, changes.unchanged, self.clock())
+        if SUBMISSIONS in tables:
+            tables[HISTORY] = history_rows(tables, before, sections)
+        if chunk.steps:
+            tables[WINDOWS] = self._window_rows(chunk.steps)
+        self.warehouse.load(tables, self._update_state(chunk.plan))
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
-        return plan
 
     def _update_state(self, plan: Plan | None) -> Callable[[State], None]:
         def update(state: State) -> None:
@@ -106,38 +157,31 @@ class Run:
 
         return update
 
-    def _count_requests(self, stats: Stats) -> None:
-        self.report.requests += stats.requests
-        self.report.retries += stats.retries
-        self.report.pages += stats.pages
-
-    def _count(self, chunk: Chunk, new: int, changed: int, unchanged: int) -> None:
+    def _count(self, chunk: Chunk, changes: Changes) -> None:
         self.report.submissions_fetched += chunk.submissions
-        self.report.submissions_new += new
-        self.report.submissions_changed += changed
-        self.report.submissions_unchanged += unchanged
+        self.report.submissions_new += changes.new
+        self.report.submissions_changed += len(changes.changed)
+        self.report.submissions_unchanged += len(changes.unchanged)
         self.report.issues += chunk.issues
-        self.report.windows += sum(progress.done for progress in chunk.progress.values())
+        self.report.windows += sum(step.progress.done for step in chunk.steps)
 
     def _run_row(self) -> pa.Table:
         schema = arrow_schema(load_contract()[RUNS])
         return pa.Table.from_pylist([self.report.row()], schema=schema)
 
-    def _window_rows(self, plan: Plan, chunk: Chunk) -> pa.Table:
-        rows = []
-        for name in chunk.progress:
-            window, progress = plan.windows[name]
-            rows.append(
-                {
-                    "window_id": name,
-                    "run_id": self.report.run_id,
-                    "command": self.report.command,
-                    "window_from": window.start,
-                    "window_to": window.end,
-                    "state": "done" if progress.done else "running",
-                    "page_key": to_json(progress.cursor) if progress.cursor else None,
-                    "rows_loaded": progress.rows,
-                    "finished_at": self.clock() if progress.done else None,
-                }
-            )
+    def _window_rows(self, steps: Sequence[Step]) -> pa.Table:
+        rows = [
+            {
+                "window_id": step.name,
+                "run_id": self.report.run_id,
+                "command": self.report.command,
+                "window_from": step.window.start,
+                "window_to": step.window.end,
+                "state": "done" if step.progress.done else "running",
+                "page_key": to_json(step.progress.cursor) if step.progress.cursor else None,
+                "rows_loaded": step.progress.rows,
+                "finished_at": self.clock() if step.progress.done else None,
+            }
+            for step in steps
+        ]
         return pa.Table.from_pylist(rows, schema=arrow_schema(load_contract()[WINDOWS]))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
-from argos_sync.load.hints import is_nested, table_hints, with_row_key
+from argos_sync.load.hints import table_hints, with_row_key
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Table, load_contract
 
@@ -61,14 +61,21 @@ def filled_tables(sections: Sequence[str]) -> dict[str, Table]:
     }
 
 
-def marked(tables: Mapping[str, pa.Table], sections: Sequence[str] = ()) -> Iterator[Any]:
+def marked(
+    tables: Mapping[str, pa.Table], sections: Sequence[str] = (), leave: Collection[str] = ()
+) -> Iterator[Any]:
     """Yield Arrow tables addressed to their contract tables, for use inside a resource.
 
     The first time, tables without rows are created empty: a query for red flags has to answer
     "none", not "no such table".
+
+    Args:
+        tables: Rows by contract table.
+        sections: `request_type`s that were fetched; empty means all of them.
+        leave: Tables that are neither made nor merged into.
     """
     logging.getLogger("dlt").addFilter(_json_is_meant)
-    filled = filled_tables(sections)
+    filled = {n: table for n, table in filled_tables(sections).items() if n not in leave}
     created = dlt.current.source_schema().tables
     for name, table in filled.items():
         rows = tables[name] if name in tables else arrow_schema(table).empty_table()
@@ -77,7 +84,7 @@ def marked(tables: Mapping[str, pa.Table], sections: Sequence[str] = ()) -> Iter
                 with_row_key(table, rows), table_hints(table), create_table_variant=True
             )
     for name, table in filled.items():
-        if is_nested(table):
+        if table.belongs_to_submission:
             created[name] = _NestedTable(created[name])  # type: ignore[assignment] # a dict still
 
 

@@ -10,89 +10,28 @@ each backfill have plans of their own, so neither overwrites the other:
         begun             when it began, ISO 8601
         sections          request_types it walks
         range             first and last day kept
-        windows           by window: start, end, cursor, done, rows, newest
+        uncut             days not cut into windows yet: start, end
+        windows           by window: start, end, cursor, done, rows, newest; neighbours that
+                          are done as one
+        cuts              windows cut so far
+    views             what the views were made of, once a run has made them
+    synced_from       first day the first sync asked for; null is all history
+    finished          by name, backfills that ended: sections, settled (the first day that may
+                      have grown since)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, cast
 
-from argos_sync.load.chunks import Progress
+from argos_sync.load.plan import Plan, Progress
 from argos_sync.load.windows import EndDate, Range, Window
 
 State = dict[str, Any]
 
 SYNC = "sync"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The windows a command works through, resumable.
-
-    Attributes:
-        name: `sync` or `backfill FIRST LAST`.
-        id: The run that began it.
-        begun: When it began, UTC.
-        wanted: Moments to keep.
-        sections: `request_type`s to walk; empty for all in one.
-        windows: Windows with their stored progress, by window name, oldest first.
-    """
-
-    name: str
-    id: str
-    begun: datetime
-    wanted: Range
-    sections: tuple[str, ...]
-    windows: dict[str, tuple[Window, Progress]]
-
-    @classmethod
-    def new(
-        cls,
-        name: str,
-        run_id: str,
-        *,
-        begun: datetime,
-        wanted: Range,
-        sections: Sequence[str],
-        windows: Sequence[Window],
-    ) -> Plan:
-        """Return a plan that has not begun."""
-        named = {f"{run_id}/{position}": (w, Progress()) for position, w in enumerate(windows)}
-        return cls(name, run_id, begun, wanted, tuple(sections), named)
-
-    @property
-    def left(self) -> dict[str, tuple[Window, Progress]]:
-        """Windows that are not done."""
-        return {name: found for name, found in self.windows.items() if not found[1].done}
-
-    def after(self, progress: Mapping[str, Progress]) -> Plan:
-        """Return the plan as it stands once a chunk with that progress is loaded."""
-        windows = {
-            name: (window, before.then(progress[name]) if name in progress else before)
-            for name, (window, before) in self.windows.items()
-        }
-        return replace(self, windows=windows)
-
-    def reopened(self) -> Plan:
-        """Return the plan with every window begun anew that could still grow when it was read.
-
-        A window that reached to the day the plan began was read before that day was over.
-        """
-        settled = self.begun.astimezone(UTC).date() - timedelta(days=1)
-        windows = {
-            name: (window, before if window.end and window.end < settled else Progress())
-            for name, (window, before) in self.windows.items()
-        }
-        return replace(self, windows=windows)
-
-    @property
-    def newest(self) -> datetime | None:
-        """Latest `created_at` seen in any window."""
-        moments = (progress.newest for _, progress in self.windows.values())
-        return max(filter(None, moments), default=None)
 
 
 def high_water_mark(state: Mapping[str, Any]) -> datetime | None:
@@ -123,24 +62,46 @@ def stored_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) ->
     wanted = Range(*map(_day, stored["range"]))
     windows = {key: _read_window(window) for key, window in stored["windows"].items()}
     begun = datetime.fromisoformat(stored["begun"])
-    return Plan(name, stored["id"], begun, wanted, tuple(sections), windows)
+    uncut = Window(*map(_day, stored["uncut"])) if stored["uncut"] else None
+    cuts = stored["cuts"]
+    return Plan(name, stored["id"], begun, wanted, tuple(sections), uncut, windows, cuts)
 
 
 def store_plan(state: State, plan: Plan) -> None:
-    """Write the plan; a finished one is removed, and a finished sync moves the high-water mark."""
+    """Write the plan; a finished one goes, and leaves the high-water mark or a note behind."""
     plans = state.setdefault("plans", {})
-    if plan.left:
+    if not plan.finished:
         plans[plan.name] = {
             "id": plan.id,
             "begun": plan.begun.isoformat(),
             "sections": list(plan.sections),
             "range": [_text(plan.wanted.first), _text(plan.wanted.last)],
-            "windows": {key: _write_window(*found) for key, found in plan.windows.items()},
+            "uncut": [_text(plan.uncut.start), _text(plan.uncut.end)] if plan.uncut else None,
+            "windows": {k: _write_window(*found) for k, found in plan.compacted().windows.items()},
+            "cuts": plan.cuts,
         }
         return
     plans.pop(plan.name, None)
-    if plan.name == SYNC:
-        raise_high_water_mark(state, plan.newest, plan.begun)
+    if plan.name != SYNC:
+        note = {"sections": list(plan.sections), "settled": _text(plan.settled)}
+        state.setdefault("finished", {})[plan.name] = note
+        return
+    if high_water_mark(state) is None:
+        state["synced_from"] = _text(plan.wanted.first)
+    raise_high_water_mark(state, plan.newest, plan.begun)
+
+
+def settled_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:
+    """Return up to which day, not included, a backfill was read to its end; None if it was not."""
+    note = state.get("finished", {}).get(name)
+    if note is None or tuple(note["sections"]) != tuple(sections):
+        return None
+    return _day(note["settled"])
+
+
+def synced_from(state: Mapping[str, Any]) -> date | None:
+    """Return the first day that syncs look after; None is all history."""
+    return _day(state.get("synced_from"))
 
 
 def _write_window(window: Window, progress: Progress) -> State:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -12,9 +13,10 @@ from argos_sync.api import Query
 EndDate = Literal["inclusive", "exclusive"]
 """How the server reads `end_date`; it is not documented (API page) and found out by a probe."""
 
-_ONE_DAY = timedelta(days=1)
-_LONGEST_DAYS = 31
-_MOST_WINDOWS = 120
+_LONGEST_DAYS = 366
+_LONGEST_UNKNOWN_DAYS = 31
+_MOST_PAGES = 10
+_RECENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +68,79 @@ class Range:
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
 
 
-def plan_windows(wanted: Range, today: date) -> list[Window]:
-    """Cut a range into windows that together surely hold all of it, oldest first.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many submissions a day brings, as far as it is known.
 
-    The server's days may be UTC or Korean (API page): a day more is asked for on either side of
-    the whole range, and `Range` then keeps the rows wanted. Between windows nothing is doubled.
+    Attributes:
+        counts: Submissions by day, where the warehouse already has some.
+        recent: Days and submissions of the windows read last, newest last.
+    """
+
+    counts: Mapping[date, int] = field(default_factory=dict)
+    recent: tuple[tuple[int, int], ...] = ()
+
+    def on(self, day: date) -> float | None:
+        """Return what a day is expected to bring; None when nothing is known yet."""
+        if day in self.counts:
+            return self.counts[day]
+        if not self.recent:
+            return None
+        return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
+
+    def after(self, window: Window, rows: int) -> Pace:
+        """Return the pace once a window has been read."""
+        if window.start is None or window.end is None:
+            return self
+        days = (window.end - window.start).days + 1
+        return replace(self, recent=(*self.recent, (days, rows))[-_RECENT:])
+
+
+def surrounding(wanted: Range) -> Window:
+    """Return the server's days that surely hold a range of UTC days.
+
+    The server's days may be UTC or Korean (API page), so a day more is asked for on either side,
+    and the range then keeps the rows wanted.
+    """
+    first, last = wanted.first, wanted.last
+    return Window(shifted(first, -1) if first else None, shifted(last, 1) if last else None)
+
+
+def cut(
+    days: Window, pace: Pace, today: date, workers: int, page_size: int
+) -> tuple[Window, Window | None]:
+    """Cut the next window off the days that are left, and return it with the rest.
+
+    A fair share of what is left, so that all workers end at about the same time; but at least a
+    page's worth, which joins quiet months, and at most some pages' worth, which splits busy days
+    off. As long as nothing is known it is a share alone.
 
     Args:
-        wanted: Days in UTC. Without a first day one window holds all history; without a last day
-            the last window is open.
-        today: Where an open range is cut for the last time, UTC.
+        days: What is left to cut. Without a start it is one window: only its cursor divides it.
+        pace: What days bring.
+        today: Where open days are cut for the last time, UTC.
+        workers: Windows that are read at once.
+        page_size: Submissions a request brings.
     """
-    if wanted.first is None:
-        return [Window(None, shifted(wanted.last, 1) if wanted.last else None)]
-    start = shifted(wanted.first, -1)
-    end = max(start, shifted(wanted.last, 1) if wanted.last else today)
-    days = (end - start).days + 1
-    length = max(_LONGEST_DAYS, math.ceil(days / _MOST_WINDOWS))
-    firsts = [start + timedelta(days=offset) for offset in range(0, days, length)]
-    lasts = [first - _ONE_DAY for first in firsts[1:]]
-    return list(map(Window, firsts, [*lasts, end if wanted.last else None]))
+    if days.start is None:
+        return days, None
+    last = max(days.start, days.end or today)
+    left = (last - days.start).days + 1
+    share = math.ceil(left / (2 * workers))
+    length, rows = 0, 0.0
+    while length < min(left, _LONGEST_DAYS):
+        expected = pace.on(shifted(days.start, length))
+        rows += expected or 0.0
+        if length and rows > page_size * _MOST_PAGES:
+            break
+        fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
+        if length >= fair and (expected is None or rows >= page_size):
+            break
+        length += 1
+    if length >= left:
+        return days, None
+    first_left = shifted(days.start, length)
+    return Window(days.start, shifted(first_left, -1)), Window(first_left, days.end)
 
 
 def shifted(day: date, days: int) -> date:

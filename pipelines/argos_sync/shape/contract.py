@@ -14,6 +14,7 @@ ColumnType = Literal["text", "timestamp", "date", "double", "bigint", "bool", "j
 PrivacyClass = Literal["direct", "quasi", "none"]
 
 SUBMISSIONS = "submissions"
+HISTORY = "submission_status_history"
 QUARANTINE = "quarantine"
 ISSUES = "sync_issues"
 RUNS = "sync_runs"
@@ -86,6 +87,11 @@ class Table:
     def from_api(self) -> bool:
         """Whether rows come from the API's submissions."""
         return self.root is not None
+
+    @property
+    def belongs_to_submission(self) -> bool:
+        """Whether rows go when their submission is replaced: its parts, and its history."""
+        return self.name != SUBMISSIONS and (self.from_api or self.name == HISTORY)
 
     @cached_property
     def from_scalars(self) -> bool:

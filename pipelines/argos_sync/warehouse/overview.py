@@ -10,11 +10,15 @@ from typing import Any
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
+from argos_sync.load.views import STALENESS, load_views, view_query
 from argos_sync.shape.contract import ISSUES, RUNS, load_contract
 
 Client = SqlClientBase[Any]
 
 _LAST_RUNS = 5
+
+_BRING_NEW = ("sync", "backfill")
+"""Commands whose success says that data keeps coming; others touch what is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +28,17 @@ class Overview:
     Attributes:
         rows: Rows by table.
         runs: The last runs, newest first, with the columns of `sync_runs`.
-        last_success: When the last run that succeeded began, UTC.
+        last_success: When the last sync or backfill that succeeded began, UTC.
         issues: Issues by table and problem, most frequent first.
+        max_age_days: Days since the submission that was fetched longest ago was; None when there
+            is none, not counting those gone from the source.
     """
 
     rows: dict[str, int]
     runs: list[dict[str, Any]]
     last_success: datetime | None
     issues: list[dict[str, Any]]
+    max_age_days: float | None
 
 
 def overview(client: Client) -> Overview:
@@ -42,6 +49,7 @@ def overview(client: Client) -> Overview:
         runs=_last_runs(client, run_columns),
         last_success=_last_success(client),
         issues=_issues(client),
+        max_age_days=_max_age_days(client),
     )
 
 
@@ -70,10 +78,12 @@ def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _last_success(client: Client) -> datetime | None:
-    started, status = map(client.escape_column_name, ("started_at", "exit_status"))
+    columns = ("started_at", "exit_status", "command")
+    started, status, command = map(client.escape_column_name, columns)
+    counted = ", ".join(f"'{name}'" for name in _BRING_NEW)
     query = (
         f"SELECT MAX({started}) FROM {client.make_qualified_table_name(RUNS)}"  # noqa: S608 names
-        f" WHERE {status} = 0"
+        f" WHERE {status} = 0 AND {command} IN ({counted})"
     )
     rows = select(client, query)
     moment: datetime | None = rows[0][0] if rows else None
@@ -88,3 +98,15 @@ def _issues(client: Client) -> list[dict[str, Any]]:
         f" GROUP BY {selected} ORDER BY 3 DESC, 1, 2"
     )
     return [dict(zip((*columns, "count"), row, strict=True)) for row in select(client, query)]
+
+
+def _max_age_days(client: Client) -> float | None:
+    """Ask the view, or the table in the view's own words when the view is not there yet."""
+    column = client.escape_column_name("max_age_days")
+    view = client.make_qualified_table_name(STALENESS)
+    rows = select(client, f"SELECT MAX({column}) FROM {view}")  # noqa: S608 names
+    if not rows:
+        (definition,) = (view for view in load_views() if view.name == STALENESS)
+        query = view_query(client, definition)
+        rows = select(client, f"SELECT MAX({column}) FROM ({query}) AS found")  # noqa: S608 ours
+    return float(rows[0][0]) if rows and rows[0][0] is not None else None

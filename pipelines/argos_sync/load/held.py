@@ -1,0 +1,241 @@
+"""What the warehouse holds by day, which of it is still open, and what a run did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.sql_client import SqlClientBase
+
+from argos_sync.load.known import among
+from argos_sync.load.windows import Range, shifted
+from argos_sync.shape.contract import SUBMISSIONS
+
+Client = SqlClientBase[Any]
+
+_FINAL = ("approved", "rejected")
+_DAY = "CAST(s.{created_at} AT TIME ZONE 'UTC' AS DATE)"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Submissions created on a day, those marked as deleted included.
+
+    Attributes:
+        day: UTC.
+        rows: How many.
+        oldest: When the one fetched longest ago was fetched, UTC.
+    """
+
+    day: date
+    rows: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A submission as reconcile compares it."""
+
+    submission_id: str
+    day: date
+    content_hash: str
+    deleted: bool
+
+
+def held_days(client: Client) -> list[Day]:
+    """Return the days the warehouse has submissions of, in order."""
+    rows = _select(
+        client, f"{_DAY} AS day, COUNT(*), MIN(s.{{_synced_at}})", "GROUP BY 1 ORDER BY 1"
+    )
+    return [Day(_date(day), int(number), oldest.astimezone(UTC)) for day, number, oldest in rows]
+
+
+def open_days(client: Client, before: date, sections: Sequence[str]) -> dict[date, int]:
+    """Return how many submissions created before a day are still open, by day.
+
+    Open means that the result may still come, or the risk may still change: `kyc.result` not
+    final, approved but not screened for AML yet, or with red flags that are monitored.
+
+    Args:
+        client: Connected.
+        before: First day (UTC) that does not count.
+        sections: `request_type`s that are fetched; what is never fetched keeps nothing open.
+    """
+    joins, condition = _open(sections)
+    if not condition:
+        return {}
+    rows = _select(
+        client,
+        f"{_DAY}, COUNT(*)",
+        f"WHERE s.{{_deleted_at}} IS NULL AND s.{{created_at}} < %s AND ({condition}) GROUP BY 1",
+        _start(before),
+        joins=joins,
+    )
+    return {_date(day): int(number) for day, number in rows}
+
+
+def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -> list[str]:
+    """Return the open submissions created in these ranges."""
+    joins, condition = _open(sections)
+    within, moments = _within(ranges)
+    if not condition or not ranges:
+        return []
+    where = f"WHERE s.{{_deleted_at}} IS NULL AND ({condition}) AND ({within}) ORDER BY 1"
+    rows = _select(client, "s.{submission_id}", where, *moments, joins=joins)
+    return [row[0] for row in rows]
+
+
+def count_held(client: Client, ranges: Sequence[Range], before: datetime) -> int:
+    """Return how many submissions, without deleted ones, were created in these ranges.
+
+    Args:
+        client: Connected.
+        ranges: UTC days.
+        before: Moment (UTC) from which on nothing counts.
+    """
+    within, moments = _within(ranges)
+    where = f"WHERE s.{{_deleted_at}} IS NULL AND s.{{created_at}} < %s AND ({within})"
+    rows = list(_select(client, "COUNT(*)", where, before, *moments))
+    return int(rows[0][0]) if rows else 0
+
+
+def count_unseen(client: Client, ranges: Sequence[Range], since: datetime) -> int:
+    """Return how many submissions of these ranges were not fetched since a moment, UTC."""
+    where, parameters = _unseen(ranges, since)
+    rows = list(_select(client, "COUNT(*)", where, *parameters))
+    return int(rows[0][0]) if rows else 0
+
+
+def unseen_ids(client: Client, ranges: Sequence[Range], since: datetime) -> list[str]:
+    """Return the submissions of these ranges that were not fetched since a moment, UTC."""
+    where, parameters = _unseen(ranges, since)
+    return [row[0] for row in _select(client, "s.{submission_id}", where, *parameters)]
+
+
+def unseen_among(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
+    """Return which of these submissions were not fetched since a moment, UTC."""
+    where = "WHERE s.{_deleted_at} IS NULL AND s.{_synced_at} < %s AND "
+    found: list[str] = []
+    for condition, parameters in among(client, "submission_id", submission_ids):
+        rows = _select(client, "s.{submission_id}", where + condition, since, *parameters)
+        found += [row[0] for row in rows]
+    return found
+
+
+def held(client: Client, wanted: Range) -> Iterator[Held]:
+    """Yield every submission created in a range."""
+    within, moments = _within([wanted])
+    columns = f"s.{{submission_id}}, {_DAY}, s.{{_content_hash}}, s.{{_deleted_at}}"
+    for key, day, content_hash, deleted_at in _select(client, columns, f"WHERE {within}", *moments):
+        yield Held(key, _date(day), content_hash, deleted_at is not None)
+
+
+def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) -> None:
+    """Mark submissions as gone from the source; what is known of them stays.
+
+    `_changed_at` moves too, so that models built on it see the deletion.
+    """
+    columns = ("_deleted_at", "_changed_at", "_synced_at")
+    for condition, parameters in among(client, "submission_id", submission_ids):
+        _update(client, columns, at, condition, *parameters)
+
+
+def touch_deleted(client: Client, ranges: Sequence[Range], since: datetime, at: datetime) -> None:
+    """Note that marked submissions of ranges that were read to their end are still gone."""
+    within, moments = _within(ranges)
+    condition = f"s.{{_deleted_at}} IS NOT NULL AND s.{{_synced_at}} < %s AND ({within})"
+    _update(client, ("_synced_at",), at, condition, since, *moments)
+
+
+def _open(sections: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Return the tables to join, by first letter, and what makes a submission open."""
+    conditions = {
+        ("kyc",): f"k.{{result}} IS NULL OR LOWER(k.{{result}}) NOT IN {_FINAL}",
+        ("aml",): "LOWER(a.{current_status}) = 'red flag'",
+        ("kyc", "aml"): "LOWER(k.{result}) = 'approved'"
+        " AND LOWER(a.{current_status}) = 'not screened'",
+    }
+    kept = [
+        f"({condition})"
+        for needed, condition in conditions.items()
+        if not sections or set(needed) <= set(sections)
+    ]
+    joins = tuple(name for name in ("kyc", "aml") if not sections or name in sections)
+    return joins, " OR ".join(kept)
+
+
+def _unseen(ranges: Sequence[Range], since: datetime) -> tuple[str, list[datetime]]:
+    within, moments = _within(ranges)
+    where = (
+        f"WHERE s.{{_deleted_at}} IS NULL AND s.{{_synced_at}} < %s AND s.{{created_at}} < %s"
+        f" AND ({within})"
+    )
+    # What was created since has not been asked for.
+    return where, [since, since, *moments]
+
+
+def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
+    """Return a condition, with its parameters, that holds for what was created in the ranges."""
+    conditions, moments = [], []
+    for one in ranges:
+        bounds = []
+        if one.first:
+            bounds.append("s.{created_at} >= %s")
+            moments.append(_start(one.first))
+        if one.last:
+            bounds.append("s.{created_at} < %s")
+            moments.append(_start(shifted(one.last, 1)))
+        conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
+    return " OR ".join(conditions) or "1 = 0", moments
+
+
+def _select(
+    client: Client, columns: str, rest: str, *parameters: Any, joins: Sequence[str] = ()
+) -> Iterator[Sequence[Any]]:
+    """Yield rows about submissions `s`; none when there is no table yet."""
+    joined = "".join(
+        f" LEFT JOIN {client.make_qualified_table_name(name)} AS {name[0]}"
+        f" ON {name[0]}.{{submission_id}} = s.{{submission_id}}"
+        for name in joins
+    )
+    table = client.make_qualified_table_name(SUBMISSIONS)
+    query = _named(client, f"SELECT {columns} FROM {table} AS s{joined} {rest}")  # noqa: S608 names only
+    try:
+        yield from client.execute_sql(query, *parameters) or ()
+    except DatabaseUndefinedRelation:
+        return
+
+
+def _update(
+    client: Client, columns: Sequence[str], at: datetime, condition: str, *parameters: Any
+) -> None:
+    """Set columns of submissions `s` to a moment."""
+    table = client.make_qualified_table_name(SUBMISSIONS)
+    values = ", ".join(f"{{{name}}} = %s" for name in columns)
+    query = _named(client, f"UPDATE {table} AS s SET {values} WHERE {condition}")  # noqa: S608 names only
+    client.execute_sql(query, *[at] * len(columns), *parameters)
+
+
+def _named(client: Client, query: str) -> str:
+    """Put column names, written in braces, in the destination's quotes."""
+    return query.format_map(_Quoted(client))
+
+
+class _Quoted(dict[str, str]):
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._client = client
+
+    def __missing__(self, name: str) -> str:
+        return self._client.escape_column_name(name)
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _date(value: date | datetime) -> date:
+    return value.date() if isinstance(value, datetime) else value

@@ -1,0 +1,350 @@
+"""What happens to personal values before anything is written.
+
+Every column of the contract has a privacy class. Those of class `none`, all keys among them, are
+always as they came. What happens to the others is set for the class or for the column, which goes
+before the class:
+
+- `plain`: nothing.
+- `hash`: a keyed hash, which tells who has the same value without telling the value.
+- `encrypt`: a text that opens with the key, and only in its own column.
+- `drop`: the column does not exist.
+
+In every mode null stays null: whether there was a value can be seen. An empty text is a value.
+`sealing` says what hashed and encrypted values look like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, cast, get_args
+
+import pyarrow as pa
+
+from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.contract import (
+    Column,
+    ColumnType,
+    Contract,
+    Table,
+    identifier,
+    load_contract,
+)
+from argos_sync.shape.sealing import Keyring, write, write_all
+
+Mode = Literal["plain", "hash", "encrypt", "drop"]
+
+_KEYED = ("hash", "encrypt")
+_FORMAT = 1
+_SHOWN = 3
+
+
+class PolicyError(ValueError):
+    """A privacy setting that cannot be; the text shows neither keys nor values.
+
+    Attributes:
+        problem: What is wrong.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        """Keep the parts apart."""
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """One line: what is wrong, then what to do."""
+        return f"{self.problem}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What happens to each column; can be pickled, and then carries keys.
+
+    Attributes:
+        direct: Mode of the columns that identify a person by themselves.
+        quasi: Mode of those that do together with others.
+        columns: Modes of single columns by `table.column`.
+        keyring: Needed when anything is hashed or encrypted.
+        original: The contract as shaped rows have it.
+
+    Raises:
+        PolicyError: A mode, column or table that is not known, a column that must stay as it is,
+            or no key where one is needed.
+    """
+
+    direct: Mode = "plain"
+    quasi: Mode = "plain"
+    columns: Mapping[str, Mode] = field(default_factory=dict, hash=False)
+    keyring: Keyring | None = None
+    original: Contract = field(default_factory=load_contract, repr=False, hash=False)
+
+    @classmethod
+    def plain(cls) -> Policy:
+        """Return the policy that changes nothing."""
+        return cls()
+
+    @classmethod
+    def of(
+        cls,
+        direct: str = "plain",
+        quasi: str = "plain",
+        columns: Mapping[str, str] | None = None,
+        key: str | None = None,
+        original: Contract | None = None,
+    ) -> Policy:
+        """Return the policy that configuration asks for.
+
+        Args:
+            direct: `sources.argos.privacy.direct`.
+            quasi: `sources.argos.privacy.quasi`.
+            columns: `sources.argos.privacy.columns`, mode by `table.column`.
+            key: `sources.argos.privacy.key`.
+            original: The table contract; the shipped one when left out.
+
+        Raises:
+            PolicyError: What the class raises, or a key that is too short.
+        """
+        try:
+            keyring = None if key is None else Keyring.of(key)
+        except ValueError as error:
+            remedy = "use a random one, such as `openssl rand -base64 32` prints"
+            raise PolicyError(f"privacy.key has {error}", remedy) from None
+        return cls(
+            cast("Mode", direct),
+            cast("Mode", quasi),
+            cast("dict[str, Mode]", dict(columns or {})),
+            keyring,
+            original or load_contract(),
+        )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        given = {"direct": self.direct, "quasi": self.quasi}
+        given |= {f"columns.{_shown(place)}": mode for place, mode in self.columns.items()}
+        for name, mode in given.items():
+            if mode not in get_args(Mode):
+                known = _listed(get_args(Mode), "or")
+                raise PolicyError(f"privacy.{name} has a value that is not valid", f"use {known}")
+        for place in self.columns:
+            table_name, _, column_name = place.partition(".")
+            table = self._table(table_name)
+            if self._column(table, column_name) not in _personal(table):
+                fixed = f"{_shown(place)} is not personal and always stays as it is"
+                raise PolicyError(f"privacy.columns: {fixed}", _choice(table))
+        if self.keyring is None and any(mode in _KEYED for mode in self.modes.values()):
+            remedy = "set SOURCES__ARGOS__PRIVACY__KEY, or key under [sources.argos.privacy]"
+            raise PolicyError("no value for privacy.key, which hash and encrypt need", remedy)
+
+    def mode(self, table: str, column: str) -> Mode:
+        """Return what happens to a column.
+
+        Raises:
+            PolicyError: The contract has no such table or column.
+        """
+        self._column(self._table(table), column)
+        return self.modes[f"{table}.{column}"]
+
+    @cached_property
+    def modes(self) -> dict[str, Mode]:
+        """What happens to every column of every table, by `table.column`."""
+        classes: dict[str, Mode] = {"direct": self.direct, "quasi": self.quasi}
+        modes: dict[str, Mode] = {}
+        for table in self.original.tables.values():
+            modes |= dict.fromkeys((f"{table.name}.{c.name}" for c in table.columns), "plain")
+            for column in _personal(table):
+                place = f"{table.name}.{column.name}"
+                modes[place] = self.columns.get(place, classes[column.privacy])
+        return modes
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract of protected rows: dropped columns gone, hashed and encrypted ones texts.
+
+        It tells what is in the warehouse and nothing about the API: rows are shaped with the
+        original, where no column is missing, and then protected.
+        """
+        if all(mode == "plain" for mode in self.modes.values()):
+            return self.original
+        return Contract(
+            {
+                table.name: replace(table, columns=tuple(self._effective(table)))
+                for table in self.original.tables.values()
+            }
+        )
+
+    def protect(self, table_name: str, rows: pa.Table) -> pa.Table:
+        """Return shaped rows of a table as they may be written.
+
+        It must be done once: what is protected already would be protected again.
+
+        Args:
+            table_name: Their table.
+            rows: Rows with the original contract's schema.
+
+        Returns:
+            The same rows with the schema of `contract`.
+
+        Raises:
+            PolicyError: The contract has no such table.
+            ValueError: The rows do not have the original contract's schema.
+        """
+        table = self._table(table_name)
+        if not rows.schema.equals(arrow_schema(table)):
+            # A column that nobody knows must not get past unprotected.
+            raise ValueError(f"rows of {table_name} do not have the columns of the contract")
+        if not self._changes(table):
+            return rows
+        effective = self.contract[table_name]
+        columns = [
+            self._protected(f"{table_name}.{column.name}", column.type, rows.column(column.name))
+            for column in table.columns
+            if column.name in effective.column
+        ]
+        return pa.Table.from_arrays(columns, schema=arrow_schema(effective))
+
+    def reveal(self, table: str, column: str, text: str) -> Any:
+        """Decrypt a value of an encrypted column, whatever happens to the column today.
+
+        Returns:
+            The value as Arrow gives it to Python; that of a json column is its text.
+
+        Raises:
+            PolicyError: The contract has no such table or column, or there is no key.
+            RevealError: It is hashed or not encrypted at all, encrypted with another key, changed,
+                or comes from another column.
+        """
+        place = f"{table}.{self._column(self._table(table), column).name}"
+        return self._keys().reveal(text, place)
+
+    def hash_value(self, value: Any, column_type: ColumnType = "text") -> str:
+        """Return a value's hash, by which its rows are found in any hashed column of its type.
+
+        Raises:
+            PolicyError: There is no key.
+            TypeError: It is no value of this type.
+        """
+        (text,) = self._keys().hash([write(value, column_type)], column_type)
+        return text.decode("ascii")
+
+    def encrypt_value(self, table: str, column: str, value: Any) -> str:
+        """Return a value as the column has it encrypted, by which its rows are found.
+
+        Raises:
+            PolicyError: The contract has no such table or column, or there is no key.
+            TypeError: It is no value of the column's type.
+        """
+        column_type = self._column(self._table(table), column).type
+        plain = [write(value, column_type)]
+        (text,) = self._keys().encrypt(plain, column_type, f"{table}.{column}")
+        return text.decode("ascii")
+
+    def fingerprint(self) -> str:
+        """Return what a warehouse is written with: modes and the key's id, as one line of JSON."""
+        found = {
+            "format": _FORMAT,
+            "key": self.keyring.key_id if self.keyring else None,
+            "modes": self.modes,
+        }
+        return json.dumps(found, sort_keys=True, separators=(",", ":"))
+
+    def _protected(self, place: str, column_type: ColumnType, values: pa.ChunkedArray) -> Any:
+        mode = self.modes[place]
+        if mode == "plain":
+            return values
+        encoded = values.combine_chunks().dictionary_encode()  # each different value once
+        plain = write_all(encoded.dictionary, column_type)
+        if mode == "hash":
+            texts = self._keys().hash(plain, column_type)
+        else:
+            texts = self._keys().encrypt(plain, column_type, place)
+        return pa.array(texts, pa.string()).take(encoded.indices)
+
+    def _effective(self, table: Table) -> Iterator[Column]:
+        for column in table.columns:
+            mode = self.modes[f"{table.name}.{column.name}"]
+            if mode != "drop":
+                yield replace(column, type="text") if mode in _KEYED else column
+
+    def _changes(self, table: Table) -> bool:
+        return any(self.modes[f"{table.name}.{c.name}"] != "plain" for c in table.columns)
+
+    def _keys(self) -> Keyring:
+        if self.keyring is None:
+            remedy = "set SOURCES__ARGOS__PRIVACY__KEY to the key the values were written with"
+            raise PolicyError("no value for privacy.key", remedy)
+        return self.keyring
+
+    def _table(self, name: str) -> Table:
+        if name not in self.original.tables:
+            known = _listed(t.name for t in self.original.tables.values() if _personal(t))
+            raise PolicyError(
+                f"there is no table {_shown(name)}",
+                f"name columns as table.column; tables with personal columns are {known}",
+            )
+        return self.original[name]
+
+    def _column(self, table: Table, name: str) -> Column:
+        if name not in table.column:
+            raise PolicyError(f"{table.name} has no column {_shown(name)}", _choice(table))
+        return table.column[name]
+
+
+def difference(stored: str, current: str) -> str | None:
+    """Tell in one line what differs between two fingerprints; None when nothing does.
+
+    Columns that only one of them knows came or went with a version, and do not count.
+
+    Args:
+        stored: The older fingerprint.
+        current: The newer one.
+    """
+    before, after = _parsed(stored), _parsed(current)
+    if before is None or after is None:
+        return "a fingerprint was written by another version of argos-sync"
+    changes: dict[tuple[str, str], list[str]] = {}
+    for place, mode in sorted(after["modes"].items()):
+        if before["modes"].get(place, mode) != mode:
+            changes.setdefault((before["modes"][place], mode), []).append(place)
+    told = [f"{old} became {new} for {_some(places)}" for (old, new), places in changes.items()]
+    old_key, new_key = (found.get("key") or "not set" for found in (before, after))
+    if old_key != new_key:
+        told.append(f"the key was {old_key} and is {new_key}")
+    return "; ".join(told) or None
+
+
+def _parsed(fingerprint: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(fingerprint)
+    except ValueError:
+        return None
+    known = isinstance(found, dict) and found.get("format") == _FORMAT
+    return found if known and isinstance(found.get("modes"), dict) else None
+
+
+def _personal(table: Table) -> list[Column]:
+    """Return the columns a mode may be set for; never a key, whatever its class."""
+    return [c for c in table.columns if c.privacy != "none" and c.name not in table.key]
+
+
+def _choice(table: Table) -> str:
+    names = [f"{table.name}.{column.name}" for column in _personal(table)]
+    return f"use one of {_listed(names, 'or')}" if names else f"nothing in {table.name} is personal"
+
+
+def _shown(place: str) -> str:
+    """Return a name from the configuration, or stars where it could be a value gone astray."""
+    return ".".join(map(identifier, place.split(".")))
+
+
+def _some(places: list[str]) -> str:
+    more = len(places) - _SHOWN
+    return _listed([*places[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
+
+
+def _listed(names: Iterable[str], word: str = "and") -> str:
+    *others, last = names
+    return f"{', '.join(others)} {word} {last}" if others else last

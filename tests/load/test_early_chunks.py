@@ -1,0 +1,77 @@
+"""Early chunks: what is given out before it is full, because nothing else is being loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from argos_sync.api import Query
+from argos_sync.load import chunks
+from argos_sync.load.chunks import ChunkBuilder
+from argos_sync.load.fetching import Task, TaskPage
+from argos_sync.load.plan import Plan, Progress
+from argos_sync.load.windows import Range, Window
+from argos_sync.load.work import Work
+
+NOW = datetime(2025, 2, 1, tzinfo=UTC)
+PLAN = Plan("backfill", "run", NOW, Range(), windows={"w": (Window(), Progress())})
+TASK = Task("w", "", lambda _: Query(), window=Window())
+
+
+def page(numbers: Iterable[int], *, done: bool = False) -> TaskPage:
+    """Return a page of small submissions."""
+    created_at = "2025-01-01-00-00-00-000"
+    items = [{"submission_id": f"s{n}", "created_at": created_at} for n in numbers]
+    return TaskPage(TASK, items, None, done)
+
+
+@pytest.fixture(autouse=True)
+def three_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make three submissions worth a package of their own."""
+    monkeypatch.setattr(chunks, "_ENOUGH_SUBMISSIONS", 3)
+
+
+def builder(**options: Any) -> ChunkBuilder:
+    """Return a builder whose clock stands still and that somebody waits for."""
+    return ChunkBuilder("run", Work(PLAN), **{"wanted": lambda: True, "seconds": float} | options)
+
+
+def test_enough_is_given_out_when_it_is_waited_for() -> None:
+    """While nothing is loaded, a part of a chunk is better than none."""
+    building = builder()
+    assert building.add(page(range(2)), NOW) == []
+    (early,) = building.add(page(range(2, 4)), NOW)
+    assert early.submissions == 4
+    assert early.plan == PLAN.after("w", Progress(rows=4, newest=datetime(2025, 1, 1, tzinfo=UTC)))
+
+
+def test_nothing_is_given_out_early_while_something_is_loaded() -> None:
+    """A package has its price: what need not wait for it grows to its full size."""
+    building = builder(wanted=lambda: False, size=6)
+    assert building.add(page(range(5)), NOW) == []
+    (full,) = building.add(page(range(5, 7)), NOW)
+    assert full.submissions == 7
+
+
+def test_a_slow_api_still_commits_regularly() -> None:
+    """What was fetched ten seconds ago is given out, however little, with its cursor."""
+    time = 100.0
+    building = builder(seconds=lambda: time)
+    assert building.add(page([1]), NOW) == []
+    time = 109.9
+    assert building.add(page([2]), NOW) == []
+    time = 110.0
+    (late,) = building.add(page([]), NOW)
+    assert late.submissions == 2
+    assert building.add(page([3]), NOW) == []
+
+
+def test_the_last_chunk_is_left_for_the_end() -> None:
+    """It also brings the record of how the run ended, which would else need a package."""
+    building = builder(size=4)
+    assert building.add(page(range(5), done=True), NOW) == []
+    (last,) = building.take()
+    assert last.submissions == 5

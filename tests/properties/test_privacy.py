@@ -1,0 +1,301 @@
+"""Protected values join when they are equal, open with their key, and with nothing else."""
+
+from __future__ import annotations
+
+import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pyarrow as pa
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
+from argos_sync.shape.contract import Column, ColumnType, Contract, Table
+from argos_sync.shape.privacy import Mode, Policy, PolicyError, difference
+from argos_sync.shape.sealing import RevealError
+
+TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
+COLUMNS = (
+    Column("submission_id", "text", "none", "Key", nullable=False),
+    *(Column(f"direct_{name}", name, "direct", "Any") for name in TYPES),
+    *(Column(f"quasi_{name}", name, "quasi", "Any") for name in TYPES),
+    *(Column(f"none_{name}", name, "none", "Any") for name in TYPES),
+)
+TABLES = [Table(name, "A table", ("submission_id",), COLUMNS) for name in ("one", "other")]
+CONTRACT = Contract({table.name: table for table in TABLES})
+PERSONAL = [f"{t.name}.{c.name}" for t in TABLES for c in t.columns if c.privacy != "none"]
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+keys = st.text(min_size=16, max_size=40)
+modes = st.sampled_from(get_args(Mode))
+moments = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.replace(fold=0))
+VALUES: dict[ColumnType, st.SearchStrategy[Any]] = {
+    "text": st.text(),
+    "json": st.text(),
+    "bigint": st.integers(-(2**63), 2**63 - 1),
+    "double": st.floats(allow_nan=False),
+    "bool": st.booleans(),
+    "date": st.dates(),
+    "timestamp": moments,
+}
+typed = st.sampled_from(TYPES).flatmap(lambda name: st.tuples(st.just(name), VALUES[name]))
+policies = st.builds(
+    Policy.of,
+    modes,
+    modes,
+    st.dictionaries(st.sampled_from(PERSONAL), modes, max_size=5),
+    keys,
+    st.just(CONTRACT),
+)
+ENCRYPT = Policy.of("encrypt", "encrypt", key="a secret of some length", original=CONTRACT)
+
+
+def row_of(draw: Any) -> dict[str, Any]:
+    """A row of any values, or none, in every column."""
+    row = {c.name: draw(st.none() | VALUES[c.type]) for c in COLUMNS[1:]}
+    return {"submission_id": draw(st.text()), **row}
+
+
+rows = st.lists(st.composite(row_of)(), max_size=4).map(
+    lambda found: pa.Table.from_pylist(found, schema=arrow_schema(TABLES[0]))
+)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same in type, value, zone and sign of zero."""
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def opens(policy: Policy, table: str, column: str, text: str) -> bool:
+    """Whether a text decrypts."""
+    with suppress(RevealError):
+        policy.reveal(table, column, text)
+        return True
+    return False
+
+
+def sealed_parts(text: str) -> tuple[str, bytes]:
+    """What stands before the last dot, and the bytes that stand behind it."""
+    head, _, body = text.rpartition(".")
+    return head, urlsafe_b64decode(body + "=" * (-len(body) % 4))
+
+
+@given(key=keys, pair=typed)
+def test_round_trip(key: str, pair: tuple[ColumnType, Any]) -> None:
+    """Every value of every type is revealed as it was."""
+    name, value = pair
+    policy = Policy.of("encrypt", key=key, original=CONTRACT)
+    text = policy.encrypt_value("one", f"direct_{name}", value)
+    assert same(policy.reveal("one", f"direct_{name}", text), value)
+
+
+@given(text=st.text(st.characters(categories=None)))
+def test_round_trip_of_any_characters(text: str) -> None:
+    """NUL and lone surrogates come back too."""
+    sealed = ENCRYPT.encrypt_value("one", "direct_text", text)
+    assert ENCRYPT.reveal("one", "direct_text", sealed) == text
+    assert ENCRYPT.hash_value(text) != ENCRYPT.hash_value(f"{text}\ud800")
+
+
+@given(moment=st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.timezones()))  # noqa: DTZ001 Hypothesis wants bounds without a zone
+def test_a_moment_is_the_same_in_every_zone(moment: datetime) -> None:
+    """Moments are looked for in any time zone, and without one in UTC."""
+    utc = moment.astimezone(UTC)
+    texts = {
+        ENCRYPT.encrypt_value("one", "direct_timestamp", way)
+        for way in (moment, utc, utc.replace(tzinfo=None))
+    }
+    assert len(texts) == 1
+
+
+@given(key=keys, one=typed, other=typed)
+def test_equal_values_join_and_others_never_do(
+    key: str, one: tuple[ColumnType, Any], other: tuple[ColumnType, Any]
+) -> None:
+    """Two hashes are the same exactly when type and value are."""
+    policy = Policy.of(key=key, original=CONTRACT)
+    hashes = [policy.hash_value(value, name) for name, value in (one, other)]
+    assert (hashes[0] == hashes[1]) == (one[0] == other[0] and one[1] == other[1])
+    assert hashes[0] == policy.hash_value(one[1], one[0])
+
+
+@given(name=st.sampled_from(TYPES), data=st.data())
+def test_values_of_one_type_join(name: ColumnType, data: st.DataObject) -> None:
+    """Two values of one type have the same hash, and the same ciphertext, when they are equal."""
+    few = data.draw(st.lists(VALUES[name], min_size=1, max_size=3))
+    one, other = data.draw(st.sampled_from(few)), data.draw(st.sampled_from(few))
+    hashes = [ENCRYPT.hash_value(value, name) for value in (one, other)]
+    sealed = [ENCRYPT.encrypt_value("one", f"direct_{name}", value) for value in (one, other)]
+    assert (hashes[0] == hashes[1]) == (one == other)
+    assert (sealed[0] == sealed[1]) == same(one, other)
+
+
+@given(one=keys, other=keys, value=st.text())
+def test_other_keys_give_other_values(one: str, other: str, value: str) -> None:
+    """Nothing that is made with one key is made with another, or opens with it."""
+    assume(one != other)
+    first, second = (Policy.of(key=key, original=CONTRACT) for key in (one, other))
+    assert first.keyring
+    assert second.keyring
+    assert first.hash_value(value) != second.hash_value(value)
+    sealed = first.encrypt_value("one", "direct_text", value)
+    assert sealed != second.encrypt_value("one", "direct_text", value)
+    with pytest.raises(RevealError, match="and the configured key is"):
+        second.reveal("one", "direct_text", sealed)
+    # Not even under the other key's name.
+    renamed = sealed.replace(first.keyring.key_id, second.keyring.key_id)
+    assert renamed != sealed
+    assert not opens(second, "one", "direct_text", renamed)
+
+
+@given(pair=typed, data=st.data())
+def test_one_changed_bit_is_noticed(pair: tuple[ColumnType, Any], data: st.DataObject) -> None:
+    """One bit anywhere in a ciphertext makes all of it worthless."""
+    name, value = pair
+    text = ENCRYPT.encrypt_value("one", f"direct_{name}", value)
+    head, sealed = sealed_parts(text)
+    changed = bytearray(sealed)
+    bit = data.draw(st.integers(0, len(changed) * 8 - 1))
+    changed[bit // 8] ^= 1 << bit % 8
+    body = urlsafe_b64encode(changed).decode().rstrip("=")
+    assert not opens(ENCRYPT, "one", f"direct_{name}", f"{head}.{body}")
+
+
+@given(pair=typed, data=st.data())
+def test_one_changed_character_is_noticed(
+    pair: tuple[ColumnType, Any], data: st.DataObject
+) -> None:
+    """One other, lost or added character makes all of it worthless, also where base64 has slack."""
+    name, value = pair
+    text = ENCRYPT.encrypt_value("one", f"direct_{name}", value)
+    place = data.draw(st.integers(0, len(text) - 1) | st.just(len(text) - 1))
+    new = data.draw(st.sampled_from([*BASE64, "=", "+", "/", ".", "\n", " ", "", "é"]))
+    assume(new != text[place])
+    assert not opens(ENCRYPT, "one", f"direct_{name}", text[:place] + new + text[place + 1 :])
+    assert not opens(ENCRYPT, "one", f"direct_{name}", f"{text}{new or '='}")
+
+
+@given(pair=typed, data=st.data())
+def test_a_cut_off_value_is_noticed(pair: tuple[ColumnType, Any], data: st.DataObject) -> None:
+    """A ciphertext that lacks bytes at either end does not open."""
+    name, value = pair
+    head, sealed = sealed_parts(ENCRYPT.encrypt_value("one", f"direct_{name}", value))
+    cut = data.draw(st.integers(1, len(sealed)))
+    for rest in (sealed[:-cut], sealed[cut:]):
+        body = urlsafe_b64encode(rest).decode().rstrip("=")
+        assert not opens(ENCRYPT, "one", f"direct_{name}", f"{head}.{body}")
+
+
+@given(pair=typed, elsewhere=st.sampled_from(PERSONAL))
+def test_a_value_stays_in_its_column(pair: tuple[ColumnType, Any], elsewhere: str) -> None:
+    """A ciphertext opens in no other column and no other table, whatever their types."""
+    name, value = pair
+    assume(elsewhere != f"one.direct_{name}")
+    text = ENCRYPT.encrypt_value("one", f"direct_{name}", value)
+    table, column = elsewhere.split(".")
+    assert not opens(ENCRYPT, table, column, text)
+
+
+@given(text=st.text() | st.from_regex(r"[he][12]\.[\w-]{8}\.[\w-]{0,60}", fullmatch=True))
+def test_any_text_is_refused(text: str) -> None:
+    """No text that was not made with the key opens, or fails in another way."""
+    with pytest.raises(RevealError):
+        ENCRYPT.reveal("one", "direct_text", text)
+
+
+@given(policy=policies, table=rows)
+def test_protected_rows(policy: Policy, table: pa.Table) -> None:
+    """Rows are as the effective contract has them, and as each column's mode asks for."""
+    protected = policy.protect("one", table)
+    assert protected.schema == arrow_schema(policy.contract["one"])
+    assert protected.num_rows == table.num_rows
+    protected.validate(full=True)
+    for column in COLUMNS:
+        mode = policy.mode("one", column.name)
+        assert (column.name in protected.column_names) == (mode != "drop")
+        if mode == "drop":
+            continue
+        before, after = table[column.name].to_pylist(), protected[column.name].to_pylist()
+        assert [value is None for value in before] == [value is None for value in after]
+        there = [pair for pair in zip(before, after, strict=True) if pair[0] is not None]
+        if mode == "plain":
+            assert before == after
+        elif mode == "hash":
+            assert all(policy.hash_value(b, column.type) == a for b, a in there)
+        else:
+            assert all(policy.encrypt_value("one", column.name, b) == a for b, a in there)
+            assert all(equal(policy.reveal("one", column.name, a), b) for b, a in there)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal, the sign of zero included."""
+    if isinstance(one, float):
+        return one == other and math.copysign(1, one) == math.copysign(1, other)
+    return bool(one == other)
+
+
+@pytest.mark.parametrize("zeros", [[0.0, -0.0], [-0.0, 0.0]])
+def test_both_zeros_come_back(zeros: list[float]) -> None:
+    """Zero and minus zero stay apart when they are encrypted, though they are equal."""
+    found = [{"submission_id": "s", "direct_double": zero} for zero in zeros]
+    table = pa.Table.from_pylist(found, schema=arrow_schema(TABLES[0]))
+    texts = ENCRYPT.protect("one", table)["direct_double"].to_pylist()
+    revealed = [ENCRYPT.reveal("one", "direct_double", text) for text in texts]
+    assert [math.copysign(1, zero) for zero in revealed] == [math.copysign(1, z) for z in zeros]
+
+
+@given(policy=policies)
+def test_the_effective_contract(policy: Policy) -> None:
+    """Whatever the settings, keys and what is not personal stay, and nothing else changes class."""
+    for table in TABLES:
+        effective = policy.contract[table.name].column
+        for column in table.columns:
+            mode = policy.mode(table.name, column.name)
+            if column.privacy == "none":
+                assert mode == "plain"
+            if mode == "drop":
+                assert column.name not in effective
+                continue
+            asked = column.type if mode == "plain" else "text"
+            assert effective[column.name].type == asked
+            assert effective[column.name].privacy == column.privacy
+            assert (
+                arrow_schema(policy.contract[table.name]).field(column.name).type
+                == (ARROW_TYPES[asked])
+            )
+
+
+@given(one=policies, other=policies)
+def test_fingerprints_differ_with_the_settings(one: Policy, other: Policy) -> None:
+    """Two fingerprints differ exactly when a column's mode or the key does."""
+    ids = [policy.keyring and policy.keyring.key_id for policy in (one, other)]
+    told = difference(one.fingerprint(), other.fingerprint())
+    assert (told is None) == (one.modes == other.modes and ids[0] == ids[1])
+    assert (one.fingerprint() == other.fingerprint()) == (told is None)
+    assert told is None or "\n" not in told
+
+
+@given(
+    direct=modes | st.text(),
+    columns=st.dictionaries(st.text() | st.sampled_from(PERSONAL), modes | st.text(), max_size=3),
+    key=st.none() | st.text(),
+)
+def test_any_settings_are_taken_or_refused(
+    direct: str, columns: dict[str, str], key: str | None
+) -> None:
+    """No setting whatever fails in another way, or in more than one line."""
+    refused = refusal(direct, columns, key)
+    assert refused is None or (refused.problem and refused.remedy and "\n" not in str(refused))
+
+
+def refusal(direct: str, columns: dict[str, str], key: str | None) -> PolicyError | None:
+    """Why settings are refused; None when they are taken."""
+    try:
+        Policy.of(direct, "plain", columns, key, CONTRACT)
+    except PolicyError as error:
+        return error
+    return None
