@@ -322,11 +322,18 @@ def test_encrypted_error_of_another_key() -> None:
     assert type(error) is errors.UnknownApiError
 
 
-@pytest.mark.parametrize(
-    "number", [0, -1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**30 + 1]
-)
-def test_a_number_does_not_depend_on_its_neighbours(number: int) -> None:
-    """A page that orjson refuses, for a lone surrogate, has the same numbers as any other."""
-    alone = parse_page(b'{"Items":[%d]}' % number).items[0]
-    beside = parse_page(b'{"Items":[%d,"\\ud800"]}' % number).items[0]
-    assert (beside, type(beside)) == (alone, type(alone))
+NUMBERS = [0, -1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**30 + 1, 0.1, 1e30]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("neighbour", ["", ',"\\ud800"', f",{10**20}"])
+def test_numbers_are_read_exactly_whatever_is_beside_them(number: float, neighbour: str) -> None:
+    """No digit is lost, and which decoder a page needs makes no difference."""
+    found = parse_page(f'{{"Items":[{number}{neighbour}]}}'.encode()).items[0]
+    assert (found, type(found)) == (number, type(number))
+
+
+def test_a_number_longer_than_python_reads_is_kept_as_text() -> None:
+    """It costs nobody the page."""
+    digits = "9" * 5_000
+    assert parse_page(f'{{"Items":[{digits}]}}'.encode()).items == [digits]

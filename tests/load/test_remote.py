@@ -176,14 +176,12 @@ def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
 
 def test_a_process_that_fails_by_itself_is_told(api: Emulator, child: Child) -> None:
     """A bug in the process itself is no reason to wait for ever."""
-    with (
-        pytest.raises(FetcherLost, match="was ended with exit code 1; run the command again"),
-        child_feed(child, reading(api.base_url), ignore, ignore) as chunks,
-    ):
+    with child_feed(child, reading(api.base_url), ignore, ignore) as chunks:
         orders = child.start().stdin
         assert orders is not None
         orders.write(b"no message at all")
-        list(chunks)
+        with pytest.raises(FetcherLost, match="was ended with exit code 1; run the command again"):
+            list(chunks)
 
 
 class KillAfterOne:

@@ -25,6 +25,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,6 @@ from support import (
     NOW,
     Rows,
     StopAfter,
-    Warehouse,
-    assert_equal,
-    at,
     context_for,
     created_at,
     duckdb_warehouse,
@@ -94,8 +92,7 @@ Tables = dict[str, Rows]
 def bodies() -> Sequence[Submission]:
     """Return what submissions are made of: half of them plain, half of them irregular."""
     made = generate(60, seed=11) + generate(80, seed=12, messy=True, unencodable=True)
-    # JSON numbers beyond 64 bits are read as the nearest double, which the oracle does not do.
-    return [s for s in made if not quarantined([s]) and str(10**30) not in str(s)]
+    return [s for s in made if not quarantined([s])]
 
 
 def body(number: int, submission_id: str, created: datetime) -> Submission:
@@ -171,8 +168,8 @@ class Seen:
                     for column, value in row.items()
                     if column not in MADE_HERE
                 }
-                rows = found.setdefault(row["submission_id"], dict.fromkeys(API_TABLES, []))
-                rows[name] = [*rows[name], kept]
+                rows = found.setdefault(row["submission_id"], {key: [] for key in API_TABLES})
+                rows[name].append(kept)
         return {key: in_order(tables) for key, tables in found.items()}
 
     @cached_property
@@ -607,7 +604,7 @@ class Machine(RuleBasedStateMachine):
 
     def _check_history(self, key: str, before: Rows) -> None:
         periods = self.seen.periods[key]
-        for one, following in zip(periods, periods[1:], strict=False):
+        for one, following in pairwise(periods):
             assert one["valid_from"] < one["valid_to"] == following["valid_from"], key
             assert any(one[name] != following[name] for name in STATE), f"{key}: no change"
         assert periods[-1]["valid_to"] is None, key

@@ -54,7 +54,7 @@ def to_text(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        # Integers beyond 64 bits reach us as floats: their last digits are gone.
+        # Other decoders read integers beyond 64 bits as floats: their last digits are gone.
         if not math.isfinite(value) or abs(value) >= _INT64:
             raise MisfitError("number too large to be exact")
         return repr(value)
