@@ -38,8 +38,9 @@ schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the re
 build: $(READY) ## Build the wheel and the source distribution into dist/
 	$(UV) build --quiet
 
-bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB alone
+bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB, and how it scales
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/scale.py
 
 clean: ## Remove everything that make made
 	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

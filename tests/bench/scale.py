@@ -15,62 +15,26 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from processes import Cost, emulator, run_command
+from processes import (
+    HERE,
+    BenchmarkError,
+    Cost,
+    ask_file,
+    check_loaded,
+    emulator,
+    run_command,
+)
 
-_DAYS = ("--from", "2025-01-01", "--to", "2025-12-31")
-_LATENCY = 0.2
-_MULTIPLY = """
-import duckdb, sys
-file, times = sys.argv[1], int(sys.argv[2])
-with duckdb.connect(file) as connection:
-    connection.execute("SET preserve_insertion_order = false; USE loaded.argos")
-    for (table,) in connection.execute(
-        "SELECT table_name FROM duckdb_columns() WHERE column_name = 'submission_id'"
-        " AND schema_name = 'argos' AND table_name IN (SELECT table_name FROM duckdb_tables())"
-    ).fetchall():
-        columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-        keys = [name for name in columns if name in ("submission_id", "_dlt_id")]
-        renamed = ", ".join(f"{name} || '-' || n AS {name}" for name in keys)
-        connection.execute(
-            f"INSERT INTO {table} SELECT t.* REPLACE ({renamed})"
-            f" FROM {table} AS t, range(1, {times}) AS numbers(n)"
-        )
-    connection.execute("CHECKPOINT")
-    print(connection.execute("SELECT COUNT(*) FROM submissions").fetchone()[0])
-"""
-_STATEMENTS = """
-import json, sys, time
-from argos_sync.load.destination import _SqlClient
-from sqlglot import exp, parse_one
-
-times = {}
-
-def timed(name):
-    plain = getattr(_SqlClient, name)
-    def measured(self, sql, *arguments, **options):
-        began = time.perf_counter()
-        try:
-            return plain(self, sql, *arguments, **options)
-        finally:
-            first, _, rest = str(sql).strip().partition(" ")
-            if first in ("DELETE", "INSERT"):
-                table = rest.split('"argos"."', 1)[-1].split('"', 1)[0]
-                times[table] = times.get(table, 0.0) + time.perf_counter() - began
-    setattr(_SqlClient, name, measured)
-
-timed("execute_sql")
-from argos_sync.cli.app import main
-try:
-    main()
-finally:
-    print(json.dumps(times), file=sys.stderr)
-"""
+_YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
+_BASE = 50_000
+_DEFAULT = ("workers", "growth", "night")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,73 +64,81 @@ class Place:
     folder: Path
     base_url: str
 
-    def run(self, *arguments: str, page_size: int = 1000) -> tuple[Cost, dict[str, Any]]:
+    def run(
+        self, *arguments: str, page_size: int = 1000, python: Sequence[str] = ()
+    ) -> tuple[Cost, dict[str, Any]]:
         """Run a command of argos-sync, and return what it took and its summary."""
         options = ["--pipelines-dir", str(self.folder / "working"), "--json"]
-        return run_command([*arguments, *options], self._settings(page_size), self.folder)
-
-    def _settings(self, page_size: int) -> dict[str, str]:
-        return {
+        settings = {
             "SOURCES__ARGOS__API_KEY": "benchmark",
             "SOURCES__ARGOS__BASE_URL": self.base_url,
             "SOURCES__ARGOS__PAGE_SIZE": str(page_size),
             "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "1000",
-            "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.folder / 'loaded.duckdb'}",
+            "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.file}",
         }
+        return run_command([*arguments, *options], settings, self.folder, python)
+
+    @property
+    def file(self) -> Path:
+        """The warehouse."""
+        return self.folder / "loaded.duckdb"
 
 
 def workers(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield how much faster eight workers are than one, when every answer takes 200 ms."""
+    """Yield how much faster eight workers are than one, when every answer takes 200 ms.
+
+    Pages are small, so that there are many of them, and the waiting outweighs all else.
+    """
     seconds = {}
-    with emulator(20_000, "--latency", str(_LATENCY)) as base_url:
+    with emulator(20_000, "--latency-ms", "200") as base_url:
         for number in (1, 2, 4, 8):
             with _folder() as folder:
-                arguments = ("backfill", *_DAYS, "--workers", str(number))
+                arguments = ("backfill", *_YEAR, "--workers", str(number))
                 cost, summary = Place(folder, base_url).run(*arguments, page_size=50)
+                check_loaded(f"{number} workers", folder, 20_000)
             seconds[number] = cost.seconds
             requests = summary["requests"]
-            yield Line(f"{number} workers, {requests} requests", f"{cost.seconds:.1f} s")
+            yield Line(f"{number} workers, {requests:,} requests", f"{cost.seconds:.1f} s")
     yield Line("1 worker / 8 workers", f"{seconds[1] / seconds[8]:.1f}", "at least 6")
 
 
 def growth(options: argparse.Namespace) -> Iterator[Line]:
-    """Yield what 5,000 new submissions take in a large warehouse and in an empty one."""
-    arguments = ("backfill", *_DAYS)
-    with _folder() as base, _folder() as folder:
-        with emulator(50_000) as base_url:
-            Place(base, base_url).run(*arguments)
-        file = base / "loaded.duckdb"
-        times = str(options.large // 50_000)
-        run_command([], {}, base, python=("-c", _MULTIPLY, str(file), times))
-        yield Line("submissions in the large one", f"{options.large:,}")
-        large, empty = [], []
-        with emulator(5_000, "--seed", "99") as base_url:
-            days = ("backfill", "--from", "2025-01-01", "--to", "2025-12-30")
-            for turn in range(options.repeat):
-                for costs, is_large in ((large, True), (empty, False)):
-                    at = folder / f"{turn}-{is_large}"
-                    at.mkdir()
-                    if is_large:
-                        shutil.copy(file, at)
-                    costs.append(Place(at, base_url).run(*days)[0])
-                    shutil.rmtree(at)
-            in_large = median(cost.seconds for cost in large)
-            in_empty = median(cost.seconds for cost in empty)
-            yield Line("5,000 into the large one", f"{in_large:.1f} s")
-            yield Line("5,000 into an empty one", f"{in_empty:.1f} s")
-            yield Line("large / empty", f"{in_large / in_empty:.1f}", "at most 3")
-            yield Line("peak in the large one", f"{max(c.peak_mb for c in large):,.0f} MB")
-            yield from _by_table(file, folder, base_url, days)
+    """Yield what 5,000 new submissions take in a large warehouse and in an empty one.
+
+    The large one holds the year up to November, the new ones were created in December.
+    """
+    days = ("backfill", "--from", "2025-12-01", "--to", "2025-12-31")
+    december = ("--seed", "1", "--start-date", "2025-12-01")
+    with _folder() as base, _folder() as empty:
+        with emulator(_BASE, "--end-date", "2025-11-30") as base_url:
+            large = Place(base, base_url)
+            large.run("backfill", *_YEAR)
+        held, _ = ask_file("enlarge", large.file, str(options.large // _BASE))
+        yield Line("submissions in the large one", f"{held:,}")
+        costs: dict[Path, list[Cost]] = {base: [], empty: []}
+        with emulator(5_000, *december) as base_url:
+            for _ in range(options.repeat):
+                for folder, found in costs.items():
+                    with _copy_of(folder, base_url) as place:
+                        found.append(_loading_new(place, days))
+            in_large, in_empty = costs.values()
+            yield from _compared(in_large, in_empty)
+            yield from _by_table(base, empty, base_url, days)
 
 
 def night(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield what a sync takes when nothing is new."""
-    with _folder() as folder, emulator(50_000) as base_url:
+    """Yield what a sync takes when nothing is new, and what it changes."""
+    with _folder() as folder, emulator(_BASE) as base_url:
         place = Place(folder, base_url)
         place.run("sync")
+        before = ask_file("contents", place.file)
         cost, summary = place.run("sync")
-        yield Line("requests of a quiet night", str(summary["requests"]))
-        yield Line("seconds of it", f"{cost.seconds:.1f} s", "under 3 and the requests' own")
+        after = ask_file("contents", place.file)
+    changed = [table for table, text in after.items() if before.get(table) != text]
+    yield Line("fetched again in a quiet night", f"{summary['submissions_fetched']:,}")
+    yield Line("requests of it", f"{summary['requests']:,}")
+    yield Line("seconds of it", f"{cost.seconds:.1f} s", "under 3 and the requests' own")
+    yield Line("tables that changed", ", ".join(changed), "sync_runs, sync_windows")
 
 
 def memory(_: argparse.Namespace) -> Iterator[Line]:
@@ -174,7 +146,8 @@ def memory(_: argparse.Namespace) -> Iterator[Line]:
     peaks = {}
     for number in (100_000, 1_000_000):
         with _folder() as folder, emulator(number) as base_url:
-            cost, _ = Place(folder, base_url).run("backfill", *_DAYS)
+            cost, _ = Place(folder, base_url).run("backfill", *_YEAR)
+            check_loaded("the backfill", folder, number)
         peaks[number] = cost.peak_mb
         yield Line(f"{number:,} submissions", f"{cost.peak_mb:,.0f} MB, {cost.seconds:.0f} s")
     yield Line("1,000,000 / 100,000", f"{peaks[1_000_000] / peaks[100_000]:.2f}", "at most 1.2")
@@ -188,42 +161,68 @@ FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
 }
 
 
-def _by_table(file: Path, folder: Path, base_url: str, days: tuple[str, ...]) -> Iterator[Line]:
-    """Yield the seconds that deleting from and inserting into each table took."""
-    at = folder / "by-table"
-    at.mkdir()
-    shutil.copy(file, at)
-    place = Place(at, base_url)
-    arguments = [*days, "--pipelines-dir", str(at / "working")]
-    run_command(arguments, place._settings(1000), at, python=("-c", _STATEMENTS))
-    said = (at / "log").read_text().splitlines()[-1]
-    for table, seconds in sorted(json.loads(said).items(), key=lambda pair: -pair[1]):
-        yield Line(f"  {table}", f"{seconds:.2f} s")
+def _loading_new(place: Place, days: Sequence[str]) -> Cost:
+    cost, summary = place.run(*days)
+    if summary["submissions_new"] != 5_000:
+        raise BenchmarkError(f"{summary['submissions_new']:,} submissions were new, not 5,000")
+    return cost
 
 
-class _folder(tempfile.TemporaryDirectory[str]):  # noqa: N801 used like a function
-    """A folder that goes when it is no longer needed."""
+def _compared(large: Sequence[Cost], empty: Sequence[Cost]) -> Iterator[Line]:
+    in_large, in_empty = (median(cost.seconds for cost in costs) for costs in (large, empty))
+    yield Line("5,000 new into the large one", f"{in_large:.1f} s")
+    yield Line("5,000 new into an empty one", f"{in_empty:.1f} s")
+    yield Line("large / empty", f"{in_large / in_empty:.1f}", "at most 3")
+    for name, costs in (("the large one", large), ("an empty one", empty)):
+        yield Line(f"peak memory in {name}", f"{max(cost.peak_mb for cost in costs):,.0f} MB")
 
-    def __init__(self) -> None:
-        super().__init__(prefix="argos-sync-bench-")
 
-    def __enter__(self) -> Path:  # type: ignore[override] # a path is handier
-        return Path(super().__enter__())
+def _by_table(base: Path, empty: Path, base_url: str, days: Sequence[str]) -> Iterator[Line]:
+    """Yield the seconds of SQL by table, the slowest first."""
+    seconds = []
+    for folder in (base, empty):
+        with _copy_of(folder, base_url) as place:
+            place.run(*days, python=(str(HERE / "statements.py"),))
+            seconds.append(json.loads((place.folder / "statements.json").read_text()))
+    in_large, in_empty = seconds
+    yield Line("seconds of SQL by table", "large", "empty")
+    for table, taken in sorted(in_large.items(), key=lambda pair: -pair[1]):
+        yield Line(f"  {table}", f"{taken:.2f} s", f"{in_empty.get(table, 0):.2f} s")
+
+
+@contextmanager
+def _copy_of(folder: Path, base_url: str) -> Iterator[Place]:
+    """Give a place with a copy of a folder's warehouse, if it has one, for as long as needed."""
+    with _folder() as other:
+        for file in folder.glob("loaded.duckdb"):
+            shutil.copy(file, other)
+        yield Place(other, base_url)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="argos-sync-bench-") as name:
+        yield Path(name)
 
 
 def main() -> None:
     """Measure, and print a table on stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("figures", nargs="*", choices=[*FIGURES, []], metavar="FIGURE")
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}")
     parser.add_argument("--large", type=int, default=2_000_000, metavar="N")
     parser.add_argument("--repeat", type=int, default=3, metavar="TIMES", help="take the median")
     options = parser.parse_args()
+    if unknown := ", ".join(name for name in options.figures if name not in FIGURES):
+        parser.error(f"there is no figure {unknown}, but {', '.join(FIGURES)}")
     print(f"{os.cpu_count()} cores")  # noqa: T201
-    for name in options.figures or ("workers", "growth", "night"):
-        print(f"\n{name}")  # noqa: T201
-        for line in FIGURES[name](options):
-            print(f"{line.name:<44}{line.value:>18}{line.target:>32}", flush=True)  # noqa: T201
+    try:
+        for name in options.figures or _DEFAULT:
+            print(f"\n{name}", flush=True)  # noqa: T201
+            for line in FIGURES[name](options):
+                print(f"{line.name:<44}{line.value:>24}{line.target:>32}", flush=True)  # noqa: T201
+    except BenchmarkError as error:
+        sys.exit(f"benchmark: {error}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
