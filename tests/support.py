@@ -150,7 +150,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    if isinstance(value, str) and name in JSON_COLUMNS:
+    if isinstance(value, str) and name in JSON_COLUMNS and not value.startswith(("h1.", "e1.")):
         return json.loads(value)
     return value
 

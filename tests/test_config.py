@@ -76,7 +76,8 @@ def test_the_environment_is_read(
         ({"request_types": "[1"}, "others is required"),
         ({"start_date": "May 2024"}, "sources.argos.start_date .* YYYY-MM-DD"),
         ({"lookback_days": -1}, "sources.argos.lookback_days .* at least 0"),
-        ({"privacy": {"direct": "hash"}}, "sources.argos.privacy.direct"),
+        ({"privacy": {"columns": "email"}}, "sources.argos.privacy.columns .* a table or JSON"),
+        ({"privacy": {"columns": "[1]"}}, "sources.argos.privacy.columns .* a table or JSON"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_way_out(given: dict[str, Any], said: str) -> None:
@@ -86,6 +87,32 @@ def test_what_is_wrong_is_named_with_the_way_out(given: dict[str, Any], said: st
         load_settings({**secret, **given})
     assert "s3cret" not in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"applicants.email": "encrypt", "submissions.userid": "hash"},
+        {"applicants": {"email": "encrypt"}, "submissions": {"userid": "hash"}},
+        '{"applicants.email": "encrypt", "submissions.userid": "hash"}',
+    ],
+)
+def test_columns_have_modes_of_their_own(columns: Any) -> None:
+    """In TOML with quotes or without, and as JSON, which an environment variable can hold."""
+    settings = load_settings({"api_key": "k", "privacy": {"columns": columns}})
+    assert settings.privacy.modes == {"applicants.email": "encrypt", "submissions.userid": "hash"}
+
+
+def test_former_keys_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment variable holds several, with commas between them."""
+    monkeypatch.setenv("SOURCES__ARGOS__API_KEY", "k")
+    monkeypatch.setenv("SOURCES__ARGOS__PRIVACY__OLD_KEYS", "one, two,")
+    assert load_settings().privacy.former_keys == ["one", "two"]
+
+
+def test_without_the_api_no_key_of_it_is_needed() -> None:
+    """Who forgets or reveals need not be able to read the API."""
+    assert load_settings(api=False).privacy.direct == "plain"
 
 
 def test_dlt_keeps_its_own_defaults_where_argos_sync_is_only_a_source() -> None:

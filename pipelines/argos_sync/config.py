@@ -58,7 +58,30 @@ class Privacy(BaseConfiguration):
 
     direct: str = "plain"
     quasi: str = "plain"
+    columns: Any | None = None
     key: TSecretStrValue | None = None
+    old_keys: TSecretStrValue | None = None
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """Modes of single columns by `table.column`; from a table of TOML, or from JSON."""
+        given = self.columns or {}
+        found = json.loads(given) if isinstance(given, str) else given
+        return {
+            place: mode
+            for table, modes in found.items()
+            # TOML reads a name without quotes, applicants.email, as a table in a table.
+            for place, mode in (
+                {f"{table}.{column}": mode for column, mode in modes.items()}
+                if isinstance(modes, Mapping)
+                else {table: modes}
+            ).items()
+        }
+
+    @property
+    def former_keys(self) -> list[str]:
+        """Keys that are no longer used; in the environment with commas between them."""
+        return [key.strip() for key in (self.old_keys or "").split(",") if key.strip()]
 
 
 @configspec
@@ -96,21 +119,27 @@ class Settings(BaseConfiguration):
 
 
 @configspec
+class _Local(Settings):
+    api_key: TSecretStrValue | None = None  # type: ignore[assignment] # the API is not asked
+
+
+@configspec
 class _Sweep(BaseConfiguration):
     sweep_days: int = Settings.sweep_days
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(overrides: Mapping[str, Any] | None = None, *, api: bool = True) -> Settings:
     """Read and check the configuration.
 
     Args:
         overrides: Values that go before every configuration source.
+        api: Whether the API will be asked, which takes a key.
 
     Raises:
         ConfigurationError: A required key is missing, or a value is not among the valid ones.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    settings = _read(Settings(), given)
+    settings = _read(Settings() if api else _Local(), given)
     _check(settings)
     return settings
 
@@ -179,9 +208,11 @@ def _check(settings: Settings) -> None:
     if not readable:
         choice = "a list out of kyc, aml, data, others; others is required, it carries created_at"
         raise _not_valid("request_types", choice)
-    for name in ("direct", "quasi"):
-        if getattr(settings.privacy, name) != "plain":
-            raise _not_valid(f"privacy.{name}", "plain; other ways are not available yet")
+    try:
+        _ = settings.privacy.modes
+    except (ValueError, TypeError, AttributeError):
+        wanted = 'a table or JSON, such as {"applicants.email": "encrypt"}'
+        raise _not_valid("privacy.columns", wanted) from None
 
 
 def _check_least(name: str, value: Any) -> None:

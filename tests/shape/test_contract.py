@@ -75,6 +75,8 @@ KEYS = {
     "quarantine": ["quarantine_id"],
 }
 
+PRIVACY = ["sync_suppressions", "sync_erasures", "sync_reveals"]
+
 
 @pytest.mark.parametrize("table", PROMISED)
 def test_columns(table: str) -> None:
@@ -94,15 +96,20 @@ def test_keys(table: str) -> None:
 
 
 def test_tables() -> None:
-    """The contract has the promised tables and the list of issues, and no others."""
-    assert set(load_contract().tables) == {*KEYS, "sync_issues"}
+    """The contract has the promised tables, the list of issues and those of privacy, no others."""
+    assert set(load_contract().tables) == {*KEYS, "sync_issues", *PRIVACY}
 
 
-def test_issues_hold_no_value() -> None:
-    """The list of issues says where and what, in columns that cannot hold a value."""
+@pytest.mark.parametrize("table", ["sync_issues", *PRIVACY])
+def test_own_tables_hold_no_value(table: str) -> None:
+    """What argos-sync writes of what it did is in columns that cannot hold a value."""
+    assert all(column.privacy == "none" for column in load_contract()[table].columns)
+
+
+def test_issues_say_where_and_what() -> None:
+    """Not what the value was."""
     columns = load_contract()["sync_issues"].column
     assert {"run_id", "submission_id", "table_name", "path", "problem"} <= set(columns)
-    assert all(column.privacy == "none" for column in columns.values())
 
 
 def test_created_at_is_never_empty() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from argos_sync.cli import failures, loading, looking
+from argos_sync.cli import failures, loading, looking, privacy
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
@@ -26,6 +26,8 @@ for function in (
     loading.reconcile,
     looking.status,
     looking.doctor,
+    privacy.forget,
+    privacy.reveal,
     emulator,
 ):
     app.command(function.__name__)(command(function))

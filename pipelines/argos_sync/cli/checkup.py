@@ -14,6 +14,7 @@ from argos_sync.config import Settings, load_settings
 from argos_sync.load.clients import make_client
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
+from argos_sync.load.protection import Protection
 
 _IMPATIENT = RetryPolicy(attempts=2)
 """Somebody is waiting for the answer."""
@@ -47,6 +48,7 @@ def checkup(target: Target) -> list[Check]:
     def configuration() -> str:
         settings.append(load_settings())
         make_client(settings[0])
+        Protection.configured(settings[0])
         return f"complete; API at {settings[0].base_url}"
 
     checks = [_check("configuration", configuration)]
@@ -56,6 +58,8 @@ def checkup(target: Target) -> list[Check]:
     def destination() -> str:
         with open_warehouse(target) as warehouse:
             warehouse.client.execute_sql("SELECT 1")
+            if checks[0].passed:
+                Protection.configured(settings[0]).of_warehouse(warehouse.client, warehouse.state)
         return f"{target.destination}, dataset {target.dataset}, can be written to"
 
     return [*checks, _check("destination", destination)]

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from argos_sync.load.fetching import TaskPage
 from argos_sync.load.plan import Plan, Progress
+from argos_sync.load.protection import UNPROTECTED, Protection
 from argos_sync.load.source import filled_tables
 from argos_sync.load.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import ISSUES, QUARANTINE, load_contract
-from argos_sync.shape.identity import Unusable, content_hash, identify
+from argos_sync.shape.contract import ISSUES, QUARANTINE
+from argos_sync.shape.identity import Identity, Unusable, identify
 from argos_sync.shape.tables import Issue, shape
 from argos_sync.shape.values import to_json
 
@@ -41,6 +42,7 @@ class Chunk:
         issues: Values that did not fit, and objects in quarantine.
         plan: As it stands once the chunk is loaded; None when there is none.
         steps: Windows that came on with it.
+        suppressed: Ids of submissions in its pages that must not come back.
         last: Whether nothing comes after it.
     """
 
@@ -49,6 +51,7 @@ class Chunk:
     issues: int
     plan: Plan | None = None
     steps: tuple[Step, ...] = ()
+    suppressed: tuple[str, ...] = ()
     last: bool = False
 
 
@@ -62,6 +65,7 @@ class ChunkBuilder:
     Attributes:
         run_id: Written to issues and quarantine.
         work: Told how far its tasks have come.
+        protection: What happens to submissions before they become rows.
         sections: `request_type`s that were fetched; tables of others are left alone. Empty: all.
         whole: Whether all chunks are committed together. A submission is then taken once, in the
             version that came first.
@@ -72,6 +76,7 @@ class ChunkBuilder:
 
     run_id: str
     work: Work
+    protection: Protection = UNPROTECTED
     sections: Sequence[str] = ()
     whole: bool = False
     size: int = CHUNK_SUBMISSIONS
@@ -84,6 +89,7 @@ class ChunkBuilder:
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pages: int = 0
     _submissions: int = 0
+    _suppressed: set[str] = field(default_factory=set)
     _issue_count: int = 0
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
@@ -93,13 +99,16 @@ class ChunkBuilder:
         newest: datetime | None = None
         for item in page.items:
             identity = identify(item)
+            if self.protection.suppression.has(item):
+                if isinstance(identity, Identity):
+                    self._suppressed.add(identity.submission_id)
+                continue
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
                 continue
             if identity.created_at not in page.task.wanted:
                 continue
-            # The hash of some sections must never pass for that of the whole.
-            hashed = content_hash([*self.sections, item] if self.sections else item)
+            hashed = self.protection.content_hash(item, self.sections)
             before = self._hashes.get(identity.submission_id)
             if before == hashed or (before and self.whole):
                 continue
@@ -123,9 +132,15 @@ class ChunkBuilder:
             return []
         tables = {name: pa.concat_tables(batches) for name, batches in self._batches.items()}
         tables |= self._own_tables()
-        steps = self.work.take()
-        chunk = Chunk(tables, self._submissions, len(self._issues), self.work.plan, steps)
-        self._batches, self._pages, self._submissions = {}, 0, 0
+        chunk = Chunk(
+            tables,
+            self._submissions,
+            len(self._issues),
+            self.work.plan,
+            self.work.take(),
+            tuple(sorted(self._suppressed)),
+        )
+        self._batches, self._pages, self._submissions, self._suppressed = {}, 0, 0, set()
         self._issues, self._quarantined = [], {}
         if not self.whole:
             self._hashes = {}
@@ -146,12 +161,13 @@ class ChunkBuilder:
         filled = filled_tables(self.sections)
         for name, rows in shaped.tables.items():
             if name in filled:
-                self._batches.setdefault(name, []).append(rows)
+                protected = self.protection.policy.protect(name, rows)
+                self._batches.setdefault(name, []).append(protected)
         self._issues += [issue for issue in shaped.issues if issue.table_name in filled]
         self._submissions += len(items)
 
     def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
-        key = content_hash(item)
+        key = self.protection.content_hash(item, ())
         self._quarantined[key] = {
             "quarantine_id": key,
             "run_id": self.run_id,
@@ -162,11 +178,13 @@ class ChunkBuilder:
         self._issues.append(Issue(None, QUARANTINE, unusable.path, unusable.reason))
 
     def _own_tables(self) -> dict[str, pa.Table]:
-        contract = load_contract()
+        policy = self.protection.policy
         issues = [self._issue_row(issue) for issue in self._issues]
         rows = {QUARANTINE: list(self._quarantined.values()), ISSUES: issues}
         return {
-            name: pa.Table.from_pylist(found, schema=arrow_schema(contract[name]))
+            name: policy.protect(
+                name, pa.Table.from_pylist(found, schema=arrow_schema(policy.original[name]))
+            )
             for name, found in rows.items()
             if found
         }

@@ -22,6 +22,7 @@ from argos_sync.load.held import Day, held_days, touch_deleted
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.plan import Plan
 from argos_sync.load.probe import probe_end_date
+from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
 from argos_sync.load.refetch import day_tasks, query_tasks
 from argos_sync.load.report import Progress, RunReport, Silent
@@ -147,18 +148,35 @@ def refresh(
 
 
 @contextmanager
-def running(context: Context, command: str) -> Iterator[Run]:
+def running(context: Context, command: str, *, asks_api: bool = True) -> Iterator[Run]:
     """Open the warehouse for a run, and record how the run ends.
+
+    Args:
+        context: Settings and target.
+        command: Named in the record, and to whom wants to open the warehouse meanwhile.
+        asks_api: Whether the run needs the API.
 
     Raises:
         ArgosError: What the block raises, or what keeps the warehouse from being opened.
     """
-    started_at = context.clock()
-    context.client(context.settings)  # what cannot work is said before anything is opened
-    with open_warehouse(context.target, context.settings.sections, command) as warehouse:
+    started_at, settings = context.clock(), context.settings
+    if asks_api:
+        context.client(settings)  # what cannot work is said before anything is opened
+    wanted = Protection.configured(settings)
+    contract = wanted.policy.contract
+    with open_warehouse(context.target, settings.sections, command, contract) as warehouse:
+        with destination_failures():
+            protection = wanted.of_warehouse(warehouse.client, warehouse.state)
         run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        report = RunReport(run_id, command, started_at)
-        run = Run(warehouse, report, context.progress, context.clock, feed=context.feed)
+        run = Run(
+            warehouse,
+            RunReport(run_id, command, started_at),
+            context.progress,
+            context.clock,
+            protection,
+            protection.to_remember(warehouse.state),
+            feed=context.feed,
+        )
         views = warehouse.state.get("views")
         if views is None:
             run.learned["views"] = ""
@@ -330,5 +348,6 @@ def _reading(context: Context, run: Run, work: Work) -> Reading:
         context.settings.sections,
         partial(context.client, context.settings),
         context.clock,
+        run.protection,
         context.chunk_size,
     )

@@ -20,7 +20,7 @@ from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 DUCKDB = "duckdb"
 
-_BOUNDED_MEMORY = {
+BOUNDED_MEMORY: dict[str, str | bool | int | float | list[str]] = {
     # dlt asks for a checkpoint a gigabyte, and until then DuckDB keeps what was loaded in memory.
     "checkpoint_threshold": "32MB",
     # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
@@ -125,7 +125,7 @@ class _MergeJob(SqlMergeFollowupJob):
 class _SqlClient(DuckDbSqlClient):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._global_config |= _BOUNDED_MEMORY | (self.credentials.global_config or {})
+        self._global_config |= BOUNDED_MEMORY | (self.credentials.global_config or {})
 
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
         """Return the catalog when leaving it out would be ambiguous."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
 import dlt
 import pyarrow as pa
-from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.client import JobClientBase, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
@@ -27,6 +27,7 @@ from argos_sync.load.failures import DestinationError, destination_failures
 from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
+from argos_sync.shape.contract import Contract, load_contract
 
 PIPELINE = "argos_sync"
 _BASE = "built_on"
@@ -49,6 +50,10 @@ class Target:
     file: str | None = None
 
 
+def _nothing(_: State) -> None:
+    """Leave the state as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Warehouse:
     """An open pipeline with a connection that is held, so that no other process writes meanwhile.
@@ -57,18 +62,22 @@ class Warehouse:
         pipeline: dlt's pipeline.
         client: dlt's SQL client, connected.
         sections: `request_type`s that are fetched; empty means all of them.
+        contract: What its tables are like.
     """
 
     pipeline: dlt.Pipeline
     client: SqlClientBase[Any]
     sections: Sequence[str] = ()
+    contract: Contract = field(default_factory=load_contract)
 
     @property
     def state(self) -> State:
         """The source's state, as last committed; a copy."""
         return _of_source(self.pipeline.state)
 
-    def load(self, tables: Mapping[str, pa.Table], update_state: Callable[[State], None]) -> None:
+    def load(
+        self, tables: Mapping[str, pa.Table], update_state: Callable[[State], object] = _nothing
+    ) -> None:
         """Commit rows and state together.
 
         Args:
@@ -82,7 +91,8 @@ class Warehouse:
         try:
             with destination_failures():
                 _note_base(self.pipeline, self.client)
-                self.pipeline.run(tables_source(tables, update_state, self.sections))
+                source = tables_source(tables, update_state, self.sections, self.contract)
+                self.pipeline.run(source)
         except ArgosError:
             # dlt would try the failed package again before everything else, and its local state
             # already counts the package's rows: go back to what is committed.
@@ -106,7 +116,10 @@ class View:
 
 @contextmanager
 def open_warehouse(
-    target: Target, sections: Sequence[str] = (), command: str = "run"
+    target: Target,
+    sections: Sequence[str] = (),
+    command: str = "run",
+    contract: Contract | None = None,
 ) -> Iterator[Warehouse]:
     """Open the pipeline, alone, and bring it to where the warehouse stands.
 
@@ -119,6 +132,7 @@ def open_warehouse(
         target: Where the warehouse is.
         sections: `request_type`s that are fetched; empty means all of them.
         command: Named to whom wants to open it meanwhile.
+        contract: What its tables are like; the shipped one when left out.
 
     Raises:
         ConfigurationError: The destination is not known, or its credentials are missing.
@@ -126,9 +140,9 @@ def open_warehouse(
     """
     add_defaults()
     with destination_failures():
-        working = _working_dir(target)
+        working = working_dir(target)
         with only_run_here(working.with_suffix(".lock"), command):
-            pipeline = _attach(target, working)
+            pipeline = attach(target, working)
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
             held = pipeline.sql_client()
             held.open_connection()
@@ -136,7 +150,7 @@ def open_warehouse(
                 only_run_anywhere(held, target.dataset, command)
                 _finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
-                yield Warehouse(pipeline, held, sections)
+                yield Warehouse(pipeline, held, sections, contract or load_contract())
             finally:
                 held.close_connection()
 
@@ -151,18 +165,22 @@ def look_into(target: Target) -> Iterator[View]:
     """
     add_defaults()
     with destination_failures():
-        pipeline = _attach(target, _working_dir(target))
+        pipeline = attach(target, working_dir(target))
         client = cast("SqlJobClientBase", pipeline.destination_client())
-        if isinstance(client, DuckDbClient):
-            file = client.config.credentials.database
-            if not Path(file).exists():
+        if (file := duckdb_file(client)) is not None:
+            if not file.exists():
                 raise DestinationError(
                     f"there is no DuckDB file at {file}",
                     "load something first, or name another file",
                 )
-            client.config.credentials.read_only = True
+            cast("DuckDbClient", client).config.credentials.read_only = True
         with client:
             yield View(client.sql_client, _committed_state(client))
+
+
+def duckdb_file(client: JobClientBase) -> Path | None:
+    """Return the file of a DuckDB; None for any other destination."""
+    return Path(client.config.credentials.database) if isinstance(client, DuckDbClient) else None
 
 
 def _committed_state(client: SqlJobClientBase) -> State:
@@ -215,7 +233,13 @@ def _last_load(client: SqlClientBase[Any]) -> str:
     return str(rows[0][0] or "") if rows else ""
 
 
-def _attach(target: Target, working: Path) -> dlt.Pipeline:
+def attach(target: Target, working: Path) -> dlt.Pipeline:
+    """Return dlt's pipeline for a warehouse, not connected.
+
+    Args:
+        target: Where the warehouse is.
+        working: Folder of its working directory.
+    """
     return dlt.pipeline(
         PIPELINE,
         destination=named_destination(target.destination, target.file),
@@ -224,7 +248,7 @@ def _attach(target: Target, working: Path) -> dlt.Pipeline:
     )
 
 
-def _working_dir(target: Target) -> Path:
+def working_dir(target: Target) -> Path:
     """Return the folder of the pipeline that belongs to this warehouse alone.
 
     A package that a killed run left behind must never be loaded into another warehouse, so the
@@ -236,7 +260,7 @@ def _working_dir(target: Target) -> Path:
             "the dataset has no name", "give --dataset a name, or leave it out"
         )
     base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
-    client = _attach(target, base).destination_client()
+    client = attach(target, base).destination_client()
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",

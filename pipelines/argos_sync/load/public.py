@@ -15,12 +15,16 @@ from argos_sync.config import Settings, load_settings
 from argos_sync.load.clients import make_client
 from argos_sync.load.feed import feed
 from argos_sync.load.plan import Plan
+from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Reading, producer
 from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.load.state import high_water_mark, raise_high_water_mark
 from argos_sync.load.windows import Range, nightly_range
 from argos_sync.load.work import Work
-from argos_sync.shape.contract import HISTORY
+from argos_sync.shape.contract import ERASURES, HISTORY, REVEALS, SUPPRESSIONS
+
+_COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS)
+"""Tables that take a look into the warehouse, which a resource has none of."""
 
 
 def argos_source(
@@ -32,10 +36,11 @@ def argos_source(
 
     With a range it yields exactly the submissions created in it. Without one it yields what is new
     since the last run of the same pipeline and the look-back window again; the high-water mark is
-    kept in the pipeline's state. Only the status history is left to the commands, which can look
-    into the warehouse. Every table merges: `submissions` by `submission_id`, all others
-    as its children, so a submission that comes back replaces all its rows in one transaction.
-    Everything is one load package; the commands of argos-sync load in chunks and can resume.
+    kept in the pipeline's state. Personal values are protected as configured. The status history
+    and the list of who was forgotten are left to the commands, which can look into the warehouse.
+    Every table merges: `submissions` by `submission_id`, all others as its children, so a
+    submission that comes back replaces all its rows in one transaction. Everything is one load
+    package; the commands of argos-sync load in chunks and can resume.
 
     Args:
         start_date: First day (UTC), `YYYY-MM-DD`.
@@ -64,16 +69,20 @@ def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
     if incremental:
         mark = high_water_mark(state)
         wanted = nightly_range(begun.date(), mark, settings.lookback_days, settings.first_day)
+    protection = Protection.configured(settings)
+    protection.check(state, begun=bool(state))
+    state |= protection.to_remember(state)
     run_id = uuid.uuid4().hex
     plan = Plan.new(SOURCE, run_id, begun=begun, wanted=wanted, sections=settings.sections)
     # How the server reads end_date is not known here: a day more is asked for.
     work = Work(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = partial(make_client, settings)
-    reading = Reading(run_id, work, settings.sections, client, _now, whole=True)
+    reading = Reading(run_id, work, settings.sections, client, _now, protection, whole=True)
     newest: datetime | None = None
     with feed(producer(reading)) as chunks:
         for chunk in chunks:
-            yield from marked(chunk.tables, settings.sections, leave=(HISTORY,))
+            contract = protection.policy.contract
+            yield from marked(chunk.tables, settings.sections, contract, _COMMANDS_ONLY)
             newest = chunk.plan.newest if chunk.plan else None
     if incremental:
         raise_high_water_mark(state, newest, begun)

@@ -12,6 +12,7 @@ from argos_sync.api import ArgosClient, Stats
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
 from argos_sync.load.feed import Outlet, Produce, feed
 from argos_sync.load.fetching import TaskPage, read_all
+from argos_sync.load.protection import UNPROTECTED, Protection
 from argos_sync.load.work import Work
 
 Clock = Callable[[], datetime]
@@ -32,6 +33,7 @@ class Reading:
         sections: `request_type`s to walk; empty for all in one request.
         client: Makes a client; called where the fetching is done.
         clock: Tells when a page was received.
+        protection: What happens to submissions before they become rows.
         chunk_size: Submissions that make a chunk.
         whole: Whether all chunks are committed together.
     """
@@ -41,6 +43,7 @@ class Reading:
     sections: Sequence[str]
     client: Callable[[], ArgosClient]
     clock: Clock
+    protection: Protection = UNPROTECTED
     chunk_size: int = CHUNK_SUBMISSIONS
     whole: bool = False
 
@@ -81,6 +84,7 @@ def producer(
         builder = ChunkBuilder(
             reading.run_id,
             work,
+            reading.protection,
             reading.sections,
             reading.whole,
             reading.chunk_size,

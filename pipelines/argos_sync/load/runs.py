@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from functools import partial
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
@@ -18,20 +17,28 @@ from argos_sync.load.changes import (
     submission_ids,
 )
 from argos_sync.load.chunks import Chunk
+from argos_sync.load.erasure import Identifier, erase, forget_old_states
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.gone import Gone
 from argos_sync.load.history import history_rows
 from argos_sync.load.known import known_history, known_quarantine, known_submissions, touch
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.load.plan import Plan
+from argos_sync.load.protection import UNPROTECTED, Protection
 from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
+from argos_sync.load.records import (
+    Rows,
+    erasure_records,
+    gone_issue,
+    run_record,
+    suppression_records,
+    window_records,
+)
 from argos_sync.load.report import Progress, RunReport
-from argos_sync.load.state import State, store_plan
+from argos_sync.load.state import State, store_plan, without_cursors
 from argos_sync.load.views import keep_views
-from argos_sync.load.work import Step
-from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import HISTORY, ISSUES, RUNS, SUBMISSIONS, WINDOWS, load_contract
-from argos_sync.shape.values import to_json
+from argos_sync.shape.contract import HISTORY, SUBMISSIONS
+from argos_sync.shape.suppression import suppression_hash
 
 
 @dataclass(slots=True)
@@ -43,6 +50,7 @@ class Run:
         report: What it has done so far.
         progress: Told about it.
         clock: Injected, so that tests own the time.
+        protection: What happens to submissions before they become rows.
         learned: Facts about the server, committed with the next chunk.
         exit_status: How the run ends when nothing fails.
         feed: Where it has its chunks from.
@@ -52,6 +60,7 @@ class Run:
     report: RunReport
     progress: Progress
     clock: Clock
+    protection: Protection = UNPROTECTED
     learned: State = field(default_factory=dict)
     exit_status: int = 0
     feed: Feed = thread_feed
@@ -82,7 +91,7 @@ class Run:
             return
         self._end(error)
         with suppress(ArgosError) if error else nullcontext():
-            self.warehouse.load({RUNS: self._run_row()}, self._update_state(None))
+            self.add(run_record(self.report))
 
     def keep_views(self, remembered: str | None) -> None:
         """Make the views for analysts where they are not as they are meant to be.
@@ -94,6 +103,10 @@ class Run:
         made = keep_views(self.warehouse.client, remembered)
         if remembered is not None and made != remembered:
             self.warehouse.load({}, lambda state: state.update(views=made))
+
+    def add(self, rows: Rows) -> None:
+        """Commit rows that are not read from the API, with what was learned."""
+        self.warehouse.load(rows, self._update_state(None))
 
     def note_deleted(self, number: int) -> None:
         """Count submissions that were marked as deleted."""
@@ -108,7 +121,7 @@ class Run:
             f"{gone.count} of {gone.of} submissions are gone from the source, too many to mark them"
             " as deleted; look into it with reconcile --dry-run"
         )
-        self.warehouse.load({ISSUES: self._gone_issue()}, self._update_state(None))
+        self.add(gone_issue(self.report))
 
     def count_requests(self, stats: Stats) -> None:
         """Add a client's numbers."""
@@ -121,15 +134,38 @@ class Run:
         self.report.exit_status = error.exit_code if error else self.exit_status
         self.report.error = type(error).__name__ if error else None
 
-    def _gone_issue(self) -> pa.Table:
-        issue = {
-            "issue_id": f"{self.report.run_id}/gone",
-            "run_id": self.report.run_id,
-            "table_name": SUBMISSIONS,
-            "path": "submission_id",
-            "problem": "too many are gone from the source to mark them as deleted",
-        }
-        return pa.Table.from_pylist([issue], schema=arrow_schema(load_contract()[ISSUES]))
+    def suppress(self, identifiers: Iterable[Identifier]) -> Rows:
+        """Return rows of the list of who must not come back; nothing for who is on it.
+
+        The key they need is learned, and so committed with them.
+        """
+        state = self.warehouse.state | self.learned
+        key_id, key, kept = self.protection.suppression_key(state)
+        self.learned |= kept
+        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in identifiers}
+        fresh = sorted(one for one in hashes if one[1] not in self.protection.suppression.hashes)
+        at = self.clock()
+        return suppression_records(self.report, fresh, key_id, at) if fresh else {}
+
+    def erase(
+        self, submission_ids: Sequence[str], known_by: Iterable[Identifier] = ()
+    ) -> dict[str, int]:
+        """Erase submissions for good, leave proof, and return the rows erased by table.
+
+        Args:
+            submission_ids: Which ones.
+            known_by: What else the person is known by.
+        """
+        client, policy = self.warehouse.client, self.protection.policy
+        with destination_failures():
+            counts = erase(client, policy, submission_ids, known_by)
+        proof = erasure_records(self.report, counts, self.clock())
+        forget_cursors = partial(without_cursors, submission_ids=submission_ids)
+        self.warehouse.load(proof, forget_cursors)
+        with destination_failures():
+            forget_old_states(client)
+        self._recorded = False
+        return counts
 
     def _load(self, chunk: Chunk) -> None:
         client, sections = self.warehouse.client, self.warehouse.sections
@@ -138,15 +174,20 @@ class Run:
             quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
             changes = compare(chunk.tables, known, quarantined)
             before = known_history(client, changes.changed)
+            forgotten = list(known_submissions(client, chunk.suppressed))
             # True whatever becomes of the chunk: they were fetched, and found as they are.
             touch(client, changes.unchanged, oldest_fetch(chunk.tables))
         self._count(chunk, changes)
-        tables = changes.tables | {RUNS: self._run_row()}
+        tables = changes.tables | run_record(self.report)
         if SUBMISSIONS in tables:
             tables[HISTORY] = history_rows(tables, before, sections)
         if chunk.steps:
-            tables[WINDOWS] = self._window_rows(chunk.steps)
+            tables |= window_records(self.report, chunk.steps, self.clock())
+        # A person may be known by an address only; their submissions are then listed as they come.
+        tables |= self.suppress(("submission_id", key) for key in chunk.suppressed)
         self.warehouse.load(tables, self._update_state(chunk.plan))
+        if forgotten:
+            self.erase(forgotten)
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
 
     def _update_state(self, plan: Plan | None) -> Callable[[State], None]:
@@ -164,24 +205,3 @@ class Run:
         self.report.submissions_unchanged += len(changes.unchanged)
         self.report.issues += chunk.issues
         self.report.windows += sum(step.progress.done for step in chunk.steps)
-
-    def _run_row(self) -> pa.Table:
-        schema = arrow_schema(load_contract()[RUNS])
-        return pa.Table.from_pylist([self.report.row()], schema=schema)
-
-    def _window_rows(self, steps: Sequence[Step]) -> pa.Table:
-        rows = [
-            {
-                "window_id": step.name,
-                "run_id": self.report.run_id,
-                "command": self.report.command,
-                "window_from": step.window.start,
-                "window_to": step.window.end,
-                "state": "done" if step.progress.done else "running",
-                "page_key": to_json(step.progress.cursor) if step.progress.cursor else None,
-                "rows_loaded": step.progress.rows,
-                "finished_at": self.clock() if step.progress.done else None,
-            }
-            for step in steps
-        ]
-        return pa.Table.from_pylist(rows, schema=arrow_schema(load_contract()[WINDOWS]))

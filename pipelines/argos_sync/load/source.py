@@ -12,7 +12,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.load.hints import table_hints, with_row_key
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import Table, load_contract
+from argos_sync.shape.contract import Contract, Table, load_contract
 
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
@@ -21,7 +21,10 @@ State = dict[str, Any]
 
 
 def tables_source(
-    tables: Mapping[str, pa.Table], update_state: Callable[[State], None], sections: Sequence[str]
+    tables: Mapping[str, pa.Table],
+    update_state: Callable[[State], object],
+    sections: Sequence[str],
+    contract: Contract | None = None,
 ) -> DltSource:
     """Return a source that loads Arrow tables and changes the state in the same package.
 
@@ -29,13 +32,14 @@ def tables_source(
         tables: Rows by contract table name.
         update_state: Called with the state of source `argos` once all rows are written.
         sections: The `request_type`s the rows were fetched with; empty means all of them.
+        contract: What the tables are like in the warehouse; the shipped one when left out.
     """
 
     @dlt.source(name=schema_name(sections), section=SOURCE)
     def package() -> DltResource:
         @dlt.resource(name=SOURCE)
         def rows() -> Iterator[Any]:
-            yield from marked(tables, sections)
+            yield from marked(tables, sections, contract)
             update_state(dlt.current.source_state(SOURCE))
 
         return rows
@@ -52,17 +56,20 @@ def schema_name(sections: Sequence[str]) -> str:
     return "_".join((SOURCE, *sections))
 
 
-def filled_tables(sections: Sequence[str]) -> dict[str, Table]:
+def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> dict[str, Table]:
     """Return the contract tables that runs over these sections write to."""
     return {
         name: table
-        for name, table in load_contract().tables.items()
+        for name, table in (contract or load_contract()).tables.items()
         if not (sections and table.from_api and table.section not in sections)
     }
 
 
 def marked(
-    tables: Mapping[str, pa.Table], sections: Sequence[str] = (), leave: Collection[str] = ()
+    tables: Mapping[str, pa.Table],
+    sections: Sequence[str] = (),
+    contract: Contract | None = None,
+    leave: Collection[str] = (),
 ) -> Iterator[Any]:
     """Yield Arrow tables addressed to their contract tables, for use inside a resource.
 
@@ -72,10 +79,11 @@ def marked(
     Args:
         tables: Rows by contract table.
         sections: `request_type`s that were fetched; empty means all of them.
+        contract: What the tables are like in the warehouse; the shipped one when left out.
         leave: Tables that are neither made nor merged into.
     """
     logging.getLogger("dlt").addFilter(_json_is_meant)
-    filled = {n: table for n, table in filled_tables(sections).items() if n not in leave}
+    filled = {n: one for n, one in filled_tables(sections, contract).items() if n not in leave}
     created = dlt.current.source_schema().tables
     for name, table in filled.items():
         rows = tables[name] if name in tables else arrow_schema(table).empty_table()

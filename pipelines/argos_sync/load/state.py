@@ -18,11 +18,15 @@ each backfill have plans of their own, so neither overwrites the other:
     synced_from       first day the first sync asked for; null is all history
     finished          by name, backfills that ended: sections, settled (the first day that may
                       have grown since)
+    privacy           what the rows are written with (`Policy.fingerprint`)
+    suppression_secrets
+                      by key id, secrets that the list of who must not come back was made with
+                      where there was no privacy key
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -102,6 +106,25 @@ def settled_before(state: Mapping[str, Any], name: str, sections: Sequence[str])
 def synced_from(state: Mapping[str, Any]) -> date | None:
     """Return the first day that syncs look after; None is all history."""
     return _day(state.get("synced_from"))
+
+
+def without_cursors(state: State, submission_ids: Collection[str]) -> None:
+    """Let windows begin anew whose cursor names one of these submissions."""
+    for plan in state.get("plans", {}).values():
+        for window in plan["windows"].values():
+            if names_any(window["cursor"], submission_ids):
+                window |= {"cursor": None, "rows": 0}
+
+
+def names_any(cursor: Any, submission_ids: Collection[str]) -> bool:
+    """Whether a cursor, of whatever kind the server makes, has one of these ids in it."""
+    if isinstance(cursor, str):
+        return any(one in cursor for one in submission_ids)
+    if isinstance(cursor, Mapping):
+        return any(names_any(one, submission_ids) for one in (*cursor, *cursor.values()))
+    if isinstance(cursor, Sequence):
+        return any(names_any(one, submission_ids) for one in cursor)
+    return str(cursor) in submission_ids
 
 
 def _write_window(window: Window, progress: Progress) -> State:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlglot
-from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
+from argos_sync.load.known import exist
 from argos_sync.shape.contract import schemas_folder
 
 log = logging.getLogger("argos_sync")
@@ -153,7 +154,7 @@ def _kept(client: Client, wanted: Mapping[str, str], remembered: str | None) -> 
     if remembered != _fingerprint(wanted):
         return False
     try:
-        return _exist(client, wanted)
+        return exist(client, wanted)
     except DatabaseException:
         return False
 
@@ -162,25 +163,11 @@ def _readable(client: Client, views: Collection[View]) -> list[str]:
     """Return the views that read only tables that exist, and views that do."""
     names = {view.name for view in views}
     tables = {table for view in views for table in view.reads} - names
-    there = {table for table in tables if _exist(client, [table])}
+    there = {table for table in tables if exist(client, [table])}
     for view in views:
         if there.issuperset(view.reads):
             there.add(view.name)
     return [view.name for view in views if view.name in there]
-
-
-def _exist(client: Client, names: Collection[str]) -> bool:
-    """Return whether all of these tables and views exist."""
-    queries = [
-        f"SELECT 1 FROM {client.make_qualified_table_name(name)} WHERE 1 = 0"  # noqa: S608 names
-        for name in names
-    ]
-    try:
-        if queries:
-            client.execute_sql(" UNION ALL ".join(queries))
-    except DatabaseUndefinedRelation:
-        return False
-    return True
 
 
 def _remake(client: Client, wanted: Mapping[str, str], gone: Iterable[str]) -> None:

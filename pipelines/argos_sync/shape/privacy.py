@@ -32,7 +32,7 @@ from argos_sync.shape.contract import (
     identifier,
     load_contract,
 )
-from argos_sync.shape.sealing import Keyring, write, write_all
+from argos_sync.shape.sealing import Keyring, key_id_of, write, write_all
 
 Mode = Literal["plain", "hash", "encrypt", "drop"]
 
@@ -70,6 +70,7 @@ class Policy:
         columns: Modes of single columns by `table.column`.
         keyring: Needed when anything is hashed or encrypted.
         original: The contract as shaped rows have it.
+        former: Keys of before, which only open what was written with them.
 
     Raises:
         PolicyError: A mode, column or table that is not known, a column that must stay as it is,
@@ -81,6 +82,7 @@ class Policy:
     columns: Mapping[str, Mode] = field(default_factory=dict, hash=False)
     keyring: Keyring | None = None
     original: Contract = field(default_factory=load_contract, repr=False, hash=False)
+    former: tuple[Keyring, ...] = ()
 
     @classmethod
     def plain(cls) -> Policy:
@@ -94,7 +96,9 @@ class Policy:
         quasi: str = "plain",
         columns: Mapping[str, str] | None = None,
         key: str | None = None,
+        *,
         original: Contract | None = None,
+        former_keys: Iterable[str] = (),
     ) -> Policy:
         """Return the policy that configuration asks for.
 
@@ -104,21 +108,20 @@ class Policy:
             columns: `sources.argos.privacy.columns`, mode by `table.column`.
             key: `sources.argos.privacy.key`.
             original: The table contract; the shipped one when left out.
+            former_keys: `sources.argos.privacy.old_keys`.
 
         Raises:
             PolicyError: What the class raises, or a key that is too short.
         """
-        try:
-            keyring = None if key is None else Keyring.of(key)
-        except ValueError as error:
-            remedy = "use a random one, such as `openssl rand -base64 32` prints"
-            raise PolicyError(f"privacy.key has {error}", remedy) from None
+        keyring = None if key is None else _keyring("key", key)
+        former = tuple(_keyring("old_keys", one) for one in former_keys)
         return cls(
             cast("Mode", direct),
             cast("Mode", quasi),
             cast("dict[str, Mode]", dict(columns or {})),
             keyring,
             original or load_contract(),
+            former,
         )
 
     def __post_init__(self) -> None:
@@ -161,13 +164,18 @@ class Policy:
         return modes
 
     @cached_property
+    def is_plain(self) -> bool:
+        """Whether nothing happens to any column."""
+        return all(mode == "plain" for mode in self.modes.values())
+
+    @cached_property
     def contract(self) -> Contract:
         """The contract of protected rows: dropped columns gone, hashed and encrypted ones texts.
 
         It tells what is in the warehouse and nothing about the API: rows are shaped with the
         original, where no column is missing, and then protected.
         """
-        if all(mode == "plain" for mode in self.modes.values()):
+        if self.is_plain:
             return self.original
         return Contract(
             {
@@ -218,7 +226,9 @@ class Policy:
                 or comes from another column.
         """
         place = f"{table}.{self._column(self._table(table), column).name}"
-        return self._keys().reveal(text, place)
+        keyrings = {one.key_id: one for one in self.former}
+        keyring = keyrings.get(key_id_of(text) or "") or self._keys()
+        return keyring.reveal(text, place)
 
     def hash_value(self, value: Any, column_type: ColumnType = "text") -> str:
         """Return a value's hash, by which its rows are found in any hashed column of its type.
@@ -246,7 +256,7 @@ class Policy:
         """Return what a warehouse is written with: modes and the key's id, as one line of JSON."""
         found = {
             "format": _FORMAT,
-            "key": self.keyring.key_id if self.keyring else None,
+            "key": self.keyring.key_id if self.keyring and not self.is_plain else None,
             "modes": self.modes,
         }
         return json.dumps(found, sort_keys=True, separators=(",", ":"))
@@ -314,6 +324,20 @@ def difference(stored: str, current: str) -> str | None:
     if old_key != new_key:
         told.append(f"the key was {old_key} and is {new_key}")
     return "; ".join(told) or None
+
+
+def modes_of(fingerprint: str) -> dict[str, str]:
+    """Return the modes of a fingerprint, by `table.column`; none if another version wrote it."""
+    found = _parsed(fingerprint)
+    return dict(found["modes"]) if found else {}
+
+
+def _keyring(setting: str, secret: str) -> Keyring:
+    try:
+        return Keyring.of(secret)
+    except ValueError as error:
+        remedy = "use a random one, such as `openssl rand -base64 32` prints"
+        raise PolicyError(f"privacy.{setting} has {error}", remedy) from None
 
 
 def _parsed(fingerprint: str) -> dict[str, Any] | None:

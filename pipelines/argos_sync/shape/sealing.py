@@ -145,7 +145,7 @@ class Keyring:
             key_id=key_id.decode("ascii"),
             hashing=_derive(raw, b"hash", 32),
             encryption=_derive(raw, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
-            content=_derive(raw, b"content hash", 32),
+            content=content_key(secret),
             suppression=_derive(raw, b"suppression list", 32),
         )
 
@@ -209,6 +209,17 @@ class Keyring:
                 plain = AESSIV(self.encryption).decrypt(sealed, [place.encode()])
                 return _FORM_OF_MARK[plain[:1]].read(plain[1:].decode("utf-8", "surrogatepass"))
         raise RevealError(f"what {place} holds was changed, cut off or moved from another column")
+
+
+def content_key(secret: str) -> bytes:
+    """Make the key of content hashes alone, from a secret of any length."""
+    return _derive(secret.encode("utf-8", "surrogatepass"), b"content hash", 32)
+
+
+def key_id_of(text: str) -> str | None:
+    """Return the id of the key that a hashed or encrypted value was made with; None for others."""
+    match = _PROTECTED.fullmatch(text)
+    return match[2] if match else None
 
 
 def _derive(secret: bytes, label: bytes, length: int) -> bytes:

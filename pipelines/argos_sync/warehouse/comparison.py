@@ -10,6 +10,7 @@ from argos_sync.load.fetching import Task, TaskPage
 from argos_sync.load.held import Held
 from argos_sync.load.windows import Range, shifted
 from argos_sync.shape.identity import Identity, identify
+from argos_sync.shape.suppression import NOBODY, Suppression
 
 Look = Callable[[Range], Iterable[Held]]
 """Returns what the warehouse has of a range."""
@@ -55,6 +56,7 @@ class Comparison:
         tasks: Windows that are read, which surely hold the range.
         look: Asks the warehouse.
         content: Tells two versions apart; None compares ids only.
+        suppression: Who must not come back, and so is never missing.
         differences: Days that differ, in order.
         held: Submissions of the warehouse in the days compared so far.
     """
@@ -63,6 +65,7 @@ class Comparison:
     tasks: Sequence[Task]
     look: Look
     content: Hash | None = None
+    suppression: Suppression = NOBODY
     differences: list[DayDifference] = field(default_factory=list)
     held: int = 0
     _seen: dict[date, dict[str, str]] = field(default_factory=dict)
@@ -72,6 +75,8 @@ class Comparison:
     def add(self, page: TaskPage) -> None:
         """Take in a page."""
         for item in page.items:
+            if self.suppression.has(item):
+                continue
             identity = identify(item)
             if isinstance(identity, Identity) and identity.created_at in self.wanted:
                 content = self.content(item) if self.content else ""

@@ -27,7 +27,6 @@ from argos_sync.load.report import RunReport
 from argos_sync.load.runs import Run
 from argos_sync.load.tiers import pace_of, within
 from argos_sync.load.windows import EndDate, Pace, Range, Window
-from argos_sync.shape.identity import content_hash
 from argos_sync.warehouse.comparison import Comparison, DayDifference
 
 DIFFERENCE = 6
@@ -103,7 +102,8 @@ def _compare(context: Context, run: Run, wanted: Range, *, deep: bool) -> Compar
         wanted,
         [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
         partial(held, client),
-        partial(_content, sections) if deep else None,
+        partial(run.protection.content_hash, sections=sections) if deep else None,
+        run.protection.suppression,
     )
     asyncio.run(_read(context, run, comparison, sections if deep else ()))
     return comparison
@@ -175,7 +175,3 @@ def _query(window: Window, end_date: EndDate | None, section: str | None) -> Que
 
 def _lightest(window: Window, end_date: EndDate | None, _: str | None) -> Query:
     return window.query(end_date, "others")
-
-
-def _content(sections: Sequence[str], item: object) -> str:
-    return content_hash([*sections, item] if sections else item)

@@ -1,0 +1,139 @@
+"""Erasing submissions for good: rows, history, quarantine, what is staged, and what names them.
+
+Of load packages nothing has to be said: opening a warehouse loads or throws away what a run left
+behind, so all there is stands in its tables.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from typing import Any
+
+from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
+
+from argos_sync.load.known import Client, among, exist, rows_of
+from argos_sync.load.state import names_any
+from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
+from argos_sync.shape.privacy import Policy, PolicyError
+from argos_sync.shape.sealing import RevealError
+from argos_sync.shape.suppression import belongs_to
+
+Identifier = tuple[str, str]
+"""What somebody is known by: one of `suppression.KINDS`, and a value."""
+
+
+def erase(
+    client: Client,
+    policy: Policy,
+    submission_ids: Sequence[str],
+    known_by: Iterable[Identifier] = (),
+) -> dict[str, int]:
+    """Erase submissions from every table, all in one transaction where the destination has them.
+
+    What only names a submission stays without the name: where a window is to be gone on from, and
+    who was shown what. Objects in quarantine are found by what they say themselves, which cannot
+    be read, and by nobody else either, where they are hashed.
+
+    Args:
+        client: Connected to the warehouse.
+        policy: What its personal columns look like.
+        submission_ids: Which ones.
+        known_by: What else the person is known by, for the quarantine.
+
+    Returns:
+        Rows that were erased, by table.
+    """
+    _empty_staging(client, policy.original)
+    found = _rows_to_erase(client, policy, submission_ids, known_by)
+    windows = _windows_naming(client, submission_ids)
+    reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
+    atomic = client.capabilities.supports_transactions
+    with client.begin_transaction() if atomic else nullcontext():
+        counts = {
+            table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
+        }
+        _set_null(client, WINDOWS, "page_key", "window_id", windows)
+        if reveals:
+            _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
+    return counts
+
+
+def forget_old_states(client: Client) -> None:
+    """Remove what the pipeline remembered before its last load, for it may name a submission."""
+    table = client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
+    version, name = map(client.escape_column_name, ("version", "pipeline_name"))
+    newest = f"SELECT {name}, MAX({version}) FROM {table} GROUP BY {name}"  # noqa: S608 names only
+    for pipeline, last in client.execute_sql(newest) or ():
+        client.execute_sql(
+            f"DELETE FROM {table} WHERE {name} = %s AND {version} < %s",  # noqa: S608 names only
+            pipeline,
+            last,
+        )
+
+
+def _rows_to_erase(
+    client: Client, policy: Policy, submission_ids: Sequence[str], known_by: Iterable[Identifier]
+) -> dict[str, tuple[str, Sequence[str]]]:
+    """Return a column and its values by table, for the tables there are."""
+    found: dict[str, tuple[str, Sequence[str]]] = {
+        table.name: ("submission_id", submission_ids)
+        for table in policy.original.tables.values()
+        if "submission_id" in table.column and table.name != REVEALS
+    }
+    found = {table: keys for table, keys in found.items() if exist(client, [table])}
+    if exist(client, [QUARANTINE]):
+        wanted = [*(("submission_id", one) for one in submission_ids), *known_by]
+        found[QUARANTINE] = ("quarantine_id", list(_in_quarantine(client, policy, wanted)))
+    return found
+
+
+def _in_quarantine(client: Client, policy: Policy, wanted: Sequence[Identifier]) -> Iterator[str]:
+    if "_extra" not in policy.contract[QUARANTINE].column:
+        return
+    for key, kept in rows_of(client, QUARANTINE, ("quarantine_id", "_extra")):
+        if belongs_to(_opened(policy, kept), wanted):
+            yield key
+
+
+def _opened(policy: Policy, kept: Any) -> Any:
+    """Return an object in quarantine; None when it cannot be read."""
+    if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(kept, str):
+        try:
+            kept = policy.reveal(QUARANTINE, "_extra", kept)
+        except (PolicyError, RevealError):
+            return None
+    if isinstance(kept, str):
+        with suppress(ValueError):
+            return json.loads(kept)
+    return kept
+
+
+def _windows_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
+    rows = rows_of(client, WINDOWS, ("window_id", "page_key"))
+    return [key for key, page_key in rows if names_any(page_key, submission_ids)]
+
+
+def _empty_staging(client: Client, contract: Contract) -> None:
+    """Empty what a load that was killed left to be merged; nothing else of value stands there."""
+    with client.with_staging_dataset():
+        for table in contract.tables:
+            if exist(client, [table]):
+                client.execute_sql(f"DELETE FROM {client.make_qualified_table_name(table)}")  # noqa: S608 a name
+
+
+def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int:
+    name, count = client.make_qualified_table_name(table), 0
+    for condition, parameters in among(client, column, keys):
+        counted = f"SELECT COUNT(*) FROM {name} WHERE {condition}"  # noqa: S608 names only
+        ((number,),) = client.execute_sql(counted, *parameters) or [(0,)]
+        count += number
+        client.execute_sql(f"DELETE FROM {name} WHERE {condition}", *parameters)  # noqa: S608 names only
+    return count
+
+
+def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:
+    name, column = client.make_qualified_table_name(table), client.escape_column_name(column)
+    for condition, parameters in among(client, key, keys):
+        client.execute_sql(f"UPDATE {name} SET {column} = NULL WHERE {condition}", *parameters)  # noqa: S608 names only

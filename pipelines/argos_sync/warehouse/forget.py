@@ -1,0 +1,118 @@
+"""Forget: erase a person from every table, and keep them from coming back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.commands import Context, running
+from argos_sync.load.erasure import Identifier
+from argos_sync.load.failures import destination_failures
+from argos_sync.load.known import Client, exist, has_submissions, rows_of, submissions_with
+from argos_sync.load.pipeline import look_into
+from argos_sync.load.protection import Protection, own_secrets
+from argos_sync.load.records import Rows, records
+from argos_sync.load.report import RunReport
+from argos_sync.load.runs import Run
+from argos_sync.load.state import State
+from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.shape.privacy import Policy
+from argos_sync.warehouse.rewrite import rewrite
+
+_PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
+"""Where rows have what a person is known by; the id of a submission is in every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Proof of what was done, without a value.
+
+    Attributes:
+        report: The run.
+        erased: Rows erased, by table.
+        listed: Entries that were added to the list of who must not come back.
+    """
+
+    report: RunReport
+    erased: dict[str, int]
+    listed: int
+
+
+def forget(
+    context: Context, identifiers: Sequence[Identifier], as_in: str | None = None
+) -> Forgotten:
+    """Erase submissions from every table, and list them so that no later run brings them back.
+
+    They are listed first: whatever happens then, they do not come back, and forgetting again
+    erases what is left. Where addresses are hashed or encrypted, rows are found by an address as it
+    is spelled at the source or in small letters; others go when they are fetched again, for the
+    list knows an address in any spelling. A DuckDB file is written anew, without the blocks of what
+    was erased; other databases leave those to their own housekeeping, such as PostgreSQL's VACUUM.
+
+    Args:
+        context: Settings and target; the API is not asked.
+        identifiers: Submissions, user ids, addresses. Of the latter two all submissions are
+            erased, and later ones are kept away too.
+        as_in: Dataset of the same destination whose list is taken over, before a warehouse is
+            loaded anew.
+
+    Raises:
+        ConfigurationError: Nobody is named, or the warehouse does not have what they are named by.
+        ArgosError: See `api.errors`, `load.failures`.
+    """
+    if not identifiers and as_in is None:
+        remedy = "give --submission-id, --userid or --email"
+        raise ConfigurationError("nobody to forget", remedy)
+    # First, for a DuckDB file is open in one way at a time.
+    others, secrets = _list_of(context, as_in) if as_in is not None else ({}, {})
+    with running(context, "forget", asks_api=False) as run:
+        with destination_failures():
+            submission_ids = sorted(_named(run, identifiers))
+        by_id = [("submission_id", one) for one in submission_ids]
+        run.learned |= secrets
+        run.add(others)
+        listed = run.suppress([*identifiers, *by_id])
+        run.add(listed)
+        erased = run.erase(submission_ids, identifiers) if identifiers else {}
+    rewrite(context.target, "forget")
+    count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
+    return Forgotten(run.report, erased, count)
+
+
+def _named(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
+    """Return the ids of the submissions that are meant."""
+    client, policy = run.warehouse.client, run.protection.policy
+    found = {value for kind, value in identifiers if kind == "submission_id"}
+    for kind, value in identifiers:
+        if kind in _PLACES:
+            found.update(_submissions_of(client, policy, kind, value))
+    return found
+
+
+def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> Iterator[str]:
+    table, column = _PLACES[kind]
+    mode = policy.mode(table, column)
+    if mode == "drop" or (has_submissions(client) and not exist(client, [table])):
+        raise ConfigurationError(
+            f"this warehouse does not keep {table}.{column}, so nobody is found by it",
+            "look the submissions up at ARGOS, and give each as --submission-id",
+        )
+    if mode == "plain":
+        yield from submissions_with(client, table, column, [value], loosely=kind == "email")
+        return
+    spellings = dict.fromkeys([value, value.strip(), value.strip().lower()])
+    write = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
+    yield from submissions_with(client, table, column, [write(one) for one in spellings])
+
+
+def _list_of(context: Context, dataset: str) -> tuple[Rows, State]:
+    """Return who must not come back to another warehouse, and what was kept for its list."""
+    protection = Protection.configured(context.settings)
+    columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
+    with look_into(replace(context.target, dataset=dataset)) as other, destination_failures():
+        protection.with_list(other.client, other.state)  # the keys it takes are configured
+        rows = rows_of(other.client, SUPPRESSIONS, columns)
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        return records(SUPPRESSIONS, found) if found else {}, own_secrets(other.state)

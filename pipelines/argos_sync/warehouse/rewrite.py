@@ -1,0 +1,56 @@
+"""A DuckDB file, written anew: what is deleted stays in its blocks until they are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from argos_sync.load.destination import BOUNDED_MEMORY
+from argos_sync.load.failures import destination_failures
+from argos_sync.load.lock import only_run_here
+from argos_sync.load.pipeline import Target, attach, duckdb_file, working_dir
+
+
+def rewrite(target: Target, command: str) -> None:
+    """Write a warehouse's file anew, without the blocks of what was deleted.
+
+    Who has it open for reading keeps the old one until they close it. Where the warehouse is no
+    file, nothing happens.
+
+    Args:
+        target: Where the warehouse is.
+        command: Named to whom wants to open it meanwhile.
+
+    Raises:
+        DestinationError: It is locked, or there is no space for a second one.
+    """
+    working = working_dir(target)
+    with destination_failures(), only_run_here(working.with_suffix(".lock"), command):
+        file = duckdb_file(attach(target, working).destination_client())
+        if file is not None and file.is_file():
+            _replace_by_copy(file.resolve())
+
+
+def _replace_by_copy(file: Path) -> None:
+    copy = file.with_name(f".{file.name}.rewritten")
+    copy.unlink(missing_ok=True)  # what a run that was killed left
+    with duckdb.connect(str(file), config=BOUNDED_MEMORY) as connection:
+        connection.execute(f"ATTACH {_text(str(copy))} AS rewritten")
+        copy.chmod(file.stat().st_mode & 0o777)
+        ((catalog,),) = connection.execute("SELECT current_catalog()").fetchall()
+        connection.execute(f"COPY FROM DATABASE {_name(catalog)} TO rewritten")
+        connection.execute("DETACH rewritten")
+        connection.execute("CHECKPOINT")
+        # While the old one is still locked, so that nobody writes to it in between.
+        copy.replace(file)
+
+
+def _text(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _name(value: str) -> str:
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"'

@@ -1,0 +1,264 @@
+"""Forget: a person is gone from every table, stays away, and nobody else is touched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dlt.pipeline.state_sync import decompress_state
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.emulator import Emulator
+from argos_sync.load.commands import Context, backfill, refresh, sync
+from argos_sync.load.pipeline import look_into
+from argos_sync.load.state import stored_plan
+from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse.forget import forget
+from argos_sync.warehouse.reconcile import reconcile
+from support import NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for, created_at
+
+KEY = "a secret that is long enough"
+MODES = ("plain", "hash", "encrypt", "drop")
+LATER = NOW + timedelta(days=1)
+DESCRIBED = """
+    SELECT table_name, column_name, data_type, is_nullable, comment
+    FROM duckdb_columns() WHERE schema_name = 'argos' ORDER BY ALL
+"""
+JANUARY = (date(2025, 1, 1), date(2025, 1, 31))
+
+
+def protected(api: Emulator, warehouse: Warehouse, mode: str, **settings: Any) -> Context:
+    """Return a context in which everything personal has one mode."""
+    privacy = {"direct": mode, "quasi": mode, "key": KEY if mode in ("hash", "encrypt") else None}
+    return context_for(api.base_url, warehouse.target, privacy=privacy, **settings)
+
+
+def person(submissions: Rows, number: int = 100) -> dict[str, Any]:
+    """Return somebody whose user id nobody else has."""
+    return submissions[number] | {"userid": "the-person", "email": "Person@Example.com"}
+
+
+def with_person(submissions: Rows, number: int = 100) -> Rows:
+    """Return the submissions with somebody among them who is known by everything."""
+    return [*submissions[:number], person(submissions, number), *submissions[number + 1 :]]
+
+
+def everything(warehouse: Warehouse) -> dict[str, Rows]:
+    """Return all rows of all tables that hold submissions."""
+    tables = load_contract().tables.values()
+    return warehouse.tables(t.name for t in tables if t.from_api or t.belongs_to_submission)
+
+
+def without(rows: dict[str, Rows], submission_id: str) -> dict[str, Rows]:
+    """Return the rows of all others."""
+    return {
+        name: [row for row in found if row["submission_id"] != submission_id]
+        for name, found in rows.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [("plain", "email"), ("hash", "userid"), ("encrypt", "email"), ("drop", "submission_id")],
+)
+def test_a_forgotten_person_does_not_come_back(
+    mode: str, kind: str, any_warehouse: Warehouse, january: Rows
+) -> None:
+    """Neither by backfill, sync, refresh nor reconcile; all others stay as they are."""
+    one = person(january)
+    day = created_at(one).date()
+    with Emulator(with_person(january)) as api:
+        context = protected(api, any_warehouse, mode)
+        sync(context)
+        before = everything(any_warehouse)
+        others = without(before, one["submission_id"])
+        result = forget(at(context, LATER), [(kind, one[kind])])
+        assert everything(any_warehouse) == others
+        backfill(at(context, LATER), day, day, force=True)
+        sync(at(context, LATER + timedelta(hours=1)))
+        refresh(at(context, LATER), submission_ids=[one["submission_id"]])
+        again = reconcile(at(context, LATER + timedelta(hours=2)), day, day, deep=True)
+        assert everything(any_warehouse) == others
+    assert again.days == ()
+    erased = {name: len(before[name]) - len(others[name]) for name in before}
+    assert sum(erased.values()) > 3
+    assert {name: result.erased[name] for name in erased} == erased
+    proof = any_warehouse.query("SELECT table_name, rows_erased, run_id FROM sync_erasures")
+    assert {row["table_name"]: row["rows_erased"] for row in proof} == result.erased
+    assert {row["run_id"] for row in proof} == {result.report.run_id}
+    listed = json.dumps(any_warehouse.query("SELECT * FROM sync_suppressions"), default=str)
+    assert one["submission_id"] not in listed
+    assert "person" not in listed.lower()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_person_is_found_by_whatever_the_warehouse_keeps(
+    mode: str, warehouse: Warehouse, january: Rows
+) -> None:
+    """Three people by three names; what is not kept is refused before anything is done."""
+    people = {
+        "submission_id": january[3]["submission_id"],
+        "userid": january[9]["userid"],
+        "email": january[20]["email"],
+    }
+    with Emulator(january[:40]) as api:
+        context = protected(api, warehouse, mode)
+        sync(context)
+        for left, (kind, value) in zip((39, 38, 37), people.items(), strict=True):
+            if mode == "drop" and kind != "submission_id":
+                with pytest.raises(ConfigurationError, match=r"does not keep .* --submission-id"):
+                    forget(context, [(kind, value)])
+                assert warehouse.count("sync_suppressions") == 1
+            else:
+                forget(context, [(kind, value)])
+                assert warehouse.count("submissions") == left
+
+
+@pytest.mark.parametrize("mode", ["plain", "hash"])
+def test_who_comes_under_a_forgotten_address_is_kept_away_too(
+    mode: str, warehouse: Warehouse, january: Rows
+) -> None:
+    """A new submission, and an old one that gets the address, in whatever spelling."""
+    known, old = person(january), january[50]["submission_id"]
+    later = january[150] | {"email": "PERSON@example.com "}
+    with Emulator(with_person(january[:150])) as api:
+        context = protected(api, warehouse, mode)
+        sync(context)
+        others = without(everything(warehouse), known["submission_id"])
+        forget(context, [("email", "person@EXAMPLE.com")])
+        # Of a hashed address only one spelling finds the row at once.
+        assert (everything(warehouse) == others) is (mode == "plain")
+        api.store.add(later)
+        api.store.update(old, {"email": " person@example.com"})
+        backfill(at(context, LATER), *JANUARY, force=True)
+        others = without(others, old)
+        assert everything(warehouse) == others
+        # The id is listed by now: another address does not bring the submission back.
+        api.store.update(old, {"email": "somebody@example.com"})
+        backfill(at(context, LATER), *JANUARY, force=True)
+        assert everything(warehouse) == others
+    proof = warehouse.query("SELECT COUNT(DISTINCT run_id) AS n FROM sync_erasures")
+    assert proof == [{"n": 2}]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Rows) -> None:
+    """An object without a usable id names its person itself; hashed, nobody can read it."""
+    lost = {k: v for k, v in person(january).items() if k != "submission_id"}
+    other = {k: v for k, v in january[7].items() if k != "submission_id"}
+    with Emulator([*january[:50], lost, other]) as api:
+        context = protected(api, any_warehouse, mode)
+        sync(context)
+        assert any_warehouse.count("quarantine") == 2
+        if mode == "drop":
+            return
+        forget(context, [("userid", "the-person")])
+        left = 2 if mode == "hash" else 1
+        assert any_warehouse.count("quarantine") == left
+        backfill(at(context, LATER), *JANUARY, force=True)
+        assert any_warehouse.count("quarantine") == left
+
+
+def test_what_only_names_a_submission_loses_the_name(
+    any_warehouse: Warehouse, january: Rows
+) -> None:
+    """Cursors in the state and in the ledger, old states, issues; the backfill still ends well."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, any_warehouse.target, page_size=20, max_concurrency=1)
+        context = replace(context, chunk_size=20, progress=StopAfter(api, 6))
+        with pytest.raises(Exception, match="500"):
+            backfill(context, *JANUARY)
+        with look_into(any_warehouse.target) as view:
+            state = view.state
+        plan = stored_plan(state, f"backfill {JANUARY[0]} {JANUARY[1]}", ())
+        assert plan is not None
+        cursors = json.dumps([progress.cursor for _, progress in plan.windows.values()])
+        (one,) = [key for key in api.store.ids() if key in cursors]
+        forget(context, [("submission_id", one)])
+        with look_into(any_warehouse.target) as view:
+            assert one not in json.dumps(view.state)
+        states = any_warehouse.query("SELECT state FROM _dlt_pipeline_state")
+        assert not [row for row in states if one in json.dumps(decompress_state(row["state"]))]
+        ledger = any_warehouse.query("SELECT page_key FROM sync_windows")
+        assert one not in json.dumps(ledger, default=str)
+        api.faults = type(api.faults)()
+        backfill(context_for(api.base_url, any_warehouse.target), *JANUARY)
+    assert_equal(any_warehouse, [s for s in january if s["submission_id"] != one])
+
+
+def test_a_list_is_taken_over_before_a_warehouse_is_loaded_anew(
+    any_warehouse: Warehouse, january: Rows
+) -> None:
+    """Another policy needs another dataset; who was forgotten in the old one stays forgotten."""
+    one = person(january)
+    other = f"{any_warehouse.target.dataset}_b"
+    with Emulator(with_person(january)) as api:
+        plain = protected(api, any_warehouse, "plain")
+        sync(plain)
+        forget(plain, [("email", one["email"])])
+        hashed = protected(api, any_warehouse, "hash")
+        with pytest.raises(ConfigurationError, match="--as-in OLD --dataset NEW"):
+            sync(at(hashed, LATER))
+        anew = replace(hashed, target=replace(hashed.target, dataset=other))
+        assert forget(anew, [], any_warehouse.target.dataset).listed == 2
+        sync(at(anew, LATER))
+    kept = any_warehouse.query(f"SELECT submission_id FROM {other}.submissions")
+    assert len(kept) == len(january) - 1
+    assert one["submission_id"] not in {row["submission_id"] for row in kept}
+
+
+def test_a_list_of_another_key_is_refused(warehouse: Warehouse, january: Rows) -> None:
+    """Without the key nobody could be kept away; it may be among the old ones."""
+    with Emulator(january[:50]) as api:
+        context = protected(api, warehouse, "hash")
+        sync(context)
+        forget(context, [("userid", "the-person")])
+        other = {"direct": "hash", "quasi": "hash", "key": "another secret of some length"}
+        anew = replace(warehouse.target, dataset="anew")
+        refused = context_for(api.base_url, anew, privacy=other)
+        with pytest.raises(ConfigurationError, match=r"privacy key .* old_keys"):
+            forget(refused, [], "argos")
+        former = other | {"old_keys": KEY}
+        forget(context_for(api.base_url, anew, privacy=former), [], "argos")
+
+
+def test_nobody_to_forget_is_refused(warehouse: Warehouse, january: Rows) -> None:
+    """A mistake in a script must not pass for an erasure."""
+    with Emulator(january[:5]) as api, pytest.raises(ConfigurationError, match="nobody"):
+        forget(context_for(api.base_url, warehouse.target), [])
+
+
+def test_forgetting_needs_no_api(warehouse: Warehouse, january: Rows) -> None:
+    """Nor a key of it."""
+    with Emulator(january[:50]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+    context.settings.api_key = None  # type: ignore[assignment] # as load_settings(api=False)
+    forget(context, [("submission_id", january[3]["submission_id"])])
+    assert warehouse.count("submissions") == 49
+
+
+def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
+    warehouse: Warehouse, january: Rows
+) -> None:
+    """The file is written anew, as private as it was, and with its keys, comments and views."""
+    file = Path(str(warehouse.target.file))
+    # Long, and nothing in it comes twice, so that it is not compressed.
+    mark = "".join(f"{number:x}" for number in range(10_000, 10_200))
+    with Emulator([january[0] | {"userid": mark}, *january[1:60]]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        for day in range(2):
+            sync(at(context, NOW + timedelta(days=day)))
+        assert mark.encode() in file.read_bytes()
+        file.chmod(0o640)
+        described = warehouse.query(DESCRIBED)
+        forget(context, [("userid", mark)])
+    assert mark.encode() not in file.read_bytes()
+    assert warehouse.query(DESCRIBED) == described
+    assert warehouse.query("SELECT submissions FROM staleness") == [{"submissions": 59}]
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in file.parent.iterdir()) == ["argos.duckdb", "pipelines"]
