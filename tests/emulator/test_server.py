@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from argos_sync.api.crypto import Envelope
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 
 if TYPE_CHECKING:
@@ -80,6 +81,23 @@ def test_faults_in_a_row_are_bounded(emulator: Emulator, get: Get, limit: int) -
     assert [len(list(run)) for fault, run in groupby(seen) if fault][:1] == [limit][: min(limit, 1)]
     assert seen[:: limit + 1] == ([None] * 12 if not limit else ["502"] * (12 // (limit + 1)))
     assert seen[limit :: limit + 1] == [None] * (12 // (limit + 1))
+
+
+def test_both_kinds_of_tampering(emulator: Emulator, get: Get) -> None:
+    """An encrypted text is changed in one character, or shorter; a plain answer is as it was."""
+    plain = get(count=3).content
+    tampering = Faults(rate_tamper=1, max_consecutive=100)
+    emulator.faults = tampering
+    assert get(count=3).content == plain
+    emulator.behaviour = Behaviour(encryption="ecb")
+    request = {"body": Envelope("ecb", KEY).encrypt(b'{"count": 3}')}
+    emulator.faults = Faults()
+    whole = get(json=request).json()["data"]
+    emulator.faults = tampering
+    texts = [get(json=request).json()["data"] for _ in range(20)]
+    changed = [text for text in texts if len(text) == len(whole)]
+    assert 3 < len(changed) < 17
+    assert {sum(a != b for a, b in zip(text, whole, strict=True)) for text in changed} == {1}
 
 
 def test_both_kinds_of_truncation(emulator: Emulator, get: Get) -> None:

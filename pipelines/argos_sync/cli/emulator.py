@@ -142,6 +142,7 @@ def emulator(
     rate_drop: Annotated[float, _rate("Connection closed without an answer.")] = 0,
     rate_truncate: Annotated[float, _rate("200 with half a body.")] = 0,
     rate_html: Annotated[float, _rate("200 with an HTML page.")] = 0,
+    rate_tamper: Annotated[float, _rate("200 with an encrypted text that was changed or cut.")] = 0,
     retry_after: Annotated[
         str | None, typer.Option(help="Retry-After of 429 and 503.", rich_help_panel=_FAULTS)
     ] = None,
@@ -173,6 +174,7 @@ def emulator(
             rate_drop=rate_drop,
             rate_truncate=rate_truncate,
             rate_html=rate_html,
+            rate_tamper=rate_tamper,
             latency=latency_ms / 1000,
             retry_after=retry_after,
             seed=seed,

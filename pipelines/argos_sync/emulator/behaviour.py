@@ -74,6 +74,7 @@ class Faults:
         rate_drop: The connection is closed without an answer.
         rate_truncate: 200 with half a body: less than Content-Length says, or cut JSON.
         rate_html: 200 with an HTML page.
+        rate_tamper: 200 with an encrypted text that was changed or cut on its way.
         latency: Seconds every answer takes longer.
         retry_after: The `Retry-After` header of 429 and 503, or None for none.
         seed: Same seed, same faults for the same sequence of equal requests.
@@ -91,6 +92,7 @@ class Faults:
     rate_drop: float = 0.0
     rate_truncate: float = 0.0
     rate_html: float = 0.0
+    rate_tamper: float = 0.0
     latency: float = 0.0
     retry_after: str | None = None
     seed: int = 0
@@ -103,6 +105,6 @@ class Faults:
             raise ValueError(f"fault rates are shares of 1, together at most 1; got {self.rates()}")
 
     def rates(self) -> dict[str, float]:
-        """The rates by kind of fault: `429`, …, `drop`, `truncate`, `html`."""
+        """The rates by kind of fault: `429`, …, `drop`, `truncate`, `html`, `tamper`."""
         names = [field.name for field in fields(self) if field.name.startswith("rate_")]
         return {name.removeprefix("rate_"): getattr(self, name) for name in names}

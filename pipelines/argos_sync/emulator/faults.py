@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
 
 from argos_sync.emulator.answers import Answer, message
 
@@ -41,6 +44,8 @@ class Fault(NamedTuple):
             short = answer.body[: int(len(answer.body) * self.detail)]
             honest = int(self.detail * 1_000) % 2
             return Answer(200, short, length=len(short if honest else answer.body))
+        if self.kind == "tamper":
+            return replace(answer, body=self._tampered(answer.body))
         text = _GATEWAY[self.kind]
         headers = {}
         if self.retry_after is not None and self.kind in _ASKS_TO_WAIT:
@@ -49,6 +54,22 @@ class Fault(NamedTuple):
             html = _HTML % text.encode()
             return Answer(int(self.kind), html, content_type="text/html", headers=headers)
         return Answer(int(self.kind), message(text), headers=headers)
+
+    def _tampered(self, body: bytes) -> bytes:
+        """An encrypted answer with one character changed, or without its end; others as they are.
+
+        Never in the last quantum of base64, where some bits of a character mean nothing.
+        """
+        document = orjson.loads(body)
+        if not document.get("isEncrypted"):
+            return body
+        text = document["data"]
+        place = int((len(text) - 4) * self.detail)
+        if int(self.detail * 1_000) % 2:
+            text = text[: place - place % 4]
+        else:
+            text = text[:place] + ("B" if text[place] == "A" else "A") + text[place + 1 :]
+        return orjson.dumps(document | {"data": text})
 
 
 class FaultDraw:
