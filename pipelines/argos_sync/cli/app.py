@@ -11,6 +11,7 @@ from argos_sync.cli import failures, loading, looking, privacy
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
+from argos_sync.cli.private import keep_private
 
 app = typer.Typer(
     add_completion=False,
@@ -50,6 +51,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    keep_private()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
     sys.exit(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
