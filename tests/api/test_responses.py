@@ -333,6 +333,12 @@ def test_numbers_are_read_exactly_whatever_is_beside_them(number: float, neighbo
     assert (found, type(found)) == (number, type(number))
 
 
+@pytest.mark.parametrize("text", ["1e999", "-1.5e400"])
+def test_a_number_beyond_the_largest_double_is_kept_as_text(text: str) -> None:
+    """As infinity it would be written as null, and what the API said would be lost."""
+    assert parse_page(f'{{"Items":[{text}, 1.5]}}'.encode()).items == [text, 1.5]
+
+
 def test_a_number_longer_than_python_reads_is_kept_as_text() -> None:
     """It costs nobody the page."""
     digits = "9" * 5_000

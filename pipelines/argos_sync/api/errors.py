@@ -14,6 +14,7 @@
         ├── RequestTooLarge          413
         ├── NotFound                 404
         ├── Redirected               3xx
+        ├── CertificateRefused       https, by somebody who cannot show to be the API
         ├── UnexpectedStatus         any other status
         ├── PageLoop                 the same page key twice in one walk
         └── RetriableFailure     trying again may help
@@ -182,6 +183,15 @@ class Redirected(ApiFailure):
     advice = "set base_url to the final address if you trust it; redirects are not followed"
 
 
+class CertificateRefused(ApiFailure):
+    """The server's TLS certificate does not verify; nothing was sent, and trying again is idle."""
+
+    advice = (
+        "nothing was sent to that server; check base_url, and if an inspecting proxy answers in its"
+        " place, name its CA's certificate in SSL_CERT_FILE; verification cannot be turned off"
+    )
+
+
 class UnexpectedStatus(ApiFailure):
     """A status that is neither a page nor a documented failure."""
 
@@ -253,9 +263,9 @@ class RequestTimeout(RetriableFailure):
 
 
 class ConnectionFailed(RetriableFailure):
-    """The connection was refused, dropped, cut short, not trusted, or its name not resolved."""
+    """The connection was refused, dropped, cut short, or its name not resolved."""
 
-    advice = "check base_url, DNS, proxy, firewall and the TLS certificate on the way"
+    advice = "check base_url, DNS, proxy, firewall and TLS on the way"
 
 
 class MalformedResponse(RetriableFailure):

@@ -7,6 +7,7 @@ their own, with JSON or HTML bodies, so nothing but the status is taken for gran
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from contextlib import suppress
@@ -145,16 +146,28 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
         with suppress(orjson.JSONDecodeError):
             document = orjson.loads(body)
     if document is None:
-        # orjson refuses lone surrogates, which JSON allows and a person's name may hold, and
-        # rounds integers beyond 64 bits. Python does neither, and takes a little longer.
+        # orjson refuses lone surrogates, which JSON allows and a person's name may hold, and numbers
+        # beyond the largest double, and rounds integers beyond 64 bits. Python does nothing of the
+        # kind, and takes a little longer.
         with suppress(ValueError, RecursionError):
-            document = json.loads(body, parse_constant=_refuse_constant, parse_int=_whole_number)
+            document = json.loads(
+                body,
+                parse_constant=_refuse_constant,
+                parse_int=_whole_number,
+                parse_float=_finite_number,
+            )
     return document if isinstance(document, dict) else None
 
 
 def _whole_number(text: str) -> int | str:
     """Read an integer; one of more digits than Python converts stays a text."""
     return int(text) if len(text) <= sys.int_info.default_max_str_digits else text
+
+
+def _finite_number(text: str) -> float | str:
+    """Read a number with a fraction or exponent; one beyond the largest double stays a text."""
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _refuse_constant(_: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -12,6 +13,7 @@ import orjson
 from argos_sync import __version__
 from argos_sync.api.errors import (
     ArgosError,
+    CertificateRefused,
     ConnectionFailed,
     MalformedResponse,
     RequestTimeout,
@@ -87,6 +89,7 @@ class Endpoint:
 
         Raises:
             RequestTimeout: No complete answer in time.
+            CertificateRefused: The server's certificate does not verify.
             ConnectionFailed: The connection failed or ended early.
             MalformedResponse: The answer is too large, or not compressed as was asked.
         """
@@ -104,7 +107,7 @@ class Endpoint:
         except httpx.DecodingError:
             failure = MalformedResponse(f"{ENDPOINT} answered with broken compression")
         except httpx.TransportError as error:
-            failure = ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
+            failure = _connection_failure(error)
         # Raised out here, the error has no context: httpx's exceptions hold the request, and with
         # it the key and the filters.
         raise failure
@@ -131,6 +134,18 @@ class Endpoint:
                 )
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _connection_failure(error: httpx.TransportError) -> ArgosError:
+    """Tell a certificate that does not verify from everything else that happens to connections."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CertificateRefused(
+                f"{ENDPOINT} failed: the certificate does not verify (OpenSSL {cause.verify_code})"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
 
 
 def _quieten_loggers() -> None:

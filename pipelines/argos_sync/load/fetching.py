@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query
-from argos_sync.api.errors import InvalidFormat, InvalidParameter
+from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
 from argos_sync.load.plan import Cursor
 from argos_sync.load.windows import Range, Window
 
@@ -72,6 +72,8 @@ async def read_all(
         deliver: Takes each page; a slow taker slows the reading down.
 
     Raises:
+        MalformedResponse: A submission is nested deeper than Python can walk through: hundreds of
+            levels, where the API documents five.
         ArgosError: The first task that fails ends all others.
     """
     waiting = iter(tasks)
@@ -79,7 +81,10 @@ async def read_all(
     async def work() -> None:
         for task in waiting:
             async for page in read_task(client, task, sections):
-                await deliver(page)
+                try:
+                    await deliver(page)
+                except RecursionError:
+                    raise MalformedResponse("a submission is nested too deeply") from None
 
     try:
         async with asyncio.TaskGroup() as group:
