@@ -21,22 +21,25 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return duckdb_warehouse(tmp_path)
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
-def any_warehouse(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Warehouse]:
-    """An empty warehouse of each kind that is tested."""
-    if request.param == "duckdb":
-        yield duckdb_warehouse(tmp_path)
-        return
+@pytest.fixture
+def postgres_dataset(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A dataset of the machine's PostgreSQL that is dropped afterwards."""
     try:
         socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
     except OSError:
         pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", PG)
     dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
-    yield postgres_warehouse(tmp_path, dataset)
+    yield dataset
     drop_postgres(dataset)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """An empty warehouse of each kind that is tested."""
+    if request.param == "duckdb":
+        return duckdb_warehouse(tmp_path)
+    return postgres_warehouse(tmp_path, request.getfixturevalue("postgres_dataset"))
 
 
 @pytest.fixture(scope="session")
