@@ -1,6 +1,6 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format schema build bench clean
+.PHONY: help demo test check lint types format schema build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -41,6 +41,13 @@ build: $(READY) ## Build the wheel and the source distribution into dist/
 bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB, and how it scales
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/scale.py
+
+audit: $(READY) ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
+	$(BIN)/python tests/licences.py
+	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --no-hashes \
+		--output-file .venv/locked.txt
+	$(UV) tool run --quiet 'pip-audit>=2.10,<3' --strict --disable-pip --no-deps \
+		--progress-spinner off --requirement .venv/locked.txt
 
 clean: ## Remove everything that make made
 	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

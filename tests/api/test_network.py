@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import httpx
@@ -62,6 +62,30 @@ def test_slow_answer_meets_the_deadline(serve: Serve, connect: Connect) -> None:
     """The whole answer has a deadline, whatever the single reads take."""
     with pytest.raises(errors.RequestTimeout):
         _fetch(serve, connect, None, timeout=httpx.Timeout(None), deadline=0.05, retry=ONCE)
+
+
+def test_trickle_meets_the_deadline(connect: Connect) -> None:
+    """A body that goes on for ever, byte by byte and never idle for long, is ended as well."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        options = {"timeout": 60.0, "deadline": 0.2, "retry": ONCE}
+        async with server, connect(base_url=base_url, **options) as client:
+            await client.fetch(Query())
+
+    with pytest.raises(errors.RequestTimeout):
+        asyncio.run(run())
 
 
 def test_refused_connection(connect: Connect) -> None:

@@ -24,9 +24,14 @@ def peak_memory(pid: int) -> int:
     return int(peak) * 1024
 
 
-def seen(pid: int) -> bytes:
-    """Its arguments and its environment."""
-    return b"\0".join((PROC / str(pid) / name).read_bytes() for name in ("cmdline", "environ"))
+def arguments(pid: int) -> bytes:
+    """What it was started with, which everybody may read."""
+    return (PROC / str(pid) / "cmdline").read_bytes()
+
+
+def environment(pid: int) -> bytes:
+    """Its environment variables, which its user may read."""
+    return (PROC / str(pid) / "environ").read_bytes()
 
 
 def core_limit(pid: int) -> list[str]:

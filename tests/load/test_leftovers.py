@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.versioned_state import decompress_state
 
 from argos_sync.api.errors import ServerError
 from argos_sync.emulator import Emulator, Faults
@@ -33,7 +34,7 @@ def marked(submission: dict[str, Any]) -> dict[str, Any]:
 def contents(folder: Path) -> bytes:
     """Return everything in a folder's files, gzipped files unpacked as well."""
     raw = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
-    return b"".join(raw + [gzip.decompress(data) for data in raw if data[:2] == b"\\x1f\\x8b"])
+    return b"".join(raw + [gzip.decompress(data) for data in raw if data[:2] == b"\x1f\x8b"])
 
 
 @pytest.fixture
@@ -64,6 +65,8 @@ def test_reports_and_state_hold_no_value(
     assert {issue["path"] for issue in issues} >= {"data.date_of_birth", "data.*", "created_at"}
     for name in ("sync_issues", "sync_runs", "sync_windows", "_dlt_pipeline_state", "_dlt_loads"):
         assert MARK not in str(any_warehouse.query(f"SELECT * FROM {name}")), name
+    for state in any_warehouse.query("SELECT state FROM _dlt_pipeline_state"):
+        assert MARK not in str(decompress_state(state["state"]))
     dataset = any_warehouse.target.dataset
     for name in ("submissions", "applicants", "aml", "quarantine"):
         rows = any_warehouse.query(f"SELECT * FROM {dataset}_staging.{name}")

@@ -146,9 +146,9 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
         with suppress(orjson.JSONDecodeError):
             document = orjson.loads(body)
     if document is None:
-        # orjson refuses lone surrogates, which JSON allows and a person's name may hold, and what is
-        # beyond the largest double, and rounds integers beyond 64 bits. Python does none of it, and
-        # takes a little longer.
+        # orjson refuses lone surrogates, which JSON allows and a name may hold, and what a double
+        # cannot hold, and rounds integers beyond 64 bits. Python does none of it, and takes a
+        # little longer.
         with suppress(ValueError, RecursionError):
             document = json.loads(
                 body,
