@@ -86,7 +86,7 @@ def test_attacks_between_good_answers(against: Against, submissions: list[dict[s
         (one["submission_id"],) for one in submissions
     )
     assert len(memory) == 2
-    assert max(memory) < 1000 * MEGABYTE, memory
+    assert max(memory) < 800 * MEGABYTE, memory
 
 
 @pytest.mark.parametrize(
