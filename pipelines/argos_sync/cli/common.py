@@ -7,7 +7,7 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,3 +103,17 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
     return run
+
+
+def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under their names, drawn for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(*names)
+    for row in rows:
+        drawn.add_row(*row)
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(drawn)
+    return captured.get()

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.cli.common import Common
+from argos_sync.cli.common import Common, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dlt.destinations.sql_client import SqlClientBase
 
 FILE = "argos_demo.duckdb"
@@ -78,23 +76,10 @@ def _text(
     from textwrap import dedent
 
     blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
-    blocks.append(_table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
+    blocks.append(table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
     for title, found in results.items():
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")
         names = list(found[0]) if found else ["no rows"]
-        blocks.append(_table(names, [[str(row[name]) for name in names] for row in found]))
+        blocks.append(table(names, [[str(row[name]) for name in names] for row in found]))
     blocks.append(f"Look further: duckdb {FILE}, then USE argos_demo.{dataset};")
     return "\n".join(blocks)
-
-
-def _table(names: list[str], rows: Sequence[Sequence[str]]) -> str:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(width=100)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()

@@ -20,7 +20,7 @@ from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 DUCKDB = "duckdb"
 
-BOUNDED_MEMORY: dict[str, str | bool | int | float | list[str]] = {
+BOUNDED_MEMORY: dict[str, Any] = {
     # dlt asks for a checkpoint a gigabyte, and until then DuckDB keeps what was loaded in memory.
     "checkpoint_threshold": "32MB",
     # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for

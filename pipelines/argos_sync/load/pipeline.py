@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -108,10 +108,22 @@ class View:
     Attributes:
         client: dlt's SQL client, connected.
         state: The source's state, as last committed.
+        storage: dlt's client for whole tables; `client` is its connection.
     """
 
     client: SqlClientBase[Any]
     state: State
+    storage: SqlJobClientBase
+
+    def columns(self, tables: Iterable[str]) -> dict[str, dict[str, str | None]]:
+        """Return which columns tables have, with dlt's types; none for one that does not exist.
+
+        Names of columns are written as the destination writes them.
+        """
+        return {
+            name: {column: hints.get("data_type") for column, hints in columns.items()}
+            for name, columns in self.storage.get_storage_tables(tables)
+        }
 
 
 @contextmanager
@@ -175,7 +187,7 @@ def look_into(target: Target) -> Iterator[View]:
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
         with client:
-            yield View(client.sql_client, _committed_state(client))
+            yield View(client.sql_client, _committed_state(client), client)
 
 
 def duckdb_file(client: JobClientBase) -> Path | None:

@@ -1,0 +1,329 @@
+"""A copy of the warehouse for analysts, as a DuckDB file: nothing in it tells who a person is.
+
+What is copied is what the contract names and classes: a column, table or view that it does not know
+stays behind, whatever it is. So do columns that are hashed or encrypted; their class stays. All
+tables are read at one moment, also while a run is loading, where the database has transactions;
+of a DuckDB file there is one writer or there are readers, so that there is no run meanwhile.
+
+A copy has no primary keys, for in DuckDB those are indexes that have to fit into memory: 15 million
+rows took more than a run may have (`BOUNDED_MEMORY`), 3 million doubled the size of the file. What
+a row is says the comment of its table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from dlt.destinations.sql_client import SqlClientBase
+from sqlglot import exp
+
+from argos_sync.load.destination import BOUNDED_MEMORY
+from argos_sync.load.failures import DestinationError
+from argos_sync.load.pipeline import Target, View, look_into
+from argos_sync.load.views import load_views
+from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.contract import (
+    HISTORY,
+    ISSUES,
+    RUNS,
+    SUBMISSIONS,
+    WINDOWS,
+    Column,
+    Table,
+    load_contract,
+)
+from argos_sync.warehouse.replacing import (
+    refuse_warehouse,
+    replacement,
+    usable,
+    write_failures,
+)
+
+log = logging.getLogger("argos_sync")
+
+Client = SqlClientBase[Any]
+
+_ALSO = (HISTORY, ISSUES, RUNS, WINDOWS)
+"""Tables that are copied beside those of the API. The quarantine is not: it keeps objects whole."""
+
+_LEFT_OUT = {
+    # Whoever knows the rest of a submission could try what it says about somebody.
+    SUBMISSIONS: {"_content_hash"},
+    # The API's own, and nobody knows what it puts into it.
+    WINDOWS: {"page_key"},
+}
+"""Columns of class `none` that say nothing to analysts and might say too much to others."""
+
+_TYPES = {
+    "text": "VARCHAR",
+    "json": "JSON",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "double": "DOUBLE",
+    "bigint": "BIGINT",
+    "bool": "BOOLEAN",
+}
+"""DuckDB's type of each column type."""
+
+_ROWS = 5_000
+"""Rows that are in memory at once when they come from another database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a copy holds.
+
+    Attributes:
+        file: The copy.
+        rows: Rows by table.
+        views: Views that can be read without what was left out.
+        columns_left_out: How many of the contract's columns of these tables it does not have.
+    """
+
+    file: Path
+    rows: dict[str, int]
+    views: tuple[str, ...]
+    columns_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A table of the copy.
+
+    Attributes:
+        table: Its columns as the copy has them.
+        there: Those that the warehouse has; the others are empty.
+    """
+
+    table: Table
+    there: tuple[Column, ...]
+
+
+def publish(target: Target, file: Path, *, strict: bool = False) -> Published:
+    """Write a copy of the warehouse without personal columns, in the place of an earlier one.
+
+    Until the copy is whole the earlier one stays, and who reads it goes on reading it. A column
+    that the warehouse does not have, such as one that is dropped for privacy, is there and empty,
+    as is a table: queries go on working. Submissions marked as deleted are copied as they are.
+
+    Args:
+        target: Where the warehouse is.
+        file: DuckDB file to make or to replace; links are followed.
+        strict: Whether columns of class `quasi` are left out too.
+
+    Raises:
+        ConfigurationError: The file cannot be replaced, or the destination is not known.
+        DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
+            written.
+    """
+    place = usable(file)
+    tables = public_tables(strict=strict)
+    with replacement(place) as new, look_into(target) as warehouse:
+        connection = warehouse.client.native_connection
+        if isinstance(connection, duckdb.DuckDBPyConnection):
+            refuse_warehouse(place, Path(str(warehouse.client.credentials.database)))
+            copy = _Copy(connection, new, place, warehouse.client.dataset_name)
+            rows, views = _fill(copy, warehouse, tables, copy.insert_select)
+        else:
+            settings = BOUNDED_MEMORY | {"temp_directory": str(new.parent)}
+            with closing(duckdb.connect(config=settings)) as connection:
+                copy = _Copy(connection, new, place, warehouse.client.dataset_name)
+                rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
+    known = load_contract()
+    left_out = sum(len(known[table.name].columns) - len(table.columns) for table in tables)
+    return Published(place, rows, views, left_out)
+
+
+def public_tables(*, strict: bool) -> list[Table]:
+    """Return the tables that are copied, with the columns that are.
+
+    Args:
+        strict: Whether columns of class `quasi` are left out too.
+    """
+    classes = {"none"} if strict else {"none", "quasi"}
+    return [
+        replace(
+            table,
+            columns=tuple(
+                column
+                for column in table.columns
+                if column.privacy in classes and column.name not in _LEFT_OUT.get(table.name, ())
+            ),
+        )
+        for table in load_contract().tables.values()
+        if table.from_api or table.name in _ALSO
+    ]
+
+
+class _Copy:
+    """The new file, attached to a connection of DuckDB's."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, new: Path, place: Path, dataset: str
+    ) -> None:
+        self._connection = connection
+        self._place = place
+        # A name that no other file has that is attached.
+        self._catalog = _quoted(new.parent.name)
+        self._schema = f"{self._catalog}.{_quoted(dataset)}"
+        self.run(f"ATTACH {_literal(str(new))} AS {self._catalog} (READ_WRITE)")
+        with write_failures(place):
+            new.chmod(0o600)
+        self.run(f"CREATE SCHEMA {self._schema}")
+
+    def run(self, sql: str) -> list[Any]:
+        """Run a statement on the copy."""
+        with write_failures(self._place):
+            return self._connection.execute(sql).fetchall()
+
+    def create(self, table: Table) -> None:
+        """Make an empty table."""
+        columns = ", ".join(
+            f"{_quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            for one in table.columns
+        )
+        self.run(f"CREATE TABLE {self._named(table)} ({columns})")
+
+    def insert_select(self, client: Client, part: _Part) -> int:
+        """Fill a table from one of the same connection; return the number of rows."""
+        return self._insert(part, _query(client, part))
+
+    def insert_batches(self, client: Client, part: _Part) -> int:
+        """Fill a table from another database, piece by piece; return the number of rows."""
+        schema = arrow_schema(replace(part.table, columns=part.there))
+        total = 0
+        for rows in _batches(client, _query(client, part)):
+            columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+            values = [pa.array(column, of_type) for column, of_type in columns]
+            self._connection.register("batch", pa.Table.from_arrays(values, schema=schema))
+            total += self._insert(part, "FROM batch")
+        return total
+
+    def comment(self, table: Table) -> None:
+        """Say in the file what the contract says about a table and its columns."""
+        name = self._named(table)
+        said = f"{table.description} Key: {', '.join(table.key)}."
+        self.run(f"COMMENT ON TABLE {name} IS {_literal(said)}")
+        for column in table.columns:
+            place = f"{name}.{_quoted(column.name)}"
+            self.run(f"COMMENT ON COLUMN {place} IS {_literal(column.meaning)}")
+
+    def create_views(self) -> tuple[str, ...]:
+        """Make the views that read nothing which was left out; return their names."""
+        made = []
+        with self._connection.cursor() as connection:  # so that USE holds for nothing else
+            connection.execute(f"USE {self._schema}")
+            for view in load_views():
+                select = view.select.sql(dialect="duckdb", comments=False)
+                with suppress(duckdb.BinderException, duckdb.CatalogException):
+                    connection.execute(f"CREATE VIEW {_quoted(view.name)} AS {select}")
+                    made.append(view.name)
+        return tuple(made)
+
+    def close(self) -> None:
+        """Write everything into the one file."""
+        self.run(f"CHECKPOINT {self._catalog}")
+        self.run(f"DETACH {self._catalog}")
+
+    def _insert(self, part: _Part, select: str) -> int:
+        names = ", ".join(_quoted(column.name) for column in part.there)
+        ((count,),) = self.run(f"INSERT INTO {self._named(part.table)} ({names}) {select}")
+        return int(count)
+
+    def _named(self, table: Table) -> str:
+        return f"{self._schema}.{_quoted(table.name)}"
+
+
+def _fill(
+    copy: _Copy, warehouse: View, tables: Sequence[Table], insert: Callable[[Client, _Part], int]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Copy tables as they are at one moment; return their numbers of rows, and the views made."""
+    client, rows = warehouse.client, {}
+    with _snapshot(client):
+        parts = _parts(warehouse, tables)
+        for part in parts:
+            copy.create(part.table)
+            rows[part.table.name] = insert(client, part) if part.there else 0
+            log.info("publish: %s, %d rows", part.table.name, rows[part.table.name])
+    for part in parts:
+        copy.comment(part.table)
+    views = copy.create_views()
+    copy.close()
+    return rows, views
+
+
+@contextmanager
+def _snapshot(client: Client) -> Iterator[None]:
+    """Read everything in one transaction, in PostgreSQL one that sees nothing of later ones."""
+    with client.begin_transaction():
+        if client.capabilities.sqlglot_dialect == "postgres":
+            client.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _parts(warehouse: View, tables: Sequence[Table]) -> list[_Part]:
+    """Hold the tables against what the warehouse has of them."""
+    stored = warehouse.columns([table.name for table in tables])
+    if not stored[SUBMISSIONS]:
+        raise DestinationError(
+            f"there are no submissions in the dataset {warehouse.client.dataset_name}",
+            "load something first, or name another dataset",
+        )
+    fold = warehouse.client.capabilities.casefold_identifier
+    parts = []
+    for table in tables:
+        types = {column.name: stored[table.name].get(fold(column.name)) for column in table.columns}
+        columns = tuple(_as_stored(column, types[column.name]) for column in table.columns)
+        there = tuple(column for column in columns if types[column.name])
+        parts.append(_Part(replace(table, columns=columns), there))
+    return parts
+
+
+def _as_stored(column: Column, stored: str | None) -> Column:
+    """Return a column as the warehouse has it: hashed and encrypted values are texts."""
+    if stored is None:
+        return replace(column, nullable=True)
+    return replace(column, type="text") if stored == "text" else column
+
+
+def _query(client: Client, part: _Part) -> str:
+    dialect = client.capabilities.sqlglot_dialect
+    text = exp.DataType.build("text").sql(dialect=dialect)
+    columns = (
+        # Drivers would make objects of it.
+        f"CAST({client.escape_column_name(one.name)} AS {text})"
+        if one.type == "json"
+        else client.escape_column_name(one.name)
+        for one in part.there
+    )
+    table = client.make_qualified_table_name(part.table.name)
+    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 names only
+
+
+def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
+    """Yield the rows of a query, some at a time."""
+    if client.capabilities.sqlglot_dialect == "postgres":
+        # Without a cursor in the database its driver has all rows in memory before the first.
+        client.execute_sql(f"DECLARE argos_publish NO SCROLL CURSOR FOR {query}")
+        while rows := client.execute_sql(f"FETCH {_ROWS} FROM argos_publish"):
+            yield rows
+        client.execute_sql("CLOSE argos_publish")
+    else:
+        with client.execute_query(query) as cursor:
+            while rows := cursor.fetchmany(_ROWS):
+                yield rows
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

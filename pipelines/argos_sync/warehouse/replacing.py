@@ -1,0 +1,190 @@
+"""A new file in the place of an old one: at once, or not at all.
+
+The new file grows in a folder of its own beside the old one, which nobody else may enter, and takes
+the old one's name when it is whole and on disk. Who has the old one open keeps reading it: a name
+changes, no byte. What a killed process leaves behind is such a folder, and the next one removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+import duckdb
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.failures import DestinationError
+
+_PREFIX = ".argos-publish-"
+_LOCK = "lock"
+_NEW = "new.duckdb"
+
+_MAGIC = slice(8, 12), b"DUCK"
+"""Where and how a DuckDB file says what it is (its page "Storage Versions and Format")."""
+
+_OTHER = "name another file"
+
+
+def usable(file: Path) -> Path:
+    """Return where a file is to be written, links followed, if it can and may be.
+
+    Args:
+        file: Nothing, or a DuckDB file, which is then to be replaced.
+
+    Raises:
+        ConfigurationError: It is in no folder, or is something else than a DuckDB file.
+    """
+    place = Path(os.path.realpath(file))
+    if not place.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {place.parent}", f"make it, or {_OTHER}")
+    if place.is_dir():
+        raise ConfigurationError(f"{place} is a folder", "name a file in it")
+    if os.path.lexists(place) and not _is_duckdb(place):
+        raise ConfigurationError(f"{place} is not a DuckDB file and stays as it is", _OTHER)
+    return place
+
+
+def refuse_warehouse(place: Path, warehouse: Path) -> None:
+    """Refuse to write over the warehouse, or where DuckDB would take the file for a part of it.
+
+    Args:
+        place: What `usable` returned.
+        warehouse: The warehouse's DuckDB file, which exists.
+
+    Raises:
+        ConfigurationError: It is the same file, by whatever name, or has its log's name.
+    """
+    same = place.exists() and place.samefile(warehouse)
+    if same or place == _log_of(Path(os.path.realpath(warehouse))):
+        raise ConfigurationError(f"{place} is the warehouse itself or its log", _OTHER)
+
+
+@contextmanager
+def replacement(place: Path) -> Iterator[Path]:
+    """Give the path of a new file, and put the file in its place when the block has ended well.
+
+    Several may work on the same place at once; the last one to end has it.
+
+    Args:
+        place: What `usable` returned. A new file has the mode of the old one, and its group where
+            the user may give it away; without an old one the mode is what the umask says.
+
+    Yields:
+        Where to write the file. Nobody else can read it there.
+
+    Raises:
+        DestinationError: It cannot be written.
+    """
+    with write_failures(place):
+        _remove_leftovers(place.parent)
+        folder, lock = _own_folder(place.parent)
+    try:
+        yield folder / _NEW
+        with write_failures(place):
+            # The lock was made without a wish of ours: it has the mode that new files have.
+            _take_over(folder / _NEW, place, stat.S_IMODE(os.fstat(lock).st_mode))
+    finally:
+        # The next one removes what cannot be removed now.
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def write_failures(place: Path) -> Iterator[None]:
+    """Turn failures to write the file into errors of our own.
+
+    Raises:
+        DestinationError: There is no space, no permission, or too little memory.
+    """
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise DestinationError(
+            f"the copy cannot be written ({type(error).__name__})",
+            f"check that {place.parent} has space and may be written to; what was at {place} is"
+            " still there",
+        ) from None
+
+
+def _is_duckdb(place: Path) -> bool:
+    if not place.is_file():  # a device or a pipe may never answer
+        return False
+    where, magic = _MAGIC
+    try:
+        with place.open("rb") as opened:
+            return opened.read(where.stop)[where] == magic
+    except OSError:
+        return False
+
+
+def _own_folder(parent: Path) -> tuple[Path, int]:
+    """Make a folder with a lock that is held until its descriptor is closed, or we die."""
+    while True:
+        folder = Path(mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = _locked(folder)
+        if lock is not None:
+            return folder, lock
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove folders of processes that are dead: ours by name and owner, with nobody's lock."""
+    with suppress(PermissionError), os.scandir(parent) as entries:
+        for entry in entries:
+            ours = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+            if ours and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                lock = _locked(Path(entry.path))
+                if lock is not None:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Take a folder's lock; None when another process has it, or has removed the folder."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    if os.fstat(lock).st_nlink == 0:  # who had it before us has removed it with the folder
+        os.close(lock)
+        return None
+    return lock
+
+
+def _take_over(new: Path, place: Path, mode: int) -> None:
+    """Give a finished file its mode and its name, both so that a power cut cannot undo them."""
+    descriptor = os.open(new, os.O_RDONLY)
+    try:
+        with suppress(FileNotFoundError):
+            old = place.stat()
+            mode = stat.S_IMODE(old.st_mode)
+            with suppress(PermissionError):
+                os.fchown(descriptor, -1, old.st_gid)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    # What somebody wrote into the old file goes with it: DuckDB refuses a file whose log is
+    # another's ("WAL does not match database file").
+    _log_of(place).unlink(missing_ok=True)
+    new.replace(place)
+    descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _log_of(file: Path) -> Path:
+    """Return where DuckDB writes ahead what it has not yet written into a file."""
+    return file.with_name(f"{file.name}.wal")
