@@ -177,7 +177,7 @@ def test_failures_that_are_retried(
     assert "check base_url, DNS, proxy, firewall" in checks[1]
 
 
-@pytest.mark.parametrize("arguments", [("sync",), ("status",)])
+@pytest.mark.parametrize("arguments", [("sync",), ("status",), ("publish", "--to", "copy")])
 def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...]) -> None:
     """A DuckDB file that another process has open is not waited for; the process is named."""
     with subprocess.Popen(
@@ -194,7 +194,7 @@ def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...
     assert api.request_count == 0
 
 
-@pytest.mark.parametrize("arguments", [("sync",), ("status",)])
+@pytest.mark.parametrize("arguments", [("sync",), ("status",), ("publish", "--to", "copy")])
 def test_an_unreachable_database(
     configured: Command, api: Emulator, closed_port: int, arguments: tuple[str, ...]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from argos_sync import __version__
 from cli.command import EXECUTABLE, Command
 
-COMMANDS = ("demo", "sync", "backfill", "refresh", "status", "doctor", "emulator")
+COMMANDS = ("demo", "sync", "backfill", "refresh", "status", "doctor", "publish", "emulator")
 COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
 
 
