@@ -42,7 +42,8 @@ def copy_of(file: Path, dataset: str = "argos") -> Warehouse:
 
     def query(sql: str) -> Rows:
         with duckdb.connect() as connection:
-            connection.execute(f"ATTACH '{file}' AS published (READ_ONLY)")
+            path = str(file).replace("'", "''")
+            connection.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
             connection.execute(f"USE published.{dataset}; SET TimeZone = 'UTC'")
             result = connection.execute(sql)
             names = [column[0] for column in result.description]

@@ -133,8 +133,8 @@ def publish(target: Target, file: Path, *, strict: bool = False) -> Published:
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new.parent)}
-            with closing(duckdb.connect(config=settings)) as connection:
-                copy = _Copy(connection, new, place, warehouse.client.dataset_name)
+            with closing(duckdb.connect(config=settings)) as own, _snapshot(warehouse.client):
+                copy = _Copy(own, new, place, warehouse.client.dataset_name)
                 rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
     known = load_contract()
     left_out = sum(len(known[table.name].columns) - len(table.columns) for table in tables)
@@ -184,12 +184,18 @@ class _Copy:
             return self._connection.execute(sql).fetchall()
 
     def create(self, table: Table) -> None:
-        """Make an empty table."""
-        columns = ", ".join(
+        """Make an empty table, which says of itself what the contract says of it."""
+        name, columns = self._named(table), table.columns
+        declared = ", ".join(
             f"{_quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
-            for one in table.columns
+            for one in columns
         )
-        self.run(f"CREATE TABLE {self._named(table)} ({columns})")
+        self.run(f"CREATE TABLE {name} ({declared})")
+        said = f"{table.description} Key: {', '.join(table.key)}."
+        self.run(f"COMMENT ON TABLE {name} IS {_literal(said)}")
+        for one in columns:
+            place = f"{name}.{_quoted(one.name)}"
+            self.run(f"COMMENT ON COLUMN {place} IS {_literal(one.meaning)}")
 
     def insert_select(self, client: Client, part: _Part) -> int:
         """Fill a table from one of the same connection; return the number of rows."""
@@ -205,15 +211,6 @@ class _Copy:
             self._connection.register("batch", pa.Table.from_arrays(values, schema=schema))
             total += self._insert(part, "FROM batch")
         return total
-
-    def comment(self, table: Table) -> None:
-        """Say in the file what the contract says about a table and its columns."""
-        name = self._named(table)
-        said = f"{table.description} Key: {', '.join(table.key)}."
-        self.run(f"COMMENT ON TABLE {name} IS {_literal(said)}")
-        for column in table.columns:
-            place = f"{name}.{_quoted(column.name)}"
-            self.run(f"COMMENT ON COLUMN {place} IS {_literal(column.meaning)}")
 
     def create_views(self) -> tuple[str, ...]:
         """Make the views that read nothing which was left out; return their names."""
@@ -245,15 +242,15 @@ def _fill(
     copy: _Copy, warehouse: View, tables: Sequence[Table], insert: Callable[[Client, _Part], int]
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Copy tables as they are at one moment; return their numbers of rows, and the views made."""
-    client, rows = warehouse.client, {}
-    with _snapshot(client):
-        parts = _parts(warehouse, tables)
-        for part in parts:
-            copy.create(part.table)
-            rows[part.table.name] = insert(client, part) if part.there else 0
-            log.info("publish: %s, %d rows", part.table.name, rows[part.table.name])
-    for part in parts:
-        copy.comment(part.table)
+    rows = {}
+    # One transaction of the copy's; for a DuckDB warehouse, of the same connection, the snapshot.
+    copy.run("BEGIN TRANSACTION")
+    for part in _parts(warehouse, tables):
+        name = part.table.name
+        copy.create(part.table)
+        rows[name] = insert(warehouse.client, part) if part.there else 0
+        log.info("publish: %s, %d rows", name, rows[name])
+    copy.run("COMMIT")
     views = copy.create_views()
     copy.close()
     return rows, views
