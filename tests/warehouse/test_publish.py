@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import resource
 from collections.abc import Callable
@@ -179,6 +180,34 @@ def test_an_empty_dataset_is_not_published(any_warehouse: Warehouse, file: Path)
         publish(any_warehouse.target, file)
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
+def test_a_lost_connection(
+    any_warehouse: Warehouse, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that goes away meanwhile is told as such, and leaves nothing behind."""
+    load(any_warehouse)
+    table = f"{any_warehouse.target.dataset}.submissions"
+    locks = f"SELECT DISTINCT pid FROM pg_locks WHERE relation = '{table}'::regclass"
+
+    class Cut(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "submissions" in record.getMessage():
+                ended = any_warehouse.query(f"SELECT pg_terminate_backend(pid) FROM ({locks}) l")
+                assert ended == [{"pg_terminate_backend": True}]
+
+    log, cut = logging.getLogger("argos_sync"), Cut()
+    log.addHandler(cut)
+    try:
+        with (
+            caplog.at_level(logging.INFO, "argos_sync"),
+            pytest.raises(DestinationError, match="the destination cannot be used"),
+        ):
+            publish(any_warehouse.target, file)
+    finally:
+        log.removeHandler(cut)
+    assert list(file.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("limit", ["space", "folder"])

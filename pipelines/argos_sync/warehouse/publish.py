@@ -72,6 +72,9 @@ _TYPES = {
 }
 """DuckDB's type of each column type."""
 
+_STREAM = "argos_publish"
+"""What rows on their way from another database are called at both ends."""
+
 _ROWS = 5_000
 """Rows that are in memory at once when they come from another database."""
 
@@ -204,13 +207,29 @@ class _Copy:
     def insert_batches(self, client: Client, part: _Part) -> int:
         """Fill a table from another database, piece by piece; return the number of rows."""
         schema = arrow_schema(replace(part.table, columns=part.there))
-        total = 0
-        for rows in _batches(client, _query(client, part)):
-            columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-            values = [pa.array(column, of_type) for column, of_type in columns]
-            self._connection.register("batch", pa.Table.from_arrays(values, schema=schema))
-            total += self._insert(part, "FROM batch")
-        return total
+        failures: list[Exception] = []
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                for rows in _batches(client, _query(client, part)):
+                    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+                    arrays = [pa.array(values, of_type) for values, of_type in columns]
+                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            except Exception as error:
+                failures.append(error)
+                raise
+
+        # In a single statement, of which DuckDB writes to disk what is complete. What was inserted
+        # by statements before would stay in memory up to the commit.
+        self._connection.register(_STREAM, pa.RecordBatchReader.from_batches(schema, batches()))
+        try:
+            return self._insert(part, f"FROM {_STREAM}")
+        except duckdb.Error:
+            if failures:  # DuckDB knows only its text
+                raise failures[0] from None
+            raise
+        finally:
+            self._connection.unregister(_STREAM)
 
     def create_views(self) -> tuple[str, ...]:
         """Make the views that read nothing which was left out; return their names."""
@@ -308,10 +327,10 @@ def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
     """Yield the rows of a query, some at a time."""
     if client.capabilities.sqlglot_dialect == "postgres":
         # Without a cursor in the database its driver has all rows in memory before the first.
-        client.execute_sql(f"DECLARE argos_publish NO SCROLL CURSOR FOR {query}")
-        while rows := client.execute_sql(f"FETCH {_ROWS} FROM argos_publish"):
+        client.execute_sql(f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
+        while rows := client.execute_sql(f"FETCH {_ROWS} FROM {_STREAM}"):
             yield rows
-        client.execute_sql("CLOSE argos_publish")
+        client.execute_sql(f"CLOSE {_STREAM}")
     else:
         with client.execute_query(query) as cursor:
             while rows := cursor.fetchmany(_ROWS):
