@@ -225,11 +225,9 @@ class _Copy:
         try:
             return self._insert(part, f"FROM {_STREAM}")
         except duckdb.Error:
-            if failures:  # DuckDB knows only its text
-                raise failures[0] from None
-            raise
-        finally:
-            self._connection.unregister(_STREAM)
+            if not failures:
+                raise
+        raise failures[0]  # of which DuckDB knows only the text
 
     def create_views(self) -> tuple[str, ...]:
         """Make the views that read nothing which was left out; return their names."""
