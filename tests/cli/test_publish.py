@@ -201,7 +201,6 @@ def test_a_reader_goes_on_reading_the_old_file(
     ("point", "replaced"),
     [
         ("publish: submissions", False),
-        ("publish: sync_windows", False),
         ("os.rename", False),
         ("shutil.rmtree", True),
     ],

@@ -320,3 +320,13 @@ def test_what_is_refused(
     if make:
         make(tmp_path / to)
     assert words in refused(tmp_path, to)
+
+
+def test_what_is_not_refused(tmp_path: Path) -> None:
+    """An earlier copy, beside a warehouse or with one that is in a service."""
+    copy, warehouse = tmp_path / "copy.duckdb", tmp_path / "argos.duckdb"
+    for file in (copy, warehouse):
+        duckdb.connect(str(file)).close()
+    for one in (warehouse, Path("md:argos")):
+        refuse_warehouse(usable(copy), one)
+    assert usable(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"

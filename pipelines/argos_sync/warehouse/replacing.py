@@ -55,12 +55,12 @@ def refuse_warehouse(place: Path, warehouse: Path) -> None:
 
     Args:
         place: What `usable` returned.
-        warehouse: The warehouse's DuckDB file, which exists.
+        warehouse: The warehouse's DuckDB file; one in a service is none and does not exist.
 
     Raises:
         ConfigurationError: It is the same file, by whatever name, or has its log's name.
     """
-    same = place.exists() and place.samefile(warehouse)
+    same = place.exists() and warehouse.exists() and place.samefile(warehouse)
     if same or place == _log_of(Path(os.path.realpath(warehouse))):
         raise ConfigurationError(f"{place} is the warehouse itself or its log", _OTHER)
 
