@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -131,9 +132,12 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
     assert DIRECT in str(people.table("applicants"))
     assert DIRECT in str(people.table("quarantine"))
     argos_sync, file = command_for(people, tmp_path), shared / "copy.duckdb"
+    umask = os.umask(0o077)
+    os.umask(umask)
     for strict in (False, True):
         arguments = ["publish", "--to", str(file), *options(people), *["--strict"][:strict]]
         summary = argos_sync.json(*arguments)
+        assert file.stat().st_mode & 0o777 == 0o666 & ~umask
         copy = copy_of(file, people.target.dataset)
         found = columns(copy)
         contract = {name: load_contract()[name] for name in found}

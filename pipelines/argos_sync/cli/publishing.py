@@ -20,9 +20,10 @@ def publish(
     ] = False,
 ) -> None:
     """Copy the warehouse for analysts, without what identifies a person."""
+    from argos_sync.cli.private import mode_of_output
     from argos_sync.warehouse.publish import publish as copy
 
-    done = copy(common.target, to, strict=strict)
+    done = copy(common.target, to, strict=strict, mode=mode_of_output())
     summary = {
         "file": str(done.file),
         "strict": strict,

@@ -109,7 +109,7 @@ class _Part:
     there: tuple[Column, ...]
 
 
-def publish(target: Target, file: Path, *, strict: bool = False) -> Published:
+def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o600) -> Published:
     """Write a copy of the warehouse without personal columns, in the place of an earlier one.
 
     Until the copy is whole the earlier one stays, and who reads it goes on reading it. A column
@@ -120,6 +120,7 @@ def publish(target: Target, file: Path, *, strict: bool = False) -> Published:
         target: Where the warehouse is.
         file: DuckDB file to make or to replace; links are followed.
         strict: Whether columns of class `quasi` are left out too.
+        mode: Permissions of a new file; one that is replaced passes on its own.
 
     Raises:
         ConfigurationError: The file cannot be replaced, or the destination is not known.
@@ -128,7 +129,7 @@ def publish(target: Target, file: Path, *, strict: bool = False) -> Published:
     """
     place = usable(file)
     tables = public_tables(strict=strict)
-    with replacement(place) as new, look_into(target) as warehouse:
+    with replacement(place, mode) as new, look_into(target) as warehouse:
         connection = warehouse.client.native_connection
         if isinstance(connection, duckdb.DuckDBPyConnection):
             refuse_warehouse(place, Path(str(warehouse.client.credentials.database)))
@@ -174,9 +175,9 @@ class _Copy:
         self._connection = connection
         self._place = place
         # A name that no other file has that is attached.
-        self._catalog = _quoted(new.parent.name)
-        self._schema = f"{self._catalog}.{_quoted(dataset)}"
-        self.run(f"ATTACH {_literal(str(new))} AS {self._catalog} (READ_WRITE)")
+        self._catalog = quoted(new.parent.name)
+        self._schema = f"{self._catalog}.{quoted(dataset)}"
+        self.run(f"ATTACH {literal(str(new))} AS {self._catalog} (READ_WRITE)")
         with write_failures(place):
             new.chmod(0o600)
         self.run(f"CREATE SCHEMA {self._schema}")
@@ -190,15 +191,15 @@ class _Copy:
         """Make an empty table, which says of itself what the contract says of it."""
         name, columns = self._named(table), table.columns
         declared = ", ".join(
-            f"{_quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            f"{quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")
         said = f"{table.description} Key: {', '.join(table.key)}."
-        self.run(f"COMMENT ON TABLE {name} IS {_literal(said)}")
+        self.run(f"COMMENT ON TABLE {name} IS {literal(said)}")
         for one in columns:
-            place = f"{name}.{_quoted(one.name)}"
-            self.run(f"COMMENT ON COLUMN {place} IS {_literal(one.meaning)}")
+            place = f"{name}.{quoted(one.name)}"
+            self.run(f"COMMENT ON COLUMN {place} IS {literal(one.meaning)}")
 
     def insert_select(self, client: Client, part: _Part) -> int:
         """Fill a table from one of the same connection; return the number of rows."""
@@ -237,7 +238,7 @@ class _Copy:
             for view in load_views():
                 select = view.select.sql(dialect="duckdb", comments=False)
                 with suppress(duckdb.BinderException, duckdb.CatalogException):
-                    connection.execute(f"CREATE VIEW {_quoted(view.name)} AS {select}")
+                    connection.execute(f"CREATE VIEW {quoted(view.name)} AS {select}")
                     made.append(view.name)
         return tuple(made)
 
@@ -247,12 +248,12 @@ class _Copy:
         self.run(f"DETACH {self._catalog}")
 
     def _insert(self, part: _Part, select: str) -> int:
-        names = ", ".join(_quoted(column.name) for column in part.there)
+        names = ", ".join(quoted(column.name) for column in part.there)
         ((count,),) = self.run(f"INSERT INTO {self._named(part.table)} ({names}) {select}")
         return int(count)
 
     def _named(self, table: Table) -> str:
-        return f"{self._schema}.{_quoted(table.name)}"
+        return f"{self._schema}.{quoted(table.name)}"
 
 
 def _fill(
@@ -335,9 +336,11 @@ def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
                 yield rows
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as DuckDB's SQL has it."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as DuckDB's SQL has it."""
     return "'" + text.replace("'", "''") + "'"

@@ -66,14 +66,15 @@ def refuse_warehouse(place: Path, warehouse: Path) -> None:
 
 
 @contextmanager
-def replacement(place: Path) -> Iterator[Path]:
+def replacement(place: Path, mode: int = 0o600) -> Iterator[Path]:
     """Give the path of a new file, and put the file in its place when the block has ended well.
 
     Several may work on the same place at once; the last one to end has it.
 
     Args:
         place: What `usable` returned. A new file has the mode of the old one, and its group where
-            the user may give it away; without an old one the mode is what the umask says.
+            the user may give it away.
+        mode: Its permissions where there is no old one.
 
     Yields:
         Where to write the file. Nobody else can read it there.
@@ -87,8 +88,7 @@ def replacement(place: Path) -> Iterator[Path]:
     try:
         yield folder / _NEW
         with write_failures(place):
-            # The lock was made without a wish of ours: it has the mode that new files have.
-            _take_over(folder / _NEW, place, stat.S_IMODE(os.fstat(lock).st_mode))
+            _take_over(folder / _NEW, place, mode)
     finally:
         # The next one removes what cannot be removed now.
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,7 +147,7 @@ def _remove_leftovers(parent: Path) -> None:
 def _locked(folder: Path) -> int | None:
     """Take a folder's lock; None when another process has it, or has removed the folder."""
     try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
     try:

@@ -77,7 +77,12 @@ def reveal(context: Context, submission_id: str, columns: Sequence[str] = ()) ->
 
 def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str, str]]:
     """Return table and column of what is wanted and encrypted."""
-    encrypted = [place for place, mode in modes.items() if mode == "encrypt"]
+    encrypted = [
+        place
+        for place, mode in modes.items()
+        # What is in quarantine belongs to no submission.
+        if mode == "encrypt" and "submission_id" in load_contract()[place.partition(".")[0]].column
+    ]
     for place in columns:
         if place not in encrypted:
             raise ConfigurationError(

@@ -10,6 +10,8 @@ from argos_sync.load.destination import BOUNDED_MEMORY
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.lock import only_run_here
 from argos_sync.load.pipeline import Target, attach, duckdb_file, working_dir
+from argos_sync.warehouse.publish import literal, quoted
+from argos_sync.warehouse.replacing import replacement
 
 
 def rewrite(target: Target, command: str) -> None:
@@ -33,24 +35,10 @@ def rewrite(target: Target, command: str) -> None:
 
 
 def _replace_by_copy(file: Path) -> None:
-    copy = file.with_name(f".{file.name}.rewritten")
-    copy.unlink(missing_ok=True)  # what a run that was killed left
-    with duckdb.connect(str(file), config=BOUNDED_MEMORY) as connection:
-        connection.execute(f"ATTACH {_text(str(copy))} AS rewritten")
-        copy.chmod(file.stat().st_mode & 0o777)
+    # Replaced while the old one is still locked, so that nobody writes to it in between.
+    with duckdb.connect(str(file), config=BOUNDED_MEMORY) as connection, replacement(file) as new:
+        connection.execute(f"ATTACH {literal(str(new))} AS rewritten")
         ((catalog,),) = connection.execute("SELECT current_catalog()").fetchall()
-        connection.execute(f"COPY FROM DATABASE {_name(catalog)} TO rewritten")
+        connection.execute(f"COPY FROM DATABASE {quoted(catalog)} TO rewritten")
         connection.execute("DETACH rewritten")
         connection.execute("CHECKPOINT")
-        # While the old one is still locked, so that nobody writes to it in between.
-        copy.replace(file)
-
-
-def _text(value: str) -> str:
-    doubled = value.replace("'", "''")
-    return f"'{doubled}'"
-
-
-def _name(value: str) -> str:
-    doubled = value.replace('"', '""')
-    return f'"{doubled}"'
