@@ -12,10 +12,13 @@ from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 DUCKDB = "duckdb"
@@ -89,9 +92,26 @@ class _Client(DuckDbClient):
 class _MergeJob(SqlMergeFollowupJob):
     """dlt's merge, finding rows that are twice in staging by their keys alone.
 
-    dlt numbers the rows of each key with a window function, through which all columns have to
-    go: half the time of a merge. DuckDB has a number for every row of a table.
+    A job that had written its rows when its process was killed writes them again, and staging has
+    them twice. dlt numbers the rows of each key with a window function, through which all columns
+    have to go: half the time of a merge. DuckDB has a number for every row of a table.
     """
+
+    @classmethod
+    def gen_merge_sql(
+        cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]
+    ) -> list[str]:
+        """Return dlt's statements, after one that leaves each root row in staging once.
+
+        dlt finds the root's keys without repetition, but then inserts every row in staging that
+        has one of them (dlt 1.31, `gen_merge_sql`).
+        """
+        root = cast("TTableSchema", table_chain[0])
+        _, staging = sql_client.get_qualified_table_names(root["name"])
+        keys = map(sql_client.escape_column_name, get_columns_names_with_prop(root, "primary_key"))
+        one_of_each = f"SELECT MIN(rowid) FROM {staging} GROUP BY {', '.join(keys)}"  # noqa: S608 names only
+        once = f"DELETE FROM {staging} WHERE rowid NOT IN ({one_of_each})"  # noqa: S608 names only
+        return [once, *super().gen_merge_sql(table_chain, sql_client)]
 
     @classmethod
     def gen_select_from_dedup_sql(  # noqa: PLR0917 the signature is dlt's
