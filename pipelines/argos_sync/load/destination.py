@@ -12,7 +12,6 @@ from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TTableSchema
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
@@ -106,7 +105,7 @@ class _MergeJob(SqlMergeFollowupJob):
         dlt finds the root's keys without repetition, but then inserts every row in staging that
         has one of them (dlt 1.31, `gen_merge_sql`).
         """
-        root = cast("TTableSchema", table_chain[0])
+        root: Any = table_chain[0]
         _, staging = sql_client.get_qualified_table_names(root["name"])
         keys = map(sql_client.escape_column_name, get_columns_names_with_prop(root, "primary_key"))
         one_of_each = f"SELECT MIN(rowid) FROM {staging} GROUP BY {', '.join(keys)}"  # noqa: S608 names only
