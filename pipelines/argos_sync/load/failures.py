@@ -6,6 +6,8 @@ kinds of errors are repeated, never their texts.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,11 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 _LOCK = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
 _CONNECTION_KINDS = {"OperationalError", "InterfaceError"}
 """What DB-API drivers raise when there is no working connection (PEP 249)."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_TEXTS = tuple(map(os.strerror, _FULL))
+"""What DuckDB's errors end with; those of PostgreSQL are of the kind DiskFull (its code 53100)."""
 
+_AGAIN = "run the command again; it goes on from the last committed chunk"
 _CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
 _CONFIGURATION: tuple[tuple[type[Exception], str, str], ...] = (
     (ConfigFieldMissingException, "lacks credentials or a part of them", _CREDENTIALS),
@@ -39,7 +45,7 @@ _CONFIGURATION: tuple[tuple[type[Exception], str, str], ...] = (
 
 
 class DestinationError(ArgosError):
-    """The destination is locked, or cannot be reached."""
+    """The destination is locked, cannot be reached, or has no space; or the way to it has none."""
 
     exit_code = 5
     advice = (
@@ -52,10 +58,7 @@ class LoadError(ArgosError):
     """The destination refused what was to be loaded; nothing of the chunk was committed."""
 
     exit_code = 1
-    advice = (
-        "run the command again; it goes on from the last committed chunk. If it fails again,"
-        " report the kind of the error"
-    )
+    advice = f"{_AGAIN}. If it fails again, report the kind of the error"
 
 
 @contextmanager
@@ -64,7 +67,7 @@ def destination_failures() -> Iterator[None]:
 
     Raises:
         ConfigurationError: The destination is unknown, or lacks credentials or its driver.
-        DestinationError: It is locked, or cannot be reached.
+        DestinationError: It is locked, cannot be reached, or there is no space left.
         LoadError: It refused the rows.
         ArgosError: One that dlt had wrapped, such as a failure of the API while extracting.
     """
@@ -103,6 +106,16 @@ def _told(cause: BaseException) -> ArgosError | None:
             "wait until that process has ended, or close the program that has the file open",
         )
     kinds = {kind.__name__ for kind in type(cause).__mro__}
+    if isinstance(cause, OSError) and cause.errno in _FULL:
+        return DestinationError(
+            "no space is left for the working directory",
+            f"free some, or name a folder elsewhere with --pipelines-dir, and {_AGAIN}",
+        )
+    if "DiskFull" in kinds or str(cause).endswith(_FULL_TEXTS):
+        return DestinationError(
+            f"no space is left for the destination ({type(cause).__name__})",
+            f"free some where it keeps its files, and {_AGAIN}",
+        )
     if isinstance(cause, DestinationConnectionError) or kinds & _CONNECTION_KINDS:
         return DestinationError(f"the destination cannot be used ({type(cause).__name__})")
     return None

@@ -1,0 +1,265 @@
+"""Killed at any moment, again and again: nothing is lost or there twice, and nobody lives on."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pytest
+
+from argos_sync.emulator import Emulator, Faults, generate
+from argos_sync.emulator.answers import Answer
+from argos_sync.shape.contract import load_contract
+from cli.command import Command
+from support import assert_equal, duckdb_warehouse
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process"
+)
+
+SEED = os.environ.get("KILL_SEED", "20250131")
+"""Settles all moments; a failing test prints it."""
+SUBMISSIONS, KILLS = 20_000, 30
+PAGE, CHUNK, WORKERS = 50, 600, 4
+BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31", "--workers", str(WORKERS))
+FAULTS = Faults(rate_500=0.01, rate_429=0.01, rate_503=0.01, rate_drop=0.01, rate_truncate=0.01)
+
+START_SECONDS = 2.0
+"""About what a run needs before its first request: it starts, and loads what was left behind."""
+LOAD_SECONDS = 0.8
+"""About what a chunk needs from its last page to its commit."""
+END_SECONDS = 30
+"""The longest the process that fetches may take to notice that the one that loads has gone."""
+
+LOST = 2 * (CHUNK + PAGE) + WORKERS * PAGE + 2
+"""The most submissions that a kill can cost, which are then fetched again: a chunk that was
+being extracted; one that was full, or nearly, in the process that fetches, each with at most a page
+more than makes it full; a page in each worker's hands; and two rows that tell how `end_date` is
+read. That is less than one chunk for each window that was open."""
+
+SMALL_CHUNKS = f"""#!{sys.executable}
+from contextlib import contextmanager
+from dataclasses import replace
+from argos_sync.cli import app, common
+
+plain = common.Common.context
+
+@contextmanager
+def with_small_chunks(self, overrides=None):
+    with plain(self, overrides) as context:
+        yield replace(context, chunk_size={CHUNK})
+
+common.Common.context = with_small_chunks
+app.main()
+"""
+"""The installed command with one number changed: as it is, it would commit three times in all."""
+
+
+class Ringing(Emulator):
+    """An API that rings a bell with every answer."""
+
+    def __enter__(self) -> Self:
+        """Listen; the bell is a descriptor, so that it can be waited for beside a process."""
+        self.bell = os.eventfd(0)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop listening."""
+        super().__exit__(*exc)
+        os.close(self.bell)
+
+    def answer(self, *arguments: Any) -> Answer:
+        """Answer, and ring."""
+        answer = super().answer(*arguments)
+        os.eventfd_write(self.bell, 1)
+        return answer
+
+    @property
+    def served(self) -> int:
+        """How many submissions all answers held; what failed on purpose held none."""
+        return sum(request.items for request in self.requests)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run is killed: after so many answers of the API, and so many seconds more."""
+
+    answers: int
+    seconds: float
+
+    @classmethod
+    def drawn(cls, rng: random.Random, pages: int, kills: int) -> Moment:
+        """Draw a moment that leaves something to do for the kills to come.
+
+        Without an answer it hits a run that starts, or loads what was left behind; soon after one
+        fetching, extracting, normalizing or loading. The process that fetches is soon two chunks
+        ahead and waits, so from then on answers follow commits.
+
+        Args:
+            rng: Where chance comes from.
+            pages: How many are not loaded yet.
+            kills: How many there are to come, this one included.
+        """
+        answers = int(rng.random() * min(3 * pages / (kills + 1), 0.7 * pages))
+        return cls(answers, rng.random() * (LOAD_SECONDS if answers else START_SECONDS))
+
+    def wait(self, pid: int, api: Ringing) -> None:
+        """Wait until the moment has come for a process that began just now."""
+        last = api.request_count + self.answers
+        with closing(os.fdopen(os.pidfd_open(pid))) as process:
+            while api.request_count < last:
+                ready, _, _ = select.select([process, api.bell], [], [])
+                assert process not in ready, "the run has ended before it was killed"
+                os.eventfd_read(api.bell)
+            assert not select.select([process], [], [], self.seconds)[0], "the run was too short"
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a run as power loss does, and wait until what it had started has ended as well."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    with ExitStack() as open_handles:
+        handles = [
+            open_handles.enter_context(closing(os.fdopen(os.pidfd_open(int(child)))))
+            for child in children
+        ]
+        process.kill()
+        for handle in handles:
+            assert select.select([handle], [], [], END_SECONDS)[0], "a process was left behind"
+
+
+MOMENTS = {"_synced_at", "_changed_at", "valid_from"}
+"""Columns that tell when a run has seen something."""
+COMPARED = {
+    name: ", ".join(column.name for column in table.columns if column.name not in MOMENTS)
+    for name, table in load_contract().tables.items()
+    if name == "submissions" or table.belongs_to_submission
+}
+
+
+class Truth:
+    """The warehouse of an undisturbed run, as a hash of each row, to hold others against."""
+
+    def __init__(self, whole: Path) -> None:
+        """Read it."""
+        self._connection = duckdb.connect()
+        self._connection.execute(f"ATTACH '{whole}' AS whole (READ_ONLY)")
+        for name, columns in COMPARED.items():
+            hashed = f"SELECT submission_id, hash({columns}) AS row_hash FROM whole.argos.{name}"
+            self._connection.execute(f"CREATE TABLE {name} AS {hashed}")
+
+    def held(self, file: Path) -> tuple[int, int]:
+        """Check that a warehouse, if there is one yet, holds whole submissions, each once.
+
+        Returns:
+            How many it holds, and how many its ledger of windows speaks of.
+        """
+        with self._opened(file) as found:
+            if not found(
+                "SELECT 1 FROM duckdb_tables() WHERE table_name = 'sync_windows'"
+                " AND database_name = 'killed'"
+            ):
+                return 0, 0
+            for name, columns in COMPARED.items():
+                true = f"FROM {name} SEMI JOIN killed.argos.submissions USING (submission_id)"
+                assert found(
+                    f"SELECT COUNT(*), SUM(hash({columns})) FROM killed.argos.{name}"
+                ) == found(f"SELECT COUNT(*), SUM(row_hash) {true}"), name
+            ((submissions,),) = found("SELECT COUNT(*) FROM killed.argos.submissions")
+            ((recorded,),) = found("SELECT SUM(rows_loaded)::BIGINT FROM killed.argos.sync_windows")
+            return submissions, recorded or 0
+
+    def assert_equal(self, file: Path) -> None:
+        """Compare value by value."""
+        with self._opened(file) as found:
+            for name, columns in COMPARED.items():
+                one, other = (
+                    f"SELECT {columns} FROM {w}.argos.{name}" for w in ("killed", "whole")
+                )
+                assert found(f"{one} EXCEPT ALL {other}") == [], name
+                assert found(f"{other} EXCEPT ALL {one}") == [], name
+
+    @contextmanager
+    def _opened(self, file: Path) -> Iterator[Callable[[str], list[Any]]]:
+        if not file.exists():
+            yield lambda _: []
+            return
+        self._connection.execute(f"ATTACH '{file}' AS killed (READ_ONLY)")
+        yield lambda query: self._connection.execute(query).fetchall()
+        self._connection.execute("DETACH killed")
+
+
+def lean(submission: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a submission what makes it long, and keep what has rows of its own."""
+    kept = {name: submission[name] for name in ("submission_id", "created_at", "userid", "aml")}
+    short = ("attemptCnt", "verificationResult", "faceSimilarityScore", "step1Time1st")
+    attempts = [
+        {name: attempt[name] for name in short if name in attempt}
+        for attempt in submission["kyc"]["attempts"]
+    ]
+    person = {name: submission["data"][name] for name in ("name", "date_of_birth")}
+    return kept | {"kyc": submission["kyc"] | {"attempts": attempts}, "data": person}
+
+
+def command(folder: Path, api: Emulator, **options: Any) -> Command:
+    """Return the command in a folder of its own, with the address of an API."""
+    folder.mkdir()
+    settings = {
+        "SOURCES__ARGOS__API_KEY": "k" * 40,
+        "SOURCES__ARGOS__BASE_URL": api.base_url,
+        "SOURCES__ARGOS__PAGE_SIZE": str(PAGE),
+        "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "10000",
+    }
+    return Command(folder, settings, **options)
+
+
+def with_small_chunks(folder: Path) -> Path:
+    """Write the executable that commits often."""
+    file = folder / "argos-sync"
+    file.write_text(SMALL_CHUNKS, encoding="utf-8")
+    file.chmod(0o700)
+    return file
+
+
+def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
+    """After each the warehouse has whole chunks of true rows; in the end it has all of them."""
+    rng = random.Random(SEED)  # noqa: S311 moments, not secrets
+    submissions = [lean(one) for one in generate(SUBMISSIONS, seed=1)]
+    with Emulator(submissions) as api:
+        undisturbed = command(tmp_path / "whole", api)
+        undisturbed(*BACKFILL)
+    whole = undisturbed.folder / "argos.duckdb"
+    truth = Truth(whole)
+    with Ringing(submissions, faults=FAULTS) as api:
+        run = command(tmp_path / "killed", api, executable=with_small_chunks(tmp_path))
+        file = run.folder / "argos.duckdb"
+        loaded = 0
+        for kills in range(KILLS, 0, -1):
+            served = api.served
+            moment = Moment.drawn(rng, (SUBMISSIONS - loaded) // PAGE, kills)
+            told = f"KILL_SEED={SEED}, kill {KILLS - kills + 1}: {moment}"
+            process = run.start(*BACKFILL)
+            moment.wait(process.pid, api)
+            kill(process)
+            assert run.finish(process).returncode == -signal.SIGKILL
+            before, (loaded, recorded) = loaded, truth.held(file)
+            # Rows and their ledger are two tables; no more than one chunk may lie between them.
+            assert abs(loaded - recorded) in {0, *range(CHUNK, CHUNK + PAGE)}, told
+            assert api.served - served - (loaded - before) <= LOST, told
+        served = api.served
+        done = run.json(*BACKFILL)
+        assert api.served - served <= SUBMISSIONS - loaded + LOST
+    assert done["exit_status"] == 0
+    assert truth.held(file) == (SUBMISSIONS, SUBMISSIONS)
+    truth.assert_equal(file)
+    assert_equal(duckdb_warehouse(run.folder), submissions)
