@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 
-import pytest
-
 from argos_sync.emulator import Emulator
 from cli.command import Command
 from support import assert_equal, duckdb_warehouse

@@ -97,6 +97,26 @@ def test_looking_into_nothing_creates_nothing(warehouse: Warehouse) -> None:
     assert not Path(str(warehouse.target.file)).exists()
 
 
+@pytest.mark.parametrize("length", [0, 100, 4_096, 12_287])
+def test_a_file_that_was_just_begun_is_made_anew(length: int, warehouse: Warehouse) -> None:
+    """DuckDB opens no file of which a process was killed, or ran out of space, while making it."""
+    file = Path(str(warehouse.target.file))
+    duckdb.connect(str(file)).close()
+    os.truncate(file, length)
+    with open_warehouse(warehouse.target) as opened:
+        opened.load({}, lambda state: state.update(end_date="inclusive"))
+    assert warehouse.count("_dlt_loads") == 1
+
+
+def test_a_foreign_file_is_left_alone(warehouse: Warehouse) -> None:
+    """However short it is."""
+    file = Path(str(warehouse.target.file))
+    file.write_text("somebody's notes")
+    with pytest.raises(DestinationError, match="cannot be used"), open_warehouse(warehouse.target):
+        pass
+    assert file.read_text() == "somebody's notes"
+
+
 def test_rows_the_destination_refuses(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
     """A failing load tells kinds only: texts of databases quote values."""
     with Emulator(january) as api:

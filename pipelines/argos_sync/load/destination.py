@@ -33,6 +33,10 @@ BOUNDED_MEMORY: dict[str, Any] = {
 """Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
 
 
+_HEADERS_BYTES = 3 * 4_096
+"""What DuckDB writes first: the main header and two database headers (its storage format)."""
+
+
 def named_destination(name: str, file: str | None = None) -> AnyDestination:
     """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
 
@@ -44,6 +48,21 @@ def named_destination(name: str, file: str | None = None) -> AnyDestination:
         explicit: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
         return cast("AnyDestination", DuckDb(destination_name=DUCKDB, **explicit))
     return cast("AnyDestination", Destination.from_reference(name))
+
+
+def remove_unfinished_file(client: SqlClientBase[Any]) -> None:
+    """Remove a DuckDB file that was not made to its end, for DuckDB refuses to open it.
+
+    A process that is killed, or runs out of space, while it makes the file leaves one without its
+    headers: nothing can have been stored in it.
+    """
+    if not isinstance(client, DuckDbSqlClient):
+        return
+    file = Path(client.credentials.database)
+    if file.is_file() and file.stat().st_size < _HEADERS_BYTES:
+        begun = file.read_bytes()
+        if not begun or begun[8:12] == b"DUCK":
+            file.unlink()
 
 
 class DuckDb(duckdb):

@@ -22,7 +22,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
-from argos_sync.load.destination import DUCKDB, named_destination
+from argos_sync.load.destination import DUCKDB, named_destination, remove_unfinished_file
 from argos_sync.load.failures import DestinationError, destination_failures
 from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
@@ -157,6 +157,7 @@ def open_warehouse(
             pipeline = attach(target, working)
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
             held = pipeline.sql_client()
+            remove_unfinished_file(held)
             held.open_connection()
             try:
                 only_run_anywhere(held, target.dataset, command)
