@@ -7,20 +7,19 @@ import random
 import select
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import pytest
 
 from argos_sync.emulator import Emulator, Faults, generate
-from argos_sync.emulator.answers import Answer
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
+from cli.moments import Ringing, ends_within, with_small_chunks
 from support import assert_equal, duckdb_warehouse
 
 pytestmark = pytest.mark.skipif(
@@ -47,49 +46,6 @@ being extracted; one that was full, or nearly, in the process that fetches, each
 more than makes it full; a page in each worker's hands; and two rows that tell how `end_date` is
 read. That is less than one chunk for each window that was open."""
 
-SMALL_CHUNKS = f"""#!{sys.executable}
-from contextlib import contextmanager
-from dataclasses import replace
-from argos_sync.cli import app, common
-
-plain = common.Common.context
-
-@contextmanager
-def with_small_chunks(self, overrides=None):
-    with plain(self, overrides) as context:
-        yield replace(context, chunk_size={CHUNK})
-
-common.Common.context = with_small_chunks
-app.main()
-"""
-"""The installed command with one number changed: as it is, it would commit three times in all."""
-
-
-class Ringing(Emulator):
-    """An API that rings a bell with every answer."""
-
-    def __enter__(self) -> Self:
-        """Listen; the bell is a descriptor, so that it can be waited for beside a process."""
-        self.bell = os.eventfd(0)
-        super().__enter__()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Stop listening."""
-        super().__exit__(*exc)
-        os.close(self.bell)
-
-    def answer(self, *arguments: Any) -> Answer:
-        """Answer, and ring."""
-        answer = super().answer(*arguments)
-        os.eventfd_write(self.bell, 1)
-        return answer
-
-    @property
-    def served(self) -> int:
-        """How many submissions all answers held; what failed on purpose held none."""
-        return sum(request.items for request in self.requests)
-
 
 @dataclass(frozen=True)
 class Moment:
@@ -115,27 +71,20 @@ class Moment:
         return cls(answers, rng.random() * (LOAD_SECONDS if answers else START_SECONDS))
 
     def wait(self, pid: int, api: Ringing) -> None:
-        """Wait until the moment has come for a process that began just now."""
-        last = api.request_count + self.answers
-        with closing(os.fdopen(os.pidfd_open(pid))) as process:
-            while api.request_count < last:
-                ready, _, _ = select.select([process, api.bell], [], [])
-                assert process not in ready, "the run has ended before it was killed"
-                os.eventfd_read(api.bell)
-            assert not select.select([process], [], [], self.seconds)[0], "the run was too short"
+        """Wait until it has come for a process that began just now."""
+        api.wait(pid, self.answers)
+        assert not ends_within(pid, self.seconds), "the run was too short"
 
 
 def kill(process: subprocess.Popen[str]) -> None:
     """Kill a run as power loss does, and wait until what it had started has ended as well."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    with ExitStack() as open_handles:
-        handles = [
-            open_handles.enter_context(closing(os.fdopen(os.pidfd_open(int(child)))))
-            for child in children
-        ]
+    # Held open, their numbers cannot come to mean others meanwhile.
+    with ExitStack() as held:
+        started = [held.enter_context(closing(os.fdopen(os.pidfd_open(int(c))))) for c in children]
         process.kill()
-        for handle in handles:
-            assert select.select([handle], [], [], END_SECONDS)[0], "a process was left behind"
+        for one in started:
+            assert select.select([one], [], [], END_SECONDS)[0], "a process was left behind"
 
 
 MOMENTS = {"_synced_at", "_changed_at", "valid_from"}
@@ -223,14 +172,6 @@ def command(folder: Path, api: Emulator, **options: Any) -> Command:
     return Command(folder, settings, **options)
 
 
-def with_small_chunks(folder: Path) -> Path:
-    """Write the executable that commits often."""
-    file = folder / "argos-sync"
-    file.write_text(SMALL_CHUNKS, encoding="utf-8")
-    file.chmod(0o700)
-    return file
-
-
 def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
     """After each the warehouse has whole chunks of true rows; in the end it has all of them."""
     rng = random.Random(SEED)  # noqa: S311 moments, not secrets
@@ -241,7 +182,7 @@ def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
     whole = undisturbed.folder / "argos.duckdb"
     truth = Truth(whole)
     with Ringing(submissions, faults=FAULTS) as api:
-        run = command(tmp_path / "killed", api, executable=with_small_chunks(tmp_path))
+        run = command(tmp_path / "killed", api, executable=with_small_chunks(tmp_path, CHUNK))
         file = run.folder / "argos.duckdb"
         loaded = 0
         for kills in range(KILLS, 0, -1):
