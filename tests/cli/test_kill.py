@@ -7,20 +7,22 @@ import random
 import select
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg2
 import pytest
 
 from argos_sync.emulator import Emulator, Faults, generate
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
 from cli.moments import Ringing, ends_within, with_small_chunks
-from support import assert_equal, duckdb_warehouse
+from support import PG, assert_equal, duckdb_warehouse, postgres_warehouse
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process"
@@ -28,9 +30,8 @@ pytestmark = pytest.mark.skipif(
 
 SEED = os.environ.get("KILL_SEED", "20250131")
 """Settles all moments; a failing test prints it."""
-SUBMISSIONS, KILLS = 20_000, 30
-PAGE, CHUNK, WORKERS = 50, 600, 4
-BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31", "--workers", str(WORKERS))
+BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31")
+WORKERS = 4
 FAULTS = Faults(rate_500=0.01, rate_429=0.01, rate_503=0.01, rate_drop=0.01, rate_truncate=0.01)
 
 START_SECONDS = 2.0
@@ -40,11 +41,32 @@ LOAD_SECONDS = 0.8
 END_SECONDS = 30
 """The longest the process that fetches may take to notice that the one that loads has gone."""
 
-LOST = 2 * (CHUNK + PAGE) + WORKERS * PAGE + 2
-"""The most submissions that a kill can cost, which are then fetched again: a chunk that was
-being extracted; one that was full, or nearly, in the process that fetches, each with at most a page
-more than makes it full; a page in each worker's hands; and two rows that tell how `end_date` is
-read. That is less than one chunk for each window that was open."""
+
+@dataclass(frozen=True)
+class Load:
+    """What is loaded, and how often that is interrupted.
+
+    Attributes:
+        submissions: How many the API has.
+        page: Submissions a request brings.
+        chunk: Submissions that are committed together, and up to a page more.
+        kills: How often the command is killed.
+    """
+
+    submissions: int
+    page: int
+    chunk: int
+    kills: int
+
+    @property
+    def lost(self) -> int:
+        """The most submissions that a kill can cost, which are then fetched again.
+
+        A chunk that was being extracted, and one in the process that fetches; a page in each
+        worker's hands; and the two rows that tell how `end_date` is read. That is less than a
+        chunk for each window that was open.
+        """
+        return 2 * (self.chunk + self.page) + WORKERS * self.page + 2
 
 
 @dataclass(frozen=True)
@@ -160,47 +182,122 @@ def lean(submission: dict[str, Any]) -> dict[str, Any]:
     return kept | {"kyc": submission["kyc"] | {"attempts": attempts}, "data": person}
 
 
-def command(folder: Path, api: Emulator, **options: Any) -> Command:
+def command(folder: Path, api: Emulator, load: Load) -> Command:
     """Return the command in a folder of its own, with the address of an API."""
     folder.mkdir()
     settings = {
         "SOURCES__ARGOS__API_KEY": "k" * 40,
         "SOURCES__ARGOS__BASE_URL": api.base_url,
-        "SOURCES__ARGOS__PAGE_SIZE": str(PAGE),
+        "SOURCES__ARGOS__PAGE_SIZE": str(load.page),
         "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "10000",
+        "SOURCES__ARGOS__MAX_CONCURRENCY": str(WORKERS),
     }
-    return Command(folder, settings, **options)
+    return Command(folder, settings)
+
+
+def survive(
+    load: Load,
+    run: Command,
+    api: Ringing,
+    held: Callable[[], tuple[int, int]],
+    *options: str,
+) -> None:
+    """Kill a backfill again and again, then let it live.
+
+    Args:
+        load: How much and how often.
+        run: The command.
+        api: What it reads.
+        held: Checks what the warehouse holds between two runs; returns how many submissions that
+            are, and how many its ledger of windows speaks of.
+        options: More options of the command.
+    """
+    rng = random.Random(SEED)  # noqa: S311 moments, not secrets
+    executable = with_small_chunks(run.folder.parent, load.chunk)
+    small = replace(run, executable=executable)
+    whole_chunk = range(load.chunk, load.chunk + load.page)
+    loaded = 0
+    for kills in range(load.kills, 0, -1):
+        served = api.served
+        moment = Moment.drawn(rng, (load.submissions - loaded) // load.page, kills)
+        told = f"KILL_SEED={SEED}, {kills} kills before the end: {moment}"
+        process = small.start(*BACKFILL, *options)
+        moment.wait(process.pid, api)
+        kill(process)
+        assert small.finish(process).returncode == -signal.SIGKILL, told
+        before, (loaded, recorded) = loaded, held()
+        # Rows and their ledger are two transactions, so a chunk may lie between them.
+        assert abs(loaded - recorded) in {0, *whole_chunk}, told
+        assert api.served - served <= loaded - before + load.lost, told
+    served = api.served
+    done = small.json(*BACKFILL, *options)
+    assert done["exit_status"] == 0
+    assert api.served - served <= load.submissions - loaded + load.lost
+    assert held() == (load.submissions, load.submissions)
 
 
 def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
     """After each the warehouse has whole chunks of true rows; in the end it has all of them."""
-    rng = random.Random(SEED)  # noqa: S311 moments, not secrets
-    submissions = [lean(one) for one in generate(SUBMISSIONS, seed=1)]
+    load = Load(20_000, page=50, chunk=600, kills=30)
+    submissions = [lean(one) for one in generate(load.submissions, seed=1)]
     with Emulator(submissions) as api:
-        undisturbed = command(tmp_path / "whole", api)
+        undisturbed = command(tmp_path / "whole", api, load)
         undisturbed(*BACKFILL)
-    whole = undisturbed.folder / "argos.duckdb"
-    truth = Truth(whole)
+    truth = Truth(undisturbed.folder / "argos.duckdb")
     with Ringing(submissions, faults=FAULTS) as api:
-        run = command(tmp_path / "killed", api, executable=with_small_chunks(tmp_path, CHUNK))
+        run = command(tmp_path / "killed", api, load)
         file = run.folder / "argos.duckdb"
-        loaded = 0
-        for kills in range(KILLS, 0, -1):
-            served = api.served
-            moment = Moment.drawn(rng, (SUBMISSIONS - loaded) // PAGE, kills)
-            told = f"KILL_SEED={SEED}, kill {KILLS - kills + 1}: {moment}"
-            process = run.start(*BACKFILL)
-            moment.wait(process.pid, api)
-            kill(process)
-            assert run.finish(process).returncode == -signal.SIGKILL
-            before, (loaded, recorded) = loaded, truth.held(file)
-            # Rows and their ledger are two tables; no more than one chunk may lie between them.
-            assert abs(loaded - recorded) in {0, *range(CHUNK, CHUNK + PAGE)}, told
-            assert api.served - served - (loaded - before) <= LOST, told
-        served = api.served
-        done = run.json(*BACKFILL)
-        assert api.served - served <= SUBMISSIONS - loaded + LOST
-    assert done["exit_status"] == 0
-    assert truth.held(file) == (SUBMISSIONS, SUBMISSIONS)
+        survive(load, run, api, lambda: truth.held(file))
     truth.assert_equal(file)
     assert_equal(duckdb_warehouse(run.folder), submissions)
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """An empty database, so that its sessions are those of the command."""
+    name = f"argos_kill_{uuid.uuid4().hex[:10]}"
+    with administrator() as execute:
+        execute(f"CREATE DATABASE {name}")
+        yield name
+        execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def administrator() -> Iterator[Callable[[str], None]]:
+    """Give what executes outside of transactions."""
+    with closing(psycopg2.connect(PG)) as connection:
+        connection.autocommit = True
+        yield connection.cursor().execute
+
+
+def test_postgresql_survives_kills(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with a server that lives on when its client is killed."""
+    load = Load(1_500, page=25, chunk=150, kills=5)
+    submissions = [lean(one) for one in generate(load.submissions, seed=1)]
+    address = f"{PG.rpartition('/')[0]}/{database}"
+    monkeypatch.setattr("support.PG", address)
+    warehouse = postgres_warehouse(tmp_path, "argos")
+
+    def held() -> tuple[int, int]:
+        with administrator() as execute:
+            # The server notices by itself, but not at once.
+            execute(
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+                f" WHERE datname = '{database}'"
+            )
+        if not warehouse.query("SELECT to_regclass('sync_windows') AS name")[0]["name"]:
+            return 0, 0
+        ids = {row["submission_id"] for row in warehouse.table("submissions")}
+        assert_equal(warehouse, [one for one in submissions if one["submission_id"] in ids])
+        ((recorded,),) = (
+            row.values()
+            for row in warehouse.query("SELECT CAST(SUM(rows_loaded) AS INTEGER) FROM sync_windows")
+        )
+        return len(ids), recorded or 0
+
+    with Ringing(submissions, faults=FAULTS) as api:
+        run = command(tmp_path / "killed", api, load)
+        run.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
+        survive(load, run, api, held, "--destination", "postgres")
