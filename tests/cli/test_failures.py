@@ -12,7 +12,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import typer
 
+from argos_sync.cli.failures import run
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
@@ -262,3 +264,16 @@ def test_a_person_on_the_command_line(
     assert done.stderr
     sent = {(name, value) for one in api.requests for name, value in one.parameters.items()}
     assert ("email", person["email"]) in sent
+
+
+def test_an_end_of_file_is_not_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file cut short, such as bytecode written to a full disk, is no wish of the user."""
+    app = typer.Typer()
+
+    @app.command()
+    def reads() -> None:
+        raise EOFError
+
+    assert run(lambda: app([], standalone_mode=False), verbose=False) == 1
+    said = capsys.readouterr().err.strip()
+    assert said == "argos-sync: unexpected EOFError; run again with -v and report what it prints"

@@ -24,7 +24,9 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
     """
     try:
         result = app()
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # Ctrl-D to typer, but nothing here is typed
+            return _told(error.__cause__, verbose=verbose)
         result = _INTERRUPTED
     except typer.TyperException as error:
         _say(_usage(error))
