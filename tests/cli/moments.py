@@ -13,6 +13,9 @@ from typing import Any
 from argos_sync.emulator import Emulator
 from argos_sync.emulator.answers import Answer
 
+UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+"""Settings of a command that is not to be slowed down, or to write anything, by coverage."""
+
 _SMALL_CHUNKS = """#!{python}
 from contextlib import contextmanager
 from dataclasses import replace

@@ -21,7 +21,7 @@ import pytest
 from argos_sync.emulator import Emulator, Faults, generate
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
-from cli.moments import Ringing, ends_within, with_small_chunks
+from cli.moments import UNMEASURED, Ringing, ends_within, with_small_chunks
 from support import PG, assert_equal, duckdb_warehouse, postgres_warehouse
 
 pytestmark = pytest.mark.skipif(
@@ -224,7 +224,8 @@ def survive(
     """
     rng = random.Random(SEED)  # noqa: S311 moments, not secrets
     executable = with_small_chunks(run.folder.parent, load.chunk)
-    small = replace(run, executable=executable)
+    # Nothing is measured of a process that is killed.
+    small = replace(run, executable=executable, settings=run.settings | UNMEASURED)
     whole_chunk = range(load.chunk, load.chunk + load.page)
     loaded = 0
     for kills in range(load.kills, 0, -1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import socket
@@ -12,10 +13,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import pytest
+
 from argos_sync.emulator import Emulator
 from cli.command import Command
-from cli.moments import Ringing, ends_within, with_small_chunks
+from cli.moments import UNMEASURED, Ringing, ends_within, with_small_chunks
 from support import assert_equal, duckdb_warehouse
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="only Linux can limit and wait for any process"
+)
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-01-31")
@@ -30,7 +37,7 @@ def test_a_full_disk(configured: Command, api: Emulator) -> None:
     A limit of a file's size stops the same writes as a full disk does, at the same places.
     """
     # Python itself would leave a module's bytecode cut short.
-    configured.settings["PYTHONDONTWRITEBYTECODE"] = "1"
+    configured.settings |= UNMEASURED | {"PYTHONDONTWRITEBYTECODE": "1"}
     limits = {10: WORKING, 5_000: STORE, 13_000: WORKING, 150_000: STORE}
     for limit, words in limits.items():
         process = configured.start(*BACKFILL)
