@@ -106,7 +106,7 @@ def test_the_network_stays_away(configured: Command, api: Emulator) -> None:
     assert kept >= CHUNK
     assert_equal(warehouse, [one for one in api.store.all() if one["submission_id"] in ids(run)])
     with Emulator(api.store, port=port):
-        summary = run.json(*BACKFILL)
+        summary = configured.json(*BACKFILL)
     assert summary["submissions_fetched"] == summary["submissions_new"] == len(api.store) - kept
     assert_equal(warehouse, api.store.all())
 
