@@ -86,7 +86,10 @@ def test_what_an_applicant_typed_does_not_reach_the_terminal_as_a_command(
         ),
         ({"quasi": "hash"}, "no value for sources.argos.privacy.key, which hash and encrypt need"),
         ({"direct": "hash", "key": "short"}, "privacy.key has "),
-        ({"columns": '{"applicants.shoe": "drop"}'}, "applicants has no column applicants.shoe"),
+        (
+            {"columns": '{"applicants.shoe": "drop"}'},
+            "sources.argos.privacy.columns: applicants has no column shoe",
+        ),
         ({"columns": '{"kyc.result": "drop"}'}, "kyc.result is not personal"),
         ({"columns": "applicants.email"}, "privacy.columns has a value that is not valid"),
     ],

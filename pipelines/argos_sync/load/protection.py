@@ -55,8 +55,14 @@ class Protection:
                 former_keys=privacy.former_keys,
             )
         except PolicyError as error:
-            problem = error.problem.replace("privacy.", "sources.argos.privacy.", 1)
-            raise ConfigurationError(problem, error.remedy) from None
+            where = (
+                error.problem
+                if "privacy." in error.problem
+                else f"privacy.columns: {error.problem}"
+            )
+            raise ConfigurationError(
+                where.replace("privacy.", "sources.argos.privacy.", 1), error.remedy
+            ) from None
         if policy.is_plain:
             return cls(policy)
         if policy.keyring:
