@@ -55,14 +55,10 @@ class Protection:
                 former_keys=privacy.former_keys,
             )
         except PolicyError as error:
-            where = (
-                error.problem
-                if "privacy." in error.problem
-                else f"privacy.columns: {error.problem}"
-            )
-            raise ConfigurationError(
-                where.replace("privacy.", "sources.argos.privacy.", 1), error.remedy
-            ) from None
+            # What it says of a table or a column is about the modes of single columns.
+            place = "" if "privacy." in error.problem else "privacy.columns: "
+            problem = f"{place}{error.problem}".replace("privacy.", "sources.argos.privacy.", 1)
+            raise ConfigurationError(problem, error.remedy) from None
         if policy.is_plain:
             return cls(policy)
         if policy.keyring:
