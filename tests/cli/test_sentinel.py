@@ -1,0 +1,119 @@
+"""Marked people go through everything that can happen; marks stay where the policy allows them."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from dlt.common.versioned_state import decompress_state
+
+from argos_sync.emulator import Behaviour, Store
+from argos_sync.shape.contract import load_contract
+from cli.command import Command
+from cli.conftest import KEY
+from cli.watched import Watched
+from published import DIRECT, QUASI, recognisable
+
+SECRET = "privacy-key-that-nobody-may-see-0123"
+FORGOTTEN = 77_777
+"""Number of the person who is forgotten; no other number or text has it in it."""
+
+RANGE = ("--from", "2026-01-01", "--to", "2026-01-31")
+
+
+@pytest.fixture
+def people() -> list[dict[str, Any]]:
+    """Thirty marked people, one of them fit for quarantine only, and one who will be forgotten."""
+    known = [*map(recognisable, range(100, 130)), recognisable(FORGOTTEN)]
+    return [*known, recognisable(130) | {"created_at": None}]
+
+
+def values(command: Command) -> Iterator[tuple[str, str, str]]:
+    """Yield table, column and text of every value of the warehouse, dlt's own tables included."""
+    with duckdb.connect(str(command.folder / "argos.duckdb"), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT schema_name, table_name, list(column_name) FROM duckdb_columns()"
+            " WHERE NOT internal GROUP BY ALL"
+        ).fetchall()
+        for schema, table, columns in found:
+            for column in columns:
+                name = f'argos."{schema}"."{table}"'
+                query = f'SELECT DISTINCT CAST("{column}" AS VARCHAR) FROM {name}'
+                for (text,) in connection.execute(query).fetchall():
+                    if (table, column) == ("_dlt_pipeline_state", "state"):
+                        yield table, column, str(decompress_state(text))
+                    elif text is not None:
+                        yield table, column, text
+
+
+def files(command: Command) -> bytes:
+    """Return all bytes of all files but the warehouse, packed ones unpacked as well."""
+    raw = [
+        path.read_bytes()
+        for path in command.folder.rglob("*")
+        if path.is_file() and not path.name.startswith("argos.duckdb")
+    ]
+    return b"".join(raw + [gzip.decompress(one) for one in raw if one[:2] == b"\x1f\x8b"])
+
+
+@pytest.mark.parametrize("mode", ["plain", "hash", "encrypt", "drop"])
+def test_marks_stay_where_they_may_be(
+    argos_sync: Command, people: list[dict[str, Any]], mode: str
+) -> None:
+    """Through crash, refusal, retry, changes, reconcile and forget, with -v on.
+
+    What is printed is checked by the command itself.
+    """
+    argos_sync.private = {DIRECT, QUASI, KEY, SECRET}
+
+    def trouble(number: int) -> None:
+        if number == 3:
+            process.kill()
+        api.behaviour = Behaviour(api_key=KEY, ip_allowed=number != 6)
+
+    with Watched(Store(people), before=trouble, behaviour=Behaviour(api_key=KEY)) as api:
+        argos_sync.settings |= {
+            "SOURCES__ARGOS__API_KEY": KEY,
+            "SOURCES__ARGOS__BASE_URL": api.base_url,
+            "SOURCES__ARGOS__PAGE_SIZE": "8",
+            "SOURCES__ARGOS__PRIVACY__DIRECT": mode,
+            "SOURCES__ARGOS__PRIVACY__QUASI": mode,
+            "SOURCES__ARGOS__PRIVACY__KEY": SECRET,
+        }
+        process = argos_sync.start("sync", "-v")
+        assert argos_sync.finish(process).returncode == -signal.SIGKILL
+        argos_sync("sync", "-v", code=3)
+        argos_sync("sync", "-v")
+        api.store.update("sub-101", {"userid": f"{DIRECT}changed"})
+        api.store.delete("sub-102")
+        argos_sync("reconcile", *RANGE, "--deep", "--max-deleted", "50%", "-v")
+        argos_sync("forget", "--submission-id", f"sub-{FORGOTTEN}", "-v")
+        argos_sync("backfill", *RANGE, "-v")
+    held = list(values(argos_sync))
+    assert ("submissions", "submission_id", "sub-101") in held
+    marked = {(table, column) for table, column, text in held if DIRECT in text or QUASI in text}
+    personal = {
+        (table.name, column.name)
+        for table in load_contract().tables.values()
+        for column in table.columns
+        if column.privacy in ("direct", "quasi") and column.type in ("text", "json")
+    }
+    if mode == "plain":
+        assert ("applicants", "email") in marked
+        assert ("quarantine", "_extra") in marked
+        assert marked <= personal
+    else:
+        assert marked == set()
+        raw = (argos_sync.folder / "argos.duckdb").read_bytes()
+        assert DIRECT.encode() not in raw
+        assert QUASI.encode() not in raw
+    left = files(argos_sync)
+    assert left
+    for mark in (DIRECT, QUASI, KEY, SECRET, str(FORGOTTEN)):
+        assert mark.encode() not in left
+        allowed = personal if mode == "plain" and mark in (DIRECT, QUASI) else set()
+        assert {(t, c) for t, c, text in held if mark in text} <= allowed
