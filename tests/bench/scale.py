@@ -1,6 +1,6 @@
-"""How argos-sync behaves as things grow: workers, a large warehouse, a quiet night, long backfills.
+"""How argos-sync behaves: workers, a large warehouse, a quiet night, privacy, long backfills.
 
-    python tests/bench/scale.py [workers] [growth] [night] [memory] [--large 2000000]
+    python tests/bench/scale.py [workers] [growth] [night] [privacy] [memory] [--large 2000000]
 
 Without names it runs all but `memory`, which takes some minutes. Every run is a fresh process of
 the installed command. The figures that count are ratios within one run; targets are shown beside
@@ -34,7 +34,7 @@ from processes import (
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
-_DEFAULT = ("workers", "growth", "night")
+_DEFAULT = ("workers", "growth", "night", "privacy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,11 @@ class Place:
     base_url: str
 
     def run(
-        self, *arguments: str, page_size: int = 1000, python: Sequence[str] = ()
+        self,
+        *arguments: str,
+        page_size: int = 1000,
+        python: Sequence[str] = (),
+        privacy: str = "plain",
     ) -> tuple[Cost, dict[str, Any]]:
         """Run a command of argos-sync, and return what it took and its summary."""
         options = ["--pipelines-dir", str(self.folder / "working"), "--json"]
@@ -74,6 +78,8 @@ class Place:
             "SOURCES__ARGOS__BASE_URL": self.base_url,
             "SOURCES__ARGOS__PAGE_SIZE": str(page_size),
             "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "1000",
+            "SOURCES__ARGOS__PRIVACY__DIRECT": privacy,
+            "SOURCES__ARGOS__PRIVACY__KEY": "a key of the benchmark's own",
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.file}",
         }
         return run_command([*arguments, *options], settings, self.folder, python)
@@ -141,6 +147,23 @@ def night(_: argparse.Namespace) -> Iterator[Line]:
     yield Line("tables that changed", ", ".join(changed), "sync_runs, sync_windows")
 
 
+def privacy(options: argparse.Namespace) -> Iterator[Line]:
+    """Yield what it costs to hash, encrypt or drop all columns of class `direct`."""
+    costs: dict[str, list[float]] = {mode: [] for mode in ("plain", "hash", "encrypt", "drop")}
+    with emulator(_BASE) as base_url:
+        # Taking turns, so that a busy minute of the machine meets them all.
+        for mode in list(costs) * options.repeat:
+            with _folder() as folder:
+                cost, _ = Place(folder, base_url).run("backfill", *_YEAR, privacy=mode)
+                check_loaded(mode, folder, _BASE)
+            costs[mode].append(cost.seconds)
+    plain = median(costs["plain"])
+    for mode, seconds in costs.items():
+        target = "at most 1.35" if mode in ("hash", "encrypt") else ""
+        taken = median(seconds)
+        yield Line(f"{mode}: {taken:.1f} s, by plain", f"{taken / plain:.2f}", target)
+
+
 def memory(_: argparse.Namespace) -> Iterator[Line]:
     """Yield the peak memory of a long backfill and of one ten times as long."""
     peaks = {}
@@ -157,6 +180,7 @@ FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
     "growth": growth,
     "night": night,
+    "privacy": privacy,
     "memory": memory,
 }
 

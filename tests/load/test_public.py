@@ -8,9 +8,10 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from argos_sync import argos_source
-from argos_sync.api.errors import ServerError
+from argos_sync.api.errors import ConfigurationError, ServerError
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from oracle import flatten
 from support import API_KEY, in_range
@@ -68,6 +69,26 @@ def test_without_a_range_it_is_incremental(
     reached = datetime.fromisoformat(mark)
     assert set(asked) >= {str((reached - timedelta(days=1)).date())}
     assert reached.tzinfo == UTC
+
+
+def test_personal_values_are_protected(
+    pipeline: dlt.Pipeline, january: list[dict[str, Any]]
+) -> None:
+    """As configured, and never differently in one pipeline; what cannot be is said at once."""
+    hashed = {"direct": "hash", "quasi": "drop", "key": "a secret that is long enough"}
+    with Emulator(january[:30]) as api:
+        with pytest.raises(ConfigurationError, match=r"privacy\.key"):
+            argos_source(**settings(api, privacy={"direct": "hash"}))
+        pipeline.run(argos_source(**settings(api, privacy=hashed)))
+        pipeline.run(argos_source(**settings(api, privacy=hashed)))
+        with pytest.raises(PipelineStepFailed, match="other privacy settings"):
+            pipeline.run(argos_source(**settings(api)))
+    with pipeline.sql_client() as client:
+        emails = client.execute_sql("SELECT email FROM kyc.applicants WHERE email IS NOT NULL")
+        columns = client.execute_sql("DESCRIBE kyc.applicants")
+    assert emails
+    assert all(email.startswith("h1.") for (email,) in emails)
+    assert "nationality" not in {row[0] for row in columns or ()}
 
 
 def test_children_that_are_gone_are_gone(

@@ -53,23 +53,23 @@ def argos_source(
         ArgosError: While the pipeline runs: the API failed; nothing of the run is loaded.
     """
     configured = load_settings(settings)
+    protection = Protection.configured(configured)
     wanted = Range(_day(start_date), _day(end_date))
 
     @dlt.source(name=schema_name(configured.sections), section=SOURCE)
     def package() -> DltResource:
-        return dlt.resource(_rows, name=SOURCE)(configured, wanted)
+        return dlt.resource(_rows, name=SOURCE)(configured, protection, wanted)
 
     return package()
 
 
-def _rows(settings: Settings, wanted: Range) -> Iterator[Any]:
+def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator[Any]:
     state = dlt.current.source_state(SOURCE)
     begun = _now()
     incremental = wanted == Range()
     if incremental:
         mark = high_water_mark(state)
         wanted = nightly_range(begun.date(), mark, settings.lookback_days, settings.first_day)
-    protection = Protection.configured(settings)
     protection.check(state, begun=bool(state))
     state |= protection.to_remember(state)
     run_id = uuid.uuid4().hex
