@@ -42,7 +42,7 @@ def test_values_are_never_code(any_warehouse: Warehouse, january: list[dict[str,
 
         for code in CODE[1:]:
             api.store.delete(code)
-        reconcile(at(context, NOW + timedelta(days=2)), FIRST, LAST)
+        reconcile(at(context, NOW + timedelta(days=2)), FIRST, LAST, max_deleted=0.2)
     marked = any_warehouse.query(
         "SELECT submission_id FROM submissions WHERE _deleted_at > '2025-01-01'"
     )

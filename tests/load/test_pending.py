@@ -63,6 +63,12 @@ POINTS = {
 }
 
 
+@pytest.fixture
+def january(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Enough for a few chunks."""
+    return january[:200]
+
+
 def killed(api: Emulator, warehouse: Warehouse, point: str) -> None:
     """Run a sync that dies in its second package."""
     target = warehouse.target
