@@ -76,7 +76,8 @@ def forget(
         listed = run.suppress([*identifiers, *by_id])
         run.add(listed)
         erased = run.erase(submission_ids, identifiers) if identifiers else {}
-    rewrite(context.target, "forget")
+    if identifiers:
+        rewrite(context.target, "forget")
     count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
     return Forgotten(run.report, erased, count)
 
