@@ -11,6 +11,7 @@ from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest
 from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations import duckdb
@@ -77,6 +78,15 @@ class DuckDb(duckdb):
     def client_class(self) -> type[DuckDbClient]:
         """The client that dlt makes for each step."""
         return _Client
+
+
+    def capabilities(
+        self,
+        config: DuckDbClientConfiguration | None = None,
+        naming: NamingConvention | None = None,
+    ) -> DestinationCapabilitiesContext:
+        """Return what DuckDB can, for which dlt reads its whole configuration again each time."""
+        return super().capabilities(config or self.spec(), naming)
 
 
 class _Client(DuckDbClient):
