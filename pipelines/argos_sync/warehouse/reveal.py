@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import socket
 import uuid
 from collections.abc import Iterator, Sequence
@@ -67,12 +68,21 @@ def reveal(context: Context, submission_id: str, columns: Sequence[str] = ()) ->
         row = {
             "reveal_id": uuid.uuid4().hex,
             "revealed_at": context.clock(),
-            "revealed_by": f"{getpass.getuser()}@{socket.gethostname()}",
+            "revealed_by": f"{_user()}@{socket.gethostname()}",
             "submission_id": submission_id,
             "columns_shown": ", ".join(sorted({f"{one.table}.{one.column}" for one in found})),
         }
         warehouse.load(records(REVEALS, [row]))
     return found
+
+
+def _user() -> str:
+    """Return who runs this, whatever the environment says; a number where that has no name."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str, str]]:
