@@ -15,6 +15,7 @@ import pytest
 
 from argos_sync.emulator import Emulator
 from argos_sync.load.commands import Context, refresh, sync
+from argos_sync.load.pipeline import open_warehouse
 from support import Warehouse, assert_equal, context_for
 
 CHUNK, PAGE = 60, 20
@@ -119,7 +120,7 @@ def test_a_pending_package_is_finished_first(
 def test_what_another_run_has_loaded_since_is_not_undone(
     any_warehouse: Warehouse, january: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """A run from another machine came between, so the package is older than the warehouse."""
+    """A run from another machine, whose clock is behind, came between."""
     changed = january[CHUNK]["submission_id"]
     elsewhere = replace(
         any_warehouse, target=replace(any_warehouse.target, pipelines_dir=str(tmp_path / "other"))
@@ -127,7 +128,12 @@ def test_what_another_run_has_loaded_since_is_not_undone(
     with Emulator(january) as api:
         killed(api, any_warehouse, "normalized")
         api.store.update(changed, {"userid": "changed since"})
+        (before,) = any_warehouse.query("SELECT MAX(load_id) AS load_id FROM _dlt_loads")
         refresh(small(api, elsewhere), submission_ids=[changed])
+        with open_warehouse(elsewhere.target) as opened:
+            loads = opened.client.make_qualified_table_name("_dlt_loads")
+            earlier = f"UPDATE {loads} SET load_id = '0' || load_id WHERE load_id > %s"
+            opened.client.execute_sql(earlier, before["load_id"])
         assert fetched_to_finish(api, any_warehouse) == len(january) - CHUNK
         served = api.store.all()
     assert_equal(any_warehouse, served)

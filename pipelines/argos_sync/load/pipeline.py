@@ -235,15 +235,19 @@ def _finish_pending(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
 
 
 def _last_load(client: SqlClientBase[Any]) -> str:
-    """Return the last completed load of the dataset; empty before the first."""
+    """Return what tells one state of the dataset from the next; empty before the first load.
+
+    A load is named after the moment, and of two machines one may have a clock that is behind: so
+    the number of completed loads counts too.
+    """
     table = client.make_qualified_table_name("_dlt_loads")
     load_id, status = map(client.escape_column_name, ("load_id", "status"))
-    query = f"SELECT MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
+    query = f"SELECT COUNT(*), MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
     try:
-        rows = client.execute_sql(query)
+        ((number, last),) = client.execute_sql(query) or [(0, None)]
     except DatabaseUndefinedRelation:
         return ""
-    return str(rows[0][0] or "") if rows else ""
+    return f"{number} {last}" if number else ""
 
 
 def attach(target: Target, working: Path) -> dlt.Pipeline:
