@@ -10,8 +10,10 @@ from argos_sync.api import Query
 from argos_sync.load.chunks import Chunk, ChunkBuilder
 from argos_sync.load.fetching import Task, TaskPage
 from argos_sync.load.plan import Plan, Progress
+from argos_sync.load.protection import UNPROTECTED
 from argos_sync.load.windows import Range, Window
 from argos_sync.load.work import Step, Work
+from argos_sync.shape.suppression import Suppression, suppression_hash
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 DAYS = Window(None, None)
@@ -84,6 +86,19 @@ def test_one_package_takes_each_submission_once() -> None:
     (second,) = chunks.take()
     assert names(first) == ["s1"]
     assert "submissions" not in second.tables
+
+
+def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
+    """Cursors are stored; a page more is read again instead."""
+    hashed = suppression_hash(b"key", "submission_id", "s2")
+    protection = replace(UNPROTECTED, suppression=Suppression(frozenset([hashed]), {"": b"key"}))
+    chunks = builder(protection=protection)
+    chunks.add(page(submission(1), cursor={"": {"id": "s1"}}), NOW)
+    chunks.add(page(submission(3), submission(2), cursor={"": {"id": "s2"}}), NOW)
+    (chunk,) = chunks.take()
+    assert chunk.suppressed == ("s2",)
+    assert [step.progress.cursor for step in chunk.steps] == [{"": {"id": "s1"}}]
+    assert "s2" not in str(chunk.plan)
 
 
 def test_what_is_not_wanted_is_left_out() -> None:

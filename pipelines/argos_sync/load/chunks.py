@@ -14,6 +14,7 @@ from argos_sync.load.fetching import TaskPage
 from argos_sync.load.plan import Plan, Progress
 from argos_sync.load.protection import UNPROTECTED, Protection
 from argos_sync.load.source import filled_tables
+from argos_sync.load.state import names_any
 from argos_sync.load.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import ISSUES, QUARANTINE
@@ -97,11 +98,12 @@ class ChunkBuilder:
         full: list[Chunk] = []
         fresh: dict[str, tuple[dict[str, Any], str]] = {}
         newest: datetime | None = None
+        forgotten: set[str] = set()
         for item in page.items:
             identity = identify(item)
             if self.protection.suppression.has(item):
                 if isinstance(identity, Identity):
-                    self._suppressed.add(identity.submission_id)
+                    forgotten.add(identity.submission_id)
                 continue
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
@@ -120,7 +122,10 @@ class ChunkBuilder:
             fresh[identity.submission_id] = (item, hashed)
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(fresh, received_at)
-        self.work.note(page, Progress(page.cursor, page.done, len(fresh), newest))
+        self._suppressed |= forgotten
+        # Cursors are stored: one that names who was forgotten is no place to stop at.
+        cursor = None if names_any(page.cursor, forgotten) else page.cursor
+        self.work.note(page, Progress(cursor, page.done, len(fresh), newest))
         if not self._pages:
             self._begun = self.seconds()
         self._pages += 1
