@@ -14,12 +14,24 @@ from dlt.pipeline.state_sync import decompress_state
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
 from argos_sync.load.commands import Context, backfill, refresh, sync
-from argos_sync.load.pipeline import look_into
+from argos_sync.load.failures import LoadError
+from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.protection import Protection
 from argos_sync.load.state import stored_plan
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.forget import forget
 from argos_sync.warehouse.reconcile import reconcile
-from support import NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for, created_at
+from support import (
+    NOW,
+    Rows,
+    StopAfter,
+    Warehouse,
+    assert_equal,
+    at,
+    context_for,
+    created_at,
+    postgres_warehouse,
+)
 
 KEY = "a secret that is long enough"
 MODES = ("plain", "hash", "encrypt", "drop")
@@ -27,6 +39,12 @@ LATER = NOW + timedelta(days=1)
 DESCRIBED = """
     SELECT table_name, column_name, data_type, is_nullable, comment
     FROM duckdb_columns() WHERE schema_name = 'argos' ORDER BY ALL
+"""
+REFUSE_DELETION = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN RAISE EXCEPTION ''no''; END';
+    CREATE TRIGGER refuse BEFORE DELETE ON submissions EXECUTE FUNCTION refuse();
+    SELECT 1
 """
 JANUARY = (date(2025, 1, 1), date(2025, 1, 31))
 
@@ -145,6 +163,24 @@ def test_who_comes_under_a_forgotten_address_is_kept_away_too(
     assert proof == [{"n": 2}]
 
 
+def test_an_erasure_that_fails_on_the_way_is_tried_again(
+    postgres_dataset: str, tmp_path: Path, january: Rows
+) -> None:
+    """Nothing counts as read before who was forgotten is gone from it."""
+    warehouse = postgres_warehouse(tmp_path, postgres_dataset)
+    with Emulator([person(january), *january[:5]]) as api:
+        context = protected(api, warehouse, "hash")
+        sync(context)
+        forget(context, [("email", "person@EXAMPLE.com")])
+        assert warehouse.count("submissions") == 6  # hashed in another spelling
+        warehouse.query(REFUSE_DELETION)
+        with pytest.raises(LoadError):
+            backfill(at(context, LATER), *JANUARY)
+        warehouse.query("DROP FUNCTION refuse CASCADE; SELECT 1")
+        backfill(at(context, LATER), *JANUARY)
+    assert warehouse.count("submissions") == 5
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Rows) -> None:
     """An object without a usable id names its person itself; hashed, nobody can read it."""
@@ -226,10 +262,74 @@ def test_a_list_of_another_key_is_refused(warehouse: Warehouse, january: Rows) -
         forget(context_for(api.base_url, anew, privacy=former), [], "argos")
 
 
+def test_another_list_is_added_to_ones_own(warehouse: Warehouse, january: Rows) -> None:
+    """Each keeps the secret it was made with, and both keep people away."""
+    target = warehouse.target
+    first, second = (one["submission_id"] for one in january[:2])
+    with Emulator(january[:5]) as api:
+        context = protected(api, warehouse, "plain")
+        other = replace(context, target=replace(target, dataset="other"))
+        forget(context, [("submission_id", first)])
+        forget(other, [("submission_id", second)])
+        file = Path(str(target.file)).stat().st_ino
+        assert forget(other, [], target.dataset).listed == 1
+        assert Path(str(target.file)).stat().st_ino == file  # nothing was erased
+        sync(at(other, LATER))
+    kept = {row["submission_id"] for row in warehouse.query("FROM other.submissions")}
+    assert kept == {one["submission_id"] for one in january[2:5]}
+
+
+def test_a_list_of_a_warehouse_that_is_not_there_is_refused(
+    any_warehouse: Warehouse, january: Rows
+) -> None:
+    """A slip in its name would bring everybody back."""
+    with Emulator(january[:5]) as api:
+        context = protected(api, any_warehouse, "plain")
+        sync(context)
+        with pytest.raises(ConfigurationError, match="nothing in the dataset no_such"):
+            forget(context, [], "no_such")
+
+
+def test_another_with_almost_the_same_user_id_stays(warehouse: Warehouse, january: Rows) -> None:
+    """Of addresses only neither case nor blanks count."""
+    people = [one | {"userid": name} for one, name in zip(january, ("Kim", "kim"), strict=False)]
+    with Emulator(people) as api:
+        context = protected(api, warehouse, "hash")
+        sync(context)
+        forget(context, [("userid", "Kim")])
+    (left,) = warehouse.query("SELECT submission_id FROM submissions")
+    assert left["submission_id"] == people[1]["submission_id"]
+
+
+def test_what_the_pipeline_remembers_outlives_a_package_that_never_was_complete(
+    any_warehouse: Warehouse, january: Rows
+) -> None:
+    """Its state is the newest by number, but not the one that counts, and goes."""
+    with Emulator(january[:5]) as api:
+        context = protected(api, any_warehouse, "hash")
+        for day in range(2):
+            sync(at(context, NOW + timedelta(days=day)))
+        with open_warehouse(any_warehouse.target) as opened:
+            table = opened.client.make_qualified_table_name("_dlt_pipeline_state")
+            opened.client.execute_sql(
+                f"INSERT INTO {table} (version, engine_version, pipeline_name, state, created_at,"
+                " _dlt_load_id, _dlt_id) SELECT version + 5, engine_version, pipeline_name, 'x',"
+                f" created_at, 'never', 'never' FROM {table} LIMIT 1"
+            )
+        forget(at(context, LATER), [("submission_id", january[0]["submission_id"])])
+        with look_into(any_warehouse.target) as view:
+            assert Protection.configured(context.settings).to_remember(view.state) == {}
+    states = any_warehouse.query("SELECT state FROM _dlt_pipeline_state")
+    assert states
+    assert {"state": "x"} not in states
+
+
 def test_nobody_to_forget_is_refused(warehouse: Warehouse, january: Rows) -> None:
     """A mistake in a script must not pass for an erasure."""
-    with Emulator(january[:5]) as api, pytest.raises(ConfigurationError, match="nobody"):
-        forget(context_for(api.base_url, warehouse.target), [])
+    with Emulator(january[:5]) as api:
+        for nobody in ([], [("userid", " ")], [("userid", "somebody"), ("email", "")]):
+            with pytest.raises(ConfigurationError, match="nobody"):
+                forget(context_for(api.base_url, warehouse.target), nobody)
 
 
 def test_forgetting_needs_no_api(warehouse: Warehouse, january: Rows) -> None:

@@ -11,9 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.typing import (
+    C_DLT_LOAD_ID,
+    LOADS_TABLE_NAME,
+    PIPELINE_STATE_TABLE_NAME,
+)
 
 from argos_sync.load.known import Client, among, exist, rows_of
+from argos_sync.load.pipeline import PIPELINE
 from argos_sync.load.state import names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
@@ -61,16 +66,25 @@ def erase(
 
 
 def forget_old_states(client: Client) -> None:
-    """Remove what the pipeline remembered before its last load, for it may name a submission."""
-    table = client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
-    version, name = map(client.escape_column_name, ("version", "pipeline_name"))
-    newest = f"SELECT {name}, MAX({version}) FROM {table} GROUP BY {name}"  # noqa: S608 names only
-    for pipeline, last in client.execute_sql(newest) or ():
-        client.execute_sql(
-            f"DELETE FROM {table} WHERE {name} = %s AND {version} < %s",  # noqa: S608 names only
-            pipeline,
-            last,
-        )
+    """Remove what the pipeline remembered before its last load, for it may name a submission.
+
+    What counts is the state of the last completed load, as dlt itself has it (1.31,
+    `get_stored_state`): versions go on from there, so that one of a load that failed may be higher.
+    """
+    states = client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
+    loads = client.make_qualified_table_name(LOADS_TABLE_NAME)
+    name, brought_by, load_id, status = map(
+        client.escape_column_name, ("pipeline_name", C_DLT_LOAD_ID, "load_id", "status")
+    )
+    completed = f"SELECT {load_id} FROM {loads} WHERE {status} = 0"  # noqa: S608 names only
+    newest = (
+        f"SELECT MAX({brought_by}) FROM {states}"  # noqa: S608 names only
+        f" WHERE {name} = %s AND {brought_by} IN ({completed})"
+    )
+    ((last,),) = client.execute_sql(newest, PIPELINE) or [(None,)]
+    if last is not None:
+        others = f"DELETE FROM {states} WHERE {name} = %s AND {brought_by} <> %s"  # noqa: S608 names only
+        client.execute_sql(others, PIPELINE, last)
 
 
 def _rows_to_erase(

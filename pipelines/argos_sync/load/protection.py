@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
@@ -35,7 +35,7 @@ class Protection:
     """
 
     policy: Policy
-    hash_key: bytes = b""
+    hash_key: bytes = field(default=b"", repr=False)
     suppression: Suppression = NOBODY
 
     @classmethod
@@ -152,9 +152,10 @@ def written_with(state: State) -> dict[str, str]:
     return modes_of(state.get(_PRIVACY) or Policy.plain().fingerprint())
 
 
-def own_secrets(state: State) -> State:
-    """Return the part of the state that another warehouse needs to take over the list."""
-    return {_SECRETS: state[_SECRETS]} if state.get(_SECRETS) else {}
+def own_secrets(*states: State) -> State:
+    """Return the part of the state that the lists of one or more warehouses need."""
+    found = {key_id: one for state in states for key_id, one in state.get(_SECRETS, {}).items()}
+    return {_SECRETS: found} if found else {}
 
 
 UNPROTECTED = Protection(Policy.plain())

@@ -184,10 +184,12 @@ class Run:
         if chunk.steps:
             tables |= window_records(self.report, chunk.steps, self.clock())
         # A person may be known by an address only; their submissions are then listed as they come.
-        tables |= self.suppress(("submission_id", key) for key in chunk.suppressed)
-        self.warehouse.load(tables, self._update_state(chunk.plan))
+        listed = self.suppress(("submission_id", key) for key in chunk.suppressed)
         if forgotten:
+            # Before the chunk counts as read, so that what fails is tried again.
+            self.add(listed)
             self.erase(forgotten)
+        self.warehouse.load(tables | listed, self._update_state(chunk.plan))
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
 
     def _update_state(self, plan: Plan | None) -> Callable[[State], None]:

@@ -59,10 +59,11 @@ def forget(
             loaded anew.
 
     Raises:
-        ConfigurationError: Nobody is named, or the warehouse does not have what they are named by.
+        ConfigurationError: Nobody is named, the warehouse does not have what they are named by, or
+            there is no other one whose list could be taken over.
         ArgosError: See `api.errors`, `load.failures`.
     """
-    if not identifiers and as_in is None:
+    if not all(value.strip() for _, value in identifiers) or not (identifiers or as_in):
         remedy = "give --submission-id, --userid or --email"
         raise ConfigurationError("nobody to forget", remedy)
     # First, for a DuckDB file is open in one way at a time.
@@ -71,7 +72,7 @@ def forget(
         with destination_failures():
             submission_ids = sorted(_named(run, identifiers))
         by_id = [("submission_id", one) for one in submission_ids]
-        run.learned |= secrets
+        run.learned |= own_secrets(run.warehouse.state, secrets)
         run.add(others)
         listed = run.suppress([*identifiers, *by_id])
         run.add(listed)
@@ -103,7 +104,9 @@ def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> It
     if mode == "plain":
         yield from submissions_with(client, table, column, [value], loosely=kind == "email")
         return
-    spellings = dict.fromkeys([value, value.strip(), value.strip().lower()])
+    spellings = {value}
+    if kind == "email":
+        spellings |= {value.strip(), value.strip().lower()}
     write = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
     yield from submissions_with(client, table, column, [write(one) for one in spellings])
 
@@ -113,6 +116,11 @@ def _list_of(context: Context, dataset: str) -> tuple[Rows, State]:
     protection = Protection.configured(context.settings)
     columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
     with look_into(replace(context.target, dataset=dataset)) as other, destination_failures():
+        if not exist(other.client, [SUBMISSIONS]):
+            raise ConfigurationError(
+                f"there is nothing in the dataset {dataset} to take over",
+                "name the dataset that was loaded before",
+            )
         protection.with_list(other.client, other.state)  # the keys it takes are configured
         rows = rows_of(other.client, SUPPRESSIONS, columns)
         found = [dict(zip(columns, row, strict=True)) for row in rows]
