@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,7 +15,26 @@ from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from argos_sync.emulator import Emulator, Store
 from argos_sync.load.commands import sync
 from argos_sync.load.destination import _MergeJob
+from argos_sync.load.pipeline import open_warehouse
 from support import Warehouse, assert_equal, context_for
+
+SPILLING = """
+import duckdb, os, signal, sys
+connection = duckdb.connect(sys.argv[1], config={"memory_limit": "30MB", "threads": 1})
+connection.execute("CREATE TEMP TABLE t AS SELECT repeat('x', 200) || i FROM range(300000) r(i)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Warehouse) -> None:
+    """DuckDB leaves them beside its file, and removes them only when it needs the space again."""
+    file = str(warehouse.target.file)
+    done = subprocess.run([sys.executable, "-c", SPILLING, file], check=False)
+    assert done.returncode == -signal.SIGKILL
+    spilled = Path(f"{file}.tmp")
+    assert sum(path.stat().st_size for path in spilled.iterdir())
+    with open_warehouse(warehouse.target):
+        assert list(spilled.iterdir()) == []
 
 
 @pytest.mark.parametrize(

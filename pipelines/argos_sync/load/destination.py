@@ -66,6 +66,17 @@ def remove_unfinished_file(client: SqlClientBase[Any]) -> None:
             file.unlink()
 
 
+def remove_spilled_rows(client: SqlClientBase[Any]) -> None:
+    """Remove what a killed run had moved out of memory, once the DuckDB file is ours.
+
+    DuckDB puts it into a folder named like the file, and removes it when a later run needs that
+    folder, which may be never.
+    """
+    if isinstance(client, DuckDbSqlClient):
+        for left in Path(f"{client.credentials.database}.tmp").glob("duckdb_temp_*"):
+            left.unlink(missing_ok=True)
+
+
 class DuckDb(duckdb):
     """dlt's DuckDB, able to hold a dataset named like its file.
 

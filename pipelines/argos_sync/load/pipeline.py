@@ -22,7 +22,12 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
-from argos_sync.load.destination import DUCKDB, named_destination, remove_unfinished_file
+from argos_sync.load.destination import (
+    DUCKDB,
+    named_destination,
+    remove_spilled_rows,
+    remove_unfinished_file,
+)
 from argos_sync.load.failures import DestinationError, destination_failures
 from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
@@ -160,6 +165,7 @@ def open_warehouse(
             remove_unfinished_file(held)
             held.open_connection()
             try:
+                remove_spilled_rows(held)
                 only_run_anywhere(held, target.dataset, command)
                 _finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
