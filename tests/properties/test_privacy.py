@@ -49,7 +49,7 @@ policies = st.builds(
     modes,
     st.dictionaries(st.sampled_from(PERSONAL), modes, max_size=5),
     keys,
-    st.just(CONTRACT),
+    original=st.just(CONTRACT),
 )
 ENCRYPT = Policy.of("encrypt", "encrypt", key="a secret of some length", original=CONTRACT)
 
@@ -295,7 +295,7 @@ def test_any_settings_are_taken_or_refused(
 def refusal(direct: str, columns: dict[str, str], key: str | None) -> PolicyError | None:
     """Why settings are refused; None when they are taken."""
     try:
-        Policy.of(direct, "plain", columns, key, CONTRACT)
+        Policy.of(direct, "plain", columns, key, original=CONTRACT)
     except PolicyError as error:
         return error
     return None

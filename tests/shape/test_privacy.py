@@ -467,7 +467,7 @@ def test_columns_of_other_versions_are_no_difference() -> None:
     """A column that one version has and another has not never had another mode."""
     applicants = load_contract()["applicants"]
     less = Contract({"applicants": replace(applicants, columns=applicants.columns[:-1])})
-    new, old = HASH.fingerprint(), Policy.of("hash", key=KEY, original=less).fingerprint()
+    new, old = HASH.fingerprint(), Policy.of("hash", "hash", key=KEY, original=less).fingerprint()
     assert difference(old, new) is None
     assert difference(new, old) is None
 
