@@ -90,7 +90,6 @@ class DuckDb(duckdb):
         """The client that dlt makes for each step."""
         return _Client
 
-
     def capabilities(
         self,
         config: DuckDbClientConfiguration | None = None,
