@@ -257,7 +257,7 @@ def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     load = Load(20_000, page=50, chunk=400, kills=KILLS)
     submissions = [lean(one) for one in generate(load.submissions, seed=1)]
     with Emulator(submissions) as api:
-        undisturbed = command(tmp_path / "whole", api, load)
+        undisturbed = command(tmp_path / "whole", api, replace(load, page=1_000))
         undisturbed(*BACKFILL)
     truth = Truth(undisturbed.folder / "argos.duckdb")
     with Ringing(submissions, faults=FAULTS) as api:

@@ -24,6 +24,12 @@ from support import StopAfter, Warehouse, assert_equal, context_for, created_at,
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
 
 
+@pytest.fixture
+def january(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Enough for a few chunks."""
+    return january[:280]
+
+
 def interrupted(command: Any, context: Context, api: Emulator, after: int, *days: date) -> None:
     """Run a command until the API fails for good after some chunks; then mend the API."""
     with pytest.raises(ServerError):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from dlt.pipeline.state_sync import decompress_state
 
-from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
+from argos_sync.api.errors import ConfigurationError, ServerError
+from argos_sync.emulator import Emulator, Faults
 from argos_sync.load.commands import Context, backfill, refresh, sync
 from argos_sync.load.failures import LoadError
 from argos_sync.load.pipeline import look_into, open_warehouse
@@ -269,6 +269,8 @@ def test_another_list_is_added_to_ones_own(warehouse: Warehouse, january: Rows) 
     with Emulator(january[:5]) as api:
         context = protected(api, warehouse, "plain")
         other = replace(context, target=replace(target, dataset="other"))
+        sync(context)
+        sync(other)
         forget(context, [("submission_id", first)])
         forget(other, [("submission_id", second)])
         file = Path(str(target.file)).stat().st_ino
@@ -286,7 +288,7 @@ def test_a_list_of_a_warehouse_that_is_not_there_is_refused(
     with Emulator(january[:5]) as api:
         context = protected(api, any_warehouse, "plain")
         sync(context)
-        with pytest.raises(ConfigurationError, match="nothing in the dataset no_such"):
+        with pytest.raises(ConfigurationError, match="no submissions in the dataset no_such"):
             forget(context, [], "no_such")
 
 
@@ -362,3 +364,28 @@ def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
     assert warehouse.query("SELECT submissions FROM staleness") == [{"submissions": 59}]
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in file.parent.iterdir()) == ["argos.duckdb", "pipelines"]
+
+
+def test_a_slip_in_the_dataset_is_no_erasure(warehouse: Warehouse, january: Rows) -> None:
+    """Nor does it make a dataset of that name."""
+    with Emulator(january[:5]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        slip = replace(context, target=replace(context.target, dataset="agros"))
+        with pytest.raises(ConfigurationError, match="no submissions in the dataset agros"):
+            forget(slip, [("userid", "somebody")])
+    schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")
+    assert "agros" not in {row["schema_name"] for row in schemas}
+
+
+def test_the_policy_is_on_record_before_the_first_row(warehouse: Warehouse, january: Rows) -> None:
+    """Whatever becomes of the package that brings it, rows without a policy would be plain ones."""
+    with Emulator(january[:5]) as api:
+        api.faults = Faults(rate_500=1.0, max_consecutive=10**6)
+        context = protected(api, warehouse, "hash")
+        loads: list[int] = []
+        for _ in range(2):
+            with pytest.raises(ServerError):
+                sync(context)
+            loads.append(warehouse.count("_dlt_loads"))
+    assert loads == [2, 3]  # the policy, and the record of each run

@@ -168,19 +168,16 @@ def running(context: Context, command: str, *, asks_api: bool = True) -> Iterato
         with destination_failures():
             protection = wanted.of_warehouse(warehouse.client, warehouse.state)
         run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        run = Run(
-            warehouse,
-            RunReport(run_id, command, started_at),
-            context.progress,
-            context.clock,
-            protection,
-            protection.to_remember(warehouse.state),
-            feed=context.feed,
-        )
+        report = RunReport(run_id, command, started_at)
+        learned = protection.to_remember(warehouse.state)
+        progress, clock, feed = context.progress, context.clock, context.feed
+        run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
         views = warehouse.state.get("views")
         if views is None:
             run.learned["views"] = ""
         try:
+            if learned and not protection.policy.is_plain:
+                run.add({})  # before any row, whatever becomes of the first package
             yield run
         except ArgosError as error:
             run.finish(error)

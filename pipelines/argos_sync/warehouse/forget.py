@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,7 +12,7 @@ from argos_sync.load.commands import Context, running
 from argos_sync.load.erasure import Identifier
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.known import Client, exist, has_submissions, rows_of, submissions_with
-from argos_sync.load.pipeline import look_into
+from argos_sync.load.pipeline import View, look_into
 from argos_sync.load.protection import Protection, own_secrets
 from argos_sync.load.records import Rows, records
 from argos_sync.load.report import RunReport
@@ -60,14 +61,15 @@ def forget(
 
     Raises:
         ConfigurationError: Nobody is named, the warehouse does not have what they are named by, or
-            there is no other one whose list could be taken over.
+            nothing was loaded into the dataset.
         ArgosError: See `api.errors`, `load.failures`.
     """
     if not all(value.strip() for _, value in identifiers) or not (identifiers or as_in):
         remedy = "give --submission-id, --userid or --email"
         raise ConfigurationError("nobody to forget", remedy)
     # First, for a DuckDB file is open in one way at a time.
-    others, secrets = _list_of(context, as_in) if as_in is not None else ({}, {})
+    with _loaded(context, as_in or context.target.dataset) as other:
+        others, secrets = _list_of(context, other) if as_in else ({}, {})
     with running(context, "forget", asks_api=False) as run:
         with destination_failures():
             submission_ids = sorted(_named(run, identifiers))
@@ -111,17 +113,22 @@ def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> It
     yield from submissions_with(client, table, column, [write(one) for one in spellings])
 
 
-def _list_of(context: Context, dataset: str) -> tuple[Rows, State]:
-    """Return who must not come back to another warehouse, and what was kept for its list."""
-    protection = Protection.configured(context.settings)
-    columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
-    with look_into(replace(context.target, dataset=dataset)) as other, destination_failures():
-        if not exist(other.client, [SUBMISSIONS]):
+@contextmanager
+def _loaded(context: Context, dataset: str) -> Iterator[View]:
+    """Open a dataset for reading that was loaded, so that a slip does not pass for an erasure."""
+    with look_into(replace(context.target, dataset=dataset)) as warehouse, destination_failures():
+        if not exist(warehouse.client, [SUBMISSIONS]):
             raise ConfigurationError(
-                f"there is nothing in the dataset {dataset} to take over",
-                "name the dataset that was loaded before",
+                f"there are no submissions in the dataset {dataset}", "name one that was loaded"
             )
-        protection.with_list(other.client, other.state)  # the keys it takes are configured
-        rows = rows_of(other.client, SUPPRESSIONS, columns)
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        return records(SUPPRESSIONS, found) if found else {}, own_secrets(other.state)
+        yield warehouse
+
+
+def _list_of(context: Context, other: View) -> tuple[Rows, State]:
+    """Return who must not come back to another warehouse, and what was kept for its list."""
+    # Says so if the keys it takes are not configured.
+    Protection.configured(context.settings).with_list(other.client, other.state)
+    columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
+    rows = rows_of(other.client, SUPPRESSIONS, columns)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    return records(SUPPRESSIONS, found) if found else {}, own_secrets(other.state)
