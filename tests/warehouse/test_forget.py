@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from dlt.pipeline.state_sync import decompress_state
 
-from argos_sync.api.errors import ConfigurationError, ServerError
-from argos_sync.emulator import Emulator, Faults
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.emulator import Emulator
 from argos_sync.load.commands import Context, backfill, refresh, sync
 from argos_sync.load.failures import LoadError
 from argos_sync.load.pipeline import look_into, open_warehouse
@@ -376,16 +376,3 @@ def test_a_slip_in_the_dataset_is_no_erasure(warehouse: Warehouse, january: Rows
             forget(slip, [("userid", "somebody")])
     schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")
     assert "agros" not in {row["schema_name"] for row in schemas}
-
-
-def test_the_policy_is_on_record_before_the_first_row(warehouse: Warehouse, january: Rows) -> None:
-    """Whatever becomes of the package that brings it, rows without a policy would be plain ones."""
-    with Emulator(january[:5]) as api:
-        api.faults = Faults(rate_500=1.0, max_consecutive=10**6)
-        context = protected(api, warehouse, "hash")
-        loads: list[int] = []
-        for _ in range(2):
-            with pytest.raises(ServerError):
-                sync(context)
-            loads.append(warehouse.count("_dlt_loads"))
-    assert loads == [2, 3]  # the policy, and the record of each run

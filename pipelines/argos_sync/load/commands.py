@@ -176,8 +176,6 @@ def running(context: Context, command: str, *, asks_api: bool = True) -> Iterato
         if views is None:
             run.learned["views"] = ""
         try:
-            if learned and not protection.policy.is_plain:
-                run.add({})  # before any row, whatever becomes of the first package
             yield run
         except ArgosError as error:
             run.finish(error)

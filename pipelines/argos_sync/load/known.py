@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dlt.common.schema.typing import LOADS_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -64,6 +65,14 @@ def known_quarantine(client: Client, quarantine_ids: Sequence[str]) -> set[str]:
 def has_submissions(client: Client) -> bool:
     """Return whether the warehouse has any submission."""
     return any(True for _ in _query(client, SUBMISSIONS, ("submission_id",), "LIMIT 1"))
+
+
+def was_loaded(client: Client) -> bool:
+    """Return whether the warehouse has submissions, from a load that was completed."""
+    completed = f"WHERE {client.escape_column_name('status')} = 0 LIMIT 1"
+    return any(_query(client, LOADS_TABLE_NAME, ("load_id",), completed)) and has_submissions(
+        client
+    )
 
 
 def exist(client: Client, names: Collection[str]) -> bool:

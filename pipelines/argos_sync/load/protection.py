@@ -13,7 +13,7 @@ from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import Settings
-from argos_sync.load.known import Client, has_submissions, suppressions
+from argos_sync.load.known import Client, suppressions, was_loaded
 from argos_sync.load.state import State
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of
@@ -80,7 +80,9 @@ class Protection:
             ConfigurationError: The warehouse was written with another policy, or its list with a
                 key that is not configured.
         """
-        self.check(state, begun=has_submissions(client))
+        # The policy travels with the first rows. If they came and it did not, because the load was
+        # killed, all of them are fetched again, and differ under another policy.
+        self.check(state, begun=was_loaded(client))
         return self.with_list(client, state)
 
     def with_list(self, client: Client, state: State) -> Protection:
