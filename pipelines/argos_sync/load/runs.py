@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
@@ -37,8 +38,12 @@ from argos_sync.load.records import (
 from argos_sync.load.report import Progress, RunReport
 from argos_sync.load.state import State, store_plan, without_cursors
 from argos_sync.load.views import keep_views
+from argos_sync.load.work import Step
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 from argos_sync.shape.suppression import suppression_hash
+
+_SECONDS_WITHOUT_NEWS = 10.0
+"""So much reading of what is as it was may be lost with a run that is killed."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,9 @@ class Run:
     exit_status: int = 0
     feed: Feed = thread_feed
     _recorded: bool = False
+    _plan: Plan | None = None
+    _steps: dict[str, Step] = field(default_factory=dict)
+    _committed_at: float = field(default_factory=monotonic)
 
     def read(self, reading: Reading, *, final: bool = True) -> None:
         """Read and load until all tasks are done, chunk by chunk.
@@ -105,8 +113,11 @@ class Run:
             self.warehouse.load({}, lambda state: state.update(views=made))
 
     def add(self, rows: Rows) -> None:
-        """Commit rows that are not read from the API, with what was learned."""
-        self.warehouse.load(rows, self._update_state(None))
+        """Commit rows, with what was learned and how far the reading has come."""
+        if self._steps:
+            rows |= window_records(self.report, tuple(self._steps.values()), self.clock())
+        self.warehouse.load(rows, self._update_state(self._plan))
+        self._plan, self._steps, self._committed_at = None, {}, monotonic()
 
     def note_deleted(self, number: int) -> None:
         """Count submissions that were marked as deleted."""
@@ -181,15 +192,19 @@ class Run:
         tables = changes.tables | run_record(self.report)
         if SUBMISSIONS in tables:
             tables[HISTORY] = history_rows(tables, before, sections)
-        if chunk.steps:
-            tables |= window_records(self.report, chunk.steps, self.clock())
         # A person may be known by an address only; their submissions are then listed as they come.
         listed = self.suppress(("submission_id", key) for key in chunk.suppressed)
         if forgotten:
             # Before the chunk counts as read, so that what fails is tried again.
             self.add(listed)
             self.erase(forgotten)
-        self.warehouse.load(tables | listed, self._update_state(chunk.plan))
+        self._plan = chunk.plan or self._plan
+        self._steps |= {step.name: step for step in chunk.steps}
+        # A package costs as much as it takes to read thousands of submissions again, so what was
+        # found as it is waits for the next one.
+        news = changes.tables or listed or chunk.last
+        if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
+            self.add(tables | listed)
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
 
     def _update_state(self, plan: Plan | None) -> Callable[[State], None]:
