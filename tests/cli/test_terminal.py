@@ -96,7 +96,7 @@ def test_ctrl_c_during_a_backfill(configured: Command, many: Emulator) -> None:
         "argos-sync: interrupted; run the command again, it goes on from the last committed chunk"
     )
     committed = configured.rows("SELECT COUNT(*) FROM submissions")[0][0]
-    assert CHUNK_SUBMISSIONS <= committed < len(many.store)
+    assert 0 < committed < len(many.store)
     many.faults = Faults()
     again = configured.json(*arguments)
     assert again["submissions_fetched"] <= len(many.store) - committed

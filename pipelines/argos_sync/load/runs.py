@@ -114,10 +114,13 @@ class Run:
 
     def add(self, rows: Rows) -> None:
         """Commit rows, with what was learned and how far the reading has come."""
-        if self._steps:
-            rows |= window_records(self.report, tuple(self._steps.values()), self.clock())
-        self.warehouse.load(rows, self._update_state(self._plan))
-        self._plan, self._steps, self._committed_at = None, {}, monotonic()
+        # Taken first: if the rows are refused, what was read with them does not count as read.
+        plan, steps = self._plan, tuple(self._steps.values())
+        self._plan, self._steps = None, {}
+        if steps:
+            rows |= window_records(self.report, steps, self.clock())
+        self.warehouse.load(rows, self._update_state(plan))
+        self._committed_at = monotonic()
 
     def note_deleted(self, number: int) -> None:
         """Count submissions that were marked as deleted."""
