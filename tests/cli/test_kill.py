@@ -67,12 +67,13 @@ class Load:
     def lost(self) -> int:
         """The most submissions that a kill can cost, which are then fetched again.
 
-        A chunk that was being extracted, and one in the process that fetches; a page in each
+        A chunk that was being extracted, and one in the process that fetches; one whose rows an
+        earlier run had merged, and not yet what follows them; a page in each
         worker's hands, and as many on their way to the run before, which are counted when they
         are ready; and the two rows that tell how `end_date` is read. That is less than a chunk
         for each window that was open.
         """
-        return 2 * (self.chunk + self.page) + 2 * WORKERS * self.page + 2
+        return 3 * (self.chunk + self.page) + 2 * WORKERS * self.page + 2
 
 
 @dataclass(frozen=True)

@@ -204,8 +204,9 @@ class Run:
         self._plan = chunk.plan or self._plan
         self._steps |= {step.name: step for step in chunk.steps}
         # A package costs as much as it takes to read thousands of submissions again, so what was
-        # found as it is waits for the next one.
-        news = changes.tables or listed or chunk.last
+        # found as it is waits for the next one, unless a place to go on from comes with it.
+        unfinished = chunk.plan is not None and not chunk.plan.finished
+        news = changes.tables or listed or chunk.last or unfinished
         if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
             self.add(tables | listed)
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
