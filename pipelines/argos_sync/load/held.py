@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
-
-from argos_sync.load.known import among
+from argos_sync.load.known import Client, among, select
 from argos_sync.load.windows import Range, shifted
 from argos_sync.shape.contract import SUBMISSIONS
-
-Client = SqlClientBase[Any]
 
 _FINAL = ("approved", "rejected")
 _DAY = "CAST(s.{created_at} AT TIME ZONE 'UTC' AS DATE)"
@@ -203,10 +198,7 @@ def _select(
     )
     table = client.make_qualified_table_name(SUBMISSIONS)
     query = _named(client, f"SELECT {columns} FROM {table} AS s{joined} {rest}")  # noqa: S608 names only
-    try:
-        yield from client.execute_sql(query, *parameters) or ()
-    except DatabaseUndefinedRelation:
-        return
+    yield from select(client, query, *parameters)
 
 
 def _update(

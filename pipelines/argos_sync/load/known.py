@@ -64,15 +64,14 @@ def known_quarantine(client: Client, quarantine_ids: Sequence[str]) -> set[str]:
 
 def has_submissions(client: Client) -> bool:
     """Return whether the warehouse has any submission."""
-    return any(True for _ in _query(client, SUBMISSIONS, ("submission_id",), "LIMIT 1"))
+    return bool(_query(client, SUBMISSIONS, ("submission_id",), "LIMIT 1"))
 
 
 def was_loaded(client: Client) -> bool:
     """Return whether the warehouse has submissions, from a load that was completed."""
     completed = f"WHERE {client.escape_column_name('status')} = 0 LIMIT 1"
-    return any(_query(client, LOADS_TABLE_NAME, ("load_id",), completed)) and has_submissions(
-        client
-    )
+    loads = _query(client, LOADS_TABLE_NAME, ("load_id",), completed)
+    return bool(loads) and has_submissions(client)
 
 
 def exist(client: Client, names: Collection[str]) -> bool:
@@ -143,16 +142,20 @@ def touch(client: Client, submission_ids: Sequence[str], synced_at: datetime | N
         client.execute_sql(query, synced_at, *parameters)
 
 
+def select(client: Client, query: str, *parameters: Any) -> Sequence[Sequence[Any]]:
+    """Return the rows of a query; none when its table does not exist yet."""
+    try:
+        return client.execute_sql(query, *parameters) or ()
+    except DatabaseUndefinedRelation:
+        return ()
+
+
 def _query(
     client: Client, table: str, columns: Sequence[str], rest: str = "", *parameters: Any
-) -> Iterator[Sequence[Any]]:
+) -> Sequence[Sequence[Any]]:
     selected = ", ".join(map(client.escape_column_name, columns))
     name = client.make_qualified_table_name(table)
-    try:
-        query = f"SELECT {selected} FROM {name} {rest}"  # noqa: S608 names only
-        yield from client.execute_sql(query, *parameters) or ()
-    except DatabaseUndefinedRelation:
-        return
+    return select(client, f"SELECT {selected} FROM {name} {rest}", *parameters)  # noqa: S608 names only
 
 
 def among(client: Client, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:

@@ -14,7 +14,6 @@ import pyarrow as pa
 from dlt.common.destination.client import JobClientBase, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
@@ -29,6 +28,7 @@ from argos_sync.load.destination import (
     remove_unfinished_file,
 )
 from argos_sync.load.failures import DestinationError, destination_failures
+from argos_sync.load.known import select
 from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
 from argos_sync.load.state import State
@@ -249,10 +249,7 @@ def _last_load(client: SqlClientBase[Any]) -> str:
     table = client.make_qualified_table_name("_dlt_loads")
     load_id, status = map(client.escape_column_name, ("load_id", "status"))
     query = f"SELECT COUNT(*), MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
-    try:
-        ((number, last),) = client.execute_sql(query) or [(0, None)]
-    except DatabaseUndefinedRelation:
-        return ""
+    ((number, last),) = select(client, query) or [(0, None)]
     return f"{number} {last}" if number else ""
 
 

@@ -82,7 +82,7 @@ class Protection:
         """
         # The policy travels with the first rows. If they came and it did not, because the load was
         # killed, all of them are fetched again, and differ under another policy.
-        self.check(state, begun=was_loaded(client))
+        self.check(state, begun=_PRIVACY in state or was_loaded(client))
         return self.with_list(client, state)
 
     def with_list(self, client: Client, state: State) -> Protection:

@@ -118,7 +118,7 @@ class Run:
         plan, steps = self._plan, tuple(self._steps.values())
         self._plan, self._steps = None, {}
         if steps:
-            rows |= window_records(self.report, steps, self.clock())
+            rows = rows | window_records(self.report, steps, self.clock())
         self.warehouse.load(rows, self._update_state(plan))
         self._committed_at = monotonic()
 

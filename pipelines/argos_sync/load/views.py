@@ -14,22 +14,18 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import sqlglot
 from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from argos_sync.load.known import exist
+from argos_sync.load.known import Client, exist
 from argos_sync.shape.contract import schemas_folder
 
 log = logging.getLogger("argos_sync")
 
 STALENESS = "staleness"
-
-Client = SqlClientBase[Any]
 
 _WRITTEN_IN = "duckdb"
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
-
+from argos_sync.load.known import Client, select
 from argos_sync.load.views import STALENESS, load_views, view_query
 from argos_sync.shape.contract import ISSUES, RUNS, load_contract
-
-Client = SqlClientBase[Any]
 
 _LAST_RUNS = 5
 
@@ -57,14 +52,6 @@ def count_rows(client: Client, table: str) -> int:
     """Return how many rows a table has; 0 when it does not exist yet."""
     rows = select(client, f"SELECT COUNT(*) FROM {client.make_qualified_table_name(table)}")  # noqa: S608 a name
     return int(rows[0][0]) if rows else 0
-
-
-def select(client: Client, query: str) -> list[Sequence[Any]]:
-    """Return the rows of a query; none when its table does not exist yet."""
-    try:
-        return list(client.execute_sql(query) or ())
-    except DatabaseUndefinedRelation:
-        return []
 
 
 def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:

@@ -21,11 +21,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 
 from argos_sync.load.destination import BOUNDED_MEMORY
 from argos_sync.load.failures import DestinationError
+from argos_sync.load.known import Client
 from argos_sync.load.pipeline import Target, View, look_into
 from argos_sync.load.views import load_views
 from argos_sync.shape.columns import arrow_schema
@@ -47,8 +47,6 @@ from argos_sync.warehouse.replacing import (
 )
 
 log = logging.getLogger("argos_sync")
-
-Client = SqlClientBase[Any]
 
 _ALSO = (HISTORY, ISSUES, RUNS, WINDOWS)
 """Tables that are copied beside those of the API. The quarantine is not: it keeps objects whole."""
