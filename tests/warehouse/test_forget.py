@@ -193,10 +193,35 @@ def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Ro
         if mode == "drop":
             return
         forget(context, [("userid", "the-person")])
-        left = 2 if mode == "hash" else 1
-        assert any_warehouse.count("quarantine") == left
+        assert any_warehouse.count("quarantine") == (2 if mode == "hash" else 1)
+        # Fetched again, it says whose it is.
         backfill(at(context, LATER), *JANUARY, force=True)
-        assert any_warehouse.count("quarantine") == left
+        assert any_warehouse.count("quarantine") == 1
+
+
+@pytest.mark.parametrize("dies", ["erase", "forget_old_states"])
+def test_an_erasure_that_is_killed_is_complete_once_it_is_repeated(
+    dies: str, warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof comes with the erasure: the second finds nobody by an address that is gone."""
+    one = person(january[:30], 10)
+    with Emulator(with_person(january[:30], 10)) as api:
+        context = protected(api, warehouse, "plain")
+        sync(context)
+        rows = sum(len(found) for found in everything(warehouse).values())
+        with monkeypatch.context() as patch:
+            patch.setattr(f"argos_sync.load.runs.{dies}", _power_cut)
+            with pytest.raises(KeyboardInterrupt):
+                forget(context, [("email", one["email"])])
+        forget(at(context, LATER), [("email", one["email"])])
+    erased = rows - sum(len(found) for found in everything(warehouse).values())
+    proof = warehouse.query("SELECT SUM(rows_erased) AS n FROM sync_erasures")
+    assert erased > 3
+    assert proof == [{"n": erased}]
+
+
+def _power_cut(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_only_names_a_submission_loses_the_name(
@@ -364,6 +389,21 @@ def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
     assert warehouse.query("SELECT submissions FROM staleness") == [{"submissions": 59}]
     assert file.stat().st_mode & 0o777 == 0o640
     assert sorted(path.name for path in file.parent.iterdir()) == ["argos.duckdb", "pipelines"]
+
+
+def test_nor_does_a_run_that_erases_on_its_way(warehouse: Warehouse, january: Rows) -> None:
+    """Somebody gets an address that was forgotten, and is erased by the next run."""
+    file = Path(str(warehouse.target.file))
+    mark = "".join(f"{number:x}" for number in range(10_000, 10_200))
+    with Emulator([january[0] | {"userid": mark}, *january[1:60]]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        forget(context, [("email", "person@example.com")])
+        assert mark.encode() in file.read_bytes()
+        api.store.update(january[0]["submission_id"], {"email": "person@example.com"})
+        refresh(at(context, LATER), submission_ids=[january[0]["submission_id"]])
+    assert warehouse.count("submissions") == 59
+    assert mark.encode() not in file.read_bytes()
 
 
 def test_a_slip_in_the_dataset_is_no_erasure(warehouse: Warehouse, january: Rows) -> None:

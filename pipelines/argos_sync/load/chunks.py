@@ -44,6 +44,7 @@ class Chunk:
         plan: As it stands once the chunk is loaded; None when there is none.
         steps: Windows that came on with it.
         suppressed: Ids of submissions in its pages that must not come back.
+        suppressed_quarantine: Ids in quarantine of objects in its pages that must not either.
         last: Whether nothing comes after it.
     """
 
@@ -53,6 +54,7 @@ class Chunk:
     plan: Plan | None = None
     steps: tuple[Step, ...] = ()
     suppressed: tuple[str, ...] = ()
+    suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
 
 
@@ -91,6 +93,7 @@ class ChunkBuilder:
     _pages: int = 0
     _submissions: int = 0
     _suppressed: set[str] = field(default_factory=set)
+    _suppressed_quarantine: set[str] = field(default_factory=set)
     _issue_count: int = 0
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
@@ -104,6 +107,8 @@ class ChunkBuilder:
             if self.protection.suppression.has(item):
                 if isinstance(identity, Identity):
                     forgotten.add(identity.submission_id)
+                else:
+                    self._suppressed_quarantine.add(self._quarantine_id(item))
                 continue
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
@@ -144,8 +149,10 @@ class ChunkBuilder:
             self.work.plan,
             self.work.take(),
             tuple(sorted(self._suppressed)),
+            tuple(sorted(self._suppressed_quarantine)),
         )
-        self._batches, self._pages, self._submissions, self._suppressed = {}, 0, 0, set()
+        self._batches, self._pages, self._submissions = {}, 0, 0
+        self._suppressed, self._suppressed_quarantine = set(), set()
         self._issues, self._quarantined = [], {}
         if not self.whole:
             self._hashes = {}
@@ -172,7 +179,7 @@ class ChunkBuilder:
         self._submissions += len(items)
 
     def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
-        key = self.protection.content_hash(item, ())
+        key = self._quarantine_id(item)
         self._quarantined[key] = {
             "quarantine_id": key,
             "run_id": self.run_id,
@@ -181,6 +188,9 @@ class ChunkBuilder:
             "_extra": to_json(item),
         }
         self._issues.append(Issue(None, QUARANTINE, unusable.path, unusable.reason))
+
+    def _quarantine_id(self, item: Any) -> str:
+        return self.protection.content_hash(item, ())
 
     def _own_tables(self) -> dict[str, pa.Table]:
         policy = self.protection.policy

@@ -16,6 +16,7 @@ from argos_sync.config import Settings
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from argos_sync.load.clients import make_client
 from argos_sync.load.failures import destination_failures
+from argos_sync.load.feed import few_collections
 from argos_sync.load.fetching import Task
 from argos_sync.load.gone import find_gone, mark_gone
 from argos_sync.load.held import Day, held_days, touch_deleted
@@ -26,6 +27,7 @@ from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
 from argos_sync.load.refetch import day_tasks, query_tasks
 from argos_sync.load.report import Progress, RunReport, Silent
+from argos_sync.load.rewrite import rewrite
 from argos_sync.load.runs import Run
 from argos_sync.load.state import (
     SYNC,
@@ -164,25 +166,33 @@ def running(context: Context, command: str, *, asks_api: bool = True) -> Iterato
         context.client(settings)  # what cannot work is said before anything is opened
     wanted = Protection.configured(settings)
     contract = wanted.policy.contract
-    with open_warehouse(context.target, settings.sections, command, contract) as warehouse:
-        with destination_failures():
-            protection = wanted.of_warehouse(warehouse.client, warehouse.state)
-        run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        report = RunReport(run_id, command, started_at)
-        learned = protection.to_remember(warehouse.state)
-        progress, clock, feed = context.progress, context.clock, context.feed
-        run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
-        views = warehouse.state.get("views")
-        if views is None:
-            run.learned["views"] = ""
-        try:
-            yield run
-        except ArgosError as error:
-            run.finish(error)
-            raise
-        run.finish()
-        with destination_failures():
-            run.keep_views(views)
+    run: Run | None = None
+    try:
+        with (
+            few_collections(),
+            open_warehouse(context.target, settings.sections, command, contract) as warehouse,
+        ):
+            with destination_failures():
+                protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+            run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+            report = RunReport(run_id, command, started_at)
+            learned = protection.to_remember(warehouse.state)
+            progress, clock, feed = context.progress, context.clock, context.feed
+            run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
+            views = warehouse.state.get("views")
+            if views is None:
+                run.learned["views"] = ""
+            try:
+                yield run
+            except ArgosError as error:
+                run.finish(error)
+                raise
+            run.finish()
+            with destination_failures():
+                run.keep_views(views)
+    finally:
+        if run and run.erased:
+            rewrite(context.target, command)
 
 
 def check_range(first: date, last: date) -> None:

@@ -90,6 +90,14 @@ class DuckDb(duckdb):
         """The client that dlt makes for each step."""
         return _Client
 
+    def configuration(
+        self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
+    ) -> DuckDbClientConfiguration:
+        """Return the configuration, which dlt looks up again for each of its clients."""
+        if initial_config is not None and initial_config.is_resolved():
+            return initial_config
+        return super().configuration(initial_config, accept_partial)
+
     def capabilities(
         self,
         config: DuckDbClientConfiguration | None = None,
@@ -113,7 +121,14 @@ class _Client(DuckDbClient):
             config.credentials,
             capabilities,
         )
+        self._prepared: dict[str, PreparedTableSchema] = {}
         self._staged: dict[str, bool] = {}
+
+    def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
+        """Return a table's schema, which dlt copies for each question it has of it."""
+        if table_name not in self._prepared:
+            self._prepared[table_name] = super().prepare_load_table(table_name)
+        return self._prepared[table_name]
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         """Answer what dlt asks for every table once for every table of its chain."""

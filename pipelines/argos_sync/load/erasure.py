@@ -7,7 +7,7 @@ behind, so all there is stands in its tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from dlt.common.schema.typing import (
 
 from argos_sync.load.known import Client, among, exist, rows_of
 from argos_sync.load.pipeline import PIPELINE
+from argos_sync.load.records import Rows
 from argos_sync.load.state import names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
@@ -34,8 +35,13 @@ def erase(
     policy: Policy,
     submission_ids: Sequence[str],
     known_by: Iterable[Identifier] = (),
+    quarantine_ids: Sequence[str] = (),
+    *,
+    proof: Callable[[Mapping[str, int]], Rows],
 ) -> dict[str, int]:
     """Erase submissions from every table, all in one transaction where the destination has them.
+
+    The proof is part of it: an erasure that fails leaves none, and none is without.
 
     What only names a submission stays without the name: where a window is to be gone on from, and
     who was shown what. Objects in quarantine are found by what they say themselves, which cannot
@@ -46,12 +52,14 @@ def erase(
         policy: What its personal columns look like.
         submission_ids: Which ones.
         known_by: What else the person is known by, for the quarantine.
+        quarantine_ids: Objects in quarantine that are known to be the person's.
+        proof: Makes rows of `sync_erasures`, a table that is there, of the rows erased by table.
 
     Returns:
         Rows that were erased, by table.
     """
     _empty_staging(client, policy.original)
-    found = _rows_to_erase(client, policy, submission_ids, known_by)
+    found = _rows_to_erase(client, policy, submission_ids, known_by, quarantine_ids)
     windows = _windows_naming(client, submission_ids)
     reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
     atomic = client.capabilities.supports_transactions
@@ -62,6 +70,7 @@ def erase(
         _set_null(client, WINDOWS, "page_key", "window_id", windows)
         if reveals:
             _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
+        _insert(client, proof(counts))
     return counts
 
 
@@ -88,7 +97,11 @@ def forget_old_states(client: Client) -> None:
 
 
 def _rows_to_erase(
-    client: Client, policy: Policy, submission_ids: Sequence[str], known_by: Iterable[Identifier]
+    client: Client,
+    policy: Policy,
+    submission_ids: Sequence[str],
+    known_by: Iterable[Identifier],
+    quarantine_ids: Sequence[str],
 ) -> dict[str, tuple[str, Sequence[str]]]:
     """Return a column and its values by table, for the tables there are."""
     found: dict[str, tuple[str, Sequence[str]]] = {
@@ -99,7 +112,8 @@ def _rows_to_erase(
     found = {table: keys for table, keys in found.items() if exist(client, [table])}
     if exist(client, [QUARANTINE]):
         wanted = [*(("submission_id", one) for one in submission_ids), *known_by]
-        found[QUARANTINE] = ("quarantine_id", list(_in_quarantine(client, policy, wanted)))
+        keys = {*quarantine_ids, *_in_quarantine(client, policy, wanted)}
+        found[QUARANTINE] = ("quarantine_id", sorted(keys))
     return found
 
 
@@ -145,6 +159,15 @@ def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int
         count += number
         client.execute_sql(f"DELETE FROM {name} WHERE {condition}", *parameters)  # noqa: S608 names only
     return count
+
+
+def _insert(client: Client, tables: Rows) -> None:
+    for table, rows in tables.items():
+        columns = ", ".join(map(client.escape_column_name, rows.column_names))
+        values = ", ".join(["%s"] * rows.num_columns)
+        name = client.make_qualified_table_name(table)
+        for row in rows.to_pylist():
+            client.execute_sql(f"INSERT INTO {name} ({columns}) VALUES ({values})", *row.values())  # noqa: S608 names only
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:

@@ -70,8 +70,7 @@ def feed(produce: Produce) -> Iterator[Iterator[Chunk]]:
     )
     thread.start()
     try:
-        with few_collections():
-            yield handed.taken()
+        yield handed.taken()
     finally:
         began.wait()
         for loop, task in running:

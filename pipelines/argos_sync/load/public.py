@@ -13,7 +13,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.load.clients import make_client
-from argos_sync.load.feed import feed
+from argos_sync.load.feed import feed, few_collections
 from argos_sync.load.plan import Plan
 from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Reading, producer
@@ -79,7 +79,7 @@ def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator
     client = partial(make_client, settings)
     reading = Reading(run_id, work, settings.sections, client, _now, protection, whole=True)
     newest: datetime | None = None
-    with feed(producer(reading)) as chunks:
+    with few_collections(), feed(producer(reading)) as chunks:
         for chunk in chunks:
             contract = protection.policy.contract
             yield from marked(chunk.tables, settings.sections, contract, _COMMANDS_ONLY)

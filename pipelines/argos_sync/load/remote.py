@@ -14,7 +14,6 @@ import pyarrow as pa
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.child import Child
 from argos_sync.load.chunks import Chunk
-from argos_sync.load.feed import few_collections
 from argos_sync.load.messages import Kind, receive, send_value, table_of, value_of, with_tables
 from argos_sync.load.reading import Ended, Fetched, Reading
 
@@ -71,8 +70,7 @@ def child_feed(
     thread.start()
     try:
         _tell(orders, Kind.READING, reading)
-        with few_collections():
-            yield _asked_for(orders, received)
+        yield _asked_for(orders, received)
     finally:
         if not idle.is_set():
             child.end()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic
 
 from argos_sync.api import Stats
@@ -58,6 +57,7 @@ class Run:
         protection: What happens to submissions before they become rows.
         learned: Facts about the server, committed with the next chunk.
         exit_status: How the run ends when nothing fails.
+        erased: Whether anybody was erased.
         feed: Where it has its chunks from.
     """
 
@@ -68,6 +68,7 @@ class Run:
     protection: Protection = UNPROTECTED
     learned: State = field(default_factory=dict)
     exit_status: int = 0
+    erased: bool = False
     feed: Feed = thread_feed
     _recorded: bool = False
     _plan: Plan | None = None
@@ -112,14 +113,19 @@ class Run:
         if remembered is not None and made != remembered:
             self.warehouse.load({}, lambda state: state.update(views=made))
 
-    def add(self, rows: Rows) -> None:
-        """Commit rows, with what was learned and how far the reading has come."""
+    def add(self, rows: Rows, forgotten: Collection[str] = ()) -> None:
+        """Commit rows, with what was learned and how far the reading has come.
+
+        Args:
+            rows: By contract table.
+            forgotten: Submissions that no place to go on from may name any more.
+        """
         # Taken first: if the rows are refused, what was read with them does not count as read.
         plan, steps = self._plan, tuple(self._steps.values())
         self._plan, self._steps = None, {}
         if steps:
             rows = rows | window_records(self.report, steps, self.clock())
-        self.warehouse.load(rows, self._update_state(plan))
+        self.warehouse.load(rows, self._update_state(plan, forgotten))
         self._committed_at = monotonic()
 
     def note_deleted(self, number: int) -> None:
@@ -162,22 +168,34 @@ class Run:
         return suppression_records(self.report, fresh, key_id, at) if fresh else {}
 
     def erase(
-        self, submission_ids: Sequence[str], known_by: Iterable[Identifier] = ()
+        self,
+        submission_ids: Sequence[str],
+        listed: Rows,
+        known_by: Iterable[Identifier] = (),
+        quarantine_ids: Sequence[str] = (),
     ) -> dict[str, int]:
         """Erase submissions for good, leave proof, and return the rows erased by table.
 
         Args:
             submission_ids: Which ones.
+            listed: Rows of the list of who must not come back. They are committed first: whatever
+                happens then, nobody does, and the same again erases what is left.
             known_by: What else the person is known by.
+            quarantine_ids: Objects in quarantine that are known to be the person's.
         """
         client, policy = self.warehouse.client, self.protection.policy
+        self.add(listed, submission_ids)
         with destination_failures():
-            counts = erase(client, policy, submission_ids, known_by)
-        proof = erasure_records(self.report, counts, self.clock())
-        forget_cursors = partial(without_cursors, submission_ids=submission_ids)
-        self.warehouse.load(proof, forget_cursors)
-        with destination_failures():
+            counts = erase(
+                client,
+                policy,
+                submission_ids,
+                known_by,
+                quarantine_ids,
+                proof=lambda counts: erasure_records(self.report, counts, self.clock()),
+            )
             forget_old_states(client)
+        self.erased = True
         self._recorded = False
         return counts
 
@@ -189,6 +207,7 @@ class Run:
             changes = compare(chunk.tables, known, quarantined)
             before = known_history(client, changes.changed)
             forgotten = list(known_submissions(client, chunk.suppressed))
+            lost = list(known_quarantine(client, chunk.suppressed_quarantine))
             # True whatever becomes of the chunk: they were fetched, and found as they are.
             touch(client, changes.unchanged, oldest_fetch(chunk.tables))
         self._count(chunk, changes)
@@ -197,10 +216,10 @@ class Run:
             tables[HISTORY] = history_rows(tables, before, sections)
         # A person may be known by an address only; their submissions are then listed as they come.
         listed = self.suppress(("submission_id", key) for key in chunk.suppressed)
-        if forgotten:
+        if forgotten or lost:
             # Before the chunk counts as read, so that what fails is tried again.
-            self.add(listed)
-            self.erase(forgotten)
+            self.erase(forgotten, listed, quarantine_ids=lost)
+            listed = {}
         self._plan = chunk.plan or self._plan
         self._steps |= {step.name: step for step in chunk.steps}
         # A package costs as much as it takes to read thousands of submissions again, so what was
@@ -211,11 +230,14 @@ class Run:
             self.add(tables | listed)
         self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
 
-    def _update_state(self, plan: Plan | None) -> Callable[[State], None]:
+    def _update_state(
+        self, plan: Plan | None, forgotten: Collection[str]
+    ) -> Callable[[State], None]:
         def update(state: State) -> None:
             state.update(self.learned)
             if plan is not None:
                 store_plan(state, plan)
+            without_cursors(state, forgotten)
 
         return update
 

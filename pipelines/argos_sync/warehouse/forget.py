@@ -20,7 +20,6 @@ from argos_sync.load.runs import Run
 from argos_sync.load.state import State
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 from argos_sync.shape.privacy import Policy
-from argos_sync.warehouse.rewrite import rewrite
 
 _PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
 """Where rows have what a person is known by; the id of a submission is in every row."""
@@ -75,12 +74,10 @@ def forget(
             submission_ids = sorted(_named(run, identifiers))
         by_id = [("submission_id", one) for one in submission_ids]
         run.learned |= own_secrets(run.warehouse.state, secrets)
-        run.add(others)
+        if others:
+            run.add(others)
         listed = run.suppress([*identifiers, *by_id])
-        run.add(listed)
-        erased = run.erase(submission_ids, identifiers) if identifiers else {}
-    if identifiers:
-        rewrite(context.target, "forget")
+        erased = run.erase(submission_ids, listed, identifiers) if identifiers else {}
     count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
     return Forgotten(run.report, erased, count)
 

@@ -24,9 +24,16 @@ import pyarrow as pa
 from sqlglot import exp
 
 from argos_sync.load.destination import BOUNDED_MEMORY
+from argos_sync.load.duckdb_sql import literal, quoted
 from argos_sync.load.failures import DestinationError
 from argos_sync.load.known import Client
 from argos_sync.load.pipeline import Target, View, look_into
+from argos_sync.load.replacing import (
+    refuse_warehouse,
+    replacement,
+    usable,
+    write_failures,
+)
 from argos_sync.load.views import load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
@@ -38,12 +45,6 @@ from argos_sync.shape.contract import (
     Column,
     Table,
     load_contract,
-)
-from argos_sync.warehouse.replacing import (
-    refuse_warehouse,
-    replacement,
-    usable,
-    write_failures,
 )
 
 log = logging.getLogger("argos_sync")
@@ -332,13 +333,3 @@ def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
         with client.execute_query(query) as cursor:
             while rows := cursor.fetchmany(_ROWS):
                 yield rows
-
-
-def quoted(name: str) -> str:
-    """Return a name as DuckDB's SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as DuckDB's SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

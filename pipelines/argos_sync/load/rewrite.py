@@ -7,11 +7,11 @@ from pathlib import Path
 import duckdb
 
 from argos_sync.load.destination import BOUNDED_MEMORY
+from argos_sync.load.duckdb_sql import literal, quoted
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.lock import only_run_here
 from argos_sync.load.pipeline import Target, attach, duckdb_file, working_dir
-from argos_sync.warehouse.publish import literal, quoted
-from argos_sync.warehouse.replacing import replacement
+from argos_sync.load.replacing import replacement
 
 
 def rewrite(target: Target, command: str) -> None:
