@@ -49,7 +49,7 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
         orders: Messages READING and NEXT; its end is that of this process.
         answers: All other messages.
     """
-    waiting: queue.SimpleQueue[tuple[bytes, _Outlet] | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[memoryview, _Outlet] | None] = queue.SimpleQueue()
     busy = threading.Event()
 
     def listen() -> None:
@@ -103,7 +103,9 @@ class _Outlet:
         send_chunk(self._answers, chunk)
 
 
-async def _answer(order: bytes, outlet: _Outlet, answers: BinaryIO, busy: threading.Event) -> None:
+async def _answer(
+    order: memoryview, outlet: _Outlet, answers: BinaryIO, busy: threading.Event
+) -> None:
     def fetched(label: str, entries: int) -> None:
         send_value(answers, Kind.PAGE, (label, entries))
 

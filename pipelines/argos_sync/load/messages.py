@@ -12,6 +12,7 @@ import struct
 import traceback
 from dataclasses import replace
 from enum import Enum
+from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ from argos_sync.load.chunks import Chunk
 
 _PACKAGE = Path(__file__).parents[1]
 _HEAD = struct.Struct("!BQ")
+_MANY_BYTES = 65_536
 
 
 class FetchingFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
@@ -73,7 +75,7 @@ def send(pipe: BinaryIO, kind: Kind, body: Any = b"") -> None:
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> tuple[Kind, bytes]:
+def receive(pipe: BinaryIO) -> tuple[Kind, memoryview]:
     """Read a message.
 
     Raises:
@@ -88,7 +90,7 @@ def send_value(pipe: BinaryIO, kind: Kind, value: Any) -> None:
     send(pipe, kind, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
-def value_of(body: bytes) -> Any:
+def value_of(body: memoryview) -> Any:
     """Return the value that a message's body is."""
     return pickle.loads(body)  # noqa: S301 written by this package's own other process
 
@@ -103,7 +105,7 @@ def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
     send_value(pipe, Kind.CHUNK, replace(chunk, tables=dict.fromkeys(chunk.tables)))
 
 
-def table_of(body: bytes) -> pa.Table:
+def table_of(body: memoryview) -> pa.Table:
     """Return the rows in a message's body, which stays in memory as long as they do."""
     return pa.ipc.open_stream(pa.py_buffer(body)).read_all()
 
@@ -113,12 +115,17 @@ def with_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
     return replace(chunk, tables=dict(zip(chunk.tables, tables, strict=True)))
 
 
-def _exactly(pipe: BinaryIO, length: int) -> bytes:
-    parts: list[bytes] = []
-    while length:
-        part = pipe.read(length)
-        if not part:
+def _exactly(pipe: BinaryIO, length: int) -> memoryview:
+    """Read a number of bytes; many of them into pages of their own, which are given back whole.
+
+    From the heap, where they would have small things for neighbours, they would be given back late
+    or never: hundreds of megabytes after a long run.
+    """
+    body = memoryview(mmap(-1, length) if length >= _MANY_BYTES else bytearray(length))
+    done = 0
+    while done < length:
+        count = pipe.readinto(body[done:])  # type: ignore[attr-defined] # every binary stream has it
+        if not count:
             raise EOFError
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
+        done += count
+    return body
