@@ -132,6 +132,7 @@ class Orchestration(BaseConfiguration):
     pipelines_dir: str | None = None
     nightly: str = "0 3 * * *"
     weekly: str = "0 5 * * 0"
+    morning: str = "0 9 * * *"
     max_age_hours: float = 26.0
     retry_seconds: float = 60.0
     executor: str | None = None

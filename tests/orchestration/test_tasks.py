@@ -205,9 +205,11 @@ def test_the_configuration_is_that_of_dlt(
     module = load_definitions()
     assert module.submissions_by_day.partitions_def.get_first_partition_key() == "2024-05-01"
     assert module.defs.executor is dg.in_process_executor
-    schedules = {one.name: one for one in module.defs.schedules}
-    assert schedules["nightly"].cron_schedule == "30 1 * * *"
-    assert schedules["weekly"].cron_schedule == "0 5 * * 0"
+    assert {one.name: (one.job_name, one.cron_schedule) for one in module.defs.schedules} == {
+        "nightly": ("sync", "30 1 * * *"),
+        "weekly": ("reconcile", "0 5 * * 0"),
+        "morning": ("check", "0 9 * * *"),
+    }
 
 
 @pytest.mark.parametrize("name", ["nothing", "dagster.asset", "no_such_module.executor"])
@@ -221,7 +223,8 @@ def test_an_unknown_executor_is_a_configuration_error(
 
 
 def test_everything_waits_in_the_pool(definitions: ModuleType) -> None:
-    """One limit covers all that opens the warehouse."""
+    """The definitions fit together, and one limit covers all that opens the warehouse."""
+    dg.Definitions.validate_loadable(definitions.defs)
     graph = definitions.defs.resolve_asset_graph()
     assets = [node.pools for node in graph.asset_nodes]
     assert assets == [{"argos_api"}] * 3

@@ -70,8 +70,8 @@ with warnings.catch_warnings():
         partitions_def=dg.DailyPartitionsDefinition(
             SETTINGS.start_date or EARLIEST, timezone="UTC"
         ),
-        # A range is one run and one backfill: days share requests and load packages, and a warehouse
-        # with one writer gains nothing from many runs.
+        # A range is one run and one backfill: days share requests and load packages, and a
+        # warehouse with one writer gains nothing from many runs.
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def submissions_by_day(
@@ -148,11 +148,16 @@ reconcile_job = dg.define_asset_job(
     dg.AssetSelection.assets(reconciliation),
     description="The last months compared with the source.",
 )
+check_job = dg.define_asset_job(
+    "check",
+    dg.AssetSelection.checks(health),
+    description="The checks alone, which also tell when no sync has run at all.",
+)
 
 defs = dg.Definitions(
     assets=[submissions, submissions_by_day, reconciliation],
     asset_checks=[health],
-    jobs=[sync_job, reconcile_job],
+    jobs=[sync_job, reconcile_job, check_job],
     schedules=[
         dg.ScheduleDefinition(
             name=name,
@@ -164,6 +169,7 @@ defs = dg.Definitions(
         for name, job, cron in (
             ("nightly", sync_job, SETTINGS.nightly),
             ("weekly", reconcile_job, SETTINGS.weekly),
+            ("morning", check_job, SETTINGS.morning),
         )
     ],
     executor=_executor(SETTINGS.executor),
