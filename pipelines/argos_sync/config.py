@@ -232,8 +232,9 @@ def _check(settings: Settings) -> None:
     for name, valid in _CHOICES.items():
         if getattr(settings, name) not in valid:
             raise _not_valid(name, f"one of {', '.join(valid)}")
-    for name in _MINIMUM.keys() & settings.keys():
-        _check_least(name, getattr(settings, name))
+    for name in _MINIMUM:
+        if name in settings:
+            _check_least(name, getattr(settings, name))
     _check_day(settings.start_date)
     try:
         sections = settings.sections

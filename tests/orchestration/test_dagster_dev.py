@@ -80,7 +80,7 @@ class Dagster:
             assert self.process.poll() is None, "dagster dev has ended"
             if seen := look():
                 return seen
-            self.pause.wait(0.3)
+            self.pause.wait(1.0)  # each look costs the webserver time that the runs need
         pytest.fail("it takes too long")
 
     def serves(self) -> bool:
@@ -203,63 +203,71 @@ def test_days_and_nights(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
 ) -> None:
     """Days are loaded, a night comes, a check fails; what is left is right and not private."""
-    loads_a_range_of_partitions(dagster, submissions)
-    syncs_when_the_schedule_ticks(dagster, submissions)
-    sees_what_is_wrong(dagster)
-    leaves_what_it_should(dagster, submissions, warehouse)
-
-
-def loads_a_range_of_partitions(dagster: Dagster, submissions: list[dict[str, Any]]) -> None:
-    """Seven days through the API: one run, whose numbers stand in every partition."""
     days = [FIRST.replace(day=day).isoformat() for day in range(FIRST.day, LAST.day + 1)]
     backfill = dagster.ask(
         """mutation($params: LaunchBackfillParams!) {launchPartitionBackfill(
              backfillParams: $params) {... on LaunchBackfillSuccess {backfillId}}}""",
         params={"assetSelection": [{"path": ["submissions_by_day"]}], "partitionNames": days},
     )["backfillId"]
+    ticked(dagster)
+    a_night_has_synced_everything(dagster, submissions)
+    days_are_one_backfill(dagster, backfill, days, in_range(submissions, FIRST, LAST))
+    a_check_has_failed(dagster)
+    what_is_left_is_right(dagster, submissions, warehouse)
+
+
+def ticked(dagster: Dagster) -> None:
+    """Waits for the schedule's own tick, the daemon's, and stops it: one night is enough."""
+
+    def state() -> dict[str, Any] | None:
+        found = dagster.ask(
+            """query($selector: ScheduleSelector!) {scheduleOrError(scheduleSelector: $selector) {
+                 ... on Schedule {scheduleState {id status ticks {status runIds}}}}}""",
+            selector={
+                "repositoryName": "__repository__",
+                "repositoryLocationName": LOCATION,
+                "scheduleName": "nightly",
+            },
+        )["scheduleState"]
+        assert found["status"] == "RUNNING"
+        return found if any(tick["status"] == "SUCCESS" for tick in found["ticks"]) else None
+
+    seen = dagster.until(state)
+    assert [len(tick["runIds"]) for tick in seen["ticks"] if tick["status"] == "SUCCESS"] == [1]
+    stopped = dagster.ask(
+        """mutation($id: String!) {stopRunningSchedule(id: $id) {
+             ... on ScheduleStateResult {scheduleState {status}}}}""",
+        id=seen["id"],
+    )
+    assert stopped == {"scheduleState": {"status": "STOPPED"}}
+
+
+def a_night_has_synced_everything(dagster: Dagster, submissions: list[dict[str, Any]]) -> None:
+    """The run of the schedule is the sync of the command."""
+    run = dagster.until(lambda: dagster.runs_of("dagster/schedule_name", "nightly"))[0]
+    assert run["jobName"] == "sync"
+    (numbers,) = dagster.metadata("submissions", run["runId"]).values()
+    assert numbers["command"] == "sync"
+    assert numbers["submissions_fetched"] == len(submissions)
+
+
+def days_are_one_backfill(
+    dagster: Dagster, backfill: str, days: list[str], wanted: list[dict[str, Any]]
+) -> None:
+    """Seven partitions are one run, whose numbers stand in every partition."""
     (run,) = dagster.until(lambda: dagster.runs_of("dagster/backfill", backfill))
     told = dagster.metadata("submissions_by_day", run["runId"])
     assert sorted(told) == days
     for numbers in told.values():
         assert numbers["command"] == "backfill"
-        assert numbers["submissions_fetched"] == len(in_range(submissions, FIRST, LAST))
-        # A night may have been faster and brought the rows already.
+        assert numbers["submissions_fetched"] == len(wanted)
+        # The night may have been faster and brought the rows already.
         assert {"rows", "submissions_new", "submissions_unchanged"} < set(numbers)
         assert numbers["requests"] > 0
         assert numbers["seconds"] > 0
 
 
-def syncs_when_the_schedule_ticks(dagster: Dagster, submissions: list[dict[str, Any]]) -> None:
-    """The daemon's own tick starts a sync of everything; then the schedule is stopped."""
-    query = """query($selector: ScheduleSelector!) {scheduleOrError(scheduleSelector: $selector) {
-                 ... on Schedule {scheduleState {id status ticks {status runIds}}}}}"""
-    selector = {
-        "repositoryName": "__repository__",
-        "repositoryLocationName": LOCATION,
-        "scheduleName": "nightly",
-    }
-
-    def ticked() -> dict[str, Any] | None:
-        state = dagster.ask(query, selector=selector)["scheduleState"]
-        return state if any(tick["runIds"] for tick in state["ticks"]) else None
-
-    state = dagster.until(ticked)
-    assert state["status"] == "RUNNING"
-    stopped = dagster.ask(
-        """mutation($id: String!) {stopRunningSchedule(id: $id) {
-             ... on ScheduleStateResult {scheduleState {status}}}}""",
-        id=state["id"],
-    )
-    assert stopped == {"scheduleState": {"status": "STOPPED"}}
-    first = dagster.until(lambda: dagster.runs_of("dagster/schedule_name", "nightly"))[0]
-    assert first["jobName"] == "sync"
-    assert {"status": "SUCCESS", "runIds": [first["runId"]]} in ticked()["ticks"]
-    (numbers,) = dagster.metadata("submissions", first["runId"]).values()
-    assert numbers["command"] == "sync"
-    assert numbers["submissions_fetched"] == len(submissions)
-
-
-def sees_what_is_wrong(dagster: Dagster) -> None:
+def a_check_has_failed(dagster: Dagster) -> None:
     """One check of four has failed, for the row of nobody."""
     checks = dagster.ask(
         """query($key: AssetKeyInput!) {assetNodeOrError(assetKey: $key) {... on AssetNode {
@@ -278,7 +286,7 @@ def sees_what_is_wrong(dagster: Dagster) -> None:
     assert said == "1 rows of attempts without what they belong to"
 
 
-def leaves_what_it_should(
+def what_is_left_is_right(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
 ) -> None:
     """It ends with all it has started; the rows are right, and nothing private is in its home."""
