@@ -259,6 +259,7 @@ def days_are_one_backfill(
     told = dagster.metadata("submissions_by_day", run["runId"])
     assert sorted(told) == days
     for numbers in told.values():
+        assert numbers["days"] == f"{FIRST} to {LAST}"
         assert numbers["command"] == "backfill"
         assert numbers["submissions_fetched"] == len(wanted)
         # The night may have been faster and brought the rows already.
@@ -283,7 +284,7 @@ def a_check_has_failed(dagster: Dagster) -> None:
         "last_run_age": "SUCCEEDED",
     }
     said = found["referential_integrity"]["evaluation"]["description"]
-    assert said == "1 rows of attempts without what they belong to"
+    assert said == "rows without what they belong to: 1 in attempts"
 
 
 def what_is_left_is_right(

@@ -82,7 +82,8 @@ with warnings.catch_warnings():
         first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
         backfill = partial(commands.backfill, first=first, last=last, force=config.force)
         report, rows = run(SETTINGS, context.log, backfill)
-        return dg.MaterializeResult(metadata=numbers(report, rows))
+        # Every partition of a range gets the numbers of the range.
+        return dg.MaterializeResult(metadata={"days": f"{first} to {last}"} | numbers(report, rows))
 
 
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})

@@ -74,9 +74,9 @@ def _row_counts(seen: Overview) -> Finding:
 
 def _referential_integrity(lost: Mapping[str, int]) -> Finding:
     found = {name: rows for name, rows in lost.items() if rows}
-    said = ", ".join(f"{rows:,} rows of {name}" for name, rows in found.items())
+    said = ", ".join(f"{rows:,} in {name}" for name, rows in found.items()) or "none"
     return Finding(
-        "referential_integrity", not found, f"{said or 'no rows'} without what they belong to", lost
+        "referential_integrity", not found, f"rows without what they belong to: {said}", lost
     )
 
 
