@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import resource
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from argos_sync.cli import private
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from support import Warehouse, duckdb_warehouse
 
@@ -41,8 +44,12 @@ def warehouse(tmp_path: Path) -> Warehouse:
 @pytest.fixture
 def configured(
     api: Emulator, tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[None]:
     """Everything a task needs to know, in the environment; retries do not wait."""
+    # A task makes its process private, here that of all tests.
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    umask = os.umask(0o022)
+    private.keep_private.cache_clear()
     monkeypatch.chdir(tmp_path)
     settings = {
         "SOURCES__ARGOS__API_KEY": KEY,
@@ -55,6 +62,9 @@ def configured(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+    yield
+    os.umask(umask)
+    private.keep_private.cache_clear()
 
 
 def load_definitions() -> ModuleType:

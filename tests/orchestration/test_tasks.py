@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -63,6 +64,7 @@ def test_a_nightly_run_loads_and_tells_its_numbers(
     passed = {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
     assert passed == dict.fromkeys(CHECKS, True)
     assert_equal(warehouse, submissions)
+    assert Path(str(warehouse.target.file)).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_partition_is_a_backfill_of_its_day(

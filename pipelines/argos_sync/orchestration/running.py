@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import dagster as dg
 
 from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
+from argos_sync.cli.private import keep_private
 from argos_sync.config import Orchestration, load_settings
 from argos_sync.load.child import Child
 from argos_sync.load.commands import Context
@@ -88,6 +89,7 @@ def told(work: Callable[[], _Result]) -> _Result:
     Raises:
         dagster.Failure: It raised. Dagster tries again only where that may help.
     """
+    keep_private()
     try:
         return work()
     except ArgosError as error:
