@@ -27,6 +27,8 @@ CLASSIFIERS = {
     "ISC License (ISCL)": "ISC",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "GNU Library or Lesser General Public License (LGPL)": "LGPL",
+    "Python Software Foundation License": "PSF-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
 }
 """What packages said before there were licence expressions (PEP 639)."""
 
@@ -42,7 +44,8 @@ def licence_of(package: PackageMetadata) -> str:
     ]
     if classifiers:
         return " AND ".join(CLASSIFIERS.get(text, text) for text in classifiers)
-    return str(package.get("License") or "none stated").partition("\n")[0]
+    stated = str(package.get("License") or "none stated").partition("\n")[0]
+    return CLASSIFIERS.get(stated, stated)
 
 
 def is_allowed(licence: str) -> bool:

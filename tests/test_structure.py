@@ -22,6 +22,10 @@ MAY_IMPORT = {
     "load": ("api", "shape", "config"),
     "warehouse": ("api", "shape", "config", "load"),
     "cli": ("api", "shape", "config", "load", "warehouse", "emulator"),
+    "orchestration": (
+        *("api.errors", "shape.contract", "config", "load", "warehouse"),
+        "cli.private",  # files are as private as those of the command
+    ),
     # The package itself gives out the public source, and imports it only when asked.
     "": ("load.public",),
 }

@@ -41,6 +41,8 @@ _MINIMUM = {
     "sweep_days": 0,
     "max_concurrency": 1,
     "max_requests_per_second": 0.01,
+    "max_age_hours": 0,
+    "retry_seconds": 0,
 }
 _DEFAULTS = {
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
@@ -119,6 +121,25 @@ class Settings(BaseConfiguration):
 
 
 @configspec
+class Orchestration(BaseConfiguration):
+    """The keys of section `sources.argos.orchestration`: what a command line would say.
+
+    The first two are called as dlt calls them, for dlt also looks for the bare name of a key.
+    """
+
+    destination_name: str = "duckdb"
+    dataset_name: str = "argos"
+    pipelines_dir: str | None = None
+    nightly: str = "0 3 * * *"
+    weekly: str = "0 5 * * 0"
+    morning: str = "0 9 * * *"
+    max_age_hours: float = 26.0
+    retry_seconds: float = 60.0
+    executor: str | None = None
+    start_date: str | None = None
+
+
+@configspec
 class _Local(Settings):
     api_key: TSecretStrValue | None = None  # type: ignore[assignment] # the API is not asked
 
@@ -155,6 +176,21 @@ def sweep_days() -> int:
     return days
 
 
+def load_orchestration() -> Orchestration:
+    """Read what a scheduler needs to know before it runs anything; takes no API key.
+
+    `start_date` is the one of the section around it, where dlt looks next.
+
+    Raises:
+        ConfigurationError: A value is not valid.
+    """
+    read = _read(Orchestration(), sections=(*SECTIONS, "orchestration"))
+    _check_least("max_age_hours", read.max_age_hours)
+    _check_least("retry_seconds", read.retry_seconds)
+    _check_day(read.start_date)
+    return read
+
+
 def add_defaults() -> None:
     """Tell dlt what argos-sync wants where no other configuration source says anything.
 
@@ -169,10 +205,12 @@ def add_defaults() -> None:
         context.context.initialize_runtime()
 
 
-def _read(spec: _Spec, given: Mapping[str, Any] | None = None) -> _Spec:
+def _read(
+    spec: _Spec, given: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
+) -> _Spec:
     """Fill in a specification from the configuration, or tell what is wrong with it."""
     try:
-        return resolve_configuration(spec, sections=SECTIONS, explicit_value=given)
+        return resolve_configuration(spec, sections=sections, explicit_value=given)
     except ConfigFieldMissingException as error:
         missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
         raise ConfigurationError(
@@ -195,11 +233,9 @@ def _check(settings: Settings) -> None:
         if getattr(settings, name) not in valid:
             raise _not_valid(name, f"one of {', '.join(valid)}")
     for name in _MINIMUM:
-        _check_least(name, getattr(settings, name))
-    try:
-        _ = settings.first_day
-    except ValueError:
-        raise _not_valid("start_date", "a day as YYYY-MM-DD") from None
+        if name in settings:
+            _check_least(name, getattr(settings, name))
+    _check_day(settings.start_date)
     try:
         sections = settings.sections
         readable = not sections or "others" in sections
@@ -213,6 +249,13 @@ def _check(settings: Settings) -> None:
     except (ValueError, TypeError, AttributeError):
         wanted = 'a table or JSON, such as {"applicants.email": "encrypt"}'
         raise _not_valid("privacy.columns", wanted) from None
+
+
+def _check_day(text: str | None) -> None:
+    try:
+        _ = date.fromisoformat(text) if text else None
+    except ValueError:
+        raise _not_valid("start_date", "a day as YYYY-MM-DD") from None
 
 
 def _check_least(name: str, value: Any) -> None:
