@@ -17,9 +17,10 @@ from dlt.common.schema.typing import (
     PIPELINE_STATE_TABLE_NAME,
 )
 
-from argos_sync.load.known import Client, among, exist, rows_of
+from argos_sync.load.known import rows_of
 from argos_sync.load.pipeline import PIPELINE
 from argos_sync.load.records import Rows
+from argos_sync.load.sql import Client, execute, exist, portions
 from argos_sync.load.state import names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
@@ -80,20 +81,16 @@ def forget_old_states(client: Client) -> None:
     What counts is the state of the last completed load, as dlt itself has it (1.31,
     `get_stored_state`): versions go on from there, so that one of a load that failed may be higher.
     """
-    states = client.make_qualified_table_name(PIPELINE_STATE_TABLE_NAME)
-    loads = client.make_qualified_table_name(LOADS_TABLE_NAME)
-    name, brought_by, load_id, status = map(
-        client.escape_column_name, ("pipeline_name", C_DLT_LOAD_ID, "load_id", "status")
-    )
-    completed = f"SELECT {load_id} FROM {loads} WHERE {status} = 0"  # noqa: S608 names only
+    states, loads, brought_by = PIPELINE_STATE_TABLE_NAME, LOADS_TABLE_NAME, C_DLT_LOAD_ID
+    completed = f"SELECT load_id FROM {loads} WHERE status = 0"  # noqa: S608 names only
     newest = (
         f"SELECT MAX({brought_by}) FROM {states}"  # noqa: S608 names only
-        f" WHERE {name} = %s AND {brought_by} IN ({completed})"
+        f" WHERE pipeline_name = ? AND {brought_by} IN ({completed})"
     )
-    ((last,),) = client.execute_sql(newest, PIPELINE) or [(None,)]
+    ((last,),) = execute(client, newest, PIPELINE) or [(None,)]
     if last is not None:
-        others = f"DELETE FROM {states} WHERE {name} = %s AND {brought_by} <> %s"  # noqa: S608 names only
-        client.execute_sql(others, PIPELINE, last)
+        others = f"DELETE FROM {states} WHERE pipeline_name = ? AND {brought_by} <> ?"  # noqa: S608 names only
+        execute(client, others, PIPELINE, last)
 
 
 def _rows_to_erase(
@@ -148,29 +145,26 @@ def _empty_staging(client: Client, contract: Contract) -> None:
     with client.with_staging_dataset():
         for table in contract.tables:
             if exist(client, [table]):
-                client.execute_sql(f"DELETE FROM {client.make_qualified_table_name(table)}")  # noqa: S608 a name
+                execute(client, f"DELETE FROM {table} WHERE 1 = 1")  # noqa: S608 a name
 
 
 def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int:
-    name, count = client.make_qualified_table_name(table), 0
-    for condition, parameters in among(client, column, keys):
-        counted = f"SELECT COUNT(*) FROM {name} WHERE {condition}"  # noqa: S608 names only
-        ((number,),) = client.execute_sql(counted, *parameters) or [(0,)]
+    rest, count = f"FROM {table} WHERE {column} = ANY(?)", 0
+    for portion in portions(client, keys):
+        ((number,),) = execute(client, f"SELECT COUNT(*) {rest}", portion) or [(0,)]
         count += number
-        client.execute_sql(f"DELETE FROM {name} WHERE {condition}", *parameters)  # noqa: S608 names only
+        execute(client, f"DELETE {rest}", portion)
     return count
 
 
 def _insert(client: Client, tables: Rows) -> None:
     for table, rows in tables.items():
-        columns = ", ".join(map(client.escape_column_name, rows.column_names))
-        values = ", ".join(["%s"] * rows.num_columns)
-        name = client.make_qualified_table_name(table)
+        values = ", ".join(["?"] * rows.num_columns)
+        query = f"INSERT INTO {table} ({', '.join(rows.column_names)}) VALUES ({values})"  # noqa: S608 names only
         for row in rows.to_pylist():
-            client.execute_sql(f"INSERT INTO {name} ({columns}) VALUES ({values})", *row.values())  # noqa: S608 names only
+            execute(client, query, *row.values())
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:
-    name, column = client.make_qualified_table_name(table), client.escape_column_name(column)
-    for condition, parameters in among(client, key, keys):
-        client.execute_sql(f"UPDATE {name} SET {column} = NULL WHERE {condition}", *parameters)  # noqa: S608 names only
+    for portion in portions(client, keys):
+        execute(client, f"UPDATE {table} SET {column} = NULL WHERE {key} = ANY(?)", portion)  # noqa: S608 names only

@@ -12,11 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
-
-from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.load.failures import DestinationError
+from argos_sync.load.sql import Client, dialect_of, send
 
 _WAIT = "wait until it has ended, or end it"
 
@@ -49,7 +47,7 @@ def only_run_here(file: Path, command: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def only_run_anywhere(client: SqlClientBase[Any], dataset: str, command: str) -> None:
+def only_run_anywhere(client: Client, dataset: str, command: str) -> None:
     """Keep runs of other machines out until the connection closes, where the database can.
 
     PostgreSQL holds an advisory lock for a session, whatever its transactions do. DuckDB locks the
@@ -63,19 +61,20 @@ def only_run_anywhere(client: SqlClientBase[Any], dataset: str, command: str) ->
     Raises:
         DestinationError: Another session holds the lock.
     """
-    if client.capabilities.sqlglot_dialect != "postgres":
+    if dialect_of(client) != "postgres":
         return
     digest = blake2b(f"argos-sync {dataset}".encode(), digest_size=8).digest()
     key = int.from_bytes(digest, "big", signed=True)
     name = f"argos-sync {command}, process {os.getpid()} on {socket.gethostname()}"
-    client.execute_sql("SELECT set_config('application_name', %s, false)", name[:63])
-    ((held,),) = client.execute_sql("SELECT pg_try_advisory_lock(%s)", key) or [(True,)]
+    send(client, "SELECT set_config('application_name', %s, false)", name[:63])
+    ((held,),) = send(client, "SELECT pg_try_advisory_lock(%s)", key) or [(True,)]
     if not held:
         raise DestinationError(f"the destination is locked by {_holder(client, digest)}", _WAIT)
 
 
-def _holder(client: SqlClientBase[Any], digest: bytes) -> str:
-    rows = client.execute_sql(
+def _holder(client: Client, digest: bytes) -> str:
+    rows = send(
+        client,
         "SELECT a.application_name, a.client_addr::text, a.pid"
         " FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid"
         " JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()"

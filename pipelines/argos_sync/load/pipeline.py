@@ -28,9 +28,9 @@ from argos_sync.load.destination import (
     remove_unfinished_file,
 )
 from argos_sync.load.failures import DestinationError, destination_failures
-from argos_sync.load.known import select
 from argos_sync.load.lock import only_run_anywhere, only_run_here
 from argos_sync.load.source import SOURCE, tables_source
+from argos_sync.load.sql import select
 from argos_sync.load.state import State
 from argos_sync.shape.contract import Contract, load_contract
 
@@ -246,9 +246,7 @@ def _last_load(client: SqlClientBase[Any]) -> str:
     A load is named after the moment, and of two machines one may have a clock that is behind: so
     the number of completed loads counts too.
     """
-    table = client.make_qualified_table_name("_dlt_loads")
-    load_id, status = map(client.escape_column_name, ("load_id", "status"))
-    query = f"SELECT COUNT(*), MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
+    query = "SELECT COUNT(*), MAX(load_id) FROM _dlt_loads WHERE status = 0"
     ((number, last),) = select(client, query) or [(0, None)]
     return f"{number} {last}" if number else ""
 
