@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 from dlt.common.schema.typing import (
@@ -20,7 +20,7 @@ from dlt.common.schema.typing import (
 from argos_sync.load.known import rows_of
 from argos_sync.load.pipeline import PIPELINE
 from argos_sync.load.records import Rows
-from argos_sync.load.sql import Client, execute, exist, portions
+from argos_sync.load.sql import Client, execute, exist, portions, transaction
 from argos_sync.load.state import names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
@@ -63,8 +63,7 @@ def erase(
     found = _rows_to_erase(client, policy, submission_ids, known_by, quarantine_ids)
     windows = _windows_naming(client, submission_ids)
     reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
-    atomic = client.capabilities.supports_transactions
-    with client.begin_transaction() if atomic else nullcontext():
+    with transaction(client):
         counts = {
             table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
         }

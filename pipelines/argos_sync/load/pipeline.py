@@ -23,6 +23,7 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import (
     DUCKDB,
+    file_of,
     named_destination,
     remove_spilled_rows,
     remove_unfinished_file,
@@ -199,7 +200,7 @@ def look_into(target: Target) -> Iterator[View]:
 
 def duckdb_file(client: JobClientBase) -> Path | None:
     """Return the file of a DuckDB; None for any other destination."""
-    return Path(client.config.credentials.database) if isinstance(client, DuckDbClient) else None
+    return file_of(client.config.credentials) if isinstance(client, DuckDbClient) else None
 
 
 def _committed_state(client: SqlJobClientBase) -> State:
@@ -282,7 +283,8 @@ def working_dir(target: Target) -> Path:
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",
-            "use a database or warehouse, such as duckdb or postgres",
+            "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
+            " tables publish that and copy it, see README, Destinations",
         )
     address = f"{target.destination} {client.config} {target.dataset}"
     return base / blake2b(address.encode(), digest_size=8).hexdigest()

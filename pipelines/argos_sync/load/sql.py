@@ -10,7 +10,7 @@ WHERE. dlt's clients all take `%s` for parameters, also where the driver below h
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -101,6 +101,17 @@ def send(client: Client, words: str, *parameters: Any) -> Answer:
 def stream(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
     """Run a query that is in the destination's own words; its rows are taken as they come."""
     return client.execute_query(words)
+
+
+def transaction(client: Client) -> AbstractContextManager[Any]:
+    """Return one transaction for all that follows, where the destination has them.
+
+    dlt says of itself where there are none; where there are it mostly says nothing (1.31, the
+    capabilities of PostgreSQL, DuckDB and others have None).
+    """
+    if client.capabilities.supports_transactions is False:
+        return nullcontext()
+    return client.begin_transaction()
 
 
 def dialect_of(client: Client) -> str:
@@ -205,15 +216,17 @@ def _fill(holder: exp.Placeholder, size: int | None, dialect: str) -> None:
     """Put in the place of a parameter what dlt's client for the destination takes."""
     any_of = holder.find_ancestor(exp.Any)
     comparison = any_of.parent if any_of else None
-    if comparison is None or dialect == "postgres":
+    if comparison is None:
         holder.replace(exp.null() if size is None else _slot())
+    elif dialect not in _TAKES_LISTS:
+        slots = [_slot() for _ in range(size or 0)]
+        comparison.replace(exp.In(this=comparison.this, expressions=slots))
     elif dialect == "duckdb":
         # Joined as a table, which is faster than looking through a list for each row.
         values = exp.select(exp.Anonymous(this="unnest", expressions=[_slot()]))
         comparison.replace(exp.In(this=comparison.this, query=values.subquery()))
     else:
-        slots = [_slot() for _ in range(size or 0)]
-        comparison.replace(exp.In(this=comparison.this, expressions=slots))
+        holder.replace(_slot())
 
 
 def _slot() -> exp.Var:

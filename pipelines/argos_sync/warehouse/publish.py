@@ -25,14 +25,14 @@ import pyarrow as pa
 from argos_sync.load.destination import BOUNDED_MEMORY
 from argos_sync.load.duckdb_sql import literal, quoted
 from argos_sync.load.failures import DestinationError
-from argos_sync.load.pipeline import Target, View, look_into
+from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.replacing import (
     refuse_warehouse,
     replacement,
     usable,
     write_failures,
 )
-from argos_sync.load.sql import Client, dialect_of, send, stream, translated
+from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
 from argos_sync.load.views import load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
@@ -128,9 +128,9 @@ def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o6
     place = usable(file)
     tables = public_tables(strict=strict)
     with replacement(place, mode) as new, look_into(target) as warehouse:
-        connection = warehouse.client.native_connection
-        if isinstance(connection, duckdb.DuckDBPyConnection):
-            refuse_warehouse(place, Path(str(warehouse.client.credentials.database)))
+        if (source := duckdb_file(warehouse.storage)) is not None:
+            refuse_warehouse(place, source)
+            connection = warehouse.client.native_connection
             copy = _Copy(connection, new, place, warehouse.client.dataset_name)
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
@@ -275,7 +275,7 @@ def _fill(
 @contextmanager
 def _snapshot(client: Client) -> Iterator[None]:
     """Read everything in one transaction, in PostgreSQL one that sees nothing of later ones."""
-    with client.begin_transaction():
+    with transaction(client):
         if dialect_of(client) == "postgres":
             send(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
