@@ -175,8 +175,9 @@ def put_in_place(table: exp.Table, place: str, dialect: str) -> None:
 
 
 def in_dialect(statement: exp.Expression, dialect: str) -> str:
-    """Return a statement as a dialect has it, also where sqlglot leaves that open."""
-    text: str = statement.transform(_with_words, dialect).sql(dialect=dialect, comments=False)
+    """Return a statement, which is changed, as a dialect has it, also where sqlglot has no word."""
+    changed = statement.transform(_with_words, dialect, copy=False)
+    text: str = changed.sql(dialect=dialect, comments=False)
     if dialect == "clickhouse" and isinstance(statement, exp.Update):
         # There a table is changed by a mutation, which comes true later unless it is waited for.
         text = text.replace("UPDATE ", "ALTER TABLE ", 1).replace(" SET ", " UPDATE ", 1)
