@@ -1,8 +1,9 @@
 """How argos-sync behaves: workers, a large warehouse, a quiet night, privacy, long backfills.
 
-    python tests/bench/scale.py [workers] [growth] [night] [privacy] [memory] [--large 2000000]
+    python tests/bench/scale.py [workers] [partitions] [growth] [night] [privacy] [memory]
 
-Without names it runs all but `memory`, which takes some minutes. Every run is a fresh process of
+Without names it runs all but `memory`, which takes some minutes. `partitions` needs a PostgreSQL,
+that of DESTINATION__POSTGRES__CREDENTIALS or the one on 127.0.0.1. Every run is a fresh process of
 the installed command. The figures that count are ratios within one run; targets are shown beside
 them, and nothing fails for missing one.
 """
@@ -15,13 +16,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psycopg2
 from processes import (
     HERE,
     BenchmarkError,
@@ -34,7 +41,8 @@ from processes import (
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
-_DEFAULT = ("workers", "growth", "night", "privacy")
+_DEFAULT = ("workers", "partitions", "growth", "night", "privacy")
+_POSTGRES = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,12 @@ class Place:
     Attributes:
         folder: Holds `loaded.duckdb` and the working directory.
         base_url: Of the emulator.
+        settings: More environment variables.
     """
 
     folder: Path
     base_url: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def run(
         self,
@@ -81,7 +91,9 @@ class Place:
             "SOURCES__ARGOS__PRIVACY__DIRECT": privacy,
             "SOURCES__ARGOS__PRIVACY__KEY": "a key of the benchmark's own",
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.file}",
+            **self.settings,
         }
+        self.folder.mkdir(exist_ok=True)
         return run_command([*arguments, *options], settings, self.folder, python)
 
     @property
@@ -164,6 +176,35 @@ def privacy(options: argparse.Namespace) -> Iterator[Line]:
         yield Line(f"{mode}: {taken:.1f} s, by plain", f"{taken / plain:.2f}", target)
 
 
+def partitions(_: argparse.Namespace) -> Iterator[Line]:
+    """Yield how much faster processes beside each other fill one PostgreSQL from a slow API."""
+    server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
+    seconds = {}
+    with emulator(20_000, "--latency-ms", "200") as base_url:
+        for number in (1, 2, 4):
+            with _folder() as folder, _dataset(server) as (dataset, count):
+                settings = {
+                    "DESTINATION__POSTGRES__CREDENTIALS": server,
+                    "SOURCES__ARGOS__MAX_CONCURRENCY": "1",
+                }
+                to = ("--destination", "postgres", "--dataset", dataset)
+                parts = list(_parts_of_the_year(number))
+                places = [Place(folder / str(part), base_url, settings) for part in range(number)]
+                began = time.perf_counter()
+                with ThreadPoolExecutor(number) as threads:
+                    runs = [
+                        threads.submit(place.run, "backfill", *days, *to, page_size=50)
+                        for place, days in zip(places, parts, strict=True)
+                    ]
+                    for run in runs:
+                        run.result()
+                seconds[number] = time.perf_counter() - began
+                if (found := count()) != 20_000:
+                    raise BenchmarkError(f"{number} processes loaded {found:,}, not 20,000")
+            yield Line(f"{number} processes", f"{seconds[number]:.1f} s")
+    yield Line("1 process / 4 processes", f"{seconds[1] / seconds[4]:.1f}")
+
+
 def memory(_: argparse.Namespace) -> Iterator[Line]:
     """Yield the peak memory of a long backfill and of one ten times as long."""
     peaks = {}
@@ -178,6 +219,7 @@ def memory(_: argparse.Namespace) -> Iterator[Line]:
 
 FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
+    "partitions": partitions,
     "growth": growth,
     "night": night,
     "privacy": privacy,
@@ -221,6 +263,30 @@ def _copy_of(folder: Path, base_url: str) -> Iterator[Place]:
         for file in folder.glob("loaded.duckdb"):
             shutil.copy(file, other)
         yield Place(other, base_url)
+
+
+def _parts_of_the_year(number: int) -> Iterator[Sequence[str]]:
+    """Yield the days of 2025 in so many parts, as options of backfill."""
+    first, days = date(2025, 1, 1), 365
+    starts = [first + timedelta(days=days * part // number) for part in range(number + 1)]
+    for start, following in pairwise(starts):
+        yield "--from", str(start), "--to", str(following - timedelta(days=1))
+
+
+@contextmanager
+def _dataset(server: str) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Give the name of a dataset, and what counts its submissions; it is dropped afterwards."""
+    name = f"argos_bench_{uuid.uuid4().hex[:8]}"
+    with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+
+        def count() -> int:
+            cursor.execute(f"SELECT COUNT(DISTINCT submission_id) FROM {name}.submissions")
+            return int(cursor.fetchone()[0])
+
+        yield name, count
+        for schema in (name, f"{name}_staging"):
+            cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
 @contextmanager

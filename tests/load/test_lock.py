@@ -20,9 +20,12 @@ from support import Warehouse, assert_equal, context_for
 
 HOLD = """
 import sys
+from argos_sync.load.known import select
 from argos_sync.load.pipeline import Target, open_warehouse
 name, dataset, folder, file = sys.argv[1:]
-with open_warehouse(Target(name, dataset, folder, file or None), command="backfill"):
+with open_warehouse(Target(name, dataset, folder, file or None), command="backfill") as warehouse:
+    # A query that fails makes a driver forget what its connection held.
+    assert select(warehouse.client, "SELECT * FROM " + dataset + ".no_such_table") == ()
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -20,7 +20,7 @@ from argos_sync.load.feed import few_collections
 from argos_sync.load.fetching import Task
 from argos_sync.load.gone import find_gone, mark_gone
 from argos_sync.load.held import Day, held_days, touch_deleted
-from argos_sync.load.pipeline import Target, open_warehouse
+from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
 from argos_sync.load.plan import Plan
 from argos_sync.load.probe import probe_end_date
 from argos_sync.load.protection import Protection
@@ -38,7 +38,8 @@ from argos_sync.load.state import (
     synced_from,
 )
 from argos_sync.load.tiers import Upkeep, pace_of, upkeep
-from argos_sync.load.windows import EndDate, Pace, Range, nightly_range, shifted
+from argos_sync.load.views import keep_views
+from argos_sync.load.windows import EVERY_DAY, EndDate, Pace, Range, nightly_range, shifted
 from argos_sync.load.work import Work
 
 
@@ -112,7 +113,7 @@ def backfill(
     """
     check_range(first, last)
     name, sections = f"backfill {first} {last}", context.settings.sections
-    with running(context, "backfill") as run:
+    with running(context, "backfill", days=Range(first, last)) as run:
         state = {} if force else run.warehouse.state
         settled = settled_before(state, name, sections)
         if settled is not None and settled > last:
@@ -150,13 +151,16 @@ def refresh(
 
 
 @contextmanager
-def running(context: Context, command: str, *, asks_api: bool = True) -> Iterator[Run]:
+def running(
+    context: Context, command: str, *, asks_api: bool = True, days: Range = EVERY_DAY
+) -> Iterator[Run]:
     """Open the warehouse for a run, and record how the run ends.
 
     Args:
         context: Settings and target.
         command: Named in the record, and to whom wants to open the warehouse meanwhile.
         asks_api: Whether the run needs the API.
+        days: What it writes to; runs of other days may be under way.
 
     Raises:
         ArgosError: What the block raises, or what keeps the warehouse from being opened.
@@ -165,13 +169,17 @@ def running(context: Context, command: str, *, asks_api: bool = True) -> Iterato
     if asks_api:
         context.client(settings)  # what cannot work is said before anything is opened
     wanted = Protection.configured(settings)
-    contract = wanted.policy.contract
+    opened = open_warehouse(
+        context.target,
+        settings.sections,
+        command,
+        wanted.policy.contract,
+        days=days,
+        prepare=partial(_prepare, wanted),
+    )
     run: Run | None = None
     try:
-        with (
-            few_collections(),
-            open_warehouse(context.target, settings.sections, command, contract) as warehouse,
-        ):
+        with few_collections(), opened as warehouse:
             with destination_failures():
                 protection = wanted.of_warehouse(warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
@@ -188,11 +196,23 @@ def running(context: Context, command: str, *, asks_api: bool = True) -> Iterato
                 run.finish(error)
                 raise
             run.finish()
-            with destination_failures():
-                run.keep_views(views)
+            if warehouse.shared is None:
+                with destination_failures():
+                    run.keep_views(views)
     finally:
         if run and run.erased:
             rewrite(context.target, command)
+
+
+def _prepare(wanted: Protection, warehouse: Warehouse) -> None:
+    """Make what all partitions share and none may make beside others: tables, views, policy."""
+    protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+    learned = protection.to_remember(warehouse.state)
+    if learned or not warehouse.has_tables:
+        warehouse.load({}, lambda state: state.update(learned))
+    views = keep_views(warehouse.client, warehouse.state.get("views"))
+    if views != warehouse.state.get("views"):
+        warehouse.load({}, lambda state: state.update(views=views))
 
 
 def check_range(first: date, last: date) -> None:

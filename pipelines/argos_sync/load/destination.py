@@ -41,17 +41,22 @@ _HEADERS_BYTES = 3 * 4_096
 """What DuckDB writes first: the main header and two database headers (its storage format)."""
 
 
-def named_destination(name: str, file: str | None = None) -> AnyDestination:
+def named_destination(
+    name: str, file: str | None = None, staging_layout: str | None = None
+) -> AnyDestination:
     """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
 
     Args:
         name: Name of a destination.
         file: DuckDB file that goes before the configured one.
+        staging_layout: What goes before the configured name of the staging dataset, with `%s` in
+            the place of the dataset's; not for DuckDB.
     """
     if name == DUCKDB:
         explicit: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
         return cast("AnyDestination", DuckDb(destination_name=DUCKDB, **explicit))
-    return cast("AnyDestination", Destination.from_reference(name))
+    layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+    return cast("AnyDestination", Destination.from_reference(name, **layout))
 
 
 def remove_unfinished_file(client: SqlClientBase[Any]) -> None:

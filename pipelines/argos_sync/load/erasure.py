@@ -7,21 +7,19 @@ behind, so all there is stands in its tables.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from dlt.common.schema.typing import (
-    C_DLT_LOAD_ID,
-    LOADS_TABLE_NAME,
-    PIPELINE_STATE_TABLE_NAME,
-)
+from dlt.common.schema.typing import C_DLT_ID, PIPELINE_STATE_TABLE_NAME
+from dlt.common.versioned_state import decompress_state
 
 from argos_sync.load.known import rows_of
-from argos_sync.load.pipeline import PIPELINE
 from argos_sync.load.records import Rows
+from argos_sync.load.source import SOURCE
 from argos_sync.load.sql import Client, execute, exist, portions, transaction
-from argos_sync.load.state import names_any
+from argos_sync.load.state import cursors, names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
 from argos_sync.shape.sealing import RevealError
@@ -62,34 +60,18 @@ def erase(
     _empty_staging(client, policy.original)
     found = _rows_to_erase(client, policy, submission_ids, known_by, quarantine_ids)
     windows = _windows_naming(client, submission_ids)
+    states = _states_naming(client, submission_ids)
     reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
     with transaction(client):
         counts = {
             table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
         }
         _set_null(client, WINDOWS, "page_key", "window_id", windows)
+        _delete(client, PIPELINE_STATE_TABLE_NAME, C_DLT_ID, states)
         if reveals:
             _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
         _insert(client, proof(counts))
     return counts
-
-
-def forget_old_states(client: Client) -> None:
-    """Remove what the pipeline remembered before its last load, for it may name a submission.
-
-    What counts is the state of the last completed load, as dlt itself has it (1.31,
-    `get_stored_state`): versions go on from there, so that one of a load that failed may be higher.
-    """
-    states, loads, brought_by = PIPELINE_STATE_TABLE_NAME, LOADS_TABLE_NAME, C_DLT_LOAD_ID
-    completed = f"SELECT load_id FROM {loads} WHERE status = 0"  # noqa: S608 names only
-    newest = (
-        f"SELECT MAX({brought_by}) FROM {states}"  # noqa: S608 names only
-        f" WHERE pipeline_name = ? AND {brought_by} IN ({completed})"
-    )
-    ((last,),) = execute(client, newest, PIPELINE) or [(None,)]
-    if last is not None:
-        others = f"DELETE FROM {states} WHERE pipeline_name = ? AND {brought_by} <> ?"  # noqa: S608 names only
-        execute(client, others, PIPELINE, last)
 
 
 def _rows_to_erase(
@@ -137,6 +119,26 @@ def _opened(policy: Policy, kept: Any) -> Any:
 def _windows_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
     rows = rows_of(client, WINDOWS, ("window_id", "page_key"))
     return [key for key, page_key in rows if names_any(page_key, submission_ids)]
+
+
+def _states_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
+    """Return the rows of pipelines' states that name a submission, or cannot be read.
+
+    A pipeline goes on from the newest that is left. This run's own does not name them; a
+    partition's may, and then some pages more are read again.
+    """
+    rows = rows_of(client, PIPELINE_STATE_TABLE_NAME, (C_DLT_ID, "state"))
+    return [key for key, state in rows if _state_names(state, submission_ids)]
+
+
+def _state_names(text: str, submission_ids: Sequence[str]) -> bool:
+    try:
+        state = decompress_state(text)["sources"][SOURCE]
+    except KeyError:
+        return False
+    except (ValueError, zlib.error):
+        return True
+    return any(names_any(cursor, submission_ids) for cursor in cursors(state))
 
 
 def _empty_staging(client: Client, contract: Contract) -> None:

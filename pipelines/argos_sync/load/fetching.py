@@ -10,10 +10,9 @@ from typing import Any
 from argos_sync.api import ArgosClient, Page, PageKey, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
 from argos_sync.load.plan import Cursor
-from argos_sync.load.windows import Range, Window
+from argos_sync.load.windows import EVERY_DAY, Range, Window
 
 ALL = ""
-EVERYTHING = Range()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Task:
     label: str
     query: Callable[[str | None], Query]
     cursor: Cursor | None = None
-    wanted: Range = EVERYTHING
+    wanted: Range = EVERY_DAY
     window: Window | None = None
 
 

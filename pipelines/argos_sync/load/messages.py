@@ -12,7 +12,7 @@ import struct
 import traceback
 from dataclasses import replace
 from enum import Enum
-from mmap import mmap
+from mmap import MAP_PRIVATE, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -121,7 +121,8 @@ def _exactly(pipe: BinaryIO, length: int) -> memoryview:
     From the heap, where they would have small things for neighbours, they would be given back late
     or never: hundreds of megabytes after a long run.
     """
-    body = memoryview(mmap(-1, length) if length >= _MANY_BYTES else bytearray(length))
+    many = length >= _MANY_BYTES
+    body = memoryview(mmap(-1, length, MAP_PRIVATE) if many else bytearray(length))
     done = 0
     while done < length:
         count = pipe.readinto(body[done:])  # type: ignore[attr-defined] # every binary stream has it

@@ -29,13 +29,21 @@ from argos_sync.load.destination import (
     remove_unfinished_file,
 )
 from argos_sync.load.failures import DestinationError, destination_failures
-from argos_sync.load.lock import only_run_anywhere, only_run_here
-from argos_sync.load.source import SOURCE, tables_source
+from argos_sync.load.lock import hold_days, in_turn, lock_session, only_run_here
+from argos_sync.load.partition import (
+    PIPELINE,
+    drop_left_staging,
+    drop_staging,
+    partition_of,
+    pipeline_name,
+    staging_layout,
+)
+from argos_sync.load.source import SOURCE, filled_tables, schema_name, tables_source
 from argos_sync.load.sql import select
 from argos_sync.load.state import State
+from argos_sync.load.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, load_contract
 
-PIPELINE = "argos_sync"
 _BASE = "built_on"
 
 
@@ -69,17 +77,29 @@ class Warehouse:
         client: dlt's SQL client, connected.
         sections: `request_type`s that are fetched; empty means all of them.
         contract: What its tables are like.
+        shared: What the pipeline of the nightly runs remembers, when this is one of a partition.
     """
 
     pipeline: dlt.Pipeline
     client: SqlClientBase[Any]
     sections: Sequence[str] = ()
     contract: Contract = field(default_factory=load_contract)
+    shared: State | None = None
 
     @property
     def state(self) -> State:
         """The source's state, as last committed; a copy."""
-        return _of_source(self.pipeline.state)
+        return (self.shared or {}) | _of_source(self.pipeline.state)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether all tables and columns of the contract were made."""
+        made = self.pipeline.schemas.get(schema_name(self.sections))
+        return made is not None and all(
+            name in made.tables
+            and {one.name for one in table.columns} <= made.tables[name]["columns"].keys()
+            for name, table in filled_tables(self.sections, self.contract).items()
+        )
 
     def load(
         self, tables: Mapping[str, pa.Table], update_state: Callable[[State], object] = _nothing
@@ -94,10 +114,11 @@ class Warehouse:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
+        rows = dict(tables)
         try:
             with destination_failures():
                 _note_base(self.pipeline, self.client)
-                source = tables_source(tables, update_state, self.sections, self.contract)
+                source = tables_source(rows, update_state, self.sections, self.contract)
                 self.pipeline.run(source)
         except ArgosError:
             # dlt would try the failed package again before everything else, and its local state
@@ -105,6 +126,10 @@ class Warehouse:
             with suppress(Exception):  # the destination may be gone; the next load tries again
                 _begin_from_destination(self.pipeline)
             raise
+        finally:
+            # dlt's sources are reference cycles: without this they would keep the rows of many
+            # loads in memory until Python looks for cycles.
+            rows.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +157,24 @@ class View:
         }
 
 
+def _not_at_all(_: Warehouse) -> None:
+    """Prepare nothing."""
+
+
 @contextmanager
 def open_warehouse(
     target: Target,
     sections: Sequence[str] = (),
     command: str = "run",
     contract: Contract | None = None,
+    *,
+    days: Range = EVERY_DAY,
+    prepare: Callable[[Warehouse], object] = _not_at_all,
 ) -> Iterator[Warehouse]:
-    """Open the pipeline, alone, and bring it to where the warehouse stands.
+    """Open the pipeline for some days, alone, and bring it to where the warehouse stands.
+
+    Some days alone are a partition: where the destination takes several writers at once, they are
+    loaded by a pipeline of their own, which shares neither state nor staging tables with others.
 
     A package that a killed run left behind is loaded first if the warehouse still is what the
     package was built on. Otherwise it may be another's since, put back from a backup, say, and the
@@ -151,6 +186,9 @@ def open_warehouse(
         sections: `request_type`s that are fetched; empty means all of them.
         command: Named to whom wants to open it meanwhile.
         contract: What its tables are like; the shipped one when left out.
+        days: Which ones are written to, UTC.
+        prepare: Called before a partition is opened, with the pipeline of the nightly runs, while
+            nobody else opens the warehouse: makes what all of them share.
 
     Raises:
         ConfigurationError: The destination is not known, or its credentials are missing.
@@ -159,20 +197,52 @@ def open_warehouse(
     add_defaults()
     with destination_failures():
         working = working_dir(target)
-        with only_run_here(working.with_suffix(".lock"), command):
-            pipeline = attach(target, working)
+        partition = partition_of(days) if _takes_several(target, working) else None
+        with _only_run_here(working, command, partition):
+            pipeline = attach(target, working, partition)
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
             held = pipeline.sql_client()
             remove_unfinished_file(held)
-            held.open_connection()
-            try:
+            with lock_session(pipeline.sql_client()) as session, _connected(held, partition):
                 remove_spilled_rows(held)
-                only_run_anywhere(held, target.dataset, command)
+                shared: State | None = None
+                with in_turn(working.with_suffix(".turn"), session, target.dataset):
+                    hold_days(session, target.dataset, command, days)
+                    if partition:
+                        nightly = attach(target, working)
+                        _begin_from_destination(nightly)
+                        common = Warehouse(nightly, held, sections, contract or load_contract())
+                        prepare(common)
+                        shared = common.state
+                if not partition:
+                    drop_left_staging(held)
+                pipeline.activate()
                 _finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
-                yield Warehouse(pipeline, held, sections, contract or load_contract())
-            finally:
-                held.close_connection()
+                yield Warehouse(pipeline, held, sections, contract or load_contract(), shared)
+
+
+@contextmanager
+def _connected(client: SqlClientBase[Any], partition: str | None) -> Iterator[None]:
+    """Connect for as long as the block runs; a partition leaves no staging tables behind."""
+    with client:
+        try:
+            yield
+        finally:
+            if partition:
+                with suppress(Exception):  # the next run that is alone does it
+                    drop_staging(client)
+
+
+@contextmanager
+def _only_run_here(working: Path, command: str, partition: str | None) -> Iterator[None]:
+    """Keep other processes of this machine out of the same working directories."""
+    with only_run_here(working.with_suffix(".lock"), command, shared=partition is not None):
+        if partition is None:
+            yield
+            return
+        with only_run_here(working.with_name(f"{working.name}_{partition}.lock"), command):
+            yield
 
 
 @contextmanager
@@ -252,16 +322,23 @@ def _last_load(client: SqlClientBase[Any]) -> str:
     return f"{number} {last}" if number else ""
 
 
-def attach(target: Target, working: Path) -> dlt.Pipeline:
+def _takes_several(target: Target, working: Path) -> bool:
+    """Whether the destination takes several writers at once."""
+    return duckdb_file(attach(target, working).destination_client()) is None
+
+
+def attach(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
     """Return dlt's pipeline for a warehouse, not connected.
 
     Args:
         target: Where the warehouse is.
         working: Folder of its working directory.
+        partition: Name of the partition it is for; None for that of all other runs.
     """
+    layout = staging_layout(partition) if partition else None
     return dlt.pipeline(
-        PIPELINE,
-        destination=named_destination(target.destination, target.file),
+        pipeline_name(partition),
+        destination=named_destination(target.destination, target.file, layout),
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )

@@ -17,7 +17,7 @@ from argos_sync.load.changes import (
     submission_ids,
 )
 from argos_sync.load.chunks import Chunk
-from argos_sync.load.erasure import Identifier, erase, forget_old_states
+from argos_sync.load.erasure import Identifier, erase
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.gone import Gone
 from argos_sync.load.history import history_rows
@@ -194,7 +194,6 @@ class Run:
                 quarantine_ids,
                 proof=lambda counts: erasure_records(self.report, counts, self.clock()),
             )
-            forget_old_states(client)
         self.erased = True
         self._recorded = False
         return counts

@@ -26,7 +26,7 @@ each backfill have plans of their own, so neither overwrites the other:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -114,6 +114,13 @@ def without_cursors(state: State, submission_ids: Collection[str]) -> None:
         for window in plan["windows"].values():
             if names_any(window["cursor"], submission_ids):
                 window |= {"cursor": None, "rows": 0}
+
+
+def cursors(state: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield where unfinished windows are to be gone on from."""
+    for plan in state.get("plans", {}).values():
+        for window in plan["windows"].values():
+            yield window["cursor"]
 
 
 def names_any(cursor: Any, submission_ids: Collection[str]) -> bool:

@@ -68,6 +68,9 @@ class Range:
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
 
 
+EVERY_DAY = Range()
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How many submissions a day brings, as far as it is known.
