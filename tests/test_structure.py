@@ -78,6 +78,18 @@ def test_imports_point_one_way(room: str) -> None:
     assert wrong == []
 
 
+def test_sql_goes_through_one_place() -> None:
+    """Nothing but `load.sql` has dlt send a statement to a warehouse."""
+    senders = {"execute_sql", "execute_query", "execute_many", "execute_fragments"}
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in senders
+    }
+    assert found == {"load/sql.py"}
+
+
 def test_modules_are_short() -> None:
     """No module has more than 400 lines."""
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}

@@ -11,11 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.emulator import Emulator, Store
 from argos_sync.load.commands import sync
-from argos_sync.load.destination import _MergeJob
-from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.destination import _MergeJob, remove_spilled_rows, remove_unfinished_file
+from argos_sync.load.pipeline import Target, attach, duckdb_file, open_warehouse
+from argos_sync.load.views import load_views, view_query
 from support import Warehouse, assert_equal, context_for
 
 SPILLING = """
@@ -75,3 +77,20 @@ def test_rows_twice_in_staging_are_loaded_once(
     with Emulator(Store(january)) as api:
         sync(context_for(api.base_url, warehouse.target))
     assert_equal(warehouse, january)
+
+
+def test_a_database_of_motherducks_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks DuckDB's SQL through dlt's own client; a file named like it is left alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("kyc").touch()
+    monkeypatch.setenv("DESTINATION__MOTHERDUCK__CREDENTIALS", "md:///kyc?token=secret")
+    pipeline = attach(Target("motherduck"), tmp_path)
+    client = pipeline.destination_client()
+    assert duckdb_file(client) is None
+    assert type(client) is MotherDuckClient
+    remove_unfinished_file(pipeline.sql_client())
+    remove_spilled_rows(pipeline.sql_client())
+    assert Path("kyc").exists()
+    assert view_query(pipeline.sql_client(), load_views()[0]).startswith("WITH ages")

@@ -70,7 +70,7 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     [
         ("nonsense", "not one that dlt knows"),
         ("postgres", "lacks credentials"),
-        ("filesystem", "no SQL tables that rows can be merged into"),
+        ("filesystem", "no SQL tables that rows can be merged into.*publish that and copy it"),
     ],
 )
 def test_a_destination_that_cannot_be_opened(

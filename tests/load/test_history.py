@@ -67,14 +67,14 @@ def test_each_state_seen_is_a_period(any_warehouse: Warehouse) -> None:
     ]
 
 
-def test_a_state_that_comes_back_is_another_period(warehouse: Warehouse) -> None:
+def test_a_state_that_comes_back_is_another_period(any_warehouse: Warehouse) -> None:
     """History tells what was when, also when it was like that before."""
     with Emulator([submission("pending")]) as api:
-        context = context_for(api.base_url, warehouse.target)
+        context = context_for(api.base_url, any_warehouse.target)
         for day, result in enumerate(["pending", "approved", "pending"]):
             api.store.update("s1", {"kyc": {"result": result}})
             refresh(at(context, NOW + timedelta(days=day)), submission_ids=["s1"])
-    assert [row[0] for row in periods(warehouse)] == ["pending", "approved", "pending"]
+    assert [row[0] for row in periods(any_warehouse)] == ["pending", "approved", "pending"]
 
 
 def test_what_is_not_fetched_stays_as_it_was(warehouse: Warehouse) -> None:

@@ -83,18 +83,18 @@ def test_a_sync_goes_on_and_moves_the_mark_only_at_its_end(
 
 
 def test_the_working_directory_may_be_lost(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+    any_warehouse: Warehouse, january: list[dict[str, Any]]
 ) -> None:
     """All that a resumed run needs is in the warehouse."""
     with Emulator(january) as api:
-        context = context_for(api.base_url, warehouse.target, page_size=20)
+        context = context_for(api.base_url, any_warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
         interrupted(backfill, context, api, 3, FIRST, LAST)
-        committed = len(ids(warehouse))
-        shutil.rmtree(str(warehouse.target.pipelines_dir))
+        committed = len(ids(any_warehouse))
+        shutil.rmtree(str(any_warehouse.target.pipelines_dir))
         report = backfill(context, FIRST, LAST)
     assert report.submissions_fetched <= len(january) - committed + 60
-    assert_equal(warehouse, january)
+    assert_equal(any_warehouse, january)
 
 
 def test_a_warehouse_put_back_from_a_backup_is_believed(

@@ -214,20 +214,20 @@ def test_the_sweep_reaches_every_submission_in_time(
 
 
 def test_the_sweep_finds_what_appears_in_old_days(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+    any_warehouse: Warehouse, january: list[dict[str, Any]]
 ) -> None:
     """A submission that comes late, even on a day without any, is loaded within sweep_days."""
     source = [closed(s) for s in january]
     early = closed(january[0]) | {"submission_id": "e", "created_at": "2024-06-01-00-00-00-000"}
     between = closed(january[0]) | {"submission_id": "b", "created_at": "2025-02-10-00-00-00-000"}
     with Emulator(source) as api:
-        context = context_for(api.base_url, warehouse.target, sweep_days=3, lookback_days=1)
+        context = context_for(api.base_url, any_warehouse.target, sweep_days=3, lookback_days=1)
         sync(at(context, NIGHT))
         api.store.add(early)
         api.store.add(between)
         for night in range(1, 4):
             sync(at(context, NIGHT + timedelta(days=night)))
-    assert_equal(warehouse, [*source, early, between])
+    assert_equal(any_warehouse, [*source, early, between])
 
 
 def test_the_sweep_leaves_days_alone_that_nobody_asked_for(

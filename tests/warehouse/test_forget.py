@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from dlt.pipeline.state_sync import decompress_state
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
+from argos_sync.load import erasure
 from argos_sync.load.commands import Context, backfill, refresh, sync
 from argos_sync.load.failures import LoadError
 from argos_sync.load.pipeline import look_into, open_warehouse
@@ -178,6 +180,24 @@ def test_an_erasure_that_fails_on_the_way_is_tried_again(
         warehouse.query("DROP FUNCTION refuse CASCADE; SELECT 1")
         backfill(at(context, LATER), *JANUARY)
     assert warehouse.count("submissions") == 5
+
+
+def test_an_erasure_that_fails_on_the_way_leaves_every_row(
+    any_warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one transaction with its proof, which is written last."""
+    one = person(january[:5], 2)
+    with Emulator(with_person(january[:5], 2)) as api:
+        context = protected(api, any_warehouse, "plain")
+        sync(context)
+        before = everything(any_warehouse)
+        with monkeypatch.context() as patch:
+            patch.setattr(erasure, "_insert", Mock(side_effect=RuntimeError("no space left")))
+            with pytest.raises(RuntimeError):
+                forget(context, [("userid", "the-person")])
+        assert everything(any_warehouse) == before
+        forget(context, [("userid", "the-person")])
+    assert everything(any_warehouse) == without(before, one["submission_id"])
 
 
 @pytest.mark.parametrize("mode", MODES)

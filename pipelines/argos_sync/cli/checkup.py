@@ -15,6 +15,7 @@ from argos_sync.load.clients import make_client
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
 from argos_sync.load.protection import Protection
+from argos_sync.load.sql import execute
 
 _IMPATIENT = RetryPolicy(attempts=2)
 """Somebody is waiting for the answer."""
@@ -57,7 +58,7 @@ def checkup(target: Target) -> list[Check]:
 
     def destination() -> str:
         with open_warehouse(target) as warehouse:
-            warehouse.client.execute_sql("SELECT 1")
+            execute(warehouse.client, "SELECT 1")
             if checks[0].passed:
                 Protection.configured(settings[0]).of_warehouse(warehouse.client, warehouse.state)
         return f"{target.destination}, dataset {target.dataset}, can be written to"

@@ -9,7 +9,7 @@ import typer
 from argos_sync.cli.common import Common, table
 
 if TYPE_CHECKING:
-    from dlt.destinations.sql_client import SqlClientBase
+    from argos_sync.load.sql import Client
 
 FILE = "argos_demo.duckdb"
 
@@ -64,8 +64,10 @@ def demo(
     common.show(summary, _text(report.submissions_fetched, common.dataset, rows, results))
 
 
-def _ask(client: SqlClientBase[Any], sql: str) -> list[dict[str, Any]]:
-    with client.execute_query(sql) as cursor:
+def _ask(client: Client, sql: str) -> list[dict[str, Any]]:
+    from argos_sync.load.sql import stream
+
+    with stream(client, sql) as cursor:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -15,7 +15,10 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations import duckdb
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.duckdb.configuration import (
+    DuckDbClientConfiguration,
+    DuckDbCredentials,
+)
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
@@ -62,10 +65,8 @@ def remove_unfinished_file(client: SqlClientBase[Any]) -> None:
     A process that is killed, or runs out of space, while it makes the file leaves one without its
     headers: nothing can have been stored in it.
     """
-    if not isinstance(client, DuckDbSqlClient):
-        return
-    file = Path(client.credentials.database)
-    if file.is_file() and file.stat().st_size < _HEADERS_BYTES:
+    file = file_of(getattr(client, "credentials", None))
+    if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
         begun = file.read_bytes()
         if not begun or begun[8:12] == b"DUCK":
             file.unlink()
@@ -77,9 +78,19 @@ def remove_spilled_rows(client: SqlClientBase[Any]) -> None:
     DuckDB puts it into a folder named like the file, and removes it when a later run needs that
     folder, which may be never.
     """
-    if isinstance(client, DuckDbSqlClient):
-        for left in Path(f"{client.credentials.database}.tmp").glob("duckdb_temp_*"):
+    if file := file_of(getattr(client, "credentials", None)):
+        for left in Path(f"{file}.tmp").glob("duckdb_temp_*"):
             left.unlink(missing_ok=True)
+
+
+def file_of(credentials: Any) -> Path | None:
+    """Return the file of a DuckDB; None for anything else, such as MotherDuck's databases.
+
+    dlt's clients for those are DuckDB's too, and a file may be named like one.
+    """
+    if isinstance(credentials, DuckDbCredentials):
+        return Path(credentials.database)
+    return None
 
 
 class DuckDb(duckdb):

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 from dlt.common.schema.typing import C_DLT_ID, PIPELINE_STATE_TABLE_NAME
 from dlt.common.versioned_state import decompress_state
 
-from argos_sync.load.known import Client, among, exist, rows_of
+from argos_sync.load.known import rows_of
 from argos_sync.load.records import Rows
 from argos_sync.load.source import SOURCE
+from argos_sync.load.sql import Client, execute, exist, portions, transaction
 from argos_sync.load.state import cursors, names_any
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
@@ -61,8 +62,7 @@ def erase(
     windows = _windows_naming(client, submission_ids)
     states = _states_naming(client, submission_ids)
     reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
-    atomic = client.capabilities.supports_transactions
-    with client.begin_transaction() if atomic else nullcontext():
+    with transaction(client):
         counts = {
             table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
         }
@@ -146,29 +146,26 @@ def _empty_staging(client: Client, contract: Contract) -> None:
     with client.with_staging_dataset():
         for table in contract.tables:
             if exist(client, [table]):
-                client.execute_sql(f"DELETE FROM {client.make_qualified_table_name(table)}")  # noqa: S608 a name
+                execute(client, f"DELETE FROM {table} WHERE 1 = 1")  # noqa: S608 a name
 
 
 def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int:
-    name, count = client.make_qualified_table_name(table), 0
-    for condition, parameters in among(client, column, keys):
-        counted = f"SELECT COUNT(*) FROM {name} WHERE {condition}"  # noqa: S608 names only
-        ((number,),) = client.execute_sql(counted, *parameters) or [(0,)]
+    rest, count = f"FROM {table} WHERE {column} = ANY(?)", 0
+    for portion in portions(client, keys):
+        ((number,),) = execute(client, f"SELECT COUNT(*) {rest}", portion) or [(0,)]
         count += number
-        client.execute_sql(f"DELETE FROM {name} WHERE {condition}", *parameters)  # noqa: S608 names only
+        execute(client, f"DELETE {rest}", portion)
     return count
 
 
 def _insert(client: Client, tables: Rows) -> None:
     for table, rows in tables.items():
-        columns = ", ".join(map(client.escape_column_name, rows.column_names))
-        values = ", ".join(["%s"] * rows.num_columns)
-        name = client.make_qualified_table_name(table)
+        values = ", ".join(["?"] * rows.num_columns)
+        query = f"INSERT INTO {table} ({', '.join(rows.column_names)}) VALUES ({values})"  # noqa: S608 names only
         for row in rows.to_pylist():
-            client.execute_sql(f"INSERT INTO {name} ({columns}) VALUES ({values})", *row.values())  # noqa: S608 names only
+            execute(client, query, *row.values())
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:
-    name, column = client.make_qualified_table_name(table), client.escape_column_name(column)
-    for condition, parameters in among(client, key, keys):
-        client.execute_sql(f"UPDATE {name} SET {column} = NULL WHERE {condition}", *parameters)  # noqa: S608 names only
+    for portion in portions(client, keys):
+        execute(client, f"UPDATE {table} SET {column} = NULL WHERE {key} = ANY(?)", portion)  # noqa: S608 names only

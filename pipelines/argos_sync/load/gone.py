@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.load.fetching import Task
 from argos_sync.load.held import (
@@ -18,6 +15,7 @@ from argos_sync.load.held import (
     unseen_ids,
 )
 from argos_sync.load.refetch import id_tasks
+from argos_sync.load.sql import Client
 from argos_sync.load.windows import Range
 
 MAX_DELETED = 0.05
@@ -46,7 +44,7 @@ class Gone:
 
 
 def find_gone(
-    client: SqlClientBase[Any],
+    client: Client,
     ranges: Sequence[Range],
     submission_ids: Sequence[str],
     since: datetime,
@@ -69,7 +67,7 @@ def find_gone(
 
 
 def mark_gone(
-    client: SqlClientBase[Any],
+    client: Client,
     submission_ids: Sequence[str],
     *,
     since: datetime,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from argos_sync.load.known import Client, among, select
+from argos_sync.load.sql import Answer, Client, execute, portions, select
 from argos_sync.load.windows import Range, shifted
 from argos_sync.shape.contract import SUBMISSIONS
 
 _FINAL = ("approved", "rejected")
-_DAY = "CAST(s.{created_at} AT TIME ZONE 'UTC' AS DATE)"
+_DAY = "UTC_DAY(created_at)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,7 @@ class Held:
 
 def held_days(client: Client) -> list[Day]:
     """Return the days the warehouse has submissions of, in order."""
-    rows = _select(
-        client, f"{_DAY} AS day, COUNT(*), MIN(s.{{_synced_at}})", "GROUP BY 1 ORDER BY 1"
-    )
+    rows = _select(client, f"{_DAY}, COUNT(*), MIN(_synced_at)", "GROUP BY 1 ORDER BY 1")
     return [Day(_date(day), int(number), oldest.astimezone(UTC)) for day, number, oldest in rows]
 
 
@@ -65,7 +63,7 @@ def open_days(client: Client, before: date, sections: Sequence[str]) -> dict[dat
     rows = _select(
         client,
         f"{_DAY}, COUNT(*)",
-        f"WHERE s.{{_deleted_at}} IS NULL AND s.{{created_at}} < %s AND ({condition}) GROUP BY 1",
+        f"WHERE _deleted_at IS NULL AND created_at < ? AND ({condition}) GROUP BY 1",
         _start(before),
         joins=joins,
     )
@@ -78,8 +76,8 @@ def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -
     within, moments = _within(ranges)
     if not condition or not ranges:
         return []
-    where = f"WHERE s.{{_deleted_at}} IS NULL AND ({condition}) AND ({within}) ORDER BY 1"
-    rows = _select(client, "s.{submission_id}", where, *moments, joins=joins)
+    where = f"WHERE _deleted_at IS NULL AND ({condition}) AND ({within}) ORDER BY 1"
+    rows = _select(client, "s.submission_id", where, *moments, joins=joins)
     return [row[0] for row in rows]
 
 
@@ -92,7 +90,7 @@ def count_held(client: Client, ranges: Sequence[Range], before: datetime) -> int
         before: Moment (UTC) from which on nothing counts.
     """
     within, moments = _within(ranges)
-    where = f"WHERE s.{{_deleted_at}} IS NULL AND s.{{created_at}} < %s AND ({within})"
+    where = f"WHERE _deleted_at IS NULL AND created_at < ? AND ({within})"
     rows = list(_select(client, "COUNT(*)", where, before, *moments))
     return int(rows[0][0]) if rows else 0
 
@@ -107,15 +105,15 @@ def count_unseen(client: Client, ranges: Sequence[Range], since: datetime) -> in
 def unseen_ids(client: Client, ranges: Sequence[Range], since: datetime) -> list[str]:
     """Return the submissions of these ranges that were not fetched since a moment, UTC."""
     where, parameters = _unseen(ranges, since)
-    return [row[0] for row in _select(client, "s.{submission_id}", where, *parameters)]
+    return [row[0] for row in _select(client, "submission_id", where, *parameters)]
 
 
 def unseen_among(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
     """Return which of these submissions were not fetched since a moment, UTC."""
-    where = "WHERE s.{_deleted_at} IS NULL AND s.{_synced_at} < %s AND "
+    where = "WHERE _deleted_at IS NULL AND _synced_at < ? AND submission_id = ANY(?)"
     found: list[str] = []
-    for condition, parameters in among(client, "submission_id", submission_ids):
-        rows = _select(client, "s.{submission_id}", where + condition, since, *parameters)
+    for portion in portions(client, submission_ids):
+        rows = _select(client, "submission_id", where, since, portion)
         found += [row[0] for row in rows]
     return found
 
@@ -123,7 +121,7 @@ def unseen_among(client: Client, submission_ids: Sequence[str], since: datetime)
 def held(client: Client, wanted: Range) -> Iterator[Held]:
     """Yield every submission created in a range."""
     within, moments = _within([wanted])
-    columns = f"s.{{submission_id}}, {_DAY}, s.{{_content_hash}}, s.{{_deleted_at}}"
+    columns = f"submission_id, {_DAY}, _content_hash, _deleted_at"
     for key, day, content_hash, deleted_at in _select(client, columns, f"WHERE {within}", *moments):
         yield Held(key, _date(day), content_hash, deleted_at is not None)
 
@@ -134,24 +132,23 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
     `_changed_at` moves too, so that models built on it see the deletion.
     """
     columns = ("_deleted_at", "_changed_at", "_synced_at")
-    for condition, parameters in among(client, "submission_id", submission_ids):
-        _update(client, columns, at, condition, *parameters)
+    for portion in portions(client, submission_ids):
+        _update(client, columns, at, "submission_id = ANY(?)", portion)
 
 
 def touch_deleted(client: Client, ranges: Sequence[Range], since: datetime, at: datetime) -> None:
     """Note that marked submissions of ranges that were read to their end are still gone."""
     within, moments = _within(ranges)
-    condition = f"s.{{_deleted_at}} IS NOT NULL AND s.{{_synced_at}} < %s AND ({within})"
+    condition = f"_deleted_at IS NOT NULL AND _synced_at < ? AND ({within})"
     _update(client, ("_synced_at",), at, condition, since, *moments)
 
 
 def _open(sections: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Return the tables to join, by first letter, and what makes a submission open."""
     conditions = {
-        ("kyc",): f"k.{{result}} IS NULL OR LOWER(k.{{result}}) NOT IN {_FINAL}",
-        ("aml",): "LOWER(a.{current_status}) = 'red flag'",
-        ("kyc", "aml"): "LOWER(k.{result}) = 'approved'"
-        " AND LOWER(a.{current_status}) = 'not screened'",
+        ("kyc",): f"k.result IS NULL OR LOWER(k.result) NOT IN {_FINAL}",
+        ("aml",): "LOWER(a.current_status) = 'red flag'",
+        ("kyc", "aml"): "LOWER(k.result) = 'approved' AND LOWER(a.current_status) = 'not screened'",
     }
     kept = [
         f"({condition})"
@@ -164,10 +161,7 @@ def _open(sections: Sequence[str]) -> tuple[tuple[str, ...], str]:
 
 def _unseen(ranges: Sequence[Range], since: datetime) -> tuple[str, list[datetime]]:
     within, moments = _within(ranges)
-    where = (
-        f"WHERE s.{{_deleted_at}} IS NULL AND s.{{_synced_at}} < %s AND s.{{created_at}} < %s"
-        f" AND ({within})"
-    )
+    where = f"WHERE _deleted_at IS NULL AND _synced_at < ? AND created_at < ? AND ({within})"
     # What was created since has not been asked for.
     return where, [since, since, *moments]
 
@@ -178,10 +172,10 @@ def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
     for one in ranges:
         bounds = []
         if one.first:
-            bounds.append("s.{created_at} >= %s")
+            bounds.append("created_at >= ?")
             moments.append(_start(one.first))
         if one.last:
-            bounds.append("s.{created_at} < %s")
+            bounds.append("created_at < ?")
             moments.append(_start(shifted(one.last, 1)))
         conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
     return " OR ".join(conditions) or "1 = 0", moments
@@ -189,40 +183,23 @@ def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
 
 def _select(
     client: Client, columns: str, rest: str, *parameters: Any, joins: Sequence[str] = ()
-) -> Iterator[Sequence[Any]]:
-    """Yield rows about submissions `s`; none when there is no table yet."""
+) -> Answer:
+    """Return rows about submissions `s`; none when there is no table yet."""
     joined = "".join(
-        f" LEFT JOIN {client.make_qualified_table_name(name)} AS {name[0]}"
-        f" ON {name[0]}.{{submission_id}} = s.{{submission_id}}"
+        f" LEFT JOIN {name} AS {name[0]} ON {name[0]}.submission_id = s.submission_id"
         for name in joins
     )
-    table = client.make_qualified_table_name(SUBMISSIONS)
-    query = _named(client, f"SELECT {columns} FROM {table} AS s{joined} {rest}")  # noqa: S608 names only
-    yield from select(client, query, *parameters)
+    query = f"SELECT {columns} FROM {SUBMISSIONS} AS s{joined} {rest}"  # noqa: S608 names only
+    return select(client, query, *parameters)
 
 
 def _update(
     client: Client, columns: Sequence[str], at: datetime, condition: str, *parameters: Any
 ) -> None:
-    """Set columns of submissions `s` to a moment."""
-    table = client.make_qualified_table_name(SUBMISSIONS)
-    values = ", ".join(f"{{{name}}} = %s" for name in columns)
-    query = _named(client, f"UPDATE {table} AS s SET {values} WHERE {condition}")  # noqa: S608 names only
-    client.execute_sql(query, *[at] * len(columns), *parameters)
-
-
-def _named(client: Client, query: str) -> str:
-    """Put column names, written in braces, in the destination's quotes."""
-    return query.format_map(_Quoted(client))
-
-
-class _Quoted(dict[str, str]):
-    def __init__(self, client: Client) -> None:
-        super().__init__()
-        self._client = client
-
-    def __missing__(self, name: str) -> str:
-        return self._client.escape_column_name(name)
+    """Set columns of submissions to a moment."""
+    values = ", ".join(f"{name} = ?" for name in columns)
+    query = f"UPDATE {SUBMISSIONS} SET {values} WHERE {condition}"  # noqa: S608 names only
+    execute(client, query, *[at] * len(columns), *parameters)
 
 
 def _start(day: date) -> datetime:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dlt.common.schema.typing import LOADS_TABLE_NAME
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 
+from argos_sync.load.sql import Answer, Client, execute, portions, select
 from argos_sync.shape.contract import (
     HISTORY,
     QUARANTINE,
@@ -18,14 +17,6 @@ from argos_sync.shape.contract import (
     SUPPRESSIONS,
     load_contract,
 )
-
-_ANY_OF = {"duckdb": "{key} IN (SELECT unnest(%s))", "postgres": "{key} = ANY(%s)"}
-"""Dialects whose drivers take a list as one parameter, which is ten times as fast as many."""
-
-_KEYS_A_QUERY = 1_000
-"""For all other dialects: well below the limits of every warehouse dlt speaks to."""
-
-Client = SqlClientBase[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +60,8 @@ def has_submissions(client: Client) -> bool:
 
 def was_loaded(client: Client) -> bool:
     """Return whether the warehouse has submissions, from a load that was completed."""
-    completed = f"WHERE {client.escape_column_name('status')} = 0 LIMIT 1"
-    loads = _query(client, LOADS_TABLE_NAME, ("load_id",), completed)
+    loads = _query(client, LOADS_TABLE_NAME, ("load_id",), "WHERE status = 0 LIMIT 1")
     return bool(loads) and has_submissions(client)
-
-
-def exist(client: Client, names: Collection[str]) -> bool:
-    """Return whether all of these tables and views exist."""
-    queries = [
-        f"SELECT 1 FROM {client.make_qualified_table_name(name)} WHERE 1 = 0"  # noqa: S608 names
-        for name in names
-    ]
-    try:
-        if queries:
-            client.execute_sql(" UNION ALL ".join(queries))
-    except DatabaseUndefinedRelation:
-        return False
-    return True
 
 
 def suppressions(client: Client) -> tuple[frozenset[str], set[str]]:
@@ -108,8 +84,8 @@ def rows_of(
     if keys is None:
         yield from _query(client, table, columns)
         return
-    for condition, parameters in among(client, columns[0], keys):
-        yield from _query(client, table, columns, f"WHERE {condition}", *parameters)
+    for portion in portions(client, keys):
+        yield from _query(client, table, columns, f"WHERE {columns[0]} = ANY(?)", portion)
 
 
 def submissions_with(
@@ -126,45 +102,20 @@ def submissions_with(
     """
     if loosely:
         values = [value.strip().lower() for value in values]
-    key = client.escape_column_name(column)
-    for condition, parameters in among(client, column, values):
-        where = condition.replace(key, f"LOWER(TRIM({key}))", 1) if loosely else condition
-        for (found,) in _query(client, table, ["submission_id"], f"WHERE {where}", *parameters):
+    key = f"LOWER(TRIM({column}))" if loosely else column
+    for portion in portions(client, values):
+        for (found,) in _query(client, table, ["submission_id"], f"WHERE {key} = ANY(?)", portion):
             yield found
 
 
 def touch(client: Client, submission_ids: Sequence[str], synced_at: datetime | None) -> None:
     """Note that these submissions were fetched and found as they are."""
-    table = client.make_qualified_table_name(SUBMISSIONS)
-    column = client.escape_column_name("_synced_at")
-    for condition, parameters in among(client, "submission_id", submission_ids):
-        query = f"UPDATE {table} SET {column} = %s WHERE {condition}"  # noqa: S608 names only
-        client.execute_sql(query, synced_at, *parameters)
-
-
-def select(client: Client, query: str, *parameters: Any) -> Sequence[Sequence[Any]]:
-    """Return the rows of a query; none when its table does not exist yet."""
-    try:
-        return client.execute_sql(query, *parameters) or ()
-    except DatabaseUndefinedRelation:
-        return ()
+    query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE submission_id = ANY(?)"  # noqa: S608 names only
+    for portion in portions(client, submission_ids):
+        execute(client, query, synced_at, portion)
 
 
 def _query(
     client: Client, table: str, columns: Sequence[str], rest: str = "", *parameters: Any
-) -> Sequence[Sequence[Any]]:
-    selected = ", ".join(map(client.escape_column_name, columns))
-    name = client.make_qualified_table_name(table)
-    return select(client, f"SELECT {selected} FROM {name} {rest}", *parameters)  # noqa: S608 names only
-
-
-def among(client: Client, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield conditions, with their parameters, that together hold for the rows with these keys."""
-    key = client.escape_column_name(column)
-    whole = _ANY_OF.get(client.capabilities.sqlglot_dialect or "")
-    if whole and keys:
-        yield whole.format(key=key), [list(keys)]
-        return
-    for start in range(0, len(keys), _KEYS_A_QUERY):
-        portion = keys[start : start + _KEYS_A_QUERY]
-        yield f"{key} IN ({', '.join(['%s'] * len(portion))})", portion
+) -> Answer:
+    return select(client, f"SELECT {', '.join(columns)} FROM {table} {rest}", *parameters)  # noqa: S608 names only

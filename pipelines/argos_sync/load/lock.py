@@ -15,11 +15,9 @@ from contextlib import contextmanager
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
-
-from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.load.failures import DestinationError
+from argos_sync.load.sql import Client, dialect_of, send
 from argos_sync.load.windows import Range
 
 _WAIT = "wait until it has ended, or end it"
@@ -53,12 +51,12 @@ def only_run_here(file: Path, command: str, *, shared: bool = False) -> Iterator
         yield
 
 
-Session = SqlClientBase[Any] | None
+Session = Client | None
 """A connection of which nothing is asked but locks; None where the destination has none."""
 
 
 @contextmanager
-def lock_session(client: SqlClientBase[Any]) -> Iterator[Session]:
+def lock_session(client: Client) -> Iterator[Session]:
     """Connect for as long as the block runs, if the destination has advisory locks.
 
     The connection is no other's: after a query that fails, for a table that is not there, say,
@@ -67,7 +65,7 @@ def lock_session(client: SqlClientBase[Any]) -> Iterator[Session]:
     Args:
         client: Not connected.
     """
-    if client.capabilities.sqlglot_dialect != "postgres":
+    if dialect_of(client) != "postgres":
         yield None
         return
     with client:
@@ -89,11 +87,11 @@ def in_turn(file: Path, session: Session, dataset: str) -> Iterator[None]:
         if session is None:
             yield
             return
-        session.execute_sql("SELECT 1 FROM pg_advisory_lock(%s)", key)
+        send(session, "SELECT 1 FROM pg_advisory_lock(%s)", key)
         try:
             yield
         finally:
-            session.execute_sql("SELECT 1 FROM pg_advisory_unlock(%s)", key)
+            send(session, "SELECT 1 FROM pg_advisory_unlock(%s)", key)
 
 
 def hold_days(session: Session, dataset: str, command: str, days: Range) -> None:
@@ -115,14 +113,14 @@ def hold_days(session: Session, dataset: str, command: str, days: Range) -> None
     if session is None:
         return
     name = f"argos-sync {command}, process {os.getpid()} on {socket.gethostname()}"
-    session.execute_sql("SELECT set_config('application_name', %s, false)", name[:63])
+    send(session, "SELECT set_config('application_name', %s, false)", name[:63])
     space = int.from_bytes(_digest(dataset)[:4], "big")
     first, last = _number(days.first, 0), _number(days.last, _LAST_DAY)
     for number, holder in _holders(session, space):
         if first <= number & _LAST_DAY and number >> 16 <= last:
             raise DestinationError(f"the destination is locked by {holder}", _WAIT)
     keys = _signed(space), _signed(first << 16 | last)
-    session.execute_sql("SELECT 1 FROM pg_advisory_lock(%s, %s)", *keys)
+    send(session, "SELECT 1 FROM pg_advisory_lock(%s, %s)", *keys)
 
 
 @contextmanager
@@ -149,12 +147,13 @@ def _signed(number: int) -> int:
     return number - 2**32 if number >= 2**31 else number
 
 
-def _holders(session: SqlClientBase[Any], space: int) -> Iterator[tuple[int, str]]:
+def _holders(session: Client, space: int) -> Iterator[tuple[int, str]]:
     """Yield the numbers of the locks of other sessions, and who holds them.
 
     A key of two integers shows as `classid`, `objid` and 2 (PostgreSQL's page "pg_locks").
     """
-    rows = session.execute_sql(
+    rows = send(
+        session,
         "SELECT l.objid::bigint, a.application_name, a.client_addr::text, a.pid"
         " FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid"
         " JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()"

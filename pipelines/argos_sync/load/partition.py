@@ -6,10 +6,7 @@ partition's own, so that any number of them may be loaded at once, from any numb
 
 from __future__ import annotations
 
-from typing import Any
-
-from dlt.destinations.sql_client import SqlClientBase
-
+from argos_sync.load.sql import Client, dialect_of, send
 from argos_sync.load.windows import Range
 
 PIPELINE = "argos_sync"
@@ -33,24 +30,25 @@ def staging_layout(partition: str) -> str:
     return f"%s_staging_{partition}"
 
 
-def drop_staging(client: SqlClientBase[Any]) -> None:
+def drop_staging(client: Client) -> None:
     """Drop the client's staging dataset, if there is one."""
     with client.with_staging_dataset():
         if client.has_dataset():
             client.drop_dataset()
 
 
-def drop_left_staging(client: SqlClientBase[Any]) -> None:
+def drop_left_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
     To be called by a run that is alone.
     """
-    if client.capabilities.sqlglot_dialect != "postgres":
+    if dialect_of(client) != "postgres":
         return
-    rows = client.execute_sql(
+    rows = send(
+        client,
         "SELECT schema_name FROM information_schema.schemata"
         " WHERE LEFT(schema_name, LENGTH(%s)) = %s",
         *[staging_layout("") % client.dataset_name] * 2,
     )
     for (name,) in rows or ():
-        client.execute_sql(f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE")
+        send(client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE")

@@ -24,12 +24,12 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.destination import (
     DUCKDB,
+    file_of,
     named_destination,
     remove_spilled_rows,
     remove_unfinished_file,
 )
 from argos_sync.load.failures import DestinationError, destination_failures
-from argos_sync.load.known import select
 from argos_sync.load.lock import hold_days, in_turn, lock_session, only_run_here
 from argos_sync.load.partition import (
     PIPELINE,
@@ -40,6 +40,7 @@ from argos_sync.load.partition import (
     staging_layout,
 )
 from argos_sync.load.source import SOURCE, filled_tables, schema_name, tables_source
+from argos_sync.load.sql import select
 from argos_sync.load.state import State
 from argos_sync.load.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, load_contract
@@ -268,7 +269,7 @@ def look_into(target: Target) -> Iterator[View]:
 
 def duckdb_file(client: JobClientBase) -> Path | None:
     """Return the file of a DuckDB; None for any other destination."""
-    return Path(client.config.credentials.database) if isinstance(client, DuckDbClient) else None
+    return file_of(client.config.credentials) if isinstance(client, DuckDbClient) else None
 
 
 def _committed_state(client: SqlJobClientBase) -> State:
@@ -315,9 +316,7 @@ def _last_load(client: SqlClientBase[Any]) -> str:
     A load is named after the moment, and of two machines one may have a clock that is behind: so
     the number of completed loads counts too.
     """
-    table = client.make_qualified_table_name("_dlt_loads")
-    load_id, status = map(client.escape_column_name, ("load_id", "status"))
-    query = f"SELECT COUNT(*), MAX({load_id}) FROM {table} WHERE {status} = 0"  # noqa: S608 names only
+    query = "SELECT COUNT(*), MAX(load_id) FROM _dlt_loads WHERE status = 0"
     ((number, last),) = select(client, query) or [(0, None)]
     return f"{number} {last}" if number else ""
 
@@ -360,7 +359,8 @@ def working_dir(target: Target) -> Path:
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",
-            "use a database or warehouse, such as duckdb or postgres",
+            "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
+            " tables publish that and copy it, see README, Destinations",
         )
     address = f"{target.destination} {client.config} {target.dataset}"
     return base / blake2b(address.encode(), digest_size=8).hexdigest()

@@ -13,7 +13,8 @@ from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import Settings
-from argos_sync.load.known import Client, suppressions, was_loaded
+from argos_sync.load.known import suppressions, was_loaded
+from argos_sync.load.sql import Client
 from argos_sync.load.state import State
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of

@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
-
-from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.load.fetching import Task
 from argos_sync.load.held import Day, open_days, open_ids
 from argos_sync.load.refetch import cheapest, id_tasks
+from argos_sync.load.sql import Client
 from argos_sync.load.windows import Pace, Range, shifted
 
 _SLACK = timedelta(days=1.5)
@@ -38,7 +36,7 @@ class Upkeep:
 
 
 def upkeep(
-    client: SqlClientBase[Any],
+    client: Client,
     days: Sequence[Day],
     before: date,
     territory: Range | None,

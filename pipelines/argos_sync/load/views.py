@@ -18,16 +18,22 @@ from pathlib import Path
 import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
 
-from argos_sync.load.known import Client, exist
+from argos_sync.load.sql import (
+    WRITTEN_IN,
+    Client,
+    dialect_of,
+    exist,
+    in_dialect,
+    put_in_place,
+    send,
+    tables_of,
+)
 from argos_sync.shape.contract import schemas_folder
 
 log = logging.getLogger("argos_sync")
 
 STALENESS = "staleness"
-
-_WRITTEN_IN = "duckdb"
 
 _DROPPED_TOGETHER = {"postgres", "redshift"}
 """Dialects whose databases refuse to drop a view that another one reads, unless both go at once."""
@@ -63,20 +69,18 @@ def load_views(folder: Path | None = None) -> list[View]:
 
 def view_query(client: Client, view: View) -> str:
     """Return the view's SELECT as the destination understands it."""
-    dialect = client.capabilities.sqlglot_dialect
+    dialect = dialect_of(client)
     select = view.select.copy()
     # A DuckDB view looks for bare names in its own schema, so it survives a file that is renamed
     # or attached under another name. DuckDB 2 also drops the catalog from the text of a view,
     # which leaves `argos.submissions` in `argos.duckdb`, and that is ambiguous (`destination`).
-    if dialect != _WRITTEN_IN:
-        for table in _tables(select):
-            qualified = exp.to_table(client.make_qualified_table_name(table.name), dialect=dialect)
+    if dialect != WRITTEN_IN:
+        for table in tables_of(select):
             # Columns may be written with the bare name before them.
             alias = exp.to_identifier(table.alias or table.name)
-            for part in ("this", "db", "catalog"):
-                table.set(part, qualified.args.get(part))
+            put_in_place(table, client.make_qualified_table_name(table.name), dialect)
             table.set("alias", exp.TableAlias(this=alias))
-    return select.sql(dialect=dialect, comments=False)
+    return in_dialect(select, dialect)
 
 
 def keep_views(client: Client, remembered: str | None, folder: Path | None = None) -> str:
@@ -116,19 +120,8 @@ def keep_views(client: Client, remembered: str | None, folder: Path | None = Non
 
 
 def _read(path: Path) -> View:
-    select = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect=_WRITTEN_IN)
-    return View(path.stem, select, tuple(sorted({table.name for table in _tables(select)})))
-
-
-def _tables(select: exp.Expression) -> list[exp.Table]:
-    """Return every mention of a table or view, without those of the query's own CTEs."""
-    found = {
-        id(source): source
-        for scope in traverse_scope(select)
-        for source in scope.sources.values()
-        if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
-    }
-    return list(found.values())
+    select = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect=WRITTEN_IN)
+    return View(path.stem, select, tuple(sorted({table.name for table in tables_of(select)})))
 
 
 def _creation(client: Client, view: View) -> str:
@@ -169,11 +162,11 @@ def _readable(client: Client, views: Collection[View]) -> list[str]:
 def _remake(client: Client, wanted: Mapping[str, str], gone: Iterable[str]) -> None:
     """Drop views and make others, in one transaction where the database can."""
     dropped = [client.make_qualified_table_name(name) for name in sorted(gone)]
-    if dropped and client.capabilities.sqlglot_dialect in _DROPPED_TOGETHER:
+    if dropped and dialect_of(client) in _DROPPED_TOGETHER:
         dropped = [", ".join(dropped)]
     atomic = client.capabilities.supports_ddl_transactions
     with client.begin_transaction() if atomic else nullcontext():
         for names in dropped:
-            client.execute_sql(f"DROP VIEW IF EXISTS {names}")
+            send(client, f"DROP VIEW IF EXISTS {names}")
         for creation in wanted.values():
-            client.execute_sql(creation)
+            send(client, creation)

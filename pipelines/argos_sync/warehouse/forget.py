@@ -11,12 +11,13 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.commands import Context, running
 from argos_sync.load.erasure import Identifier
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.known import Client, exist, has_submissions, rows_of, submissions_with
+from argos_sync.load.known import has_submissions, rows_of, submissions_with
 from argos_sync.load.pipeline import View, look_into
 from argos_sync.load.protection import Protection, own_secrets
 from argos_sync.load.records import Rows, records
 from argos_sync.load.report import RunReport
 from argos_sync.load.runs import Run
+from argos_sync.load.sql import Client, exist
 from argos_sync.load.state import State
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 from argos_sync.shape.privacy import Policy

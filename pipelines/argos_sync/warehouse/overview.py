@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from argos_sync.load.known import Client, select
-from argos_sync.load.views import STALENESS, load_views, view_query
+from argos_sync.load.sql import WRITTEN_IN, Client, select
+from argos_sync.load.views import STALENESS, load_views
 from argos_sync.shape.contract import ISSUES, RUNS, load_contract
 
 _LAST_RUNS = 5
@@ -50,28 +50,18 @@ def overview(client: Client) -> Overview:
 
 def count_rows(client: Client, table: str) -> int:
     """Return how many rows a table has; 0 when it does not exist yet."""
-    rows = select(client, f"SELECT COUNT(*) FROM {client.make_qualified_table_name(table)}")  # noqa: S608 a name
+    rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
     return int(rows[0][0]) if rows else 0
 
 
 def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:
-    selected = ", ".join(map(client.escape_column_name, columns))
-    started = client.escape_column_name("started_at")
-    query = (
-        f"SELECT {selected} FROM {client.make_qualified_table_name(RUNS)}"  # noqa: S608 names
-        f" ORDER BY {started} DESC LIMIT {_LAST_RUNS}"
-    )
+    query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY started_at DESC LIMIT {_LAST_RUNS}"  # noqa: S608 names
     return [dict(zip(columns, row, strict=True)) for row in select(client, query)]
 
 
 def _last_success(client: Client) -> datetime | None:
-    columns = ("started_at", "exit_status", "command")
-    started, status, command = map(client.escape_column_name, columns)
     counted = ", ".join(f"'{name}'" for name in _BRING_NEW)
-    query = (
-        f"SELECT MAX({started}) FROM {client.make_qualified_table_name(RUNS)}"  # noqa: S608 names
-        f" WHERE {status} = 0 AND {command} IN ({counted})"
-    )
+    query = f"SELECT MAX(started_at) FROM {RUNS} WHERE exit_status = 0 AND command IN ({counted})"  # noqa: S608 names
     rows = select(client, query)
     moment: datetime | None = rows[0][0] if rows else None
     return moment.astimezone(UTC) if moment else None
@@ -79,21 +69,16 @@ def _last_success(client: Client) -> datetime | None:
 
 def _issues(client: Client) -> list[dict[str, Any]]:
     columns = ("table_name", "problem")
-    selected = ", ".join(map(client.escape_column_name, columns))
-    query = (
-        f"SELECT {selected}, COUNT(*) FROM {client.make_qualified_table_name(ISSUES)}"  # noqa: S608 names
-        f" GROUP BY {selected} ORDER BY 3 DESC, 1, 2"
-    )
+    names = ", ".join(columns)
+    query = f"SELECT {names}, COUNT(*) FROM {ISSUES} GROUP BY {names} ORDER BY 3 DESC, 1, 2"  # noqa: S608 names
     return [dict(zip((*columns, "count"), row, strict=True)) for row in select(client, query)]
 
 
 def _max_age_days(client: Client) -> float | None:
     """Ask the view, or the table in the view's own words when the view is not there yet."""
-    column = client.escape_column_name("max_age_days")
-    view = client.make_qualified_table_name(STALENESS)
-    rows = select(client, f"SELECT MAX({column}) FROM {view}")  # noqa: S608 names
+    rows = select(client, f"SELECT MAX(max_age_days) FROM {STALENESS}")  # noqa: S608 a name
     if not rows:
-        (definition,) = (view for view in load_views() if view.name == STALENESS)
-        query = view_query(client, definition)
-        rows = select(client, f"SELECT MAX({column}) FROM ({query}) AS found")  # noqa: S608 ours
+        (view,) = (view for view in load_views() if view.name == STALENESS)
+        query = view.select.sql(dialect=WRITTEN_IN, comments=False)
+        rows = select(client, f"SELECT MAX(max_age_days) FROM ({query}) AS found")  # noqa: S608 ours
     return float(rows[0][0]) if rows and rows[0][0] is not None else None

@@ -21,19 +21,18 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from sqlglot import exp
 
 from argos_sync.load.destination import BOUNDED_MEMORY
 from argos_sync.load.duckdb_sql import literal, quoted
 from argos_sync.load.failures import DestinationError
-from argos_sync.load.known import Client
-from argos_sync.load.pipeline import Target, View, look_into
+from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.replacing import (
     refuse_warehouse,
     replacement,
     usable,
     write_failures,
 )
+from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
 from argos_sync.load.views import load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
@@ -129,9 +128,9 @@ def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o6
     place = usable(file)
     tables = public_tables(strict=strict)
     with replacement(place, mode) as new, look_into(target) as warehouse:
-        connection = warehouse.client.native_connection
-        if isinstance(connection, duckdb.DuckDBPyConnection):
-            refuse_warehouse(place, Path(str(warehouse.client.credentials.database)))
+        if (source := duckdb_file(warehouse.storage)) is not None:
+            refuse_warehouse(place, source)
+            connection = warehouse.client.native_connection
             copy = _Copy(connection, new, place, warehouse.client.dataset_name)
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
@@ -276,9 +275,9 @@ def _fill(
 @contextmanager
 def _snapshot(client: Client) -> Iterator[None]:
     """Read everything in one transaction, in PostgreSQL one that sees nothing of later ones."""
-    with client.begin_transaction():
-        if client.capabilities.sqlglot_dialect == "postgres":
-            client.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with transaction(client):
+        if dialect_of(client) == "postgres":
+            send(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
 
 
@@ -308,28 +307,20 @@ def _as_stored(column: Column, stored: str | None) -> Column:
 
 
 def _query(client: Client, part: _Part) -> str:
-    dialect = client.capabilities.sqlglot_dialect
-    text = exp.DataType.build("text").sql(dialect=dialect)
-    columns = (
-        # Drivers would make objects of it.
-        f"CAST({client.escape_column_name(one.name)} AS {text})"
-        if one.type == "json"
-        else client.escape_column_name(one.name)
-        for one in part.there
-    )
-    table = client.make_qualified_table_name(part.table.name)
-    return f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 names only
+    columns = (f"JSON_TEXT({one.name})" if one.type == "json" else one.name for one in part.there)
+    words, _ = translated(client, f"SELECT {', '.join(columns)} FROM {part.table.name}")  # noqa: S608 names only
+    return words
 
 
 def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
     """Yield the rows of a query, some at a time."""
-    if client.capabilities.sqlglot_dialect == "postgres":
+    if dialect_of(client) == "postgres":
         # Without a cursor in the database its driver has all rows in memory before the first.
-        client.execute_sql(f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
-        while rows := client.execute_sql(f"FETCH {_ROWS} FROM {_STREAM}"):
+        send(client, f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
+        while rows := send(client, f"FETCH {_ROWS} FROM {_STREAM}"):
             yield rows
-        client.execute_sql(f"CLOSE {_STREAM}")
+        send(client, f"CLOSE {_STREAM}")
     else:
-        with client.execute_query(query) as cursor:
+        with stream(client, query) as cursor:
             while rows := cursor.fetchmany(_ROWS):
                 yield rows
