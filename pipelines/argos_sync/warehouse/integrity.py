@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argos_sync.load.known import Client, select
+from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import SUBMISSIONS, Contract, Table, load_contract
 
 
@@ -30,12 +30,10 @@ def _parent(contract: Contract, table: Table) -> Table:
 
 
 def _count(client: Client, table: Table, parent: Table) -> int:
-    keys = [client.escape_column_name(column) for column in parent.key]
-    joined = " AND ".join(f"parent.{key} = child.{key}" for key in keys)
+    joined = " AND ".join(f"p.{column} = c.{column}" for column in parent.key)
     query = (
-        f"SELECT COUNT(*) FROM {client.make_qualified_table_name(table.name)} AS child"  # noqa: S608 names
-        f" LEFT JOIN {client.make_qualified_table_name(parent.name)} AS parent ON {joined}"
-        f" WHERE parent.{keys[0]} IS NULL"
+        f"SELECT COUNT(*) FROM {table.name} AS c"  # noqa: S608 names of the contract
+        f" LEFT JOIN {parent.name} AS p ON {joined} WHERE p.{parent.key[0]} IS NULL"
     )
     rows = select(client, query)
     return int(rows[0][0]) if rows else 0
