@@ -6,6 +6,7 @@ Section `sources.argos`; the names and defaults of its keys are what users rely 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeVar
@@ -27,6 +28,10 @@ from argos_sync.api.errors import ConfigurationError
 SECTIONS = ("sources", "argos")
 REQUEST_TYPES = ("others", "kyc", "aml", "data")
 """The sections of a submission; `others` is first because it carries `created_at`."""
+
+_PROJECT = re.compile(r"[a-z][a-z0-9_]*")
+_TAKEN = ("orchestration",)
+"""Sections below `sources.argos` that are no project's, beside those that are named like keys."""
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
@@ -149,29 +154,72 @@ class _Sweep(BaseConfiguration):
     sweep_days: int = Settings.sweep_days
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None, *, api: bool = True) -> Settings:
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, *, api: bool = True, project: str | None = None
+) -> Settings:
     """Read and check the configuration.
 
     Args:
         overrides: Values that go before every configuration source.
         api: Whether the API will be asked, which takes a key.
+        project: One of several ARGOS projects, whose section goes before `sources.argos`. Its API
+            key must be its own: another's would bring another project's people.
 
     Raises:
         ConfigurationError: A required key is missing, or a value is not among the valid ones.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    settings = _read(Settings() if api else _Local(), given)
+    if api and project and "api_key" not in given:
+        given["api_key"] = _own_key(project)
+    settings = _read(Settings() if api else _Local(), given, sections_of(project))
     _check(settings)
     return settings
 
 
-def sweep_days() -> int:
+def sections_of(project: str | None) -> tuple[str, ...]:
+    """Return where the configuration of a project stands; what it lacks is taken from above.
+
+    Args:
+        project: Its name; None when there is but one project.
+
+    Raises:
+        ConfigurationError: It cannot be a name.
+    """
+    if project is None:
+        return SECTIONS
+    if not _PROJECT.fullmatch(project) or project in _TAKEN or project in Settings():
+        raise ConfigurationError(
+            "the name of the project cannot be a section of the configuration",
+            "use small letters, digits and _, beginning with a letter, and no name of a key",
+        )
+    return (*SECTIONS, project)
+
+
+def _own_key(project: str) -> Any:
+    """Return the API key that stands in the section of a project itself."""
+    sections = sections_of(project)
+    for provider in Container()[PluggableRunContext].providers.providers:
+        value, _ = provider.get_value("api_key", TSecretStrValue, "", *sections)
+        if value is not None:
+            return value
+    name = project.upper()
+    raise ConfigurationError(
+        f"no value for sources.argos.{project}.api_key",
+        f"set SOURCES__ARGOS__{name}__API_KEY, or api_key under [sources.argos.{project}] in"
+        " .dlt/secrets.toml",
+    )
+
+
+def sweep_days(project: str | None = None) -> int:
     """Read `sources.argos.sweep_days` alone, for who only looks and may have no API key.
+
+    Args:
+        project: See `load_settings`.
 
     Raises:
         ConfigurationError: The value is not valid.
     """
-    days = _read(_Sweep()).sweep_days
+    days = _read(_Sweep(), sections=sections_of(project)).sweep_days
     _check_least("sweep_days", days)
     return days
 

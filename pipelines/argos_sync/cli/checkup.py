@@ -42,12 +42,17 @@ class Check:
         return asdict(self)
 
 
-def checkup(target: Target) -> list[Check]:
-    """Run all checks that make sense; those of the API end with the first that fails."""
+def checkup(target: Target, project: str | None = None) -> list[Check]:
+    """Run all checks that make sense; those of the API end with the first that fails.
+
+    Args:
+        target: Where the warehouse is.
+        project: See `config.load_settings`.
+    """
     settings: list[Settings] = []
 
     def configuration() -> str:
-        settings.append(load_settings())
+        settings.append(load_settings(project=project))
         make_client(settings[0])
         Protection.configured(settings[0])
         return f"complete; API at {settings[0].base_url}"

@@ -30,8 +30,20 @@ class Common:
         str, typer.Option(metavar="NAME", help="dlt destination, such as duckdb or postgres.")
     ] = "duckdb"
     dataset: Annotated[
-        str, typer.Option(metavar="NAME", help="Dataset (schema) of the tables.")
-    ] = "argos"
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Dataset (schema) of the tables; argos, or argos_PROJECT, when left out.",
+        ),
+    ] = None
+    project: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="One of several ARGOS projects; its key and settings stand in"
+            " sources.argos.NAME, and it has a dataset of its own.",
+        ),
+    ] = None
     pipelines_dir: Annotated[
         Path | None,
         typer.Option(
@@ -52,9 +64,11 @@ class Common:
     def target(self) -> Target:
         """Where to load to."""
         from argos_sync.load.pipeline import Target
+        from argos_sync.load.source import SOURCE
 
         working = str(self.pipelines_dir) if self.pipelines_dir else None
-        return Target(self.destination, self.dataset, working)
+        own = f"{SOURCE}_{self.project}" if self.project else SOURCE
+        return Target(self.destination, own if self.dataset is None else self.dataset, working)
 
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
@@ -67,7 +81,7 @@ class Common:
             from argos_sync.load.commands import Context
             from argos_sync.load.remote import child_feed
 
-            settings = load_settings(overrides)
+            settings = load_settings(overrides, project=self.project)
             with watch() as progress:
                 feed = functools.partial(child_feed, child)
                 yield Context(settings, self.target, progress, feed=feed)

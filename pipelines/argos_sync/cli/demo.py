@@ -61,7 +61,7 @@ def demo(
             rows = overview(warehouse.client).rows
             results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": report.row(), "rows": rows, "queries": results}
-    common.show(summary, _text(report.submissions_fetched, common.dataset, rows, results))
+    common.show(summary, _text(report.submissions_fetched, common.target.dataset, rows, results))
 
 
 def _ask(client: Client, sql: str) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ def status(
     from argos_sync.load.state import high_water_mark
     from argos_sync.warehouse.overview import overview
 
-    bound = sweep_days() or None  # 0 turns the sweep off: rows may grow as old as they like
+    bound = (
+        sweep_days(common.project) or None
+    )  # 0 turns the sweep off: rows may grow as old as they like
     with look_into(common.target) as warehouse:
         seen = overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
@@ -69,7 +71,7 @@ def doctor(common: Common) -> None:
     """Check configuration, API, key, encryption, end_date and destination, one line each."""
     from argos_sync.cli.checkup import checkup
 
-    checks = checkup(common.target)
+    checks = checkup(common.target, common.project)
     marks = {True: "ok  ", False: "FAIL"}
     common.show(
         {"checks": [check.row() for check in checks]},

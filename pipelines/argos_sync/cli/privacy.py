@@ -78,7 +78,7 @@ def _context(common: Common) -> Context:
     from argos_sync.config import load_settings
     from argos_sync.load.commands import Context
 
-    return Context(load_settings(api=False), common.target)
+    return Context(load_settings(api=False, project=common.project), common.target)
 
 
 def _line(one: Revealed) -> str:
