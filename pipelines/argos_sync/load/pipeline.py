@@ -196,7 +196,9 @@ def open_warehouse(
     add_defaults()
     with destination_failures():
         working = working_dir(target)
-        partition = partition_of(days) if _takes_several(target, working) else None
+        partition = partition_of(days)
+        if partition and not _takes_several(target, working):
+            partition = None
         with _only_run_here(working, command, partition):
             pipeline = attach(target, working, partition)
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
