@@ -22,6 +22,7 @@ from argos_sync.load.commands import backfill, sync
 from argos_sync.load.failures import DestinationError
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.load.windows import Range
+from argos_sync.warehouse.forget import forget
 from support import (
     API_KEY,
     NOW,
@@ -209,3 +210,23 @@ def _pages(submissions: Rows, days: tuple[date, date], size: int) -> Iterator[li
     found = [s for s in submissions if first <= s["created_at"][:10] <= last]
     for start in range(0, len(found), size):
         yield found[start : start + size]
+
+
+def test_whoever_is_forgotten_stays_away_from_all(warehouse: Warehouse, january: Rows) -> None:
+    """What a partition adds to the list of who must not come back, all others can read."""
+    person = {"email": "person@example.com"}
+    halves = (date(2025, 1, 1), date(2025, 1, 15)), (date(2025, 1, 16), date(2025, 1, 30))
+    with Emulator(january[:60]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        backfill(context, *halves[0])
+        forget(context, [("email", person["email"])])
+        api.store.add(january[100] | person)
+        api.store.update(january[0]["submission_id"], person)
+        for half in halves:
+            backfill(context, *half, force=True)
+        sync(at(context, NOW + timedelta(days=1)))
+    assert_equal(warehouse, january[1:60])
+    listed = warehouse.query(
+        "SELECT COUNT(*) AS n, COUNT(DISTINCT key_id) AS keys FROM sync_suppressions"
+    )
+    assert listed[0]["keys"] == 1

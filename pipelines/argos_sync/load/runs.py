@@ -159,10 +159,13 @@ class Run:
 
         The key they need is learned, and so committed with them.
         """
+        wanted = list(identifiers)
+        if not wanted:
+            return {}
         state = self.warehouse.state | self.learned
         key_id, key, kept = self.protection.suppression_key(state)
         self.learned |= kept
-        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in identifiers}
+        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in wanted}
         fresh = sorted(one for one in hashes if one[1] not in self.protection.suppression.hashes)
         at = self.clock()
         return suppression_records(self.report, fresh, key_id, at) if fresh else {}
