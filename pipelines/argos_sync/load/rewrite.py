@@ -28,10 +28,13 @@ def rewrite(target: Target, command: str) -> None:
         DestinationError: It is locked, or there is no space for a second one.
     """
     working = working_dir(target)
-    with destination_failures(), only_run_here(working.with_suffix(".lock"), command):
+    with destination_failures():
         file = duckdb_file(attach(target, working).destination_client())
-        if file is not None and file.is_file():
-            _replace_by_copy(file.resolve())
+        if file is None:
+            return  # nor is anything locked: others may be loading beside this run
+        with only_run_here(working.with_suffix(".lock"), command):
+            if file.is_file():
+                _replace_by_copy(file.resolve())
 
 
 def _replace_by_copy(file: Path) -> None:
