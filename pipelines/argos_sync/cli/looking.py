@@ -34,9 +34,8 @@ def status(
     from argos_sync.load.state import high_water_mark
     from argos_sync.warehouse.overview import overview
 
-    bound = (
-        sweep_days(common.project) or None
-    )  # 0 turns the sweep off: rows may grow as old as they like
+    # 0 turns the sweep off: rows may grow as old as they like.
+    bound = sweep_days(common.project) or None
     with look_into(common.target) as warehouse:
         seen = overview(warehouse.client)
         mark = high_water_mark(warehouse.state)

@@ -198,7 +198,7 @@ def running(
             run.finish()
             if warehouse.shared is None:
                 with destination_failures():
-                    run.keep_views(views)
+                    _keep_views(warehouse, views)
     finally:
         if run and run.erased:
             rewrite(context.target, command)
@@ -211,11 +211,24 @@ def _prepare(wanted: Protection, warehouse: Warehouse) -> None:
     # Whoever of them lists somebody does it with a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
     learned |= {key: kept for key, kept in secrets.items() if key not in warehouse.state}
+    if "views" not in warehouse.state:
+        learned["views"] = ""
     if learned or not warehouse.has_tables:
         warehouse.load({}, lambda state: state.update(learned))
-    views = keep_views(warehouse.client, warehouse.state.get("views"))
-    if views != warehouse.state.get("views"):
-        warehouse.load({}, lambda state: state.update(views=views))
+    _keep_views(warehouse, warehouse.state["views"])
+
+
+def _keep_views(warehouse: Warehouse, remembered: str | None) -> None:
+    """Make the views for analysts where they are not as they are meant to be.
+
+    Args:
+        warehouse: Alone, or in turn.
+        remembered: What an earlier run noted of them; None before the first run, which leaves
+            the noting to the second, for it costs a load package.
+    """
+    made = keep_views(warehouse.client, remembered)
+    if remembered is not None and made != remembered:
+        warehouse.load({}, lambda state: state.update(views=made))
 
 
 def check_range(first: date, last: date) -> None:

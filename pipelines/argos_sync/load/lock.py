@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from hashlib import blake2b
@@ -56,20 +56,21 @@ Session = Client | None
 
 
 @contextmanager
-def lock_session(client: Client) -> Iterator[Session]:
+def lock_session(client: Client, another: Callable[[], Client]) -> Iterator[Session]:
     """Connect for as long as the block runs, if the destination has advisory locks.
 
     The connection is no other's: after a query that fails, for a table that is not there, say,
     psycopg2 resets its connection (`DISCARD ALL`), and that lets go of all locks.
 
     Args:
-        client: Not connected.
+        client: Of the destination.
+        another: Makes a client like it.
     """
     if dialect_of(client) != "postgres":
         yield None
         return
-    with client:
-        yield client
+    with another() as session:
+        yield session
 
 
 @contextmanager
@@ -161,6 +162,6 @@ def _holders(session: Client, space: int) -> Iterator[tuple[int, str]]:
         " AND l.classid::bigint = %s AND l.pid <> pg_backend_pid()",
         space,
     )
-    for number, name, address, pid in rows or ():
+    for number, name, address, pid in rows:
         place = f"session {pid} from {address or 'the server itself'}"
         yield int(number), f"{name or 'another program'} ({place})"

@@ -50,5 +50,5 @@ def drop_left_staging(client: Client) -> None:
         " WHERE LEFT(schema_name, LENGTH(%s)) = %s",
         *[staging_layout("") % client.dataset_name] * 2,
     )
-    for (name,) in rows or ():
+    for (name,) in rows:
         send(client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE")

@@ -194,6 +194,7 @@ def open_warehouse(
         DestinationError: The destination is locked or not reachable.
     """
     add_defaults()
+    contract = contract or load_contract()
     with destination_failures():
         working = working_dir(target)
         partition = partition_of(days)
@@ -204,7 +205,10 @@ def open_warehouse(
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
             held = pipeline.sql_client()
             remove_unfinished_file(held)
-            with lock_session(pipeline.sql_client()) as session, _connected(held, partition):
+            with (
+                lock_session(held, pipeline.sql_client) as session,
+                _connected(held, partition),
+            ):
                 remove_spilled_rows(held)
                 shared: State | None = None
                 with in_turn(working.with_suffix(".turn"), session, target.dataset):
@@ -212,7 +216,7 @@ def open_warehouse(
                     if partition:
                         nightly = attach(target, working)
                         _begin_from_destination(nightly)
-                        common = Warehouse(nightly, held, sections, contract or load_contract())
+                        common = Warehouse(nightly, held, sections, contract)
                         prepare(common)
                         shared = common.state
                 if not partition:
@@ -220,7 +224,7 @@ def open_warehouse(
                 pipeline.activate()
                 _finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
-                yield Warehouse(pipeline, held, sections, contract or load_contract(), shared)
+                yield Warehouse(pipeline, held, sections, contract, shared)
 
 
 @contextmanager

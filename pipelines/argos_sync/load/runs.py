@@ -36,7 +36,6 @@ from argos_sync.load.records import (
 )
 from argos_sync.load.report import Progress, RunReport
 from argos_sync.load.state import State, store_plan, without_cursors
-from argos_sync.load.views import keep_views
 from argos_sync.load.work import Step
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 from argos_sync.shape.suppression import suppression_hash
@@ -101,17 +100,6 @@ class Run:
         self._end(error)
         with suppress(ArgosError) if error else nullcontext():
             self.add(run_record(self.report))
-
-    def keep_views(self, remembered: str | None) -> None:
-        """Make the views for analysts where they are not as they are meant to be.
-
-        Args:
-            remembered: What an earlier run noted of them; None before the first run, which leaves
-                the noting to the second, for it costs a load package.
-        """
-        made = keep_views(self.warehouse.client, remembered)
-        if remembered is not None and made != remembered:
-            self.warehouse.load({}, lambda state: state.update(views=made))
 
     def add(self, rows: Rows, forgotten: Collection[str] = ()) -> None:
         """Commit rows, with what was learned and how far the reading has come.
