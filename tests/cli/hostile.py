@@ -73,7 +73,10 @@ class _Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         server = cast("Hostile", self.server)
         with suppress(OSError):
-            head = b"".join(iter(self.rfile.readline, b"\r\n")).decode("latin-1")
+            lines = itertools.takewhile(lambda line: line != b"\r\n", self.rfile)
+            head = b"".join(lines).decode("latin-1")
+            if not head:
+                return  # who found the certificate wanting asks for nothing
             path = head.split()[1]
             (key,) = [line[11:] for line in head.splitlines() if line.startswith("x-api-key: ")]
             server.keys.append(key)
