@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,10 +110,26 @@ class DuckDb(duckdb):
     def configuration(
         self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
     ) -> DuckDbClientConfiguration:
-        """Return the configuration, which dlt looks up again for each of its clients."""
-        if initial_config is not None and initial_config.is_resolved():
+        """Return the configuration, which dlt looks up again for each of its clients.
+
+        It is looked up once for a dataset, and each client gets a copy with connections of its
+        own.
+        """
+        if initial_config is None or accept_partial:
+            return super().configuration(initial_config, accept_partial)
+        if initial_config.is_resolved():
             return initial_config
-        return super().configuration(initial_config, accept_partial)
+        named = (initial_config.dataset_name, initial_config.default_schema_name)
+        if named not in self._looked_up:
+            self._looked_up[named] = super().configuration(initial_config)
+        found = self._looked_up[named].copy()
+        found.credentials.on_resolved()
+        return found
+
+    # Not made in `__init__`, whose signature dlt reads.
+    @cached_property
+    def _looked_up(self) -> dict[tuple[str, str | None], DuckDbClientConfiguration]:
+        return {}
 
     def capabilities(
         self,

@@ -118,7 +118,12 @@ class Warehouse:
         try:
             with destination_failures():
                 _note_base(self.pipeline, self.client)
-                self.pipeline.run(tables_source(tables, update_state, self.sections, self.contract))
+                # dlt's `run` would first restore from the destination, where this begins anyway.
+                self.pipeline.extract(
+                    tables_source(tables, update_state, self.sections, self.contract)
+                )
+                self.pipeline.normalize()
+                self.pipeline.load()
         except ArgosError:
             # dlt would try the failed package again before everything else, and its local state
             # already counts the package's rows: go back to what is committed.
