@@ -109,15 +109,19 @@ class Settings(BaseConfiguration):
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
+    projects: Any | None = None
+    projects_dataset: str = "argos_projects"
     privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
 
     @property
     def sections(self) -> tuple[str, ...]:
         """The sections that get a walk each, `others` first; empty: one request brings all."""
-        wanted = self.request_types or ()
-        if isinstance(wanted, str):
-            wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
-        return tuple(sorted(set(map(str.strip, wanted)), key=_position))
+        return tuple(sorted(set(_listed(self.request_types)), key=_position))
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Names of the projects that are seen as one."""
+        return tuple(dict.fromkeys(_listed(self.projects)))
 
     @property
     def first_day(self) -> date | None:
@@ -193,6 +197,11 @@ def sections_of(project: str | None) -> tuple[str, ...]:
             "use small letters, digits and _, beginning with a letter, and no name of a key",
         )
     return (*SECTIONS, project)
+
+
+def dataset_of(project: str | None) -> str:
+    """Return the dataset that a project has when none is named."""
+    return "_".join([SECTIONS[-1], *([project] if project else [])])
 
 
 def _own_key(project: str) -> Any:
@@ -276,6 +285,13 @@ def _read(
         ) from None
 
 
+def _listed(wanted: Any) -> list[str]:
+    """Return the entries of a list: TOML's, JSON's, or words with commas between them."""
+    if isinstance(wanted, str):
+        wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
+    return [str.strip(one) for one in wanted or ()]
+
+
 def _check(settings: Settings) -> None:
     for name, valid in _CHOICES.items():
         if getattr(settings, name) not in valid:
@@ -292,6 +308,12 @@ def _check(settings: Settings) -> None:
     if not readable:
         choice = "a list out of kyc, aml, data, others; others is required, it carries created_at"
         raise _not_valid("request_types", choice)
+    try:
+        names = [sections_of(project)[-1] for project in settings.together]
+    except (ValueError, TypeError, ConfigurationError):
+        raise _not_valid("projects", "a list of names of projects, such as japan,korea") from None
+    if settings.projects_dataset in {dataset_of(None), *map(dataset_of, names)}:
+        raise _not_valid("projects_dataset", "the name of a dataset that no project has")
     try:
         _ = settings.privacy.modes
     except (ValueError, TypeError, AttributeError):

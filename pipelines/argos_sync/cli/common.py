@@ -63,12 +63,12 @@ class Common:
     @property
     def target(self) -> Target:
         """Where to load to."""
+        from argos_sync.config import dataset_of
         from argos_sync.load.pipeline import Target
-        from argos_sync.load.source import SOURCE
 
         working = str(self.pipelines_dir) if self.pipelines_dir else None
-        own = f"{SOURCE}_{self.project}" if self.project else SOURCE
-        return Target(self.destination, own if self.dataset is None else self.dataset, working)
+        dataset = dataset_of(self.project) if self.dataset is None else self.dataset
+        return Target(self.destination, dataset, working)
 
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:

@@ -38,6 +38,7 @@ from argos_sync.load.state import (
     synced_from,
 )
 from argos_sync.load.tiers import Upkeep, pace_of, upkeep
+from argos_sync.load.together import keep_together
 from argos_sync.load.views import keep_views
 from argos_sync.load.windows import EVERY_DAY, EndDate, Pace, Range, nightly_range, shifted
 from argos_sync.load.work import Work
@@ -175,7 +176,7 @@ def running(
         command,
         wanted.policy.contract,
         days=days,
-        prepare=partial(_prepare, wanted),
+        prepare=partial(_prepare, context, wanted),
     )
     run: Run | None = None
     try:
@@ -198,13 +199,13 @@ def running(
             run.finish()
             if warehouse.shared is None:
                 with destination_failures():
-                    _keep_views(warehouse, views)
+                    _keep_views(context, warehouse, views)
     finally:
         if run and run.erased:
             rewrite(context.target, command)
 
 
-def _prepare(wanted: Protection, warehouse: Warehouse) -> None:
+def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None:
     """Make what all partitions share and none may make beside others: tables, views, policy."""
     protection = wanted.of_warehouse(warehouse.client, warehouse.state)
     learned = protection.to_remember(warehouse.state)
@@ -215,20 +216,25 @@ def _prepare(wanted: Protection, warehouse: Warehouse) -> None:
         learned["views"] = ""
     if learned or not warehouse.has_tables:
         warehouse.load({}, lambda state: state.update(learned))
-    _keep_views(warehouse, warehouse.state["views"])
+    _keep_views(context, warehouse, warehouse.state["views"])
 
 
-def _keep_views(warehouse: Warehouse, remembered: str | None) -> None:
+def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
     """Make the views for analysts where they are not as they are meant to be.
 
     Args:
+        context: Settings and target.
         warehouse: Alone, or in turn.
         remembered: What an earlier run noted of them; None before the first run, which leaves
             the noting to the second, for it costs a load package.
     """
-    made = keep_views(warehouse.client, remembered)
-    if remembered is not None and made != remembered:
-        warehouse.load({}, lambda state: state.update(views=made))
+    made = {
+        "views": keep_views(warehouse.client, remembered),
+        "together": keep_together(warehouse, context.settings),
+    }
+    noted = {key: warehouse.state.get(key) for key in made}
+    if remembered is not None and made != noted:
+        warehouse.load({}, lambda state: state.update(made))
 
 
 def check_range(first: date, last: date) -> None:

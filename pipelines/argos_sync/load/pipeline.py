@@ -93,6 +93,11 @@ class Warehouse:
         return (self.shared or {}) | _of_source(self.pipeline.state)
 
     @property
+    def storage(self) -> SqlJobClientBase:
+        """A client of dlt's for whole tables, not connected."""
+        return cast("SqlJobClientBase", self.pipeline.destination_client())
+
+    @property
     def has_tables(self) -> bool:
         """Whether all tables and columns of the contract were made."""
         made = self.pipeline.schemas.get(schema_name(self.sections))

@@ -106,7 +106,7 @@ def keep_views(client: Client, remembered: str | None, folder: Path | None = Non
             possible = _readable(client, views)
             wanted = {name: wanted[name] for name in possible}
             if not _kept(client, wanted, remembered):
-                _remake(client, wanted, {view.name for view in views} | _names(remembered))
+                remake(client, wanted, {view.name for view in views} | _names(remembered))
     except DatabaseException as error:
         log.warning(
             "the database refused to make the views for analysts (%s): see that the user may"
@@ -159,8 +159,14 @@ def _readable(client: Client, views: Collection[View]) -> list[str]:
     return [view.name for view in views if view.name in there]
 
 
-def _remake(client: Client, wanted: Mapping[str, str], gone: Iterable[str]) -> None:
-    """Drop views and make others, in one transaction where the database can."""
+def remake(client: Client, wanted: Mapping[str, str], gone: Iterable[str]) -> None:
+    """Drop views and make others, in one transaction where the database can.
+
+    Args:
+        client: Connected; its dataset is where views are dropped.
+        wanted: Statements that make the others, by name.
+        gone: Names of views that may be there.
+    """
     dropped = [client.make_qualified_table_name(name) for name in sorted(gone)]
     if dropped and dialect_of(client) in _DROPPED_TOGETHER:
         dropped = [", ".join(dropped)]
