@@ -1,11 +1,11 @@
 """How argos-sync behaves: workers, a large warehouse, a quiet night, privacy, long backfills.
 
-    python tests/bench/scale.py [workers] [partitions] [growth] [night] [privacy] [memory]
+    python tests/bench/scale.py [workers] [partitions] [room] [growth] [night] [privacy] [memory]
 
-Without names it runs all but `memory`, which takes some minutes. `partitions` needs a PostgreSQL,
-that of DESTINATION__POSTGRES__CREDENTIALS or the one on 127.0.0.1. Every run is a fresh process of
-the installed command. The figures that count are ratios within one run; targets are shown beside
-them, and nothing fails for missing one.
+Without names it runs all but `memory`, which takes some minutes. `partitions` and `room` need a
+PostgreSQL, that of DESTINATION__POSTGRES__CREDENTIALS or the one on 127.0.0.1. Every run is a fresh
+process of the installed command. The figures that count are ratios within one run; targets are
+shown beside them, and nothing fails for missing one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ from processes import (
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
-_DEFAULT = ("workers", "partitions", "growth", "night", "privacy")
+_DEFAULT = ("workers", "partitions", "room", "growth", "night", "privacy")
+_COUNT = "SELECT COUNT(DISTINCT submission_id) FROM {}.submissions"
+_SIZE = (
+    "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class"
+    " WHERE relnamespace = '{}'::regnamespace AND relkind = 'r'"
+)
 _POSTGRES = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
 
 
@@ -182,7 +187,7 @@ def partitions(_: argparse.Namespace) -> Iterator[Line]:
     seconds = {}
     with emulator(20_000, "--latency-ms", "200") as base_url:
         for number in (1, 2, 4):
-            with _folder() as folder, _dataset(server) as (dataset, count):
+            with _folder() as folder, _dataset(server) as (dataset, ask):
                 settings = {
                     "DESTINATION__POSTGRES__CREDENTIALS": server,
                     "SOURCES__ARGOS__MAX_CONCURRENCY": "1",
@@ -199,10 +204,25 @@ def partitions(_: argparse.Namespace) -> Iterator[Line]:
                     for run in runs:
                         run.result()
                 seconds[number] = time.perf_counter() - began
-                if (found := count()) != 20_000:
+                if (found := ask(_COUNT.format(dataset))) != 20_000:
                     raise BenchmarkError(f"{number} processes loaded {found:,}, not 20,000")
             yield Line(f"{number} processes", f"{seconds[number]:.1f} s")
     yield Line("1 process / 4 processes", f"{seconds[1] / seconds[4]:.1f}")
+
+
+def room(_: argparse.Namespace) -> Iterator[Line]:
+    """Yield how fast each destination takes submissions, and how much room they need there."""
+    server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
+    settings = {"DESTINATION__POSTGRES__CREDENTIALS": server}
+    with emulator(_BASE) as base_url, _folder() as folder, _dataset(server) as (dataset, ask):
+        place = Place(folder, base_url, settings)
+        postgres = ("--destination", "postgres", "--dataset", dataset)
+        for name, options in (("DuckDB", ()), ("PostgreSQL", postgres)):
+            cost, summary = place.run("backfill", *_YEAR, *options, page_size=500)
+            size = ask(_SIZE.format(dataset)) if options else place.file.stat().st_size
+            yield Line(f"{name}: submissions a second", f"{_BASE / cost.seconds:,.0f}")
+            yield Line(f"{name}: bytes a submission", f"{size / _BASE:,.0f}")
+            yield Line(f"{name}: requests", f"{summary['requests']:,}")
 
 
 def memory(_: argparse.Namespace) -> Iterator[Line]:
@@ -220,6 +240,7 @@ def memory(_: argparse.Namespace) -> Iterator[Line]:
 FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
     "partitions": partitions,
+    "room": room,
     "growth": growth,
     "night": night,
     "privacy": privacy,
@@ -274,17 +295,17 @@ def _parts_of_the_year(number: int) -> Iterator[Sequence[str]]:
 
 
 @contextmanager
-def _dataset(server: str) -> Iterator[tuple[str, Callable[[], int]]]:
-    """Give the name of a dataset, and what counts its submissions; it is dropped afterwards."""
+def _dataset(server: str) -> Iterator[tuple[str, Callable[[str], int]]]:
+    """Give the name of a dataset, and what asks its server; it is dropped afterwards."""
     name = f"argos_bench_{uuid.uuid4().hex[:8]}"
     with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
 
-        def count() -> int:
-            cursor.execute(f"SELECT COUNT(DISTINCT submission_id) FROM {name}.submissions")
+        def ask(query: str) -> int:
+            cursor.execute(query)
             return int(cursor.fetchone()[0])
 
-        yield name, count
+        yield name, ask
         for schema in (name, f"{name}_staging"):
             cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
