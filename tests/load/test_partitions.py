@@ -182,9 +182,9 @@ def test_a_partition_remembers_only_its_own(warehouse: Warehouse, january: Rows)
     halves = (date(2025, 1, 1), date(2025, 1, 15)), (date(2025, 1, 16), date(2025, 1, 30))
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20, max_concurrency=1)
-        small = replace(context, chunk_size=20)
+        small = replace(context, chunk_size=60)
         with pytest.raises(ServerError):
-            backfill(replace(small, progress=StopAfter(api, 4)), *halves[0])
+            backfill(replace(small, progress=StopAfter(api, 1)), *halves[0])
         api.faults = Faults()
         with look_into(warehouse.target) as view:
             assert "plans" not in view.state

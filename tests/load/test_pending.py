@@ -67,7 +67,7 @@ POINTS = {
 @pytest.fixture
 def january(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Enough for a few chunks."""
-    return january[:200]
+    return january[:130]
 
 
 def killed(api: Emulator, warehouse: Warehouse, point: str) -> None:
