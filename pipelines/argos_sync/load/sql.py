@@ -36,6 +36,26 @@ _WORDS = {
         "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
     },
+    # The Monday, in UTC, of the week of a moment.
+    "UTC_WEEK": {
+        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
+        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
+        "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
+        "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
+        # DATE_TRUNC begins weeks with whichever day the session says.
+        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
+        " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
+    },
+    # Texts of a group with commas between them, in the order of what comes second. sqlglot 29 puts
+    # the order where Redshift does not take it, and has nothing that ClickHouse knows.
+    "JOINED": {
+        "": "STRING_AGG({}, ', ' ORDER BY {})",
+        "clickhouse": "arrayStringConcat(arrayMap(pair -> pair.2,"
+        " arraySort(groupArray(({1}, {0})))), ', ')",
+        **dict.fromkeys(
+            ("databricks", "redshift", "snowflake"), "LISTAGG({}, ', ') WITHIN GROUP (ORDER BY {})"
+        ),
+    },
     # A JSON column as the text it is; drivers would make objects of it.
     "JSON_TEXT": {
         "": "CAST({} AS TEXT)",
@@ -242,5 +262,5 @@ def _with_words(node: exp.Expression, dialect: str) -> exp.Expression:
     template = words.get(dialect, words.get(""))
     if template is None:
         return node
-    (argument,) = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
-    return exp.Var(this=template.format(in_dialect(argument, dialect)))
+    arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
+    return exp.Var(this=template.format(*(in_dialect(one, dialect) for one in arguments)))
