@@ -226,7 +226,7 @@ def _keep_views(warehouse: Warehouse, remembered: str | None) -> None:
         remembered: What an earlier run noted of them; None before the first run, which leaves
             the noting to the second, for it costs a load package.
     """
-    made = keep_views(warehouse.client, remembered)
+    made = keep_views(warehouse.client, remembered, contract=warehouse.contract)
     if remembered is not None and made != remembered:
         warehouse.load({}, lambda state: state.update(views=made))
 

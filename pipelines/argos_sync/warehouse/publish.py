@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.load.destination import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import literal, quoted
+from argos_sync.load.duckdb_sql import TYPES, literal, quoted
 from argos_sync.load.failures import DestinationError
 from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.replacing import (
@@ -33,7 +33,7 @@ from argos_sync.load.replacing import (
     write_failures,
 )
 from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
-from argos_sync.load.views import load_views
+from argos_sync.load.views import duckdb_query, load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     HISTORY,
@@ -42,6 +42,7 @@ from argos_sync.shape.contract import (
     SUBMISSIONS,
     WINDOWS,
     Column,
+    Contract,
     Table,
     load_contract,
 )
@@ -59,17 +60,6 @@ _LEFT_OUT = {
 }
 """Columns of class `none` that say nothing to analysts and might say too much to others."""
 
-_TYPES = {
-    "text": "VARCHAR",
-    "json": "JSON",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "date": "DATE",
-    "double": "DOUBLE",
-    "bigint": "BIGINT",
-    "bool": "BOOLEAN",
-}
-"""DuckDB's type of each column type."""
-
 _STREAM = "argos_publish"
 """What rows on their way from another database are called at both ends."""
 
@@ -84,7 +74,7 @@ class Published:
     Attributes:
         file: The copy.
         rows: Rows by table.
-        views: Views that can be read without what was left out.
+        views: Views that read no table which was left out.
         columns_left_out: How many of the contract's columns of these tables it does not have.
     """
 
@@ -189,7 +179,7 @@ class _Copy:
         """Make an empty table, which says of itself what the contract says of it."""
         name, columns = self._named(table), table.columns
         declared = ", ".join(
-            f"{quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            f"{quoted(one.name)} {TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")
@@ -228,13 +218,17 @@ class _Copy:
                 raise
         raise failures[0]  # of which DuckDB knows only the text
 
-    def create_views(self) -> tuple[str, ...]:
-        """Make the views that read nothing which was left out; return their names."""
+    def create_views(self, contract: Contract) -> tuple[str, ...]:
+        """Make the views that read no table which was left out; return their names.
+
+        Args:
+            contract: The tables that there are; a column that was left out is empty in views.
+        """
         made = []
         with self._connection.cursor() as connection:  # so that USE holds for nothing else
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                select = view.select.sql(dialect="duckdb", comments=False)
+                select = duckdb_query(view, contract)
                 with suppress(duckdb.BinderException, duckdb.CatalogException):
                     connection.execute(f"CREATE VIEW {quoted(view.name)} AS {select}")
                     made.append(view.name)
@@ -261,13 +255,14 @@ def _fill(
     rows = {}
     # One transaction of the copy's; for a DuckDB warehouse, of the same connection, the snapshot.
     copy.run("BEGIN TRANSACTION")
-    for part in _parts(warehouse, tables):
+    parts = _parts(warehouse, tables)
+    for part in parts:
         name = part.table.name
         copy.create(part.table)
         rows[name] = insert(warehouse.client, part) if part.there else 0
         log.info("publish: %s, %d rows", name, rows[name])
     copy.run("COMMIT")
-    views = copy.create_views()
+    views = copy.create_views(Contract({part.table.name: part.table for part in parts}))
     copy.close()
     return rows, views
 
