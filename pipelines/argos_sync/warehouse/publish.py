@@ -225,7 +225,8 @@ class _Copy:
             contract: The tables that there are; a column that was left out is empty in views.
         """
         made = []
-        with self._connection.cursor() as connection:  # so that USE holds for nothing else
+        # A cursor, so that USE holds for nothing else.
+        with write_failures(self._place), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
                 select = duckdb_query(view, contract)
