@@ -121,7 +121,7 @@ def test_rows_come_piece_by_piece(
 
 def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
     """Types, empty or not, and meanings are the contract's, and every view can be read."""
-    publish(people.target, file)
+    made = publish(people.target, file).views
     copy = copy_of(file)
     kinds = {
         "timestamp": "TIMESTAMP WITH TIME ZONE",
@@ -136,7 +136,7 @@ def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
         for column in table.columns:
             row = found[table.name, column.name]
             assert row["data_type"] == kinds.get(column.type, column.type.upper())
-            assert row["comment"] == column.meaning
+            assert row["comment"] == column.comment
             assert row["is_nullable"] == column.nullable
     said = copy.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'attempts'")
     assert said == [
@@ -145,6 +145,12 @@ def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
             " Key: submission_id, attempt_index."
         }
     ]
+    described = copy.query("SELECT view_name AS v, comment FROM duckdb_views() WHERE NOT internal")
+    views = {row["v"]: row["comment"] for row in described}
+    assert views == {view.name: view.description for view in load_views() if view.name in made}
+    for view in load_views():
+        meanings = {name: row["comment"] for (of, name), row in found.items() if of == view.name}
+        assert meanings == (view.columns if view.name in made else {})
 
 
 def test_views_do_without_what_is_left_out(

@@ -219,14 +219,14 @@ def _prepare(wanted: Protection, warehouse: Warehouse) -> None:
 
 
 def _keep_views(warehouse: Warehouse, remembered: str | None) -> None:
-    """Make the views for analysts where they are not as they are meant to be.
+    """Make views for analysts, and comments, where they are not as they are meant to be.
 
     Args:
         warehouse: Alone, or in turn.
         remembered: What an earlier run noted of them; None before the first run, which leaves
             the noting to the second, for it costs a load package.
     """
-    made = keep_views(warehouse.client, remembered, contract=warehouse.contract)
+    made = keep_views(warehouse.client, remembered, contract=warehouse.made)
     if remembered is not None and made != remembered:
         warehouse.load({}, lambda state: state.update(views=made))
 

@@ -120,6 +120,11 @@ def send(client: Client, words: str, *parameters: Any) -> Answer:
     return client.execute_sql(words, *parameters) or ()
 
 
+def send_all(client: Client, words: Sequence[str]) -> None:
+    """Run statements that are in the destination's own words already, as few calls as it takes."""
+    client.execute_many(words)
+
+
 def stream(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
     """Run a query that is in the destination's own words; its rows are taken as they come."""
     return client.execute_query(words)
@@ -134,6 +139,17 @@ def transaction(client: Client) -> AbstractContextManager[Any]:
     if client.capabilities.supports_transactions is False:
         return nullcontext()
     return client.begin_transaction()
+
+
+def column_in(client: Client, name: str) -> str:
+    """Return a column's name as the destination's statements have it."""
+    can = client.capabilities
+    return can.escape_identifier(can.casefold_identifier(name))
+
+
+def text_in(client: Client, text: str) -> str:
+    """Return a text as the destination's statements have it, where it takes no parameters."""
+    return exp.Literal.string(text).sql(dialect=dialect_of(client))
 
 
 def dialect_of(client: Client) -> str:

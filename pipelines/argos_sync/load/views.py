@@ -2,28 +2,31 @@
 
 Each file is one SELECT in DuckDB's dialect over bare names of tables and of other views, with the
 words of `load.sql`. Its header says what the view answers and, after an empty comment line, what
-each column is. It names its columns: PostgreSQL fixes what `*` means when a view is made, DuckDB
-refuses to read on. Any column of the shipped contract may be read: where a warehouse has dropped
-it, or made it a text, it is empty, and has the type it is meant to have.
+each column is: its name, two or more blanks, its meaning. It names its columns: PostgreSQL fixes
+what `*` means when a view is made, DuckDB refuses to read on. Any column of the shipped contract
+may be read: where a warehouse has dropped it, or made it a text, it is empty, and has the type it
+is meant to have. With the views the comments are kept, on them and on tables.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
-from argos_sync.load import sql
+from argos_sync.load import comments, sql
+from argos_sync.load.comments import TABLE, VIEW, comment_on, header
 from argos_sync.load.duckdb_sql import TYPES
 from argos_sync.load.sql import (
     WRITTEN_IN,
@@ -33,6 +36,7 @@ from argos_sync.load.sql import (
     in_dialect,
     put_in_place,
     send,
+    send_all,
     tables_of,
 )
 from argos_sync.shape.contract import Column, Contract, load_contract, schemas_folder
@@ -47,7 +51,7 @@ _DROPPED_TOGETHER = {"postgres", "redshift"}
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """What follows a SELECT: without it an outer join there finds empty texts and zeros, not nulls."""
 
-_MADE_BY = (Path(__file__), Path(sql.__file__))
+_MADE_BY = tuple(Path(str(module)) for module in (__file__, comments.__file__, sql.__file__))
 """The code that makes SQL of the files."""
 
 
@@ -60,11 +64,15 @@ class View:
         select: Its text, parsed.
         reads: Names of the tables and views it reads, in alphabetical order: that of a set differs
             from run to run.
+        description: What it answers.
+        columns: What each of its columns is, by name, in order.
     """
 
     name: str
     select: exp.Expression
     reads: tuple[str, ...]
+    description: str
+    columns: dict[str, str]
 
 
 @cache
@@ -122,7 +130,8 @@ def keep_views(
 
     A view that reads a table which does not exist is left out. Where the database changes views in
     transactions, no reader ever misses one. Rows do not depend on views, so a database that
-    refuses them is told in the log and does not fail the run; the next one tries again.
+    refuses them is told in the log and does not fail the run; the next one tries again. With the
+    views the comments on them and on the tables are made.
 
     Args:
         client: dlt's SQL client, connected.
@@ -131,9 +140,10 @@ def keep_views(
         contract: What the tables are like; the shipped one when left out.
 
     Returns:
-        What to remember: a hash of what views are made of, and their names.
+        What to remember: a hash of what views and comments are made of, and the views' names.
     """
-    digest = _digest(client, folder, contract or load_contract())
+    contract = contract or load_contract()
+    digest = _digest(client, folder, contract)
     names = [path.stem for path in _files(folder)]
     wanted = _memory(digest, names)
     try:
@@ -144,11 +154,13 @@ def keep_views(
             if not _kept(client, wanted, remembered):
                 made = {view.name: view_query(client, view, contract) for view in views}
                 _remake(client, made, {*names, *_names(remembered)})
+                # Apart from them: a view is worth more than what is said of it.
+                _comment(client, contract, views)
     except DatabaseException as error:
         log.warning(
-            "the database refused to make the views for analysts (%s): see that the user may"
-            " create views, that no table is named like one (%s), and that no view of your own"
-            " reads one; the next run tries again",
+            "the database refused to make the views for analysts (%s), or the comments: see that"
+            " the user may create views and comment on the tables, that no table is named like a"
+            " view (%s), and that no view of your own reads one; the next run tries again",
             type(error.dbapi_exception).__name__,
             ", ".join(_names(wanted)),
         )
@@ -161,8 +173,10 @@ def _files(folder: Path | None) -> list[Path]:
 
 
 def _read(path: Path) -> View:
-    select = sqlglot.parse_one(path.read_text(encoding="utf-8"), dialect=WRITTEN_IN)
-    return View(path.stem, select, tuple(sorted({table.name for table in tables_of(select)})))
+    text = path.read_text(encoding="utf-8")
+    select = sqlglot.parse_one(text, dialect=WRITTEN_IN)
+    reads = tuple(sorted({table.name for table in tables_of(select)}))
+    return View(path.stem, select, reads, *header(text))
 
 
 def _over(view: View, contract: Contract | None) -> exp.Expression:
@@ -194,12 +208,11 @@ def _column(column: Column, *, there: bool) -> exp.Expression:
 
 
 def _digest(client: Client, folder: Path | None, contract: Contract) -> str:
-    """Return a hash of all that the views' texts depend on, which are slow to make."""
+    """Return a hash of all that views and comments depend on, which are slow to make."""
     digest = blake2b(digest_size=8)
     place = client.make_qualified_table_name("views")
-    tables = contract.tables.values()
-    columns = [(t.name, *((c.name, c.type) for c in t.columns)) for t in tables]
-    digest.update(f"{version('sqlglot')} {dialect_of(client)} {place} {columns}".encode())
+    tables = [*contract.tables.values()]
+    digest.update(f"{version('sqlglot')} {dialect_of(client)} {place} {tables}".encode())
     for path in (*_MADE_BY, *_files(folder)):
         digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -239,10 +252,28 @@ def _remake(client: Client, made: Mapping[str, str], gone: Iterable[str]) -> Non
     dropped = [client.make_qualified_table_name(name) for name in sorted(gone)]
     if dropped and dialect_of(client) in _DROPPED_TOGETHER:
         dropped = [", ".join(dropped)]
-    atomic = client.capabilities.supports_ddl_transactions
-    with client.begin_transaction() if atomic else nullcontext():
+    with _at_once(client):
         for names in dropped:
             send(client, f"DROP VIEW IF EXISTS {names}")
         for name, query in made.items():
             place = client.make_qualified_table_name(name)
             send(client, f"CREATE VIEW {place} AS {query}")
+
+
+def _comment(client: Client, contract: Contract, views: Collection[View]) -> None:
+    """Say of tables that exist, and of views, what they are."""
+    statements: list[str] = []
+    for name, table in contract.tables.items():
+        if exist(client, [name]):
+            columns = {one.name: one.comment for one in table.columns}
+            statements += comment_on(client, TABLE, name, table.comment, columns)
+    for view in views:
+        statements += comment_on(client, VIEW, view.name, view.description, view.columns)
+    with _at_once(client):
+        send_all(client, statements)
+
+
+def _at_once(client: Client) -> AbstractContextManager[Any]:
+    """Return a transaction, where the database has them for what defines tables and views."""
+    atomic = client.capabilities.supports_ddl_transactions
+    return client.begin_transaction() if atomic else nullcontext()

@@ -13,7 +13,7 @@ a row is says the comment of its table.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,11 +183,7 @@ class _Copy:
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")
-        said = f"{table.description} Key: {', '.join(table.key)}."
-        self.run(f"COMMENT ON TABLE {name} IS {literal(said)}")
-        for one in columns:
-            place = f"{name}.{quoted(one.name)}"
-            self.run(f"COMMENT ON COLUMN {place} IS {literal(one.meaning)}")
+        self._comment("TABLE", name, table.comment, {one.name: one.comment for one in columns})
 
     def insert_select(self, client: Client, part: _Part) -> int:
         """Fill a table from one of the same connection; return the number of rows."""
@@ -232,13 +228,21 @@ class _Copy:
                 select = duckdb_query(view, contract)
                 with suppress(duckdb.BinderException, duckdb.CatalogException):
                     connection.execute(f"CREATE VIEW {quoted(view.name)} AS {select}")
-                    made.append(view.name)
-        return tuple(made)
+                    made.append(view)
+        for view in made:
+            name = f"{self._schema}.{quoted(view.name)}"
+            self._comment("VIEW", name, view.description, view.columns)
+        return tuple(view.name for view in made)
 
     def close(self) -> None:
         """Write everything into the one file."""
         self.run(f"CHECKPOINT {self._catalog}")
         self.run(f"DETACH {self._catalog}")
+
+    def _comment(self, kind: str, name: str, said: str, columns: Mapping[str, str]) -> None:
+        self.run(f"COMMENT ON {kind} {name} IS {literal(said)}")
+        for column, meaning in columns.items():
+            self.run(f"COMMENT ON COLUMN {name}.{quoted(column)} IS {literal(meaning)}")
 
     def _insert(self, part: _Part, select: str) -> int:
         names = ", ".join(quoted(column.name) for column in part.there)
