@@ -36,7 +36,7 @@ format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff format
 
 schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the repository
-	$(BIN)/python -m argos_sync.load.export schemas/dlt/argos.schema.yaml
+	$(BIN)/python -m argos_sync.dictionary schemas
 
 build: $(READY) ## Build the wheel and the source distribution into dist/
 	$(UV) build --quiet

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,8 +9,9 @@ from typing import Any
 
 import pytest
 
+import support
 from argos_sync.emulator import generate
-from support import PG, Warehouse, drop_postgres, duckdb_warehouse, postgres_warehouse
+from support import Warehouse, duckdb_warehouse, empty_warehouse
 
 
 @pytest.fixture
@@ -22,24 +21,17 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def postgres_dataset(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def postgres_dataset() -> Iterator[str]:
     """A dataset of the machine's PostgreSQL that is dropped afterwards."""
-    try:
-        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
-    except OSError:
-        pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
-    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", PG)
-    dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
-    yield dataset
-    drop_postgres(dataset)
+    with support.postgres_dataset() as dataset:
+        yield dataset
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
-def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """An empty warehouse of each kind that is tested."""
-    if request.param == "duckdb":
-        return duckdb_warehouse(tmp_path)
-    return postgres_warehouse(tmp_path, request.getfixturevalue("postgres_dataset"))
+    with empty_warehouse(request.param, tmp_path) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import duckdb
 import psycopg2
 import psycopg2.extras
+import pytest
 
 from argos_sync.api import ArgosClient, RetryPolicy
 from argos_sync.config import Settings, load_settings
@@ -126,6 +130,32 @@ def postgres_warehouse(folder: Path, dataset: str) -> Warehouse:
 
     target = Target("postgres", dataset, str(folder / "pipelines"))
     return Warehouse(target, query)
+
+
+@contextmanager
+def postgres_dataset() -> Iterator[str]:
+    """A dataset of the machine's PostgreSQL that is dropped afterwards; skips without one."""
+    try:
+        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
+    except OSError:
+        pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
+    dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", PG)
+        try:
+            yield dataset
+        finally:
+            drop_postgres(dataset)
+
+
+@contextmanager
+def empty_warehouse(kind: str, folder: Path) -> Iterator[Warehouse]:
+    """A warehouse of a kind, `duckdb` or `postgres`."""
+    if kind == "duckdb":
+        yield duckdb_warehouse(folder)
+    else:
+        with postgres_dataset() as dataset:
+            yield postgres_warehouse(folder, dataset)
 
 
 def drop_postgres(dataset: str) -> None:

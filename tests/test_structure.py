@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "config": ("api.errors",),
     "emulator": ("api.crypto", "api.errors"),
     "load": ("api", "shape", "config"),
+    "dictionary": ("shape.contract", "load"),
     "warehouse": ("api", "shape", "config", "load"),
     "cli": ("api", "shape", "config", "load", "warehouse", "emulator"),
     "orchestration": (

@@ -10,12 +10,6 @@ from argos_sync.load.export import dlt_schema
 from argos_sync.shape.contract import load_contract, schemas_folder
 
 
-def test_the_exported_schema_is_up_to_date() -> None:
-    """`make schema` would change nothing."""
-    kept = (schemas_folder() / "dlt" / "argos.schema.yaml").read_text(encoding="utf-8")
-    assert yaml.safe_load(dlt_schema())["tables"] == yaml.safe_load(kept)["tables"]
-
-
 def test_the_exported_schema_is_the_contract() -> None:
     """Every table and column of the contract, with its type, and nothing else but dlt's own."""
     exported = yaml.safe_load(dlt_schema())["tables"]

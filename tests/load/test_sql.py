@@ -27,24 +27,56 @@ from argos_sync.warehouse.reconcile import reconcile
 from argos_sync.warehouse.reveal import reveal
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
 
-COMMON = {"CAST", "COUNT", "FLOOR", "GREATEST", "LOWER", "MAX", "MIN", "NULLIF", "TRIM"}
+COMMON = {
+    *(
+        "AVG",
+        "CAST",
+        "COALESCE",
+        "COUNT",
+        "FIRST_VALUE",
+        "FLOOR",
+        "GREATEST",
+        "LOWER",
+        "MAX",
+        "MIN",
+    ),
+    *("NULLIF", "ROW_NUMBER", "SUM", "TRIM"),
+}
 """Functions that every one of the databases has under this name."""
 
 FUNCTIONS = {
-    "duckdb": {"EPOCH", "UNNEST"},
-    "postgres": {"DATE_PART"},
-    "redshift": {"DATE_PART", "GETDATE", "JSON_SERIALIZE"},
-    "snowflake": {"CONVERT_TIMEZONE", "CURRENT_TIMESTAMP", "EXTRACT", "GREATEST_IGNORE_NULLS"},
-    "bigquery": {"CURRENT_TIMESTAMP", "DATE", "TO_JSON_STRING", "UNIX_SECONDS"},
-    "databricks": {
-        *("CURRENT_TIMESTAMP", "CURRENT_TIMEZONE", "TO_UTC_TIMESTAMP", "UNIX_TIMESTAMP"),
+    "duckdb": {"DATE_DIFF", "DATE_TRUNC", "EPOCH", "STRING_AGG", "UNNEST"},
+    "postgres": {"DATE_PART", "DATE_TRUNC", "EXTRACT", "STRING_AGG"},
+    "redshift": {"DATEDIFF", "DATE_PART", "DATE_TRUNC", "GETDATE", "JSON_SERIALIZE", "LISTAGG"},
+    "snowflake": {
+        *(
+            "CONVERT_TIMEZONE",
+            "CURRENT_TIMESTAMP",
+            "DATEADD",
+            "DATEDIFF",
+            "DAYOFWEEKISO",
+            "EXTRACT",
+        ),
+        *("GREATEST_IGNORE_NULLS", "LISTAGG"),
     },
-    "clickhouse": {"CURRENT_TIMESTAMP", "NULLABLE", "TODATE", "TOTIMEZONE", "TOUNIXTIMESTAMP"},
+    "bigquery": {
+        *("CURRENT_TIMESTAMP", "DATE", "DATE_DIFF", "DATE_TRUNC", "STRING_AGG", "TO_JSON_STRING"),
+        "UNIX_SECONDS",
+    },
+    "databricks": {
+        *("CURRENT_TIMESTAMP", "CURRENT_TIMEZONE", "DATEDIFF", "DATE_TRUNC", "LISTAGG"),
+        *("TO_UTC_TIMESTAMP", "UNIX_TIMESTAMP"),
+    },
+    "clickhouse": {
+        *("ARRAYMAP", "ARRAYSORT", "ARRAYSTRINGCONCAT", "CURRENT_TIMESTAMP", "DATE_DIFF"),
+        *("GROUPARRAY", "NULLABLE", "TODATE", "TOMONDAY", "TOTIMEZONE", "TOUNIXTIMESTAMP"),
+    },
 }
 """What each has beside them, from its manual."""
 
 NOT_FUNCTIONS = {
-    *("AND", "ANY", "AS", "FROM", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES", "WHERE"),
+    *("AND", "ANY", "AS", "FROM", "GROUP", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES"),
+    "WHERE",
 }
 
 MUTATION = re.compile(r"ALTER TABLE (\S+) UPDATE (.*) SETTINGS mutations_sync = 1")

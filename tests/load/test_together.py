@@ -14,6 +14,7 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import dataset_of, load_settings
 from argos_sync.emulator import Emulator, generate
+from argos_sync.load import views
 from argos_sync.load.commands import Context, sync
 from argos_sync.load.pipeline import look_into
 from argos_sync.load.sql import execute
@@ -103,6 +104,28 @@ def test_they_are_made_again_when_a_project_is_added(projects: Projects) -> None
             counts.append(execute(own.client, loads)[0][0])
     assert projects.query(seen) == [(japan,), (korea,)]
     assert counts[2] - counts[1] == 1  # the night's own
+
+
+@pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
+def test_they_do_not_keep_a_project_from_its_own_views(
+    projects: Projects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL drops no view that another one reads; those over all go first, and come again."""
+    japan, korea = projects.names
+    first, second = projects.contexts
+    sync(first)
+    sync(second)
+    # What a new version of sqlglot does to what is remembered.
+    monkeypatch.setattr(views, "version", lambda _: "another")
+    sync(at(first, NOW + timedelta(days=1)))
+    monkeypatch.undo()
+    ages = projects.query("SELECT project, SUM(submissions) FROM staleness GROUP BY 1 ORDER BY 1")
+    assert ages == [(japan, 12), (korea, 20)]
+    with look_into(first.target) as own:
+        remembered = own.state["views"]
+    sync(at(first, NOW + timedelta(days=2)))
+    with look_into(first.target) as own:
+        assert own.state["views"] != remembered
 
 
 @pytest.mark.parametrize("any_warehouse", ["duckdb"], indirect=True)

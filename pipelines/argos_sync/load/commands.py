@@ -38,7 +38,7 @@ from argos_sync.load.state import (
     synced_from,
 )
 from argos_sync.load.tiers import Upkeep, pace_of, upkeep
-from argos_sync.load.together import keep_together
+from argos_sync.load.together import drop_together, keep_together
 from argos_sync.load.views import keep_views
 from argos_sync.load.windows import EVERY_DAY, EndDate, Pace, Range, nightly_range, shifted
 from argos_sync.load.work import Work
@@ -220,7 +220,7 @@ def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None
 
 
 def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
-    """Make the views for analysts where they are not as they are meant to be.
+    """Make views for analysts, and comments, where they are not as they are meant to be.
 
     Args:
         context: Settings and target.
@@ -228,8 +228,9 @@ def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) 
         remembered: What an earlier run noted of them; None before the first run, which leaves
             the noting to the second, for it costs a load package.
     """
+    clear = partial(drop_together, warehouse, context.settings)
     made = {
-        "views": keep_views(warehouse.client, remembered),
+        "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
         "together": keep_together(warehouse, context.settings),
     }
     noted = {key: warehouse.state.get(key) for key in made}

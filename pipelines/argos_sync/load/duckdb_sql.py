@@ -1,6 +1,21 @@
-"""Names and texts as DuckDB's SQL has them, where it takes no parameters."""
+"""Names, texts and types as DuckDB's SQL has them, where it takes no parameters."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+from argos_sync.shape.contract import ColumnType
+
+TYPES: Mapping[ColumnType, str] = {
+    "text": "VARCHAR",
+    "json": "JSON",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "double": "DOUBLE",
+    "bigint": "BIGINT",
+    "bool": "BOOLEAN",
+}
+"""DuckDB's type of each column type."""
 
 
 def quoted(name: str) -> str:

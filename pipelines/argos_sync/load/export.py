@@ -1,10 +1,8 @@
-"""`make schema`: the dlt schema that the contract becomes, for people who review or reuse it."""
+"""The dlt schema that the contract becomes, for people who review or reuse it."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from pathlib import Path
 
 import dlt
 
@@ -22,9 +20,3 @@ def dlt_schema() -> str:
         pipeline.extract(tables_source({}, lambda _: None, ()))
         schema = pipeline.schemas[SOURCE]
         return schema.to_pretty_yaml(remove_processing_hints=True)
-
-
-if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(dlt_schema(), encoding="utf-8")

@@ -64,7 +64,8 @@ def _column_hints(table: Table, column: Column) -> TColumnSchema:
         "name": column.name,
         "data_type": column.type,
         "nullable": column.nullable,
-        "description": column.meaning,
+        # BigQuery, Databricks and Snowflake have it as the column's comment, which dlt writes.
+        "description": column.comment,
     }
     if column.name == "submission_id" and (
         table.belongs_to_submission or table.name == SUBMISSIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
@@ -100,11 +100,21 @@ class Warehouse:
     @property
     def has_tables(self) -> bool:
         """Whether all tables and columns of the contract were made."""
-        made = self.pipeline.schemas.get(schema_name(self.sections))
-        return made is not None and all(
-            name in made.tables
-            and {one.name for one in table.columns} <= made.tables[name]["columns"].keys()
-            for name, table in filled_tables(self.sections, self.contract).items()
+        return self.made.tables == filled_tables(self.sections, self.contract)
+
+    @property
+    def made(self) -> Contract:
+        """The contract's tables that were made, with those of its columns that were."""
+        schema = self.pipeline.schemas.get(schema_name(self.sections))
+        made = {name: table["columns"] for name, table in schema.tables.items()} if schema else {}
+        return Contract(
+            {
+                name: replace(
+                    table, columns=tuple(c for c in table.columns if c.name in made[name])
+                )
+                for name, table in filled_tables(self.sections, self.contract).items()
+                if name in made
+            }
         )
 
     def load(

@@ -102,9 +102,11 @@ def write_failures(place: Path) -> Iterator[None]:
     Raises:
         DestinationError: There is no space, no permission, or too little memory.
     """
+    # The last is what a commit ends with that cannot be written.
+    kinds = (OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
     try:
         yield
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except kinds as error:
         raise DestinationError(
             f"the copy cannot be written ({type(error).__name__})",
             f"check that {place.parent} has space and may be written to; what was at {place} is"

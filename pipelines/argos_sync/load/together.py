@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
@@ -45,9 +46,10 @@ class Together:
     dataset: str
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self:
-        """Return what the configuration says."""
-        return cls(settings.together, settings.projects_dataset)
+    def of(cls, warehouse: Warehouse, settings: Settings) -> Self | None:
+        """Return with which others the project of a warehouse is seen; None for with none."""
+        together = cls(settings.together, settings.projects_dataset)
+        return together if warehouse.client.dataset_name in together.datasets.values() else None
 
     @property
     def datasets(self) -> dict[str, str]:
@@ -56,7 +58,7 @@ class Together:
 
 
 def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
-    """Make the views over all projects, unless what this run knows of them is as it was.
+    """Make the views over all projects, unless they are there, of what they would be made of.
 
     A project that has no tables yet is left out; its own first run brings it in. A column that one
     project lacks is empty there, and one whose type differs, as where one project hashes what
@@ -69,11 +71,11 @@ def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
     Returns:
         What to remember of this project; None where it is seen with no others.
     """
-    together = Together.configured(settings)
+    together = Together.of(warehouse, settings)
     remembered: str | None = warehouse.state.get("together")
-    if warehouse.client.dataset_name not in together.datasets.values():
+    if together is None:
         return remembered
-    names = [*warehouse.contract.tables, *(view.name for view in load_views())]
+    names = _names(warehouse)
     wanted = _fingerprint(together, warehouse.contract, names)
     try:
         with warehouse.storage as storage:
@@ -91,6 +93,24 @@ def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
     return wanted
 
 
+def drop_together(warehouse: Warehouse, settings: Settings) -> None:
+    """Drop the views over all projects, which keep PostgreSQL from dropping the project's own."""
+    together = Together.of(warehouse, settings)
+    if together is None:
+        return
+    with (
+        suppress(DatabaseException),
+        warehouse.storage as storage,
+        storage.sql_client.with_alternative_dataset_name(together.dataset) as client,
+    ):
+        if client.has_dataset():
+            remake(client, {}, _names(warehouse))
+
+
+def _names(warehouse: Warehouse) -> list[str]:
+    return [*warehouse.contract.tables, *(view.name for view in load_views())]
+
+
 def _made(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -> bool:
     with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
         return exist(client, names[:1])
@@ -100,15 +120,15 @@ def _make(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -
     stored = {
         project: _columns(storage, dataset, names) for project, dataset in together.datasets.items()
     }
-    creations = {
-        name: _creation(storage, together, name, {p: of[name] for p, of in stored.items()})
+    made = {
+        name: _query(storage, together, name, {p: of[name] for p, of in stored.items()})
         for name in names
         if any(of[name] for of in stored.values())
     }
     with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
         if not client.has_dataset():
             client.create_dataset()
-        remake(client, creations, names)
+        remake(client, made, names)
 
 
 def _fingerprint(together: Together, contract: Contract, names: Sequence[str]) -> str:
@@ -130,7 +150,7 @@ def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> d
         }
 
 
-def _creation(
+def _query(
     storage: SqlJobClientBase, together: Together, name: str, stored: Mapping[str, _Columns]
 ) -> str:
     client = storage.sql_client
@@ -149,9 +169,7 @@ def _creation(
         ]
         listed = ", ".join([f"'{project}' AS {client.escape_column_name(PROJECT)}", *values])
         selects.append(f"SELECT {listed} FROM {source}")  # noqa: S608 names only
-    with client.with_alternative_dataset_name(together.dataset):
-        place = client.make_qualified_table_name(name)
-    return f"CREATE VIEW {place} AS {' UNION ALL '.join(selects)}"
+    return " UNION ALL ".join(selects)
 
 
 def _value(storage: SqlJobClientBase, column: str, stored: str | None, wanted: str) -> str:

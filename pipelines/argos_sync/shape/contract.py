@@ -49,6 +49,11 @@ class Column:
     nullable: bool = True
     url: bool = False
 
+    @property
+    def comment(self) -> str:
+        """What a database says of the column: its meaning, and its class if that is personal."""
+        return self.meaning if self.privacy == "none" else f"{self.meaning} (class {self.privacy})"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -69,6 +74,11 @@ class Table:
     columns: tuple[Column, ...]
     section: str | None = None
     root: str | None = None
+
+    @property
+    def comment(self) -> str:
+        """What a database says of the table: what it is, and what a row is."""
+        return f"{self.description} Key: {', '.join(self.key)}."
 
     @cached_property
     def column(self) -> dict[str, Column]:
@@ -116,6 +126,22 @@ class Contract:
     def api_tables(self) -> tuple[Table, ...]:
         """Tables filled from the API's submissions."""
         return tuple(table for table in self.tables.values() if table.from_api)
+
+    def parent(self, table: Table) -> Table | None:
+        """Return the table a row of which every row of this one belongs to; None without one.
+
+        That is the one with the longest key that the table's own begins with: a retry belongs to
+        an attempt, an attempt to a submission.
+        """
+        if not table.belongs_to_submission:
+            return None
+        shorter = (
+            one
+            for one in self.tables.values()
+            if len(one.key) < len(table.key) and one.key == table.key[: len(one.key)]
+        )
+        # Of several the first: the submissions come before what there is one of for each.
+        return max(shorter, key=lambda one: len(one.key), default=self[SUBMISSIONS])
 
     @cached_property
     def known_keys(self) -> dict[str, frozenset[str]]:

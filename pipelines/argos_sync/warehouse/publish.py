@@ -13,7 +13,7 @@ a row is says the comment of its table.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.load.destination import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import literal, quoted
+from argos_sync.load.duckdb_sql import TYPES, literal, quoted
 from argos_sync.load.failures import DestinationError
 from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.replacing import (
@@ -33,7 +33,7 @@ from argos_sync.load.replacing import (
     write_failures,
 )
 from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
-from argos_sync.load.views import load_views
+from argos_sync.load.views import duckdb_query, load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     HISTORY,
@@ -42,6 +42,7 @@ from argos_sync.shape.contract import (
     SUBMISSIONS,
     WINDOWS,
     Column,
+    Contract,
     Table,
     load_contract,
 )
@@ -59,17 +60,6 @@ _LEFT_OUT = {
 }
 """Columns of class `none` that say nothing to analysts and might say too much to others."""
 
-_TYPES = {
-    "text": "VARCHAR",
-    "json": "JSON",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "date": "DATE",
-    "double": "DOUBLE",
-    "bigint": "BIGINT",
-    "bool": "BOOLEAN",
-}
-"""DuckDB's type of each column type."""
-
 _STREAM = "argos_publish"
 """What rows on their way from another database are called at both ends."""
 
@@ -84,7 +74,7 @@ class Published:
     Attributes:
         file: The copy.
         rows: Rows by table.
-        views: Views that can be read without what was left out.
+        views: Views that read no table which was left out.
         columns_left_out: How many of the contract's columns of these tables it does not have.
     """
 
@@ -189,15 +179,11 @@ class _Copy:
         """Make an empty table, which says of itself what the contract says of it."""
         name, columns = self._named(table), table.columns
         declared = ", ".join(
-            f"{quoted(one.name)} {_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            f"{quoted(one.name)} {TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")
-        said = f"{table.description} Key: {', '.join(table.key)}."
-        self.run(f"COMMENT ON TABLE {name} IS {literal(said)}")
-        for one in columns:
-            place = f"{name}.{quoted(one.name)}"
-            self.run(f"COMMENT ON COLUMN {place} IS {literal(one.meaning)}")
+        self._comment("TABLE", name, table.comment, {one.name: one.comment for one in columns})
 
     def insert_select(self, client: Client, part: _Part) -> int:
         """Fill a table from one of the same connection; return the number of rows."""
@@ -228,22 +214,35 @@ class _Copy:
                 raise
         raise failures[0]  # of which DuckDB knows only the text
 
-    def create_views(self) -> tuple[str, ...]:
-        """Make the views that read nothing which was left out; return their names."""
+    def create_views(self, contract: Contract) -> tuple[str, ...]:
+        """Make the views that read no table which was left out; return their names.
+
+        Args:
+            contract: The tables that there are; a column that was left out is empty in views.
+        """
         made = []
-        with self._connection.cursor() as connection:  # so that USE holds for nothing else
+        # A cursor, so that USE holds for nothing else.
+        with write_failures(self._place), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                select = view.select.sql(dialect="duckdb", comments=False)
+                select = duckdb_query(view, contract)
                 with suppress(duckdb.BinderException, duckdb.CatalogException):
                     connection.execute(f"CREATE VIEW {quoted(view.name)} AS {select}")
-                    made.append(view.name)
-        return tuple(made)
+                    made.append(view)
+        for view in made:
+            name = f"{self._schema}.{quoted(view.name)}"
+            self._comment("VIEW", name, view.description, view.columns)
+        return tuple(view.name for view in made)
 
     def close(self) -> None:
         """Write everything into the one file."""
         self.run(f"CHECKPOINT {self._catalog}")
         self.run(f"DETACH {self._catalog}")
+
+    def _comment(self, kind: str, name: str, said: str, columns: Mapping[str, str]) -> None:
+        self.run(f"COMMENT ON {kind} {name} IS {literal(said)}")
+        for column, meaning in columns.items():
+            self.run(f"COMMENT ON COLUMN {name}.{quoted(column)} IS {literal(meaning)}")
 
     def _insert(self, part: _Part, select: str) -> int:
         names = ", ".join(quoted(column.name) for column in part.there)
@@ -261,13 +260,14 @@ def _fill(
     rows = {}
     # One transaction of the copy's; for a DuckDB warehouse, of the same connection, the snapshot.
     copy.run("BEGIN TRANSACTION")
-    for part in _parts(warehouse, tables):
+    parts = _parts(warehouse, tables)
+    for part in parts:
         name = part.table.name
         copy.create(part.table)
         rows[name] = insert(warehouse.client, part) if part.there else 0
         log.info("publish: %s, %d rows", name, rows[name])
     copy.run("COMMIT")
-    views = copy.create_views()
+    views = copy.create_views(Contract({part.table.name: part.table for part in parts}))
     copy.close()
     return rows, views
 

@@ -1,0 +1,13 @@
+"""Write the documents: `python -m argos_sync.dictionary FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from argos_sync.dictionary.documents import documents
+
+for name, text in documents().items():
+    target = Path(sys.argv[1]) / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")

@@ -1,0 +1,21 @@
+"""All documents that are derived from the contract and the views."""
+
+from __future__ import annotations
+
+from argos_sync.dictionary.dbml import dbml
+from argos_sync.dictionary.dbt import sources
+from argos_sync.dictionary.page import page
+from argos_sync.load.export import dlt_schema
+from argos_sync.load.views import load_views
+from argos_sync.shape.contract import load_contract
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each document by its path in `schemas/`."""
+    contract = load_contract()
+    return {
+        "README.md": page(contract, sorted(load_views(), key=lambda view: view.name)),
+        "argos.dbml": dbml(contract),
+        "dbt/sources.yml": sources(contract),
+        "dlt/argos.schema.yaml": dlt_schema(),
+    }

@@ -1,0 +1,66 @@
+-- Which AML alerts are open? One row a match of a submission with a red flag; one row also for a
+-- red flag without matches.
+--
+-- submission_id       The submission
+-- created_at          When it was created
+-- kyc_result          Its KYC result
+-- risk_level_summary  Risk level of the submission
+-- match_index         Position of the match in the API's list from 0; empty without matches
+-- risk_level          Risk level of the match
+-- score               Score of the match
+-- risk_icons          Risk icons of the match, in the API's order with commas between them
+-- argos_number        Unique ID for retrieving the AML report
+-- resource_id         Unique resource ID for retrieving the AML report
+-- open_since          When a run first saw the red flag; created_at when it was there from the first
+-- age_days            Whole days since then
+WITH flagged AS (
+    SELECT submission_id, risk_level_summary
+    FROM aml
+    WHERE LOWER(current_status) = 'red flag'
+),
+seen AS (
+    SELECT
+        h.submission_id,
+        MIN(h.valid_from) AS first_seen_at,
+        MIN(CASE WHEN LOWER(h.aml_current_status) = 'red flag' THEN h.valid_from END) AS flagged_at
+    FROM submission_status_history AS h
+    JOIN flagged AS f ON f.submission_id = h.submission_id
+    GROUP BY h.submission_id
+),
+icons AS (
+    SELECT submission_id, match_index, JOINED(risk_icon, icon_index) AS risk_icons
+    FROM match_risk_icons
+    WHERE risk_icon IS NOT NULL
+    GROUP BY submission_id, match_index
+),
+alerts AS (
+    SELECT
+        s.submission_id,
+        s.created_at,
+        k.result AS kyc_result,
+        f.risk_level_summary,
+        CASE WHEN n.flagged_at > n.first_seen_at THEN n.flagged_at ELSE s.created_at END
+            AS open_since
+    FROM flagged AS f
+    JOIN submissions AS s ON s.submission_id = f.submission_id
+    LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
+    LEFT JOIN seen AS n ON n.submission_id = s.submission_id
+    WHERE s._deleted_at IS NULL
+)
+SELECT
+    a.submission_id,
+    a.created_at,
+    a.kyc_result,
+    a.risk_level_summary,
+    m.match_index,
+    m.risk_level,
+    m.score,
+    i.risk_icons,
+    m.argos_number,
+    m.resource_id,
+    a.open_since,
+    CAST(FLOOR(GREATEST(EPOCH(CURRENT_TIMESTAMP) - EPOCH(a.open_since), 0) / 86400) AS BIGINT)
+        AS age_days
+FROM alerts AS a
+LEFT JOIN matches AS m ON m.submission_id = a.submission_id
+LEFT JOIN icons AS i ON i.submission_id = m.submission_id AND i.match_index = m.match_index

@@ -1,0 +1,40 @@
+-- Where do attempts fail, and with which scores? Both attempts that failed and the retries within
+-- an attempt. An attempt failed if it has an error code or a result other than success.
+--
+-- failed                     attempt, or retry within one
+-- code                       Code of the failure; empty for those without one
+-- failures                   How many
+-- submissions                In how many submissions
+-- face_similarity_score_avg  Average face similarity score of the attempts it occurred in
+-- liveness_score_avg         Average liveness score of the attempts it occurred in
+WITH failures AS (
+    SELECT
+        'attempt' AS failed,
+        a.error_code AS code,
+        a.submission_id,
+        a.face_similarity_score,
+        a.liveness_score
+    FROM attempts AS a
+    WHERE a.error_code IS NOT NULL OR LOWER(a.verification_result) <> 'success'
+    UNION ALL
+    SELECT
+        'retry' AS failed,
+        r.retry_code AS code,
+        r.submission_id,
+        a.face_similarity_score,
+        a.liveness_score
+    FROM attempt_retries AS r
+    JOIN attempts AS a
+        ON a.submission_id = r.submission_id AND a.attempt_index = r.attempt_index
+)
+SELECT
+    f.failed,
+    f.code,
+    COUNT(*) AS failures,
+    COUNT(DISTINCT f.submission_id) AS submissions,
+    AVG(f.face_similarity_score) AS face_similarity_score_avg,
+    AVG(f.liveness_score) AS liveness_score_avg
+FROM failures AS f
+JOIN submissions AS s ON s.submission_id = f.submission_id
+WHERE s._deleted_at IS NULL
+GROUP BY f.failed, f.code

@@ -1,0 +1,35 @@
+-- Why are submissions rejected, by the week they came? One with several reasons counts for each.
+--
+-- week          Monday (UTC) of the week the submissions were created
+-- comment_code  Code of the reason; empty for rejections without one
+-- rejected      Rejected submissions with this reason
+-- share         Share of all rejected submissions of the week, from 0 to 1
+WITH rejections AS (
+    SELECT s.submission_id, UTC_WEEK(s.created_at) AS week
+    FROM submissions AS s
+    JOIN kyc AS k ON k.submission_id = s.submission_id
+    WHERE s._deleted_at IS NULL AND LOWER(k.result) = 'rejected'
+),
+totals AS (
+    SELECT week, COUNT(*) AS submissions
+    FROM rejections
+    GROUP BY week
+),
+reasons AS (
+    SELECT DISTINCT submission_id, comment_code
+    FROM kyc_comments
+    WHERE comment_code IS NOT NULL
+),
+counts AS (
+    SELECT j.week, r.comment_code, COUNT(*) AS rejected
+    FROM rejections AS j
+    LEFT JOIN reasons AS r ON r.submission_id = j.submission_id
+    GROUP BY j.week, r.comment_code
+)
+SELECT
+    c.week,
+    c.comment_code,
+    c.rejected,
+    CAST(c.rejected AS DOUBLE) / NULLIF(t.submissions, 0) AS share
+FROM counts AS c
+JOIN totals AS t ON t.week = c.week

@@ -1,0 +1,47 @@
+-- How many submissions still wait for a final KYC result, and for how long? All that are neither
+-- approved nor rejected, also those without a result.
+--
+-- age_from_days      Full days since they were created, at least
+-- age                The same in words, up to the next one
+-- kyc_result         Their result in small letters; empty without one
+-- submissions        How many
+-- oldest_created_at  When the first of them was created
+WITH waiting AS (
+    SELECT
+        s.created_at,
+        LOWER(k.result) AS kyc_result,
+        GREATEST(EPOCH(CURRENT_TIMESTAMP) - EPOCH(s.created_at), 0) / 86400 AS days
+    FROM submissions AS s
+    LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
+    WHERE s._deleted_at IS NULL
+        AND (k.result IS NULL OR LOWER(k.result) NOT IN ('approved', 'rejected'))
+),
+aged AS (
+    SELECT
+        created_at,
+        kyc_result,
+        CASE
+            WHEN days >= 90 THEN 90
+            WHEN days >= 30 THEN 30
+            WHEN days >= 7 THEN 7
+            WHEN days >= 3 THEN 3
+            WHEN days >= 1 THEN 1
+            ELSE 0
+        END AS days
+    FROM waiting
+)
+SELECT
+    CAST(days AS BIGINT) AS age_from_days,
+    CASE days
+        WHEN 90 THEN '90 days or more'
+        WHEN 30 THEN '30 to 89 days'
+        WHEN 7 THEN '7 to 29 days'
+        WHEN 3 THEN '3 to 6 days'
+        WHEN 1 THEN '1 to 2 days'
+        ELSE 'less than a day'
+    END AS age,
+    kyc_result,
+    COUNT(*) AS submissions,
+    MIN(created_at) AS oldest_created_at
+FROM aged
+GROUP BY days, kyc_result
