@@ -13,6 +13,7 @@ from functools import partial
 from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import Settings
+from argos_sync.load.afterwards import check
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from argos_sync.load.clients import make_client
 from argos_sync.load.failures import destination_failures
@@ -37,6 +38,8 @@ from argos_sync.load.state import (
     stored_plan,
     synced_from,
 )
+from argos_sync.load.telemetry import observed
+from argos_sync.load.telling import failures_told
 from argos_sync.load.tiers import Upkeep, pace_of, upkeep
 from argos_sync.load.together import keep_together
 from argos_sync.load.views import keep_views
@@ -125,6 +128,8 @@ def backfill(
         plan = unfinished.reopened() if unfinished else _new_plan(context, run, name, wanted)
         pace = pace_of(_held_days(run), plan.wanted.first)
         work_through(context, run, plan, workers, pace=pace)
+        if unfinished is None:
+            run.whole = [wanted]
     return run.report
 
 
@@ -155,7 +160,9 @@ def refresh(
 def running(
     context: Context, command: str, *, asks_api: bool = True, days: Range = EVERY_DAY
 ) -> Iterator[Run]:
-    """Open the warehouse for a run, and record how the run ends.
+    """Open the warehouse for a run, record how the run ends, and check what it has brought.
+
+    Whoever is to be told of failures and news is told.
 
     Args:
         context: Settings and target.
@@ -166,6 +173,16 @@ def running(
     Raises:
         ArgosError: What the block raises, or what keeps the warehouse from being opened.
     """
+    opened = _opened(context, command, days, asks_api=asks_api)
+    names = (command, context.target.dataset)
+    with observed(*names) as seen, failures_told(*names), opened as run:
+        run.seen, seen.report = seen, run.report
+        yield run
+
+
+@contextmanager
+def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> Iterator[Run]:
+    """Open the warehouse for a run, and record how the run ends; see `running`."""
     started_at, settings = context.clock(), context.settings
     if asks_api:
         context.client(settings)  # what cannot work is said before anything is opened
@@ -197,6 +214,7 @@ def running(
                 run.finish(error)
                 raise
             run.finish()
+            check(run)
             if warehouse.shared is None:
                 with destination_failures():
                     _keep_views(context, warehouse, views)
@@ -346,8 +364,9 @@ def _tonight(context: Context, run: Run) -> None:
             )
     work.further = older.tasks
     run.read(_reading(context, run, work))
+    run.whole = [wanted, *older.ranges]
     if mark is not None:
-        _mark_gone(context, run, [wanted, *older.ranges], older.submission_ids)
+        _mark_gone(context, run, run.whole, older.submission_ids)
 
 
 def _mark_gone(

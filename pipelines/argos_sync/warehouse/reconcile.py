@@ -83,6 +83,7 @@ def reconcile(
     check_range(first, last)
     wanted = Range(first, last)
     with running(context, "reconcile") as run, destination_failures():
+        run.checks_all = True
         compared = _compare(context, run, wanted, deep=deep)
         result = Reconciled(run.report, tuple(compared.differences), compared.held)
         if dry_run:
