@@ -12,7 +12,8 @@ from argos_sync.api import webhook
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.commands import running, sync
+from argos_sync.load.commands import sync
+from argos_sync.load.running import running
 from argos_sync.load.telling import tell
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
