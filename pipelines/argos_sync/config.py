@@ -154,6 +154,13 @@ class _Local(Settings):
 
 
 @configspec
+class _Runtime(BaseConfiguration):
+    """What argos-sync reads of dlt's section `runtime`."""
+
+    slack_incoming_webhook_url: TSecretStrValue | None = None
+
+
+@configspec
 class _Sweep(BaseConfiguration):
     sweep_days: int = Settings.sweep_days
 
@@ -231,6 +238,11 @@ def sweep_days(project: str | None = None) -> int:
     days = _read(_Sweep(), sections=sections_of(project)).sweep_days
     _check_least("sweep_days", days)
     return days
+
+
+def webhook_url() -> str | None:
+    """Read `runtime.slack_incoming_webhook_url`: who is told of failures and news; a secret."""
+    return _read(_Runtime(), sections=("runtime",)).slack_incoming_webhook_url
 
 
 def load_orchestration() -> Orchestration:

@@ -107,6 +107,8 @@ def test_status(loaded: Command, api: Emulator) -> None:
     )
     assert [run["command"] for run in summary["runs"]] == ["sync"]
     assert (summary["stale"], summary["issues"]) == (False, [])
+    assert [one for one in summary["checks"] if not one["passed"]] == []
+    assert summary["next_expected"] > summary["last_success"]
     stale = loaded("status", "--max-age", "0m", code=7)
     assert re.fullmatch(
         r"argos-sync: stale: the last good sync or backfill was \d+\.\d h ago, --max-age is 0m\n",
@@ -114,6 +116,16 @@ def test_status(loaded: Command, api: Emulator) -> None:
     )
     assert "  submissions                           80\n" in stale.stdout
     assert " sync       exit 0, 80 submissions\n" in stale.stdout
+    assert re.search(r"\nnext sync expected: \S+ \S+ UTC, in 2[34]\.\d h\n", stale.stdout)
+    assert re.search(r"\nchecks: (2\d|3\d) of \1 passed\nissues: none\n", stale.stdout)
+    news = {"data": {"futureScalar": 1}}
+    api.store.update(api.store.ids()[-1], news)
+    failed = {"check_name": "known_fields", "place": "submissions", "found": 1}
+    assert loaded.json("sync")["checks"]["failed"] == [failed | {"sample": "data.futureScalar"}]
+    assert re.search(
+        r"\n  FAIL known_fields submissions, 1 found \S+ \S+: data\.futureScalar\n",
+        loaded("status").stdout,
+    )
     empty = loaded.json("status", *COMMON, "--max-age", "30d", code=7)
     assert (empty["last_success"], empty["stale"]) == (None, True)
     assert set(empty["rows"].values()) == {0}

@@ -261,7 +261,10 @@ def test_the_process_never_outlives_the_one_that_loads(api: Emulator, state: str
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells")
 def test_no_secret_can_be_seen_from_outside(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arguments are for everybody on the machine to read, and environments end in dumps."""
-    for name in ("SOURCES__ARGOS__API_KEY", "DESTINATION__POSTGRES__CREDENTIALS", "api_key"):
+    for name in (
+        *("SOURCES__ARGOS__API_KEY", "DESTINATION__POSTGRES__CREDENTIALS", "api_key"),
+        *("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "OTEL_EXPORTER_OTLP_HEADERS"),
+    ):
         monkeypatch.setenv(name, KEY)
     with (
         Child() as child,

@@ -73,7 +73,7 @@ CONTRACT = load_contract()
 API_TABLES = {table.name: table for table in CONTRACT.api_tables}
 URLS = {name: {c.name for c in table.columns if c.url} for name, table in API_TABLES.items()}
 """Columns whose query part differs on every fetch."""
-RECORD = ("sync_runs", "sync_windows")
+RECORD = ("sync_runs", "sync_windows", "sync_checks")
 STATE = {
     "kyc_result": ("kyc", "result"),
     "aml_current_status": ("aml", "current_status"),

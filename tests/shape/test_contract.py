@@ -72,6 +72,7 @@ KEYS = {
     "submission_status_history": ["submission_id", "valid_from"],
     "sync_runs": ["run_id"],
     "sync_windows": ["window_id"],
+    "sync_checks": ["run_id", "check_name", "place"],
     "quarantine": ["quarantine_id"],
 }
 
@@ -100,7 +101,7 @@ def test_tables() -> None:
     assert set(load_contract().tables) == {*KEYS, "sync_issues", *PRIVACY}
 
 
-@pytest.mark.parametrize("table", ["sync_issues", *PRIVACY])
+@pytest.mark.parametrize("table", ["sync_issues", "sync_checks", *PRIVACY])
 def test_own_tables_hold_no_value(table: str) -> None:
     """What argos-sync writes of what it did is in columns that cannot hold a value."""
     assert all(column.privacy == "none" for column in load_contract()[table].columns)
@@ -110,6 +111,20 @@ def test_issues_say_where_and_what() -> None:
     """Not what the value was."""
     columns = load_contract()["sync_issues"].column
     assert {"run_id", "submission_id", "table_name", "path", "problem"} <= set(columns)
+
+
+def test_enumerations_are_nobodys_data() -> None:
+    """A value that is not known is named in a report, so it must not be of a personal column."""
+    columns = {
+        f"{table.name}.{column.name}": column
+        for table in load_contract().api_tables
+        for column in table.columns
+        if column.known
+    }
+    assert columns["kyc.result"].known == ("approved", "rejected", "pending", "incomplete")
+    assert len(columns) > 5
+    assert {(one.privacy, one.type) for one in columns.values()} == {("none", "text")}
+    assert min(len(one.known) for one in columns.values()) > 1
 
 
 def test_created_at_is_never_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.emulator import Behaviour, Emulator, generate
+from argos_sync.load.checks import Result
 from argos_sync.load.commands import backfill, refresh, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.records import check_records, insert, records
+from argos_sync.load.report import RunReport
 from argos_sync.load.views import keep_views
 from argos_sync.warehouse.overview import overview
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
@@ -54,6 +58,7 @@ def test_an_empty_warehouse_has_an_overview_too(tmp_path: Path) -> None:
         assert view.state == {}
     assert set(seen.rows.values()) == {0}
     assert (seen.runs, seen.last_success, seen.issues) == ([], None, [])
+    assert (seen.next_expected, seen.checks) == (None, [])
     assert seen.max_age_days is None
 
 
@@ -98,6 +103,40 @@ def test_the_age_of_the_oldest_row(any_warehouse: Warehouse) -> None:
         keep_views(client, None)
         client.execute_sql(f"DELETE FROM {table}")
         assert overview(client).max_age_days is None
+
+
+def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
+    """The usual time after the last good sync; what each check found last, and when it failed."""
+    hour = timedelta(hours=1)
+    # Every six hours, but for one that was left out and one by hand; the last one failed.
+    hours = (0, 6, 12, 24, 30, 31, 36, 42)
+    runs = [
+        RunReport(f"run {n}", "sync", NOW + n * hour, NOW, exit_status=0 if n < 42 else 4)
+        for n in hours
+    ]
+    runs.append(RunReport("other", "backfill", NOW + 40 * hour, NOW, exit_status=0))
+    values, keys = Result("known_values", "kyc.result"), Result("unique_key", "kyc")
+    found = [
+        (runs[0], [values, keys, Result("has_parent", "kyc")]),
+        (runs[1], [replace(values, found=1, sample="escalated")]),
+        (runs[2], [values, replace(keys, found=3)]),
+    ]
+    with open_warehouse(any_warehouse.target) as opened:
+        rows = records("sync_runs", [run.row() for run in runs[:1]])
+        opened.load(rows)
+        assert overview(opened.client).next_expected == NOW + 24 * hour
+        insert(opened.client, records("sync_runs", [run.row() for run in runs[1:]]))
+        for run, results in found:
+            insert(opened.client, check_records(run, results, run.started_at))
+        seen = overview(opened.client)
+    assert seen.next_expected == NOW + 42 * hour
+    columns = ("check_name", "place", "passed", "found", "sample")
+    assert [tuple(one[name] for name in columns) for one in seen.checks] == [
+        ("unique_key", "kyc", False, 3, None),
+        ("known_values", "kyc.result", True, 0, None),
+        ("has_parent", "kyc", True, 0, None),
+    ]
+    assert [one["last_failed_at"] for one in seen.checks] == [NOW + 12 * hour, NOW + 6 * hour, None]
 
 
 def last_success(warehouse: Warehouse) -> datetime | None:

@@ -127,6 +127,7 @@ def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
         "timestamp": "TIMESTAMP WITH TIME ZONE",
         "text": "VARCHAR",
         "double": "DOUBLE",
+        "bool": "BOOLEAN",
     }
     described = copy.query("""
         SELECT table_name AS t, column_name AS c, data_type, is_nullable, comment

@@ -45,7 +45,7 @@ def checked_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
         raise ConfigurationError(f"base_url {received}", _EXAMPLE)
     if url.userinfo or not {"?", "#"}.isdisjoint(value):
         raise ConfigurationError("base_url holds credentials, a query or a fragment", _EXAMPLE)
-    if url.scheme == "http" and not (allow_insecure_http or _is_loopback(url.host)):
+    if url.scheme == "http" and not (allow_insecure_http or is_loopback(url.host)):
         raise ConfigurationError(
             f"base_url would send the API key unencrypted to {url.host}",
             "use https; plain http is for loopback addresses",
@@ -53,7 +53,7 @@ def checked_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether `host` is this machine by definition, not by some resolver's word."""
     if host == "localhost":
         return True

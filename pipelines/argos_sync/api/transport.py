@@ -1,4 +1,4 @@
-"""One request, one whole answer: the only place that touches the network."""
+"""One request, one whole answer: the only place that asks the API."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Endpoint:
         self.url = f"{str(base_url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
-        _quieten_loggers()
+        quieten_loggers()
         self._http = httpx.AsyncClient(
             headers={
                 "x-api-key": api_key,
@@ -148,7 +148,7 @@ def _connection_failure(error: httpx.TransportError) -> ArgosError:
     return ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
 
 
-def _quieten_loggers() -> None:
+def quieten_loggers() -> None:
     """Keep the HTTP libraries from logging URLs with filters, and headers with the key."""
     for name in ("httpx", "httpcore"):
         logger = logging.getLogger(name)

@@ -10,7 +10,8 @@ from typing import Any
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
-from argos_sync.config import Settings, load_settings
+from argos_sync.api.webhook import checked_webhook_url
+from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.load.clients import make_client
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
@@ -55,6 +56,8 @@ def checkup(target: Target, project: str | None = None) -> list[Check]:
         settings.append(load_settings(project=project))
         make_client(settings[0])
         Protection.configured(settings[0])
+        if address := webhook_url():
+            checked_webhook_url(address)
         return f"complete; API at {settings[0].base_url}"
 
     checks = [_check("configuration", configuration)]

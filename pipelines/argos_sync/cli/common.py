@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from argos_sync.load.commands import Context
     from argos_sync.load.pipeline import Target
+    from argos_sync.load.running import Context
 
 log = logging.getLogger("argos_sync")
 
@@ -78,8 +78,8 @@ class Common:
         with Child() as child:  # first, so that its imports run beside ours
             from argos_sync.cli.progress import watch
             from argos_sync.config import load_settings
-            from argos_sync.load.commands import Context
             from argos_sync.load.remote import child_feed
+            from argos_sync.load.running import Context
 
             settings = load_settings(overrides, project=self.project)
             with watch() as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,11 +132,18 @@ def _show(
 ) -> None:
     seconds = (report.ended_at - report.started_at).total_seconds() if report.ended_at else 0.0
     note = f"\nnote: {report.note}" if report.note else ""
+    more = {"note": report.note, "checks": _checks(report)} | dict(more or {})
     common.show(
-        report.row() | {"seconds": round(seconds, 3), "note": report.note} | dict(more or {}),
+        report.row() | {"seconds": round(seconds, 3)} | more,
         f"{before}{report.command}: {report.submissions_fetched:,} submissions"
         f" ({report.submissions_new:,} new, {report.submissions_changed:,} changed,"
         f" {report.submissions_unchanged:,} unchanged, {report.submissions_deleted:,} deleted),"
         f" {report.windows} windows, {report.pages} pages, {report.requests} requests"
         f" ({report.retries} retries), {report.issues:,} issues, {seconds:.1f} s{note}",
     )
+
+
+def _checks(report: RunReport) -> dict[str, Any]:
+    """Return how many checks were made, and what those found that failed."""
+    failed = [asdict(one) for one in report.checks if not one.passed]
+    return {"made": len(report.checks), "failed": failed}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """Tell the last runs, the high-water mark, how old rows are, row counts and open issues."""
+    """Tell last and next run, high-water mark, how old rows are, checks, row counts and issues."""
     limit = _age(max_age) if max_age is not None else None
     from argos_sync.config import sweep_days
     from argos_sync.load.pipeline import look_into
@@ -48,6 +49,7 @@ def status(
     }
     summary = {
         "last_success": seen.last_success,
+        "next_expected": seen.next_expected,
         "age_seconds": round(age.total_seconds()) if age else None,
         "stale": stale,
         "high_water_mark": mark,
@@ -55,6 +57,7 @@ def status(
         "rows": seen.rows,
         "runs": seen.runs,
         "issues": seen.issues,
+        "checks": seen.checks,
     }
     common.show(summary, _text(seen, mark, age, bound))
     if stale:
@@ -102,6 +105,31 @@ def _staleness(max_age_days: float | None, bound: int | None) -> str:
     return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
 
 
+def _next(expected: datetime | None) -> str:
+    if expected is None:
+        return "next sync expected: none yet"
+    late = datetime.now(UTC) - expected
+    how = f"{_short(late)} late" if late > timedelta() else f"in {_short(-late)}"
+    return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {how}"
+
+
+def _checks(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how many checks passed, and a line for each that does not, or once did not."""
+    passed = sum(one["passed"] for one in checks)
+    lines = [f"checks: {passed} of {len(checks)} passed" if checks else "checks: none yet"]
+    for one in checks:
+        if one["last_failed_at"] is None:
+            continue
+        where = f"{one['check_name']} {one['place']}"
+        if one["passed"]:
+            lines.append(f"  ok   {where}, since it failed {one['last_failed_at']:%Y-%m-%d %H:%M}")
+        else:
+            sample = f": {one['sample']}" if one["sample"] else ""
+            said = f"{one['found']:,} found {one['checked_at']:%Y-%m-%d %H:%M}"
+            lines.append(f"  FAIL {where}, {said}{sample}")
+    return lines
+
+
 def _text(seen: Overview, mark: datetime | None, age: timedelta | None, bound: int | None) -> str:
     lines = [
         f"last good sync or backfill: {seen.last_success:%Y-%m-%d %H:%M:%S} UTC, {_short(age)} ago"
@@ -109,6 +137,7 @@ def _text(seen: Overview, mark: datetime | None, age: timedelta | None, bound: i
         else "last good sync or backfill: never",
         f"high-water mark: {mark or 'none yet'}",
         _staleness(seen.max_age_days, bound),
+        _next(seen.next_expected),
         "runs:",
     ]
     for run in seen.runs:
@@ -119,6 +148,7 @@ def _text(seen: Overview, mark: datetime | None, age: timedelta | None, bound: i
             f" {run['submissions_fetched']:,} submissions"
         )
     lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in seen.rows.items())]
+    lines += _checks(seen.checks)
     lines += ["issues:" if seen.issues else "issues: none"]
     lines += [f"  {i['count']:>8,} {i['table_name']}: {i['problem']}" for i in seen.issues]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import typer
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
-    from argos_sync.load.commands import Context
+    from argos_sync.load.running import Context
     from argos_sync.warehouse.reveal import Revealed
 
 
@@ -76,7 +76,7 @@ def reveal(
 
 def _context(common: Common) -> Context:
     from argos_sync.config import load_settings
-    from argos_sync.load.commands import Context
+    from argos_sync.load.running import Context
 
     return Context(load_settings(api=False, project=common.project), common.target)
 

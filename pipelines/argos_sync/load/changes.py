@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,6 +48,26 @@ def oldest_fetch(tables: Mapping[str, pa.Table]) -> datetime | None:
     return moment
 
 
+def first_seen_by_day(
+    tables: Mapping[str, pa.Table], known: Mapping[str, Known], since: datetime
+) -> dict[date, int]:
+    """Return how many of a chunk's submissions no chunk before it had, by day of `created_at`.
+
+    Args:
+        tables: A chunk's rows by contract table.
+        known: What the warehouse has, by submission id.
+        since: When the run began, UTC; what was fetched since then was in a chunk.
+    """
+    if SUBMISSIONS not in tables:
+        return {}
+    rows = tables[SUBMISSIONS]
+    repeated = [key for key, had in known.items() if had.synced_at.astimezone(UTC) >= since]
+    if repeated:
+        rows = rows.filter(_is_not_in(rows["submission_id"], repeated))
+    days = pc.value_counts(rows["created_at"].cast(pa.date32()))
+    return {one["values"]: one["counts"] for one in days.to_pylist()}
+
+
 def compare(
     tables: Mapping[str, pa.Table], known: Mapping[str, Known], quarantined: set[str]
 ) -> Changes:
@@ -84,5 +104,8 @@ def _without(rows: pa.Table, name: str, unchanged: list[str], quarantined: set[s
     )
     if not known:
         return rows
-    repeated = pc.is_in(rows[key], value_set=pa.array(known, pa.string()))
-    return rows.filter(pc.invert(repeated))
+    return rows.filter(_is_not_in(rows[key], known))
+
+
+def _is_not_in(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
+    return pc.invert(pc.is_in(column, value_set=pa.array(values, pa.string())))

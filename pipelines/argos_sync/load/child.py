@@ -88,9 +88,12 @@ def _environment() -> dict[str, str]:
 
     dlt's names for them have sections, joined by two underscores, or are its last part alone.
     """
-    bare = ("API_KEY", "ENCRYPTION_KEY", "CREDENTIALS", "PASSWORD")
+    bare = ("API_KEY", "ENCRYPTION_KEY", "CREDENTIALS", "PASSWORD", "SLACK_INCOMING_WEBHOOK_URL")
     return {
         name: value
         for name, value in os.environ.items()
-        if "__" not in name.strip("_") and name.upper() not in bare
+        if "__" not in name.strip("_")
+        and name.upper() not in bare
+        # Of what is sent from here; among them are keys too.
+        and not name.upper().startswith("OTEL_")
     }

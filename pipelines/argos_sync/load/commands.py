@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date
 from functools import partial
 
-from argos_sync.api import ArgosClient, Query
-from argos_sync.api.errors import ArgosError, ConfigurationError
-from argos_sync.config import Settings
-from argos_sync.load.chunks import CHUNK_SUBMISSIONS
-from argos_sync.load.clients import make_client
+from argos_sync.api import Query
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.feed import few_collections
 from argos_sync.load.fetching import Task
 from argos_sync.load.gone import find_gone, mark_gone
 from argos_sync.load.held import Day, held_days, touch_deleted
-from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
 from argos_sync.load.plan import Plan
 from argos_sync.load.probe import probe_end_date
-from argos_sync.load.protection import Protection
-from argos_sync.load.reading import Clock, Feed, Reading, thread_feed
+from argos_sync.load.reading import Reading
 from argos_sync.load.refetch import day_tasks, query_tasks
-from argos_sync.load.report import Progress, RunReport, Silent
-from argos_sync.load.rewrite import rewrite
+from argos_sync.load.report import RunReport
+from argos_sync.load.running import Context, running
 from argos_sync.load.runs import Run
 from argos_sync.load.state import (
     SYNC,
@@ -38,38 +29,8 @@ from argos_sync.load.state import (
     synced_from,
 )
 from argos_sync.load.tiers import Upkeep, pace_of, upkeep
-from argos_sync.load.together import drop_together, keep_together
-from argos_sync.load.views import keep_views
-from argos_sync.load.windows import EVERY_DAY, EndDate, Pace, Range, nightly_range, shifted
+from argos_sync.load.windows import EndDate, Pace, Range, nightly_range, shifted
 from argos_sync.load.work import Work
-
-
-def now() -> datetime:
-    """Return the moment, UTC."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every command needs.
-
-    Attributes:
-        settings: Checked configuration.
-        target: Where to load to.
-        progress: Told what happens.
-        clock: The time.
-        client: Makes a client of settings and, optionally, a page size.
-        chunk_size: Submissions that are committed together.
-        feed: Where a run has its chunks from.
-    """
-
-    settings: Settings
-    target: Target
-    progress: Progress = field(default_factory=Silent)
-    clock: Clock = now
-    client: Callable[..., ArgosClient] = make_client
-    chunk_size: int = CHUNK_SUBMISSIONS
-    feed: Feed = thread_feed
 
 
 def sync(context: Context) -> RunReport:
@@ -125,6 +86,8 @@ def backfill(
         plan = unfinished.reopened() if unfinished else _new_plan(context, run, name, wanted)
         pace = pace_of(_held_days(run), plan.wanted.first)
         work_through(context, run, plan, workers, pace=pace)
+        if unfinished is None:
+            run.whole = [wanted]
     return run.report
 
 
@@ -149,93 +112,6 @@ def refresh(
     with running(context, "refresh") as run:
         fetch(context, run, query_tasks("refresh", queries), final=True)
     return run.report
-
-
-@contextmanager
-def running(
-    context: Context, command: str, *, asks_api: bool = True, days: Range = EVERY_DAY
-) -> Iterator[Run]:
-    """Open the warehouse for a run, and record how the run ends.
-
-    Args:
-        context: Settings and target.
-        command: Named in the record, and to whom wants to open the warehouse meanwhile.
-        asks_api: Whether the run needs the API.
-        days: What it writes to; runs of other days may be under way.
-
-    Raises:
-        ArgosError: What the block raises, or what keeps the warehouse from being opened.
-    """
-    started_at, settings = context.clock(), context.settings
-    if asks_api:
-        context.client(settings)  # what cannot work is said before anything is opened
-    wanted = Protection.configured(settings)
-    opened = open_warehouse(
-        context.target,
-        settings.sections,
-        command,
-        wanted.policy.contract,
-        days=days,
-        prepare=partial(_prepare, context, wanted),
-    )
-    run: Run | None = None
-    try:
-        with few_collections(), opened as warehouse:
-            with destination_failures():
-                protection = wanted.of_warehouse(warehouse.client, warehouse.state)
-            run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-            report = RunReport(run_id, command, started_at)
-            learned = protection.to_remember(warehouse.state)
-            progress, clock, feed = context.progress, context.clock, context.feed
-            run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
-            views = warehouse.state.get("views")
-            if views is None:
-                run.learned["views"] = ""
-            try:
-                yield run
-            except ArgosError as error:
-                run.finish(error)
-                raise
-            run.finish()
-            if warehouse.shared is None:
-                with destination_failures():
-                    _keep_views(context, warehouse, views)
-    finally:
-        if run and run.erased:
-            rewrite(context.target, command)
-
-
-def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None:
-    """Make what all partitions share and none may make beside others: tables, views, policy."""
-    protection = wanted.of_warehouse(warehouse.client, warehouse.state)
-    learned = protection.to_remember(warehouse.state)
-    # Whoever of them lists somebody does it with a key that all the others know.
-    _, _, secrets = protection.suppression_key(warehouse.state)
-    learned |= {key: kept for key, kept in secrets.items() if key not in warehouse.state}
-    if "views" not in warehouse.state:
-        learned["views"] = ""
-    if learned or not warehouse.has_tables:
-        warehouse.load({}, lambda state: state.update(learned))
-    _keep_views(context, warehouse, warehouse.state["views"])
-
-
-def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
-    """Make views for analysts, and comments, where they are not as they are meant to be.
-
-    Args:
-        context: Settings and target.
-        warehouse: Alone, or in turn.
-        remembered: What an earlier run noted of them; None before the first run, which leaves
-            the noting to the second, for it costs a load package.
-    """
-    clear = partial(drop_together, warehouse, context.settings)
-    made = {
-        "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
-        "together": keep_together(warehouse, context.settings),
-    }
-    noted = {key: warehouse.state.get(key) for key in made}
-    if remembered is not None and made != noted:
-        warehouse.load({}, lambda state: state.update(made))
 
 
 def check_range(first: date, last: date) -> None:
@@ -347,8 +223,9 @@ def _tonight(context: Context, run: Run) -> None:
             )
     work.further = older.tasks
     run.read(_reading(context, run, work))
+    run.whole = [wanted, *older.ranges]
     if mark is not None:
-        _mark_gone(context, run, [wanted, *older.ranges], older.submission_ids)
+        _mark_gone(context, run, run.whole, older.submission_ids)
 
 
 def _mark_gone(

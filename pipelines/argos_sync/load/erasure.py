@@ -16,7 +16,7 @@ from dlt.common.schema.typing import C_DLT_ID, PIPELINE_STATE_TABLE_NAME
 from dlt.common.versioned_state import decompress_state
 
 from argos_sync.load.known import rows_of
-from argos_sync.load.records import Rows
+from argos_sync.load.records import Rows, insert
 from argos_sync.load.source import SOURCE
 from argos_sync.load.sql import Client, execute, exist, portions, transaction
 from argos_sync.load.state import cursors, names_any
@@ -70,7 +70,7 @@ def erase(
         _delete(client, PIPELINE_STATE_TABLE_NAME, C_DLT_ID, states)
         if reveals:
             _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
-        _insert(client, proof(counts))
+        insert(client, proof(counts))
     return counts
 
 
@@ -156,14 +156,6 @@ def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int
         count += number
         execute(client, f"DELETE {rest}", portion)
     return count
-
-
-def _insert(client: Client, tables: Rows) -> None:
-    for table, rows in tables.items():
-        values = ", ".join(["?"] * rows.num_columns)
-        query = f"INSERT INTO {table} ({', '.join(rows.column_names)}) VALUES ({values})"  # noqa: S608 names only
-        for row in rows.to_pylist():
-            execute(client, query, *row.values())
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:

@@ -60,14 +60,8 @@ def open_days(client: Client, before: date, sections: Sequence[str]) -> dict[dat
     joins, condition = _open(sections)
     if not condition:
         return {}
-    rows = _select(
-        client,
-        f"{_DAY}, COUNT(*)",
-        f"WHERE _deleted_at IS NULL AND created_at < ? AND ({condition}) GROUP BY 1",
-        _start(before),
-        joins=joins,
-    )
-    return {_date(day): int(number) for day, number in rows}
+    where = f"WHERE _deleted_at IS NULL AND created_at < ? AND ({condition})"
+    return _by_day(client, where, _start(before), joins=joins)
 
 
 def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -> list[str]:
@@ -116,6 +110,17 @@ def unseen_among(client: Client, submission_ids: Sequence[str], since: datetime)
         rows = _select(client, "submission_id", where, since, portion)
         found += [row[0] for row in rows]
     return found
+
+
+def unseen_by_day(client: Client, ranges: Sequence[Range], since: datetime) -> dict[date, int]:
+    """Return how many submissions of these ranges were not fetched since a moment, by day."""
+    where, parameters = _unseen(ranges, since)
+    return _by_day(client, where, *parameters)
+
+
+def fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
+    """Return how many submissions were fetched since a moment (UTC), by day of `created_at`."""
+    return _by_day(client, "WHERE _deleted_at IS NULL AND _synced_at >= ?", since)
 
 
 def held(client: Client, wanted: Range) -> Iterator[Held]:
@@ -179,6 +184,13 @@ def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
             moments.append(_start(shifted(one.last, 1)))
         conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
     return " OR ".join(conditions) or "1 = 0", moments
+
+
+def _by_day(
+    client: Client, where: str, *parameters: Any, joins: Sequence[str] = ()
+) -> dict[date, int]:
+    rows = _select(client, f"{_DAY}, COUNT(*)", f"{where} GROUP BY 1", *parameters, joins=joins)
+    return {_date(day): int(number) for day, number in rows}
 
 
 def _select(

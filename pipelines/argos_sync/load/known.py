@@ -26,17 +26,19 @@ class Known:
     Attributes:
         content_hash: Of the version it has.
         deleted: Whether it is marked as gone from the source.
+        synced_at: When it was last fetched, UTC.
     """
 
     content_hash: str
-    deleted: bool = False
+    deleted: bool
+    synced_at: datetime
 
 
 def known_submissions(client: Client, submission_ids: Sequence[str]) -> dict[str, Known]:
     """Return which of these submissions the warehouse has."""
-    columns = ("submission_id", "_content_hash", "_deleted_at")
+    columns = ("submission_id", "_content_hash", "_deleted_at", "_synced_at")
     rows = rows_of(client, SUBMISSIONS, columns, submission_ids)
-    return {row[0]: Known(row[1], row[2] is not None) for row in rows}
+    return {row[0]: Known(row[1], row[2] is not None, row[3]) for row in rows}
 
 
 def known_history(client: Client, submission_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -21,9 +21,9 @@ from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.load.state import high_water_mark, raise_high_water_mark
 from argos_sync.load.windows import Range, nightly_range
 from argos_sync.load.work import Work
-from argos_sync.shape.contract import ERASURES, HISTORY, REVEALS, SUPPRESSIONS
+from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 
-_COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS)
+_COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
 """Tables that take a look into the warehouse, which a resource has none of."""
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from argos_sync.load.checks import Result
 from argos_sync.load.report import RunReport
+from argos_sync.load.sql import Client, execute
 from argos_sync.load.work import Step
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
+    CHECKS,
     ERASURES,
     ISSUES,
     RUNS,
@@ -81,6 +84,25 @@ def gone_issue(report: RunReport) -> Rows:
     return records(ISSUES, [issue])
 
 
+def check_records(report: RunReport, results: Iterable[Result], at: datetime) -> Rows:
+    """Return the rows of `sync_checks` of what checks found after a run, now, UTC."""
+    return records(
+        CHECKS,
+        (
+            {
+                "run_id": report.run_id,
+                "check_name": one.check_name,
+                "place": one.place,
+                "passed": one.passed,
+                "found": one.found,
+                "sample": one.sample,
+                "checked_at": at,
+            }
+            for one in results
+        ),
+    )
+
+
 def suppression_records(
     report: RunReport, hashes: Iterable[tuple[str, str]], key_id: str, at: datetime
 ) -> Rows:
@@ -129,3 +151,17 @@ def erasure_records(report: RunReport, counts: Mapping[str, int], at: datetime) 
             for table, count in counts.items()
         ),
     )
+
+
+def insert(client: Client, tables: Rows) -> None:
+    """Insert rows of tables that are there, where they need no load package of their own.
+
+    Args:
+        client: Connected to the warehouse.
+        tables: A few rows by contract table; each table is one statement.
+    """
+    for table, rows in tables.items():
+        values = ", ".join([f"({', '.join(['?'] * rows.num_columns)})"] * rows.num_rows)
+        query = f"INSERT INTO {table} ({', '.join(rows.column_names)}) VALUES {values}"  # noqa: S608 names only
+        if rows.num_rows:
+            execute(client, query, *(value for row in rows.to_pylist() for value in row.values()))

@@ -30,6 +30,9 @@ _MAGIC = slice(8, 12), b"DUCK"
 
 _OTHER = "name another file"
 
+_NOT_WRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
+"""What DuckDB raises for want of space, permission or memory; the last one at a commit."""
+
 
 def usable(file: Path) -> Path:
     """Return where a file is to be written, links followed, if it can and may be.
@@ -102,11 +105,9 @@ def write_failures(place: Path) -> Iterator[None]:
     Raises:
         DestinationError: There is no space, no permission, or too little memory.
     """
-    # The last is what a commit ends with that cannot be written.
-    kinds = (OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
     try:
         yield
-    except kinds as error:
+    except (OSError, *_NOT_WRITTEN) as error:
         raise DestinationError(
             f"the copy cannot be written ({type(error).__name__})",
             f"check that {place.parent} has space and may be written to; what was at {place} is"

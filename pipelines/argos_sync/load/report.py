@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
+
+from argos_sync.load.checks import Result
+
+_NOT_RECORDED = {"note", "rows", "checks"}
 
 
 @dataclass(slots=True)
 class RunReport:
-    """One run; the attributes are the columns of `sync_runs`, and a note for who started it."""
+    """One run; the attributes are the columns of `sync_runs`, and what only who started it is told.
+
+    Attributes:
+        note: What is to be known beside the numbers.
+        rows: Rows loaded over all tables.
+        checks: What was looked at in the end.
+    """
 
     run_id: str
     command: str
@@ -28,10 +38,12 @@ class RunReport:
     exit_status: int | None = None
     error: str | None = None
     note: str | None = None
+    rows: int = 0
+    checks: list[Result] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """Return the row of `sync_runs`."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "note"}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_RECORDED}
 
 
 class Progress(Protocol):

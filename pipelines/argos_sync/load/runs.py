@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import date
 from time import monotonic
 
 from argos_sync.api import Stats
@@ -12,6 +14,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.load.changes import (
     Changes,
     compare,
+    first_seen_by_day,
     oldest_fetch,
     quarantine_ids,
     submission_ids,
@@ -36,6 +39,8 @@ from argos_sync.load.records import (
 )
 from argos_sync.load.report import Progress, RunReport
 from argos_sync.load.state import State, store_plan, without_cursors
+from argos_sync.load.telemetry import Observed, each
+from argos_sync.load.windows import Range
 from argos_sync.load.work import Step
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 from argos_sync.shape.suppression import suppression_hash
@@ -58,6 +63,10 @@ class Run:
         exit_status: How the run ends when nothing fails.
         erased: Whether anybody was erased.
         feed: Where it has its chunks from.
+        returned: How many submissions the API returned, by day (UTC) of `created_at`.
+        whole: Days (UTC) that were read whole.
+        seen: Who watches the run.
+        checks_all: Whether the checks in the end look at all rows, not only at what is new.
     """
 
     warehouse: Warehouse
@@ -69,6 +78,10 @@ class Run:
     exit_status: int = 0
     erased: bool = False
     feed: Feed = thread_feed
+    returned: Counter[date] = field(default_factory=Counter)
+    whole: Sequence[Range] = ()
+    seen: Observed = field(default_factory=Observed)
+    checks_all: bool = False
     _recorded: bool = False
     _plan: Plan | None = None
     _steps: dict[str, Step] = field(default_factory=dict)
@@ -86,11 +99,12 @@ class Run:
             ArgosError: What was committed before stays; the next run goes on from there.
         """
         with self.feed(reading, self.progress.fetched, self.count_requests) as chunks:
-            for chunk in chunks:
+            for chunk in each(self.seen, "fetch", chunks):
                 if final and chunk.last:
                     self._end(None)
                     self._recorded = True
-                self._load(chunk)
+                with self.seen.span("load", submissions=chunk.submissions):
+                    self._load(chunk)
                 del chunk  # its rows must not stay in memory while the next is waited for
 
     def finish(self, error: ArgosError | None = None) -> None:
@@ -194,6 +208,7 @@ class Run:
         with destination_failures():
             known = known_submissions(client, submission_ids(chunk.tables))
             quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
+            self.returned.update(first_seen_by_day(chunk.tables, known, self.report.started_at))
             changes = compare(chunk.tables, known, quarantined)
             before = known_history(client, changes.changed)
             forgotten = list(known_submissions(client, chunk.suppressed))
@@ -218,7 +233,9 @@ class Run:
         news = changes.tables or listed or chunk.last or unfinished
         if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
             self.add(tables | listed)
-        self.progress.loaded(self.report, sum(rows.num_rows for rows in changes.tables.values()))
+        rows = sum(rows.num_rows for rows in changes.tables.values())
+        self.report.rows += rows
+        self.progress.loaded(self.report, rows)
 
     def _update_state(
         self, plan: Plan | None, forgotten: Collection[str]

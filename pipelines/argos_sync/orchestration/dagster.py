@@ -19,6 +19,7 @@ import dagster as dg
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import load_orchestration
 from argos_sync.load import commands
+from argos_sync.load.running import Context
 from argos_sync.orchestration.health import CHECKS, look
 from argos_sync.orchestration.running import numbers, run, target_of, told
 from argos_sync.warehouse.reconcile import Reconciled
@@ -92,7 +93,7 @@ def reconciliation(
 ) -> dg.MaterializeResult[None]:
     """The last months compared with the source, and repaired where they differed."""
 
-    def reconcile(asked: commands.Context) -> Reconciled:
+    def reconcile(asked: Context) -> Reconciled:
         today = asked.clock().astimezone(UTC).date()
         first, last = today - timedelta(days=config.days), today - timedelta(days=1)
         return compare(asked, first, last, deep=config.deep, max_deleted=config.max_deleted)

@@ -18,10 +18,10 @@ from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
 from argos_sync.cli.private import keep_private
 from argos_sync.config import Orchestration, load_settings
 from argos_sync.load.child import Child
-from argos_sync.load.commands import Context
 from argos_sync.load.pipeline import Target
 from argos_sync.load.remote import child_feed
 from argos_sync.load.report import RunReport
+from argos_sync.load.running import Context
 from argos_sync.warehouse.reconcile import TooManyGone
 
 if TYPE_CHECKING:

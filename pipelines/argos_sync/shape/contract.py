@@ -18,6 +18,7 @@ HISTORY = "submission_status_history"
 QUARANTINE = "quarantine"
 ISSUES = "sync_issues"
 RUNS = "sync_runs"
+CHECKS = "sync_checks"
 WINDOWS = "sync_windows"
 SUPPRESSIONS = "sync_suppressions"
 ERASURES = "sync_erasures"
@@ -39,6 +40,7 @@ class Column:
         path: API path of the value; None for a column made here.
         nullable: Whether the column may be empty.
         url: Whether the value is an image URL, whose query part may differ on every fetch.
+        known: Values the API's page names, of an enumeration; others are kept and reported.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Column:
     path: str | None = None
     nullable: bool = True
     url: bool = False
+    known: tuple[str, ...] = ()
 
     @property
     def comment(self) -> str:
@@ -188,7 +191,10 @@ def identifier(name: str) -> str:
 
 
 def _table(document: dict[str, Any]) -> Table:
-    columns = tuple(Column(name=name, **spec) for name, spec in document["columns"].items())
+    columns = tuple(
+        Column(name=name, **spec | {"known": tuple(spec.get("known", ()))})
+        for name, spec in document["columns"].items()
+    )
     return Table(
         name=document["table"],
         description=document["description"],

@@ -26,6 +26,9 @@ from argos_sync.shape.frames import Frame, Object, as_object, at, build_frames, 
 from argos_sync.shape.values import is_absent, to_json
 
 EXTRA = "_extra"
+UNKNOWN_FIELD = "unknown field"
+"""The problem of a field the contract does not know."""
+
 _EMPTY: Object = {}
 
 
@@ -168,7 +171,7 @@ def _keep_unknown(frame: Frame, path: str, known: frozenset[str], objects: list[
             prefix = f"{at(path, frame.positions[row])}." if path else ""
             for key in sorted(item.keys() - known):
                 reported = prefix + identifier(key)
-                frame.keep(row, prefix + quoted(key), item[key], "unknown field", reported)
+                frame.keep(row, prefix + quoted(key), item[key], UNKNOWN_FIELD, reported)
 
 
 def _keys(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.commands import Context, running
 from argos_sync.load.erasure import Identifier
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.known import has_submissions, rows_of, submissions_with
@@ -16,6 +15,7 @@ from argos_sync.load.pipeline import View, look_into
 from argos_sync.load.protection import Protection, own_secrets
 from argos_sync.load.records import Rows, records
 from argos_sync.load.report import RunReport
+from argos_sync.load.running import Context, running
 from argos_sync.load.runs import Run
 from argos_sync.load.sql import Client, exist
 from argos_sync.load.state import State

@@ -36,6 +36,7 @@ from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, t
 from argos_sync.load.views import duckdb_query, load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
+    CHECKS,
     HISTORY,
     ISSUES,
     RUNS,
@@ -49,7 +50,7 @@ from argos_sync.shape.contract import (
 
 log = logging.getLogger("argos_sync")
 
-_ALSO = (HISTORY, ISSUES, RUNS, WINDOWS)
+_ALSO = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
 """Tables that are copied beside those of the API. The quarantine is not: it keeps objects whole."""
 
 _LEFT_OUT = {

@@ -11,12 +11,10 @@ from functools import partial
 from argos_sync.api import Query
 from argos_sync.api.errors import ApiFailure
 from argos_sync.load.commands import (
-    Context,
     check_range,
     fetch,
     known_end_date,
     read_days,
-    running,
 )
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.fetching import TaskPage, read_all
@@ -24,6 +22,7 @@ from argos_sync.load.gone import MAX_DELETED, mark_gone
 from argos_sync.load.held import held, held_days
 from argos_sync.load.refetch import cheapest, id_tasks
 from argos_sync.load.report import RunReport
+from argos_sync.load.running import Context, running
 from argos_sync.load.runs import Run
 from argos_sync.load.tiers import pace_of, within
 from argos_sync.load.windows import EndDate, Pace, Range, Window
@@ -83,6 +82,7 @@ def reconcile(
     check_range(first, last)
     wanted = Range(first, last)
     with running(context, "reconcile") as run, destination_failures():
+        run.checks_all = True
         compared = _compare(context, run, wanted, deep=deep)
         result = Reconciled(run.report, tuple(compared.differences), compared.held)
         if dry_run:

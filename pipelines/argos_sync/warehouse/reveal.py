@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.commands import Context
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.known import known_submissions, rows_of
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.protection import Protection, written_with
 from argos_sync.load.records import records
+from argos_sync.load.running import Context
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import REVEALS, load_contract
 from argos_sync.shape.privacy import Policy, PolicyError

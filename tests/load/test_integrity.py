@@ -8,9 +8,9 @@ import pytest
 
 from argos_sync.emulator import Emulator
 from argos_sync.load.commands import sync
+from argos_sync.load.integrity import orphans
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse.integrity import orphans
 from support import Warehouse, context_for
 
 PARTS = [table.name for table in load_contract().tables.values() if table.belongs_to_submission]

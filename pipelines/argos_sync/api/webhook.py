@@ -1,0 +1,66 @@
+"""A webhook that takes `{"text": ...}`, such as Slack's: told in one request, within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import httpx
+
+from argos_sync import __version__
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.settings import is_loopback
+from argos_sync.api.transport import quieten_loggers
+
+_SECONDS = 5.0
+"""For everything, so that a trickle of bytes does not hold a run that is over."""
+
+
+def checked_webhook_url(value: str) -> httpx.URL:
+    """Return `value` parsed, if what is told may be sent there.
+
+    The value itself is never repeated: who has it can write where it leads.
+
+    Raises:
+        ConfigurationError: It is no https address with a host, or http of another machine.
+    """
+    url = httpx.URL()
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(value)
+    if url.host and (url.scheme == "https" or (url.scheme == "http" and is_loopback(url.host))):
+        return url
+    raise ConfigurationError(
+        "runtime.slack_incoming_webhook_url is not an https address with a host",
+        "use the address as Slack, or whoever takes a JSON POST with text, gives it",
+    )
+
+
+def post_text(url: httpx.URL, text: str) -> str | None:
+    """Post a text; return what kept it from arriving, None when it did.
+
+    Args:
+        url: Checked.
+        text: Without keys and anybody's data.
+    """
+    quieten_loggers()
+    return asyncio.run(_post(url, text))
+
+
+async def _post(url: httpx.URL, text: str) -> str | None:
+    client = httpx.AsyncClient(
+        headers={"user-agent": f"argos-sync/{__version__}"},
+        # As for the API: no proxy sees plain requests, and nobody sends the text elsewhere.
+        trust_env=url.scheme == "https",
+        follow_redirects=False,
+    )
+    try:
+        async with (
+            asyncio.timeout(_SECONDS),
+            client,
+            client.stream("POST", url, json={"text": text}) as answer,
+        ):
+            return None if answer.is_success else f"status {answer.status_code}"
+    except TimeoutError:
+        return "no answer in time"
+    except httpx.HTTPError as error:
+        return type(error).__name__

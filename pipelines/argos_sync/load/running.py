@@ -1,0 +1,158 @@
+"""What every run is: a warehouse that is opened, a record, checks, and word of how it ended."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from argos_sync.api import ArgosClient
+from argos_sync.api.errors import ArgosError
+from argos_sync.config import Settings
+from argos_sync.load.afterwards import check
+from argos_sync.load.chunks import CHUNK_SUBMISSIONS
+from argos_sync.load.clients import make_client
+from argos_sync.load.failures import destination_failures
+from argos_sync.load.feed import few_collections
+from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
+from argos_sync.load.protection import Protection
+from argos_sync.load.reading import Clock, Feed, thread_feed
+from argos_sync.load.report import Progress, RunReport, Silent
+from argos_sync.load.rewrite import rewrite
+from argos_sync.load.runs import Run
+from argos_sync.load.telemetry import observed
+from argos_sync.load.telling import failures_told
+from argos_sync.load.together import drop_together, keep_together
+from argos_sync.load.views import keep_views
+from argos_sync.load.windows import EVERY_DAY, Range
+
+
+def now() -> datetime:
+    """Return the moment, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every command needs.
+
+    Attributes:
+        settings: Checked configuration.
+        target: Where to load to.
+        progress: Told what happens.
+        clock: The time.
+        client: Makes a client of settings and, optionally, a page size.
+        chunk_size: Submissions that are committed together.
+        feed: Where a run has its chunks from.
+    """
+
+    settings: Settings
+    target: Target
+    progress: Progress = field(default_factory=Silent)
+    clock: Clock = now
+    client: Callable[..., ArgosClient] = make_client
+    chunk_size: int = CHUNK_SUBMISSIONS
+    feed: Feed = thread_feed
+
+
+@contextmanager
+def running(
+    context: Context, command: str, *, asks_api: bool = True, days: Range = EVERY_DAY
+) -> Iterator[Run]:
+    """Open the warehouse for a run, record how the run ends, and check what it has brought.
+
+    Whoever is to be told of failures and news is told.
+
+    Args:
+        context: Settings and target.
+        command: Named in the record, and to whom wants to open the warehouse meanwhile.
+        asks_api: Whether the run needs the API.
+        days: What it writes to; runs of other days may be under way.
+
+    Raises:
+        ArgosError: What the block raises, or what keeps the warehouse from being opened.
+    """
+    opened = _opened(context, command, days, asks_api=asks_api)
+    names = (command, context.target.dataset)
+    with observed(*names) as seen, failures_told(*names), opened as run:
+        run.seen, seen.report = seen, run.report
+        yield run
+
+
+@contextmanager
+def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> Iterator[Run]:
+    """Open the warehouse for a run, and record how the run ends; see `running`."""
+    started_at, settings = context.clock(), context.settings
+    if asks_api:
+        context.client(settings)  # what cannot work is said before anything is opened
+    wanted = Protection.configured(settings)
+    opened = open_warehouse(
+        context.target,
+        settings.sections,
+        command,
+        wanted.policy.contract,
+        days=days,
+        prepare=partial(_prepare, context, wanted),
+    )
+    run: Run | None = None
+    try:
+        with few_collections(), opened as warehouse:
+            with destination_failures():
+                protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+            run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+            report = RunReport(run_id, command, started_at)
+            learned = protection.to_remember(warehouse.state)
+            progress, clock, feed = context.progress, context.clock, context.feed
+            run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
+            views = warehouse.state.get("views")
+            if views is None:
+                run.learned["views"] = ""
+            try:
+                yield run
+            except ArgosError as error:
+                run.finish(error)
+                raise
+            run.finish()
+            check(run)
+            if warehouse.shared is None:
+                with destination_failures():
+                    _keep_views(context, warehouse, views)
+    finally:
+        if run and run.erased:
+            rewrite(context.target, command)
+
+
+def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None:
+    """Make what all partitions share and none may make beside others: tables, views, policy."""
+    protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+    learned = protection.to_remember(warehouse.state)
+    # Whoever of them lists somebody does it with a key that all the others know.
+    _, _, secrets = protection.suppression_key(warehouse.state)
+    learned |= {key: kept for key, kept in secrets.items() if key not in warehouse.state}
+    if "views" not in warehouse.state:
+        learned["views"] = ""
+    if learned or not warehouse.has_tables:
+        warehouse.load({}, lambda state: state.update(learned))
+    _keep_views(context, warehouse, warehouse.state["views"])
+
+
+def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
+    """Make views for analysts, and comments, where they are not as they are meant to be.
+
+    Args:
+        context: Settings and target.
+        warehouse: Alone, or in turn.
+        remembered: What an earlier run noted of them; None before the first run, which leaves
+            the noting to the second, for it costs a load package.
+    """
+    clear = partial(drop_together, warehouse, context.settings)
+    made = {
+        "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
+        "together": keep_together(warehouse, context.settings),
+    }
+    noted = {key: warehouse.state.get(key) for key in made}
+    if remembered is not None and made != noted:
+        warehouse.load({}, lambda state: state.update(made))
