@@ -1,0 +1,290 @@
+"""What the report tells of submissions: how many, how far they got, how long that took, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import groupby
+
+from argos_sync.load.sql import Answer
+from argos_sync.shape.sealing import key_id_of
+from argos_sync.warehouse.report import charts
+from argos_sync.warehouse.report.charts import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Spec,
+)
+from argos_sync.warehouse.report.periods import Period, period_of, summed
+from argos_sync.warehouse.report.section import Numbers, Told
+from argos_sync.warehouse.report.words import count, hours, merged, name, plural, share
+
+_MOST_BARS = 10
+_WEEKS = timedelta(weeks=53)
+
+_FEWEST = 5
+"""Countries with fewer submissions are told together: a single person must not stand out."""
+
+_RESULTS = {
+    "approved": GREEN,
+    "rejected": VERMILLION,
+    "pending": BLUE,
+    "incomplete": GREY,
+    "other": PURPLE,
+}
+_RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
+_REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
+
+
+def volumes(rows: Answer) -> Told:
+    """Rows: day, and submissions by result as in `_RESULTS`."""
+    days = [day for day, *_ in rows]
+    total = sum(int(one) for _, *counts in rows for one in counts)
+    period, chart, numbers = _over_time(rows, _RESULTS, "submissions")
+    return Told(
+        f"{plural(total, 'submission')}, created {_span(min(days), max(days))}, by {period} and by"
+        " their KYC result so far.",
+        chart,
+        numbers,
+        (count(total), "submissions"),
+    )
+
+
+def funnel(rows: Answer) -> Told:
+    """Rows: submissions of a day, those attempted, decided and approved."""
+    sums = [sum(int(one) for one in column) for column in zip(*rows, strict=True)]
+    created, _, decided, approved = sums
+    steps = ("created", "attempted", "decided", "approved")
+    shares = [share(one, created) for one in sums]
+    bars = [
+        (step, {"": float(one)}, f"{count(one)} ({part})")
+        for step, one, part in zip(steps, sums, shares, strict=True)
+    ]
+    before = [created, *sums]
+    return Told(
+        f"Of {plural(created, 'submission')}, {shares[1]} came to an attempt, {shares[2]} to a"
+        f" decision, and {share(approved, decided)} of the decided were approved.",
+        charts.bars(bars, {"": BLUE}),
+        Numbers(
+            ("Step", "Submissions", "Of all", "Of the step before"),
+            [
+                (step, count(one), share(one, created), share(one, earlier))
+                for step, one, earlier in zip(steps, sums, before, strict=False)
+            ],
+        ),
+        (share(approved, decided), "of the decided approved"),
+    )
+
+
+def decisions(rows: Answer) -> Told:
+    """Rows: reviewer, week, number of decisions, hours that half and that nine of ten took."""
+    last = max(week for _, week, *_ in rows)
+    recent = [row for row in rows if row[1] > last - _WEEKS]
+    drawn = [(week, who, float(half)) for who, week, _, half, _ in recent]
+    reviewers = {who for _, who, _ in drawn}
+    colours = {who: colour for who, colour in _REVIEWERS.items() if who in reviewers}
+    by_number = sorted(recent, key=lambda row: -int(row[2]))
+    latest = [(hours(half), who) for who, week, _, half, _ in by_number if week == last]
+    return Told(
+        "Hours from submission to result that half of the decisions took at most, by week of the"
+        f" result and by reviewer; {', '.join(f'{half} ({who})' for half, who in latest)} in the"
+        f" week from {last}.",
+        charts.lines(drawn, colours, "hours (median)"),
+        Numbers(
+            ("Week from", "Reviewer", "Decisions", "Half took at most", "Nine of ten took at most"),
+            [
+                (f"{week}", who, count(number), hours(half), hours(most))
+                for who, week, number, half, most in reversed(recent)
+            ],
+        ),
+        (latest[0][0], f"median time to decision ({latest[0][1]})"),
+    )
+
+
+def rejections(rows: Answer) -> Told:
+    """Rows: code and number of submissions, most frequent first."""
+    codes = merged(rows, lambda code: name(code, "no code"))
+    return Told(
+        f"{plural(len(codes), 'reason')} for which submissions were rejected; one with several"
+        " counts for each.",
+        charts.bars(_largest(codes, [""], "reasons"), {"": VERMILLION}),
+        Numbers(("Code", "Submissions"), [(code, count(n)) for code, (n,) in codes.items()]),
+    )
+
+
+def failures(rows: Answer) -> Told:
+    """Rows: code, failed attempts, and retries within one, most frequent first."""
+    codes = merged(rows, lambda code: name(code, "no code"))
+    attempts, retries = (sum(one[place] for one in codes.values()) for place in (0, 1))
+    parts = {"failed attempts": BLUE, "retries within one": ORANGE}
+    return Told(
+        f"{plural(attempts, 'attempt')} failed, and {plural(retries, 'step')} had to be repeated"
+        " within one, for these reasons.",
+        charts.bars(_largest(codes, list(parts), "reasons"), parts),
+        Numbers(
+            ("Code", "Failed attempts", "Retries within one"),
+            [(code, *map(count, counts)) for code, counts in codes.items()],
+        ),
+    )
+
+
+def alerts(rows: Answer) -> Told:
+    """Rows: risk level, submissions with an open alert, matches, and age of the oldest, days."""
+    open_ones = merged((row[:3] for row in rows), _risk)
+    levels = [level for level in _RISKS if level in open_ones]
+    total, high = sum(one[0] for one in open_ones.values()), open_ones.get("high", [0])[0]
+    ages = {level: max(int(row[3]) for row in rows if _risk(row[0]) == level) for level in levels}
+    oldest = max(ages.values())
+    return Told(
+        f"{plural(total, 'submission')} with an open red flag, {count(high)} of high risk; the"
+        f" oldest has been open for {plural(oldest, 'day')}.",
+        charts.bars(
+            [(one, {"": float(open_ones[one][0])}, count(open_ones[one][0])) for one in levels],
+            {"": VERMILLION},
+        ),
+        Numbers(
+            ("Risk", "Submissions", "Matches", "Oldest, days"),
+            [(level, *map(count, open_ones[level]), count(ages[level])) for level in levels],
+        ),
+        (count(total), "open AML alerts"),
+    )
+
+
+def hits(rows: Answer) -> Told:
+    """Rows: week, submissions screened, and flagged ones by risk as in `_RISKS`."""
+    screened = sum(int(one[1]) for one in rows)
+    by_risk = [(week, *counts) for week, _, *counts in rows]
+    flagged = sum(int(one) for _, *counts in by_risk for one in counts)
+    period, chart, numbers = _over_time(by_risk, _RISKS, "red flags", "week")
+    return Told(
+        f"{plural(flagged, 'submission')} of {count(screened)} screened have a red flag"
+        f" ({share(flagged, screened)}), by the {period} they were created in.",
+        chart,
+        numbers,
+        (share(flagged, screened), "of the screened have a red flag"),
+    )
+
+
+def countries(rows: Answer) -> Told:
+    """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
+    known = [row for row in rows if row[0] is not None]
+    if not known or any(key_id_of(str(row[0])) for row in known):
+        return Told("Nationalities are not available here: they are left out, hashed or encrypted.")
+    few = f"with fewer than {_FEWEST} each"
+    sums = merged(rows, lambda code: name(code, "unknown"))
+    large = {code: one for code, one in sums.items() if one[0] >= _FEWEST}
+    small = [one for code, one in sums.items() if code not in large]
+    if small:
+        large[few] = [sum(column) for column in zip(*small, strict=True)]
+    total = sum(one[0] for one in sums.values())
+    shown = {code: one[:1] for code, one in large.items()}
+    return Told(
+        f"Applicants are from {plural(len(known), 'country', 'countries')}, by their nationality.",
+        charts.bars(_largest(shown, [""], "countries", total), {"": BLUE}),
+        Numbers(
+            ("Country", "Submissions", "Share", "Approved", "Rejected", "Approved of the decided"),
+            [
+                (code, count(n), share(n, total), count(yes), count(no), share(yes, yes + no))
+                for code, (n, yes, no) in large.items()
+            ],
+        ),
+    )
+
+
+def backlog(rows: Answer) -> Told:
+    """Rows: age in words, result and submissions, youngest first."""
+    kinds = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
+    ages = {
+        age: merged(
+            ((result, n) for _, result, n in group),
+            lambda result: str(result) if result in kinds else "other",
+        )
+        for age, group in groupby(rows, key=lambda row: str(row[0]))
+    }
+    used = {k: c for k, c in kinds.items() if any(k in parts for parts in ages.values())}
+    by_age = {age: [parts.get(kind, [0])[0] for kind in used] for age, parts in ages.items()}
+    total = sum(map(sum, by_age.values()))
+    pending = sum(parts.get("pending", [0])[0] for parts in ages.values())
+    bars = [
+        (age, dict(zip(used, map(float, counts), strict=True)), count(sum(counts)))
+        for age, counts in by_age.items()
+    ]
+    return Told(
+        f"{plural(total, 'submission')} without a final result, {count(pending)} of them pending,"
+        " by the time since they were created.",
+        charts.bars(bars, used),
+        Numbers(
+            ("Age", *map(str.capitalize, used)),
+            [(age, *map(count, counts)) for age, counts in by_age.items()],
+        ),
+        (count(total), "waiting for a result"),
+    )
+
+
+def _over_time(
+    rows: Answer, colours: dict[str, str], what: str, smallest: str = "day"
+) -> tuple[str, Spec | None, Numbers]:
+    """Put days or weeks together to what can be drawn.
+
+    Args:
+        rows: Day and counts.
+        colours: Of the counts, in their order.
+        what: Is counted.
+        smallest: What a day of the rows stands for.
+
+    Returns:
+        The unit of time, a chart unless all counts are zero, and the numbers.
+    """
+    period = period_of([row[0] for row in rows], smallest)
+    sums = summed(((day, [int(one) for one in counts]) for day, *counts in rows), period)
+    totals = [sum(column) for column in zip(*(counts for _, counts in sums), strict=True)]
+    used = {part: colours[part] for part, n in zip(colours, totals, strict=True) if n}
+    drawn = [
+        (one.first, one.end, dict(zip(colours, map(float, counts), strict=True)))
+        for one, counts in sums
+    ]
+    chart = charts.stacks(drawn, used, f"{what} a {period}") if used else None
+    named = {"day": "Day", "week": "Week from", "month": "Month"}[period]
+    numbers = Numbers(
+        (named, "All", *map(str.capitalize, colours)),
+        [
+            (_written(one, period), count(sum(counts)), *map(count, counts))
+            for one, counts in reversed(sums)
+        ],
+    )
+    return period, chart, numbers
+
+
+def _written(period: Period, unit: str) -> str:
+    return f"{period.first:%Y-%m}" if unit == "month" else f"{period.first}"
+
+
+def _span(first: date, last: date) -> str:
+    return f"on {first}" if first == last else f"from {first} to {last}"
+
+
+def _largest(
+    sums: dict[str, list[int]], parts: Sequence[str], what: str, whole: float = 0
+) -> list[tuple[str, dict[str, float], str]]:
+    """Return the largest as bars, and all others together as one more."""
+    rows = list(sums.items())
+    if len(rows) > _MOST_BARS + 1:
+        others = [counts for _, counts in rows[_MOST_BARS:]]
+        together = [sum(column) for column in zip(*others, strict=True)]
+        rows = [*rows[:_MOST_BARS], (f"{len(others)} other {what}", together)]
+    return [
+        (
+            code,
+            dict(zip(parts, map(float, counts), strict=True)),
+            count(sum(counts)) + (f" ({share(sum(counts), whole)})" if whole else ""),
+        )
+        for code, counts in rows
+    ]
+
+
+def _risk(level: object) -> str:
+    known = str(level).lower()
+    return known if known in _RISKS else "other"
