@@ -20,7 +20,7 @@ from argos_sync.warehouse.report.charts import (
 )
 from argos_sync.warehouse.report.periods import Period, period_of, summed
 from argos_sync.warehouse.report.section import Numbers, Told
-from argos_sync.warehouse.report.words import count, hours, merged, name, plural, share
+from argos_sync.warehouse.report.words import count, hours, merged, name, plural, score, share
 
 _MOST_BARS = 10
 _WEEKS = timedelta(weeks=53)
@@ -110,23 +110,29 @@ def rejections(rows: Answer) -> Told:
     return Told(
         f"{plural(len(codes), 'reason')} for which submissions were rejected; one with several"
         " counts for each.",
-        charts.bars(_largest(codes, [""], "reasons"), {"": VERMILLION}),
+        charts.bars(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
         Numbers(("Code", "Submissions"), [(code, count(n)) for code, (n,) in codes.items()]),
     )
 
 
-def failures(rows: Answer) -> Told:
-    """Rows: code, failed attempts, and retries within one, most frequent first."""
-    codes = merged(rows, lambda code: name(code, "no code"))
-    attempts, retries = (sum(one[place] for one in codes.values()) for place in (0, 1))
-    parts = {"failed attempts": BLUE, "retries within one": ORANGE}
+def failures(rows: Answer, what: str) -> Told:
+    """Tell why something fails.
+
+    Args:
+        rows: Code, failures, submissions they are of, and average face similarity and liveness
+            scores of the attempts, most frequent first.
+        what: Happened, for the sentence.
+    """
+    named = [(name(code, "no code"), int(number), *rest) for code, number, *rest in rows]
     return Told(
-        f"{plural(attempts, 'attempt')} failed, and {plural(retries, 'step')} had to be repeated"
-        " within one, for these reasons.",
-        charts.bars(_largest(codes, list(parts), "reasons"), parts),
+        f"{count(sum(number for _, number, *_ in named))} {what}, for these reasons.",
+        charts.bars(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
         Numbers(
-            ("Code", "Failed attempts", "Retries within one"),
-            [(code, *map(count, counts)) for code, counts in codes.items()],
+            ("Code", "Times", "Submissions", "Face similarity, average", "Liveness, average"),
+            [
+                (code, count(number), count(of), score(similarity), score(liveness))
+                for code, number, of, similarity, liveness in named
+            ],
         ),
     )
 
@@ -180,10 +186,10 @@ def countries(rows: Answer) -> Told:
     if small:
         large[few] = [sum(column) for column in zip(*small, strict=True)]
     total = sum(one[0] for one in sums.values())
-    shown = {code: one[:1] for code, one in large.items()}
+    shown = [(code, one[:1]) for code, one in large.items()]
     return Told(
         f"Applicants are from {plural(len(known), 'country', 'countries')}, by their nationality.",
-        charts.bars(_largest(shown, [""], "countries", total), {"": BLUE}),
+        charts.bars(_largest(shown, "countries", total), {"": BLUE}),
         Numbers(
             ("Country", "Submissions", "Share", "Approved", "Rejected", "Approved of the decided"),
             [
@@ -267,21 +273,16 @@ def _span(first: date, last: date) -> str:
 
 
 def _largest(
-    sums: dict[str, list[int]], parts: Sequence[str], what: str, whole: float = 0
+    rows: Sequence[tuple[str, Sequence[int]]], what: str, whole: float = 0
 ) -> list[tuple[str, dict[str, float], str]]:
-    """Return the largest as bars, and all others together as one more."""
-    rows = list(sums.items())
+    """Return the first names and counts as bars, and all others together as one more."""
     if len(rows) > _MOST_BARS + 1:
-        others = [counts for _, counts in rows[_MOST_BARS:]]
-        together = [sum(column) for column in zip(*others, strict=True)]
-        rows = [*rows[:_MOST_BARS], (f"{len(others)} other {what}", together)]
+        others = rows[_MOST_BARS:]
+        together = sum(n for _, (n,) in others)
+        rows = [*rows[:_MOST_BARS], (f"{len(others)} other {what}", [together])]
     return [
-        (
-            code,
-            dict(zip(parts, map(float, counts), strict=True)),
-            count(sum(counts)) + (f" ({share(sum(counts), whole)})" if whole else ""),
-        )
-        for code, counts in rows
+        (code, {"": float(n)}, count(n) + (f" ({share(n, whole)})" if whole else ""))
+        for code, (n,) in rows
     ]
 
 

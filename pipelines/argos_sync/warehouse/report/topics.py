@@ -45,12 +45,13 @@ _REJECTIONS = """
     SELECT comment_code, SUM(rejected) FROM rejection_reasons
     GROUP BY comment_code ORDER BY SUM(rejected) DESC, comment_code"""
 
-_FAILURES = """
+_FAILURES, _RETRIES = (
+    f"""
     SELECT
-        code,
-        SUM(CASE WHEN failed = 'attempt' THEN failures ELSE 0 END),
-        SUM(CASE WHEN failed = 'retry' THEN failures ELSE 0 END)
-    FROM attempt_failures GROUP BY code ORDER BY SUM(failures) DESC, code"""
+        code, failures, submissions, face_similarity_score_avg, liveness_score_avg
+    FROM attempt_failures WHERE failed = '{failed}' ORDER BY failures DESC, code"""  # noqa: S608 ours
+    for failed in ("attempt", "retry")
+)
 
 _ALERTS = """
     SELECT risk_level_summary, COUNT(DISTINCT submission_id), COUNT(match_index), MAX(age_days)
@@ -87,7 +88,6 @@ def topics(bound: int | None) -> tuple[Topic, ...]:
     """
     fresh = partial(operation.staleness, bound=bound)
     none, ours = _NO_SUBMISSIONS, submissions
-    rejected, failed = "No submission was rejected.", "No attempt failed."
     return (
         Topic("volumes", "Submissions", "kyc_funnel_daily", _VOLUMES, ours.volumes, none),
         Topic(
@@ -101,11 +101,16 @@ def topics(bound: int | None) -> tuple[Topic, ...]:
         ),
         Topic(
             *("rejections", "Why submissions are rejected", "rejection_reasons", _REJECTIONS),
-            *(ours.rejections, rejected),
+            *(ours.rejections, "No submission was rejected."),
         ),
         Topic(
             *("failures", "Why attempts fail", "attempt_failures", _FAILURES),
-            *(ours.failures, failed),
+            *(partial(ours.failures, what="attempts failed"), "No attempt failed."),
+        ),
+        Topic(
+            *("retries", "Why steps are repeated", "attempt_failures", _RETRIES),
+            partial(ours.failures, what="steps were repeated within an attempt"),
+            "No step was repeated within an attempt.",
         ),
         Topic(
             *("alerts", "Open AML alerts by risk", "aml_open_alerts", _ALERTS),

@@ -44,6 +44,11 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.{int(near_an_end)}f}{NO_BREAK}%"
 
 
+def score(value: float | None) -> str:
+    """Write the average of a score."""
+    return NONE if value is None else f"{value:.1f}"
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Write a number and what it counts."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
