@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ from argos_sync.api.errors import IpNotAllowed
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.load.commands import sync
 from argos_sync.warehouse.report import make_report
-from support import NOW, Warehouse, at, context_for, duckdb_warehouse
+from support import NOW, Warehouse, context_for, duckdb_warehouse
 from warehouse.pages import Page
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
@@ -39,12 +41,15 @@ def told(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def reported(told: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A DuckDB warehouse with them, of a good run and one that failed."""
     warehouse = duckdb_warehouse(tmp_path_factory.mktemp("reported"))
+    # A clock on which everything takes a while.
+    moments = (NOW + timedelta(seconds=seconds) for seconds in itertools.count())
     with Emulator(told) as api:
         context = context_for(api.base_url, warehouse.target)
+        context = replace(context, clock=lambda: next(moments))
         sync(context)
         api.behaviour = Behaviour(ip_allowed=False)
         with pytest.raises(IpNotAllowed):
-            sync(at(context, NOW + timedelta(days=1)))
+            sync(context)
     return warehouse
 
 
