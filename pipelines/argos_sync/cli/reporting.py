@@ -15,10 +15,11 @@ def report(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="HTML file to make or to replace.")
     ],
-    from_copy: Annotated[
+    file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Read this published copy, not the warehouse of --destination."
+            metavar="FILE",
+            help="DuckDB file to read, such as a published copy; goes before --destination.",
         ),
     ] = None,
 ) -> None:
@@ -31,8 +32,8 @@ def report(
     from argos_sync.warehouse.report import make_report
 
     target = common.target
-    if from_copy is not None:
-        target = replace(target, destination="duckdb", file=str(from_copy))
+    if file is not None:
+        target = replace(target, destination="duckdb", file=str(file))
     made = make_report(
         target,
         out,
