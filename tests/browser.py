@@ -81,9 +81,9 @@ class Tab:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def picture(self) -> bytes:
-        """The whole page as PNG."""
-        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, **options: Any) -> bytes:
+        """The whole page as PNG, or as the browser's options for it say."""
+        taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, **options)
         return base64.b64decode(taken["data"])
 
     def paper(self) -> bytes:
@@ -123,5 +123,6 @@ def browser(folder: Path) -> Iterator[Tab]:
                 tab.session = {}
                 with suppress(Exception):  # it may be faster than its answer
                     tab.call("Browser.close")
+            process.wait(SECONDS)
         finally:
             process.kill()

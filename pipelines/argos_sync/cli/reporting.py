@@ -47,8 +47,7 @@ def report(
         "sections": made.sections,
         "figures": made.figures,
     }
-    states = ("empty", "unavailable")
-    missing = [f"{name} ({state})" for name, state in made.sections.items() if state in states]
+    missing = [f"{name} ({state})" for name, state in made.sections.items() if state != "shown"]
     lines = [f"{what}: {value}" for what, value in made.figures.items()]
     lines += [f"not shown: {', '.join(missing)}"] if missing else []
     common.show(summary, "\n".join([*lines, f"{made.file}: {made.size / 1000:,.0f} kB"]))

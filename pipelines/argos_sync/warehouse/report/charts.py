@@ -32,11 +32,6 @@ _ROW = 32, 46
 _LABELS = 150
 """Pixels that a bar's name has; what is longer ends with an ellipsis."""
 
-_LETTER = 7.6
-"""About how wide a letter is."""
-_SHORTEST = 60
-"""Pixels that the longest bar has at least."""
-
 _INK = "currentColor"
 _CONFIG = {
     # The page says in words what a chart shows.
@@ -114,11 +109,6 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[
         {"row": row, "value": sum(values.values()), "written": written}
         for row, (_, values, written) in enumerate(rows)
     ]
-    most = max((sum(values.values()) for _, values, _ in rows), default=0) or 1
-    # What is written behind the longest bar has to find its place too.
-    beside = min(_LETTER * max(map(len, names), default=0), _LABELS) + 2 * _LETTER
-    behind = _LETTER * max((len(written) for _, _, written in rows), default=0) + _LETTER
-    room = (_WIDTH - beside) / max(_WIDTH - beside - behind, _SHORTEST)
     return {
         "height": {"step": min(max(_HEIGHT / (len(rows) or 1), _ROW[0]), _ROW[1])},
         # Looked up by the axis, so that two rows may have one name.
@@ -135,12 +125,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[
                 },
                 "scale": {"paddingInner": 0.3, "paddingOuter": 0.15},
             },
-            "x": {
-                "field": "value",
-                "type": "quantitative",
-                "axis": None,
-                "scale": {"domain": [0, most * room]},
-            },
+            "x": {"field": "value", "type": "quantitative", "axis": None},
         },
         "layer": [
             {
