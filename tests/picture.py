@@ -16,7 +16,7 @@ from argos_sync.warehouse.report import make_report
 from browser import browser
 from support import context_for, duckdb_warehouse
 
-PICTURE = {"x": 0, "y": 0, "width": 1180, "height": 1240, "scale": 1}
+PICTURE = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
 
 
 def main(picture: Path) -> None:

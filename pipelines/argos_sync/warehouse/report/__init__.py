@@ -1,8 +1,8 @@
 """One page of charts about a warehouse: what it holds, and how well argos-sync keeps it.
 
-`topics` says what is asked of the views for analysts and in which order; `submissions` and
-`operation` make sentences, charts and numbers of the answers, purely; `charts` draws, `page` puts
-it together. A page tells of groups only, never of one submission.
+`topics` says what is asked of the views for analysts and in which order; `submissions`,
+`screening` and `operation` make sentences, charts and numbers of the answers, purely; `charts`
+draws, `page` puts it together. A page tells of groups only, never of one submission.
 """
 
 from __future__ import annotations

@@ -9,17 +9,9 @@ from itertools import groupby
 from argos_sync.load.sql import Answer
 from argos_sync.shape.sealing import key_id_of
 from argos_sync.warehouse.report import charts
-from argos_sync.warehouse.report.charts import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    VERMILLION,
-    Spec,
-)
-from argos_sync.warehouse.report.periods import Period, period_of, summed
+from argos_sync.warehouse.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from argos_sync.warehouse.report.section import Numbers, Told
+from argos_sync.warehouse.report.series import over_time
 from argos_sync.warehouse.report.words import count, hours, merged, name, plural, score, share
 
 _MOST_BARS = 10
@@ -35,7 +27,6 @@ _RESULTS = {
     "incomplete": GREY,
     "other": PURPLE,
 }
-_RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
@@ -43,7 +34,7 @@ def volumes(rows: Answer) -> Told:
     """Rows: day, and submissions by result as in `_RESULTS`."""
     days = [day for day, *_ in rows]
     total = sum(int(one) for _, *counts in rows for one in counts)
-    period, chart, numbers = _over_time(rows, _RESULTS, "submissions")
+    period, chart, numbers = over_time(rows, _RESULTS, "submissions")
     return Told(
         f"{plural(total, 'submission')}, created {_span(min(days), max(days))}, by {period} and by"
         " their KYC result so far.",
@@ -137,43 +128,6 @@ def failures(rows: Answer, what: str) -> Told:
     )
 
 
-def alerts(rows: Answer) -> Told:
-    """Rows: risk level, submissions with an open alert, matches, and age of the oldest, days."""
-    open_ones = merged((row[:3] for row in rows), _risk)
-    levels = [level for level in _RISKS if level in open_ones]
-    total, high = sum(one[0] for one in open_ones.values()), open_ones.get("high", [0])[0]
-    ages = {level: max(int(row[3]) for row in rows if _risk(row[0]) == level) for level in levels}
-    oldest = max(ages.values())
-    return Told(
-        f"{plural(total, 'submission')} with an open red flag, {count(high)} of high risk; the"
-        f" oldest has been open for {plural(oldest, 'day')}.",
-        charts.bars(
-            [(one, {"": float(open_ones[one][0])}, count(open_ones[one][0])) for one in levels],
-            {"": VERMILLION},
-        ),
-        Numbers(
-            ("Risk", "Submissions", "Matches", "Oldest, days"),
-            [(level, *map(count, open_ones[level]), count(ages[level])) for level in levels],
-        ),
-        (count(total), "open AML alerts"),
-    )
-
-
-def hits(rows: Answer) -> Told:
-    """Rows: week, submissions screened, and flagged ones by risk as in `_RISKS`."""
-    screened = sum(int(one[1]) for one in rows)
-    by_risk = [(week, *counts) for week, _, *counts in rows]
-    flagged = sum(int(one) for _, *counts in by_risk for one in counts)
-    period, chart, numbers = _over_time(by_risk, _RISKS, "red flags", "week")
-    return Told(
-        f"{plural(flagged, 'submission')} of {count(screened)} screened have a red flag"
-        f" ({share(flagged, screened)}), by the {period} they were created in.",
-        chart,
-        numbers,
-        (share(flagged, screened), "of the screened have a red flag"),
-    )
-
-
 def countries(rows: Answer) -> Told:
     """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
     known = [row for row in rows if row[0] is not None]
@@ -230,44 +184,6 @@ def backlog(rows: Answer) -> Told:
     )
 
 
-def _over_time(
-    rows: Answer, colours: dict[str, str], what: str, smallest: str = "day"
-) -> tuple[str, Spec | None, Numbers]:
-    """Put days or weeks together to what can be drawn.
-
-    Args:
-        rows: Day and counts.
-        colours: Of the counts, in their order.
-        what: Is counted.
-        smallest: What a day of the rows stands for.
-
-    Returns:
-        The unit of time, a chart unless all counts are zero, and the numbers.
-    """
-    period = period_of([row[0] for row in rows], smallest)
-    sums = summed(((day, [int(one) for one in counts]) for day, *counts in rows), period)
-    totals = [sum(column) for column in zip(*(counts for _, counts in sums), strict=True)]
-    used = {part: colours[part] for part, n in zip(colours, totals, strict=True) if n}
-    drawn = [
-        (one.first, one.end, dict(zip(colours, map(float, counts), strict=True)))
-        for one, counts in sums
-    ]
-    chart = charts.stacks(drawn, used, f"{what} a {period}") if used else None
-    named = {"day": "Day", "week": "Week from", "month": "Month"}[period]
-    numbers = Numbers(
-        (named, "All", *map(str.capitalize, colours)),
-        [
-            (_written(one, period), count(sum(counts)), *map(count, counts))
-            for one, counts in reversed(sums)
-        ],
-    )
-    return period, chart, numbers
-
-
-def _written(period: Period, unit: str) -> str:
-    return f"{period.first:%Y-%m}" if unit == "month" else f"{period.first}"
-
-
 def _span(first: date, last: date) -> str:
     return f"on {first}" if first == last else f"from {first} to {last}"
 
@@ -284,8 +200,3 @@ def _largest(
         (code, {"": float(n)}, count(n) + (f" ({share(n, whole)})" if whole else ""))
         for code, (n,) in rows
     ]
-
-
-def _risk(level: object) -> str:
-    known = str(level).lower()
-    return known if known in _RISKS else "other"

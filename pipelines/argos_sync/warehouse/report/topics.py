@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from argos_sync.load.views import STALENESS
-from argos_sync.warehouse.report import operation, submissions
+from argos_sync.warehouse.report import operation, screening, submissions
 from argos_sync.warehouse.report.section import Topic
 
 _NO_SUBMISSIONS = "There are no submissions yet."
@@ -114,9 +114,9 @@ def topics(bound: int | None) -> tuple[Topic, ...]:
         ),
         Topic(
             *("alerts", "Open AML alerts by risk", "aml_open_alerts", _ALERTS),
-            *(ours.alerts, "No submission has an open red flag."),
+            *(screening.alerts, "No submission has an open red flag."),
         ),
-        Topic("hits", "AML red flags over time", "aml_hit_rate", _HITS, ours.hits, none),
+        Topic("hits", "AML red flags over time", "aml_hit_rate", _HITS, screening.hits, none),
         Topic("countries", "Countries", "submissions_wide", _COUNTRIES, ours.countries, none),
         Topic(
             *("runs", "Runs of argos-sync", "sync_health", _RUNS),
