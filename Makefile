@@ -1,6 +1,6 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check lint types format schema build bench audit clean
+.PHONY: help demo test coverage check lint types format schema picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -37,6 +37,9 @@ format: $(READY) ## Format the code and mend what can be mended
 
 schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the repository
 	$(BIN)/python -m argos_sync.dictionary schemas
+
+picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
+	$(BIN)/python tests/picture.py pipelines/argos_sync/warehouse/report/example.webp
 
 build: $(READY) ## Build the wheel and the source distribution into dist/
 	$(UV) build --quiet

@@ -11,7 +11,17 @@ import pytest
 from argos_sync import __version__
 from cli.command import EXECUTABLE, Command
 
-COMMANDS = ("demo", "sync", "backfill", "refresh", "status", "doctor", "publish", "emulator")
+COMMANDS = (
+    "demo",
+    "sync",
+    "backfill",
+    "refresh",
+    "status",
+    "doctor",
+    "publish",
+    "report",
+    "emulator",
+)
 COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
 
 

@@ -231,7 +231,7 @@ def test_a_copy_that_cannot_be_written(people: Warehouse, file: Path, limit: str
     try:
         if limit == "space":
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-        with pytest.raises(DestinationError, match="the copy cannot be written") as caught:
+        with pytest.raises(DestinationError, match="the file cannot be written") as caught:
             publish(people.target, file if limit == "space" else Path("/proc/copy.duckdb"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -284,7 +284,7 @@ def test_leftovers_are_removed_if_they_are_ours(people: Warehouse, file: Path) -
     for one in (dead, empty, held, foreign):
         one.mkdir(0o700)
     (dead / "lock").touch()
-    (dead / "new.duckdb").write_bytes(b"half of it")
+    (dead / "new").write_bytes(b"half of it")
     (folder / ".argos-publish-file").touch()
     (folder / ".argos-publish-link").symlink_to(empty)
     (folder / ".argos-other").mkdir()

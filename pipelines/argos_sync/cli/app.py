@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from argos_sync.cli import failures, loading, looking, privacy, publishing
+from argos_sync.cli import failures, loading, looking, privacy, publishing, reporting
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
@@ -30,6 +30,7 @@ for function in (
     privacy.forget,
     privacy.reveal,
     publishing.publish,
+    reporting.report,
     emulator,
 ):
     app.command(function.__name__)(command(function))

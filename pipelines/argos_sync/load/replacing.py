@@ -13,6 +13,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -23,10 +24,7 @@ from argos_sync.load.failures import DestinationError
 
 _PREFIX = ".argos-publish-"
 _LOCK = "lock"
-_NEW = "new.duckdb"
-
-_MAGIC = slice(8, 12), b"DUCK"
-"""Where and how a DuckDB file says what it is (its page "Storage Versions and Format")."""
+_NEW = "new"
 
 _OTHER = "name another file"
 
@@ -34,22 +32,44 @@ _NOT_WRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.Transact
 """What DuckDB raises for want of space, permission or memory; the last one at a commit."""
 
 
-def usable(file: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is: only one of the same kind is ever replaced by it.
+
+    Attributes:
+        name: For messages, with its article.
+        mark: What every file of the kind says of itself.
+        at: Where in it the mark is, in bytes.
+        log: What is appended to its name where more of it may be, which goes with it.
+    """
+
+    name: str
+    mark: bytes
+    at: int = 0
+    log: str | None = None
+
+
+DUCKDB_FILE = Kind("a DuckDB file", b"DUCK", at=8, log=".wal")
+"""The mark is told by DuckDB's page "Storage Versions and Format"."""
+
+
+def usable(file: Path, kind: Kind = DUCKDB_FILE) -> Path:
     """Return where a file is to be written, links followed, if it can and may be.
 
     Args:
-        file: Nothing, or a DuckDB file, which is then to be replaced.
+        file: Nothing, or a file of the kind, which is then to be replaced.
+        kind: What is to be written.
 
     Raises:
-        ConfigurationError: It is in no folder, or is something else than a DuckDB file.
+        ConfigurationError: It is in no folder, or is something else than such a file.
     """
     place = Path(os.path.realpath(file))
     if not place.parent.is_dir():
         raise ConfigurationError(f"there is no folder {place.parent}", f"make it, or {_OTHER}")
     if place.is_dir():
         raise ConfigurationError(f"{place} is a folder", "name a file in it")
-    if os.path.lexists(place) and not _is_duckdb(place):
-        raise ConfigurationError(f"{place} is not a DuckDB file and stays as it is", _OTHER)
+    if os.path.lexists(place) and not _is_one(place, kind):
+        raise ConfigurationError(f"{place} is not {kind.name} and stays as it is", _OTHER)
     return place
 
 
@@ -64,12 +84,12 @@ def refuse_warehouse(place: Path, warehouse: Path) -> None:
         ConfigurationError: It is the same file, by whatever name, or has its log's name.
     """
     same = place.exists() and warehouse.exists() and place.samefile(warehouse)
-    if same or place == _log_of(Path(os.path.realpath(warehouse))):
+    if same or place in _logs_of(Path(os.path.realpath(warehouse)), DUCKDB_FILE):
         raise ConfigurationError(f"{place} is the warehouse itself or its log", _OTHER)
 
 
 @contextmanager
-def replacement(place: Path, mode: int = 0o600) -> Iterator[Path]:
+def replacement(place: Path, mode: int = 0o600, kind: Kind = DUCKDB_FILE) -> Iterator[Path]:
     """Give the path of a new file, and put the file in its place when the block has ended well.
 
     Several may work on the same place at once; the last one to end has it.
@@ -78,6 +98,7 @@ def replacement(place: Path, mode: int = 0o600) -> Iterator[Path]:
         place: What `usable` returned. A new file has the mode of the old one, and its group where
             the user may give it away.
         mode: Its permissions where there is no old one.
+        kind: What it is.
 
     Yields:
         Where to write the file. Nobody else can read it there.
@@ -91,7 +112,7 @@ def replacement(place: Path, mode: int = 0o600) -> Iterator[Path]:
     try:
         yield folder / _NEW
         with write_failures(place):
-            _take_over(folder / _NEW, place, mode)
+            _take_over(folder / _NEW, place, mode, kind)
     finally:
         # The next one removes what cannot be removed now.
         shutil.rmtree(folder, ignore_errors=True)
@@ -109,19 +130,18 @@ def write_failures(place: Path) -> Iterator[None]:
         yield
     except (OSError, *_NOT_WRITTEN) as error:
         raise DestinationError(
-            f"the copy cannot be written ({type(error).__name__})",
+            f"the file cannot be written ({type(error).__name__})",
             f"check that {place.parent} has space and may be written to; what was at {place} is"
             " still there",
         ) from None
 
 
-def _is_duckdb(place: Path) -> bool:
+def _is_one(place: Path, kind: Kind) -> bool:
     if not place.is_file():  # a device or a pipe may never answer
         return False
-    where, magic = _MAGIC
     try:
         with place.open("rb") as opened:
-            return opened.read(where.stop)[where] == magic
+            return opened.read(kind.at + len(kind.mark))[kind.at :] == kind.mark
     except OSError:
         return False
 
@@ -164,7 +184,7 @@ def _locked(folder: Path) -> int | None:
     return lock
 
 
-def _take_over(new: Path, place: Path, mode: int) -> None:
+def _take_over(new: Path, place: Path, mode: int, kind: Kind) -> None:
     """Give a finished file its mode and its name, both so that a power cut cannot undo them."""
     descriptor = os.open(new, os.O_RDONLY)
     try:
@@ -179,7 +199,8 @@ def _take_over(new: Path, place: Path, mode: int) -> None:
         os.close(descriptor)
     # What somebody wrote into the old file goes with it: DuckDB refuses a file whose log is
     # another's ("WAL does not match database file").
-    _log_of(place).unlink(missing_ok=True)
+    for log in _logs_of(place, kind):
+        log.unlink(missing_ok=True)
     new.replace(place)
     descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -188,6 +209,6 @@ def _take_over(new: Path, place: Path, mode: int) -> None:
         os.close(descriptor)
 
 
-def _log_of(file: Path) -> Path:
-    """Return where DuckDB writes ahead what it has not yet written into a file."""
-    return file.with_name(f"{file.name}.wal")
+def _logs_of(file: Path, kind: Kind) -> list[Path]:
+    """Return where more of a file may be, which is not yet written into it."""
+    return [file.with_name(f"{file.name}{kind.log}")] if kind.log else []

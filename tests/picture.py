@@ -1,0 +1,39 @@
+"""The picture of the report that the README shows; `make picture` takes it.
+
+Made-up submissions of the last twelve weeks, one sync, and the upper part of the page.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from argos_sync.emulator import Emulator, generate
+from argos_sync.load.commands import sync
+from argos_sync.warehouse.report import make_report
+from browser import browser
+from support import context_for, duckdb_warehouse
+
+PICTURE = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
+
+
+def main(picture: Path) -> None:
+    """Write the picture, as WebP."""
+    now = datetime.now(UTC)
+    submissions = generate(3_000, start=now.date() - timedelta(weeks=12), end=now.date())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warehouse = duckdb_warehouse(folder)
+        with Emulator(submissions) as api:
+            sync(context_for(api.base_url, warehouse.target, now))
+        made = make_report(warehouse.target, folder / "report.html", now=now, bound=30)
+        with browser(folder / "profile") as tab:
+            tab.show(PICTURE["width"])
+            tab.open(made.file)
+            picture.write_bytes(tab.picture(clip=PICTURE, format="webp", quality=80))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
