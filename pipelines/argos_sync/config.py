@@ -299,9 +299,10 @@ def _read(
 
 def _listed(wanted: Any) -> list[str]:
     """Return the entries of a list: TOML's, JSON's, or words with commas between them."""
+    wanted = wanted or ()
     if isinstance(wanted, str):
         wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
-    return [str.strip(one) for one in wanted or ()]
+    return [str.strip(one) for one in wanted]
 
 
 def _check(settings: Settings) -> None:
