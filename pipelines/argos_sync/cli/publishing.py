@@ -32,7 +32,7 @@ def publish(
         "columns_left_out": done.columns_left_out,
     }
     rows = table(["table", "rows"], [[name, f"{n:,}"] for name, n in done.rows.items()])
-    views = ", ".join(done.views) or "none"
     common.show(
-        summary, f"{rows}{done.file}: {done.columns_left_out} columns left out; views: {views}"
+        summary,
+        f"{rows}{done.file}: {done.columns_left_out} columns left out; {len(done.views)} views",
     )
