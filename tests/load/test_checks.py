@@ -181,4 +181,5 @@ def test_checks_that_cannot_be_made_fail_nothing(
     change(warehouse, "ALTER TABLE {sync_checks} RENAME found TO lost")
     report = sync(context)
     assert (report.exit_status, report.checks) == (0, [])
-    assert caplog.messages == ["the checks could not be made (BinderException)"]
+    # Nor can the comment on the column be.
+    assert "the checks could not be made (BinderException)" in caplog.messages

@@ -25,6 +25,7 @@ from argos_sync.warehouse.forget import forget
 from argos_sync.warehouse.overview import overview
 from argos_sync.warehouse.publish import publish
 from argos_sync.warehouse.reconcile import reconcile
+from argos_sync.warehouse.report import make_report
 from argos_sync.warehouse.reveal import reveal
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
 
@@ -96,7 +97,7 @@ def elsewhere(dialect: str) -> sql.Client:
 def statements(
     tmp_path_factory: pytest.TempPathFactory, january: Rows
 ) -> dict[str, tuple[Any, ...]]:
-    """What two nights, a reconcile, a forget, a reveal, a publish and a status send, as written."""
+    """What two nights, a reconcile, a forget, a reveal, a publish, a report and a status send, as written."""
     found: dict[str, tuple[Any, ...]] = {}
     plain = sql.translated
 
@@ -121,6 +122,7 @@ def statements(
         reveal(later, one)
         forget(later, [("submission_id", one), ("userid", "U"), ("email", "E")])
         publish(warehouse.target, folder / "copy.duckdb")
+        make_report(warehouse.target, folder / "report.html", now=NOW, bound=30)
         with look_into(warehouse.target) as opened:
             overview(opened.client)
             sql.select(opened.client, sql_of_status())
