@@ -97,7 +97,7 @@ def elsewhere(dialect: str) -> sql.Client:
 def statements(
     tmp_path_factory: pytest.TempPathFactory, january: Rows
 ) -> dict[str, tuple[Any, ...]]:
-    """What two nights, a reconcile, a forget, a reveal, a publish, a report and a status send, as written."""
+    """What nights, a reconcile, a forget, a reveal, a publish, a report and a status send."""
     found: dict[str, tuple[Any, ...]] = {}
     plain = sql.translated
 
