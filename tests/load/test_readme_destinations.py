@@ -30,7 +30,7 @@ def test_every_destination_has_an_example_and_an_extra() -> None:
     """What README's table names can be installed under that name, with what dlt needs for it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    assert set(EXAMPLES) == set(extras) - {"dagster", "delta", "iceberg", "postgres"}
+    assert set(EXAMPLES) == set(extras) - {"dagster", "delta", "iceberg", "otel", "postgres"}
     for name in EXAMPLES:
         assert extras[name] == [f"dlt[{name}]>=1.31,<1.32"]
 
