@@ -33,10 +33,14 @@ def people() -> list[dict[str, Any]]:
 
 
 def values(command: Command) -> Iterator[tuple[str, str, str]]:
-    """Yield table, column and text of every value of the warehouse, dlt's own tables included."""
+    """Yield table, column and text of every value of the warehouse, dlt's own tables included.
+
+    Views show what is in tables.
+    """
     with duckdb.connect(str(command.folder / "argos.duckdb"), read_only=True) as connection:
         found = connection.execute(
             "SELECT schema_name, table_name, list(column_name) FROM duckdb_columns()"
+            " SEMI JOIN duckdb_tables() USING (schema_name, table_name)"
             " WHERE NOT internal GROUP BY ALL"
         ).fetchall()
         for schema, table, columns in found:
