@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ from argos_sync.emulator import Emulator
 from argos_sync.load.commands import sync
 from argos_sync.load.comments import TABLE, VIEW, comment_on, header
 from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.sql import Client
 from argos_sync.load.views import keep_views, load_views
 from argos_sync.shape.contract import Column, Contract, Table, load_contract
 from load.test_sql import elsewhere
-from support import NOW, Rows, Warehouse, at, context_for
+from support import Rows, Warehouse, context_for
 
 SAID = {
     "duckdb": """
@@ -38,65 +39,72 @@ def said(warehouse: Warehouse) -> dict[tuple[str, str | None], str]:
     return {(row["name"], row["part"]): row["said"] for row in found if row["said"]}
 
 
-def meant(*without: str) -> dict[tuple[str, str | None], str]:
-    """What contract and views have to say, without some columns."""
+def meant() -> dict[tuple[str, str | None], str]:
+    """What contract and views have to say."""
     tables, views = load_contract().tables.values(), load_views()
     return (
         {(table.name, None): table.comment for table in tables}
-        | {(t.name, c.name): c.comment for t in tables for c in t.columns if c.name not in without}
+        | {(t.name, c.name): c.comment for t in tables for c in t.columns}
         | {(view.name, None): view.description for view in views}
         | {(view.name, name): what for view in views for name, what in view.columns.items()}
     )
 
 
+def begin(warehouse: Warehouse, submissions: Rows, **settings: Any) -> None:
+    """Has a first sync, which makes the comments."""
+    with Emulator(submissions[:5]) as api:
+        sync(context_for(api.base_url, warehouse.target, **settings))
+
+
+def change(client: Client, statement: str, name: str) -> None:
+    """Changes the warehouse behind argos-sync's back; `{}` is the table or view called so."""
+    client.execute_sql(statement.format(client.make_qualified_table_name(name)))
+
+
 def test_a_warehouse_explains_itself(any_warehouse: Warehouse, january: Rows) -> None:
-    """Every table, view and column has its comment; they are written once, and when one is new."""
-    with Emulator(january[:5]) as api:
-        context = context_for(api.base_url, any_warehouse.target)
-        sync(context)
-        assert said(any_warehouse) == meant()
-        sync(at(context, NOW + timedelta(hours=1)))  # notes what was made
-        change(any_warehouse, "COMMENT ON COLUMN {submissions}.reviewer IS 'ours'")
-        sync(at(context, NOW + timedelta(hours=2)))
-        assert said(any_warehouse) == meant() | {("submissions", "reviewer"): "ours"}
-        change(any_warehouse, "DROP VIEW {staleness}")
-        sync(at(context, NOW + timedelta(hours=3)))
+    """Every table, view and column has its comment; they are written once, and with the views."""
+    begin(any_warehouse, january)
+    assert said(any_warehouse) == meant()
+    with open_warehouse(any_warehouse.target) as opened:
+        remembered = keep_views(opened.client, None, contract=opened.made)
+        change(opened.client, "COMMENT ON COLUMN {}.reviewer IS 'ours'", "submissions")
+        assert keep_views(opened.client, remembered, contract=opened.made) == remembered
+    assert said(any_warehouse) == meant() | {("submissions", "reviewer"): "ours"}
+    with open_warehouse(any_warehouse.target) as opened:
+        change(opened.client, "DROP VIEW {}", "staleness")
+        assert keep_views(opened.client, remembered, contract=opened.made) == remembered
     assert said(any_warehouse) == meant()
 
 
 def test_what_is_not_there_is_not_explained(warehouse: Warehouse, january: Rows) -> None:
     """Neither a column that is dropped for privacy, nor a table somebody dropped."""
-    with Emulator(january[:5]) as api:
-        privacy: dict[str, Any] = {"columns": {"applicants.email": "drop"}}
-        context = context_for(api.base_url, warehouse.target, privacy=privacy)
-        sync(context)
-        expected = meant("email")
-        assert said(warehouse) == expected
-        change(warehouse, "DROP VIEW {staleness}", "DROP TABLE {sync_reveals}")
-        sync(at(context, NOW + timedelta(hours=1)))
+    begin(warehouse, january, privacy={"columns": {"applicants.email": "drop"}})
+    expected = meant()
+    del expected["applicants", "email"]
+    assert said(warehouse) == expected
+    with open_warehouse(warehouse.target, contract=without_email()) as opened:
+        change(opened.client, "DROP VIEW {}", "staleness")
+        change(opened.client, "DROP TABLE {}", "sync_reveals")
+        keep_views(opened.client, "before", contract=opened.made)
     left = {key: text for key, text in expected.items() if key[0] != "sync_reveals"}
     assert said(warehouse) == left
 
 
-def change(warehouse: Warehouse, *statements: str) -> None:
-    """Changes the warehouse behind argos-sync's back; `{name}` is the table or view called so."""
-    with open_warehouse(warehouse.target) as opened:
-        client = opened.client
-        named = ("submissions", "staleness", "sync_reveals")
-        places = {name: client.make_qualified_table_name(name) for name in named}
-        for statement in statements:
-            client.execute_sql(statement.format(**places))
+def without_email() -> Contract:
+    """What the tables are like where e-mail addresses are dropped."""
+    table = load_contract()["applicants"]
+    columns = tuple(column for column in table.columns if column.name != "email")
+    return Contract(load_contract().tables | {"applicants": replace(table, columns=columns)})
 
 
 def test_a_comment_that_is_refused_costs_no_view(
     any_warehouse: Warehouse, january: Rows, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The views are there, the log says it, and the next run tries again."""
-    with Emulator(january[:1]) as api:
-        sync(context_for(api.base_url, any_warehouse.target))
-    change(any_warehouse, "DROP VIEW {staleness}")
+    begin(any_warehouse, january)
     wrong = Table("kyc", "Results.", ("nowhere",), (Column("nowhere", "text", "none", "?"),))
     with open_warehouse(any_warehouse.target) as opened:
+        change(opened.client, "DROP VIEW {}", "staleness")
         assert keep_views(opened.client, "before", contract=Contract({"kyc": wrong})) == "before"
     assert any_warehouse.count("staleness") == 1
     (record,) = caplog.records

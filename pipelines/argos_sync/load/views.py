@@ -276,8 +276,9 @@ def remake(client: Client, made: Mapping[str, str], gone: Iterable[str]) -> None
 def _comment(client: Client, contract: Contract, views: Collection[View]) -> None:
     """Say of tables that exist, and of views, what they are."""
     statements: list[str] = []
+    all_there = exist(client, contract.tables)
     for name, table in contract.tables.items():
-        if exist(client, [name]):
+        if all_there or exist(client, [name]):
             columns = {one.name: one.comment for one in table.columns}
             statements += comment_on(client, TABLE, name, table.comment, columns)
     for view in views:
