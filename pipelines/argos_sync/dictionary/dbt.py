@@ -1,7 +1,7 @@
 """The tables as sources of a dbt project (https://docs.getdbt.com/reference/source-properties).
 
-dbt's own tests look at one column. Where a key has several, that is dlt's `_dlt_id`, which is made
-of them (`load.hints`), so no package is needed; which columns they are says `meta`.
+dbt's own tests look at one column. Where the key of a submission's table has several, that is dlt's
+`_dlt_id`, made of them (`load.hints`), so no package is needed; which they are says `meta`.
 """
 
 from __future__ import annotations
