@@ -192,7 +192,7 @@ def test_an_erasure_that_fails_on_the_way_leaves_every_row(
         sync(context)
         before = everything(any_warehouse)
         with monkeypatch.context() as patch:
-            patch.setattr(erasure, "_insert", Mock(side_effect=RuntimeError("no space left")))
+            patch.setattr(erasure, "insert", Mock(side_effect=RuntimeError("no space left")))
             with pytest.raises(RuntimeError):
                 forget(context, [("userid", "the-person")])
         assert everything(any_warehouse) == before
