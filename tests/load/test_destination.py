@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,13 @@ from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.emulator import Emulator, Store
 from argos_sync.load.commands import sync
-from argos_sync.load.destination import _MergeJob, remove_spilled_rows, remove_unfinished_file
-from argos_sync.load.pipeline import Target, attach, duckdb_file, open_warehouse
+from argos_sync.load.destination import (
+    _MergeJob,
+    file_of,
+    remove_spilled_rows,
+    remove_unfinished_file,
+)
+from argos_sync.load.pipeline import Target, attach, duckdb_file, look_into, open_warehouse
 from argos_sync.load.views import load_views, view_query
 from support import Warehouse, assert_equal, context_for
 
@@ -95,3 +101,25 @@ def test_a_database_of_motherducks_is_no_file(
     assert Path("kyc").exists()
     (view,) = (view for view in load_views() if view.name == "staleness")
     assert view_query(pipeline.sql_client(), view).startswith("WITH ages")
+
+
+@pytest.mark.parametrize("address", ["duckdb:///mine.duckdb", "mine.duckdb"])
+def test_a_relative_file_lies_where_the_command_is_started(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where an earlier one was started that had the same folder for working directories."""
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", address)
+    target = Target(pipelines_dir=str(tmp_path / "pipelines"))
+    for name in ("one", "other", "one"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        with open_warehouse(target) as opened:
+            opened.load({}, partial(_named, name))
+            assert file_of(opened.client.credentials) == folder / "mine.duckdb"
+        with look_into(target) as seen:
+            assert seen.state["name"] == name
+
+
+def _named(name: str, state: dict[str, Any]) -> None:
+    state["name"] = name

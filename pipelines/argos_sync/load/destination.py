@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest
@@ -15,6 +16,7 @@ from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import get_columns_names_with_prop
+from dlt.common.storages.configuration import WithLocalFiles
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import (
     DuckDbClientConfiguration,
@@ -55,9 +57,15 @@ def named_destination(
     """
     if name == DUCKDB:
         explicit: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
-        return cast("AnyDestination", DuckDb(destination_name=DUCKDB, **explicit))
-    layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
-    return cast("AnyDestination", Destination.from_reference(name, **layout))
+        found: Any = DuckDb(destination_name=DUCKDB, **explicit)
+    else:
+        layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+        found = Destination.from_reference(name, **layout)
+    if issubclass(found.spec, WithLocalFiles):
+        # Otherwise dlt takes relative paths to begin where the first pipeline was started that had
+        # this working directory (1.31, `initial_cwd` in `Pipeline._bind_local_files`).
+        found.config_params["local_dir"] = str(Path(current.run_context().local_dir).absolute())
+    return cast("AnyDestination", found)
 
 
 def remove_unfinished_file(client: SqlClientBase[Any]) -> None:
