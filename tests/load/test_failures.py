@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
+from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.pipeline.pipeline import Pipeline
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import backfill, sync
+from argos_sync.load import views
+from argos_sync.load.commands import backfill, refresh, sync
 from argos_sync.load.failures import DestinationError, LoadError, destination_failures
 from argos_sync.load.pipeline import Target, look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for, in_range
@@ -135,6 +141,56 @@ def test_rows_the_destination_refuses(warehouse: Warehouse, january: list[dict[s
     assert report.submissions_new == len(in_range(january, date(2025, 1, 1), date(2025, 1, 9)))
     assert_equal(warehouse, in_range(january, date(2025, 1, 1), date(2025, 1, 9)))
     assert run == {"error": "LoadError", "exit_status": 1}
+
+
+def test_what_is_committed_is_kept_when_it_cannot_be_read_either(
+    warehouse: Warehouse, january: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load fails, and so does going back: the record of the run builds on no empty state."""
+    with Emulator(january[:30]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        with look_into(warehouse.target) as view:
+            before = view.state
+        full = DestinationConnectionError("C", "argos", "too many clients", OSError())
+        with monkeypatch.context() as patch:
+            patch.setattr(Pipeline, "load", once(Pipeline, "load", full))
+            # The first call is that of the run that begins.
+            going_back = once(Pipeline, "sync_destination", full, 2)
+            patch.setattr(Pipeline, "sync_destination", going_back)
+            with pytest.raises(DestinationError):
+                refresh(context, submission_ids=[january[0]["submission_id"]])
+        with look_into(warehouse.target) as view:
+            assert view.state == before
+        assert warehouse.query("SELECT MAX(exit_status) AS n FROM sync_runs") == [{"n": 5}]
+    assert_equal(warehouse, january[:30])
+
+
+def test_views_that_cannot_be_kept_fail_no_run(
+    warehouse: Warehouse,
+    january: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The rows are committed; the log says what happened, not in the database's words."""
+    lost = DestinationConnectionError("C", "argos", "what a database says", OSError())
+    monkeypatch.setattr(views, "exist", Mock(side_effect=lost))
+    with Emulator(january[:5]) as api:
+        assert sync(context_for(api.base_url, warehouse.target)).exit_status == 0
+    assert "could not be kept (DestinationConnectionError)" in caplog.text
+    assert "what a database says" not in caplog.text
+
+
+def once(owner: type, name: str, error: Exception, time: int = 1) -> Callable[..., Any]:
+    """Return a method that fails at one of its calls."""
+    plain, calls = getattr(owner, name), count(1)
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        if next(calls) == time:
+            raise error
+        return plain(*arguments, **options)
+
+    return called
 
 
 def test_bugs_come_through_as_they_are() -> None:

@@ -132,6 +132,10 @@ class Warehouse:
         """
         try:
             with destination_failures():
+                if not self.pipeline.schema_names:
+                    # New, or what is committed could not be taken back after a load that failed:
+                    # on an empty state the next one would be built, and stored.
+                    _begin_from_destination(self.pipeline)
                 _note_base(self.pipeline, self.client)
                 # dlt's `run` would first restore from the destination, where this begins anyway.
                 self.pipeline.extract(

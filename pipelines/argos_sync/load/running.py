@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from argos_sync.load.telling import failures_told
 from argos_sync.load.together import drop_together, keep_together
 from argos_sync.load.views import keep_views
 from argos_sync.load.windows import EVERY_DAY, Range
+
+log = logging.getLogger("argos_sync")
 
 
 def now() -> datetime:
@@ -118,8 +121,7 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
             run.finish()
             check(run)
             if warehouse.shared is None:
-                with destination_failures():
-                    _keep_views(context, warehouse, views)
+                _keep_views(context, warehouse, views)
     finally:
         if run and run.erased:
             rewrite(context.target, command)
@@ -142,6 +144,8 @@ def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None
 def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
     """Make views for analysts, and comments, where they are not as they are meant to be.
 
+    Rows do not depend on them, and are committed: whatever comes of this, it fails no run.
+
     Args:
         context: Settings and target.
         warehouse: Alone, or in turn.
@@ -149,10 +153,16 @@ def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) 
             the noting to the second, for it costs a load package.
     """
     clear = partial(drop_together, warehouse, context.settings)
-    made = {
-        "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
-        "together": keep_together(warehouse, context.settings),
-    }
-    noted = {key: warehouse.state.get(key) for key in made}
-    if remembered is not None and made != noted:
-        warehouse.load({}, lambda state: state.update(made))
+    try:
+        made = {
+            "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
+            "together": keep_together(warehouse, context.settings),
+        }
+        noted = {key: warehouse.state.get(key) for key in made}
+        if remembered is not None and made != noted:
+            warehouse.load({}, lambda state: state.update(made))
+    except Exception as error:  # noqa: BLE001 told by its kind, for the text may be the database's
+        log.warning(
+            "the views for analysts could not be kept (%s); the next run tries again",
+            type(error).__name__,
+        )
