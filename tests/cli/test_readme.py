@@ -38,6 +38,12 @@ ELSEWHERE = {
     "pip install .": "tests/test_wheel.py installs it",
     "pip install 'argos-sync[dagster]'": "needs a package index that has argos-sync",
     "export SOURCES__ARGOS__API_KEY=...": "the key of a project; here it is the emulator's",
+    "argos-sync emulator --port 8080 -n 5000 --start-date 2026-09-01 --end-date 2026-11-25": (
+        "runs until it is stopped; tests/emulator/test_command.py"
+    ),
+    "export SOURCES__ARGOS__BASE_URL=http://127.0.0.1:8080/v3 SOURCES__ARGOS__API_KEY=any": (
+        "the address of the line before"
+    ),
     "duckdb argos.duckdb": "DuckDB's shell is a program of its own; what to type there is tested",
     "export DAGSTER_HOME=/srv/argos/dagster": "a folder of the operator's",
     "dagster dev -m argos_sync.orchestration.dagster": "tests/orchestration/test_dagster_dev.py",

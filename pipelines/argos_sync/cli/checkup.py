@@ -13,6 +13,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.load.clients import make_client
+from argos_sync.load.destination import file_of
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
 from argos_sync.load.protection import Protection
@@ -69,7 +70,9 @@ def checkup(target: Target, project: str | None = None) -> list[Check]:
             execute(warehouse.client, "SELECT 1")
             if checks[0].passed:
                 Protection.configured(settings[0]).of_warehouse(warehouse.client, warehouse.state)
-        return f"{target.destination}, dataset {target.dataset}, can be written to"
+            file = file_of(getattr(warehouse.client, "credentials", None))
+        place = f"{target.destination} {file}" if file else target.destination
+        return f"{place}, dataset {target.dataset}, can be written to"
 
     return [*checks, _check("destination", destination)]
 

@@ -111,6 +111,8 @@ def refresh(
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
     with running(context, "refresh") as run:
         fetch(context, run, query_tasks("refresh", queries), final=True)
+        if not run.report.submissions_fetched:
+            run.report.note = "the API has none of them, or they were forgotten here"
     return run.report
 
 

@@ -74,8 +74,9 @@ def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:
 
 def _last_success(client: Client) -> datetime | None:
     counted = ", ".join(f"'{name}'" for name in _BRING_NEW)
-    query = f"SELECT MAX(started_at) FROM {RUNS} WHERE exit_status = 0 AND command IN ({counted})"  # noqa: S608 names
-    rows = select(client, query)
+    # A backfill that was finished before asks for nothing.
+    where = f"exit_status = 0 AND requests > 0 AND command IN ({counted})"
+    rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}")  # noqa: S608 names
     moment: datetime | None = rows[0][0] if rows else None
     return moment.astimezone(UTC) if moment else None
 

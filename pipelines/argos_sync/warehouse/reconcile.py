@@ -85,6 +85,8 @@ def reconcile(
         run.checks_all = True
         compared = _compare(context, run, wanted, deep=deep)
         result = Reconciled(run.report, tuple(compared.differences), compared.held)
+        if not result.days:
+            run.report.note = f"no difference among {result.held:,} submissions"
         if dry_run:
             _tell(run, result)
         else:
