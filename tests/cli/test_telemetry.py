@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
 
 from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.load.report import RunReport
+from argos_sync.load.telemetry import observed
 from cli.command import Command
 from cli.conftest import KEY
 from listener import Listener
@@ -113,3 +119,81 @@ def test_nobody_collects(configured: Command, listener: Listener) -> None:
     assert len(words) == 1
     assert words[0].endswith("metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
     assert KEY not in done.stderr
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """What the environment of this process names."""
+    with Listener() as listening:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
+        yield listening
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"OTEL_EXPORTER_OTLP_HEADERS=a=b,Authorization: Bearer {TOKEN}",
+        f"OTEL_RESOURCE_ATTRIBUTES=a=b,{TOKEN}",
+        f"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE={TOKEN}",
+    ],
+)
+def test_settings_that_are_not_understood(
+    setting: str,
+    collector: Listener,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One line that names the variable; the SDK's own would quote its value."""
+    name, value = setting.split("=", 1)
+    monkeypatch.setenv(name, value)
+    with observed("sync", "argos"):
+        pass
+    assert caplog.messages == [f"OpenTelemetry does not understand {name}"]
+    assert TOKEN not in "".join((caplog.text, *capfd.readouterr()))
+    assert "argos-sync sync" in spans(collector)
+    assert logging.getLogger("opentelemetry").propagate
+    assert not logging.getLogger("opentelemetry").handlers
+
+
+@pytest.mark.parametrize("name", ["SPAN_ATTRIBUTE_COUNT_LIMIT", "BSP_MAX_QUEUE_SIZE"])
+def test_settings_that_nothing_can_be_made_of(
+    name: str,
+    collector: Listener,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run goes on unobserved, and says so in one line."""
+    monkeypatch.setenv(f"OTEL_{name}", "-1")
+    went_on = False
+    with observed("sync", "argos") as seen, seen.span("fetch"):
+        went_on = True
+    assert went_on
+    assert caplog.messages == [
+        "the run is not traced: OpenTelemetry could not be set up (ValueError)"
+    ]
+    assert collector.posts == []
+    assert logging.getLogger("opentelemetry").propagate
+
+
+def test_an_end_that_fails(
+    collector: Listener, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the run committed stays a success, its error its own; the rest is sent nevertheless."""
+
+    def failing(shutdown: Callable[..., None]) -> Callable[..., None]:
+        def fail(provider: object) -> None:
+            shutdown(provider)
+            raise RuntimeError(TOKEN)
+
+        return fail
+
+    for provider in (TracerProvider, MeterProvider):
+        monkeypatch.setattr(provider, "shutdown", failing(provider.shutdown))
+    with observed("sync", "argos") as seen:
+        seen.report = RunReport("run", "sync", datetime.now(UTC))
+    assert metrics(collector)[1]["argos_sync.exit_status"] == 0
+    with pytest.raises(KeyError, match="its own"), observed("sync", "argos"):
+        raise KeyError("its own")
+    line = "traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT"
+    assert caplog.messages == [line, line]

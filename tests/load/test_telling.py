@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +18,7 @@ from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.load.commands import sync
 from argos_sync.load.running import running
-from argos_sync.load.telling import tell
+from argos_sync.load.telling import failures_told, tell
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
 
@@ -98,6 +102,64 @@ def test_nobody_listens(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mo
     assert connect == "the webhook was not told: ConnectError"
     assert refused.startswith("the webhook was not told: runtime.slack_incoming_webhook_url is not")
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("HTTPS_PROXY", f"socks5://{SECRET}.example", "ImportError"),
+        ("HTTPS_PROXY", f"gopher://{SECRET}.example", "ValueError"),
+        ("SSL_CERT_FILE", f"/nowhere/{SECRET}", "FileNotFoundError"),
+    ],
+)
+def test_an_environment_nobody_can_be_told_from(
+    name: str,
+    value: str,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run fails with its own error, and the line has the kind of the other one only."""
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"https://127.0.0.1:9/{SECRET}")
+    with pytest.raises(KeyError, match="Kim"), failures_told("sync", "argos"):
+        raise KeyError("Kim")
+    assert caplog.messages == [f"the webhook was not told: {kind}"]
+
+
+def test_told_from_a_notebook(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    """Where an event loop runs already."""
+
+    async def cell() -> None:
+        tell("sync", "argos", "said")
+
+    asyncio.run(cell())
+    assert texts(listener) == ["argos-sync sync (dataset argos): said"]
+    assert caplog.messages == []
+
+
+def test_a_slow_resolver_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the run nor by the end of the process, which waits for no daemon."""
+    answers = threading.Event()
+    asking: list[threading.Thread] = []
+
+    def resolve(*_: object, **__: object) -> None:
+        asking.append(threading.current_thread())
+        answers.wait(5)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "https://hooks.example.com/x")
+    began = time.monotonic()
+    tell("sync", "argos", "said")
+    waited = time.monotonic() - began
+    answers.set()
+    assert waited < 3
+    assert [thread.daemon for thread in asking] == [True]
+    assert caplog.messages == ["the webhook was not told: no answer in time"]
 
 
 @pytest.mark.parametrize(

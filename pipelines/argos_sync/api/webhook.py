@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import httpx
 
@@ -14,6 +15,8 @@ from argos_sync.api.transport import quieten_loggers
 
 _SECONDS = 5.0
 """For everything, so that a trickle of bytes does not hold a run that is over."""
+
+_LATE = "no answer in time"
 
 
 def checked_webhook_url(value: str) -> httpx.URL:
@@ -43,24 +46,30 @@ def post_text(url: httpx.URL, text: str) -> str | None:
         text: Without keys and anybody's data.
     """
     quieten_loggers()
-    return asyncio.run(_post(url, text))
-
-
-async def _post(url: httpx.URL, text: str) -> str | None:
-    client = httpx.AsyncClient(
-        headers={"user-agent": f"argos-sync/{__version__}"},
-        # As for the API: no proxy sees plain requests, and nobody sends the text elsewhere.
-        trust_env=url.scheme == "https",
-        follow_redirects=False,
-    )
+    found: SimpleQueue[str | None] = SimpleQueue()
+    # Asking for an address can be given up by leaving it to a thread that nobody waits for, and
+    # in no other way.
+    Thread(target=lambda: found.put(_post(url, text)), name="webhook", daemon=True).start()
     try:
-        async with (
-            asyncio.timeout(_SECONDS),
-            client,
+        return found.get(timeout=_SECONDS)
+    except Empty:
+        return _LATE
+
+
+def _post(url: httpx.URL, text: str) -> str | None:
+    try:
+        with (
+            httpx.Client(
+                headers={"user-agent": f"argos-sync/{__version__}"},
+                # As for the API: no proxy sees plain requests, and nobody sends the text elsewhere.
+                trust_env=url.scheme == "https",
+                follow_redirects=False,
+                timeout=_SECONDS,
+            ) as client,
             client.stream("POST", url, json={"text": text}) as answer,
         ):
             return None if answer.is_success else f"status {answer.status_code}"
-    except TimeoutError:
-        return "no answer in time"
-    except httpx.HTTPError as error:
+    except httpx.TimeoutException:
+        return _LATE
+    except Exception as error:  # noqa: BLE001 the environment's proxy and certificates raise any
         return type(error).__name__

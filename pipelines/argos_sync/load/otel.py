@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
+from functools import partial
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -22,28 +20,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from argos_sync import __version__
 from argos_sync.load.report import RunReport
 
-log = logging.getLogger("argos_sync")
-
 NAME = "argos_sync"
-
-
-class _Failures(logging.Handler):
-    """Notes that something was not sent; the SDK's own words may hold addresses and passwords."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.met = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note it."""
-        self.met = record is not None
 
 
 class Sender:
     """Sends the trace and the metrics of one run to where the environment says.
 
-    A context manager; what has not been sent yet is sent at its end. Its providers are its own, so
-    that a pipeline or an orchestrator around it keeps theirs.
+    What has not been sent yet is sent at the end. Its providers are its own, so that a pipeline or
+    an orchestrator around it keeps theirs.
     """
 
     def __init__(self, command: str, dataset: str) -> None:
@@ -52,6 +36,9 @@ class Sender:
         Args:
             command: What the run does.
             dataset: Where it loads to.
+
+        Raises:
+            Exception: Any, where the SDK can make nothing of a variable.
         """
         named = {"service.name": "argos-sync", "service.version": __version__}
         resource = Resource(named).merge(OTELResourceDetector().detect())
@@ -61,34 +48,10 @@ class Sender:
         # Without a rhythm of its own: the numbers of a run are known when it has ended.
         reader = PeriodicExportingMetricReader(OTLPMetricExporter(), math.inf)
         self._meters = MeterProvider([reader], resource=resource)
-        self._failures = _Failures()
         self._began = time.monotonic()
         tracer = self._tracers.get_tracer(NAME, __version__)
         self._run = tracer.start_span(f"argos-sync {command}", attributes=self._attributes)
         self._tracer = tracer
-
-    def __enter__(self) -> Self:
-        """Listen to what the SDK complains about, so that nobody else has to."""
-        words = logging.getLogger("opentelemetry")
-        words.addHandler(self._failures)
-        words.propagate = False
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Send what is left; that it cannot be sent is a line in the log."""
-        self._tracers.shutdown()
-        self._meters.force_flush()
-        self._meters.shutdown()
-        words = logging.getLogger("opentelemetry")
-        words.removeHandler(self._failures)
-        words.propagate = True
-        if self._failures.met:
-            log.warning("traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
 
     @contextmanager
     def span(self, name: str, **numbers: int) -> Iterator[None]:
@@ -111,14 +74,24 @@ class Sender:
         finally:
             part.end()
 
-    def end(self, report: RunReport | None, exit_status: int, error: str | None = None) -> None:
-        """Note how the run ended.
+    def end(self, report: RunReport | None, exit_status: int, error: str | None = None) -> bool:
+        """Note how the run ended, and send what is left; return whether nothing failed.
 
         Args:
             report: Its numbers; None when it ended before it began.
             exit_status: Of the command.
             error: Kind of the error it ended with, whose text may quote values.
         """
+        steps = (
+            partial(self._note, report, exit_status, error),
+            self._tracers.shutdown,
+            self._meters.force_flush,
+            self._meters.shutdown,
+        )
+        failed = [step for step in steps if not _is_done(step)]  # one that fails stops no other
+        return not failed
+
+    def _note(self, report: RunReport | None, exit_status: int, error: str | None) -> None:
         meter = self._meters.get_meter(NAME, __version__)
         counts = {name: getattr(report, name) for name in ("rows", "requests", "retries") if report}
         for name, count in counts.items():
@@ -133,6 +106,14 @@ class Sender:
         if error:
             _mark(self._run, error)
         self._run.end()
+
+
+def _is_done(step: Callable[[], object]) -> bool:
+    try:
+        step()
+    except Exception:  # noqa: BLE001 whatever it is, the run is over and stays as it ended
+        return False
+    return True
 
 
 def _mark(span: trace.Span, kind: str) -> None:

@@ -2,19 +2,26 @@
 
 Everything is configured by `OTEL_...`; without `OTEL_EXPORTER_OTLP_ENDPOINT`, or without the extra
 `otel`, nothing is imported and nothing happens. What is sent are names of this package and numbers.
+A run does not depend on it: what cannot be set up or sent is a line in the log.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.report import RunReport
+
+if TYPE_CHECKING:
+    from argos_sync.load.otel import Sender
+
+log = logging.getLogger("argos_sync")
 
 _EXTRA = "opentelemetry.exporter.otlp.proto.http"
 _INTERRUPTED = 130
@@ -50,17 +57,18 @@ def observed(command: str, dataset: str) -> Iterator[Observed]:
     if not _is_wanted():
         yield Observed()
         return
-    from argos_sync.load.otel import Sender  # noqa: PLC0415 half a second, for who wants it
-
-    seen = Observed()
-    with Sender(command, dataset) as sender:
-        seen.span = sender.span
+    sender = _sender(command, dataset)
+    if sender is None:
+        yield Observed()
+        return
+    seen = Observed(sender.span)
+    with _overheard() as words:
         try:
             yield seen
         except BaseException as error:
-            sender.end(seen.report, _exit_status(error), type(error).__name__)
+            _end(words, sender.end(seen.report, _exit_status(error), type(error).__name__))
             raise
-        sender.end(seen.report, (seen.report and seen.report.exit_status) or 0)
+        _end(words, sender.end(seen.report, (seen.report and seen.report.exit_status) or 0))
 
 
 def each(seen: Observed, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
@@ -73,6 +81,75 @@ def each(seen: Observed, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
             return
         yield found
         del found  # it may be large, and must not stay while the next is waited for
+
+
+class _Words(logging.Handler):
+    """Hears what the SDK complains about; its own words may hold addresses and passwords.
+
+    Attributes:
+        failed: Something was an error to it, such as what could not be sent.
+        odd: Something was not as it likes it.
+        variables: Those of the environment whose values it spoke of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.failed = self.odd = False
+        self.variables: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note what it is about."""
+        self.odd = True
+        self.failed |= record.levelno >= logging.ERROR
+        self.variables |= _variables(record)
+
+
+def _variables(record: logging.LogRecord) -> set[str]:
+    """Name the variables that a message names, or quotes a part of the value of."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    said = [one.lower() for one in arguments if isinstance(one, str) and one]
+    return {
+        name
+        for name, value in os.environ.items()
+        if name.startswith("OTEL_")
+        and any(one == name.lower() or one in value.lower() for one in said)
+    }
+
+
+@contextmanager
+def _overheard() -> Iterator[_Words]:
+    """Listen to the SDK in the block, so that nobody else has to."""
+    words, logger = _Words(), logging.getLogger("opentelemetry")
+    propagate = logger.propagate
+    logger.addHandler(words)
+    logger.propagate = False
+    try:
+        yield words
+    finally:
+        logger.removeHandler(words)
+        logger.propagate = propagate
+
+
+def _sender(command: str, dataset: str) -> Sender | None:
+    """Set the SDK up, which reads its variables when it is imported and when it is made."""
+    sender = None
+    with _overheard() as words:
+        try:
+            from argos_sync.load.otel import Sender  # noqa: PLC0415 half a second, if wanted
+
+            sender = Sender(command, dataset)
+        except Exception as error:  # noqa: BLE001 any: the run does not depend on it
+            kind = type(error).__name__
+            log.warning("the run is not traced: OpenTelemetry could not be set up (%s)", kind)
+    if words.odd:
+        names = ", ".join(sorted(words.variables)) or "one of its variables"
+        log.warning("OpenTelemetry does not understand %s", names)
+    return sender
+
+
+def _end(words: _Words, sent: bool) -> None:
+    if words.failed or not sent:
+        log.warning("traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def _is_wanted() -> bool:

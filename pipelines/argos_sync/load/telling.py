@@ -29,6 +29,8 @@ def tell(command: str, dataset: str, said: str) -> None:
         problem = post_text(checked_webhook_url(value), text)
     except ArgosError as error:
         problem = str(error)
+    except Exception as error:  # noqa: BLE001 any: how a run ends does not depend on it
+        problem = type(error).__name__
     if problem:
         log.warning("the webhook was not told: %s", problem)
 
