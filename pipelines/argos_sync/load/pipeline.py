@@ -100,19 +100,29 @@ class Warehouse:
     @property
     def has_tables(self) -> bool:
         """Whether all tables and columns of the contract were made."""
-        return self.made.tables == filled_tables(self.sections, self.contract)
+        own = self.pipeline.schemas.get(schema_name(self.sections))
+        made = self._made_by([own] if own else [])
+        return made.tables.items() >= filled_tables(self.sections, self.contract).items()
 
     @property
     def made(self) -> Contract:
-        """The contract's tables that were made, with those of its columns that were."""
-        schema = self.pipeline.schemas.get(schema_name(self.sections))
-        made = {name: table["columns"] for name, table in schema.tables.items()} if schema else {}
+        """The contract's tables that were made, with those of its columns that were.
+
+        Also those that only runs over other sections fill, whose schemas came with the state.
+        """
+        return self._made_by(self.pipeline.schemas.values())
+
+    def _made_by(self, schemas: Iterable[dlt.Schema]) -> Contract:
+        made: dict[str, set[str]] = {}
+        for schema in schemas:
+            for name, table in schema.tables.items():
+                made.setdefault(name, set()).update(table["columns"])
         return Contract(
             {
                 name: replace(
                     table, columns=tuple(c for c in table.columns if c.name in made[name])
                 )
-                for name, table in filled_tables(self.sections, self.contract).items()
+                for name, table in self.contract.tables.items()
                 if name in made
             }
         )
