@@ -11,21 +11,20 @@
 -- risk_icons          Risk icons of the match, in the API's order with commas between them
 -- argos_number        Unique ID for retrieving the AML report
 -- resource_id         Unique resource ID for retrieving the AML report
--- open_since          When a run first saw the red flag; created_at when it was there from the first
+-- open_since          When a run first saw the red flag, after the last time it was not there;
+--                     created_at when it was there from the first
 -- age_days            Whole days since then
 WITH flagged AS (
     SELECT submission_id, risk_level_summary
     FROM aml
     WHERE LOWER(current_status) = 'red flag'
 ),
-seen AS (
-    SELECT
-        h.submission_id,
-        MIN(h.valid_from) AS first_seen_at,
-        MIN(CASE WHEN LOWER(h.aml_current_status) = 'red flag' THEN h.valid_from END) AS flagged_at
-    FROM submission_status_history AS h
-    JOIN flagged AS f ON f.submission_id = h.submission_id
-    GROUP BY h.submission_id
+raised AS (
+    -- Periods have no gaps: where the last one without the flag ends, the flag's first one begins.
+    SELECT submission_id, MAX(valid_to) AS raised_at
+    FROM submission_status_history
+    WHERE COALESCE(LOWER(aml_current_status), '') <> 'red flag'
+    GROUP BY submission_id
 ),
 icons AS (
     SELECT submission_id, match_index, JOINED(risk_icon, icon_index) AS risk_icons
@@ -39,12 +38,11 @@ alerts AS (
         s.created_at,
         k.result AS kyc_result,
         f.risk_level_summary,
-        CASE WHEN n.flagged_at > n.first_seen_at THEN n.flagged_at ELSE s.created_at END
-            AS open_since
+        COALESCE(r.raised_at, s.created_at) AS open_since
     FROM flagged AS f
     JOIN submissions AS s ON s.submission_id = f.submission_id
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
-    LEFT JOIN seen AS n ON n.submission_id = s.submission_id
+    LEFT JOIN raised AS r ON r.submission_id = s.submission_id
     WHERE s._deleted_at IS NULL
 )
 SELECT

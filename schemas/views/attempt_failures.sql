@@ -7,10 +7,16 @@
 -- submissions                In how many submissions
 -- face_similarity_score_avg  Average face similarity score of the attempts it occurred in
 -- liveness_score_avg         Average liveness score of the attempts it occurred in
-WITH failures AS (
+WITH retried AS (
+    SELECT submission_id, attempt_index, retry_code, COUNT(*) AS retries
+    FROM attempt_retries
+    GROUP BY submission_id, attempt_index, retry_code
+),
+failures AS (
     SELECT
         'attempt' AS failed,
         a.error_code AS code,
+        1 AS failures,
         a.submission_id,
         a.face_similarity_score,
         a.liveness_score
@@ -20,17 +26,18 @@ WITH failures AS (
     SELECT
         'retry' AS failed,
         r.retry_code AS code,
+        r.retries AS failures,
         r.submission_id,
         a.face_similarity_score,
         a.liveness_score
-    FROM attempt_retries AS r
+    FROM retried AS r
     JOIN attempts AS a
         ON a.submission_id = r.submission_id AND a.attempt_index = r.attempt_index
 )
 SELECT
     f.failed,
     f.code,
-    COUNT(*) AS failures,
+    CAST(SUM(f.failures) AS BIGINT) AS failures,
     COUNT(DISTINCT f.submission_id) AS submissions,
     AVG(f.face_similarity_score) AS face_similarity_score_avg,
     AVG(f.liveness_score) AS liveness_score_avg

@@ -3,9 +3,10 @@
 -- run_id                 Identifier of the run
 -- command                The command: sync, backfill, refresh and others
 -- started_at             When the run began
--- ended_at               When it ended; empty while it runs or when it was killed
+-- ended_at               When it ended; empty while it runs or when it did not get to its end
 -- duration_seconds       Seconds from one to the other
--- outcome                ok, failed, interrupted, or unfinished: it still runs or was killed
+-- outcome                ok; differs: reconcile --dry-run found a difference; failed; or unfinished:
+--                        it still runs, was interrupted or was killed
 -- exit_status            Exit code of the run
 -- error                  Kind of the error it ended with
 -- windows                Windows finished
@@ -26,7 +27,7 @@ SELECT
     EPOCH(ended_at) - EPOCH(started_at) AS duration_seconds,
     CASE
         WHEN exit_status = 0 THEN 'ok'
-        WHEN exit_status = 130 THEN 'interrupted'
+        WHEN exit_status = 6 THEN 'differs'
         WHEN exit_status IS NOT NULL THEN 'failed'
         ELSE 'unfinished'
     END AS outcome,

@@ -42,6 +42,7 @@ DATA = yaml.safe_load((FOLDER / "data.yaml").read_text(encoding="utf-8"))
 ANSWERS = yaml.safe_load((FOLDER / "answers.yaml").read_text(encoding="utf-8"))
 
 FIRST = datetime(2025, 2, 28, 3, tzinfo=UTC)
+BETWEEN = datetime(2025, 2, 28, 15, tzinfo=UTC)
 SECOND = datetime(2025, 3, 1, 11, tzinfo=UTC)
 THIRD = datetime(2025, 3, 1, 11, 30, tzinfo=UTC)
 
@@ -148,11 +149,12 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
     with Emulator(api_has("submissions")) as api:
         context = context_for(api.base_url, warehouse.target, FIRST)
         sync(context)
-        for submission in api_has("later"):
-            known = submission["submission_id"] in api.store.ids()
-            (api.store.replace if known else api.store.add)(submission)
-        ids = [submission["submission_id"] for submission in DATA["later"]]
-        refresh(at(context, SECOND), submission_ids=ids)
+        for name, moment in (("between", BETWEEN), ("later", SECOND)):
+            changed = {submission["submission_id"]: submission for submission in api_has(name)}
+            for key, submission in changed.items():
+                known = key in api.store.ids()
+                (api.store.replace if known else api.store.add)(submission)
+            refresh(at(context, moment), submission_ids=list(changed))
         api.store.delete(DATA["gone"]["submission_id"])
         day = DATA["gone"]["day"]
         reconcile(at(context, THIRD), day, day, max_deleted=1)
@@ -241,11 +243,12 @@ def test_the_runs_are_in_sync_health(loaded: Warehouse) -> None:
     """Also those that were not written by hand."""
     query = "SELECT command, outcome, submissions_new AS new, submissions_deleted AS gone"
     known = ", ".join(f"'{run['run_id']}'" for run in DATA["runs"])
-    found = loaded.query(f"{query} FROM sync_health WHERE run_id NOT IN ({known}) ORDER BY 1")
+    found = loaded.query(f"{query} FROM sync_health WHERE run_id NOT IN ({known}) ORDER BY 1, 3")
     assert [tuple(row.values()) for row in found] == [
         ("reconcile", "ok", 0, 1),
+        ("refresh", "ok", 0, 0),
         ("refresh", "ok", 1, 0),
-        ("sync", "ok", 25, 0),
+        ("sync", "ok", 26, 0),
     ]
 
 
@@ -357,3 +360,27 @@ def test_what_is_not_fetched_has_no_views(tmp_path: Path) -> None:
     found = {row["view_name"] for row in warehouse.query(views)}
     assert found == {view.name for view in load_views()} - lost - {"submissions_wide"}
     assert ordered(asked(warehouse, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
+
+
+def test_a_run_over_sections_leaves_the_views_of_others(
+    other: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It makes views over tables that it does not fill, also where columns of them are dropped."""
+    privacy = {"direct": "drop"}
+    with Emulator(in_the_end()) as api:
+        sync(context_for(api.base_url, other.target, SECOND, privacy=privacy))
+        some = context_for(
+            api.base_url, other.target, THIRD, request_types=["others", "kyc"], privacy=privacy
+        )
+        sync(some)
+        with open_warehouse(other.target) as opened:
+            place = opened.client.make_qualified_table_name("staleness")
+            opened.client.execute_sql(f"DROP VIEW {place}")
+        sync(some)
+    assert [one.message for one in caplog.records if "for analysts" in one.message] == []
+    found = asked(other, "submissions_wide")
+    assert {row["nationality"] for row in found} > {"KOR"}
+    assert {row["userid"] for row in found} == {None}
+    with open_warehouse(other.target) as opened:
+        names = opened.state["views"].split()[1:]
+    assert names == sorted(view.name for view in load_views())

@@ -111,15 +111,19 @@ def test_results_that_are_not_known() -> None:
 def test_runs_that_did_not_end_well() -> None:
     """One that was killed has no duration; how each ended is written behind its bar."""
     begun = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
-    ends = (("ok", 5.0, 0), ("interrupted", 70.0, 130), ("unfinished", None, None))
+    ends = (
+        *(("failed", 70.0, 4), ("differs", 2.0, 6), ("ok", 5.0, 0)),
+        ("unfinished", None, None),
+    )
     told = operation.runs(
         [("sync", begun, seconds, end, code, None, 1, 1, 0, 0) for end, seconds, code in ends]
     )
     assert told.chart is not None
     written = [row["written"] for row in told.chart["layer"][1]["data"]["values"]]
     assert [one.replace("\u00a0", " ") for one in written] == [
-        *("5.0 s", "interrupted, 1.2 min", "unfinished"),
+        *("failed, 1.2 min", "differs, 2.0 s", "5.0 s", "unfinished"),
     ]
+    assert told.said.endswith("the newest first; 2 of them did not end well.")
     assert told.figure == ("2025-01-02 03:04", "last good run (UTC)")
     assert operation.staleness([(0, 1, 0.5)], None).said.endswith(
         "no bound, since the sweep is off."

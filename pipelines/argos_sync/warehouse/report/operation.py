@@ -12,7 +12,9 @@ _MOST_RUNS = 12
 
 _AGES = ((0, "less than a day"), (1, "1 to 6 days"), (7, "7 to 13 days"), (14, "14 to 29 days"))
 _OLD = (30, "30 days or more")
-_OUTCOMES = {"ok": BLUE, "failed": VERMILLION, "interrupted": ORANGE, "unfinished": GREY}
+_OUTCOMES = {"ok": BLUE, "differs": ORANGE, "failed": VERMILLION, "unfinished": GREY}
+_WELL = {"ok", "differs"}
+"""Outcomes of runs that did what they were for: a look for differences may find some."""
 
 
 def staleness(rows: Answer, bound: int | None) -> Told:
@@ -56,10 +58,10 @@ def runs(rows: Answer) -> Told:
         )
         for command, begun, seconds, outcome, *_ in last
     ]
-    bad = sum(row[3] != "ok" for row in last)
+    bad = sum(row[3] not in _WELL for row in last)
     seen = {str(row[3]) for row in last}
     said = "all of them ended well" if not bad else f"{count(bad)} of them did not end well"
-    good = next((row for row in rows if row[3] == "ok"), None)
+    good = next((row for row in rows if row[3] in _WELL), None)
     return Told(
         f"How long the last {plural(len(last), 'run')} took, the newest first; {said}.",
         charts.bars(bars, {one: colour for one, colour in _OUTCOMES.items() if one in seen}),
