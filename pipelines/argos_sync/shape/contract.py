@@ -41,6 +41,7 @@ class Column:
         nullable: Whether the column may be empty.
         url: Whether the value is an image URL, whose query part may differ on every fetch.
         known: Values the API's page names, of an enumeration; others are kept and reported.
+        named: Whether such a report names them; not where they may be somebody's name.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     nullable: bool = True
     url: bool = False
     known: tuple[str, ...] = ()
+    named: bool = True
 
     @property
     def comment(self) -> str:
