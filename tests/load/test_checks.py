@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.checks import check_counts
+from argos_sync.load.checks import COUNTS, check_counts
 from argos_sync.load.commands import Context, backfill, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.load.report import RunReport
@@ -82,6 +82,26 @@ def test_each_fault_is_found_where_it_is(any_warehouse: Warehouse, january: Rows
         assert rows(any_warehouse, again) == []
         month = (date(2025, 1, 1), date(2025, 1, 31))
         whole = reconcile(at(context, NOW + timedelta(hours=2)), *month)
+        # One submission comes again, and with it as it should be; the others are as they were.
+        api.store.update(api.store.ids()[-1], {"argos_score": 0.5})
+        after = sync(at(context, NOW + timedelta(hours=3)))
+        left = len(twice) - 1
+        assert found(after)["unique_key", "attempts"] == left
+        assert [(row["place"], row["found"]) for row in rows(any_warehouse, after)] == [
+            ("attempts", left)
+        ]
+        change(
+            any_warehouse,
+            "UPDATE {attempt_retries} SET attempt_index = attempt_index - 99",
+            "DELETE FROM {attempts} WHERE _dlt_id = submission_id",
+        )
+        api.store.update(api.store.ids()[-1], {"argos_score": 0.6})
+        mended = sync(at(context, NOW + timedelta(hours=4)))
+        assert found(mended) == {}
+        assert [(row["place"], row["passed"]) for row in rows(any_warehouse, mended)] == [
+            ("attempt_retries", True),
+            ("attempts", True),
+        ]
     assert min(len(twice), lost) > 10
     assert found(whole.report) == {
         ("unique_key", "attempts"): len(twice),
@@ -126,17 +146,35 @@ def test_news_are_told_once(
     assert MARKER not in json.dumps(warehouse.table("sync_checks"), default=str)
     api.store.update(one, {"reviewer": "agent", "attempts": []})
     assert found(sync(at(context, NOW + timedelta(days=2)))) == {("known_fields", "submissions"): 1}
-    api.store.update(three, {"kyc": {"result": "escalated again"}})
+    api.store.update(three, {"kyc": {"result": "escalated_again"}})
     (row,) = (
         row
         for row in rows(warehouse, sync(at(context, NOW + timedelta(days=3))))
         if not row["passed"]
     )
-    assert (row["place"], row["sample"]) == ("kyc.result", "escalated again")
+    assert (row["place"], row["sample"]) == ("kyc.result", "escalated_again")
+
+
+def test_news_name_nobody(night: tuple[Emulator, Context], warehouse: Warehouse) -> None:
+    """No reviewer is named, nor what looks like somebody where a status should be."""
+    api, context = night
+    one, two, three = api.store.ids()[-3:]
+    with_name = {"kyc": {"result": "Kim Minjun"}, "aml": {"currentstatus": "Kim Minjun"}}
+    api.store.update(one, {"reviewer": "Kim Minjun"} | with_name)
+    api.store.update(two, {"reviewer": "minjun", "kyc": {"result": "M12345678"}})
+    api.store.update(three, {"aml": {"currentstatus": "Amber Flag"}})
+    written = {
+        row["place"]: row["sample"] for row in rows(warehouse, sync(context)) if row["found"]
+    }
+    assert written == {
+        "submissions.reviewer": "*",
+        "kyc.result": "*",
+        "aml.current_status": "*, Amber Flag",
+    }
 
 
 def test_decided_before_it_was_made(night: tuple[Emulator, Context], warehouse: Warehouse) -> None:
-    """A result older than its submission counts when that comes, until a run has ended well."""
+    """A result older than its submission counts when that comes, and until it is mended."""
     api, context = night
     late = {("timestamps_ordered", "submissions"): 1}
     api.store.update(api.store.ids()[-1], {"kyc_result_at": "2020-01-01-00-00-00-000"})
@@ -146,7 +184,9 @@ def test_decided_before_it_was_made(night: tuple[Emulator, Context], warehouse: 
     unfinished = "SET ended_at = NULL, exit_status = NULL"
     change(warehouse, f"UPDATE {{sync_runs}} {unfinished} WHERE run_id = '{killed.run_id}'")
     assert found(sync(at(context, NOW + timedelta(days=2)))) == late
-    assert found(sync(at(context, NOW + timedelta(days=3)))) == {}
+    assert sync(at(context, NOW + timedelta(days=3))).checks[0].check_name == COUNTS
+    api.store.update(api.store.ids()[-1], {"kyc_result_at": None})
+    assert found(sync(at(context, NOW + timedelta(days=4)))) == {}
 
 
 def test_days_are_compared_with_the_source(warehouse: Warehouse, january: Rows) -> None:
@@ -160,11 +200,20 @@ def test_days_are_compared_with_the_source(warehouse: Warehouse, january: Rows) 
         for one in (january[5], january[50]):
             api.store.delete(one["submission_id"])
         report = backfill(at(context, NOW + timedelta(days=1)), *month, force=True)
+        # A run that reads other days leaves that standing; reconcile mends it.
+        later = at(context, NOW + timedelta(days=2))
+        other = backfill(later, date(2025, 2, 1), date(2025, 2, 1))
+        (still,) = other.checks
+        mended = reconcile(later, *month).report
     days = sorted({str(created_at(january[number]).date()) for number in (5, 50)})
     assert found(report) == {("counts_match_source", "submissions"): len(days)}
     assert report.checks[-1].sample == ", ".join(days)
+    assert (still, rows(warehouse, other)) == (report.checks[-1], [])
+    assert found(mended) == {}
+    assert [row["check_name"] for row in rows(warehouse, mended)] == [COUNTS]
 
-    there = Counter(created_at(one).date() for one in january)
+    kept = (one for number, one in enumerate(january) if number not in {5, 50})
+    there = Counter(created_at(one).date() for one in kept)
     day = created_at(january[30]).date()
     with look_into(warehouse.target) as view:
         assert check_counts(view.client, there, (), NOW)[0].found == 0
@@ -183,3 +232,17 @@ def test_checks_that_cannot_be_made_fail_nothing(
     assert (report.exit_status, report.checks) == (0, [])
     # Nor can the comment on the column be.
     assert "the checks could not be made (BinderException)" in caplog.messages
+
+
+def test_what_nobody_expected_fails_nothing(
+    night: tuple[Emulator, Context], warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does it when the warehouse answers, but with what cannot be."""
+    _, context = night
+    change(
+        warehouse,
+        "ALTER TABLE {sync_checks} ALTER COLUMN checked_at DROP NOT NULL",
+        "UPDATE {sync_checks} SET checked_at = NULL WHERE place = 'kyc'",
+    )
+    assert sync(context).exit_status == 0
+    assert "the checks could not be made (TypeError)" in caplog.messages

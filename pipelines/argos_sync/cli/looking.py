@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from argos_sync.warehouse.overview import Overview
 
 _STALE = 7
+_SAMPLE = 200
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -125,6 +127,7 @@ def _checks(checks: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(f"  ok   {where}, since it failed {one['last_failed_at']:%Y-%m-%d %H:%M}")
         else:
             sample = f": {one['sample']}" if one["sample"] else ""
+            sample = shorten(sample, _SAMPLE, placeholder=" ...")
             said = f"{one['found']:,} found {one['checked_at']:%Y-%m-%d %H:%M}"
             lines.append(f"  FAIL {where}, {said}{sample}")
     return lines

@@ -24,10 +24,15 @@ def check(run: Run) -> None:
         run: Ended well.
     """
     try:
-        fresh = _look(run)
-    except DatabaseException as error:
-        log.warning("the checks could not be made (%s)", type(error.dbapi_exception).__name__)
-        return
+        _check(run)
+    except Exception as error:  # noqa: BLE001 whatever it is
+        # The texts of foreign errors quote values.
+        cause = error.dbapi_exception if isinstance(error, DatabaseException) else error
+        log.warning("the checks could not be made (%s)", type(cause).__name__)
+
+
+def _check(run: Run) -> None:
+    fresh = _look(run)
     for one in run.report.checks:
         if not one.passed:
             log.warning("check %s: %s", one.check_name, one)
@@ -45,7 +50,9 @@ def _look(run: Run) -> list[checks.Result]:
     before = checks.recorded(client)
     report.checks = [
         *checks.check_rows(client, run.warehouse.sections, since, before),
-        *checks.check_counts(client, run.returned, run.whole, report.started_at),
+        *checks.check_counts(
+            client, run.returned, run.whole, report.started_at, before=before, repaired=run.repaired
+        ),
     ]
     fresh = checks.changed(report.checks, before)
     insert(client, check_records(report, fresh, run.clock()))

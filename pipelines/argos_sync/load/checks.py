@@ -1,8 +1,8 @@
 """Checks of what a run has brought: they look, change nothing, and cost what that was.
 
-A check says how much is not as it should be at a place, a table or a column. Values and fields
-that are not known are news, not faults: each is found once, and named where its name cannot be
-anybody's.
+A check says how much is not as it should be at a place, a table or a column. A fault stays until a
+look at all that could have it finds none. Values and fields that are not known are news, not
+faults: each is found once, and named where its name cannot be anybody's.
 """
 
 from __future__ import annotations
@@ -17,13 +17,23 @@ from argos_sync.load.held import fetched_by_day, unseen_by_day
 from argos_sync.load.integrity import parent_of, repeated_keys, rows_without_parent
 from argos_sync.load.known import rows_of
 from argos_sync.load.source import filled_tables
-from argos_sync.load.sql import Client, select
+from argos_sync.load.sql import Answer, Client, select
+from argos_sync.load.tiers import within
 from argos_sync.load.windows import Range
-from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, Column, Table
+from argos_sync.shape.contract import (
+    CHECKS,
+    ISSUES,
+    RUNS,
+    SUBMISSIONS,
+    Column,
+    Table,
+    load_contract,
+)
 from argos_sync.shape.tables import UNKNOWN_FIELD
 
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"
+COUNTS = "counts_match_source"
 
 _WORDS = {
     "unique_key": ("key", "with several rows"),
@@ -31,11 +41,13 @@ _WORDS = {
     "timestamps_ordered": ("row", "with kyc_result_at before created_at"),
     KNOWN_VALUES: ("new value", "seen"),
     KNOWN_FIELDS: ("new field", "seen"),
-    "counts_match_source": ("day", "with other submissions than the source has"),
+    COUNTS: ("day", "with other submissions than the source has"),
 }
 """What each check counts."""
 
-_SAMPLES = 5
+_HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
+"""Of rows, for `_select_changed`."""
+
 _LINE = 200
 _MOST_VALUES = 1_000
 _SEPARATOR = ", "
@@ -92,38 +104,54 @@ def check_rows(
         client: Connected to the warehouse.
         sections: `request_type`s that are fetched; tables of others may not be there.
         since: Moment (UTC) of the last change that was checked; None looks at all rows.
-        before: What was found until now.
+        before: What was found until now, oldest first. Where it was a fault, all rows are looked
+            at again: those that have changed do not tell that it is gone.
     """
     if since is not None and not _have_changed(client, since):
         return []
     filled = filled_tables(sections).values()
     tables = [one for one in filled if one.belongs_to_submission or one.name == SUBMISSIONS]
     return [
-        *_counted(client, tables, since),
+        *_counted(client, tables, since, before),
         *_new_values(client, tables, since, before),
         _new_fields(client, since, before),
     ]
 
 
 def check_counts(
-    client: Client, returned: Mapping[date, int], whole: Sequence[Range], since: datetime
+    client: Client,
+    returned: Mapping[date, int],
+    whole: Sequence[Range],
+    since: datetime,
+    *,
+    before: Iterable[Result] = (),
+    repaired: Sequence[Range] = (),
 ) -> list[Result]:
     """Compare days with what the source has; nothing is found out when it was not asked for any.
 
-    What the source returned has to be there, and of a day that was read whole nothing else.
+    What the source returned has to be there, and of a day that was read whole nothing else. A day
+    that was not as the source has it stays so until it is read whole, or repaired.
 
     Args:
         client: Connected to the warehouse.
         returned: How many submissions it returned, by day (UTC) of `created_at`.
         whole: Days (UTC) that were read whole.
         since: When the reading began.
+        before: What was found until now, oldest first.
+        repaired: Days (UTC) that were compared with the source one submission at a time.
     """
-    if not (returned or whole):
+    if not (returned or whole or repaired):
         return []
     there = fetched_by_day(client, since)
     days = {day for day, number in returned.items() if there.get(day, 0) < number}
     days |= unseen_by_day(client, whole, since).keys()
-    return [Result("counts_match_source", SUBMISSIONS, len(days), _few(map(str, sorted(days))))]
+    looked_at = (*whole, *repaired)
+    last = _last(before).get((COUNTS, SUBMISSIONS))
+    if last and last.sample:
+        wrong = map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", last.sample))
+        days |= {day for day in wrong if not any(within(day, one) for one in looked_at)}
+    sample = _SEPARATOR.join(map(str, sorted(days))) or None
+    return [Result(COUNTS, SUBMISSIONS, len(days), sample)]
 
 
 def recorded(client: Client) -> list[Result]:
@@ -135,8 +163,13 @@ def recorded(client: Client) -> list[Result]:
 
 def changed(results: Iterable[Result], before: Iterable[Result]) -> list[Result]:
     """Return the results that are not what was found last at their place."""
-    last = {(one.check_name, one.place): one for one in before}
+    last = _last(before)
     return [one for one in results if last.get((one.check_name, one.place)) != one]
+
+
+def _last(before: Iterable[Result]) -> dict[tuple[str, str], Result]:
+    """Return what was found last, by check and place."""
+    return {(one.check_name, one.place): one for one in before}
 
 
 def _have_changed(client: Client, since: datetime) -> bool:
@@ -145,31 +178,40 @@ def _have_changed(client: Client, since: datetime) -> bool:
     return bool(rows and rows[0][0])
 
 
-def _counted(client: Client, tables: Sequence[Table], since: datetime | None) -> Iterator[Result]:
-    looked_at, parameters = _changed_since(since)
+def _counted(
+    client: Client, tables: Sequence[Table], since: datetime | None, before: Iterable[Result]
+) -> Iterator[Result]:
     parts = [table for table in tables if table.belongs_to_submission]
-    if since is not None:
-        # A row whose submission is not there belongs to none that has changed.
-        parts = [table for table in parts if parent_of(table).name != SUBMISSIONS]
-    late = f"SELECT submission_id FROM {SUBMISSIONS} WHERE kyc_result_at < created_at"  # noqa: S608 a name
-    queries = [
-        *(("unique_key", table.name, repeated_keys(table, looked_at)) for table in tables),
-        *(("has_parent", table.name, rows_without_parent(table, looked_at)) for table in parts),
-        ("timestamps_ordered", SUBMISSIONS, f"{late} AND {looked_at}"),
+    made = [
+        *(("unique_key", table, repeated_keys) for table in tables),
+        *(("has_parent", table, rows_without_parent) for table in parts),
+        ("timestamps_ordered", load_contract()[SUBMISSIONS], _decided_before_made),
     ]
+    failed = {key for key, one in _last(before).items() if not one.passed}
+    queries = []
+    for name, table, query in made:
+        whole = since is None or (name, table.name) in failed
+        # A row whose submission is not there belongs to none that has changed.
+        if whole or name != "has_parent" or parent_of(table).name != SUBMISSIONS:
+            queries.append((name, table.name, query(table, "1 = 1" if whole else _HAS_CHANGED)))
     counted = " UNION ALL ".join(
         f"SELECT '{name}' AS check_name, '{place}' AS place, COUNT(*) AS found FROM ({query}) AS q"  # noqa: S608 ours
         for name, place, query in queries
     )
-    for name, place, found in select(client, counted, *parameters * len(queries)):
+    for name, place, found in _select_changed(client, counted, since):
         yield Result(name, place, int(found))
+
+
+def _decided_before_made(table: Table, condition: str) -> str:
+    late = "kyc_result_at < created_at"
+    return f"SELECT submission_id FROM {table.name} WHERE {late} AND {condition}"  # noqa: S608 names
 
 
 def _new_values(
     client: Client, tables: Sequence[Table], since: datetime | None, before: Collection[Result]
 ) -> Iterator[Result]:
     """Look for values of enumerations that neither the contract knows nor an earlier check saw."""
-    looked_at, parameters = _changed_since(since)
+    looked_at = "1 = 1" if since is None else _HAS_CHANGED
     columns = {
         f"{table.name}.{column.name}": (table, column)
         for table in tables
@@ -182,9 +224,9 @@ def _new_values(
         for place, (table, column) in columns.items()
     )
     query = f"SELECT place, seen FROM ({found}) AS q ORDER BY 1, 2 LIMIT {_MOST_VALUES}"  # noqa: S608 ours
-    rows = select(client, query, *parameters * len(columns)) if columns else ()
-    for place in columns:
-        values = {_named(value) for where, value in rows if where == place}
+    rows = _select_changed(client, query, since) if columns else ()
+    for place, (_, column) in columns.items():
+        values = {_named(column, value) for where, value in rows if where == place}
         yield _news(KNOWN_VALUES, place, values, before)
 
 
@@ -209,25 +251,28 @@ def _news(check_name: str, place: str, seen: set[str], before: Collection[Result
     return Result(check_name, place, len(fresh), _SEPARATOR.join(fresh) or None)
 
 
-def _changed_since(since: datetime | None) -> tuple[str, list[datetime]]:
-    """Return a condition on `submission_id`, with its parameters."""
+def _select_changed(client: Client, query: str, since: datetime | None) -> Answer:
+    """Return the rows of a query that may have `_HAS_CHANGED` for conditions.
+
+    What has changed is looked for once, however often the query asks.
+    """
     if since is None:
-        return "1 = 1", []
-    return f"submission_id IN (SELECT submission_id FROM {SUBMISSIONS} WHERE _changed_at > ?)", [  # noqa: S608 a name
-        since
-    ]
+        return select(client, query)
+    changed = f"SELECT submission_id FROM {SUBMISSIONS} WHERE _changed_at > ?"  # noqa: S608 a name
+    return select(client, f"WITH changed AS ({changed}) {query}", since)
 
 
 def _is_not_known(column: Column) -> str:
     return f"LOWER({column.name}) NOT IN {tuple(map(str.lower, column.known))}"
 
 
-def _named(value: str) -> str:
-    """Return a value of an enumeration, or `*` for what does not look like one."""
-    return value if re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]{0,31}", value) else "*"
+def _named(column: Column, value: str) -> str:
+    """Return a value of an enumeration, or `*` where it may be somebody's data.
 
-
-def _few(texts: Iterable[str]) -> str | None:
-    first = list(texts)
-    more = " and more" if len(first) > _SAMPLES else ""
-    return _SEPARATOR.join(first[:_SAMPLES]) + more or None
+    It is named if it is one word, without digits, or several of which known values have one, as
+    the levels of a risk do.
+    """
+    if not column.named or not re.fullmatch(r"[A-Za-z][A-Za-z_ -]{0,31}", value):
+        return "*"
+    words, known = ({*text.lower().split()} for text in (value, " ".join(column.known)))
+    return value if " " not in value or words & known else "*"

@@ -65,6 +65,8 @@ class Run:
         feed: Where it has its chunks from.
         returned: How many submissions the API returned, by day (UTC) of `created_at`.
         whole: Days (UTC) that were read whole.
+        repaired: Days (UTC) that were compared with the source one submission at a time, and
+            are as it has them.
         seen: Who watches the run.
         checks_all: Whether the checks in the end look at all rows, not only at what is new.
     """
@@ -80,6 +82,7 @@ class Run:
     feed: Feed = thread_feed
     returned: Counter[date] = field(default_factory=Counter)
     whole: Sequence[Range] = ()
+    repaired: Sequence[Range] = ()
     seen: Observed = field(default_factory=Observed)
     checks_all: bool = False
     _recorded: bool = False

@@ -91,6 +91,7 @@ def reconcile(
             _tell(run, result)
         else:
             _repair(context, run, wanted, result, max_deleted)
+            run.repaired = [wanted]
     return result
 
 
