@@ -1,4 +1,4 @@
-"""Checks of what a run has brought: they look, change nothing, and cost what that was.
+"""Checks of what a run has brought: they look, and change nothing.
 
 A check says how much is not as it should be at a place, a table or a column. A fault stays until a
 look at all that could have it finds none. Values and fields that are not known are news, not

@@ -39,13 +39,11 @@ from argos_sync.load.partition import (
     pipeline_name,
     staging_layout,
 )
+from argos_sync.load.pending import finish_pending, note_base
 from argos_sync.load.source import SOURCE, filled_tables, schema_name, tables_source
-from argos_sync.load.sql import select
 from argos_sync.load.state import State
 from argos_sync.load.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, load_contract
-
-_BASE = "built_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +144,7 @@ class Warehouse:
                     # New, or what is committed could not be taken back after a load that failed:
                     # on an empty state the next one would be built, and stored.
                     _begin_from_destination(self.pipeline)
-                _note_base(self.pipeline, self.client)
+                note_base(self.pipeline, self.client)
                 # dlt's `run` would first restore from the destination, where this begins anyway.
                 self.pipeline.extract(
                     tables_source(tables, update_state, self.sections, self.contract)
@@ -256,7 +254,7 @@ def open_warehouse(
                 if not partition:
                     drop_left_staging(held)
                 pipeline.activate()
-                _finish_pending(pipeline, held)
+                finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
                 yield Warehouse(pipeline, held, sections, contract, shared)
 
@@ -329,36 +327,6 @@ def _begin_from_destination(pipeline: dlt.Pipeline) -> None:
     """Forget the working directory and take state and schemas from the destination."""
     pipeline.drop()
     pipeline.sync_destination()
-
-
-def _note_base(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
-    """Note in the working directory which load of the warehouse the next package builds on."""
-    file = Path(pipeline.working_dir) / _BASE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_last_load(client), encoding="utf-8")
-
-
-def _finish_pending(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
-    """Load what a killed run left behind, if the warehouse is what it was built on."""
-    file = Path(pipeline.working_dir) / _BASE
-    if not (pipeline.has_pending_data and file.exists()):
-        return
-    if file.read_text(encoding="utf-8") != _last_load(client):
-        return
-    with suppress(Exception):  # what cannot be loaded is fetched again
-        pipeline.normalize()
-        pipeline.load()
-
-
-def _last_load(client: SqlClientBase[Any]) -> str:
-    """Return what tells one state of the dataset from the next; empty before the first load.
-
-    A load is named after the moment, and of two machines one may have a clock that is behind: so
-    the number of completed loads counts too.
-    """
-    query = "SELECT COUNT(*), MAX(load_id) FROM _dlt_loads WHERE status = 0"
-    ((number, last),) = select(client, query) or [(0, None)]
-    return f"{number} {last}" if number else ""
 
 
 def _takes_several(target: Target, working: Path) -> bool:
