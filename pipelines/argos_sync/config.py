@@ -50,7 +50,9 @@ _MINIMUM = {
     "retry_seconds": 0,
 }
 _DEFAULTS = {
-    "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
+    # dlt puts Ctrl-C off while it normalizes and loads, and forgets one that comes at the end. An
+    # interrupted run leaves the warehouse as a killed one does, so nothing has to be put off.
+    "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL", "intercept_signals": False},
     # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
     # The same goes for the staging tables that a load leaves behind.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.load.load import Load
 
 from argos_sync.api.errors import ServerError
 from argos_sync.emulator import Behaviour, Emulator, Faults
@@ -128,6 +129,29 @@ def test_two_warehouses_share_a_working_folder(
             sync(context_for(api.base_url, target))
     assert_equal(one, january)
     assert_equal(other, january)
+
+
+def test_ctrl_c_is_heeded_whatever_dlt_does(
+    warehouse: Warehouse, january: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a package is loaded dlt would put signals off, and forget those of its last moments."""
+    plain = Load.complete_package
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return plain(*arguments, **options)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Emulator(january) as api:
+            context = context_for(api.base_url, warehouse.target)
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(Load, "complete_package", interrupted)
+                sync(context)
+            sync(context)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert_equal(warehouse, january)
 
 
 KILLED = """
