@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
@@ -270,9 +270,16 @@ def test_the_effective_contract(policy: Policy) -> None:
 
 
 @given(one=policies, other=policies)
+@example(
+    one=Policy.of("plain", "plain", key="a secret of some length", original=CONTRACT),
+    other=Policy.of("plain", "plain", key="another of some length", original=CONTRACT),
+)
 def test_fingerprints_differ_with_the_settings(one: Policy, other: Policy) -> None:
-    """Two fingerprints differ exactly when a column's mode or the key does."""
-    ids = [policy.keyring and policy.keyring.key_id for policy in (one, other)]
+    """Two fingerprints differ exactly when a column's mode does, or the key that is used."""
+    ids = [
+        policy.keyring.key_id if policy.keyring and not policy.is_plain else None
+        for policy in (one, other)
+    ]
     told = difference(one.fingerprint(), other.fingerprint())
     assert (told is None) == (one.modes == other.modes and ids[0] == ids[1])
     assert (one.fingerprint() == other.fingerprint()) == (told is None)
