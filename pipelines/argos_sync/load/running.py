@@ -154,9 +154,10 @@ def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) 
     """
     clear = partial(drop_together, warehouse, context.settings)
     try:
+        views = keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear)
         made = {
-            "views": keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear),
-            "together": keep_together(warehouse, context.settings),
+            "views": views,
+            "together": keep_together(warehouse, context.settings, views),
         }
         noted = {key: warehouse.state.get(key) for key in made}
         if remembered is not None and made != noted:

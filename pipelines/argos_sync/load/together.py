@@ -20,8 +20,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from argos_sync.config import Settings, dataset_of
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.load.sql import exist
-from argos_sync.load.views import load_views, remake
-from argos_sync.shape.contract import Contract
+from argos_sync.load.views import remake, view_names
 
 log = logging.getLogger("argos_sync")
 
@@ -57,7 +56,7 @@ class Together:
         return {project: dataset_of(project) for project in self.projects}
 
 
-def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
+def keep_together(warehouse: Warehouse, settings: Settings, views: str) -> str | None:
     """Make the views over all projects, unless they are there, of what they would be made of.
 
     A project that has no tables yet is left out; its own first run brings it in. A column that one
@@ -67,6 +66,7 @@ def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
     Args:
         warehouse: Of the project that has been loaded.
         settings: Say which projects are seen as one.
+        views: What `keep_views` remembers, which tells of the project's tables too.
 
     Returns:
         What to remember of this project; None where it is seen with no others.
@@ -76,7 +76,7 @@ def keep_together(warehouse: Warehouse, settings: Settings) -> str | None:
     if together is None:
         return remembered
     names = _names(warehouse)
-    wanted = _fingerprint(together, warehouse.contract, names)
+    wanted = blake2b(repr((together, views)).encode(), digest_size=8).hexdigest()
     try:
         with warehouse.storage as storage:
             if wanted != remembered or not _made(storage, together, names):
@@ -108,7 +108,7 @@ def drop_together(warehouse: Warehouse, settings: Settings) -> None:
 
 
 def _names(warehouse: Warehouse) -> list[str]:
-    return [*warehouse.contract.tables, *(view.name for view in load_views())]
+    return [*warehouse.contract.tables, *view_names()]
 
 
 def _made(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -> bool:
@@ -129,16 +129,6 @@ def _make(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -
         if not client.has_dataset():
             client.create_dataset()
         remake(client, made, names)
-
-
-def _fingerprint(together: Together, contract: Contract, names: Sequence[str]) -> str:
-    columns = {
-        name: [(one.name, one.type) for one in table.columns]
-        for name, table in contract.tables.items()
-    }
-    texts = [view.select.sql() for view in load_views()]
-    told = repr((together, columns, names, texts))
-    return blake2b(told.encode(), digest_size=8).hexdigest()
 
 
 def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:

@@ -91,6 +91,11 @@ def load_views(folder: Path | None = None) -> tuple[View, ...]:
     return tuple(views[name] for name in order.static_order() if name in views)
 
 
+def view_names(folder: Path | None = None) -> list[str]:
+    """Return the names of all views, without reading them; `folder` is that of `load_views`."""
+    return [path.stem for path in _files(folder)]
+
+
 def view_query(client: Client, view: View, contract: Contract | None = None) -> str:
     """Return the view's SELECT as the destination understands it.
 
@@ -150,7 +155,7 @@ def keep_views(
     """
     contract = contract or load_contract()
     digest = _digest(client, folder, contract)
-    names = [path.stem for path in _files(folder)]
+    names = view_names(folder)
     wanted = _memory(digest, names)
     try:
         if not _kept(client, wanted, remembered):
