@@ -1,30 +1,32 @@
-"""Our DuckDB: settings that bound its memory, and a merge that takes each row once."""
+"""Our DuckDB: where it lies, what it leaves behind, and a merge of rows that are in files."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pyarrow as pa
 import pytest
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.emulator import Emulator, Store
 from argos_sync.load.commands import sync
 from argos_sync.load.destination import (
-    _MergeJob,
     file_of,
     remove_spilled_rows,
     remove_unfinished_file,
 )
 from argos_sync.load.pipeline import Target, attach, duckdb_file, look_into, open_warehouse
 from argos_sync.load.views import load_views, view_query
-from support import Warehouse, assert_equal, context_for
+from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
+from argos_sync.shape.tables import shape
+from support import Warehouse, context_for
 
 SPILLING = """
 import duckdb, os, signal, sys
@@ -45,44 +47,36 @@ def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Wareh
         assert list(spilled.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        ({}, {("a", 1), ("b", 2), ("c", 3)}),
-        ({"condition": "v > 1"}, {("b", 2), ("c", 3)}),
-        ({"dedup_sort": ("v", "desc")}, {("a", 1), ("b", 2), ("c", 3)}),
-        ({"skip_dedup": True, "condition": "v < 3"}, {("a", 1), ("b", 2)}),
-    ],
-)
-def test_one_row_of_each_key_is_selected(
-    more: dict[str, Any], expected: set[tuple[str, int]]
-) -> None:
-    """Conditions hold, and what dlt sorts or knows to be there once is left to dlt."""
-    select = _MergeJob.gen_select_from_dedup_sql("t", ["k"], ["k", "v"], **more)
-    with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE t AS FROM (VALUES ('a', 1), ('b', 2), ('c', 3)) AS t(k, v)"
-        )
-        if "skip_dedup" not in more:
-            connection.execute("INSERT INTO t FROM t")
-        found = connection.execute(select).fetchall()
-    assert sorted(found) == sorted(expected)
-
-
-def test_rows_twice_in_staging_are_loaded_once(
-    warehouse: Warehouse, january: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A job that had written its rows when it failed writes them again when it is retried."""
-    once = DuckDbCopyJob.run
-
-    def twice(job: DuckDbCopyJob) -> None:
-        once(job)
-        once(job)
-
-    monkeypatch.setattr(DuckDbCopyJob, "run", twice)
+def test_nothing_is_staged(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """Rows are merged from the files of the package, and personal data is there once."""
     with Emulator(Store(january)) as api:
         sync(context_for(api.base_url, warehouse.target))
-    assert_equal(warehouse, january)
+    schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")
+    assert not [row for row in schemas if "staging" in row["schema_name"]]
+
+
+def test_a_table_may_have_columns_that_a_package_has_not(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A column that the contract has no more keeps its old values, and is null in new rows."""
+    contract = load_contract()
+    table = contract[SUBMISSIONS]
+    retired = replace(table.columns[-1], name="retired", type="text", nullable=True)
+    old = replace(table, columns=(*table.columns, retired))
+    tables = shape(january[:20], [str(n) for n in range(20)], datetime.now(UTC)).tables
+    rows = tables[SUBMISSIONS].slice(0, 10)
+    before = rows.append_column("retired", pa.array(["old"] * 10))
+    with open_warehouse(
+        warehouse.target, contract=Contract({**contract.tables, SUBMISSIONS: old})
+    ) as opened:
+        opened.load({SUBMISSIONS: before})
+    with open_warehouse(warehouse.target) as opened:
+        opened.load({SUBMISSIONS: tables[SUBMISSIONS].slice(5)})
+    found = warehouse.query(f"SELECT submission_id, retired FROM {SUBMISSIONS}")
+    ids = tables[SUBMISSIONS]["submission_id"].to_pylist()
+    assert {row["submission_id"]: row["retired"] for row in found} == {
+        one: "old" if place < 5 else None for place, one in enumerate(ids)
+    }
 
 
 def test_a_database_of_motherducks_is_no_file(

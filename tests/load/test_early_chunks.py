@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from argos_sync.api import Query
-from argos_sync.load import chunks
 from argos_sync.load.chunks import ChunkBuilder
 from argos_sync.load.fetching import Task, TaskPage
 from argos_sync.load.plan import Plan, Progress
@@ -28,29 +25,15 @@ def page(numbers: Iterable[int], *, done: bool = False) -> TaskPage:
     return TaskPage(TASK, items, None, done)
 
 
-@pytest.fixture(autouse=True)
-def three_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make three submissions worth a package of their own."""
-    monkeypatch.setattr(chunks, "_ENOUGH_SUBMISSIONS", 3)
-
-
 def builder(**options: Any) -> ChunkBuilder:
     """Return a builder whose clock stands still and that somebody waits for."""
     return ChunkBuilder("run", Work(PLAN), **{"wanted": lambda: True, "seconds": float} | options)
 
 
-def test_enough_is_given_out_when_it_is_waited_for() -> None:
-    """While nothing is loaded, a part of a chunk is better than none."""
-    building = builder()
-    assert building.add(page(range(2)), NOW) == []
-    (early,) = building.add(page(range(2, 4)), NOW)
-    assert early.submissions == 4
-    assert early.plan == PLAN.after("w", Progress(rows=4, newest=datetime(2025, 1, 1, tzinfo=UTC)))
-
-
 def test_nothing_is_given_out_early_while_something_is_loaded() -> None:
     """A package has its price: what need not wait for it grows to its full size."""
-    building = builder(wanted=lambda: False, size=6)
+    time = iter(range(0, 1_000, 100))
+    building = builder(wanted=lambda: False, size=6, seconds=lambda: next(time))
     assert building.add(page(range(5)), NOW) == []
     (full,) = building.add(page(range(5, 7)), NOW)
     assert full.submissions == 7
@@ -66,6 +49,7 @@ def test_a_slow_api_still_commits_regularly() -> None:
     time = 110.0
     (late,) = building.add(page([]), NOW)
     assert late.submissions == 2
+    assert late.plan == PLAN.after("w", Progress(rows=2, newest=datetime(2025, 1, 1, tzinfo=UTC)))
     assert building.add(page([3]), NOW) == []
 
 

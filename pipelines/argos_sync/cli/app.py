@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -12,6 +12,7 @@ from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
 from argos_sync.cli.private import keep_private
+from argos_sync.process import few_collections, leave
 
 app = typer.Typer(
     add_completion=False,
@@ -51,9 +52,10 @@ def _options(
         raise typer.Exit
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; the console script's entry point."""
     keep_private()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
-    sys.exit(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+    with few_collections():
+        leave(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))

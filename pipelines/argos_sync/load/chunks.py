@@ -26,11 +26,9 @@ CHUNK_SUBMISSIONS = 16_000
 """A load package costs about half a second whatever is in it, so a chunk has to carry seconds of
 work; and its rows are what memory holds: about 3 MB a thousand."""
 
-_ENOUGH_SUBMISSIONS = 8_000
-"""What is better loaded now than later when nothing else is to be loaded."""
-
 _ENOUGH_SECONDS = 10.0
-"""The same, of an API so slow that there is less: what is loaded need not be fetched again."""
+"""After so long an API is so slow that fewer are better loaded now, when nothing else is to be
+loaded: what is loaded need not be fetched again."""
 
 
 @dataclass(slots=True)
@@ -164,8 +162,7 @@ class ChunkBuilder:
             return False  # what is left is the last chunk, which also brings how the run ended
         if self._submissions >= self.size:
             return True
-        enough = self._submissions >= _ENOUGH_SUBMISSIONS
-        return self.wanted() and (enough or self.seconds() - self._begun >= _ENOUGH_SECONDS)
+        return self.wanted() and self.seconds() - self._begun >= _ENOUGH_SECONDS
 
     def _shape(self, fresh: dict[str, tuple[dict[str, Any], str]], received_at: datetime) -> None:
         items = [item for item, _ in fresh.values()]

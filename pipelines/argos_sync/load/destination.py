@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +11,17 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
-from dlt.common.destination.client import FollowupJobRequest
+from dlt.common.destination.client import (
+    FollowupJobRequest,
+    HasFollowupJobs,
+    LoadJob,
+    RunnableLoadJob,
+)
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
-from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.common.storages.configuration import WithLocalFiles
+from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import (
     DuckDbClientConfiguration,
@@ -26,6 +31,8 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+
+from argos_sync.load.duckdb_sql import literal
 
 DUCKDB = "duckdb"
 
@@ -156,84 +163,68 @@ class _Client(DuckDbClient):
         capabilities: DestinationCapabilitiesContext,
     ) -> None:
         super().__init__(schema, config, capabilities)
-        self.sql_client = _SqlClient(
+        self.sql_client: _SqlClient = _SqlClient(
             self.sql_client.dataset_name,
             self.sql_client.staging_dataset_name,
             config.credentials,
             capabilities,
         )
         self._prepared: dict[str, PreparedTableSchema] = {}
-        self._staged: dict[str, bool] = {}
 
     def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
-        """Return a table's schema, which dlt copies for each question it has of it."""
+        """Return a table's schema, which dlt copies for each question it has of it.
+
+        Rows that are merged from files are there once. Into staging tables a job that had written
+        its rows when its process was killed writes them again, and dlt numbers the rows of each
+        key with a window function to find those, unless it is told otherwise.
+        """
         if table_name not in self._prepared:
-            self._prepared[table_name] = super().prepare_load_table(table_name)
+            prepared: Any = super().prepare_load_table(table_name)
+            self._prepared[table_name] = prepared | {"x-stage-data-deduplicated": True}
         return self._prepared[table_name]
 
-    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
-        """Answer what dlt asks for every table once for every table of its chain."""
-        if table_name not in self._staged:
-            self._staged[table_name] = super().should_load_data_to_staging_dataset(table_name)
-        return self._staged[table_name]
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """Make the dataset, but none for staging."""
+        if self.sql_client.dataset_name != self.sql_client.staging_dataset_name:
+            super().initialize_storage(truncate_tables or ())
 
-    def _create_merge_followup_jobs(
-        self, table_chain: Sequence[PreparedTableSchema]
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002 dlt's
+        """Answer that nothing is staged: what is merged is read from the package's own files."""
+        return False
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """Return the job of a file; one of rows to be merged leaves them where they are."""
+        if table["write_disposition"] == "merge" and file_path.endswith(".parquet"):
+            return _RowsJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
     ) -> list[FollowupJobRequest]:
-        return [_MergeJob.from_table_chain(table_chain, self.sql_client)]
+        """Return the merge of a chain of tables, which is told where their rows are."""
+        if table_chain[0]["write_disposition"] != "merge":
+            return super().create_table_chain_completed_followup_jobs(
+                table_chain, completed_table_chain_jobs
+            )
+        files: dict[str, list[str]] = {}
+        for job in completed_table_chain_jobs or ():
+            files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
+        return [SqlMergeFollowupJob.from_table_chain(table_chain, _Files(self.sql_client, files))]
 
 
-class _MergeJob(SqlMergeFollowupJob):
-    """dlt's merge, finding rows that are twice in staging by their keys alone.
+class _RowsJob(RunnableLoadJob, HasFollowupJobs):
+    """Rows that stay in their file: the merge that follows reads them there.
 
-    A job that had written its rows when its process was killed writes them again, and staging has
-    them twice. dlt numbers the rows of each key with a window function, through which all columns
-    have to go: half the time of a merge. DuckDB has a number for every row of a table.
+    A job that has nothing to do has to be run all the same, for dlt waits a second for one that it
+    finds done (dlt 1.31, `load_single_package`).
     """
 
-    @classmethod
-    def gen_merge_sql(
-        cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]
-    ) -> list[str]:
-        """Return dlt's statements, after one that leaves each root row in staging once.
-
-        dlt finds the root's keys without repetition, but then inserts every row in staging that
-        has one of them (dlt 1.31, `gen_merge_sql`).
-        """
-        root: Any = table_chain[0]
-        _, staging = sql_client.get_qualified_table_names(root["name"])
-        keys = map(sql_client.escape_column_name, get_columns_names_with_prop(root, "primary_key"))
-        one_of_each = f"SELECT MIN(rowid) FROM {staging} GROUP BY {', '.join(keys)}"  # noqa: S608 names only
-        once = f"DELETE FROM {staging} WHERE rowid NOT IN ({one_of_each})"  # noqa: S608 names only
-        return [once, *super().gen_merge_sql(table_chain, sql_client)]
-
-    @classmethod
-    def gen_select_from_dedup_sql(  # noqa: PLR0917 the signature is dlt's
-        cls,
-        table_name: str,
-        primary_keys: Sequence[str],
-        columns: Sequence[str],
-        dedup_sort: Any = None,
-        condition: Any = None,
-        condition_columns: Any = None,
-        skip_dedup: bool = False,
-    ) -> str:
-        """Return SQL that selects one row of each key, any of them."""
-        if dedup_sort is not None or skip_dedup:
-            return super().gen_select_from_dedup_sql(
-                table_name,
-                primary_keys,
-                columns,
-                dedup_sort,
-                condition,
-                condition_columns,
-                skip_dedup,
-            )
-        one_of_each = f"SELECT MIN(rowid) FROM {table_name} GROUP BY {', '.join(primary_keys)}"  # noqa: S608 names only
-        return (
-            f"SELECT {', '.join(columns)} FROM {table_name}"  # noqa: S608 names only
-            f" WHERE rowid IN ({one_of_each}) AND ({condition or '1 = 1'})"
-        )
+    def run(self) -> None:
+        """Do nothing."""
 
 
 class _SqlClient(DuckDbSqlClient):
@@ -252,3 +243,28 @@ class _SqlClient(DuckDbSqlClient):
 
     def warn_if_catalog_equals_dataset_name(self) -> None:
         """Stay silent: here the names are told apart."""
+
+
+class _Files(_SqlClient):
+    """Where dlt's merge names a staging table, the files of a package that hold its rows."""
+
+    def __init__(self, client: _SqlClient, files: Mapping[str, Sequence[str]]) -> None:
+        """Take the names of a client, and the paths of Parquet files by table."""
+        super().__init__(
+            client.dataset_name,
+            client.staging_dataset_name,
+            client.credentials,
+            client.capabilities,
+        )
+        self._files = files
+
+    def get_qualified_table_names(
+        self, table_name: str, quote: bool = True, casefold: bool = True
+    ) -> tuple[str, str]:
+        """Return the name of a table, and what has the rows to merge into it, columns alike."""
+        name = self.make_qualified_table_name(table_name, quote=quote, casefold=casefold)
+        parts = [f"(SELECT * FROM {name} LIMIT 0)"]  # noqa: S608 names only
+        if files := self._files.get(table_name):
+            paths = ", ".join(map(literal, files))
+            parts.append(f"(SELECT * FROM read_parquet([{paths}]))")  # noqa: S608 names only
+        return name, f"({' UNION ALL BY NAME '.join(parts)})"

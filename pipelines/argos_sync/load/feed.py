@@ -8,7 +8,6 @@ the producer waits, which bounds what memory holds.
 from __future__ import annotations
 
 import asyncio
-import gc
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -109,18 +108,3 @@ class _Handed:
                 return
             yield item
             del item  # a chunk that is loaded must not stay in memory while the next is waited for
-
-
-@contextmanager
-def few_collections() -> Iterator[None]:
-    """Let Python look for reference cycles seldom.
-
-    Decoded pages are many containers without cycles; looking through them at Python's own pace
-    takes two thirds of the time that decoding takes. dlt makes many as well.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -17,7 +17,6 @@ from typing import BinaryIO
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.chunks import Chunk
-from argos_sync.load.feed import few_collections
 from argos_sync.load.messages import (
     FetchingFailed,
     Kind,
@@ -27,6 +26,7 @@ from argos_sync.load.messages import (
     value_of,
 )
 from argos_sync.load.reading import producer
+from argos_sync.process import few_collections, leave
 
 
 def main() -> None:
@@ -125,3 +125,4 @@ async def _answer(
 
 if __name__ == "__main__":
     main()
+    leave(0)

@@ -13,7 +13,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.load.clients import make_client
-from argos_sync.load.feed import feed, few_collections
+from argos_sync.load.feed import feed
 from argos_sync.load.plan import Plan
 from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Reading, producer
@@ -21,6 +21,7 @@ from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.load.state import high_water_mark, raise_high_water_mark
 from argos_sync.load.windows import Range, nightly_range
 from argos_sync.load.work import Work
+from argos_sync.process import few_collections
 from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 
 _COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)

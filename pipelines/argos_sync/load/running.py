@@ -17,7 +17,6 @@ from argos_sync.load.afterwards import check
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS
 from argos_sync.load.clients import make_client
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.feed import few_collections
 from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
 from argos_sync.load.protection import Protection
 from argos_sync.load.reading import Clock, Feed, thread_feed
@@ -29,6 +28,7 @@ from argos_sync.load.telling import failures_told
 from argos_sync.load.together import drop_together, keep_together
 from argos_sync.load.views import keep_views
 from argos_sync.load.windows import EVERY_DAY, Range
+from argos_sync.process import few_collections
 
 log = logging.getLogger("argos_sync")
 
@@ -113,6 +113,9 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
             views = warehouse.state.get("views")
             if views is None:
                 run.learned["views"] = ""
+            if warehouse.shared is None:
+                # While the next chunk is fetched, rather than when all is done.
+                run.once_loaded = partial(_keep_views, context, warehouse, views)
             try:
                 yield run
             except ArgosError as error:
@@ -120,8 +123,6 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
                 raise
             run.finish()
             check(run)
-            if warehouse.shared is None:
-                _keep_views(context, warehouse, views)
     finally:
         if run and run.erased:
             rewrite(context.target, command)

@@ -69,6 +69,7 @@ class Run:
             are as it has them.
         seen: Who watches the run.
         checks_all: Whether the checks in the end look at all rows, not only at what is new.
+        once_loaded: Called after the first commit, which makes the tables where there are none.
     """
 
     warehouse: Warehouse
@@ -85,6 +86,7 @@ class Run:
     repaired: Sequence[Range] = ()
     seen: Observed = field(default_factory=Observed)
     checks_all: bool = False
+    once_loaded: Callable[[], object] | None = None
     _recorded: bool = False
     _plan: Plan | None = None
     _steps: dict[str, Step] = field(default_factory=dict)
@@ -132,6 +134,9 @@ class Run:
             rows = rows | window_records(self.report, steps, self.clock())
         self.warehouse.load(rows, self._update_state(plan, forgotten))
         self._committed_at = monotonic()
+        follow, self.once_loaded = self.once_loaded, None
+        if follow:
+            follow()
 
     def note_deleted(self, number: int) -> None:
         """Count submissions that were marked as deleted."""
