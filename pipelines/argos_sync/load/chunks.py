@@ -22,7 +22,7 @@ from argos_sync.shape.identity import Identity, Unusable, identify
 from argos_sync.shape.tables import Issue, shape
 from argos_sync.shape.values import to_json
 
-CHUNK_SUBMISSIONS = 16_000
+CHUNK_SUBMISSIONS = 20_000
 """A load package costs about half a second whatever is in it, so a chunk has to carry seconds of
 work; and its rows are what memory holds: about 3 MB a thousand."""
 

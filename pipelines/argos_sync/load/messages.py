@@ -96,13 +96,19 @@ def value_of(body: memoryview) -> Any:
 
 
 def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
-    """Write a chunk: a message for each table, then one for the rest."""
-    for rows in chunk.tables.values():
+    """Write a chunk: a message for each table, then one for the rest.
+
+    Its tables are taken from it one by one, so that they are not in two processes at once.
+    """
+    names = list(chunk.tables)
+    for name in names:
+        rows = chunk.tables.pop(name).combine_chunks()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as stream:
-            stream.write_table(rows.combine_chunks())
+            stream.write_table(rows)
+        del rows
         send(pipe, Kind.TABLE, sink.getvalue())
-    send_value(pipe, Kind.CHUNK, replace(chunk, tables=dict.fromkeys(chunk.tables)))
+    send_value(pipe, Kind.CHUNK, replace(chunk, tables=dict.fromkeys(names)))
 
 
 def table_of(body: memoryview) -> pa.Table:

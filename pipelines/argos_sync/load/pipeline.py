@@ -126,12 +126,13 @@ class Warehouse:
         )
 
     def load(
-        self, tables: Mapping[str, pa.Table], update_state: Callable[[State], object] = _nothing
+        self, tables: dict[str, pa.Table], update_state: Callable[[State], object] = _nothing
     ) -> None:
         """Commit rows and state together.
 
         Args:
-            tables: Rows by contract table; may be empty, the state is then committed alone.
+            tables: Rows by contract table; may be empty, the state is then committed alone. Taken
+                from there when they are on disk, so that memory need not hold them any longer.
             update_state: Changes the source's state.
 
         Raises:
@@ -149,6 +150,10 @@ class Warehouse:
                 self.pipeline.extract(
                     tables_source(tables, update_state, self.sections, self.contract)
                 )
+                tables.clear()
+                # What dlt made of the rows are young reference cycles, which keep them in memory
+                # until they are found; Python, left to itself, would look after many loads.
+                gc.collect(0)
                 self.pipeline.normalize()
                 self.pipeline.load()
         except ArgosError:
@@ -157,10 +162,6 @@ class Warehouse:
             with suppress(Exception):  # the destination may be gone; the next load tries again
                 _begin_from_destination(self.pipeline)
             raise
-        finally:
-            # What dlt made of the rows are young reference cycles, which keep some in memory until
-            # they are found; Python, left to itself, would look after twenty loads.
-            gc.collect(0)
 
 
 @dataclass(frozen=True, slots=True)

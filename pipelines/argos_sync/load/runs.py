@@ -124,14 +124,14 @@ class Run:
         """Commit rows, with what was learned and how far the reading has come.
 
         Args:
-            rows: By contract table.
+            rows: By contract table; taken from there.
             forgotten: Submissions that no place to go on from may name any more.
         """
         # Taken first: if the rows are refused, what was read with them does not count as read.
         plan, steps = self._plan, tuple(self._steps.values())
         self._plan, self._steps = None, {}
         if steps:
-            rows = rows | window_records(self.report, steps, self.clock())
+            rows |= window_records(self.report, steps, self.clock())
         self.warehouse.load(rows, self._update_state(plan, forgotten))
         self._committed_at = monotonic()
         follow, self.once_loaded = self.once_loaded, None
@@ -223,8 +223,11 @@ class Run:
             lost = list(known_quarantine(client, chunk.suppressed_quarantine))
             # True whatever becomes of the chunk: they were fetched, and found as they are.
             touch(client, changes.unchanged, oldest_fetch(chunk.tables))
+        chunk.tables.clear()  # from here on memory holds only what is to be loaded
         self._count(chunk, changes)
-        tables = changes.tables | run_record(self.report)
+        tables = changes.tables
+        rows = sum(one.num_rows for one in tables.values())
+        tables |= run_record(self.report)
         if SUBMISSIONS in tables:
             tables[HISTORY] = history_rows(tables, before, sections)
         # A person may be known by an address only; their submissions are then listed as they come.
@@ -238,10 +241,10 @@ class Run:
         # A package costs as much as it takes to read thousands of submissions again, so what was
         # found as it is waits for the next one, unless a place to go on from comes with it.
         unfinished = chunk.plan is not None and not chunk.plan.finished
-        news = changes.tables or listed or chunk.last or unfinished
+        news = rows or listed or chunk.last or unfinished
         if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
-            self.add(tables | listed)
-        rows = sum(rows.num_rows for rows in changes.tables.values())
+            tables |= listed
+            self.add(tables)
         self.report.rows += rows
         self.progress.loaded(self.report, rows)
 
