@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "api": (),
     "shape": (),
     "config": ("api.errors",),
+    "process": (),
     "emulator": ("api.crypto", "api.errors"),
-    "load": ("api", "shape", "config"),
+    "load": ("api", "shape", "config", "process"),
     "dictionary": ("shape.contract", "load"),
     "warehouse": ("api", "shape", "config", "load"),
-    "cli": ("api", "shape", "config", "load", "warehouse", "emulator"),
+    "cli": ("api", "shape", "config", "load", "warehouse", "emulator", "process"),
     "orchestration": (
         *("api.errors", "shape.contract", "config", "load", "warehouse"),
         "cli.private",  # files are as private as those of the command

@@ -43,7 +43,8 @@ def test_a_full_disk(configured: Command, api: Emulator) -> None:
         process = configured.start(*BACKFILL)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
         done = configured.finish(process)
-        (line,) = done.stderr.splitlines()
+        *logged, line = done.stderr.splitlines()
+        assert all(map(LOG_LINE.match, logged))
         assert (done.returncode, done.stdout) == (5, ""), line
         assert line.startswith(f"argos-sync: {words}")
         assert line.endswith(AGAIN)

@@ -140,3 +140,20 @@ def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
     chunks.add(page(submission(2), cursor=None), NOW)
     (chunk,) = chunks.take()
     assert chunk.steps[0].progress.cursor == {"": 1}
+
+
+def test_what_is_held_as_it_is_does_not_become_rows() -> None:
+    """It is seen all the same, and once it has changed it is no longer what the warehouse holds."""
+    as_held, changed = submission(1), submission(1, userid="changed")
+    held = {"s1": UNPROTECTED.content_hash(as_held, ()), "s2": "of another version"}
+    chunks = builder(held=held)
+    chunks.add(page(as_held, submission(2), submission(3), cursor={"": 1}), NOW)
+    (first,) = chunks.add(page(changed), NOW)
+    assert names(first) == ["s2", "s3"]
+    assert first.seen["submission_id"].to_pylist() == ["s1", "s2", "s3"]
+    assert first.submissions == 3
+    assert first.steps[0].progress.rows == 3
+    (second,) = chunks.add(page(as_held, done=True), NOW)
+    assert names(second) == ["s1"]
+    (third,) = chunks.take()
+    assert names(third) == ["s1"], "the warehouse has the changed one by then"

@@ -28,7 +28,14 @@ from argos_sync.load.chunks import Chunk
 from argos_sync.load.clients import make_client
 from argos_sync.load.commands import backfill
 from argos_sync.load.fetcher import _Outlet
-from argos_sync.load.messages import FetchingFailed, Kind, receive, value_of
+from argos_sync.load.messages import (
+    FetchingFailed,
+    Kind,
+    receive,
+    table_of,
+    value_of,
+    with_tables,
+)
 from argos_sync.load.plan import Plan
 from argos_sync.load.reading import Feed, Reading, thread_feed
 from argos_sync.load.remote import FetcherLost, child_feed
@@ -169,8 +176,9 @@ def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
 
     asyncio.run(put())
     sent.seek(0)
-    kind, body = receive(sent)
-    assert (kind, value_of(body)) == (Kind.CHUNK, Chunk({}, 7, 0))
+    (table, seen), (kind, body) = receive(sent), receive(sent)
+    assert (table, kind) == (Kind.TABLE, Kind.CHUNK)
+    assert with_tables(value_of(body), [table_of(seen)]) == Chunk({}, 7, 0)
     assert not outlet.wanted()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,8 +12,11 @@ import pytest
 
 from argos_sync.api.errors import ServerError
 from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.load import held
+from argos_sync.load.chunks import Chunk
 from argos_sync.load.commands import backfill, sync
 from argos_sync.load.pipeline import look_into
+from argos_sync.load.reading import Reading, thread_feed
 from argos_sync.load.state import high_water_mark
 from argos_sync.shape.contract import load_contract
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
@@ -334,3 +339,33 @@ def test_a_night_without_news_is_few_packages(
         assert report.submissions_unchanged > 3 * 40
         # The window's own, if it ends after the first chunk, and the last.
         assert warehouse.count("_dlt_loads") <= before + 2
+
+
+@pytest.mark.parametrize("most", [1_000, 100])
+def test_what_is_held_is_told_to_who_fetches(
+    most: int,
+    any_warehouse: Warehouse,
+    january: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that it need not become rows; but nobody who is marked as gone, nor more than has room."""
+    monkeypatch.setattr(held, "_MOST_HASHES", most)
+    told: list[dict[str, str]] = []
+
+    def telling(reading: Reading, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
+        told.append(dict(reading.held))
+        return thread_feed(reading, *arguments)
+
+    with Emulator(january) as api:
+        context = context_for(api.base_url, any_warehouse.target, lookback_days=60)
+        sync(context)
+        api.store.delete(january[0]["submission_id"])
+        assert sync(at(context, NIGHT)).submissions_deleted == 1
+        report = sync(replace(at(context, NIGHT + timedelta(hours=1)), feed=telling))
+    hashes = any_warehouse.query(
+        "SELECT submission_id, _content_hash FROM submissions WHERE _deleted_at IS NULL"
+    )
+    expected = {row["submission_id"]: row["_content_hash"] for row in hashes}
+    assert told == [expected if most == 1_000 else {}]
+    assert report.submissions_unchanged == len(january) - 1
+    assert_equal(any_warehouse, january)

@@ -30,65 +30,62 @@ class Changes:
     unchanged: list[str]
 
 
-def submission_ids(tables: Mapping[str, pa.Table]) -> list[str]:
-    """Return the ids of the submissions in a chunk's tables."""
-    return _column(tables, SUBMISSIONS, "submission_id")
-
-
 def quarantine_ids(tables: Mapping[str, pa.Table]) -> list[str]:
     """Return the keys of the objects a chunk puts in quarantine."""
     return _column(tables, QUARANTINE, "quarantine_id")
 
 
-def oldest_fetch(tables: Mapping[str, pa.Table]) -> datetime | None:
+def oldest_fetch(seen: pa.Table) -> datetime | None:
     """Return when the first of a chunk's submissions was fetched; None when it has none."""
-    if SUBMISSIONS not in tables:
-        return None
-    moment: datetime = pc.min(tables[SUBMISSIONS]["_synced_at"]).as_py()
+    moment: datetime | None = pc.min(seen["_synced_at"]).as_py()
     return moment
 
 
 def first_seen_by_day(
-    tables: Mapping[str, pa.Table], known: Mapping[str, Known], since: datetime
+    seen: pa.Table, known: Mapping[str, Known], since: datetime
 ) -> dict[date, int]:
     """Return how many of a chunk's submissions no chunk before it had, by day of `created_at`.
 
     Args:
-        tables: A chunk's rows by contract table.
+        seen: A chunk's submissions.
         known: What the warehouse has, by submission id.
         since: When the run began, UTC; what was fetched since then was in a chunk.
     """
-    if SUBMISSIONS not in tables:
-        return {}
-    rows = tables[SUBMISSIONS]
     repeated = [key for key, had in known.items() if had.synced_at.astimezone(UTC) >= since]
     if repeated:
-        rows = rows.filter(_is_not_in(rows["submission_id"], repeated))
-    days = pc.value_counts(rows["created_at"].cast(pa.date32()))
+        seen = seen.filter(_is_not_in(seen["submission_id"], repeated))
+    days = pc.value_counts(seen["created_at"].cast(pa.date32()))
     return {one["values"]: one["counts"] for one in days.to_pylist()}
 
 
 def compare(
-    tables: Mapping[str, pa.Table], known: Mapping[str, Known], quarantined: set[str]
+    tables: Mapping[str, pa.Table],
+    seen: pa.Table,
+    known: Mapping[str, Known],
+    quarantined: set[str],
 ) -> Changes:
     """Leave out what the warehouse already has.
 
+    A submission without rows was held as it is when the reading began. Should the warehouse have
+    another version by now, it counts as not seen, and is asked for once more in the end.
+
     Args:
         tables: A chunk's rows by contract table.
+        seen: Its submissions.
         known: What the warehouse has, by submission id.
         quarantined: Keys of the objects its quarantine already keeps.
     """
-    ids = submission_ids(tables)
-    hashes = _column(tables, SUBMISSIONS, "_content_hash")
+    with_rows = set(_column(tables, SUBMISSIONS, "submission_id"))
+    ids, hashes = (seen[name].to_pylist() for name in ("submission_id", "_content_hash"))
     old = [
         (key, known[key], hashed) for key, hashed in zip(ids, hashes, strict=True) if key in known
     ]
     same = {key for key, had, hashed in old if had.content_hash == hashed and not had.deleted}
     unchanged = [key for key, _, _ in old if key in same]
-    changed = [key for key, _, _ in old if key not in same]
+    changed = [key for key, _, _ in old if key not in same and key in with_rows]
     kept = {name: _without(rows, name, unchanged, quarantined) for name, rows in tables.items()}
     kept = {name: rows for name, rows in kept.items() if rows.num_rows}
-    return Changes(kept, len(ids) - len(changed) - len(unchanged), changed, unchanged)
+    return Changes(kept, len(with_rows - known.keys()), changed, unchanged)
 
 
 def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:

@@ -17,7 +17,7 @@ from argos_sync.load.source import filled_tables
 from argos_sync.load.state import names_any
 from argos_sync.load.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import ISSUES, QUARANTINE
+from argos_sync.shape.contract import ISSUES, QUARANTINE, SUBMISSIONS, load_contract
 from argos_sync.shape.identity import Identity, Unusable, identify
 from argos_sync.shape.tables import Issue, shape
 from argos_sync.shape.values import to_json
@@ -31,19 +31,35 @@ _ENOUGH_SECONDS = 10.0
 loaded: what is loaded need not be fetched again."""
 
 
+_SEEN = pa.schema(
+    [
+        arrow_schema(load_contract()[SUBMISSIONS]).field(name)
+        for name in ("submission_id", "created_at", "_content_hash", "_synced_at")
+    ]
+)
+
+
+def seen_table(rows: Sequence[tuple[str, datetime, str, datetime]] = ()) -> pa.Table:
+    """Return who was seen: id, moment of creation, content hash, moment of fetching."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(_SEEN)
+    return pa.table([pa.array(*one) for one in zip(columns, _SEEN.types, strict=True)], _SEEN)
+
+
 @dataclass(slots=True)
 class Chunk:
     """What is committed together.
 
     Attributes:
-        tables: Rows by contract table; tables without rows are left out.
-        submissions: Submissions in it.
+        tables: Rows by contract table; tables without rows are left out, and so are the rows of
+            submissions that were known to be as they were.
+        submissions: Submissions in it, those that are as they were too.
         issues: Values that did not fit, and objects in quarantine.
         plan: As it stands once the chunk is loaded; None when there is none.
         steps: Windows that came on with it.
         suppressed: Ids of submissions in its pages that must not come back.
         suppressed_quarantine: Ids in quarantine of objects in its pages that must not either.
         last: Whether nothing comes after it.
+        seen: All its submissions, as `seen_table` has them.
     """
 
     tables: dict[str, pa.Table]
@@ -54,6 +70,7 @@ class Chunk:
     suppressed: tuple[str, ...] = ()
     suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
+    seen: pa.Table = field(default_factory=seen_table)
 
 
 @dataclass(slots=True)
@@ -70,6 +87,9 @@ class ChunkBuilder:
         sections: `request_type`s that were fetched; tables of others are left alone. Empty: all.
         whole: Whether all chunks are committed together. A submission is then taken once, in the
             version that came first.
+        held: Content hashes of what the warehouse held when the reading began, by submission id,
+            without what is marked as deleted; need not be all. What comes back with its hash does
+            not become rows. Who changes is taken from it, for the warehouse moves on with them.
         size: Submissions that make a chunk full.
         wanted: Whether somebody waits for a chunk, who then gets a smaller one.
         seconds: Monotonic.
@@ -80,6 +100,7 @@ class ChunkBuilder:
     protection: Protection = UNPROTECTED
     sections: Sequence[str] = ()
     whole: bool = False
+    held: dict[str, str] = field(default_factory=dict)
     size: int = CHUNK_SUBMISSIONS
     wanted: Callable[[], bool] = lambda: False
     seconds: Callable[[], float] = time.monotonic
@@ -89,7 +110,7 @@ class ChunkBuilder:
     _issues: list[Issue] = field(default_factory=list)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pages: int = 0
-    _submissions: int = 0
+    _seen: list[tuple[str, datetime, str, datetime]] = field(default_factory=list)
     _suppressed: set[str] = field(default_factory=set)
     _suppressed_quarantine: set[str] = field(default_factory=set)
     _issue_count: int = 0
@@ -99,6 +120,7 @@ class ChunkBuilder:
         full: list[Chunk] = []
         fresh: dict[str, tuple[dict[str, Any], str]] = {}
         newest: datetime | None = None
+        taken = 0
         forgotten: set[str] = set()
         for item in page.items:
             identity = identify(item)
@@ -122,13 +144,17 @@ class ChunkBuilder:
                 fresh = {}
                 full += self.take()
             self._hashes[identity.submission_id] = hashed
-            fresh[identity.submission_id] = (item, hashed)
+            self._seen.append((identity.submission_id, identity.created_at, hashed, received_at))
+            taken += 1
+            if self.held.get(identity.submission_id) != hashed:
+                self.held.pop(identity.submission_id, None)
+                fresh[identity.submission_id] = (item, hashed)
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(fresh, received_at)
         self._suppressed |= forgotten
         # Cursors are stored: one that names who was forgotten is no place to stop at.
         cursor = None if names_any(page.cursor, forgotten) else page.cursor
-        self.work.note(page, Progress(cursor, page.done, len(fresh), newest))
+        self.work.note(page, Progress(cursor, page.done, taken, newest))
         if not self._pages:
             self._begun = self.seconds()
         self._pages += 1
@@ -142,14 +168,15 @@ class ChunkBuilder:
         tables |= self._own_tables()
         chunk = Chunk(
             tables,
-            self._submissions,
+            len(self._seen),
             len(self._issues),
             self.work.plan,
             self.work.take(),
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
+            seen=seen_table(self._seen),
         )
-        self._batches, self._pages, self._submissions = {}, 0, 0
+        self._batches, self._pages, self._seen = {}, 0, []
         self._suppressed, self._suppressed_quarantine = set(), set()
         self._issues, self._quarantined = [], {}
         if not self.whole:
@@ -160,7 +187,7 @@ class ChunkBuilder:
         plan = self.work.plan
         if plan is not None and plan.finished and not self.work.further:
             return False  # what is left is the last chunk, which also brings how the run ended
-        if self._submissions >= self.size:
+        if len(self._seen) >= self.size:
             return True
         return self.wanted() and self.seconds() - self._begun >= _ENOUGH_SECONDS
 
@@ -173,7 +200,6 @@ class ChunkBuilder:
                 protected = self.protection.policy.protect(name, rows)
                 self._batches.setdefault(name, []).append(protected)
         self._issues += [issue for issue in shaped.issues if issue.table_name in filled]
-        self._submissions += len(items)
 
     def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
         key = self._quarantine_id(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date
 from functools import partial
 
@@ -12,7 +12,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.fetching import Task
 from argos_sync.load.gone import find_gone, mark_gone
-from argos_sync.load.held import Day, held_days, touch_deleted
+from argos_sync.load.held import Day, hashes_of, held_days, touch_deleted
 from argos_sync.load.plan import Plan
 from argos_sync.load.probe import probe_end_date
 from argos_sync.load.reading import Reading
@@ -140,7 +140,8 @@ def work_through(
     """Read and load what a plan has left."""
     work = _work(context, plan, pace, workers)
     work.end_date = known_end_date(context, run, probe=not work.is_one_window)
-    run.read(_reading(context, run, work), final=final)
+    held = _held_hashes(run, [plan.wanted])
+    run.read(_reading(context, run, work, held), final=final)
 
 
 def fetch(context: Context, run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
@@ -224,8 +225,9 @@ def _tonight(context: Context, run: Run) -> None:
                 ),
             )
     work.further = older.tasks
-    run.read(_reading(context, run, work))
     run.whole = [wanted, *older.ranges]
+    held = _held_hashes(run, run.whole, older.submission_ids)
+    run.read(_reading(context, run, work, held))
     if mark is not None:
         _mark_gone(context, run, run.whole, older.submission_ids)
 
@@ -251,6 +253,13 @@ def _held_days(run: Run) -> list[Day]:
         return held_days(run.warehouse.client)
 
 
+def _held_hashes(
+    run: Run, ranges: Sequence[Range], submission_ids: Sequence[str] = ()
+) -> dict[str, str]:
+    with destination_failures():
+        return hashes_of(run.warehouse.client, ranges, submission_ids)
+
+
 def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
     begun, sections = run.report.started_at, context.settings.sections
     return Plan.new(name, run.report.run_id, begun=begun, wanted=wanted, sections=sections)
@@ -268,7 +277,9 @@ def _work(
     )
 
 
-def _reading(context: Context, run: Run, work: Work) -> Reading:
+def _reading(
+    context: Context, run: Run, work: Work, held: Mapping[str, str] | None = None
+) -> Reading:
     return Reading(
         run.report.run_id,
         work,
@@ -277,4 +288,5 @@ def _reading(context: Context, run: Run, work: Work) -> Reading:
         context.clock,
         run.protection,
         context.chunk_size,
+        held=held or {},
     )

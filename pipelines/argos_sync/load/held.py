@@ -13,6 +13,8 @@ from argos_sync.shape.contract import SUBMISSIONS
 
 _FINAL = ("approved", "rejected")
 _DAY = "UTC_DAY(created_at)"
+_MOST_HASHES = 100_000
+"""About 30 MB in the process that fetches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,29 @@ def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -
     where = f"WHERE _deleted_at IS NULL AND ({condition}) AND ({within}) ORDER BY 1"
     rows = _select(client, "s.submission_id", where, *moments, joins=joins)
     return [row[0] for row in rows]
+
+
+def hashes_of(
+    client: Client, ranges: Sequence[Range], submission_ids: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return content hashes by submission id, without what is marked as deleted.
+
+    Args:
+        client: Connected.
+        ranges: Who was created on these days, UTC.
+        submission_ids: And these.
+
+    Returns:
+        Nothing where there are more than are worth their room in memory.
+    """
+    within, moments = _within(ranges)
+    where = f"WHERE _deleted_at IS NULL AND ({within}) LIMIT {_MOST_HASHES + 1}"
+    columns = "submission_id, _content_hash"
+    rows = [*_select(client, columns, where, *moments)] if ranges else []
+    for portion in portions(client, submission_ids):
+        one_by_one = "WHERE _deleted_at IS NULL AND submission_id = ANY(?)"
+        rows += _select(client, columns, one_by_one, portion)
+    return {row[0]: row[1] for row in rows} if len(rows) <= _MOST_HASHES else {}
 
 
 def count_held(client: Client, ranges: Sequence[Range], before: datetime) -> int:

@@ -101,14 +101,18 @@ def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
     Its tables are taken from it one by one, so that they are not in two processes at once.
     """
     names = list(chunk.tables)
+    _send_table(pipe, chunk.seen)
     for name in names:
-        rows = chunk.tables.pop(name).combine_chunks()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as stream:
-            stream.write_table(rows)
-        del rows
-        send(pipe, Kind.TABLE, sink.getvalue())
-    send_value(pipe, Kind.CHUNK, replace(chunk, tables=dict.fromkeys(names)))
+        _send_table(pipe, chunk.tables.pop(name))
+    without = replace(chunk, tables=dict.fromkeys(names), seen=None)
+    send_value(pipe, Kind.CHUNK, without)
+
+
+def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows.combine_chunks())
+    send(pipe, Kind.TABLE, sink.getvalue())
 
 
 def table_of(body: memoryview) -> pa.Table:
@@ -118,7 +122,8 @@ def table_of(body: memoryview) -> pa.Table:
 
 def with_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
     """Return a chunk with the tables that came before it."""
-    return replace(chunk, tables=dict(zip(chunk.tables, tables, strict=True)))
+    seen, *rows = tables
+    return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), seen=seen)
 
 
 def _exactly(pipe: BinaryIO, length: int) -> memoryview:

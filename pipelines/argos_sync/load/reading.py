@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from argos_sync.api import ArgosClient, Stats
@@ -36,6 +36,7 @@ class Reading:
         protection: What happens to submissions before they become rows.
         chunk_size: Submissions that make a chunk.
         whole: Whether all chunks are committed together.
+        held: What need not become rows, see `ChunkBuilder`.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class Reading:
     protection: Protection = UNPROTECTED
     chunk_size: int = CHUNK_SUBMISSIONS
     whole: bool = False
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 Feed = Callable[[Reading, Fetched, Ended], AbstractContextManager[Iterator[Chunk]]]
@@ -87,6 +89,7 @@ def producer(
             reading.protection,
             reading.sections,
             reading.whole,
+            dict(reading.held),
             reading.chunk_size,
             wanted=outlet.wanted,
         )

@@ -17,7 +17,6 @@ from argos_sync.load.changes import (
     first_seen_by_day,
     oldest_fetch,
     quarantine_ids,
-    submission_ids,
 )
 from argos_sync.load.chunks import Chunk
 from argos_sync.load.erasure import Identifier, erase
@@ -124,9 +123,13 @@ class Run:
         """Commit rows, with what was learned and how far the reading has come.
 
         Args:
-            rows: By contract table; taken from there.
+            rows: By contract table.
             forgotten: Submissions that no place to go on from may name any more.
         """
+        self._take(dict(rows), forgotten)
+
+    def _take(self, rows: Rows, forgotten: Collection[str] = ()) -> None:
+        """Commit rows as `add` does, and take them from where they are as soon as that is done."""
         # Taken first: if the rows are refused, what was read with them does not count as read.
         plan, steps = self._plan, tuple(self._steps.values())
         self._plan, self._steps = None, {}
@@ -214,15 +217,15 @@ class Run:
     def _load(self, chunk: Chunk) -> None:
         client, sections = self.warehouse.client, self.warehouse.sections
         with destination_failures():
-            known = known_submissions(client, submission_ids(chunk.tables))
+            known = known_submissions(client, chunk.seen["submission_id"].to_pylist())
             quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
-            self.returned.update(first_seen_by_day(chunk.tables, known, self.report.started_at))
-            changes = compare(chunk.tables, known, quarantined)
+            self.returned.update(first_seen_by_day(chunk.seen, known, self.report.started_at))
+            changes = compare(chunk.tables, chunk.seen, known, quarantined)
             before = known_history(client, changes.changed)
             forgotten = list(known_submissions(client, chunk.suppressed))
             lost = list(known_quarantine(client, chunk.suppressed_quarantine))
             # True whatever becomes of the chunk: they were fetched, and found as they are.
-            touch(client, changes.unchanged, oldest_fetch(chunk.tables))
+            touch(client, changes.unchanged, oldest_fetch(chunk.seen))
         chunk.tables.clear()  # from here on memory holds only what is to be loaded
         self._count(chunk, changes)
         tables = changes.tables
@@ -244,7 +247,7 @@ class Run:
         news = rows or listed or chunk.last or unfinished
         if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
             tables |= listed
-            self.add(tables)
+            self._take(tables)
         self.report.rows += rows
         self.progress.loaded(self.report, rows)
 
