@@ -67,7 +67,8 @@ def compare(
     """Leave out what the warehouse already has.
 
     A submission without rows was held as it is when the reading began. Should the warehouse have
-    another version by now, it counts as not seen, and is asked for once more in the end.
+    another version by now, it counts as not seen: a sync asks for it once more in the end, and any
+    other run finds in its checks that a day is not as the source has it.
 
     Args:
         tables: A chunk's rows by contract table.
