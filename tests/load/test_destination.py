@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
@@ -48,7 +49,11 @@ def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Wareh
 
 
 def test_nothing_is_staged(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Rows are merged from the files of the package, and personal data is there once."""
+    """Rows are merged from the package's files; what another version has staged is dropped."""
+    with duckdb.connect(str(warehouse.target.file)) as connection:
+        connection.execute(
+            "CREATE SCHEMA argos_staging; CREATE TABLE argos_staging.kyc AS SELECT 1"
+        )
     with Emulator(Store(january)) as api:
         sync(context_for(api.base_url, warehouse.target))
     schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")

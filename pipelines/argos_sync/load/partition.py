@@ -6,6 +6,7 @@ partition's own, so that any number of them may be loaded at once, from any numb
 
 from __future__ import annotations
 
+from argos_sync.load.destination import file_of
 from argos_sync.load.sql import Client, dialect_of, send
 from argos_sync.load.windows import Range
 
@@ -40,8 +41,11 @@ def drop_staging(client: Client) -> None:
 def drop_left_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
-    To be called by a run that is alone.
+    To be called by a run that is alone. Into a DuckDB file nothing is staged any more, so what is
+    there was left by an earlier version of this package, and may hold rows.
     """
+    if file_of(getattr(client, "credentials", None)):
+        drop_staging(client)
     if dialect_of(client) != "postgres":
         return
     rows = send(
