@@ -23,7 +23,10 @@ from argos_sync.load.destination import (
     remove_spilled_rows,
     remove_unfinished_file,
 )
+from argos_sync.load.failures import LoadError
 from argos_sync.load.pipeline import Target, attach, duckdb_file, look_into, open_warehouse
+from argos_sync.load.records import run_record
+from argos_sync.load.report import RunReport
 from argos_sync.load.views import load_views, view_query
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape
@@ -122,3 +125,16 @@ def test_a_relative_file_lies_where_the_command_is_started(
 
 def _named(name: str, state: dict[str, Any]) -> None:
     state["name"] = name
+
+
+def test_a_row_is_replaced_at_once_or_not_at_all(any_warehouse: Warehouse) -> None:
+    """Between the old row and the new one a killed process would leave none."""
+    report = RunReport("a run", "sync", datetime.now(UTC))
+    with open_warehouse(any_warehouse.target) as opened:
+        opened.load(run_record(report))
+        runs = opened.client.make_qualified_table_name("sync_runs")
+        opened.client.execute_sql(f"ALTER TABLE {runs} ALTER requests TYPE SMALLINT")
+        report.requests = 100_000
+        with pytest.raises(LoadError):
+            opened.load(run_record(report))
+    assert [row["requests"] for row in any_warehouse.table("sync_runs")] == [0]

@@ -151,8 +151,14 @@ class DuckDb(duckdb):
         config: DuckDbClientConfiguration | None = None,
         naming: NamingConvention | None = None,
     ) -> DestinationCapabilitiesContext:
-        """Return what DuckDB can, for which dlt reads its whole configuration again each time."""
-        return super().capabilities(config or self.spec(), naming)
+        """Return what DuckDB can, for which dlt reads its whole configuration again each time.
+
+        dlt does not say that it has transactions (1.31), and so merges a table that is alone
+        without one: a process that is killed between its two statements loses the rows.
+        """
+        found = super().capabilities(config or self.spec(), naming)
+        found.supports_transactions = True
+        return found
 
 
 class _Client(DuckDbClient):
