@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -31,18 +32,18 @@ _ENOUGH_SECONDS = 10.0
 loaded: what is loaded need not be fetched again."""
 
 
-_SEEN = pa.schema(
-    [
-        arrow_schema(load_contract()[SUBMISSIONS]).field(name)
-        for name in ("submission_id", "created_at", "_content_hash", "_synced_at")
-    ]
-)
+@cache
+def _seen_schema() -> pa.Schema:
+    whole = arrow_schema(load_contract()[SUBMISSIONS])
+    names = ("submission_id", "created_at", "_content_hash", "_synced_at")
+    return pa.schema([whole.field(name) for name in names])
 
 
 def seen_table(rows: Sequence[tuple[str, datetime, str, datetime]] = ()) -> pa.Table:
     """Return who was seen: id, moment of creation, content hash, moment of fetching."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(_SEEN)
-    return pa.table([pa.array(*one) for one in zip(columns, _SEEN.types, strict=True)], _SEEN)
+    schema = _seen_schema()
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(*one) for one in zip(columns, schema.types, strict=True)], schema)
 
 
 @dataclass(slots=True)
