@@ -13,10 +13,11 @@ from datetime import date, timedelta
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.checks import COUNTS, check_counts
+from argos_sync.load.checks import COUNTS, check_counts, check_rows
 from argos_sync.load.commands import Context, backfill, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.load.report import RunReport
+from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.reconcile import reconcile
 from support import NOW, Rows, Warehouse, at, context_for, created_at
 
@@ -246,3 +247,22 @@ def test_what_nobody_expected_fails_nothing(
     )
     assert sync(context).exit_status == 0
     assert "the checks could not be made (TypeError)" in caplog.messages
+
+
+def test_all_rows_are_checked_in_little_memory(warehouse: Warehouse, january: Rows) -> None:
+    """Each check groups or joins by key; all of them at once would need more than there is."""
+    with Emulator(january[:60]) as api:
+        sync(context_for(api.base_url, warehouse.target))
+    with open_warehouse(warehouse.target) as opened:
+        for table in load_contract().tables.values():
+            if table.belongs_to_submission or table.name == SUBMISSIONS:
+                copied = (
+                    "INSERT INTO {0} SELECT one.* REPLACE ('copy-' || i AS submission_id)"
+                    " FROM (SELECT * FROM {0} LIMIT 1) AS one, range(50_000) AS copies(i)"
+                )
+                name = opened.client.make_qualified_table_name(table.name)
+                opened.client.execute_sql(copied.format(name))
+        opened.client.execute_sql("SET memory_limit = '50MB'")
+        results = check_rows(opened.client, (), None, [])
+    assert len(results) > 20
+    assert {one.found for one in results if one.check_name in ("unique_key", "has_parent")} == {0}
