@@ -242,9 +242,11 @@ class Run:
         self._plan = chunk.plan or self._plan
         self._steps |= {step.name: step for step in chunk.steps}
         # A package costs as much as it takes to read thousands of submissions again, so what was
-        # found as it is waits for the next one, unless a place to go on from comes with it.
+        # found as it is waits for the next one, unless how far a plan has come, or how the run
+        # ended, comes with it.
         unfinished = chunk.plan is not None and not chunk.plan.finished
-        news = rows or listed or chunk.last or unfinished
+        ends = self._recorded or (chunk.last and self._plan is not None)
+        news = rows or listed or unfinished or ends
         if news or monotonic() - self._committed_at >= _SECONDS_WITHOUT_NEWS:
             tables |= listed
             self._take(tables)

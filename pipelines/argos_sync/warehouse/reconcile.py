@@ -135,21 +135,21 @@ async def _read(
 def _repair(
     context: Context, run: Run, wanted: Range, result: Reconciled, max_deleted: float
 ) -> None:
-    client = run.warehouse.client
-    _fetch_again(context, run, result.days)
     lost = [key for day in result.days for key in day.gone]
-    if len(lost) > max_deleted * result.held:
+    too_many = len(lost) > max_deleted * result.held
+    if lost and not too_many:
+        client, since, at = run.warehouse.client, run.report.started_at, context.clock()
+        look_again = partial(fetch, context, run)
+        run.note_deleted(mark_gone(client, lost, since=since, at=at, look_again=look_again))
+    _fetch_again(context, run, result.days, final=not too_many)
+    if too_many:
         raise TooManyGone(
             f"{len(lost)} of {result.held} submissions from {wanted.first} to {wanted.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"
         )
-    if lost:
-        since, look_again = run.report.started_at, partial(fetch, context, run)
-        at = context.clock()
-        run.note_deleted(mark_gone(client, lost, since=since, at=at, look_again=look_again))
 
 
-def _fetch_again(context: Context, run: Run, days: Sequence[DayDifference]) -> None:
+def _fetch_again(context: Context, run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
     """Fetch what is missing or differs, by day or one by one."""
     wanted = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
     held = held_days(run.warehouse.client)
@@ -161,7 +161,7 @@ def _fetch_again(context: Context, run: Run, days: Sequence[DayDifference]) -> N
     tasks = read_days(context, run, "repair", pace, split.by_day, end_date=end_date)
     alone = [day for day in wanted if any(within(day, one) for one in split.by_id)]
     ids = [key for day in alone for key in wanted[day]]
-    fetch(context, run, [*tasks, *id_tasks("repair", ids)])
+    fetch(context, run, [*tasks, *id_tasks("repair", ids)], final=final)
 
 
 def _tell(run: Run, result: Reconciled) -> None:
