@@ -8,6 +8,7 @@ table, and those of everything else, are written to `statements.json` in the wor
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import time
@@ -64,14 +65,16 @@ def _timed_commit(plain: Callable[..., None]) -> Callable[..., None]:
     return commit_transaction
 
 
+def _write() -> None:
+    seconds: Counter[str] = Counter()
+    for name, one in taken:
+        seconds[name] += one
+    Path("statements.json").write_text(json.dumps(seconds), encoding="utf-8")
+
+
 if __name__ == "__main__":
     _SqlClient.execute_sql = _timed(_SqlClient.execute_sql)
     _SqlClient.execute_many = _one_by_one
     _SqlClient.commit_transaction = _timed_commit(_SqlClient.commit_transaction)
-    try:
-        main()
-    finally:
-        seconds: Counter[str] = Counter()
-        for name, one in taken:
-            seconds[name] += one
-        Path("statements.json").write_text(json.dumps(seconds), encoding="utf-8")
+    atexit.register(_write)  # the command leaves without coming back here
+    main()
