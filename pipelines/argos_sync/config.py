@@ -20,6 +20,7 @@ from dlt.common.configuration.exceptions import (
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.runtime.telemetry import stop_telemetry
 from dlt.common.typing import TSecretStrValue
 
@@ -53,6 +54,9 @@ _DEFAULTS = {
     # dlt puts Ctrl-C off while it normalizes and loads, and forgets one that comes at the end. An
     # interrupted run leaves the warehouse as a killed one does, so nothing has to be put off.
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL", "intercept_signals": False},
+    # A trace has the last hundred steps with their schemas, and all of it is written to a file with
+    # each of them: a long backfill held more and more.
+    "enable_runtime_trace": False,
     # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
     # The same goes for the staging tables that a load leaves behind.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
@@ -274,6 +278,8 @@ def add_defaults() -> None:
         # dlt read its runtime section when it was imported, before these defaults were there.
         stop_telemetry()
         context.context.initialize_runtime()
+    # Of this thread alone: the list of all values that were looked up ends with a trace only.
+    get_resolved_traces().logging_enabled = False
 
 
 def _read(

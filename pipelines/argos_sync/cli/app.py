@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -13,7 +12,7 @@ from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
 from argos_sync.cli.private import keep_private
-from argos_sync.process import few_collections, leave
+from argos_sync.process import few_collections, leave, little_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -56,8 +55,7 @@ def _options(
 def main() -> NoReturn:
     """Run the command line; the console script's entry point."""
     keep_private()
-    # Arrow's own allocator keeps what was freed: 50 MB of a load, in this process and its children.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    little_memory()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
     with few_collections():

@@ -41,7 +41,7 @@ BOUNDED_MEMORY: dict[str, Any] = {
     "checkpoint_threshold": "32MB",
     # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
     # 125 MB a thread (its guide "OOM Errors"), so there are few.
-    "memory_limit": "320MB",
+    "memory_limit": "256MB",
     "threads": min(2, os.cpu_count() or 1),
 }
 """Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
