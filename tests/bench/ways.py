@@ -64,7 +64,7 @@ def read_json(base_url: str, file: Path) -> None:
 
     _say_started()
     with httpx.Client(base_url=base_url, headers={"x-api-key": API_KEY}) as client:
-        for number, page in enumerate(_pages(client)):
+        for number, page in enumerate(pages(client)):
             (file.parent / f"page-{number:06}.json").write_bytes(page)
     with duckdb.connect(str(file)) as connection:
         connection.execute("CREATE SCHEMA argos")
@@ -126,7 +126,8 @@ def _rest_api(base_url: str, file: Path, *, loader_file_format: str | None) -> N
     pipeline.run(source, loader_file_format=loader_file_format)
 
 
-def _pages(client: httpx.Client) -> Iterator[bytes]:
+def pages(client: httpx.Client) -> Iterator[bytes]:
+    """Yield all pages, as they come."""
     params = dict(_PARAMS)
     while params:
         page = client.get("/submission", params=params).raise_for_status().content

@@ -31,6 +31,7 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+from duckdb import DuckDBPyConnection
 
 from argos_sync.load.duckdb_sql import literal
 
@@ -41,10 +42,14 @@ BOUNDED_MEMORY: dict[str, Any] = {
     "checkpoint_threshold": "32MB",
     # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
     # 125 MB a thread (its guide "OOM Errors"), so there are few.
-    "memory_limit": "256MB",
+    "memory_limit": "320MB",
     "threads": min(2, os.cpu_count() or 1),
 }
-"""Settings of a DuckDB that loads; `destination.duckdb.credentials.global_config` goes before."""
+"""Settings of a DuckDB; `destination.duckdb.credentials.global_config` goes before."""
+
+_WHILE_LOADING = BOUNDED_MEMORY | {"memory_limit": "160MB"}
+"""Less, for a chunk is in memory as well; merges and checks of two million submissions do with it
+and with half of it."""
 
 
 _HEADERS_BYTES = 3 * 4_096
@@ -234,9 +239,11 @@ class _RowsJob(RunnableLoadJob, HasFollowupJobs):
 
 
 class _SqlClient(DuckDbSqlClient):
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._global_config |= BOUNDED_MEMORY | (self.credentials.global_config or {})
+    def open_connection(self) -> DuckDBPyConnection:
+        """Connect, bounded."""
+        bounds = BOUNDED_MEMORY if self.credentials.read_only else _WHILE_LOADING
+        self._global_config |= bounds | (self.credentials.global_config or {})
+        return super().open_connection()
 
     def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
         """Return the catalog when leaving it out would be ambiguous."""
