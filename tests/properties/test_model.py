@@ -346,6 +346,7 @@ class Machine(RuleBasedStateMachine):
         workers=st.sampled_from([1, 3]),
         begun=st.sampled_from([True, True, False]),
         most_runs=st.sampled_from(MOST_RUNS),
+        nights_after=st.sampled_from([0, 0, 0, 1]),
     )
     def begin(
         self,
@@ -354,6 +355,7 @@ class Machine(RuleBasedStateMachine):
         faults: Faults,
         begun: bool,
         most_runs: int,
+        nights_after: int,
         **configured: int,
     ) -> None:
         """Put up a source, and a warehouse that is empty or has all of it."""
@@ -373,7 +375,7 @@ class Machine(RuleBasedStateMachine):
             **configured,
         }
         self.now = NOW
-        self.runs, self.most_runs = 0, most_runs
+        self.runs, self.most_runs, self.nights_after = 0, most_runs, nights_after
         self.marked_by_syncs = begun  # a first sync has nothing to mark
         self.mixed = False
         self.seen = Seen(self.file)
@@ -559,7 +561,7 @@ class Machine(RuleBasedStateMachine):
         self._assert_fetched(everything)
         self._assert_marked(everything)
         self.settled = self.seen
-        if self.runs % 3 == 0:
+        for _ in range(self.nights_after):
             self._pass(1)
             self._run(sync, None)
 
@@ -695,7 +697,7 @@ def template(*, begun: bool) -> Path:
     warehouse = duckdb_warehouse(folder)
     with Emulator(first_submissions()) as api:
         context = context_for(api.base_url, warehouse.target)
-        # The second run notes that the views are made, for which each sequence would pay a load.
+        # The second run notes that the views are made, with what it commits.
         for _ in range(2):
             if begun:
                 sync(context)

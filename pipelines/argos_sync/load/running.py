@@ -23,6 +23,7 @@ from argos_sync.load.reading import Clock, Feed, thread_feed
 from argos_sync.load.report import Progress, RunReport, Silent
 from argos_sync.load.rewrite import rewrite
 from argos_sync.load.runs import Run
+from argos_sync.load.state import State
 from argos_sync.load.telemetry import observed
 from argos_sync.load.telling import failures_told
 from argos_sync.load.together import drop_together, keep_together
@@ -110,12 +111,8 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
             learned = protection.to_remember(warehouse.state)
             progress, clock, feed = context.progress, context.clock, context.feed
             run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
-            views = warehouse.state.get("views")
-            if views is None:
-                run.learned["views"] = ""
             if warehouse.shared is None:
-                # While the next chunk is fetched, rather than when all is done.
-                run.once_loaded = partial(_keep_views, context, warehouse, views)
+                _follow_with_views(context, run)
             try:
                 yield run
             except ArgosError as error:
@@ -135,36 +132,47 @@ def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None
     # Whoever of them lists somebody does it with a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
     learned |= {key: kept for key, kept in secrets.items() if key not in warehouse.state}
-    if "views" not in warehouse.state:
-        learned["views"] = ""
     if learned or not warehouse.has_tables:
         warehouse.load({}, lambda state: state.update(learned))
-    _keep_views(context, warehouse, warehouse.state["views"])
+    made = _keep_views(context, warehouse)
+    if any(warehouse.state.get(key) != kept for key, kept in made.items()):
+        warehouse.load({}, lambda state: state.update(made))
 
 
-def _keep_views(context: Context, warehouse: Warehouse, remembered: str | None) -> None:
+def _follow_with_views(context: Context, run: Run) -> None:
+    """Make views as soon as there are the tables they read; what to note goes with a commit."""
+
+    def keep() -> None:
+        run.learned |= _keep_views(context, run.warehouse)
+
+    if run.warehouse.has_tables:
+        keep()
+    else:
+        # While the next chunk is fetched, rather than when all is done.
+        run.once_loaded = keep
+
+
+def _keep_views(context: Context, warehouse: Warehouse) -> State:
     """Make views for analysts, and comments, where they are not as they are meant to be.
 
-    Rows do not depend on them, and are committed: whatever comes of this, it fails no run.
+    Rows do not depend on them: whatever comes of this, it fails no run.
 
     Args:
         context: Settings and target.
         warehouse: Alone, or in turn.
-        remembered: What an earlier run noted of them; None before the first run, which leaves
-            the noting to the second, for it costs a load package.
+
+    Returns:
+        What to note of them, for the next run; nothing when it could not be done.
     """
     clear = partial(drop_together, warehouse, context.settings)
     try:
-        views = keep_views(warehouse.client, remembered, contract=warehouse.made, clear=clear)
-        made = {
-            "views": views,
-            "together": keep_together(warehouse, context.settings, views),
-        }
-        noted = {key: warehouse.state.get(key) for key in made}
-        if remembered is not None and made != noted:
-            warehouse.load({}, lambda state: state.update(made))
+        views = keep_views(
+            warehouse.client, warehouse.state.get("views"), contract=warehouse.made, clear=clear
+        )
+        return {"views": views, "together": keep_together(warehouse, context.settings, views)}
     except Exception as error:  # noqa: BLE001 told by its kind, for the text may be the database's
         log.warning(
             "the views for analysts could not be kept (%s); the next run tries again",
             type(error).__name__,
         )
+        return {}
