@@ -11,10 +11,7 @@ import pytest
 
 import support
 from argos_sync.emulator import generate
-from dlt_hints import work_out_once
 from support import Warehouse, duckdb_warehouse, empty_warehouse
-
-work_out_once()
 
 
 @pytest.fixture

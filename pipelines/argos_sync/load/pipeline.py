@@ -42,6 +42,7 @@ from argos_sync.load.partition import (
 from argos_sync.load.pending import finish_pending, note_base
 from argos_sync.load.source import SOURCE, filled_tables, schema_name, tables_source
 from argos_sync.load.state import State
+from argos_sync.load.type_hints import remember_type_hints
 from argos_sync.load.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, load_contract
 
@@ -227,6 +228,7 @@ def open_warehouse(
         DestinationError: The destination is locked or not reachable.
     """
     add_defaults()
+    remember_type_hints()
     contract = contract or load_contract()
     with destination_failures():
         working = working_dir(target)
