@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import support
-from argos_sync.emulator import generate
-from support import Warehouse, duckdb_warehouse, empty_warehouse
+from argos_sync.emulator import Emulator, generate
+from argos_sync.load.commands import refresh
+from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     """An empty DuckDB warehouse."""
     return duckdb_warehouse(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DuckDB file as a run that brought nothing leaves it."""
+    made = duckdb_warehouse(tmp_path_factory.mktemp("made"))
+    with Emulator() as api:
+        context = context_for(api.base_url, made.target)
+        for _ in range(2):  # the second notes which views the first has made
+            refresh(context, submission_ids=["nobody"])
+    file = Path(str(made.target.file))
+    with duckdb.connect(str(file)) as connection:
+        for table in ("sync_runs", "sync_checks"):
+            connection.execute(f"DELETE FROM argos.argos.{table}")
+    return file
+
+
+@pytest.fixture
+def made_warehouse(_made: Path, tmp_path: Path) -> Warehouse:
+    """A DuckDB warehouse without rows whose tables and views are there already.
+
+    To make them takes half of a first run; a file of tests that are about rows has this one for
+    its `warehouse`.
+    """
+    warehouse = duckdb_warehouse(tmp_path)
+    shutil.copy(_made, str(warehouse.target.file))
+    return warehouse
 
 
 @pytest.fixture
@@ -29,9 +59,12 @@ def postgres_dataset() -> Iterator[str]:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
-    """An empty warehouse of each kind that is tested."""
-    with empty_warehouse(request.param, tmp_path) as warehouse:
-        yield warehouse
+    """A warehouse of each kind that is tested: the file's own, and an empty one elsewhere."""
+    if request.param == "duckdb":
+        yield request.getfixturevalue("warehouse")
+    else:
+        with empty_warehouse(request.param, tmp_path) as warehouse:
+            yield warehouse
 
 
 @pytest.fixture(scope="session")

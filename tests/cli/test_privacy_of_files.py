@@ -73,7 +73,7 @@ def with_rows(left: list[Path]) -> list[Path]:
 def test_after_a_finished_and_a_failed_run(
     command: Command, submissions: list[dict[str, Any]]
 ) -> None:
-    """Warehouse, lock, state and traces are private, and loaded packages are gone."""
+    """Warehouse, lock and state are private, and loaded packages are gone."""
 
     def fail(number: int) -> None:
         if number > 8:
@@ -83,7 +83,7 @@ def test_after_a_finished_and_a_failed_run(
         command.settings["SOURCES__ARGOS__BASE_URL"] = api.base_url
         command("sync")
         left = left_by(command)
-        assert {path.name for path in left} >= {"argos.duckdb", "trace.pickle", "state.json"}
+        assert {path.name for path in left} >= {"argos.duckdb", "state.json"}
         assert {".lock"} <= {path.suffix for path in left}
         assert with_rows(left) == []
         command("backfill", "--from", "2025-01-01", "--to", "2025-01-31", code=3)

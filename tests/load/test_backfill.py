@@ -38,6 +38,12 @@ BEHAVIOURS = {
 }
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 @pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS)
 def test_loads_exactly_the_range_from_any_server(
     behaviour: Behaviour, warehouse: Warehouse, january: list[dict[str, Any]]

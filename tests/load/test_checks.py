@@ -24,6 +24,12 @@ from support import NOW, Rows, Warehouse, at, context_for, created_at
 MARKER = "Kim Minjun <kim.minjun@example.com>"
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def found(report: RunReport) -> dict[tuple[str, str], int]:
     """What the checks after a run found, by check and place, without those that passed."""
     return {(one.check_name, one.place): one.found for one in report.checks if not one.passed}

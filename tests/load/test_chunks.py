@@ -47,8 +47,8 @@ def names(chunk: Chunk) -> list[str]:
 
 
 def test_a_chunk_is_given_out_when_it_is_full() -> None:
-    """Size is counted in submissions, at page boundaries."""
-    chunks = builder(size=3)
+    """Size is counted in submissions, at page boundaries; of the first half is enough."""
+    chunks = builder(size=6)
     assert chunks.add(page(submission(1), submission(2), cursor={"": 1}), NOW) == []
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
     assert names(full) == ["s1", "s2", "s3", "s4"]
@@ -56,6 +56,9 @@ def test_a_chunk_is_given_out_when_it_is_full() -> None:
     assert full.steps == (Step("w", DAYS, Progress({"": 2}, rows=4, newest=newest)),)
     assert full.plan == PLAN.after("w", full.steps[0].progress)
     assert chunks.take() == []
+    assert chunks.add(page(*map(submission, range(5, 10))), NOW) == []
+    (second,) = chunks.add(page(submission(10), submission(11)), NOW)
+    assert second.submissions == 7
 
 
 def test_a_row_that_comes_again_unchanged_is_dropped() -> None:

@@ -40,6 +40,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Warehouse) -> None:
     """DuckDB leaves them beside its file, and removes them only when it needs the space again."""
     file = str(warehouse.target.file)

@@ -33,7 +33,7 @@ def builder(**options: Any) -> ChunkBuilder:
 def test_nothing_is_given_out_early_while_something_is_loaded() -> None:
     """A package has its price: what need not wait for it grows to its full size."""
     time = iter(range(0, 1_000, 100))
-    building = builder(wanted=lambda: False, size=6, seconds=lambda: next(time))
+    building = builder(wanted=lambda: False, size=14, seconds=lambda: next(time))
     assert building.add(page(range(5)), NOW) == []
     (full,) = building.add(page(range(5, 7)), NOW)
     assert full.submissions == 7

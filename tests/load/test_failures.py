@@ -23,7 +23,7 @@ from argos_sync.load import views
 from argos_sync.load.commands import backfill, refresh, sync
 from argos_sync.load.failures import DestinationError, LoadError, destination_failures
 from argos_sync.load.pipeline import Target, look_into, open_warehouse
-from support import Warehouse, assert_equal, context_for, in_range
+from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 
 HOLD = """
 import duckdb, sys
@@ -31,6 +31,12 @@ connection = duckdb.connect(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
 
 
 def test_a_locked_file_names_its_holder(warehouse: Warehouse) -> None:
@@ -96,8 +102,9 @@ def test_a_dataset_needs_a_name(tmp_path: Path) -> None:
         pass
 
 
-def test_looking_into_nothing_creates_nothing(warehouse: Warehouse) -> None:
+def test_looking_into_nothing_creates_nothing(tmp_path: Path) -> None:
     """Reading a warehouse that does not exist is an error, and leaves no file."""
+    warehouse = duckdb_warehouse(tmp_path)
     with pytest.raises(DestinationError, match="no DuckDB file"), look_into(warehouse.target):
         pass
     assert not Path(str(warehouse.target.file)).exists()

@@ -17,6 +17,12 @@ from support import NOW, Warehouse, at, context_for
 DAY = datetime(2025, 1, 10, tzinfo=UTC)
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def submission(result: str, status: str | None = None, reviewer: str = "system") -> dict[str, Any]:
     """Return a submission in a state."""
     aml = {"currentstatus": status, "risk_level_summary": "High"} if status else None

@@ -16,6 +16,12 @@ from support import Warehouse, context_for
 PARTS = [table.name for table in load_contract().tables.values() if table.belongs_to_submission]
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def found(warehouse: Warehouse) -> dict[str, int]:
     """Orphans by table."""
     with look_into(warehouse.target) as view:

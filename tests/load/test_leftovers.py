@@ -19,6 +19,12 @@ MARK = "Sentinel-Person-7391"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def marked(submission: dict[str, Any]) -> dict[str, Any]:
     """Return the submission with the mark wherever a person's values stand, misfits included."""
     return submission | {
@@ -46,7 +52,7 @@ def people(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_finished_run_leaves_no_value_in_the_working_directory(
     warehouse: Warehouse, people: list[dict[str, Any]]
 ) -> None:
-    """Loaded packages, traces and state hold no personal value and no key."""
+    """Loaded packages and state hold no personal value and no key."""
     with Emulator(people) as api:
         backfill(context_for(api.base_url, warehouse.target, page_size=20), FIRST, LAST)
     left = contents(Path(str(warehouse.target.pipelines_dir)))

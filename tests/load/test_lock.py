@@ -32,6 +32,12 @@ with open_warehouse(Target(name, dataset, folder, file or None), command="backfi
 
 
 @pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
+@pytest.fixture
 def holder(any_warehouse: Warehouse) -> subprocess.Popen[str]:
     """Another process in the middle of a run."""
     return hold(any_warehouse, str(any_warehouse.target.pipelines_dir))

@@ -69,6 +69,12 @@ POINTS = {
 
 
 @pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
+@pytest.fixture
 def january(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Enough for a few chunks."""
     return january[:130]

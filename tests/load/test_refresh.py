@@ -14,6 +14,12 @@ from support import Warehouse, assert_equal, context_for
 CHILDREN = ("attempts", "attempt_retries", "matches", "match_risk_icons", "kyc_comments")
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def with_children(submissions: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a copy of a submission that surely has every kind of child."""
     return submissions[5] | {

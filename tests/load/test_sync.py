@@ -22,6 +22,12 @@ from argos_sync.shape.contract import load_contract
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def mark(warehouse: Warehouse) -> datetime | None:
     """Return the committed high-water mark."""
     with look_into(warehouse.target) as view:

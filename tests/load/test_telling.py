@@ -26,6 +26,12 @@ SECRET = "T0000-secret-of-the-address"
 
 
 @pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
+@pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """The webhook that is configured."""
     with Listener() as listening:

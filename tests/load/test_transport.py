@@ -17,6 +17,12 @@ KEY, OTHER = "A" * 32, "B" * 32
 SETTINGS = "check encryption, encryption_key and key_derivation"
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("setting", "value"),

@@ -27,6 +27,12 @@ SERVERS = {
 }
 
 
+@pytest.fixture
+def warehouse(made_warehouse: Warehouse) -> Warehouse:
+    """Its tables are there already."""
+    return made_warehouse
+
+
 def differences(result: Reconciled) -> dict[date, tuple[int, int, int]]:
     """Return the numbers of missing, gone and changed by day."""
     return {d.day: (len(d.missing), len(d.gone), len(d.changed)) for d in result.days}

@@ -25,7 +25,8 @@ from argos_sync.shape.values import to_json
 
 CHUNK_SUBMISSIONS = 20_000
 """A load package costs about half a second whatever is in it, so a chunk has to carry seconds of
-work; and its rows are what memory holds: about 3 MB a thousand."""
+work; and its rows are what memory holds: about 3 MB a thousand. The first chunk of a reading has
+half as many, so that loading begins sooner."""
 
 _ENOUGH_SECONDS = 10.0
 """After so long an API is so slow that fewer are better loaded now, when nothing else is to be
@@ -106,6 +107,7 @@ class ChunkBuilder:
     wanted: Callable[[], bool] = lambda: False
     seconds: Callable[[], float] = time.monotonic
     _begun: float = 0.0
+    _taken: bool = False
     _hashes: dict[str, str] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _issues: list[Issue] = field(default_factory=list)
@@ -177,6 +179,7 @@ class ChunkBuilder:
             tuple(sorted(self._suppressed_quarantine)),
             seen=seen_table(self._seen),
         )
+        self._taken = True
         self._batches, self._pages, self._seen = {}, 0, []
         self._suppressed, self._suppressed_quarantine = set(), set()
         self._issues, self._quarantined = [], {}
@@ -188,7 +191,7 @@ class ChunkBuilder:
         plan = self.work.plan
         if plan is not None and plan.finished and not self.work.further:
             return False  # what is left is the last chunk, which also brings how the run ended
-        if len(self._seen) >= self.size:
+        if len(self._seen) >= (self.size if self._taken else self.size / 2):
             return True
         return self.wanted() and self.seconds() - self._begun >= _ENOUGH_SECONDS
 
