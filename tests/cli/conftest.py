@@ -58,7 +58,7 @@ def configured(argos_sync: Command, api: Emulator) -> Command:
 
 
 @pytest.fixture(scope="session")
-def warehouse(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str, Any]]) -> Path:
+def synced(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str, Any]]) -> Path:
     """A DuckDB file that one `sync` filled; to be copied."""
     folder = tmp_path_factory.mktemp("warehouse")
     with Emulator(Store(submissions)) as api:
@@ -68,7 +68,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[s
 
 
 @pytest.fixture
-def loaded(configured: Command, warehouse: Path) -> Command:
+def loaded(configured: Command, synced: Path) -> Command:
     """The configured command in a folder with a loaded warehouse."""
-    shutil.copy(warehouse, configured.folder)
+    shutil.copy(synced, configured.folder)
     return configured

@@ -134,10 +134,10 @@ def test_status(loaded: Command, api: Emulator) -> None:
 
 
 def test_status_tells_whether_rows_are_younger_than_promised(
-    argos_sync: Command, warehouse: Path
+    argos_sync: Command, synced: Path
 ) -> None:
     """The oldest fetch is held against sweep_days, 30 unless configured; no API key is needed."""
-    file = shutil.copy(warehouse, argos_sync.folder)
+    file = shutil.copy(synced, argos_sync.folder)
 
     def fetch_ago(days: float) -> None:
         with duckdb.connect(file) as connection:

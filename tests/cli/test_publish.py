@@ -113,8 +113,8 @@ def shared(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def trapped(warehouse: Path, argos_sync: Command, shared: Path) -> Iterator[Any]:
-    """Starts the command in a folder with a loaded warehouse, to die or wait at a point."""
+def trapped(synced: Path, argos_sync: Command, shared: Path) -> Iterator[Any]:
+    """Starts the command in a folder with a loaded synced, to die or wait at a point."""
     started: list[subprocess.Popen[str]] = []
 
     def start(point: str, action: str, *arguments: str) -> subprocess.Popen[str]:
@@ -165,11 +165,9 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
         assert copy.query("SELECT submissions FROM staleness") == [{"submissions": 3}]
 
 
-def test_a_person_is_told_what_was_copied(
-    argos_sync: Command, warehouse: Path, shared: Path
-) -> None:
+def test_a_person_is_told_what_was_copied(argos_sync: Command, synced: Path, shared: Path) -> None:
     """Tables with rows are on stdout, a log line for each table on stderr."""
-    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{warehouse}"
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     done = argos_sync("publish", "--to", str(shared / "copy.duckdb"))
     assert "│ submissions               │ 80" in done.stdout
     last = f"{shared / 'copy.duckdb'}: 45 columns left out; {len(load_views())} views\n"
@@ -180,12 +178,12 @@ def test_a_person_is_told_what_was_copied(
 
 
 def test_a_reader_goes_on_reading_the_old_file(
-    warehouse: Path, argos_sync: Command, shared: Path
+    synced: Path, argos_sync: Command, shared: Path
 ) -> None:
     """Who has the old copy open sees it to the end; who opens it after sees the new one."""
     file = shared / "copy.duckdb"
-    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{warehouse}"
-    publish(Target(file=str(warehouse), pipelines_dir=str(argos_sync.folder / "dlt")), file)
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
+    publish(Target(file=str(synced), pipelines_dir=str(argos_sync.folder / "dlt")), file)
     before = [tuple(row.values()) for row in copy_of(file).query("FROM applicants ORDER BY 1")]
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(file)],
@@ -211,12 +209,12 @@ def test_a_reader_goes_on_reading_the_old_file(
     ],
 )
 def test_a_kill_leaves_a_whole_file(
-    trapped: Any, warehouse: Path, argos_sync: Command, shared: Path, point: str, *, replaced: bool
+    trapped: Any, synced: Path, argos_sync: Command, shared: Path, point: str, *, replaced: bool
 ) -> None:
     """The old file or the new one is there, whole; the next publish removes what was left."""
     file = shared / "copy.duckdb"
-    target = Target(file=str(warehouse), pipelines_dir=str(argos_sync.folder / "dlt"))
-    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{warehouse}"
+    target = Target(file=str(synced), pipelines_dir=str(argos_sync.folder / "dlt"))
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     publish(target, file, strict=True)
     old = file.read_bytes()
     died = argos_sync.finish(trapped(point, "die", "publish", "--to", str(file)))
@@ -235,12 +233,12 @@ def test_a_kill_leaves_a_whole_file(
 
 
 def test_two_at_once(
-    trapped: Any, warehouse: Path, argos_sync: Command, shared: Path, tmp_path: Path
+    trapped: Any, synced: Path, argos_sync: Command, shared: Path, tmp_path: Path
 ) -> None:
     """Neither disturbs the other, the last one to end has the file, and a sync is told of them."""
     file = shared / "copy.duckdb"
     arguments = ("publish", "--to", str(file))
-    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{warehouse}"
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     argos_sync.settings["SOURCES__ARGOS__API_KEY"] = "key"
     first = trapped("publish: submissions", "wait", *arguments, "--strict")
     assert first.stdout.readline() == "reached\n"

@@ -155,15 +155,15 @@ def test_what_is_not_run_is_still_there() -> None:
 
 
 @pytest.mark.parametrize("query", SQL)
-def test_a_query_can_be_asked(query: str, warehouse: Path, argos_sync: Command) -> None:
+def test_a_query_can_be_asked(query: str, synced: Path, argos_sync: Command) -> None:
     """DuckDB understands it, and the tables and columns are there."""
-    shutil.copy(warehouse, argos_sync.folder)
+    shutil.copy(synced, argos_sync.folder)
     argos_sync.rows(query)
 
 
-def test_what_to_type_in_duckdb(warehouse: Path, argos_sync: Command) -> None:
+def test_what_to_type_in_duckdb(synced: Path, argos_sync: Command) -> None:
     """The line behind `duckdb argos.duckdb` is SQL that answers."""
-    shutil.copy(warehouse, argos_sync.folder)
+    shutil.copy(synced, argos_sync.folder)
     (said,) = re.findall(r"^duckdb argos\.duckdb +# (.*)$", README, re.MULTILINE)
     assert len(argos_sync.rows(said)) == 5
 
