@@ -65,8 +65,9 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
 
 
 PAGE = 1_000
-ENOUGH = CHUNK_SUBMISSIONS // PAGE + 3
-"""Requests that bring a whole chunk: its pages, one more for the odd ones, two for `end_date`."""
+FIRST = CHUNK_SUBMISSIONS // 2
+ENOUGH = FIRST // PAGE + 3
+"""Requests that bring a first chunk: its pages, one more for the odd ones, two for `end_date`."""
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def interrupted() -> threading.Event:
 
 @pytest.fixture
 def many(interrupted: threading.Event) -> Iterator[Emulator]:
-    """An API with a whole chunk of submissions in January, and some in March that it keeps back."""
-    january = generate(CHUNK_SUBMISSIONS + 40, seed=5, end=date(2025, 1, 30))
+    """An API with a first chunk of submissions in January, and some in March that it keeps back."""
+    january = generate(FIRST + 40, seed=5, end=date(2025, 1, 30))
     march = generate(PAGE, seed=6, start=date(2025, 3, 1), end=date(2025, 3, 31))
 
     def keep_back(number: int) -> None:
