@@ -4,6 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
+# Of the tests' time a fifth is spent waiting, for processes, databases and retries.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN    := .venv/bin
 READY  := .venv/.ready
 
@@ -17,10 +19,10 @@ demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what land
 	$(BIN)/argos-sync demo
 
 test: $(READY) ## Set up, then run all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 coverage: $(READY) ## Run all tests and show which lines none of them reaches
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
 check: lint types test ## What CI runs: lint, types, all tests
 
