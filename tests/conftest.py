@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,10 @@ import support
 from argos_sync.emulator import Emulator, generate
 from argos_sync.load.commands import refresh
 from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and with them every command
+# that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
