@@ -19,10 +19,10 @@ demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what land
 	$(BIN)/argos-sync demo
 
 test: $(READY) ## Set up, then run all tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(READY) ## Run all tests and show which lines none of them reaches
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
 
 check: lint types test ## What CI runs: lint, types, all tests
 
