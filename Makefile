@@ -7,6 +7,7 @@ UV     := $(shell command -v uv || echo .uv/bin/uv)
 # Of the tests' time a fifth is spent waiting, for processes, databases and retries.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN    := .venv/bin
+PYTEST  = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 READY  := .venv/.ready
 
 export UV_PYTHON_DOWNLOADS = never
@@ -19,10 +20,10 @@ demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what land
 	$(BIN)/argos-sync demo
 
 test: $(READY) ## Set up, then run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(PYTEST)
 
 coverage: $(READY) ## Run all tests and show which lines none of them reaches
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 check: lint types test ## What CI runs: lint, types, all tests
 

@@ -22,12 +22,6 @@ from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    """An empty DuckDB warehouse."""
-    return duckdb_warehouse(tmp_path)
-
-
 @pytest.fixture(scope="session")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DuckDB file as a run that brought nothing leaves it."""
@@ -44,14 +38,15 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def made_warehouse(_made: Path, tmp_path: Path) -> Warehouse:
-    """A DuckDB warehouse without rows whose tables and views are there already.
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    """An empty DuckDB warehouse.
 
-    To make them takes half of a first run; a file of tests that are about rows has this one for
-    its `warehouse`.
+    To make tables and views takes half of a first run, so for tests that are about rows, marked
+    `tables_made`, they are there already.
     """
     warehouse = duckdb_warehouse(tmp_path)
-    shutil.copy(_made, str(warehouse.target.file))
+    if request.node.get_closest_marker("tables_made"):
+        shutil.copy(request.getfixturevalue("_made"), str(warehouse.target.file))
     return warehouse
 
 

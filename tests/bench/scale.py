@@ -39,7 +39,7 @@ from processes import (
     emulator,
     run_command,
 )
-from ways import PAGE_SIZE, pages
+from ways import API_KEY, PAGE_SIZE, pages
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
@@ -91,7 +91,7 @@ class Place:
         """Run a command of argos-sync, and return what it took and its summary."""
         options = ["--pipelines-dir", str(self.folder / "working"), "--json"]
         settings = {
-            "SOURCES__ARGOS__API_KEY": "benchmark",
+            "SOURCES__ARGOS__API_KEY": API_KEY,
             "SOURCES__ARGOS__BASE_URL": self.base_url,
             "SOURCES__ARGOS__PAGE_SIZE": str(page_size),
             "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "1000",
@@ -263,7 +263,7 @@ def _loading_new(place: Place, days: Sequence[str]) -> Cost:
 def _alone(base_url: str, full_pages: int) -> float:
     """Return the seconds that so many pages take, one after the other and not looked into."""
     began, left = time.perf_counter(), full_pages
-    with httpx.Client(base_url=base_url, headers={"x-api-key": "benchmark"}) as client:
+    with httpx.Client(base_url=base_url, headers={"x-api-key": API_KEY}) as client:
         while left:
             left -= sum(1 for _ in islice(pages(client), left))
     return time.perf_counter() - began

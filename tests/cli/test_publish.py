@@ -114,7 +114,7 @@ def shared(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def trapped(synced: Path, argos_sync: Command, shared: Path) -> Iterator[Any]:
-    """Starts the command in a folder with a loaded synced, to die or wait at a point."""
+    """Starts the command in a folder with a loaded warehouse, to die or wait at a point."""
     started: list[subprocess.Popen[str]] = []
 
     def start(point: str, action: str, *arguments: str) -> subprocess.Popen[str]:

@@ -14,6 +14,8 @@ from argos_sync.load.commands import backfill
 from oracle import flatten
 from support import Warehouse, assert_equal, at, context_for, in_range, ordered
 
+pytestmark = pytest.mark.tables_made
+
 FIRST, LAST = date(2025, 1, 10), date(2025, 1, 20)
 
 BEHAVIOURS = {
@@ -36,12 +38,6 @@ BEHAVIOURS = {
     "count too large, 413": Behaviour(max_count=30, oversize="413"),
     "signed image URLs": Behaviour(image_urls="signed"),
 }
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS.values(), ids=BEHAVIOURS)

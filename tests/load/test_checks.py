@@ -21,13 +21,9 @@ from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.reconcile import reconcile
 from support import NOW, Rows, Warehouse, at, context_for, created_at
 
+pytestmark = pytest.mark.tables_made
+
 MARKER = "Kim Minjun <kim.minjun@example.com>"
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def found(report: RunReport) -> dict[tuple[str, str], int]:

@@ -32,18 +32,14 @@ from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape
 from support import Warehouse, context_for
 
+pytestmark = pytest.mark.tables_made
+
 SPILLING = """
 import duckdb, os, signal, sys
 connection = duckdb.connect(sys.argv[1], config={"memory_limit": "30MB", "threads": 1})
 connection.execute("CREATE TEMP TABLE t AS SELECT repeat('x', 200) || i FROM range(300000) r(i)")
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Warehouse) -> None:

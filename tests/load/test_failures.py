@@ -25,18 +25,14 @@ from argos_sync.load.failures import DestinationError, LoadError, destination_fa
 from argos_sync.load.pipeline import Target, look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 
+pytestmark = pytest.mark.tables_made
+
 HOLD = """
 import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def test_a_locked_file_names_its_holder(warehouse: Warehouse) -> None:

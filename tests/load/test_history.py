@@ -14,13 +14,9 @@ from argos_sync.shape.identity import content_hash
 from argos_sync.shape.tables import shape
 from support import NOW, Warehouse, at, context_for
 
+pytestmark = pytest.mark.tables_made
+
 DAY = datetime(2025, 1, 10, tzinfo=UTC)
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def submission(result: str, status: str | None = None, reviewer: str = "system") -> dict[str, Any]:

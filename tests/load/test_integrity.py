@@ -13,13 +13,9 @@ from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.shape.contract import load_contract
 from support import Warehouse, context_for
 
+pytestmark = pytest.mark.tables_made
+
 PARTS = [table.name for table in load_contract().tables.values() if table.belongs_to_submission]
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def found(warehouse: Warehouse) -> dict[str, int]:

@@ -15,14 +15,10 @@ from argos_sync.emulator import Emulator, Faults
 from argos_sync.load.commands import backfill
 from support import API_KEY, Warehouse, context_for
 
+pytestmark = pytest.mark.tables_made
+
 MARK = "Sentinel-Person-7391"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def marked(submission: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from argos_sync.load.failures import DestinationError
 from argos_sync.load.pipeline import look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for
 
+pytestmark = pytest.mark.tables_made
+
 HOLD = """
 import sys
 from argos_sync.load.known import select
@@ -29,12 +31,6 @@ with open_warehouse(Target(name, dataset, folder, file or None), command="backfi
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from argos_sync.load.commands import Context, refresh, sync
 from argos_sync.load.pipeline import open_warehouse
 from support import Warehouse, assert_equal, context_for
 
+pytestmark = pytest.mark.tables_made
+
 FIRST, CHUNK, PAGE = 40, 60, 20
 """Submissions of the first chunk, which is full at half the size, of the others, and of a page."""
 
@@ -67,12 +69,6 @@ POINTS = {
     "merged but not noted": ("PackageStorage.save_pending_transition", 1),
     "loaded but not completed": ("Load.complete_package", 1),
 }
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.fixture

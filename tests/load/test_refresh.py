@@ -11,13 +11,9 @@ from argos_sync.emulator import Emulator
 from argos_sync.load.commands import refresh, sync
 from support import Warehouse, assert_equal, context_for
 
+pytestmark = pytest.mark.tables_made
+
 CHILDREN = ("attempts", "attempt_retries", "matches", "match_risk_icons", "kyc_comments")
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def with_children(submissions: list[dict[str, Any]]) -> dict[str, Any]:

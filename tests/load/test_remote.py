@@ -43,6 +43,8 @@ from argos_sync.load.windows import Range
 from argos_sync.load.work import Work
 from support import Warehouse, assert_equal, context_for
 
+pytestmark = pytest.mark.tables_made
+
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 CLOCK = partial(datetime.fromisoformat, NOW.isoformat())
 """A clock that stands still and can be sent to another process."""
@@ -50,12 +52,6 @@ CLOCK = partial(datetime.fromisoformat, NOW.isoformat())
 KEY = "key-that-no-other-process-may-see-0123456789"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
 SECONDS = 60
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.fixture

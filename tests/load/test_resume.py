@@ -22,13 +22,9 @@ from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.load.state import SYNC, high_water_mark, stored_plan
 from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
+pytestmark = pytest.mark.tables_made
+
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.fixture

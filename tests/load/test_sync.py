@@ -21,11 +21,7 @@ from argos_sync.load.state import high_water_mark
 from argos_sync.shape.contract import load_contract
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
+pytestmark = pytest.mark.tables_made
 
 
 def mark(warehouse: Warehouse) -> datetime | None:

@@ -22,13 +22,9 @@ from argos_sync.load.telling import failures_told, tell
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
 
+pytestmark = pytest.mark.tables_made
+
 SECRET = "T0000-secret-of-the-address"
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.fixture

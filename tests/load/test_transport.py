@@ -12,15 +12,11 @@ from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.load.commands import sync
 from support import Rows, Warehouse, assert_equal, context_for
 
+pytestmark = pytest.mark.tables_made
+
 MODES = ("ecb", "cbc", "gcm")
 KEY, OTHER = "A" * 32, "B" * 32
 SETTINGS = "check encryption, encryption_key and key_derivation"
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 @pytest.mark.parametrize("mode", MODES)

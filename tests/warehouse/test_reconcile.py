@@ -13,6 +13,8 @@ from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.reconcile import Reconciled, TooManyGone, reconcile
 from support import NOW, Warehouse, assert_equal, at, context_for, created_at, in_range
 
+pytestmark = pytest.mark.tables_made
+
 FIRST, LAST = date(2025, 1, 5), date(2025, 1, 25)
 LATER = NOW + timedelta(days=1)
 
@@ -25,12 +27,6 @@ SERVERS = {
         order="shuffled", short_pages=True, empty_pages=True, duplicate_rows=True
     ),
 }
-
-
-@pytest.fixture
-def warehouse(made_warehouse: Warehouse) -> Warehouse:
-    """Its tables are there already."""
-    return made_warehouse
 
 
 def differences(result: Reconciled) -> dict[date, tuple[int, int, int]]:
