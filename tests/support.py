@@ -17,10 +17,10 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from argos_sync.api import ArgosClient, RetryPolicy
+from argos_sync.api import RetryPolicy
 from argos_sync.config import Settings, load_settings
 from argos_sync.emulator import Emulator, Faults
-from argos_sync.load.clients import make_client
+from argos_sync.load.clients import ClientMaker, client_maker
 from argos_sync.load.commands import Context
 from argos_sync.load.pipeline import Target
 from oracle import flatten
@@ -33,11 +33,10 @@ API_KEY = "k" * 40
 Rows = list[dict[str, Any]]
 
 
-def impatient_client(settings: Settings, page_size: int | None = None) -> ArgosClient:
-    """Return the configured client with a retry policy that does not wait."""
-    client = make_client(settings, page_size)
-    client._retry = RetryPolicy(attempts=6, base=0.0, cap=0.0, retry_after_cap=0.0)
-    return client
+def impatient_client(settings: Settings, page_size: int | None = None) -> ClientMaker:
+    """Return what makes clients as configured, with a retry policy that does not wait."""
+    retry = RetryPolicy(attempts=6, base=0.0, cap=0.0, retry_after_cap=0.0)
+    return client_maker(settings, page_size, retry)
 
 
 def context_for(base_url: str, target: Target, now: datetime = NOW, **settings: Any) -> Context:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.load.child import Child
 from argos_sync.load.chunks import Chunk
-from argos_sync.load.clients import make_client
+from argos_sync.load.clients import client_maker
 from argos_sync.load.commands import backfill
 from argos_sync.load.fetcher import _Outlet
 from argos_sync.load.messages import (
@@ -37,7 +38,7 @@ from argos_sync.load.messages import (
     with_tables,
 )
 from argos_sync.load.plan import Plan
-from argos_sync.load.reading import Feed, Reading, thread_feed
+from argos_sync.load.reading import Feed, Reading, now, thread_feed
 from argos_sync.load.remote import FetcherLost, child_feed
 from argos_sync.load.windows import Range
 from argos_sync.load.work import Work
@@ -77,7 +78,7 @@ def reading(base_url: str, **settings: Any) -> Reading:
         "run",
         Work(plan, end_date="inclusive", page_size=40),
         (),
-        partial(make_client, configured),
+        client_maker(configured),
         CLOCK,
         chunk_size=150,
     )
@@ -115,6 +116,28 @@ def test_chunks_are_those_of_a_thread(api: Emulator, child: Child) -> None:
     assert all(rows.schema == expected[0].tables[n].schema for n, rows in chunks[0].tables.items())
     assert (pages, stats) == (expected_pages, expected_stats)
     assert [one.last for one in chunks] == [False, False, True]
+
+
+_WHAT_IT_IMPORTS = """
+import pickle, sys
+import argos_sync.load.fetcher
+pickle.load(sys.stdin.buffer)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_it_is_ready_before_dlt_is_imported() -> None:
+    """What it is told to read, as the commands say it, needs no dlt, which takes half a second."""
+    order = replace(reading("http://127.0.0.1:1"), clock=now)
+    found = subprocess.run(
+        [sys.executable, "-c", _WHAT_IT_IMPORTS],
+        input=pickle.dumps(order),
+        capture_output=True,
+        check=True,
+    )
+    imported = found.stdout.decode().split()
+    assert "pyarrow" in imported
+    assert not {"dlt", "duckdb", "typer"} & set(imported)
 
 
 def test_one_process_serves_one_reading_after_the_other(api: Emulator, child: Child) -> None:
@@ -216,7 +239,7 @@ def test_a_process_that_is_killed_is_told_and_loses_nothing(
     context = replace(
         context_for(api.base_url, warehouse.target, api_key=KEY, page_size=40),
         clock=CLOCK,
-        client=make_client,
+        client=client_maker,
         chunk_size=150,
         feed=partial(child_feed, child),
     )

@@ -12,7 +12,8 @@ from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
-from argos_sync.load.clients import make_client
+from argos_sync.load.begun import of_warehouse
+from argos_sync.load.clients import client_maker
 from argos_sync.load.destination import file_of
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.probe import probe_end_date
@@ -55,7 +56,7 @@ def checkup(target: Target, project: str | None = None) -> list[Check]:
 
     def configuration() -> str:
         settings.append(load_settings(project=project))
-        make_client(settings[0])
+        client_maker(settings[0])()
         Protection.configured(settings[0])
         if address := webhook_url():
             checked_webhook_url(address)
@@ -69,7 +70,8 @@ def checkup(target: Target, project: str | None = None) -> list[Check]:
         with open_warehouse(target) as warehouse:
             execute(warehouse.client, "SELECT 1")
             if checks[0].passed:
-                Protection.configured(settings[0]).of_warehouse(warehouse.client, warehouse.state)
+                wanted = Protection.configured(settings[0])
+                of_warehouse(wanted, warehouse.client, warehouse.state)
             file = file_of(getattr(warehouse.client, "credentials", None))
         place = f"{target.destination} {file}" if file else target.destination
         return f"{place}, dataset {target.dataset}, can be written to"
@@ -100,7 +102,7 @@ def _api_checks(settings: Settings) -> list[Check]:
 
 def _asked(settings: Settings, ask: Callable[[ArgosClient], Awaitable[str]]) -> str:
     async def talk() -> str:
-        async with make_client(settings, page_size=1, retry=_IMPATIENT) as client:
+        async with client_maker(settings, page_size=1, retry=_IMPATIENT)() as client:
             return await ask(client)
 
     return asyncio.run(talk())

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def sync(common: Common) -> None:
     """Load what is new, and again what may have changed: young, open, and a share of all others."""
-    from argos_sync.load import commands
-
     with common.context() as context:
+        from argos_sync.load import commands
+
         report = commands.sync(context)
     _show(common, report)
 
@@ -37,9 +37,9 @@ def backfill(
 ) -> None:
     """Load exactly the submissions created between two days; goes on where it was interrupted."""
     first_day, last_day = _day("--from", first), _day("--to", last)
-    from argos_sync.load import commands
-
     with common.context() as context:
+        from argos_sync.load import commands
+
         report = commands.backfill(context, first_day, last_day, workers, force=force)
     _show(common, report)
 
@@ -53,9 +53,9 @@ def refresh(
     email: Annotated[str | None, typer.Option(metavar="ADDRESS")] = None,
 ) -> None:
     """Fetch these submissions again, now."""
-    from argos_sync.load import commands
-
     with common.context() as context:
+        from argos_sync.load import commands
+
         report = commands.refresh(
             context, submission_ids=submission_id or (), userid=userid, email=email
         )
@@ -79,9 +79,9 @@ def reconcile(
 ) -> None:
     """Compare with the source day by day, fetch what is missing, mark what is gone."""
     first_day, last_day, share = _day("--from", first), _day("--to", last), _share(max_deleted)
-    from argos_sync.warehouse.reconcile import reconcile as compare
-
     with common.context() as context:
+        from argos_sync.warehouse.reconcile import reconcile as compare
+
         result = compare(
             context, first_day, last_day, deep=deep, dry_run=dry_run, max_deleted=share
         )

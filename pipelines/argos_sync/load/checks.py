@@ -16,7 +16,6 @@ from textwrap import shorten
 from argos_sync.load.held import fetched_by_day, unseen_by_day
 from argos_sync.load.integrity import parent_of, repeated_keys, rows_without_parent
 from argos_sync.load.known import rows_of
-from argos_sync.load.source import filled_tables
 from argos_sync.load.sql import Answer, Client, select
 from argos_sync.load.tiers import within
 from argos_sync.load.windows import Range
@@ -27,6 +26,7 @@ from argos_sync.shape.contract import (
     SUBMISSIONS,
     Column,
     Table,
+    filled_tables,
     load_contract,
 )
 from argos_sync.shape.tables import UNKNOWN_FIELD

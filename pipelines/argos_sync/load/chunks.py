@@ -14,11 +14,16 @@ import pyarrow as pa
 from argos_sync.load.fetching import TaskPage
 from argos_sync.load.plan import Plan, Progress
 from argos_sync.load.protection import UNPROTECTED, Protection
-from argos_sync.load.source import filled_tables
 from argos_sync.load.state import names_any
 from argos_sync.load.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import ISSUES, QUARANTINE, SUBMISSIONS, load_contract
+from argos_sync.shape.contract import (
+    ISSUES,
+    QUARANTINE,
+    SUBMISSIONS,
+    filled_tables,
+    load_contract,
+)
 from argos_sync.shape.identity import Identity, Unusable, identify
 from argos_sync.shape.tables import Issue, shape
 from argos_sync.shape.values import to_json

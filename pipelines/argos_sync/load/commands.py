@@ -185,7 +185,7 @@ def known_end_date(context: Context, run: Run, *, probe: bool) -> EndDate | None
         return known
 
     async def ask() -> EndDate | None:
-        async with context.client(context.settings, page_size=1) as client:
+        async with context.client(context.settings, page_size=1)() as client:
             section = "others" if context.settings.sections else None
             found = await probe_end_date(client, section)
             run.report.requests += client.stats.requests
@@ -284,7 +284,7 @@ def _reading(
         run.report.run_id,
         work,
         context.settings.sections,
-        partial(context.client, context.settings),
+        context.client(context.settings),
         context.clock,
         run.protection,
         context.chunk_size,

@@ -40,11 +40,11 @@ from argos_sync.load.partition import (
     staging_layout,
 )
 from argos_sync.load.pending import finish_pending, note_base
-from argos_sync.load.source import SOURCE, filled_tables, schema_name, tables_source
+from argos_sync.load.source import SOURCE, schema_name, tables_source
 from argos_sync.load.state import State
 from argos_sync.load.type_hints import remember_type_hints
 from argos_sync.load.windows import EVERY_DAY, Range
-from argos_sync.shape.contract import Contract, load_contract
+from argos_sync.shape.contract import Contract, filled_tables, load_contract
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.config import Settings
-from argos_sync.load.known import suppressions, was_loaded
-from argos_sync.load.sql import Client
 from argos_sync.load.state import State
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of
 from argos_sync.shape.sealing import content_key
 from argos_sync.shape.suppression import NOBODY, Suppression
 
-_PRIVACY = "privacy"
+if TYPE_CHECKING:
+    from argos_sync.config import Settings
+
+PRIVACY = "privacy"
+"""Key of the state: what the rows are written with."""
 _SECRETS = "suppression_secrets"
 
 
@@ -70,33 +72,19 @@ class Protection:
         """Return a submission's hash; that of some sections never passes for that of the whole."""
         return content_hash([*sections, item] if sections else item, self.hash_key)
 
-    def of_warehouse(self, client: Client, state: State) -> Protection:
-        """Return it with who must not come back to this warehouse.
-
-        Args:
-            client: Connected to the warehouse.
-            state: As last committed.
-
-        Raises:
-            ConfigurationError: The warehouse was written with another policy, or its list with a
-                key that is not configured.
-        """
-        # The policy travels with the first rows. If they came and it did not, because the load was
-        # killed, all of them are fetched again, and differ under another policy.
-        self.check(state, begun=_PRIVACY in state or was_loaded(client))
-        return self.with_list(client, state)
-
-    def with_list(self, client: Client, state: State) -> Protection:
+    def with_list(
+        self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State
+    ) -> Protection:
         """Return it with who must not come back, whatever the rows were written with.
 
         Args:
-            client: Connected to a warehouse.
+            hashes: The list of a warehouse.
+            key_ids: Keys it was made with.
             state: Of that warehouse, as last committed.
 
         Raises:
-            ConfigurationError: The list was made with a key that is not configured.
+            ConfigurationError: A key is not configured.
         """
-        hashes, key_ids = suppressions(client)
         keys = self._suppression_keys(state)
         for key_id in sorted(key_ids - keys.keys()):
             raise ConfigurationError(
@@ -117,7 +105,7 @@ class Protection:
         Raises:
             ConfigurationError: They were.
         """
-        stored = state.get(_PRIVACY) or (Policy.plain().fingerprint() if begun else None)
+        stored = state.get(PRIVACY) or (Policy.plain().fingerprint() if begun else None)
         if stored and (differs := difference(stored, self.policy.fingerprint())):
             raise ConfigurationError(
                 f"the warehouse was written with other privacy settings: {differs}",
@@ -129,7 +117,7 @@ class Protection:
     def to_remember(self, state: State) -> State:
         """Return what the next package has to bring into the state; empty when it is there."""
         fingerprint = self.policy.fingerprint()
-        return {} if state.get(_PRIVACY) == fingerprint else {_PRIVACY: fingerprint}
+        return {} if state.get(PRIVACY) == fingerprint else {PRIVACY: fingerprint}
 
     def suppression_key(self, state: State) -> tuple[str, bytes, State]:
         """Return the key that new entries of the list are made with: its id, itself, what to keep.
@@ -152,7 +140,7 @@ class Protection:
 
 def written_with(state: State) -> dict[str, str]:
     """Return what happened to each column of a warehouse, by `table.column`."""
-    return modes_of(state.get(_PRIVACY) or Policy.plain().fingerprint())
+    return modes_of(state.get(PRIVACY) or Policy.plain().fingerprint())
 
 
 def own_secrets(*states: State) -> State:

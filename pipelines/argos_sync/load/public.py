@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from functools import partial
+from datetime import date, datetime
 from typing import Any
 
 import dlt
 from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
-from argos_sync.load.clients import make_client
+from argos_sync.load.clients import client_maker
 from argos_sync.load.feed import feed
 from argos_sync.load.plan import Plan
 from argos_sync.load.protection import Protection
-from argos_sync.load.reading import Reading, producer
+from argos_sync.load.reading import Reading, now, producer
 from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.load.state import high_water_mark, raise_high_water_mark
 from argos_sync.load.windows import Range, nightly_range
@@ -66,7 +65,7 @@ def argos_source(
 
 def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator[Any]:
     state = dlt.current.source_state(SOURCE)
-    begun = _now()
+    begun = now()
     incremental = wanted == Range()
     if incremental:
         mark = high_water_mark(state)
@@ -77,8 +76,8 @@ def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator
     plan = Plan.new(SOURCE, run_id, begun=begun, wanted=wanted, sections=settings.sections)
     # How the server reads end_date is not known here: a day more is asked for.
     work = Work(plan, workers=settings.max_concurrency, page_size=settings.page_size)
-    client = partial(make_client, settings)
-    reading = Reading(run_id, work, settings.sections, client, _now, protection, whole=True)
+    client = client_maker(settings)
+    reading = Reading(run_id, work, settings.sections, client, now, protection, whole=True)
     newest: datetime | None = None
     with few_collections(), feed(producer(reading)) as chunks:
         for chunk in chunks:
@@ -91,7 +90,3 @@ def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator
 
 def _day(value: str | date | None) -> date | None:
     return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

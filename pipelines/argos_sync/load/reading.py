@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from argos_sync.api import ArgosClient, Stats
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
@@ -17,6 +17,13 @@ from argos_sync.load.work import Work
 
 Clock = Callable[[], datetime]
 """Returns the moment, UTC."""
+
+
+def now() -> datetime:
+    """Return the moment, UTC."""
+    return datetime.now(UTC)
+
+
 Fetched = Callable[[str, int], None]
 """Told the task's label and the number of entries of each page."""
 Ended = Callable[[Stats], None]

@@ -7,19 +7,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
-from argos_sync.api import ArgosClient
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import Settings
 from argos_sync.load.afterwards import check
+from argos_sync.load.begun import of_warehouse
 from argos_sync.load.chunks import CHUNK_SUBMISSIONS
-from argos_sync.load.clients import make_client
+from argos_sync.load.clients import ClientMaker, client_maker
 from argos_sync.load.failures import destination_failures
 from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
 from argos_sync.load.protection import Protection
-from argos_sync.load.reading import Clock, Feed, thread_feed
+from argos_sync.load.reading import Clock, Feed, now, thread_feed
 from argos_sync.load.report import Progress, RunReport, Silent
 from argos_sync.load.rewrite import rewrite
 from argos_sync.load.runs import Run
@@ -34,11 +33,6 @@ from argos_sync.process import few_collections
 log = logging.getLogger("argos_sync")
 
 
-def now() -> datetime:
-    """Return the moment, UTC."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """What every command needs.
@@ -48,7 +42,7 @@ class Context:
         target: Where to load to.
         progress: Told what happens.
         clock: The time.
-        client: Makes a client of settings and, optionally, a page size.
+        client: Returns, for settings and optionally a page size, what makes clients.
         chunk_size: Submissions that are committed together.
         feed: Where a run has its chunks from.
     """
@@ -57,7 +51,7 @@ class Context:
     target: Target
     progress: Progress = field(default_factory=Silent)
     clock: Clock = now
-    client: Callable[..., ArgosClient] = make_client
+    client: Callable[..., ClientMaker] = client_maker
     chunk_size: int = CHUNK_SUBMISSIONS
     feed: Feed = thread_feed
 
@@ -91,7 +85,7 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
     """Open the warehouse for a run, and record how the run ends; see `running`."""
     started_at, settings = context.clock(), context.settings
     if asks_api:
-        context.client(settings)  # what cannot work is said before anything is opened
+        context.client(settings)()  # what cannot work is said before anything is opened
     wanted = Protection.configured(settings)
     opened = open_warehouse(
         context.target,
@@ -105,7 +99,7 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
     try:
         with few_collections(), opened as warehouse:
             with destination_failures():
-                protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+                protection = of_warehouse(wanted, warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             report = RunReport(run_id, command, started_at)
             learned = protection.to_remember(warehouse.state)
@@ -127,7 +121,7 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
 
 def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None:
     """Make what all partitions share and none may make beside others: tables, views, policy."""
-    protection = wanted.of_warehouse(warehouse.client, warehouse.state)
+    protection = of_warehouse(wanted, warehouse.client, warehouse.state)
     learned = protection.to_remember(warehouse.state)
     # Whoever of them lists somebody does it with a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)

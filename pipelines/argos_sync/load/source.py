@@ -12,7 +12,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.load.hints import table_hints, with_row_key
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import Contract, Table, load_contract
+from argos_sync.shape.contract import Contract, filled_tables
 
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
@@ -54,15 +54,6 @@ def schema_name(sections: Sequence[str]) -> str:
     fetches some sections only needs a schema without the tables of the others.
     """
     return "_".join((SOURCE, *sections))
-
-
-def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> dict[str, Table]:
-    """Return the contract tables that runs over these sections write to."""
-    return {
-        name: table
-        for name, table in (contract or load_contract()).tables.items()
-        if not (sections and table.from_api and table.section not in sections)
-    }
 
 
 def marked(

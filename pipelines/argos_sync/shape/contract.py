@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -181,6 +182,15 @@ def load_contract() -> Contract:
     ]
     tables = sorted(map(_table, documents), key=_parents_first)
     return Contract({table.name: table for table in tables})
+
+
+def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> dict[str, Table]:
+    """Return the contract tables that runs over these sections write to."""
+    return {
+        name: table
+        for name, table in (contract or load_contract()).tables.items()
+        if not (sections and table.from_api and table.section not in sections)
+    }
 
 
 def identifier(name: str) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.erasure import Identifier
 from argos_sync.load.failures import destination_failures
-from argos_sync.load.known import has_submissions, rows_of, submissions_with
+from argos_sync.load.known import has_submissions, rows_of, submissions_with, suppressions
 from argos_sync.load.pipeline import View, look_into
 from argos_sync.load.protection import Protection, own_secrets
 from argos_sync.load.records import Rows, records
@@ -125,7 +125,8 @@ def _loaded(context: Context, dataset: str) -> Iterator[View]:
 def _list_of(context: Context, other: View) -> tuple[Rows, State]:
     """Return who must not come back to another warehouse, and what was kept for its list."""
     # Says so if the keys it takes are not configured.
-    Protection.configured(context.settings).with_list(other.client, other.state)
+    wanted = Protection.configured(context.settings)
+    wanted.with_list(*suppressions(other.client), other.state)
     columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
     rows = rows_of(other.client, SUPPRESSIONS, columns)
     found = [dict(zip(columns, row, strict=True)) for row in rows]

@@ -119,7 +119,7 @@ async def _read(
         context.progress.fetched(page.task.label, len(page.items))
         comparison.add(page)
 
-    async with context.client(context.settings) as client:
+    async with context.client(context.settings)() as client:
         try:
             await read_all(
                 client,
