@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
@@ -74,6 +75,7 @@ class Endpoint:
             timeout=timeout,
             limits=_LIMITS,
             transport=transport,
+            verify=_trusted(base_url),
             # The key must not follow a server's word to another host.
             follow_redirects=False,
             # A proxy from the environment would see a plain request, key included.
@@ -134,6 +136,18 @@ class Endpoint:
                 )
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+def _trusted(base_url: httpx.URL) -> ssl.SSLContext:
+    """Return whose certificates are accepted, read at most once; nobody's where none is shown."""
+    if base_url.scheme == "https":
+        return _authorities()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _connection_failure(error: httpx.TransportError) -> ArgosError:
