@@ -39,7 +39,7 @@ def read(
         pages.append(page)
 
     async def run() -> None:
-        async with impatient_client(settings) as client:
+        async with impatient_client(settings)() as client:
             await read_all(
                 client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
             )
