@@ -40,9 +40,9 @@ from argos_sync.load.partition import (
     staging_layout,
 )
 from argos_sync.load.pending import finish_pending, note_base
+from argos_sync.load.shortcuts import take_shortcuts
 from argos_sync.load.source import SOURCE, schema_name, tables_source
 from argos_sync.load.state import State
-from argos_sync.load.type_hints import remember_type_hints
 from argos_sync.load.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, filled_tables, load_contract
 
@@ -228,7 +228,7 @@ def open_warehouse(
         DestinationError: The destination is locked or not reachable.
     """
     add_defaults()
-    remember_type_hints()
+    take_shortcuts()
     contract = contract or load_contract()
     with destination_failures():
         working = working_dir(target)
