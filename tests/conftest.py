@@ -22,19 +22,37 @@ from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+RECORD_OF_IT = ("sync_runs", "sync_checks")
+
+
 @pytest.fixture(scope="session")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DuckDB file as a run that brought nothing leaves it."""
     made = duckdb_warehouse(tmp_path_factory.mktemp("made"))
-    with Emulator() as api:
-        context = context_for(api.base_url, made.target)
-        for _ in range(2):  # the second notes which views the first has made
-            refresh(context, submission_ids=["nobody"])
+    _make(made)
     file = Path(str(made.target.file))
     with duckdb.connect(str(file)) as connection:
-        for table in ("sync_runs", "sync_checks"):
+        for table in RECORD_OF_IT:
             connection.execute(f"DELETE FROM argos.argos.{table}")
     return file
+
+
+@pytest.fixture(scope="session")
+def _made_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL database as a run that brought nothing leaves it."""
+    with support.postgres_database() as name:
+        with support.warehouse_in(name, tmp_path_factory.mktemp("made")) as made:
+            _make(made)
+            for table in RECORD_OF_IT:
+                made.query(f"DELETE FROM {table} RETURNING *")
+        yield name
+
+
+def _make(warehouse: Warehouse) -> None:
+    with Emulator() as api:
+        context = context_for(api.base_url, warehouse.target)
+        for _ in range(2):  # the second notes which views the first has made
+            refresh(context, submission_ids=["nobody"])
 
 
 @pytest.fixture
@@ -62,6 +80,13 @@ def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wa
     """A warehouse of each kind that is tested: the file's own, and an empty one elsewhere."""
     if request.param == "duckdb":
         yield request.getfixturevalue("warehouse")
+    elif request.node.get_closest_marker("tables_made"):
+        made = request.getfixturevalue("_made_in_postgres")
+        with (
+            support.postgres_database(made) as name,
+            support.warehouse_in(name, tmp_path) as warehouse,
+        ):
+            yield warehouse
     else:
         with empty_warehouse(request.param, tmp_path) as warehouse:
             yield warehouse

@@ -6,7 +6,7 @@ import json
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -115,11 +115,11 @@ def duckdb_warehouse(folder: Path) -> Warehouse:
     return Warehouse(Target(pipelines_dir=str(folder / "pipelines"), file=str(file)), query)
 
 
-def postgres_warehouse(folder: Path, dataset: str) -> Warehouse:
+def postgres_warehouse(folder: Path, dataset: str, address: str = PG) -> Warehouse:
     """Return a dataset of the local PostgreSQL server."""
 
     def query(sql: str) -> Rows:
-        with psycopg2.connect(PG) as connection:
+        with psycopg2.connect(address) as connection:
             cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
             cursor.execute(f"SET TIME ZONE 'UTC'; SET search_path TO {dataset}")
             cursor.execute(sql)
@@ -134,10 +134,7 @@ def postgres_warehouse(folder: Path, dataset: str) -> Warehouse:
 @contextmanager
 def postgres_dataset() -> Iterator[str]:
     """A dataset of the machine's PostgreSQL that is dropped afterwards; skips without one."""
-    try:
-        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
-    except OSError:
-        pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
+    _skip_without_postgres()
     dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", PG)
@@ -145,6 +142,48 @@ def postgres_dataset() -> Iterator[str]:
             yield dataset
         finally:
             drop_postgres(dataset)
+
+
+@contextmanager
+def postgres_database(template: str = "template1") -> Iterator[str]:
+    """The name of a copy of a database that is dropped afterwards; skips without a PostgreSQL."""
+    _skip_without_postgres()
+    name = f"argos_test_{uuid.uuid4().hex[:10]}"
+    with postgres_administrator() as execute:
+        execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield name
+        finally:
+            execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def postgres_address(database: str) -> str:
+    """Return where a database of the machine's PostgreSQL is."""
+    return f"{PG.rpartition('/')[0]}/{database}"
+
+
+@contextmanager
+def postgres_administrator() -> Iterator[Callable[[str], None]]:
+    """Give what executes outside of transactions."""
+    with closing(psycopg2.connect(PG)) as connection:
+        connection.autocommit = True
+        yield connection.cursor().execute
+
+
+@contextmanager
+def warehouse_in(database: str, folder: Path) -> Iterator[Warehouse]:
+    """A dataset of a PostgreSQL database, as dlt is configured for as long as the block runs."""
+    address = postgres_address(database)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+        yield postgres_warehouse(folder, "argos", address)
+
+
+def _skip_without_postgres() -> None:
+    try:
+        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
+    except OSError:
+        pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
 
 
 @contextmanager
@@ -159,12 +198,9 @@ def empty_warehouse(kind: str, folder: Path) -> Iterator[Warehouse]:
 
 def drop_postgres(dataset: str) -> None:
     """Remove a dataset and its staging area."""
-    connection = psycopg2.connect(PG)
-    connection.autocommit = True
-    cursor = connection.cursor()
-    for schema in (dataset, f"{dataset}_staging"):
-        cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-    connection.close()
+    with postgres_administrator() as execute:
+        for schema in (dataset, f"{dataset}_staging"):
+            execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
 def ordered(rows: Rows) -> Rows:

@@ -7,7 +7,6 @@ import random
 import select
 import signal
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -15,14 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import psycopg2
 import pytest
 
 from argos_sync.emulator import Emulator, Faults, generate
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
 from cli.moments import UNMEASURED, Ringing, ends_within, with_small_chunks
-from support import PG, assert_equal, duckdb_warehouse, postgres_warehouse
+from support import (
+    assert_equal,
+    duckdb_warehouse,
+    postgres_address,
+    postgres_administrator,
+    postgres_database,
+    postgres_warehouse,
+)
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process"
@@ -273,33 +278,19 @@ def test_many_kills_lose_nothing(tmp_path: Path) -> None:
 @pytest.fixture
 def database() -> Iterator[str]:
     """An empty database, so that its sessions are those of the command."""
-    name = f"argos_kill_{uuid.uuid4().hex[:10]}"
-    with administrator() as execute:
-        execute(f"CREATE DATABASE {name}")
+    with postgres_database() as name:
         yield name
-        execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@contextmanager
-def administrator() -> Iterator[Callable[[str], None]]:
-    """Give what executes outside of transactions."""
-    with closing(psycopg2.connect(PG)) as connection:
-        connection.autocommit = True
-        yield connection.cursor().execute
-
-
-def test_postgresql_survives_kills(
-    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
     """The same with a server that lives on when its client is killed."""
     load = Load(2_000, page=25, chunk=150, kills=5)
     submissions = [lean(one) for one in generate(load.submissions, seed=1)]
-    address = f"{PG.rpartition('/')[0]}/{database}"
-    monkeypatch.setattr("support.PG", address)
-    warehouse = postgres_warehouse(tmp_path, "argos")
+    address = postgres_address(database)
+    warehouse = postgres_warehouse(tmp_path, "argos", address)
 
     def held() -> tuple[int, int]:
-        with administrator() as execute:
+        with postgres_administrator() as execute:
             # The server notices by itself, but not at once.
             execute(
                 "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"

@@ -110,4 +110,4 @@ def test_looking_needs_no_lock_where_the_database_allows_it(any_warehouse: Wareh
     if any_warehouse.target.destination == "duckdb":
         pytest.skip("DuckDB locks its file against readers while there is a writer")
     with open_warehouse(any_warehouse.target), look_into(any_warehouse.target) as view:
-        assert view.state == {}
+        assert "high_water_mark" not in view.state  # nothing was loaded
