@@ -16,8 +16,11 @@ COMMANDS = (
     "sync",
     "backfill",
     "refresh",
+    "reconcile",
     "status",
     "doctor",
+    "forget",
+    "reveal",
     "publish",
     "report",
     "emulator",
@@ -71,3 +74,32 @@ def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "argos_sync.cli.app" in imported
     assert imported.isdisjoint({"dlt", "duckdb", "pyarrow", "httpx", "pendulum", "cryptography"})
+
+
+STARTED = """
+import os, sys
+from argos_sync.cli.app import main
+from argos_sync.load.child import Child
+
+def start(self):
+    os.write(1, " ".join({"dlt", "duckdb", "pyarrow", "httpx"} & set(sys.modules)).encode())
+    os._exit(42)
+
+Child.start = start
+main()
+"""
+JANUARY = ("--from", "2025-01-01", "--to", "2025-01-31")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["sync"], ["backfill", *JANUARY], ["refresh"], ["reconcile", *JANUARY]]
+)
+def test_the_process_that_fetches_starts_first(arguments: list[str], argos_sync: Command) -> None:
+    """Its imports and those of the command are made at the same time."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED, *arguments],
+        check=False,
+        capture_output=True,
+        env=argos_sync.environment,
+    )
+    assert (done.returncode, done.stdout) == (42, b"")
