@@ -22,6 +22,11 @@ from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 RECORD_OF_IT = ("sync_runs", "sync_checks")
 
 

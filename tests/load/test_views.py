@@ -88,6 +88,7 @@ def folder(tmp_path: Path) -> Folder:
     return make
 
 
+@pytest.mark.tables_made
 def test_staleness_counts_by_whole_days(any_warehouse: Warehouse) -> None:
     """Submissions are counted by days since they were fetched; those gone do not count."""
     minute, hours, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -109,6 +110,7 @@ def test_staleness_counts_by_whole_days(any_warehouse: Warehouse) -> None:
     assert (types, type(rows[0]["max_age_days"])) == ({int}, float)
 
 
+@pytest.mark.tables_made
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul"])
 def test_staleness_is_the_same_in_every_time_zone(any_warehouse: Warehouse, zone: str) -> None:
     """A day has 24 hours, also where clocks were changed since; midnight has no part in it."""
@@ -127,6 +129,7 @@ def test_staleness_is_the_same_in_every_time_zone(any_warehouse: Warehouse, zone
     assert found == [(day, 1) for day in expected]
 
 
+@pytest.mark.tables_made
 def test_staleness_knows_no_future(any_warehouse: Warehouse) -> None:
     """What another machine's clock says was fetched in an hour was fetched just now."""
     fetched_ago(any_warehouse, [timedelta(hours=-1)])
@@ -134,6 +137,7 @@ def test_staleness_knows_no_future(any_warehouse: Warehouse) -> None:
     assert (row["age_days"], row["max_age_days"]) == (0, 0.0)
 
 
+@pytest.mark.tables_made
 def test_staleness_of_nothing(any_warehouse: Warehouse) -> None:
     """Without submissions there are no rows."""
     load(any_warehouse, 0)

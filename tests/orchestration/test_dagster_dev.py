@@ -199,6 +199,7 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
                 end_all(process, home)
 
 
+@pytest.mark.long
 def test_days_and_nights(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
 ) -> None:
