@@ -65,8 +65,8 @@ from support import (
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
-PARTS = 20
-SEQUENCES = 200 if THOROUGH else 11  # the first of each part is a bare one
+PARTS = 10
+SEQUENCES = 400 if THOROUGH else 20
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 
 CONTRACT = load_contract()
