@@ -13,9 +13,8 @@ import duckdb
 import pytest
 
 import support
-from argos_sync.emulator import Emulator, generate
-from argos_sync.load.commands import refresh
-from support import Warehouse, context_for, duckdb_warehouse, empty_warehouse
+from argos_sync.emulator import generate
+from support import Warehouse, duckdb_warehouse, empty_warehouse, make_tables
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them every command
 # that they start.
@@ -34,7 +33,7 @@ RECORD_OF_IT = ("sync_runs", "sync_checks")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DuckDB file as a run that brought nothing leaves it."""
     made = duckdb_warehouse(tmp_path_factory.mktemp("made"))
-    _make(made)
+    make_tables(made)
     file = Path(str(made.target.file))
     with duckdb.connect(str(file)) as connection:
         for table in RECORD_OF_IT:
@@ -47,17 +46,10 @@ def _made_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """A PostgreSQL database as a run that brought nothing leaves it."""
     with support.postgres_database() as name:
         with support.warehouse_in(name, tmp_path_factory.mktemp("made")) as made:
-            _make(made)
+            make_tables(made)
             for table in RECORD_OF_IT:
                 made.query(f"DELETE FROM {table} RETURNING *")
         yield name
-
-
-def _make(warehouse: Warehouse) -> None:
-    with Emulator() as api:
-        context = context_for(api.base_url, warehouse.target)
-        for _ in range(2):  # the second notes which views the first has made
-            refresh(context, submission_ids=["nobody"])
 
 
 @pytest.fixture
