@@ -16,8 +16,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.report import RunReport
-from argos_sync.load.telemetry import observed
+from argos_sync.run.summary import RunReport
+from argos_sync.run.telemetry import observed
 from cli.command import Command
 from cli.conftest import KEY
 from listener import Listener

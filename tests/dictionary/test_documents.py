@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from argos_sync.dictionary.documents import documents
-from argos_sync.load.views import load_views
+from argos_sync.warehouse.views import load_views
 from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
 
 MADE = documents()

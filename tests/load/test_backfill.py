@@ -10,7 +10,7 @@ import pytest
 
 from argos_sync.api.errors import PageLoop
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
-from argos_sync.load.commands import backfill
+from argos_sync.commands.sync import backfill
 from oracle import flatten
 from support import Warehouse, assert_equal, at, context_for, in_range, ordered
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from argos_sync.api import Query
-from argos_sync.load.chunks import ChunkBuilder
-from argos_sync.load.fetching import Task, TaskPage
-from argos_sync.load.plan import Plan, Progress
-from argos_sync.load.windows import Range, Window
-from argos_sync.load.work import Work
+from argos_sync.fetch.chunks import ChunkBuilder
+from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.plan import Plan, Progress
+from argos_sync.fetch.windows import Range, Window
+from argos_sync.fetch.work import Work
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 PLAN = Plan("backfill", "run", NOW, Range(), windows={"w": (Window(), Progress())})

@@ -19,9 +19,9 @@ from dlt.pipeline.pipeline import Pipeline
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load import views
-from argos_sync.load.commands import backfill, refresh, sync
-from argos_sync.load.failures import DestinationError, LoadError, destination_failures
+from argos_sync.warehouse import views
+from argos_sync.commands.sync import backfill, refresh, sync
+from argos_sync.load.errors import DestinationError, LoadError, destination_failures
 from argos_sync.load.pipeline import Target, look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 

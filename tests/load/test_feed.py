@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from argos_sync.load.chunks import Chunk
-from argos_sync.load.feed import Outlet, feed
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.thread import Outlet, feed
 
 
 def chunk(number: int) -> Chunk:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import backfill, refresh
-from argos_sync.load.history import history_rows
+from argos_sync.commands.sync import backfill, refresh
+from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.tables import shape
 from support import NOW, Warehouse, at, context_for

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import backfill, refresh
-from argos_sync.warehouse.reconcile import reconcile
+from argos_sync.commands.sync import backfill, refresh
+from argos_sync.commands.reconcile import reconcile
 from support import NOW, Warehouse, assert_equal, at, context_for
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
-from argos_sync.load.integrity import orphans
+from argos_sync.commands.sync import sync
+from argos_sync.warehouse.integrity import orphans
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.shape.contract import load_contract
 from support import Warehouse, context_for

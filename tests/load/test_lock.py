@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
-from argos_sync.load.failures import DestinationError
+from argos_sync.commands.sync import sync
+from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for, empty_warehouse
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.tables_made
 
 HOLD = """
 import sys
-from argos_sync.load.known import select
+from argos_sync.warehouse.rows import select
 from argos_sync.load.pipeline import Target, open_warehouse
 name, dataset, folder, file = sys.argv[1:]
 with open_warehouse(Target(name, dataset, folder, file or None), command="backfill") as warehouse:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import Context, refresh, sync
+from argos_sync.commands.sync import Context, refresh, sync
 from argos_sync.load.pipeline import open_warehouse
 from support import Warehouse, assert_equal, context_for
 
@@ -30,7 +30,7 @@ from dlt.common.storages.load_package import PackageStorage
 from dlt.load.load import Load
 from dlt.normalize.normalize import Normalize
 from support import context_for
-from argos_sync.load.commands import sync
+from argos_sync.commands.sync import sync
 from argos_sync.load.pipeline import Target
 
 base_url, destination, dataset, folder, file, point, left = sys.argv[1:]

@@ -10,7 +10,7 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
+from argos_sync.commands.sync import sync
 from support import Rows, Warehouse, context_for
 
 HASHED = {"direct": "hash", "key": "a secret that is long enough"}

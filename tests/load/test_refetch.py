@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argos_sync.load.refetch import Split, cheapest, id_tasks
-from argos_sync.load.tiers import within
-from argos_sync.load.windows import Range
+from argos_sync.fetch.refetch import Split, cheapest, id_tasks
+from argos_sync.run.upkeep import within
+from argos_sync.fetch.windows import Range
 
 DAY = date(2025, 1, 10)
 QUIET = {DAY + timedelta(days=n): 10 for n in range(-30, 30)}

@@ -24,12 +24,12 @@ from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
-from argos_sync.load.child import Child
-from argos_sync.load.chunks import Chunk
-from argos_sync.load.clients import client_maker
-from argos_sync.load.commands import backfill
-from argos_sync.load.fetcher import _Outlet
-from argos_sync.load.messages import (
+from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.client import client_maker
+from argos_sync.commands.sync import backfill
+from argos_sync.fetch.process.worker import _Outlet
+from argos_sync.fetch.process.protocol import (
     FetchingFailed,
     Kind,
     receive,
@@ -37,11 +37,11 @@ from argos_sync.load.messages import (
     value_of,
     with_tables,
 )
-from argos_sync.load.plan import Plan
-from argos_sync.load.reading import Feed, Reading, now, thread_feed
-from argos_sync.load.remote import FetcherLost, child_feed
-from argos_sync.load.windows import Range
-from argos_sync.load.work import Work
+from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.job import Feed, Reading, now, thread_feed
+from argos_sync.fetch.process.parent import FetcherLost, child_feed
+from argos_sync.fetch.windows import Range
+from argos_sync.fetch.work import Work
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made
@@ -120,7 +120,7 @@ def test_chunks_are_those_of_a_thread(api: Emulator, child: Child) -> None:
 
 _WHAT_IT_IMPORTS = """
 import pickle, sys
-import argos_sync.load.fetcher
+import argos_sync.fetch.process.worker
 pickle.load(sys.stdin.buffer)
 print(*{name.partition(".")[0] for name in sys.modules})
 """

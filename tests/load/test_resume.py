@@ -17,9 +17,9 @@ from dlt.load.load import Load
 
 from argos_sync.api.errors import ServerError
 from argos_sync.emulator import Behaviour, Emulator, Faults
-from argos_sync.load.commands import Context, backfill, sync
+from argos_sync.commands.sync import Context, backfill, sync
 from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.load.state import SYNC, high_water_mark, stored_plan
+from argos_sync.fetch.checkpoint import SYNC, high_water_mark, stored_plan
 from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
 pytestmark = pytest.mark.tables_made
@@ -174,7 +174,7 @@ import sys
 from datetime import date
 from dataclasses import replace
 from support import context_for
-from argos_sync.load.commands import backfill
+from argos_sync.commands.sync import backfill
 from argos_sync.load.pipeline import Target
 
 class Say:

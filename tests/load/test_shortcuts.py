@@ -24,7 +24,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from argos_sync.emulator import Emulator
 from argos_sync.load import shortcuts
-from argos_sync.load.commands import refresh
+from argos_sync.commands.sync import refresh
 from argos_sync.load.pipeline import attach, working_dir
 from argos_sync.load.shortcuts import _ASKED, _GIVEN, _copied, _once, take_shortcuts
 from argos_sync.load.source import _NestedTable

@@ -12,12 +12,12 @@ import pytest
 
 from argos_sync.api.errors import ServerError
 from argos_sync.emulator import Behaviour, Emulator, Faults
-from argos_sync.load import held
-from argos_sync.load.chunks import Chunk
-from argos_sync.load.commands import backfill, sync
+from argos_sync.warehouse import submissions as held
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.commands.sync import backfill, sync
 from argos_sync.load.pipeline import look_into
-from argos_sync.load.reading import Reading, thread_feed
-from argos_sync.load.state import high_water_mark
+from argos_sync.fetch.job import Reading, thread_feed
+from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.shape.contract import load_contract
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 

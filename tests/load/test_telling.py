@@ -16,9 +16,9 @@ from argos_sync.api import webhook
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.commands import sync
-from argos_sync.load.running import running
-from argos_sync.load.telling import failures_told, tell
+from argos_sync.commands.sync import sync
+from argos_sync.run.context import running
+from argos_sync.run.telling import failures_told, tell
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
 

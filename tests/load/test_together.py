@@ -14,8 +14,8 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import dataset_of, load_settings
 from argos_sync.emulator import Emulator, generate
-from argos_sync.load import views
-from argos_sync.load.commands import Context, sync
+from argos_sync.warehouse import views
+from argos_sync.commands.sync import Context, sync
 from argos_sync.load.pipeline import look_into
 from argos_sync.load.sql import execute
 from support import NOW, Warehouse, at, context_for, drop_postgres

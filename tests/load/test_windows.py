@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argos_sync.api import Query
-from argos_sync.load.windows import Pace, Range, Window, cut, nightly_range, surrounding
+from argos_sync.fetch.windows import Pace, Range, Window, cut, nightly_range, surrounding
 
 TODAY = date(2025, 6, 15)
 UNKNOWN = Pace()

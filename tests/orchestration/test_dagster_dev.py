@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from argos_sync.load import commands
+from argos_sync.commands import sync as commands
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 

@@ -16,8 +16,8 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load import commands
-from argos_sync.load.lock import only_run_here
+from argos_sync.commands import sync as commands
+from argos_sync.load.locks import only_run_here
 from argos_sync.load.pipeline import working_dir
 from argos_sync.orchestration.health import CHECKS, look
 from orchestration.conftest import KEY, load_definitions
@@ -238,7 +238,7 @@ def test_nothing_else_imports_dagster() -> None:
     """It is an extra: the package and the command do without."""
     script = (
         "import sys, argos_sync; from argos_sync.cli import app, loading, looking, common;"
-        " import argos_sync.load.commands, argos_sync.load.remote, argos_sync.warehouse.reconcile;"
+        " import argos_sync.commands.sync, argos_sync.fetch.process.parent, argos_sync.commands.reconcile;"
         " argos_sync.argos_source; sys.exit('dagster' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -12,8 +12,8 @@ import pytest
 
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.commands import sync
-from argos_sync.warehouse.report import make_report
+from argos_sync.commands.sync import sync
+from argos_sync.report import make_report
 from support import NOW, Warehouse, context_for, duckdb_warehouse
 from warehouse.pages import Page
 

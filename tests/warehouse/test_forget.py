@@ -14,14 +14,14 @@ from dlt.pipeline.state_sync import decompress_state
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load import erasure
-from argos_sync.load.commands import Context, backfill, refresh, sync
-from argos_sync.load.failures import LoadError
+from argos_sync.run import erasure
+from argos_sync.commands.sync import Context, backfill, refresh, sync
+from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.load.protection import Protection
+from argos_sync.fetch.protection import Protection
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse.forget import forget
-from argos_sync.warehouse.reconcile import reconcile
+from argos_sync.commands.forget import forget
+from argos_sync.commands.reconcile import reconcile
 from support import (
     NOW,
     Rows,
@@ -245,7 +245,7 @@ def test_an_erasure_that_is_killed_is_complete_once_it_is_repeated(
         sync(context)
         rows = sum(len(found) for found in everything(warehouse).values())
         with monkeypatch.context() as patch:
-            patch.setattr(f"argos_sync.load.runs.{dies}", _power_cut)
+            patch.setattr(f"argos_sync.run.run.{dies}", _power_cut)
             with pytest.raises(KeyboardInterrupt):
                 forget(context, [("email", one["email"])])
         forget(at(context, LATER), [("email", one["email"])])

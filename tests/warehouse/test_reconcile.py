@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.commands import backfill, sync
+from argos_sync.commands.sync import backfill, sync
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse.reconcile import Reconciled, TooManyGone, reconcile
+from argos_sync.commands.reconcile import Reconciled, TooManyGone, reconcile
 from support import NOW, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 pytestmark = pytest.mark.tables_made

@@ -11,12 +11,12 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
-from argos_sync.load.failures import DestinationError
+from argos_sync.commands.sync import sync
+from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.warehouse.publish import publish
-from argos_sync.warehouse.report import Made, make_report
-from argos_sync.warehouse.report.page import MARK
+from argos_sync.commands.publish import publish
+from argos_sync.report import Made, make_report
+from argos_sync.report.page import MARK
 from published import DIRECT, QUASI, recognisable
 from support import NOW, Warehouse, context_for
 from warehouse.conftest import IMAGE, LONG, SCRIPT

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.warehouse.report import charts
+from argos_sync.report import charts
 from browser import FOUND, Tab, browser
 from warehouse.pages import Page
 
@@ -114,7 +114,7 @@ def test_it_is_reached_by_keys_and_printed(tab: Tab) -> None:
 
 def test_colours_stand_out() -> None:
     """Text by 4.5 to 1 and marks by 3 to 1, in the light and in the dark (WCAG 2.2, level AA)."""
-    css = (files("argos_sync.warehouse.report") / "page.css").read_text(encoding="utf-8")
+    css = (files("argos_sync.report") / "page.css").read_text(encoding="utf-8")
     light, dark, *_ = (
         dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in css.split(":root")[1:]
     )

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from argos_sync.warehouse.report import operation, screening, submissions
-from argos_sync.warehouse.report.page import page
-from argos_sync.warehouse.report.periods import period_of, summed
-from argos_sync.warehouse.report.section import Numbers, Section, Told, Topic
-from argos_sync.warehouse.report.words import duration, share
+from argos_sync.report import operation, screening, submissions
+from argos_sync.report.page import page
+from argos_sync.report.periods import period_of, summed
+from argos_sync.report.section import Numbers, Section, Told, Topic
+from argos_sync.report.words import duration, share
 from support import NOW
 from warehouse.pages import Page
 

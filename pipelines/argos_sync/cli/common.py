@@ -17,7 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     from argos_sync.load.pipeline import Target
-    from argos_sync.load.running import Context
+    from argos_sync.run.context import Context
 
 log = logging.getLogger("argos_sync")
 
@@ -73,13 +73,13 @@ class Common:
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Give what a loading command needs, and show progress for as long as the block runs."""
-        from argos_sync.load.child import Child
+        from argos_sync.fetch.process.spawn import Child
 
         with Child() as child:  # first, so that its imports run beside ours
             from argos_sync.cli.progress import watch
             from argos_sync.config import load_settings
-            from argos_sync.load.remote import child_feed
-            from argos_sync.load.running import Context
+            from argos_sync.fetch.process.parent import child_feed
+            from argos_sync.run.context import Context
 
             settings = load_settings(overrides, project=self.project)
             with watch() as progress:

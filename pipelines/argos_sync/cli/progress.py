@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from argos_sync.load.report import Progress, RunReport
+from argos_sync.run.summary import Progress, RunReport
 
 if TYPE_CHECKING:
     from rich.status import Status

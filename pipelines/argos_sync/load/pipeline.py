@@ -22,16 +22,16 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
-from argos_sync.load.destination import (
+from argos_sync.load.duckdb import (
     DUCKDB,
     file_of,
     named_destination,
     remove_spilled_rows,
     remove_unfinished_file,
 )
-from argos_sync.load.failures import DestinationError, destination_failures
-from argos_sync.load.lock import hold_days, in_turn, lock_session, only_run_here
-from argos_sync.load.partition import (
+from argos_sync.load.errors import DestinationError, destination_failures
+from argos_sync.load.locks import hold_days, in_turn, lock_session, only_run_here
+from argos_sync.load.partitions import (
     PIPELINE,
     drop_left_staging,
     drop_staging,
@@ -42,8 +42,8 @@ from argos_sync.load.partition import (
 from argos_sync.load.pending import finish_pending, note_base
 from argos_sync.load.shortcuts import take_shortcuts
 from argos_sync.load.source import SOURCE, schema_name, tables_source
-from argos_sync.load.state import State
-from argos_sync.load.windows import EVERY_DAY, Range
+from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, filled_tables, load_contract
 
 

@@ -1,0 +1,133 @@
+"""Forget: erase a person from every table, and keep them from coming back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.run.erasure import Identifier
+from argos_sync.load.errors import destination_failures
+from argos_sync.warehouse.rows import has_submissions, rows_of, submissions_with, suppressions
+from argos_sync.load.pipeline import View, look_into
+from argos_sync.fetch.protection import Protection, own_secrets
+from argos_sync.run.journal import Rows, records
+from argos_sync.run.summary import RunReport
+from argos_sync.run.context import Context, running
+from argos_sync.run.run import Run
+from argos_sync.load.sql import Client, exist
+from argos_sync.fetch.checkpoint import State
+from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.shape.privacy import Policy
+
+_PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
+"""Where rows have what a person is known by; the id of a submission is in every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Proof of what was done, without a value.
+
+    Attributes:
+        report: The run.
+        erased: Rows erased, by table.
+        listed: Entries that were added to the list of who must not come back.
+    """
+
+    report: RunReport
+    erased: dict[str, int]
+    listed: int
+
+
+def forget(
+    context: Context, identifiers: Sequence[Identifier], as_in: str | None = None
+) -> Forgotten:
+    """Erase submissions from every table, and list them so that no later run brings them back.
+
+    They are listed first: whatever happens then, they do not come back, and forgetting again
+    erases what is left. Where addresses are hashed or encrypted, rows are found by an address as it
+    is spelled at the source or in small letters; others go when they are fetched again, for the
+    list knows an address in any spelling. A DuckDB file is written anew, without the blocks of what
+    was erased; other databases leave those to their own housekeeping, such as PostgreSQL's VACUUM.
+
+    Args:
+        context: Settings and target; the API is not asked.
+        identifiers: Submissions, user ids, addresses. Of the latter two all submissions are
+            erased, and later ones are kept away too.
+        as_in: Dataset of the same destination whose list is taken over, before a warehouse is
+            loaded anew.
+
+    Raises:
+        ConfigurationError: Nobody is named, the warehouse does not have what they are named by, or
+            nothing was loaded into the dataset.
+        ArgosError: See `api.errors`, `load.failures`.
+    """
+    if not all(value.strip() for _, value in identifiers) or not (identifiers or as_in):
+        remedy = "give --submission-id, --userid or --email"
+        raise ConfigurationError("nobody to forget", remedy)
+    # First, for a DuckDB file is open in one way at a time.
+    with _loaded(context, as_in or context.target.dataset) as other:
+        others, secrets = _list_of(context, other) if as_in else ({}, {})
+    with running(context, "forget", asks_api=False) as run:
+        with destination_failures():
+            submission_ids = sorted(_named(run, identifiers))
+        by_id = [("submission_id", one) for one in submission_ids]
+        run.learned |= own_secrets(run.warehouse.state, secrets)
+        if others:
+            run.add(others)
+        listed = run.suppress([*identifiers, *by_id])
+        erased = run.erase(submission_ids, listed, identifiers) if identifiers else {}
+    count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
+    return Forgotten(run.report, erased, count)
+
+
+def _named(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
+    """Return the ids of the submissions that are meant."""
+    client, policy = run.warehouse.client, run.protection.policy
+    found = {value for kind, value in identifiers if kind == "submission_id"}
+    for kind, value in identifiers:
+        if kind in _PLACES:
+            found.update(_submissions_of(client, policy, kind, value))
+    return found
+
+
+def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> Iterator[str]:
+    table, column = _PLACES[kind]
+    mode = policy.mode(table, column)
+    if mode == "drop" or (has_submissions(client) and not exist(client, [table])):
+        raise ConfigurationError(
+            f"this warehouse does not keep {table}.{column}, so nobody is found by it",
+            "look the submissions up at ARGOS, and give each as --submission-id",
+        )
+    if mode == "plain":
+        yield from submissions_with(client, table, column, [value], loosely=kind == "email")
+        return
+    spellings = {value}
+    if kind == "email":
+        spellings |= {value.strip(), value.strip().lower()}
+    write = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
+    yield from submissions_with(client, table, column, [write(one) for one in spellings])
+
+
+@contextmanager
+def _loaded(context: Context, dataset: str) -> Iterator[View]:
+    """Open a dataset for reading that was loaded, so that a slip does not pass for an erasure."""
+    with look_into(replace(context.target, dataset=dataset)) as warehouse, destination_failures():
+        if not exist(warehouse.client, [SUBMISSIONS]):
+            raise ConfigurationError(
+                f"there are no submissions in the dataset {dataset}", "name one that was loaded"
+            )
+        yield warehouse
+
+
+def _list_of(context: Context, other: View) -> tuple[Rows, State]:
+    """Return who must not come back to another warehouse, and what was kept for its list."""
+    # Says so if the keys it takes are not configured.
+    wanted = Protection.configured(context.settings)
+    wanted.with_list(*suppressions(other.client), other.state)
+    columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
+    rows = rows_of(other.client, SUPPRESSIONS, columns)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    return records(SUPPRESSIONS, found) if found else {}, own_secrets(other.state)

@@ -1,0 +1,58 @@
+"""Partitions: days that are loaded by a pipeline of their own, beside others.
+
+dlt keeps state by pipeline name, and what is to be merged in a staging dataset. Both are a
+partition's own, so that any number of them may be loaded at once, from any number of machines.
+"""
+
+from __future__ import annotations
+
+from argos_sync.load.duckdb import file_of
+from argos_sync.load.sql import Client, dialect_of, send
+from argos_sync.fetch.windows import Range
+
+PIPELINE = "argos_sync"
+"""The pipeline of all runs that are alone, and what the names of others begin with."""
+
+
+def partition_of(days: Range) -> str | None:
+    """Return the name of the partition of these days, UTC; None if there is no end to them."""
+    if days.first is None or days.last is None:
+        return None
+    return f"{days.first:%Y%m%d}_{days.last:%Y%m%d}"
+
+
+def pipeline_name(partition: str | None) -> str:
+    """Return the name of a partition's pipeline; None stands for that of all other runs."""
+    return f"{PIPELINE}_{partition}" if partition else PIPELINE
+
+
+def staging_layout(partition: str) -> str:
+    """Return the name of a partition's staging dataset, with `%s` for that of the dataset."""
+    return f"%s_staging_{partition}"
+
+
+def drop_staging(client: Client) -> None:
+    """Drop the client's staging dataset, if there is one."""
+    with client.with_staging_dataset():
+        if client.has_dataset():
+            client.drop_dataset()
+
+
+def drop_left_staging(client: Client) -> None:
+    """Drop the staging datasets of partitions whose processes were killed.
+
+    To be called by a run that is alone. Into a DuckDB file nothing is staged any more, so what is
+    there was left by an earlier version of this package, and may hold rows.
+    """
+    if file_of(getattr(client, "credentials", None)):
+        drop_staging(client)
+    if dialect_of(client) != "postgres":
+        return
+    rows = send(
+        client,
+        "SELECT schema_name FROM information_schema.schemata"
+        " WHERE LEFT(schema_name, LENGTH(%s)) = %s",
+        *[staging_layout("") % client.dataset_name] * 2,
+    )
+    for (name,) in rows:
+        send(client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE")
