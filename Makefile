@@ -42,7 +42,7 @@ schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the re
 	$(BIN)/python -m argos_sync.dictionary schemas
 
 picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
-	$(BIN)/python tests/picture.py pipelines/argos_sync/warehouse/report/example.webp
+	$(BIN)/python tests/picture.py pipelines/argos_sync/report/example.webp
 
 build: $(READY) ## Build the wheel and the source distribution into dist/
 	$(UV) build --quiet

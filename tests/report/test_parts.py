@@ -12,7 +12,7 @@ from argos_sync.report.periods import period_of, summed
 from argos_sync.report.section import Numbers, Section, Told, Topic
 from argos_sync.report.words import duration, share
 from support import NOW
-from warehouse.pages import Page
+from report.pages import Page
 
 DAY = date(2025, 1, 1)
 

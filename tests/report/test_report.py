@@ -20,7 +20,7 @@ from argos_sync.report.page import MARK
 from published import DIRECT, QUASI, recognisable
 from support import NOW, Warehouse, context_for
 from warehouse.conftest import IMAGE, LONG, SCRIPT
-from warehouse.pages import Page
+from report.pages import Page
 
 SECTIONS = (
     *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),

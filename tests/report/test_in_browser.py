@@ -13,7 +13,7 @@ import pytest
 
 from argos_sync.report import charts
 from browser import FOUND, Tab, browser
-from warehouse.pages import Page
+from report.pages import Page
 
 needs_browser = pytest.mark.skipif(FOUND is None, reason="there is no Chromium on this machine")
 
