@@ -18,10 +18,10 @@ import psycopg2.extras
 import pytest
 
 from argos_sync.api import RetryPolicy
+from argos_sync.commands.sync import Context, refresh
 from argos_sync.config import Settings, load_settings
 from argos_sync.emulator import Emulator, Faults
 from argos_sync.fetch.client import ClientMaker, client_maker
-from argos_sync.commands.sync import Context, refresh
 from argos_sync.load.pipeline import Target
 from oracle import flatten
 

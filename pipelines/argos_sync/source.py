@@ -11,15 +11,15 @@ import dlt
 from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
+from argos_sync.fetch.checkpoint import high_water_mark, raise_high_water_mark
 from argos_sync.fetch.client import client_maker
-from argos_sync.fetch.thread import feed
+from argos_sync.fetch.job import Reading, now, producer
 from argos_sync.fetch.plan import Plan
 from argos_sync.fetch.protection import Protection
-from argos_sync.fetch.job import Reading, now, producer
-from argos_sync.load.source import SOURCE, marked, schema_name
-from argos_sync.fetch.checkpoint import high_water_mark, raise_high_water_mark
+from argos_sync.fetch.thread import feed
 from argos_sync.fetch.windows import Range, nightly_range
 from argos_sync.fetch.work import Work
+from argos_sync.load.source import SOURCE, marked, schema_name
 from argos_sync.process import few_collections
 from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
-from argos_sync.commands.sync import sync
-from argos_sync.load.pipeline import Target
-from argos_sync.warehouse.views import load_views
-from argos_sync.shape.contract import load_contract
 from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
+from argos_sync.load.pipeline import Target
+from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse.views import load_views
 from cli.command import Command
 from published import (
     DIRECT,

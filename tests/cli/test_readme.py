@@ -15,9 +15,9 @@ import typer
 from argos_sync.api.errors import ArgosError
 from argos_sync.cli import failures
 from argos_sync.cli.app import app
+from argos_sync.commands.reconcile import DIFFERENCE
 from argos_sync.config import Privacy, Settings
 from argos_sync.load import errors as load_failures
-from argos_sync.commands.reconcile import DIFFERENCE
 from cli.command import Command
 from support import PG
 

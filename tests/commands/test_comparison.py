@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from argos_sync.api import Query
-from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.warehouse.submissions import Held
-from argos_sync.fetch.windows import Range, Window
 from argos_sync.commands.comparison import Comparison, DayDifference
+from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.windows import Range, Window
+from argos_sync.warehouse.submissions import Held
 
 FIRST = date(2025, 1, 1)
 WANTED = Range(FIRST, FIRST + timedelta(days=9))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Behaviour, Emulator, Faults
 from support import Rows, Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made

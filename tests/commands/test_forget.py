@@ -13,15 +13,15 @@ import pytest
 from dlt.pipeline.state_sync import decompress_state
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
-from argos_sync.run import erasure
-from argos_sync.commands.sync import Context, backfill, refresh, sync
-from argos_sync.load.errors import LoadError
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.fetch.protection import Protection
-from argos_sync.shape.contract import load_contract
 from argos_sync.commands.forget import forget
 from argos_sync.commands.reconcile import reconcile
+from argos_sync.commands.sync import Context, backfill, refresh, sync
+from argos_sync.emulator import Emulator
+from argos_sync.fetch.protection import Protection
+from argos_sync.load.errors import LoadError
+from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.run import erasure
+from argos_sync.shape.contract import load_contract
 from support import (
     NOW,
     Rows,

@@ -14,15 +14,15 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
-from argos_sync.commands.sync import sync
-from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import open_warehouse
-from argos_sync.load.atomic_file import refuse_warehouse, usable
-from argos_sync.warehouse.views import load_views
-from argos_sync.shape.contract import load_contract
 from argos_sync.commands import publish as publishing
 from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
+from argos_sync.load.atomic_file import refuse_warehouse, usable
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse.views import load_views
 from published import DIRECT, columns, content, copy_of, recognisable, texts
 from support import Warehouse, context_for, duckdb_warehouse
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import refresh, sync
+from argos_sync.emulator import Emulator
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made

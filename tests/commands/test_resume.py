@@ -16,10 +16,10 @@ import pytest
 from dlt.load.load import Load
 
 from argos_sync.api.errors import ServerError
-from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.commands.sync import Context, backfill, sync
-from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import SYNC, high_water_mark, stored_plan
+from argos_sync.load.pipeline import look_into, open_warehouse
 from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
 pytestmark = pytest.mark.tables_made

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ServerError
-from argos_sync.emulator import Behaviour, Emulator, Faults
-from argos_sync.warehouse import submissions as held
-from argos_sync.fetch.chunks import Chunk
 from argos_sync.commands.sync import backfill, sync
-from argos_sync.load.pipeline import look_into
-from argos_sync.fetch.job import Reading, thread_feed
+from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import high_water_mark
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.job import Reading, thread_feed
+from argos_sync.load.pipeline import look_into
 from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse import submissions as held
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 pytestmark = pytest.mark.tables_made

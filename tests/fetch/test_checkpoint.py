@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from argos_sync.fetch.plan import Plan, Progress
 from argos_sync.fetch.checkpoint import SYNC, State, high_water_mark, store_plan, stored_plan
+from argos_sync.fetch.plan import Plan, Progress
 from argos_sync.fetch.windows import Range, Window
 
 NEWEST = datetime(2025, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)

@@ -8,9 +8,9 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
-from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.plan import Plan, Progress
 from argos_sync.fetch.protection import UNPROTECTED
+from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import Range, Window
 from argos_sync.fetch.work import Step, Work
 from argos_sync.shape.suppression import Suppression, suppression_hash

@@ -8,8 +8,8 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import ChunkBuilder
-from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.plan import Plan, Progress
+from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import Range, Window
 from argos_sync.fetch.work import Work
 

@@ -22,13 +22,14 @@ import pytest
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError, InvalidApiKey
+from argos_sync.commands.sync import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
-from argos_sync.fetch.process.spawn import Child
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.client import client_maker
-from argos_sync.commands.sync import backfill
-from argos_sync.fetch.process.worker import _Outlet
+from argos_sync.fetch.job import Feed, Reading, now, thread_feed
+from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.process.parent import FetcherLost, child_feed
 from argos_sync.fetch.process.protocol import (
     FetchingFailed,
     Kind,
@@ -37,9 +38,8 @@ from argos_sync.fetch.process.protocol import (
     value_of,
     with_tables,
 )
-from argos_sync.fetch.plan import Plan
-from argos_sync.fetch.job import Feed, Reading, now, thread_feed
-from argos_sync.fetch.process.parent import FetcherLost, child_feed
+from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.process.worker import _Outlet
 from argos_sync.fetch.windows import Range
 from argos_sync.fetch.work import Work
 from support import Warehouse, assert_equal, context_for

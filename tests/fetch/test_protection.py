@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
 from support import Rows, Warehouse, context_for
 
 HASHED = {"direct": "hash", "key": "a secret that is long enough"}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argos_sync.fetch.refetch import Split, cheapest, id_tasks
-from argos_sync.run.upkeep import within
 from argos_sync.fetch.windows import Range
+from argos_sync.run.upkeep import within
 
 DAY = date(2025, 1, 10)
 QUIET = {DAY + timedelta(days=n): 10 for n in range(-30, 30)}

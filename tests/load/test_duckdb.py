@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
-from argos_sync.emulator import Emulator, Store
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator, Store
 from argos_sync.load.duckdb import (
     file_of,
     remove_spilled_rows,
@@ -27,9 +27,9 @@ from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import Target, attach, duckdb_file, look_into, open_warehouse
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunReport
-from argos_sync.warehouse.views import load_views, view_query
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape
+from argos_sync.warehouse.views import load_views, view_query
 from support import Warehouse, context_for
 
 pytestmark = pytest.mark.tables_made

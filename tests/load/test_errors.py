@@ -18,11 +18,11 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.pipeline import Pipeline
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
-from argos_sync.warehouse import views
 from argos_sync.commands.sync import backfill, refresh, sync
+from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError, LoadError, destination_failures
 from argos_sync.load.pipeline import Target, look_into, open_warehouse
+from argos_sync.warehouse import views
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 
 pytestmark = pytest.mark.tables_made

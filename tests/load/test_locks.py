@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import look_into, open_warehouse
 from support import Warehouse, assert_equal, context_for, empty_warehouse

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ServerError
-from argos_sync.emulator import Emulator, Faults, generate
+from argos_sync.commands.forget import forget
 from argos_sync.commands.sync import backfill, sync
+from argos_sync.emulator import Emulator, Faults, generate
+from argos_sync.fetch.windows import Range
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.fetch.windows import Range
-from argos_sync.commands.forget import forget
 from support import (
     API_KEY,
     NOW,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import Context, refresh, sync
+from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from support import Warehouse, assert_equal, context_for
 

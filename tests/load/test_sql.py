@@ -13,19 +13,19 @@ from dlt.common.destination import Destination
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
-from argos_sync.emulator import Emulator
-from argos_sync.load import sql
-from argos_sync.commands.sync import sync
-from argos_sync.warehouse.rows import known_submissions, touch
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.warehouse.views import load_views, view_query
 from argos_sync.commands import publish as publishing
 from argos_sync.commands.forget import forget
-from argos_sync.warehouse.overview import overview
 from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
-from argos_sync.report import make_report
 from argos_sync.commands.reveal import reveal
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
+from argos_sync.load import sql
+from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.report import make_report
+from argos_sync.warehouse.overview import overview
+from argos_sync.warehouse.rows import known_submissions, touch
+from argos_sync.warehouse.views import load_views, view_query
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
 
 COMMON = {

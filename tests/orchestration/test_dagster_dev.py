@@ -22,8 +22,8 @@ import duckdb
 import httpx
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from argos_sync.commands import sync as commands
+from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 

@@ -15,8 +15,8 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
 from argos_sync.commands import sync as commands
+from argos_sync.emulator import Emulator
 from argos_sync.load.locks import only_run_here
 from argos_sync.load.pipeline import working_dir
 from argos_sync.orchestration.health import CHECKS, look

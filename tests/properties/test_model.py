@@ -45,12 +45,12 @@ from hypothesis.stateful import (
 )
 
 from argos_sync.api.errors import ServerError
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.commands.reconcile import TooManyGone, reconcile
 from argos_sync.commands.sync import Context, backfill, refresh, sync
+from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 from argos_sync.load.errors import LoadError
 from argos_sync.run.summary import RunReport, Silent
 from argos_sync.shape.contract import load_contract
-from argos_sync.commands.reconcile import TooManyGone, reconcile
 from oracle import flatten, quarantined
 from support import (
     JSON_COLUMNS,

@@ -11,8 +11,8 @@ from argos_sync.report.page import page
 from argos_sync.report.periods import period_of, summed
 from argos_sync.report.section import Numbers, Section, Told, Topic
 from argos_sync.report.words import duration, share
-from support import NOW
 from report.pages import Page
+from support import NOW
 
 DAY = date(2025, 1, 1)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warehouse.conftest import IMAGE, LONG, SCRIPT
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.emulator import Emulator
+from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.commands.publish import publish
 from argos_sync.report import Made, make_report
 from argos_sync.report.page import MARK
 from published import DIRECT, QUASI, recognisable
-from support import NOW, Warehouse, context_for
-from warehouse.conftest import IMAGE, LONG, SCRIPT
 from report.pages import Page
+from support import NOW, Warehouse, context_for
 
 SECTIONS = (
     *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),

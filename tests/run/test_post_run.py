@@ -15,8 +15,8 @@ import pytest
 from argos_sync.api import webhook
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import checked_webhook_url
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.commands.sync import sync
+from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.run.context import running
 from argos_sync.run.telling import failures_told, tell
 from listener import Listener

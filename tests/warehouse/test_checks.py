@@ -12,13 +12,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from argos_sync.emulator import Emulator
-from argos_sync.warehouse.checks import COUNTS, check_counts, check_rows
+from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.sync import Context, backfill, sync
+from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.run.summary import RunReport
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
-from argos_sync.commands.reconcile import reconcile
+from argos_sync.warehouse.checks import COUNTS, check_counts, check_rows
 from support import NOW, Rows, Warehouse, at, context_for, created_at
 
 pytestmark = pytest.mark.tables_made

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import sync
-from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
+from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
-from argos_sync.warehouse.views import keep_views, load_views
 from argos_sync.shape.contract import Column, Contract, Table, load_contract
+from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
+from argos_sync.warehouse.views import keep_views, load_views
 from load.test_sql import elsewhere
 from support import Rows, Warehouse, context_for
 

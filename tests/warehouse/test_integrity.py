@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from argos_sync.commands.sync import sync
-from argos_sync.warehouse.integrity import orphans
+from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse.integrity import orphans
 from support import Warehouse, context_for
 
 pytestmark = pytest.mark.tables_made

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands.sync import Context, sync
 from argos_sync.config import dataset_of, load_settings
 from argos_sync.emulator import Emulator, generate
-from argos_sync.warehouse import views
-from argos_sync.commands.sync import Context, sync
 from argos_sync.load.pipeline import look_into
 from argos_sync.load.sql import execute
+from argos_sync.warehouse import views
 from support import NOW, Warehouse, at, context_for, drop_postgres
 
 Rows = list[tuple[Any, ...]]

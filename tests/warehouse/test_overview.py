@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import IpNotAllowed
-from argos_sync.emulator import Behaviour, Emulator, generate
-from argos_sync.warehouse.checks import Result
 from argos_sync.commands.sync import backfill, refresh, sync
+from argos_sync.emulator import Behaviour, Emulator, generate
 from argos_sync.load.pipeline import look_into, open_warehouse
 from argos_sync.run.journal import check_records, insert, records
 from argos_sync.run.summary import RunReport
-from argos_sync.warehouse.views import keep_views
+from argos_sync.warehouse.checks import Result
 from argos_sync.warehouse.overview import overview
+from argos_sync.warehouse.views import keep_views
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 
 

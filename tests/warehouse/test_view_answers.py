@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from argos_sync.emulator import Emulator
-from argos_sync.commands.sync import refresh, sync
-from argos_sync.load.pipeline import open_warehouse
-from argos_sync.warehouse.views import keep_views, load_views
-from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
-from argos_sync.shape.privacy import Policy
 from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
+from argos_sync.commands.sync import refresh, sync
+from argos_sync.emulator import Emulator
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
+from argos_sync.shape.privacy import Policy
+from argos_sync.warehouse.views import keep_views, load_views
 from oracle import flatten
 from published import copy_of
 from support import (

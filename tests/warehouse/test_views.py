@@ -15,12 +15,12 @@ import pyarrow as pa
 import pytest
 from sqlglot import exp
 
-from argos_sync.emulator import Emulator, generate
 from argos_sync.commands.sync import backfill, sync
+from argos_sync.emulator import Emulator, generate
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.warehouse.views import Client, keep_views, load_views, view_query
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
+from argos_sync.warehouse.views import Client, keep_views, load_views, view_query
 from support import PG, Warehouse, context_for
 
 ALL = "SELECT * FROM staleness ORDER BY age_days"

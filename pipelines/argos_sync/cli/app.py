@@ -8,16 +8,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from argos_sync.cli import failures
-
-from argos_sync.cli import sync as loading
-
-from argos_sync.cli import status as looking
-
 from argos_sync.cli import forget as privacy
-
 from argos_sync.cli import publish as publishing
-
 from argos_sync.cli import report as reporting
+from argos_sync.cli import status as looking
+from argos_sync.cli import sync as loading
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator

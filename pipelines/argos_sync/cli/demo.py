@@ -45,8 +45,8 @@ def demo(
     from dataclasses import replace
     from pathlib import Path
 
-    from argos_sync.emulator import Emulator, generate
     from argos_sync.commands import sync as commands
+    from argos_sync.emulator import Emulator, generate
     from argos_sync.load.pipeline import look_into
     from argos_sync.warehouse.overview import overview
 

@@ -9,8 +9,8 @@ import typer
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
-    from argos_sync.run.context import Context
     from argos_sync.commands.reveal import Revealed
+    from argos_sync.run.context import Context
 
 
 def forget(

@@ -33,8 +33,8 @@ def status(
     """Tell last and next run, high-water mark, how old rows are, checks, row counts and issues."""
     limit = _age(max_age) if max_age is not None else None
     from argos_sync.config import sweep_days
-    from argos_sync.load.pipeline import look_into
     from argos_sync.fetch.checkpoint import high_water_mark
+    from argos_sync.load.pipeline import look_into
     from argos_sync.warehouse.overview import overview
 
     # 0 turns the sweep off: rows may grow as old as they like.

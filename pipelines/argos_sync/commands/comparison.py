@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.warehouse.submissions import Held
 from argos_sync.fetch.windows import Range, shifted
 from argos_sync.shape.identity import Identity, identify
 from argos_sync.shape.suppression import NOBODY, Suppression
+from argos_sync.warehouse.submissions import Held
 
 Look = Callable[[Range], Iterable[Held]]
 """Returns what the warehouse has of a range."""

@@ -12,13 +12,13 @@ from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
-from argos_sync.run.begun import of_warehouse
 from argos_sync.fetch.client import client_maker
-from argos_sync.load.duckdb import file_of
-from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.fetch.end_date import probe_end_date
 from argos_sync.fetch.protection import Protection
+from argos_sync.load.duckdb import file_of
+from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.sql import execute
+from argos_sync.run.begun import of_warehouse
 
 _IMPATIENT = RetryPolicy(attempts=2)
 """Somebody is waiting for the answer."""

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.run.erasure import Identifier
-from argos_sync.load.errors import destination_failures
-from argos_sync.warehouse.rows import has_submissions, rows_of, submissions_with, suppressions
-from argos_sync.load.pipeline import View, look_into
-from argos_sync.fetch.protection import Protection, own_secrets
-from argos_sync.run.journal import Rows, records
-from argos_sync.run.summary import RunReport
-from argos_sync.run.context import Context, running
-from argos_sync.run.run import Run
-from argos_sync.load.sql import Client, exist
 from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.protection import Protection, own_secrets
+from argos_sync.load.errors import destination_failures
+from argos_sync.load.pipeline import View, look_into
+from argos_sync.load.sql import Client, exist
+from argos_sync.run.context import Context, running
+from argos_sync.run.erasure import Identifier
+from argos_sync.run.journal import Rows, records
+from argos_sync.run.run import Run
+from argos_sync.run.summary import RunReport
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 from argos_sync.shape.privacy import Policy
+from argos_sync.warehouse.rows import has_submissions, rows_of, submissions_with, suppressions
 
 _PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
 """Where rows have what a person is known by; the id of a submission is in every row."""

@@ -22,18 +22,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import TYPES, literal, quoted
-from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.atomic_file import (
     refuse_warehouse,
     replacement,
     usable,
     write_failures,
 )
+from argos_sync.load.duckdb import BOUNDED_MEMORY
+from argos_sync.load.duckdb_sql import TYPES, literal, quoted
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
 from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
-from argos_sync.warehouse.views import duckdb_query, load_views
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -47,6 +46,7 @@ from argos_sync.shape.contract import (
     Table,
     load_contract,
 )
+from argos_sync.warehouse.views import duckdb_query, load_views
 
 log = logging.getLogger("argos_sync")
 

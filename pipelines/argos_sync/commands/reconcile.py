@@ -10,23 +10,23 @@ from functools import partial
 
 from argos_sync.api import Query
 from argos_sync.api.errors import ApiFailure
+from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.commands.sync import (
     check_range,
     fetch,
     known_end_date,
     read_days,
 )
-from argos_sync.load.errors import destination_failures
 from argos_sync.fetch.reader import TaskPage, read_all
-from argos_sync.run.deletions import MAX_DELETED, mark_gone
-from argos_sync.warehouse.submissions import held, held_days
 from argos_sync.fetch.refetch import cheapest, id_tasks
-from argos_sync.run.summary import RunReport
-from argos_sync.run.context import Context, running
-from argos_sync.run.run import Run
-from argos_sync.run.upkeep import pace_of, within
 from argos_sync.fetch.windows import EndDate, Pace, Range, Window
-from argos_sync.commands.comparison import Comparison, DayDifference
+from argos_sync.load.errors import destination_failures
+from argos_sync.run.context import Context, running
+from argos_sync.run.deletions import MAX_DELETED, mark_gone
+from argos_sync.run.run import Run
+from argos_sync.run.summary import RunReport
+from argos_sync.run.upkeep import pace_of, within
+from argos_sync.warehouse.submissions import held, held_days
 
 DIFFERENCE = 6
 """Exit code of a dry run that found one."""

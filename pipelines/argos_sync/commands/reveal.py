@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.errors import destination_failures
-from argos_sync.warehouse.rows import known_submissions, rows_of
-from argos_sync.load.pipeline import open_warehouse
 from argos_sync.fetch.protection import Protection, written_with
-from argos_sync.run.journal import records
-from argos_sync.run.context import Context
+from argos_sync.load.errors import destination_failures
+from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
+from argos_sync.run.context import Context
+from argos_sync.run.journal import records
 from argos_sync.shape.contract import REVEALS, load_contract
 from argos_sync.shape.privacy import Policy, PolicyError
 from argos_sync.shape.sealing import RevealError
+from argos_sync.warehouse.rows import known_submissions, rows_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,6 @@ from functools import partial
 
 from argos_sync.api import Query
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.errors import destination_failures
-from argos_sync.fetch.reader import Task
-from argos_sync.run.deletions import find_gone, mark_gone
-from argos_sync.warehouse.submissions import Day, hashes_of, held_days, touch_deleted
-from argos_sync.fetch.plan import Plan
-from argos_sync.fetch.end_date import probe_end_date
-from argos_sync.fetch.job import Reading
-from argos_sync.fetch.refetch import day_tasks, query_tasks
-from argos_sync.run.summary import RunReport
-from argos_sync.run.context import Context, running
-from argos_sync.run.run import Run
 from argos_sync.fetch.checkpoint import (
     SYNC,
     end_date,
@@ -28,9 +17,20 @@ from argos_sync.fetch.checkpoint import (
     stored_plan,
     synced_from,
 )
-from argos_sync.run.upkeep import Upkeep, pace_of, upkeep
+from argos_sync.fetch.end_date import probe_end_date
+from argos_sync.fetch.job import Reading
+from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.reader import Task
+from argos_sync.fetch.refetch import day_tasks, query_tasks
 from argos_sync.fetch.windows import EndDate, Pace, Range, nightly_range, shifted
 from argos_sync.fetch.work import Work
+from argos_sync.load.errors import destination_failures
+from argos_sync.run.context import Context, running
+from argos_sync.run.deletions import find_gone, mark_gone
+from argos_sync.run.run import Run
+from argos_sync.run.summary import RunReport
+from argos_sync.run.upkeep import Upkeep, pace_of, upkeep
+from argos_sync.warehouse.submissions import Day, hashes_of, held_days, touch_deleted
 
 
 def sync(context: Context) -> RunReport:

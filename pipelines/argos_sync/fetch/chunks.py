@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.reader import TaskPage
+from argos_sync.fetch.checkpoint import names_any
 from argos_sync.fetch.plan import Plan, Progress
 from argos_sync.fetch.protection import UNPROTECTED, Protection
-from argos_sync.fetch.checkpoint import names_any
+from argos_sync.fetch.reader import TaskPage
 from argos_sync.fetch.work import Step, Work
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (

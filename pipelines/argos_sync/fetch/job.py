@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 from argos_sync.api import ArgosClient, Stats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
-from argos_sync.fetch.thread import Outlet, Produce, feed
-from argos_sync.fetch.reader import TaskPage, read_all
 from argos_sync.fetch.protection import UNPROTECTED, Protection
+from argos_sync.fetch.reader import TaskPage, read_all
+from argos_sync.fetch.thread import Outlet, Produce, feed
 from argos_sync.fetch.work import Work
 
 Clock = Callable[[], datetime]

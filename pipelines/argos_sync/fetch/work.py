@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.plan import Plan, Progress
+from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import EndDate, Pace, Window
 
 

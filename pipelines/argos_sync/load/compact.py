@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 
+from argos_sync.load.atomic_file import replacement
 from argos_sync.load.duckdb import BOUNDED_MEMORY
 from argos_sync.load.duckdb_sql import literal, quoted
 from argos_sync.load.errors import destination_failures
 from argos_sync.load.locks import only_run_here
 from argos_sync.load.pipeline import Target, attach, duckdb_file, working_dir
-from argos_sync.load.atomic_file import replacement
 
 
 def rewrite(target: Target, command: str) -> None:

@@ -16,9 +16,9 @@ from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
+from argos_sync.fetch.windows import Range
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.sql import Client, dialect_of, send
-from argos_sync.fetch.windows import Range
 
 _WAIT = "wait until it has ended, or end it"
 

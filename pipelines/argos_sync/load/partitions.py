@@ -6,9 +6,9 @@ partition's own, so that any number of them may be loaded at once, from any numb
 
 from __future__ import annotations
 
+from argos_sync.fetch.windows import Range
 from argos_sync.load.duckdb import file_of
 from argos_sync.load.sql import Client, dialect_of, send
-from argos_sync.fetch.windows import Range
 
 PIPELINE = "argos_sync"
 """The pipeline of all runs that are alone, and what the names of others begin with."""

@@ -22,6 +22,8 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
+from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.windows import EVERY_DAY, Range
 from argos_sync.load.duckdb import (
     DUCKDB,
     file_of,
@@ -42,8 +44,6 @@ from argos_sync.load.partitions import (
 from argos_sync.load.pending import finish_pending, note_base
 from argos_sync.load.shortcuts import take_shortcuts
 from argos_sync.load.source import SOURCE, schema_name, tables_source
-from argos_sync.fetch.checkpoint import State
-from argos_sync.fetch.windows import EVERY_DAY, Range
 from argos_sync.shape.contract import Contract, filled_tables, load_contract
 
 

@@ -17,13 +17,13 @@ from importlib import import_module
 import dagster as dg
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.config import load_orchestration
 from argos_sync.commands import sync as commands
-from argos_sync.run.context import Context
-from argos_sync.orchestration.health import CHECKS, look
-from argos_sync.orchestration.tasks import numbers, run, target_of, told
 from argos_sync.commands.reconcile import Reconciled
 from argos_sync.commands.reconcile import reconcile as compare
+from argos_sync.config import load_orchestration
+from argos_sync.orchestration.health import CHECKS, look
+from argos_sync.orchestration.tasks import numbers, run, target_of, told
+from argos_sync.run.context import Context
 
 POOL = "argos_api"
 GROUP = "argos"

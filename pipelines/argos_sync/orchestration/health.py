@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from argos_sync.config import sweep_days
-from argos_sync.warehouse.integrity import orphans
 from argos_sync.load.pipeline import Target, look_into
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
+from argos_sync.warehouse.integrity import orphans
 from argos_sync.warehouse.overview import Overview, overview
 
 CHECKS = {

@@ -16,13 +16,13 @@ import dagster as dg
 
 from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
 from argos_sync.cli.private import keep_private
+from argos_sync.commands.reconcile import TooManyGone
 from argos_sync.config import Orchestration, load_settings
+from argos_sync.fetch.process.parent import child_feed
 from argos_sync.fetch.process.spawn import Child
 from argos_sync.load.pipeline import Target
-from argos_sync.fetch.process.parent import child_feed
-from argos_sync.run.summary import RunReport
 from argos_sync.run.context import Context
-from argos_sync.commands.reconcile import TooManyGone
+from argos_sync.run.summary import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from argos_sync.load.pipeline import Target, duckdb_file, look_into
 from argos_sync.load.atomic_file import (
     Kind,
     refuse_warehouse,
@@ -19,6 +18,7 @@ from argos_sync.load.atomic_file import (
     usable,
     write_failures,
 )
+from argos_sync.load.pipeline import Target, duckdb_file, look_into
 from argos_sync.report.page import MARK, page
 from argos_sync.report.section import ask
 from argos_sync.report.topics import topics

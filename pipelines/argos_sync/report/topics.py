@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from argos_sync.warehouse.views import STALENESS
 from argos_sync.report import operation, screening, submissions
 from argos_sync.report.section import Topic
+from argos_sync.warehouse.views import STALENESS
 
 _NO_SUBMISSIONS = "There are no submissions yet."
 

@@ -5,10 +5,10 @@ Apart from `protection`, which the process that fetches needs: that imports no d
 
 from __future__ import annotations
 
-from argos_sync.warehouse.rows import suppressions, was_loaded
+from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.load.sql import Client
-from argos_sync.fetch.checkpoint import State
+from argos_sync.warehouse.rows import suppressions, was_loaded
 
 
 def of_warehouse(wanted: Protection, client: Client, state: State) -> Protection:

@@ -11,24 +11,24 @@ from functools import partial
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import Settings
-from argos_sync.run.post_run import check
-from argos_sync.run.begun import of_warehouse
+from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
 from argos_sync.fetch.client import ClientMaker, client_maker
+from argos_sync.fetch.job import Clock, Feed, now, thread_feed
+from argos_sync.fetch.protection import Protection
+from argos_sync.fetch.windows import EVERY_DAY, Range
+from argos_sync.load.compact import rewrite
 from argos_sync.load.errors import destination_failures
 from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
-from argos_sync.fetch.protection import Protection
-from argos_sync.fetch.job import Clock, Feed, now, thread_feed
-from argos_sync.run.summary import Progress, RunReport, Silent
-from argos_sync.load.compact import rewrite
+from argos_sync.process import few_collections
+from argos_sync.run.begun import of_warehouse
+from argos_sync.run.post_run import check
 from argos_sync.run.run import Run
-from argos_sync.fetch.checkpoint import State
+from argos_sync.run.summary import Progress, RunReport, Silent
 from argos_sync.run.telemetry import observed
 from argos_sync.run.telling import failures_told
 from argos_sync.warehouse.multi_project import drop_together, keep_together
 from argos_sync.warehouse.views import keep_views
-from argos_sync.fetch.windows import EVERY_DAY, Range
-from argos_sync.process import few_collections
 
 log = logging.getLogger("argos_sync")
 

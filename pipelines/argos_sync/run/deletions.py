@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argos_sync.fetch.reader import Task
+from argos_sync.fetch.refetch import id_tasks
+from argos_sync.fetch.windows import Range
+from argos_sync.load.sql import Client
 from argos_sync.warehouse.submissions import (
     count_held,
     count_unseen,
@@ -14,9 +17,6 @@ from argos_sync.warehouse.submissions import (
     unseen_among,
     unseen_ids,
 )
-from argos_sync.fetch.refetch import id_tasks
-from argos_sync.load.sql import Client
-from argos_sync.fetch.windows import Range
 
 MAX_DELETED = 0.05
 """Share of what was asked for that may be gone. Beyond it the source answers with holes, or is

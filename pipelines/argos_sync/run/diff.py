@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from argos_sync.warehouse.rows import Known
 from argos_sync.shape.contract import QUARANTINE, SUBMISSIONS
+from argos_sync.warehouse.rows import Known
 
 
 @dataclass(frozen=True, slots=True)

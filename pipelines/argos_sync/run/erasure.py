@@ -15,15 +15,15 @@ from typing import Any
 from dlt.common.schema.typing import C_DLT_ID, PIPELINE_STATE_TABLE_NAME
 from dlt.common.versioned_state import decompress_state
 
-from argos_sync.warehouse.rows import rows_of
-from argos_sync.run.journal import Rows, insert
+from argos_sync.fetch.checkpoint import cursors, names_any
 from argos_sync.load.source import SOURCE
 from argos_sync.load.sql import Client, execute, exist, portions, transaction
-from argos_sync.fetch.checkpoint import cursors, names_any
+from argos_sync.run.journal import Rows, insert
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
 from argos_sync.shape.sealing import RevealError
 from argos_sync.shape.suppression import belongs_to
+from argos_sync.warehouse.rows import rows_of
 
 Identifier = tuple[str, str]
 """What somebody is known by: one of `suppression.KINDS`, and a value."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.warehouse.checks import Result
-from argos_sync.run.summary import RunReport
-from argos_sync.load.sql import Client, execute
 from argos_sync.fetch.work import Step
+from argos_sync.load.sql import Client, execute
+from argos_sync.run.summary import RunReport
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -24,6 +23,7 @@ from argos_sync.shape.contract import (
     load_contract,
 )
 from argos_sync.shape.values import to_json
+from argos_sync.warehouse.checks import Result
 
 Rows = dict[str, pa.Table]
 """Rows by contract table."""

@@ -6,10 +6,10 @@ import logging
 
 from dlt.destinations.exceptions import DatabaseException
 
-from argos_sync.warehouse import checks
 from argos_sync.run.journal import check_records, insert
 from argos_sync.run.run import Run
 from argos_sync.run.telling import tell
+from argos_sync.warehouse import checks
 
 log = logging.getLogger("argos_sync")
 

@@ -11,6 +11,16 @@ from time import monotonic
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
+from argos_sync.fetch.checkpoint import State, store_plan, without_cursors
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.job import Clock, Feed, Reading, thread_feed
+from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.protection import UNPROTECTED, Protection
+from argos_sync.fetch.windows import Range
+from argos_sync.fetch.work import Step
+from argos_sync.load.errors import destination_failures
+from argos_sync.load.pipeline import Warehouse
+from argos_sync.run.deletions import Gone
 from argos_sync.run.diff import (
     Changes,
     compare,
@@ -18,16 +28,8 @@ from argos_sync.run.diff import (
     oldest_fetch,
     quarantine_ids,
 )
-from argos_sync.fetch.chunks import Chunk
 from argos_sync.run.erasure import Identifier, erase
-from argos_sync.load.errors import destination_failures
-from argos_sync.run.deletions import Gone
 from argos_sync.run.history import history_rows
-from argos_sync.warehouse.rows import known_history, known_quarantine, known_submissions, touch
-from argos_sync.load.pipeline import Warehouse
-from argos_sync.fetch.plan import Plan
-from argos_sync.fetch.protection import UNPROTECTED, Protection
-from argos_sync.fetch.job import Clock, Feed, Reading, thread_feed
 from argos_sync.run.journal import (
     Rows,
     erasure_records,
@@ -37,12 +39,10 @@ from argos_sync.run.journal import (
     window_records,
 )
 from argos_sync.run.summary import Progress, RunReport
-from argos_sync.fetch.checkpoint import State, store_plan, without_cursors
 from argos_sync.run.telemetry import Observed, each
-from argos_sync.fetch.windows import Range
-from argos_sync.fetch.work import Step
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 from argos_sync.shape.suppression import suppression_hash
+from argos_sync.warehouse.rows import known_history, known_quarantine, known_submissions, touch
 
 _SECONDS_WITHOUT_NEWS = 10.0
 """So much reading of what is as it was may be lost with a run that is killed."""

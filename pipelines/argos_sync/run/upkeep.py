@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from argos_sync.fetch.reader import Task
-from argos_sync.warehouse.submissions import Day, open_days, open_ids
 from argos_sync.fetch.refetch import cheapest, id_tasks
-from argos_sync.load.sql import Client
 from argos_sync.fetch.windows import Pace, Range, shifted
+from argos_sync.load.sql import Client
+from argos_sync.warehouse.submissions import Day, open_days, open_ids
 
 _SLACK = timedelta(days=1.5)
 """A night has its length and does not begin on the minute: what would only just be young enough

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from textwrap import shorten
 
-from argos_sync.warehouse.submissions import fetched_by_day, unseen_by_day
-from argos_sync.warehouse.integrity import parent_of, repeated_keys, rows_without_parent
-from argos_sync.warehouse.rows import rows_of
+from argos_sync.fetch.windows import Range
 from argos_sync.load.sql import Answer, Client, select
 from argos_sync.run.upkeep import within
-from argos_sync.fetch.windows import Range
 from argos_sync.shape.contract import (
     CHECKS,
     ISSUES,
@@ -30,6 +27,9 @@ from argos_sync.shape.contract import (
     load_contract,
 )
 from argos_sync.shape.tables import UNKNOWN_FIELD
+from argos_sync.warehouse.integrity import parent_of, repeated_keys, rows_without_parent
+from argos_sync.warehouse.rows import rows_of
+from argos_sync.warehouse.submissions import fetched_by_day, unseen_by_day
 
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"

@@ -8,10 +8,10 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
-from argos_sync.warehouse.rows import rows_of
 from argos_sync.load.sql import WRITTEN_IN, Client, select
-from argos_sync.warehouse.views import STALENESS, load_views
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, load_contract
+from argos_sync.warehouse.rows import rows_of
+from argos_sync.warehouse.views import STALENESS, load_views
 
 _LAST_RUNS = 5
 

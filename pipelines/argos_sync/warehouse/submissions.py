@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from argos_sync.load.sql import Answer, Client, execute, portions, select
 from argos_sync.fetch.windows import Range, shifted
+from argos_sync.load.sql import Answer, Client, execute, portions, select
 from argos_sync.shape.contract import SUBMISSIONS
 
 _FINAL = ("approved", "rejected")

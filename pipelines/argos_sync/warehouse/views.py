@@ -26,9 +26,6 @@ from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
 from argos_sync.load import sql
-
-from argos_sync.warehouse import comments
-from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
 from argos_sync.load.duckdb_sql import TYPES
 from argos_sync.load.sql import (
     WRITTEN_IN,
@@ -42,6 +39,8 @@ from argos_sync.load.sql import (
     tables_of,
 )
 from argos_sync.shape.contract import Column, Contract, load_contract, schemas_folder
+from argos_sync.warehouse import comments
+from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
 
 log = logging.getLogger("argos_sync")
 

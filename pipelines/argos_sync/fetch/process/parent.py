@@ -12,10 +12,17 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.process.spawn import Child
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.process.protocol import Kind, receive, send_value, table_of, value_of, with_tables
 from argos_sync.fetch.job import Ended, Fetched, Reading
+from argos_sync.fetch.process.protocol import (
+    Kind,
+    receive,
+    send_value,
+    table_of,
+    value_of,
+    with_tables,
+)
+from argos_sync.fetch.process.spawn import Child
 
 
 class FetcherLost(ArgosError):  # noqa: N818 says what happened, as in api.errors

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.job import producer
 from argos_sync.fetch.process.protocol import (
     FetchingFailed,
     Kind,
@@ -25,7 +26,6 @@ from argos_sync.fetch.process.protocol import (
     send_value,
     value_of,
 )
-from argos_sync.fetch.job import producer
 from argos_sync.process import few_collections, leave
 
 
