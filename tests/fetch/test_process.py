@@ -262,7 +262,7 @@ def test_ctrl_c_is_left_to_the_process_that_loads(api: Emulator, child: Child) -
 
 PARENT = """
 import sys
-from load.test_remote import Child, child_feed, ignore, pid_of, reading
+from fetch.test_process import Child, child_feed, ignore, pid_of, reading
 with Child() as child:
     if sys.argv[2] == "idle":
         print(pid_of(child), flush=True)

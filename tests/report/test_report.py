@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from warehouse.conftest import IMAGE, LONG, SCRIPT
+from report.conftest import IMAGE, LONG, SCRIPT
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish import publish
