@@ -17,7 +17,7 @@ NOT_WRITTEN = 120
 _M_ARENA_MAX = -8  # glibc's malloc.h
 
 
-def little_memory() -> None:
+def limit_memory() -> None:
     """Let what one part of a load has freed serve the others, here and in processes started later.
 
     Arrow's own allocator keeps 50 MB of a load. glibc gives threads heaps of their own, and what
@@ -33,7 +33,7 @@ def little_memory() -> None:
 
 
 @contextmanager
-def few_collections() -> Iterator[None]:
+def collect_garbage_rarely() -> Iterator[None]:
     """Let Python look for reference cycles seldom.
 
     Decoded pages are many containers without cycles; looking through them at Python's own pace
@@ -48,7 +48,7 @@ def few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def leave(exit_code: int) -> NoReturn:
+def exit_now(exit_code: int) -> NoReturn:
     """End the process without freeing what it holds, one object after the other.
 
     That takes Python half a second after a load. What was registered to be done at the end is

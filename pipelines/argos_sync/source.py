@@ -11,16 +11,16 @@ import dlt
 from dlt.extract import DltResource, DltSource
 
 from argos_sync.config import Settings, load_settings
-from argos_sync.fetch.checkpoint import high_water_mark, raise_high_water_mark
+from argos_sync.fetch.checkpoint import advance_high_water_mark, high_water_mark
 from argos_sync.fetch.client import client_maker
-from argos_sync.fetch.job import Reading, now, producer
+from argos_sync.fetch.job import FetchJob, chunk_producer, utc_now
 from argos_sync.fetch.plan import Plan
 from argos_sync.fetch.protection import Protection
-from argos_sync.fetch.thread import feed
-from argos_sync.fetch.windows import Range, nightly_range
-from argos_sync.fetch.work import Work
-from argos_sync.load.source import SOURCE, marked, schema_name
-from argos_sync.process import few_collections
+from argos_sync.fetch.thread import chunks_from_thread
+from argos_sync.fetch.windows import DateRange, nightly_range
+from argos_sync.fetch.work import WorkQueue
+from argos_sync.load.source import SOURCE, rows_for_dlt, schema_name
+from argos_sync.process import collect_garbage_rarely
 from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 
 _COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
@@ -54,7 +54,7 @@ def argos_source(
     """
     configured = load_settings(settings)
     protection = Protection.configured(configured)
-    wanted = Range(_day(start_date), _day(end_date))
+    wanted = DateRange(_day(start_date), _day(end_date))
 
     @dlt.source(name=schema_name(configured.sections), section=SOURCE)
     def package() -> DltResource:
@@ -63,10 +63,10 @@ def argos_source(
     return package()
 
 
-def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator[Any]:
+def _rows(settings: Settings, protection: Protection, wanted: DateRange) -> Iterator[Any]:
     state = dlt.current.source_state(SOURCE)
-    begun = now()
-    incremental = wanted == Range()
+    begun = utc_now()
+    incremental = wanted == DateRange()
     if incremental:
         mark = high_water_mark(state)
         wanted = nightly_range(begun.date(), mark, settings.lookback_days, settings.first_day)
@@ -75,17 +75,17 @@ def _rows(settings: Settings, protection: Protection, wanted: Range) -> Iterator
     run_id = uuid.uuid4().hex
     plan = Plan.new(SOURCE, run_id, begun=begun, wanted=wanted, sections=settings.sections)
     # How the server reads end_date is not known here: a day more is asked for.
-    work = Work(plan, workers=settings.max_concurrency, page_size=settings.page_size)
+    work = WorkQueue(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = client_maker(settings)
-    reading = Reading(run_id, work, settings.sections, client, now, protection, whole=True)
+    reading = FetchJob(run_id, work, settings.sections, client, utc_now, protection, whole=True)
     newest: datetime | None = None
-    with few_collections(), feed(producer(reading)) as chunks:
+    with collect_garbage_rarely(), chunks_from_thread(chunk_producer(reading)) as chunks:
         for chunk in chunks:
             contract = protection.policy.contract
-            yield from marked(chunk.tables, settings.sections, contract, _COMMANDS_ONLY)
+            yield from rows_for_dlt(chunk.tables, settings.sections, contract, _COMMANDS_ONLY)
             newest = chunk.plan.newest if chunk.plan else None
     if incremental:
-        raise_high_water_mark(state, newest, begun)
+        advance_high_water_mark(state, newest, begun)
 
 
 def _day(value: str | date | None) -> date | None:

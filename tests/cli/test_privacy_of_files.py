@@ -150,10 +150,10 @@ def test_while_rows_are_on_their_way(
 
 def test_files_that_a_user_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is meant for others gets the mode that the caller's umask gives every other file."""
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()
     monkeypatch.setattr(private.resource, "setrlimit", lambda *_: None)
     os.umask(0o027)
-    assert private.mode_of_output() == 0o640
-    assert private.mode_of_output() == 0o640
+    assert private.output_file_mode() == 0o640
+    assert private.output_file_mode() == 0o640
     assert os.umask(0o022) == 0o077
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()

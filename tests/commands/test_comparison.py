@@ -11,11 +11,11 @@ import pytest
 from argos_sync.api import Query
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import Range, Window
-from argos_sync.warehouse.submissions import Held
+from argos_sync.fetch.windows import DateRange, Window
+from argos_sync.warehouse.submissions import SubmissionVersion
 
 FIRST = date(2025, 1, 1)
-WANTED = Range(FIRST, FIRST + timedelta(days=9))
+WANTED = DateRange(FIRST, FIRST + timedelta(days=9))
 
 
 def day(number: int) -> date:
@@ -41,11 +41,11 @@ def item(number: int, key: str, content: str = "") -> dict[str, Any]:
 class Side:
     """A warehouse that remembers what it was asked for."""
 
-    def __init__(self, *rows: Held) -> None:
+    def __init__(self, *rows: SubmissionVersion) -> None:
         """Take its submissions."""
         self.rows, self.asked = rows, list[tuple[int, int]]()
 
-    def look(self, wanted: Range) -> Iterator[Held]:
+    def look(self, wanted: DateRange) -> Iterator[SubmissionVersion]:
         """Return what lies in a range."""
         assert wanted.first
         assert wanted.last
@@ -53,9 +53,9 @@ class Side:
         return (row for row in self.rows if wanted.first <= row.day <= wanted.last)
 
 
-def held(number: int, key: str, content: str = "", *, deleted: bool = False) -> Held:
+def held(number: int, key: str, content: str = "", *, deleted: bool = False) -> SubmissionVersion:
     """Return a submission of the warehouse."""
-    return Held(key, day(number), content, deleted)
+    return SubmissionVersion(key, day(number), content, deleted)
 
 
 def content(submission: Any) -> str:

@@ -19,7 +19,7 @@ from argos_sync.commands.sync import Context, backfill, refresh, sync
 from argos_sync.emulator import Emulator
 from argos_sync.fetch.protection import Protection
 from argos_sync.load.errors import LoadError
-from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.pipeline import open_read_only, open_warehouse
 from argos_sync.run import erasure
 from argos_sync.shape.contract import load_contract
 from support import (
@@ -378,7 +378,7 @@ def test_what_the_pipeline_remembers_outlives_a_package_that_never_was_complete(
                 f" created_at, 'never', 'never' FROM {table} LIMIT 1"
             )
         forget(at(context, LATER), [("submission_id", january[0]["submission_id"])])
-        with look_into(any_warehouse.target) as view:
+        with open_read_only(any_warehouse.target) as view:
             assert Protection.configured(context.settings).to_remember(view.state) == {}
     assert states(any_warehouse)
     assert all("argos" in state for state in states(any_warehouse))

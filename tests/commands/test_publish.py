@@ -18,7 +18,7 @@ from argos_sync.commands import publish as publishing
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.atomic_file import refuse_warehouse, usable
+from argos_sync.load.atomic_file import check_output_path, refuse_warehouse
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import load_contract
@@ -302,7 +302,7 @@ def refused(tmp_path: Path, to: str) -> str:
     """What is said about a target beside a warehouse."""
     warehouse = tmp_path / "argos.duckdb"
     with pytest.raises(ConfigurationError) as caught:
-        refuse_warehouse(usable(tmp_path / to), warehouse)
+        refuse_warehouse(check_output_path(tmp_path / to), warehouse)
     return str(caught.value)
 
 
@@ -338,5 +338,5 @@ def test_what_is_not_refused(tmp_path: Path) -> None:
     for file in (copy, warehouse):
         duckdb.connect(str(file)).close()
     for one in (warehouse, Path("md:argos")):
-        refuse_warehouse(usable(copy), one)
-    assert usable(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"
+        refuse_warehouse(check_output_path(copy), one)
+    assert check_output_path(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.commands.reconcile import Reconciled, TooManyGone, reconcile
+from argos_sync.commands.reconcile import ReconcileResult, TooManyDeletions, reconcile
 from argos_sync.commands.sync import backfill, sync
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.shape.contract import load_contract
@@ -29,7 +29,7 @@ SERVERS = {
 }
 
 
-def differences(result: Reconciled) -> dict[date, tuple[int, int, int]]:
+def differences(result: ReconcileResult) -> dict[date, tuple[int, int, int]]:
     """Return the numbers of missing, gone and changed by day."""
     return {d.day: (len(d.missing), len(d.gone), len(d.changed)) for d in result.days}
 
@@ -139,7 +139,9 @@ def test_too_many_deletions_are_refused(
         for submission_id in gone:
             api.store.delete(submission_id)
         context = at(context, LATER)
-        with pytest.raises(TooManyGone, match=rf"^{len(gone)} of \d+ submissions from 2025-01-01"):
+        with pytest.raises(
+            TooManyDeletions, match=rf"^{len(gone)} of \d+ submissions from 2025-01-01"
+        ):
             reconcile(context, date(2025, 1, 1), LAST)
         assert_equal(any_warehouse, january)
         (run,) = any_warehouse.query(

@@ -18,8 +18,8 @@ from dlt.load.load import Load
 from argos_sync.api.errors import ServerError
 from argos_sync.commands.sync import Context, backfill, sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
-from argos_sync.fetch.checkpoint import SYNC, high_water_mark, stored_plan
-from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.fetch.checkpoint import SYNC, high_water_mark, unfinished_plan
+from argos_sync.load.pipeline import open_read_only, open_warehouse
 from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
 pytestmark = pytest.mark.tables_made
@@ -87,13 +87,13 @@ def test_a_sync_goes_on_and_moves_the_mark_only_at_its_end(
         context = context_for(api.base_url, warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
         interrupted(sync, context, api, 2)
-        with look_into(warehouse.target) as view:
+        with open_read_only(warehouse.target) as view:
             assert high_water_mark(view.state) is None
-            assert stored_plan(view.state, SYNC, ()) is not None
+            assert unfinished_plan(view.state, SYNC, ()) is not None
         sync(replace(context, chunk_size=1_000))
-        with look_into(warehouse.target) as view:
+        with open_read_only(warehouse.target) as view:
             assert high_water_mark(view.state) == max(map(created_at, january))
-            assert stored_plan(view.state, SYNC, ()) is None
+            assert unfinished_plan(view.state, SYNC, ()) is None
     assert_equal(warehouse, january)
 
 

@@ -15,8 +15,8 @@ from argos_sync.commands.sync import backfill, sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import Reading, thread_feed
-from argos_sync.load.pipeline import look_into
+from argos_sync.fetch.job import FetchJob, fetch_in_thread
+from argos_sync.load.pipeline import open_read_only
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse import submissions as held
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.tables_made
 
 def mark(warehouse: Warehouse) -> datetime | None:
     """Return the committed high-water mark."""
-    with look_into(warehouse.target) as view:
+    with open_read_only(warehouse.target) as view:
         return high_water_mark(view.state)
 
 
@@ -353,9 +353,9 @@ def test_what_is_held_is_told_to_who_fetches(
     monkeypatch.setattr(held, "_MOST_HASHES", most)
     told: list[dict[str, str]] = []
 
-    def telling(reading: Reading, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
+    def telling(reading: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
         told.append(dict(reading.held))
-        return thread_feed(reading, *arguments)
+        return fetch_in_thread(reading, *arguments)
 
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target, lookback_days=60)

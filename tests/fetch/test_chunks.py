@@ -8,22 +8,22 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
-from argos_sync.fetch.plan import Plan, Progress
-from argos_sync.fetch.protection import UNPROTECTED
+from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import Range, Window
-from argos_sync.fetch.work import Step, Work
+from argos_sync.fetch.windows import DateRange, Window
+from argos_sync.fetch.work import LedgerEntry, WorkQueue
 from argos_sync.shape.suppression import Suppression, suppression_hash
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 DAYS = Window(None, None)
-PLAN = Plan("backfill", "run", NOW, Range(), windows={"w": (DAYS, Progress())})
+PLAN = Plan("backfill", "run", NOW, DateRange(), windows={"w": (DAYS, TaskProgress())})
 TASK = Task("w", "", lambda _: Query(), window=DAYS)
 
 
 def builder(**options: Any) -> ChunkBuilder:
     """Return a builder that wants everything."""
-    return ChunkBuilder("run", Work(PLAN), **options)
+    return ChunkBuilder("run", WorkQueue(PLAN), **options)
 
 
 def submission(number: int, **fields: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_a_chunk_is_given_out_when_it_is_full() -> None:
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
     assert names(full) == ["s1", "s2", "s3", "s4"]
     newest = datetime(2025, 1, 4, tzinfo=UTC)
-    assert full.steps == (Step("w", DAYS, Progress({"": 2}, rows=4, newest=newest)),)
+    assert full.steps == (LedgerEntry("w", DAYS, TaskProgress({"": 2}, rows=4, newest=newest)),)
     assert full.plan == PLAN.after("w", full.steps[0].progress)
     assert chunks.take() == []
     assert chunks.add(page(*map(submission, range(5, 10))), NOW) == []
@@ -94,7 +94,7 @@ def test_one_package_takes_each_submission_once() -> None:
 def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
     """Cursors are stored; a page more is read again instead."""
     hashed = suppression_hash(b"key", "submission_id", "s2")
-    protection = replace(UNPROTECTED, suppression=Suppression(frozenset([hashed]), {"": b"key"}))
+    protection = replace(NO_PROTECTION, suppression=Suppression(frozenset([hashed]), {"": b"key"}))
     chunks = builder(protection=protection)
     chunks.add(page(submission(1), cursor={"": {"id": "s1"}}), NOW)
     chunks.add(page(submission(3), submission(2), cursor={"": {"id": "s2"}}), NOW)
@@ -107,7 +107,7 @@ def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
 def test_what_is_not_wanted_is_left_out() -> None:
     """Rows of the day more that is asked for do not count."""
     chunks = builder()
-    task = replace(TASK, wanted=Range(date(2025, 1, 2), date(2025, 1, 2)))
+    task = replace(TASK, wanted=DateRange(date(2025, 1, 2), date(2025, 1, 2)))
     chunks.add(TaskPage(task, [*map(submission, (1, 2, 3))], None, done=True), NOW)
     (chunk,) = chunks.take()
     assert names(chunk) == ["s2"]
@@ -148,7 +148,7 @@ def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
 def test_what_is_held_as_it_is_does_not_become_rows() -> None:
     """It is seen all the same, and once it has changed it is no longer what the warehouse holds."""
     as_held, changed = submission(1), submission(1, userid="changed")
-    held = {"s1": UNPROTECTED.content_hash(as_held, ()), "s2": "of another version"}
+    held = {"s1": NO_PROTECTION.content_hash(as_held, ()), "s2": "of another version"}
     chunks = builder(held=held)
     chunks.add(page(as_held, submission(2), submission(3), cursor={"": 1}), NOW)
     (first,) = chunks.add(page(changed), NOW)

@@ -8,13 +8,13 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import ChunkBuilder
-from argos_sync.fetch.plan import Plan, Progress
+from argos_sync.fetch.plan import Plan, TaskProgress
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import Range, Window
-from argos_sync.fetch.work import Work
+from argos_sync.fetch.windows import DateRange, Window
+from argos_sync.fetch.work import WorkQueue
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
-PLAN = Plan("backfill", "run", NOW, Range(), windows={"w": (Window(), Progress())})
+PLAN = Plan("backfill", "run", NOW, DateRange(), windows={"w": (Window(), TaskProgress())})
 TASK = Task("w", "", lambda _: Query(), window=Window())
 
 
@@ -27,7 +27,9 @@ def page(numbers: Iterable[int], *, done: bool = False) -> TaskPage:
 
 def builder(**options: Any) -> ChunkBuilder:
     """Return a builder whose clock stands still and that somebody waits for."""
-    return ChunkBuilder("run", Work(PLAN), **{"wanted": lambda: True, "seconds": float} | options)
+    return ChunkBuilder(
+        "run", WorkQueue(PLAN), **{"wanted": lambda: True, "seconds": float} | options
+    )
 
 
 def test_nothing_is_given_out_early_while_something_is_loaded() -> None:
@@ -49,7 +51,9 @@ def test_a_slow_api_still_commits_regularly() -> None:
     time = 110.0
     (late,) = building.add(page([]), NOW)
     assert late.submissions == 2
-    assert late.plan == PLAN.after("w", Progress(rows=2, newest=datetime(2025, 1, 1, tzinfo=UTC)))
+    assert late.plan == PLAN.after(
+        "w", TaskProgress(rows=2, newest=datetime(2025, 1, 1, tzinfo=UTC))
+    )
     assert building.add(page([3]), NOW) == []
 
 

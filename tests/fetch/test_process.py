@@ -27,21 +27,21 @@ from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.client import client_maker
-from argos_sync.fetch.job import Feed, Reading, now, thread_feed
+from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
 from argos_sync.fetch.plan import Plan
-from argos_sync.fetch.process.parent import FetcherLost, child_feed
+from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
-    FetchingFailed,
-    Kind,
+    FetchFailed,
+    MessageKind,
+    attach_tables,
+    read_table,
+    read_value,
     receive,
-    table_of,
-    value_of,
-    with_tables,
 )
-from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.fetch.process.worker import _Outlet
-from argos_sync.fetch.windows import Range
-from argos_sync.fetch.work import Work
+from argos_sync.fetch.windows import DateRange
+from argos_sync.fetch.work import WorkQueue
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made
@@ -63,20 +63,20 @@ def api(january: list[dict[str, Any]]) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def child() -> Iterator[Child]:
+def child() -> Iterator[FetchProcess]:
     """A process that fetches."""
-    with Child() as started:
+    with FetchProcess() as started:
         yield started
 
 
-def reading(base_url: str, **settings: Any) -> Reading:
+def reading(base_url: str, **settings: Any) -> FetchJob:
     """Return the reading of all of January, one window after the other."""
     given = {"api_key": KEY, "base_url": base_url, "page_size": 40, **settings}
     configured = load_settings(given | {"max_requests_per_second": 10_000.0})
-    plan = Plan.new("backfill", "run", begun=NOW, wanted=Range(FIRST, LAST), sections=())
-    return Reading(
+    plan = Plan.new("backfill", "run", begun=NOW, wanted=DateRange(FIRST, LAST), sections=())
+    return FetchJob(
         "run",
-        Work(plan, end_date="inclusive", page_size=40),
+        WorkQueue(plan, end_date="inclusive", page_size=40),
         (),
         client_maker(configured),
         CLOCK,
@@ -84,7 +84,9 @@ def reading(base_url: str, **settings: Any) -> Reading:
     )
 
 
-def take_all(feed: Feed, order: Reading) -> tuple[list[Chunk], list[tuple[str, int]], list[Stats]]:
+def take_all(
+    feed: ChunkSource, order: FetchJob
+) -> tuple[list[Chunk], list[tuple[str, int]], list[Stats]]:
     """Return all chunks, and what was told of pages and at the end."""
     pages: list[tuple[str, int]] = []
     stats: list[Stats] = []
@@ -96,7 +98,7 @@ def ignore(*_: object) -> None:
     """Be told something."""
 
 
-def pid_of(child: Child) -> int:
+def pid_of(child: FetchProcess) -> int:
     """Return the id of the process."""
     return child.start().pid
 
@@ -107,10 +109,10 @@ def wait_for_end(pid: int) -> None:
         assert select.select([handle], [], [], SECONDS)[0], "the process is still there"
 
 
-def test_chunks_are_those_of_a_thread(api: Emulator, child: Child) -> None:
+def test_chunks_are_those_of_a_thread(api: Emulator, child: FetchProcess) -> None:
     """Rows, cursors, steps, pages and numbers are the same, whoever fetches."""
-    chunks, pages, stats = take_all(partial(child_feed, child), reading(api.base_url))
-    expected, expected_pages, expected_stats = take_all(thread_feed, reading(api.base_url))
+    chunks, pages, stats = take_all(partial(fetch_in_process, child), reading(api.base_url))
+    expected, expected_pages, expected_stats = take_all(fetch_in_thread, reading(api.base_url))
     assert sum(one.submissions for one in chunks) == 400
     assert chunks == expected
     assert all(rows.schema == expected[0].tables[n].schema for n, rows in chunks[0].tables.items())
@@ -128,7 +130,7 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 def test_it_is_ready_before_dlt_is_imported() -> None:
     """What it is told to read, as the commands say it, needs no dlt, which takes half a second."""
-    order = replace(reading("http://127.0.0.1:1"), clock=now)
+    order = replace(reading("http://127.0.0.1:1"), clock=utc_now)
     found = subprocess.run(
         [sys.executable, "-c", _WHAT_IT_IMPORTS],
         input=pickle.dumps(order),
@@ -140,10 +142,10 @@ def test_it_is_ready_before_dlt_is_imported() -> None:
     assert not {"dlt", "duckdb", "typer"} & set(imported)
 
 
-def test_one_process_serves_one_reading_after_the_other(api: Emulator, child: Child) -> None:
+def test_one_process_serves_one_reading_after_the_other(api: Emulator, child: FetchProcess) -> None:
     """A command that reads twice waits for imports once, also when the first reading failed."""
     pid = pid_of(child)
-    feed = partial(child_feed, child)
+    feed = partial(fetch_in_process, child)
     with pytest.raises(InvalidApiKey):
         take_all(feed, reading(api.base_url, api_key="another"))
     for _ in range(2):
@@ -153,32 +155,34 @@ def test_one_process_serves_one_reading_after_the_other(api: Emulator, child: Ch
     assert child.leave() == 0
 
 
-def test_an_error_of_the_api_arrives_as_it_was(api: Emulator, child: Child) -> None:
+def test_an_error_of_the_api_arrives_as_it_was(api: Emulator, child: FetchProcess) -> None:
     """Its class decides the exit code, and its text is what the user reads."""
     order = reading(f"{api.base_url}/wrong")
     with pytest.raises(ArgosError) as expected:
-        take_all(thread_feed, order)
+        take_all(fetch_in_thread, order)
     with pytest.raises(type(expected.value)) as found:
-        take_all(partial(child_feed, child), order)
+        take_all(partial(fetch_in_process, child), order)
     assert str(found.value) == str(expected.value)
     assert found.value.exit_code == 4
 
 
-def test_any_other_error_keeps_its_kind_and_its_text_to_itself(api: Emulator, child: Child) -> None:
+def test_any_other_error_keeps_its_kind_and_its_text_to_itself(
+    api: Emulator, child: FetchProcess
+) -> None:
     """Texts of foreign errors quote values."""
     order = replace(reading(api.base_url), client=partial(int, "Kim"))
-    with pytest.raises(FetchingFailed, match=r"failed with ValueError at reading.py:\d+") as found:
-        take_all(partial(child_feed, child), order)
+    with pytest.raises(FetchFailed, match=r"failed with ValueError at reading.py:\d+") as found:
+        take_all(partial(fetch_in_process, child), order)
     assert "Kim" not in str(found.value)
     assert "Kim" not in repr(found.value.__cause__ or found.value.__context__)
 
 
-def test_leaving_early_ends_the_process(api: Emulator, child: Child) -> None:
+def test_leaving_early_ends_the_process(api: Emulator, child: FetchProcess) -> None:
     """A failing load does not wait for pages nobody will take, and leaves nobody behind."""
     pid = pid_of(child)
     with (
         suppress(LookupError),
-        child_feed(child, reading(api.base_url), ignore, ignore) as chunks,
+        fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks,
     ):
         next(chunks)
         raise LookupError
@@ -202,25 +206,27 @@ def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
     asyncio.run(put())
     sent.seek(0)
     (table, seen), (kind, body) = receive(sent), receive(sent)
-    assert (table, kind) == (Kind.TABLE, Kind.CHUNK)
-    assert with_tables(value_of(body), [table_of(seen)]) == Chunk({}, 7, 0)
+    assert (table, kind) == (MessageKind.TABLE, MessageKind.CHUNK)
+    assert attach_tables(read_value(body), [read_table(seen)]) == Chunk({}, 7, 0)
     assert not outlet.wanted()
 
 
-def test_a_process_that_fails_by_itself_is_told(api: Emulator, child: Child) -> None:
+def test_a_process_that_fails_by_itself_is_told(api: Emulator, child: FetchProcess) -> None:
     """A bug in the process itself is no reason to wait for ever."""
-    with child_feed(child, reading(api.base_url), ignore, ignore) as chunks:
+    with fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks:
         orders = child.start().stdin
         assert orders is not None
         orders.write(b"no message at all")
-        with pytest.raises(FetcherLost, match="was ended with exit code 1; run the command again"):
+        with pytest.raises(
+            FetchProcessDied, match="was ended with exit code 1; run the command again"
+        ):
             list(chunks)
 
 
 class KillAfterOne:
     """Progress that ends the fetching process once a chunk is loaded, as a full memory might."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: FetchProcess) -> None:
         """Remember whom."""
         self.child = child
 
@@ -233,7 +239,7 @@ class KillAfterOne:
 
 
 def test_a_process_that_is_killed_is_told_and_loses_nothing(
-    api: Emulator, child: Child, warehouse: Warehouse, january: list[dict[str, Any]]
+    api: Emulator, child: FetchProcess, warehouse: Warehouse, january: list[dict[str, Any]]
 ) -> None:
     """The run fails with advice, and the next one goes on from the last committed chunk."""
     context = replace(
@@ -241,9 +247,11 @@ def test_a_process_that_is_killed_is_told_and_loses_nothing(
         clock=CLOCK,
         client=client_maker,
         chunk_size=150,
-        feed=partial(child_feed, child),
+        feed=partial(fetch_in_process, child),
     )
-    with pytest.raises(FetcherLost, match="was ended by signal 9; run the command again") as found:
+    with pytest.raises(
+        FetchProcessDied, match="was ended by signal 9; run the command again"
+    ) as found:
         backfill(replace(context, progress=KillAfterOne(child)), FIRST, LAST)
     assert found.value.exit_code == 1
     assert 75 <= warehouse.count("submissions") < 400
@@ -252,9 +260,9 @@ def test_a_process_that_is_killed_is_told_and_loses_nothing(
     assert_equal(warehouse, january)
 
 
-def test_ctrl_c_is_left_to_the_process_that_loads(api: Emulator, child: Child) -> None:
+def test_ctrl_c_is_left_to_the_process_that_loads(api: Emulator, child: FetchProcess) -> None:
     """A terminal sends it to both; what was fetched can still be loaded to its end."""
-    with child_feed(child, reading(api.base_url), ignore, ignore) as chunks:
+    with fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks:
         taken = next(chunks).submissions
         os.kill(pid_of(child), signal.SIGINT)
         assert taken + sum(one.submissions for one in chunks) == 400
@@ -300,8 +308,8 @@ def test_no_secret_can_be_seen_from_outside(api: Emulator, monkeypatch: pytest.M
     ):
         monkeypatch.setenv(name, KEY)
     with (
-        Child() as child,
-        child_feed(child, reading(api.base_url), ignore, ignore) as chunks,
+        FetchProcess() as child,
+        fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks,
     ):
         next(chunks)
         process = Path("/proc") / str(pid_of(child))

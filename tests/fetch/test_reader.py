@@ -11,7 +11,7 @@ from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.fetch.reader import Task, TaskPage, read_all
+from argos_sync.fetch.reader import Task, TaskPage, read_tasks
 from support import API_KEY, impatient_client
 
 SECTIONS = ("others", "kyc", "aml", "data")
@@ -40,7 +40,7 @@ def read(
 
     async def run() -> None:
         async with impatient_client(settings)() as client:
-            await read_all(
+            await read_tasks(
                 client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
             )
 

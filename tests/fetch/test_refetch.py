@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argos_sync.fetch.refetch import Split, cheapest, id_tasks
-from argos_sync.fetch.windows import Range
+from argos_sync.fetch.refetch import RefetchSplit, cheapest_requests, id_tasks
+from argos_sync.fetch.windows import DateRange
 from argos_sync.run.upkeep import within
 
 DAY = date(2025, 1, 10)
@@ -17,26 +17,30 @@ QUIET = {DAY + timedelta(days=n): 10 for n in range(-30, 30)}
 
 def test_a_few_are_asked_for_one_by_one() -> None:
     """One request brings one submission, or a page of them."""
-    assert cheapest({DAY: 1}, QUIET | {DAY: 5000}, 500) == Split((), (Range(DAY, DAY),))
+    assert cheapest_requests({DAY: 1}, QUIET | {DAY: 5000}, 500) == RefetchSplit(
+        (), (DateRange(DAY, DAY),)
+    )
 
 
 def test_many_are_read_by_the_day() -> None:
     """A day that fits a page is one request, however many of it are wanted."""
-    assert cheapest({DAY: 8}, QUIET, 500) == Split((Range(DAY, DAY),), ())
+    assert cheapest_requests({DAY: 8}, QUIET, 500) == RefetchSplit((DateRange(DAY, DAY),), ())
 
 
 def test_neighbours_share_a_request() -> None:
     """Days whose rows fit a page together are read together."""
     wanted = {DAY + timedelta(days=n): 2 for n in (0, 1, 5)}
-    assert cheapest(wanted, QUIET, 500) == Split((Range(DAY, DAY + timedelta(days=5)),), ())
+    assert cheapest_requests(wanted, QUIET, 500) == RefetchSplit(
+        (DateRange(DAY, DAY + timedelta(days=5)),), ()
+    )
 
 
 def test_a_busy_day_is_not_read_for_its_neighbours() -> None:
     """Between two quiet days it would cost more than it saves."""
     busy = DAY + timedelta(days=3)
     wanted = {DAY: 8, busy + timedelta(days=3): 8}
-    ranges = (Range(DAY, DAY), Range(busy + timedelta(days=3), busy + timedelta(days=3)))
-    assert cheapest(wanted, QUIET | {busy: 100_000}, 500) == Split(ranges, ())
+    ranges = (DateRange(DAY, DAY), DateRange(busy + timedelta(days=3), busy + timedelta(days=3)))
+    assert cheapest_requests(wanted, QUIET | {busy: 100_000}, 500) == RefetchSplit(ranges, ())
 
 
 def test_labels_do_not_tell_whom_is_asked_for() -> None:
@@ -52,7 +56,7 @@ def test_labels_do_not_tell_whom_is_asked_for() -> None:
 def test_every_day_is_fetched_once(wanted: dict[int, int], page_size: int) -> None:
     """No day is left out or in two ranges, and it never costs more than one by one."""
     days = {DAY + timedelta(days=n): number for n, number in wanted.items()}
-    split = cheapest(days, days, page_size)
+    split = cheapest_requests(days, days, page_size)
     both = (*split.by_day, *split.by_id)
     assert all(sum(within(day, one) for one in both) == 1 for day in days)
     requests = sum(
@@ -62,7 +66,7 @@ def test_every_day_is_fetched_once(wanted: dict[int, int], page_size: int) -> No
     assert requests <= sum(days.values())
 
 
-def near(day: date, one: Range) -> bool:
+def near(day: date, one: DateRange) -> bool:
     """Whether a day is asked for with a range: a day more on either side."""
     assert one.first
     assert one.last

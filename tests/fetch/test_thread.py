@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.thread import Outlet, feed
+from argos_sync.fetch.thread import ChunkSink, chunks_from_thread
 
 
 def chunk(number: int) -> Chunk:
@@ -19,22 +19,22 @@ def chunk(number: int) -> Chunk:
 def test_chunks_come_in_order() -> None:
     """What is put is taken, one after the other."""
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         for number in range(5):
             await outlet.put(chunk(number))
 
-    with feed(produce) as chunks:
+    with chunks_from_thread(produce) as chunks:
         assert [taken.submissions for taken in chunks] == list(range(5))
 
 
 def test_an_error_comes_after_the_chunks_before_it() -> None:
     """What was finished can still be loaded."""
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         await outlet.put(chunk(1))
         raise LookupError("gone")
 
-    with feed(produce) as chunks:
+    with chunks_from_thread(produce) as chunks:
         assert next(chunks).submissions == 1
         with pytest.raises(LookupError, match="gone"):
             next(chunks)
@@ -44,7 +44,7 @@ def test_leaving_early_stops_the_producer() -> None:
     """A failing load does not wait for pages nobody will take."""
     cancelled = threading.Event()
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         try:
             await outlet.put(chunk(1))
             await asyncio.Event().wait()
@@ -52,7 +52,7 @@ def test_leaving_early_stops_the_producer() -> None:
             cancelled.set()
             raise
 
-    with feed(produce) as chunks:
+    with chunks_from_thread(produce) as chunks:
         next(chunks)
     assert cancelled.is_set()
     assert not [thread for thread in threading.enumerate() if thread.name == "argos-fetch"]
@@ -62,12 +62,12 @@ def test_the_producer_waits_for_the_taker() -> None:
     """No more than one chunk waits, which bounds what memory holds."""
     put_so_far: list[int] = []
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         for number in range(4):
             await outlet.put(chunk(number))
             put_so_far.append(number)
 
-    with feed(produce) as chunks:
+    with chunks_from_thread(produce) as chunks:
         for taken in chunks:
             assert len(put_so_far) <= taken.submissions + 3
     assert put_so_far == [0, 1, 2, 3]
@@ -78,7 +78,7 @@ def test_the_producer_knows_when_a_chunk_is_waited_for() -> None:
     wanted: list[bool] = []
     asking, asked = threading.Event(), threading.Event()
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         await outlet.put(chunk(1))
         await asyncio.to_thread(asking.wait)
         wanted.append(outlet.wanted())
@@ -87,7 +87,7 @@ def test_the_producer_knows_when_a_chunk_is_waited_for() -> None:
             await asyncio.sleep(0)
         await outlet.put(chunk(2))
 
-    with feed(produce) as chunks:
+    with chunks_from_thread(produce) as chunks:
         next(chunks)
         asking.set()
         asked.wait()

@@ -9,19 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argos_sync.api import Query
-from argos_sync.fetch.windows import Pace, Range, Window, cut, nightly_range, surrounding
+from argos_sync.fetch.windows import (
+    DailyVolume,
+    DateRange,
+    Window,
+    next_window,
+    nightly_range,
+    padded_window,
+)
 
 TODAY = date(2025, 6, 15)
-UNKNOWN = Pace()
+UNKNOWN = DailyVolume()
 DAYS = st.dates(date(2015, 1, 1), date(2030, 12, 31))
 
 
-def pieces(wanted: Range, pace: Pace = UNKNOWN, workers: int = 4) -> list[Window]:
+def pieces(wanted: DateRange, pace: DailyVolume = UNKNOWN, workers: int = 4) -> list[Window]:
     """Return all windows a range is cut into at one pace."""
-    rest: Window | None = surrounding(wanted)
+    rest: Window | None = padded_window(wanted)
     found = []
     while rest is not None:
-        window, rest = cut(rest, pace, TODAY, workers, page_size=500)
+        window, rest = next_window(rest, pace, TODAY, workers, page_size=500)
         found.append(window)
     return found
 
@@ -37,8 +44,8 @@ def test_windows_tile_the_range_with_a_day_more_on_either_side(
 ) -> None:
     """No day is missing and none is in two windows, whatever days bring."""
     last = first + timedelta(days=length)
-    pace = UNKNOWN if a_day is None else Pace(recent=((1, a_day),))
-    windows = pieces(Range(first, last), pace, workers)
+    pace = UNKNOWN if a_day is None else DailyVolume(recent=((1, a_day),))
+    windows = pieces(DateRange(first, last), pace, workers)
     days = [
         window.start + timedelta(days=offset)
         for window in windows
@@ -50,7 +57,7 @@ def test_windows_tile_the_range_with_a_day_more_on_either_side(
 
 def test_workers_get_fair_shares() -> None:
     """Windows become shorter towards the end, so that no worker is left alone with a long one."""
-    found = lengths(pieces(Range(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
+    found = lengths(pieces(DateRange(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
     assert found[0] == 23
     assert found == sorted(found, reverse=True)
     assert len(found) < 90
@@ -58,12 +65,12 @@ def test_workers_get_fair_shares() -> None:
 
 def test_quiet_months_are_joined_and_busy_days_split_off() -> None:
     """A window is worth a page at least and ten pages at most, but one day is never cut."""
-    year = Range(date(2024, 1, 1), date(2024, 12, 31))
-    assert len(pieces(year, Pace(recent=((30, 30),)))) == 2
-    assert set(lengths(pieces(year, Pace(recent=((30, 30 * 5000),))))) == {1}
+    year = DateRange(date(2024, 1, 1), date(2024, 12, 31))
+    assert len(pieces(year, DailyVolume(recent=((30, 30),)))) == 2
+    assert set(lengths(pieces(year, DailyVolume(recent=((30, 30 * 5000),))))) == {1}
     busy = date(2024, 3, 10)
     counts = {date(2024, 1, 1) + timedelta(days=n): 1 for n in range(-1, 367)} | {busy: 20_000}
-    windows = pieces(year, Pace(counts))
+    windows = pieces(year, DailyVolume(counts))
     assert Window(busy, busy) in windows
     assert len(windows) == 3
 
@@ -78,16 +85,16 @@ def test_the_pace_is_that_of_the_windows_read_last() -> None:
 
 def test_an_open_range_has_an_open_last_window() -> None:
     """Submissions with a clock ahead of ours are not cut off."""
-    windows = pieces(Range(date(2025, 4, 1)))
+    windows = pieces(DateRange(date(2025, 4, 1)))
     assert windows[0].start == date(2025, 3, 31)
     assert windows[-1].end is None
-    assert pieces(Range(date(2026, 1, 1))) == [Window(date(2025, 12, 31), None)]
+    assert pieces(DateRange(date(2026, 1, 1))) == [Window(date(2025, 12, 31), None)]
 
 
 def test_all_history_is_one_window() -> None:
     """Without a first day nothing is filtered, but an end may be."""
-    assert pieces(Range()) == [Window()]
-    assert pieces(Range(None, TODAY)) == [Window(None, TODAY + timedelta(days=1))]
+    assert pieces(DateRange()) == [Window()]
+    assert pieces(DateRange(None, TODAY)) == [Window(None, TODAY + timedelta(days=1))]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ def test_an_excluded_or_unknown_end_is_asked_a_day_later(end_date: None, asked: 
 
 def test_a_range_is_of_utc_days() -> None:
     """The day of created_at is that of UTC, whatever zone the moment is written in."""
-    day = Range(date(2025, 1, 1), date(2025, 1, 1))
+    day = DateRange(date(2025, 1, 1), date(2025, 1, 1))
     assert datetime(2025, 1, 1, tzinfo=UTC) in day
     assert datetime(2025, 1, 1, 23, 59, 59, 999999, tzinfo=UTC) in day
     assert datetime(2025, 1, 2, tzinfo=UTC) not in day
@@ -125,11 +132,11 @@ def test_a_night_reads_from_the_mark_or_the_look_back_whichever_is_earlier(
     mark: datetime | None, first_day: date | None, expected: date | None
 ) -> None:
     """Never later than either of them, never before start_date, always open to the future."""
-    assert nightly_range(TODAY, mark, 7, first_day) == Range(expected)
+    assert nightly_range(TODAY, mark, 7, first_day) == DateRange(expected)
 
 
 def test_the_ends_of_the_calendar_are_ends() -> None:
     """A range that touches them is planned like any other."""
-    windows = pieces(Range(date.min, date.max), Pace(recent=((366, 0),)))
+    windows = pieces(DateRange(date.min, date.max), DailyVolume(recent=((366, 0),)))
     assert (windows[0].start, windows[-1].end) == (date.min, date.max)
     assert windows[-1].query(None).end_date == date.max

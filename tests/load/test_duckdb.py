@@ -19,14 +19,20 @@ from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, Store
 from argos_sync.load.duckdb import (
-    file_of,
-    remove_spilled_rows,
-    remove_unfinished_file,
+    database_file,
+    remove_temp_files,
+    remove_truncated_file,
 )
 from argos_sync.load.errors import LoadError
-from argos_sync.load.pipeline import Target, attach, duckdb_file, look_into, open_warehouse
+from argos_sync.load.pipeline import (
+    Target,
+    duckdb_file,
+    make_pipeline,
+    open_read_only,
+    open_warehouse,
+)
 from argos_sync.run.journal import run_record
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape
 from argos_sync.warehouse.views import load_views, view_query
@@ -96,12 +102,12 @@ def test_a_database_of_motherducks_is_no_file(
     monkeypatch.chdir(tmp_path)
     Path("kyc").touch()
     monkeypatch.setenv("DESTINATION__MOTHERDUCK__CREDENTIALS", "md:///kyc?token=secret")
-    pipeline = attach(Target("motherduck"), tmp_path)
+    pipeline = make_pipeline(Target("motherduck"), tmp_path)
     client = pipeline.destination_client()
     assert duckdb_file(client) is None
     assert type(client) is MotherDuckClient
-    remove_unfinished_file(pipeline.sql_client())
-    remove_spilled_rows(pipeline.sql_client())
+    remove_truncated_file(pipeline.sql_client())
+    remove_temp_files(pipeline.sql_client())
     assert Path("kyc").exists()
     (view,) = (view for view in load_views() if view.name == "staleness")
     assert view_query(pipeline.sql_client(), view).startswith("WITH ages")
@@ -120,8 +126,8 @@ def test_a_relative_file_lies_where_the_command_is_started(
         monkeypatch.chdir(folder)
         with open_warehouse(target) as opened:
             opened.load({}, partial(_named, name))
-            assert file_of(opened.client.credentials) == folder / "mine.duckdb"
-        with look_into(target) as seen:
+            assert database_file(opened.client.credentials) == folder / "mine.duckdb"
+        with open_read_only(target) as seen:
             assert seen.state["name"] == name
 
 
@@ -131,7 +137,7 @@ def _named(name: str, state: dict[str, Any]) -> None:
 
 def test_a_row_is_replaced_at_once_or_not_at_all(any_warehouse: Warehouse) -> None:
     """Between the old row and the new one a killed process would leave none."""
-    report = RunReport("a run", "sync", datetime.now(UTC))
+    report = RunSummary("a run", "sync", datetime.now(UTC))
     with open_warehouse(any_warehouse.target) as opened:
         opened.load(run_record(report))
         runs, health = map(opened.client.make_qualified_table_name, ("sync_runs", "sync_health"))

@@ -20,8 +20,8 @@ from dlt.pipeline.pipeline import Pipeline
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import backfill, refresh, sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.errors import DestinationError, LoadError, destination_failures
-from argos_sync.load.pipeline import Target, look_into, open_warehouse
+from argos_sync.load.errors import DestinationError, LoadError, destination_errors
+from argos_sync.load.pipeline import Target, open_read_only, open_warehouse
 from argos_sync.warehouse import views
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 
@@ -101,7 +101,7 @@ def test_a_dataset_needs_a_name(tmp_path: Path) -> None:
 def test_looking_into_nothing_creates_nothing(tmp_path: Path) -> None:
     """Reading a warehouse that does not exist is an error, and leaves no file."""
     warehouse = duckdb_warehouse(tmp_path)
-    with pytest.raises(DestinationError, match="no DuckDB file"), look_into(warehouse.target):
+    with pytest.raises(DestinationError, match="no DuckDB file"), open_read_only(warehouse.target):
         pass
     assert not Path(str(warehouse.target.file)).exists()
 
@@ -154,7 +154,7 @@ def test_what_is_committed_is_kept_when_it_cannot_be_read_either(
         context = context_for(api.base_url, warehouse.target)
         sync(context)
         sync(context)  # which notes the views
-        with look_into(warehouse.target) as view:
+        with open_read_only(warehouse.target) as view:
             before = view.state
         full = DestinationConnectionError("C", "argos", "too many clients", OSError())
         with monkeypatch.context() as patch:
@@ -164,7 +164,7 @@ def test_what_is_committed_is_kept_when_it_cannot_be_read_either(
             patch.setattr(Pipeline, "sync_destination", going_back)
             with pytest.raises(DestinationError):
                 refresh(context, submission_ids=[january[0]["submission_id"]])
-        with look_into(warehouse.target) as view:
+        with open_read_only(warehouse.target) as view:
             assert view.state == before
         assert warehouse.query("SELECT MAX(exit_status) AS n FROM sync_runs") == [{"n": 5}]
     assert_equal(warehouse, january[:30])
@@ -199,5 +199,5 @@ def once(owner: type, name: str, error: Exception, time: int = 1) -> Callable[..
 
 def test_bugs_come_through_as_they_are() -> None:
     """What is neither dlt's nor a database's is not dressed up."""
-    with pytest.raises(ZeroDivisionError), destination_failures():
+    with pytest.raises(ZeroDivisionError), destination_errors():
         _ = 1 / 0

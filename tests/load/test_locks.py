@@ -15,7 +15,7 @@ import pytest
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.pipeline import open_read_only, open_warehouse
 from support import Warehouse, assert_equal, context_for, empty_warehouse
 
 pytestmark = pytest.mark.tables_made
@@ -110,6 +110,6 @@ def test_looking_needs_no_lock_where_the_database_allows_it(tmp_path: Path) -> N
     with (
         empty_warehouse("postgres", tmp_path) as warehouse,
         open_warehouse(warehouse.target),
-        look_into(warehouse.target) as view,
+        open_read_only(warehouse.target) as view,
     ):
         assert view.state == {}

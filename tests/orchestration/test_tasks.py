@@ -17,7 +17,7 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands import sync as commands
 from argos_sync.emulator import Emulator
-from argos_sync.load.locks import only_run_here
+from argos_sync.load.locks import lock_file
 from argos_sync.load.pipeline import working_dir
 from argos_sync.orchestration.health import CHECKS, look
 from orchestration.conftest import KEY, load_definitions
@@ -135,7 +135,7 @@ def test_a_missing_setting_is_told_once(
 def test_a_locked_warehouse_is_tried_again(definitions: ModuleType, warehouse: Warehouse) -> None:
     """Four more times; who holds it is told."""
     lock = working_dir(warehouse.target).with_suffix(".lock")
-    with only_run_here(lock, "something else"):
+    with lock_file(lock, "something else"):
         result = dg.materialize([definitions.submissions], raise_on_error=False)
     said = failure_of(result)
     assert said["exit_code"] == 5

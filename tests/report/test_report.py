@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report.conftest import IMAGE, LONG, SCRIPT
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish import publish
@@ -19,6 +18,7 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.report import Made, make_report
 from argos_sync.report.page import MARK
 from published import DIRECT, QUASI, recognisable
+from report.conftest import IMAGE, LONG, SCRIPT
 from report.pages import Page
 from support import NOW, Warehouse, context_for
 

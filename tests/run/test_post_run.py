@@ -17,8 +17,8 @@ from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.run.context import running
-from argos_sync.run.telling import failures_told, tell
+from argos_sync.run.context import open_run
+from argos_sync.run.telling import notify, notify_failure
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
 
@@ -65,7 +65,7 @@ def test_failures_and_news_are_told(
 def test_a_foreign_error_is_told_by_its_kind(listener: Listener, warehouse: Warehouse) -> None:
     """Its text may quote anybody's values."""
     context = context_for("http://127.0.0.1:9", warehouse.target)
-    with pytest.raises(ValueError, match="Kim"), running(context, "refresh"):
+    with pytest.raises(ValueError, match="Kim"), open_run(context, "refresh"):
         raise ValueError("Kim Minjun")
     assert texts(listener) == ["argos-sync refresh (dataset argos): exit 1: unexpected ValueError"]
 
@@ -86,7 +86,7 @@ def test_what_goes_wrong_is_one_line(
     monkeypatch.setattr(webhook, "_SECONDS", 0.3)
     caplog.set_level(logging.DEBUG)
     listener.status, listener.headers = status, {"location": f"{listener.url}/elsewhere"}
-    tell("sync", "argos", "said")
+    notify("sync", "argos", "said")
     lines = [one.getMessage() for one in caplog.records if one.name != "asyncio"]
     assert lines == [f"the webhook was not told: {words}"]
     assert len(listener.posts) == 1
@@ -94,12 +94,12 @@ def test_what_goes_wrong_is_one_line(
 
 def test_nobody_listens(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line in the log, and no more; without a webhook, not even that."""
-    tell("sync", "argos", "said")
+    notify("sync", "argos", "said")
     assert caplog.messages == []
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"http://127.0.0.1:9/{SECRET}")
-    tell("sync", "argos", "said")
+    notify("sync", "argos", "said")
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"http://example.com/{SECRET}")
-    tell("sync", "argos", "said")
+    notify("sync", "argos", "said")
     connect, refused = caplog.messages
     assert connect == "the webhook was not told: ConnectError"
     assert refused.startswith("the webhook was not told: runtime.slack_incoming_webhook_url is not")
@@ -124,7 +124,7 @@ def test_an_environment_nobody_can_be_told_from(
     """A run fails with its own error, and the line has the kind of the other one only."""
     monkeypatch.setenv(name, value)
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"https://127.0.0.1:9/{SECRET}")
-    with pytest.raises(KeyError, match="Kim"), failures_told("sync", "argos"):
+    with pytest.raises(KeyError, match="Kim"), notify_failure("sync", "argos"):
         raise KeyError("Kim")
     assert caplog.messages == [f"the webhook was not told: {kind}"]
 
@@ -133,7 +133,7 @@ def test_told_from_a_notebook(listener: Listener, caplog: pytest.LogCaptureFixtu
     """Where an event loop runs already."""
 
     async def cell() -> None:
-        tell("sync", "argos", "said")
+        notify("sync", "argos", "said")
 
     asyncio.run(cell())
     assert texts(listener) == ["argos-sync sync (dataset argos): said"]
@@ -156,7 +156,7 @@ def test_a_slow_resolver_is_not_waited_for(
     monkeypatch.setattr(webhook, "_SECONDS", 0.3)
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "https://hooks.example.com/x")
     began = time.monotonic()
-    tell("sync", "argos", "said")
+    notify("sync", "argos", "said")
     waited = time.monotonic() - began
     answers.set()
     assert waited < 3

@@ -15,8 +15,8 @@ import pytest
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.sync import Context, backfill, sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.run.summary import RunReport
+from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.checks import COUNTS, check_counts, check_rows
 from support import NOW, Rows, Warehouse, at, context_for, created_at
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.tables_made
 MARKER = "Kim Minjun <kim.minjun@example.com>"
 
 
-def found(report: RunReport) -> dict[tuple[str, str], int]:
+def found(report: RunSummary) -> dict[tuple[str, str], int]:
     """What the checks after a run found, by check and place, without those that passed."""
     return {(one.check_name, one.place): one.found for one in report.checks if not one.passed}
 
 
-def rows(warehouse: Warehouse, run: RunReport) -> Rows:
+def rows(warehouse: Warehouse, run: RunSummary) -> Rows:
     """What a run wrote to `sync_checks`."""
     columns = "check_name, place, passed, found, sample"
     order = "ORDER BY check_name, place"
@@ -218,7 +218,7 @@ def test_days_are_compared_with_the_source(warehouse: Warehouse, january: Rows) 
     kept = (one for number, one in enumerate(january) if number not in {5, 50})
     there = Counter(created_at(one).date() for one in kept)
     day = created_at(january[30]).date()
-    with look_into(warehouse.target) as view:
+    with open_read_only(warehouse.target) as view:
         assert check_counts(view.client, there, (), NOW)[0].found == 0
         (lost,) = check_counts(view.client, there + Counter([day]), (), NOW)
         assert (lost.found, lost.sample) == (1, str(day))

@@ -13,7 +13,7 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import Column, Contract, Table, load_contract
 from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
-from argos_sync.warehouse.views import keep_views, load_views
+from argos_sync.warehouse.views import load_views, update_views
 from load.test_sql import elsewhere
 from support import Rows, Warehouse, context_for
 
@@ -66,13 +66,13 @@ def test_a_warehouse_explains_itself(any_warehouse: Warehouse, january: Rows) ->
     begin(any_warehouse, january)
     assert said(any_warehouse) == meant()
     with open_warehouse(any_warehouse.target) as opened:
-        remembered = keep_views(opened.client, None, contract=opened.made)
+        remembered = update_views(opened.client, None, contract=opened.made)
         change(opened.client, "COMMENT ON COLUMN {}.reviewer IS 'ours'", "submissions")
-        assert keep_views(opened.client, remembered, contract=opened.made) == remembered
+        assert update_views(opened.client, remembered, contract=opened.made) == remembered
     assert said(any_warehouse) == meant() | {("submissions", "reviewer"): "ours"}
     with open_warehouse(any_warehouse.target) as opened:
         change(opened.client, "DROP VIEW {}", "staleness")
-        assert keep_views(opened.client, remembered, contract=opened.made) == remembered
+        assert update_views(opened.client, remembered, contract=opened.made) == remembered
     assert said(any_warehouse) == meant()
 
 
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_not_explained(warehouse: Warehouse, january: Rows)
     with open_warehouse(warehouse.target, contract=without_email()) as opened:
         change(opened.client, "DROP VIEW {}", "staleness")
         change(opened.client, "DROP TABLE {}", "sync_reveals")
-        keep_views(opened.client, "before", contract=opened.made)
+        update_views(opened.client, "before", contract=opened.made)
     left = {key: text for key, text in expected.items() if key[0] != "sync_reveals"}
     assert said(warehouse) == left
 
@@ -105,7 +105,7 @@ def test_a_comment_that_is_refused_costs_no_view(
     wrong = Table("kyc", "Results.", ("nowhere",), (Column("nowhere", "text", "none", "?"),))
     with open_warehouse(any_warehouse.target) as opened:
         change(opened.client, "DROP VIEW {}", "staleness")
-        assert keep_views(opened.client, "before", contract=Contract({"kyc": wrong})) == "before"
+        assert update_views(opened.client, "before", contract=Contract({"kyc": wrong})) == "before"
     assert any_warehouse.count("staleness") == 1
     (record,) = caplog.records
     assert "comments" in record.message

@@ -8,7 +8,7 @@ import pytest
 
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.pipeline import look_into, open_warehouse
+from argos_sync.load.pipeline import open_read_only, open_warehouse
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.integrity import orphans
 from support import Warehouse, context_for
@@ -20,7 +20,7 @@ PARTS = [table.name for table in load_contract().tables.values() if table.belong
 
 def found(warehouse: Warehouse) -> dict[str, int]:
     """Orphans by table."""
-    with look_into(warehouse.target) as view:
+    with open_read_only(warehouse.target) as view:
         return orphans(view.client)
 
 

@@ -15,7 +15,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import Context, sync
 from argos_sync.config import dataset_of, load_settings
 from argos_sync.emulator import Emulator, generate
-from argos_sync.load.pipeline import look_into
+from argos_sync.load.pipeline import open_read_only
 from argos_sync.load.sql import execute
 from argos_sync.warehouse import views
 from support import NOW, Warehouse, at, context_for, drop_postgres
@@ -60,7 +60,7 @@ def projects(any_warehouse: Warehouse) -> Iterator[Projects]:
         target = replace(any_warehouse.target, dataset=dataset)
 
         def query(asked: str) -> Rows:
-            with look_into(target) as seen:
+            with open_read_only(target) as seen:
                 return [tuple(row) for row in execute(seen.client, asked)]
 
         yield Projects(names, dataset, contexts, query)
@@ -100,7 +100,7 @@ def test_they_are_made_again_when_a_project_is_added(projects: Projects) -> None
     counts = []
     for night in range(2, 5):
         sync(at(projects.contexts[0], NOW + timedelta(days=night)))
-        with look_into(projects.contexts[0].target) as own:
+        with open_read_only(projects.contexts[0].target) as own:
             counts.append(execute(own.client, loads)[0][0])
     assert projects.query(seen) == [(japan,), (korea,)]
     assert counts[2] - counts[1] == 1  # the night's own
@@ -121,10 +121,10 @@ def test_they_do_not_keep_a_project_from_its_own_views(
     monkeypatch.undo()
     ages = projects.query("SELECT project, SUM(submissions) FROM staleness GROUP BY 1 ORDER BY 1")
     assert ages == [(japan, 12), (korea, 20)]
-    with look_into(first.target) as own:
+    with open_read_only(first.target) as own:
         remembered = own.state["views"]
     sync(at(first, NOW + timedelta(days=2)))
-    with look_into(first.target) as own:
+    with open_read_only(first.target) as own:
         assert own.state["views"] != remembered
 
 

@@ -22,7 +22,7 @@ from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
 from argos_sync.shape.privacy import Policy
-from argos_sync.warehouse.views import keep_views, load_views
+from argos_sync.warehouse.views import load_views, update_views
 from oracle import flatten
 from published import copy_of
 from support import (
@@ -141,7 +141,7 @@ def stop_the_clock(warehouse: Warehouse, folder: Path, **privacy: str) -> None:
         text = file.read_text(encoding="utf-8").replace("CURRENT_TIMESTAMP", moment)
         (folder / file.name).write_text(text, encoding="utf-8")
     with open_warehouse(warehouse.target) as opened:
-        assert keep_views(opened.client, None, folder, Policy.of(**privacy).contract)
+        assert update_views(opened.client, None, folder, Policy.of(**privacy).contract)
 
 
 def fill(warehouse: Warehouse, folder: Path) -> None:

@@ -20,7 +20,7 @@ from argos_sync.emulator import Emulator, generate
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
-from argos_sync.warehouse.views import Client, keep_views, load_views, view_query
+from argos_sync.warehouse.views import Client, load_views, update_views, view_query
 from support import PG, Warehouse, context_for
 
 ALL = "SELECT * FROM staleness ORDER BY age_days"
@@ -59,7 +59,7 @@ def fetched_ago(warehouse: Warehouse, ages: list[timedelta]) -> dict[timedelta, 
     with connected(warehouse) as client:
         for submission_id, age in zip(ids, ages, strict=True):
             change(client, submission_id, "_synced_at", now - age)
-        keep_views(client, None)
+        update_views(client, None)
     return {age: now - age for age in ages}
 
 
@@ -100,7 +100,7 @@ def test_staleness_counts_by_whole_days(any_warehouse: Warehouse) -> None:
         now = datetime.now(UTC)
         for submission_id, age in zip(ids[:5], ages, strict=True):
             change(client, submission_id, "_synced_at", now - age)
-        keep_views(client, None)
+        update_views(client, None)
     rows = any_warehouse.query(ALL)
     assert [(row["age_days"], row["submissions"]) for row in rows] == [(0, 1), (10, 3), (45, 1)]
     oldest = [now - ages[0], now - ages[3], now - ages[4]]
@@ -142,7 +142,7 @@ def test_staleness_of_nothing(any_warehouse: Warehouse) -> None:
     """Without submissions there are no rows."""
     load(any_warehouse, 0)
     with connected(any_warehouse) as client:
-        keep_views(client, None)
+        update_views(client, None)
     assert any_warehouse.query(ALL) == []
 
 
@@ -153,17 +153,17 @@ def test_views_are_remade_when_needed_only(any_warehouse: Warehouse, folder: Fol
     answer = "SELECT n FROM few"
     with connected(any_warehouse) as client:
         view = client.make_qualified_table_name("few")
-        remembered = keep_views(client, None, views)
+        remembered = update_views(client, None, views)
         client.execute_sql(f"DROP VIEW {view}")
         client.execute_sql(f"CREATE VIEW {view} AS SELECT 99 AS n")
-        assert keep_views(client, remembered, views) == remembered
+        assert update_views(client, remembered, views) == remembered
     assert any_warehouse.query(answer) == [{"n": 99}]
     with connected(any_warehouse) as client:
-        assert keep_views(client, None, views) == remembered
+        assert update_views(client, None, views) == remembered
     assert any_warehouse.query(answer) == [{"n": 3}]
     with connected(any_warehouse) as client:
         client.execute_sql(f"DROP VIEW {view}")
-        assert keep_views(client, remembered, views) == remembered
+        assert update_views(client, remembered, views) == remembered
     assert any_warehouse.query(answer) == [{"n": 3}]
 
 
@@ -172,11 +172,11 @@ def test_a_view_that_cannot_be_read_is_remade(warehouse: Warehouse, folder: Fold
     load(warehouse, 3)
     views = folder({"few": "SELECT COUNT(*) AS n FROM submissions"})
     with connected(warehouse) as client:
-        remembered = keep_views(client, None, views)
+        remembered = update_views(client, None, views)
         client.execute_sql("CREATE TABLE other (n INTEGER)")
         client.execute_sql("CREATE OR REPLACE VIEW few AS SELECT n FROM other")
         client.execute_sql("ALTER TABLE other RENAME n TO m")
-        assert keep_views(client, remembered, views) == remembered
+        assert update_views(client, remembered, views) == remembered
     assert warehouse.query("SELECT n FROM few") == [{"n": 3}]
 
 
@@ -197,10 +197,10 @@ def test_a_new_version_may_differ_in_everything(any_warehouse: Warehouse, folder
         }
     )
     with connected(any_warehouse) as client:
-        remembered = keep_views(client, None, before)
+        remembered = update_views(client, None, before)
     assert names(any_warehouse) == ["base", "gone", "upper"]
     with connected(any_warehouse) as client:
-        keep_views(client, remembered, after)
+        update_views(client, remembered, after)
     assert names(any_warehouse) == ["base", "upper"]
     assert any_warehouse.query("SELECT * FROM base") == [{"submission_id": "three"}]
     assert any_warehouse.query("SELECT * FROM upper") == [{"n": "three", "m": 3}]
@@ -212,9 +212,9 @@ def test_what_a_killed_run_remade_is_remade(any_warehouse: Warehouse, folder: Fo
     older = folder({"a": "SELECT 1 AS n", "b": "SELECT n FROM a", "c": "SELECT n FROM b"})
     newer = folder({"a": "SELECT n FROM b", "b": "SELECT COUNT(*) AS n FROM submissions"})
     with connected(any_warehouse) as client:
-        remembered = keep_views(client, None, older)
-        keep_views(client, remembered, newer)
-        assert keep_views(client, remembered, older) == remembered
+        remembered = update_views(client, None, older)
+        update_views(client, remembered, newer)
+        assert update_views(client, remembered, older) == remembered
     assert any_warehouse.query("SELECT n FROM c") == [{"n": 1}]
 
 
@@ -226,16 +226,16 @@ def test_a_view_that_is_refused_changes_nothing(
     before = folder({"few": "SELECT COUNT(*) AS n FROM submissions"})
     wrong = folder({"few": "SELECT 5 AS n", "much": "SELECT no_such_column FROM submissions"})
     with connected(any_warehouse) as client:
-        remembered = keep_views(client, None, before)
-        assert keep_views(client, remembered, wrong) == remembered
+        remembered = update_views(client, None, before)
+        assert update_views(client, remembered, wrong) == remembered
     assert any_warehouse.query("SELECT n FROM few") == [{"n": 4}]
     assert names(any_warehouse) == ["few"]
     (record,) = caplog.records
     assert re.search(r"for analysts \((BinderException|UndefinedColumn)\)", record.message)
     assert "no_such_column" not in record.message
     with connected(any_warehouse) as client:
-        assert keep_views(client, None, wrong) == ""
-        keep_views(client, remembered, folder({"few": "SELECT 6 AS n"}))
+        assert update_views(client, None, wrong) == ""
+        update_views(client, remembered, folder({"few": "SELECT 6 AS n"}))
     assert any_warehouse.query("SELECT n FROM few") == [{"n": 6}]
 
 
@@ -252,15 +252,15 @@ def test_views_over_tables_that_do_not_exist_are_left_out(
         }
     )
     with connected(any_warehouse) as client:
-        first = keep_views(client, None, views)
-        assert keep_views(client, first, views) == first
+        first = update_views(client, None, views)
+        assert update_views(client, first, views) == first
     assert names(any_warehouse) == ["b"]
     with connected(any_warehouse) as client:
         later = client.make_qualified_table_name("later")
         submissions = client.make_qualified_table_name(SUBMISSIONS)
         client.execute_sql(f"CREATE TABLE {later} AS SELECT submission_id FROM {submissions}")
-        second = keep_views(client, first, views)
-        assert keep_views(client, second, views) == second != first
+        second = update_views(client, first, views)
+        assert update_views(client, second, views) == second != first
     assert names(any_warehouse) == ["a", "b", "z"]
     assert any_warehouse.query("SELECT n FROM a") == [{"n": 2}]
 
@@ -269,16 +269,16 @@ def test_a_dataset_that_was_emptied_has_views_again(any_warehouse: Warehouse) ->
     """Whatever is remembered, views are there after the next load."""
     load(any_warehouse, 2)
     with connected(any_warehouse) as client:
-        remembered = keep_views(client, None)
+        remembered = update_views(client, None)
         assert remembered.split()[1:] == sorted(view.name for view in load_views())
         query = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
         for (name,) in client.execute_sql(f"{query} AND table_type <> 'VIEW'", client.dataset_name):
             client.execute_sql(f"DROP TABLE {client.make_qualified_table_name(name)} CASCADE")
-        assert keep_views(client, remembered).split()[1:] == []
+        assert update_views(client, remembered).split()[1:] == []
     assert names(any_warehouse) == []
     load(any_warehouse, 3)
     with connected(any_warehouse) as client:
-        assert keep_views(client, remembered) == remembered
+        assert update_views(client, remembered) == remembered
     assert sum(row["submissions"] for row in any_warehouse.query(ALL)) == 3
 
 
@@ -288,7 +288,7 @@ def test_loads_go_on_under_views(any_warehouse: Warehouse, january: list[dict[st
         context = context_for(api.base_url, any_warehouse.target)
         sync(context)
         with connected(any_warehouse) as client:
-            remembered = keep_views(client, None)
+            remembered = update_views(client, None)
         for one in january[-50:]:
             api.store.update(one["submission_id"], {"reviewer": "somebody else"})
         assert sync(context).submissions_changed == 50
@@ -299,7 +299,7 @@ def test_loads_go_on_under_views(any_warehouse: Warehouse, january: list[dict[st
     rows = rows.append_column("shoe_size", pa.array([42]))
     with open_warehouse(any_warehouse.target) as opened:
         opened.load({SUBMISSIONS: rows}, lambda _: None)
-        assert keep_views(opened.client, remembered) == remembered
+        assert update_views(opened.client, remembered) == remembered
     (found,) = any_warehouse.query("SELECT shoe_size FROM submissions WHERE shoe_size > 0")
     assert found == {"shoe_size": 42}
     assert sum(row["submissions"] for row in any_warehouse.query(ALL)) == len(january) + 1
@@ -309,7 +309,7 @@ def test_a_duckdb_file_may_get_another_name(warehouse: Warehouse, tmp_path: Path
     """Views find their tables in a copy of the file, and in one attached under another name."""
     load(warehouse, 3)
     with connected(warehouse) as client:
-        keep_views(client, None)
+        update_views(client, None)
     (tmp_path / "argos.duckdb").rename(tmp_path / "backup.duckdb")
     query = "SELECT submissions FROM {}.argos.staleness"
     with duckdb.connect(tmp_path / "backup.duckdb", read_only=True) as connection:
@@ -334,7 +334,7 @@ def test_a_view_may_be_any_query(any_warehouse: Warehouse, folder: Folder) -> No
     assert much.reads == ("aml", "bank_verification", "few", "kyc", "submissions")
     ids = load(any_warehouse, 3)
     with connected(any_warehouse) as client:
-        keep_views(client, None, views)
+        update_views(client, None, views)
     found = any_warehouse.query("SELECT * FROM much ORDER BY submission_id")
     assert found == [{"submission_id": one, "origin": "CTE"} for one in ids]
 

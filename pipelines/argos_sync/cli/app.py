@@ -16,8 +16,8 @@ from argos_sync.cli import sync as loading
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
 from argos_sync.cli.emulator import emulator
-from argos_sync.cli.private import keep_private
-from argos_sync.process import few_collections, leave, little_memory
+from argos_sync.cli.private import restrict_permissions
+from argos_sync.process import collect_garbage_rarely, exit_now, limit_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -59,9 +59,9 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line; the console script's entry point."""
-    keep_private()
-    little_memory()
+    restrict_permissions()
+    limit_memory()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
-    with few_collections():
-        leave(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+    with collect_garbage_rarely():
+        exit_now(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))

@@ -73,17 +73,17 @@ class Common:
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Give what a loading command needs, and show progress for as long as the block runs."""
-        from argos_sync.fetch.process.spawn import Child
+        from argos_sync.fetch.process.spawn import FetchProcess
 
-        with Child() as child:  # first, so that its imports run beside ours
-            from argos_sync.cli.progress import watch
+        with FetchProcess() as child:  # first, so that its imports run beside ours
+            from argos_sync.cli.progress import show_progress
             from argos_sync.config import load_settings
-            from argos_sync.fetch.process.parent import child_feed
+            from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
 
             settings = load_settings(overrides, project=self.project)
-            with watch() as progress:
-                feed = functools.partial(child_feed, child)
+            with show_progress() as progress:
+                feed = functools.partial(fetch_in_process, child)
                 yield Context(settings, self.target, progress, feed=feed)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:

@@ -47,8 +47,8 @@ def demo(
 
     from argos_sync.commands import sync as commands
     from argos_sync.emulator import Emulator, generate
-    from argos_sync.load.pipeline import look_into
-    from argos_sync.warehouse.overview import overview
+    from argos_sync.load.pipeline import open_read_only
+    from argos_sync.warehouse.overview import read_overview
 
     # Made-up people must not get among real ones: the demo has a file of its own.
     Path(FILE).unlink(missing_ok=True)
@@ -57,17 +57,17 @@ def demo(
         target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=working)
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
             report = commands.sync(replace(context, target=target))
-        with look_into(target) as warehouse:
-            rows = overview(warehouse.client).rows
+        with open_read_only(target) as warehouse:
+            rows = read_overview(warehouse.client).rows
             results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": report.row(), "rows": rows, "queries": results}
     common.show(summary, _text(report.submissions_fetched, common.target.dataset, rows, results))
 
 
 def _ask(client: Client, sql: str) -> list[dict[str, Any]]:
-    from argos_sync.load.sql import stream
+    from argos_sync.load.sql import stream_native
 
-    with stream(client, sql) as cursor:
+    with stream_native(client, sql) as cursor:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -9,7 +9,7 @@ import typer
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
-    from argos_sync.commands.reveal import Revealed
+    from argos_sync.commands.reveal import RevealedValue
     from argos_sync.run.context import Context
 
 
@@ -81,7 +81,7 @@ def _context(common: Common) -> Context:
     return Context(load_settings(api=False, project=common.project), common.target)
 
 
-def _line(one: Revealed) -> str:
+def _line(one: RevealedValue) -> str:
     positions = "".join(f"[{position}]" for position in one.positions)
     # What an applicant typed must not tell the terminal what to do.
     value = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(one.value))

@@ -20,10 +20,10 @@ def publish(
     ] = False,
 ) -> None:
     """Copy the warehouse for analysts, without what identifies a person."""
-    from argos_sync.cli.private import mode_of_output
+    from argos_sync.cli.private import output_file_mode
     from argos_sync.commands.publish import publish as copy
 
-    done = copy(common.target, to, strict=strict, mode=mode_of_output())
+    done = copy(common.target, to, strict=strict, mode=output_file_mode())
     summary = {
         "file": str(done.file),
         "strict": strict,

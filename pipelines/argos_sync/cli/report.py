@@ -27,7 +27,7 @@ def report(
     from dataclasses import replace
     from datetime import UTC, datetime
 
-    from argos_sync.cli.private import mode_of_output
+    from argos_sync.cli.private import output_file_mode
     from argos_sync.config import sweep_days
     from argos_sync.report import make_report
 
@@ -39,7 +39,7 @@ def report(
         out,
         now=datetime.now(UTC),
         bound=sweep_days(common.project) or None,
-        mode=mode_of_output(),
+        mode=output_file_mode(),
     )
     summary = {
         "file": str(made.file),

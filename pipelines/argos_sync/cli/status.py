@@ -34,13 +34,13 @@ def status(
     limit = _age(max_age) if max_age is not None else None
     from argos_sync.config import sweep_days
     from argos_sync.fetch.checkpoint import high_water_mark
-    from argos_sync.load.pipeline import look_into
-    from argos_sync.warehouse.overview import overview
+    from argos_sync.load.pipeline import open_read_only
+    from argos_sync.warehouse.overview import read_overview
 
     # 0 turns the sweep off: rows may grow as old as they like.
     bound = sweep_days(common.project) or None
-    with look_into(common.target) as warehouse:
-        seen = overview(warehouse.client)
+    with open_read_only(common.target) as warehouse:
+        seen = read_overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
     age = datetime.now(UTC) - seen.last_success if seen.last_success else None
     stale = limit is not None and (age is None or age > limit)
@@ -73,9 +73,9 @@ def status(
 
 def doctor(common: Common) -> None:
     """Check configuration, API, key, encryption, end_date and destination, one line each."""
-    from argos_sync.commands.doctor import checkup
+    from argos_sync.commands.doctor import run_checks
 
-    checks = checkup(common.target, common.project)
+    checks = run_checks(common.target, common.project)
     marks = {True: "ok  ", False: "FAIL"}
     common.show(
         {"checks": [check.row() for check in checks]},

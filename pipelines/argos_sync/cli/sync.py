@@ -12,7 +12,7 @@ import typer
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
-    from argos_sync.run.summary import RunReport
+    from argos_sync.run.summary import RunSummary
 
 
 def sync(common: Common) -> None:
@@ -128,7 +128,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _show(
-    common: Common, report: RunReport, more: Mapping[str, Any] | None = None, before: str = ""
+    common: Common, report: RunSummary, more: Mapping[str, Any] | None = None, before: str = ""
 ) -> None:
     seconds = (report.ended_at - report.started_at).total_seconds() if report.ended_at else 0.0
     note = f"\nnote: {report.note}" if report.note else ""
@@ -143,7 +143,7 @@ def _show(
     )
 
 
-def _checks(report: RunReport) -> dict[str, Any]:
+def _checks(report: RunSummary) -> dict[str, Any]:
     """Return how many checks were made, and what those found that failed."""
     failed = [asdict(one) for one in report.checks if not one.passed]
     return {"made": len(report.checks), "failed": failed}

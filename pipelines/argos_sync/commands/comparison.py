@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import Range, shifted
+from argos_sync.fetch.windows import DateRange, add_days
 from argos_sync.shape.identity import Identity, identify
 from argos_sync.shape.suppression import NOBODY, Suppression
-from argos_sync.warehouse.submissions import Held
+from argos_sync.warehouse.submissions import SubmissionVersion
 
-Look = Callable[[Range], Iterable[Held]]
+Look = Callable[[DateRange], Iterable[SubmissionVersion]]
 """Returns what the warehouse has of a range."""
 
 Hash = Callable[[object], str]
@@ -61,7 +61,7 @@ class Comparison:
         held: Submissions of the warehouse in the days compared so far.
     """
 
-    wanted: Range
+    wanted: DateRange
     tasks: Sequence[Task]
     look: Look
     content: Hash | None = None
@@ -92,9 +92,9 @@ class Comparison:
         last = min(filter(None, (self._read_to(), self.wanted.last)), default=None)
         if first is None or last is None or last < first:
             return
-        self._next = shifted(last, 1)
-        had: dict[date, dict[str, Held]] = {}
-        for one in self.look(Range(first, last)):
+        self._next = add_days(last, 1)
+        had: dict[date, dict[str, SubmissionVersion]] = {}
+        for one in self.look(DateRange(first, last)):
             had.setdefault(one.day, {})[one.submission_id] = one
         days = sorted({day for day in (*had, *self._seen) if first <= day <= last})
         for day in days:
@@ -107,10 +107,10 @@ class Comparison:
         """Return the last day that is complete, in whatever time zone the server's days are."""
         starts = [t.window.start for t in self.tasks if t.window and t.name not in self._done]
         earliest = min(filter(None, starts), default=None)
-        return shifted(earliest, -2) if earliest else self.wanted.last
+        return add_days(earliest, -2) if earliest else self.wanted.last
 
 
-def _compared(day: date, seen: dict[str, str], had: dict[str, Held]) -> DayDifference:
+def _compared(day: date, seen: dict[str, str], had: dict[str, SubmissionVersion]) -> DayDifference:
     alive = {key: one for key, one in had.items() if not one.deleted}
     return DayDifference(
         day,

@@ -15,10 +15,10 @@ from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.fetch.client import client_maker
 from argos_sync.fetch.end_date import probe_end_date
 from argos_sync.fetch.protection import Protection
-from argos_sync.load.duckdb import file_of
+from argos_sync.load.duckdb import database_file
 from argos_sync.load.pipeline import Target, open_warehouse
 from argos_sync.load.sql import execute
-from argos_sync.run.begun import of_warehouse
+from argos_sync.run.begun import warehouse_protection
 
 _IMPATIENT = RetryPolicy(attempts=2)
 """Somebody is waiting for the answer."""
@@ -45,7 +45,7 @@ class Check:
         return asdict(self)
 
 
-def checkup(target: Target, project: str | None = None) -> list[Check]:
+def run_checks(target: Target, project: str | None = None) -> list[Check]:
     """Run all checks that make sense; those of the API end with the first that fails.
 
     Args:
@@ -71,8 +71,8 @@ def checkup(target: Target, project: str | None = None) -> list[Check]:
             execute(warehouse.client, "SELECT 1")
             if checks[0].passed:
                 wanted = Protection.configured(settings[0])
-                of_warehouse(wanted, warehouse.client, warehouse.state)
-            file = file_of(getattr(warehouse.client, "credentials", None))
+                warehouse_protection(wanted, warehouse.client, warehouse.state)
+            file = database_file(getattr(warehouse.client, "credentials", None))
         place = f"{target.destination} {file}" if file else target.destination
         return f"{place}, dataset {target.dataset}, can be written to"
 

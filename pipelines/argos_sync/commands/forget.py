@@ -9,25 +9,30 @@ from functools import partial
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
-from argos_sync.fetch.protection import Protection, own_secrets
-from argos_sync.load.errors import destination_failures
-from argos_sync.load.pipeline import View, look_into
-from argos_sync.load.sql import Client, exist
-from argos_sync.run.context import Context, running
+from argos_sync.fetch.protection import Protection, suppression_secrets
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.pipeline import ReadOnlyWarehouse, open_read_only
+from argos_sync.load.sql import Client, tables_exist
+from argos_sync.run.context import Context, open_run
 from argos_sync.run.erasure import Identifier
-from argos_sync.run.journal import Rows, records
+from argos_sync.run.journal import TableRows, make_rows
 from argos_sync.run.run import Run
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 from argos_sync.shape.privacy import Policy
-from argos_sync.warehouse.rows import has_submissions, rows_of, submissions_with, suppressions
+from argos_sync.warehouse.rows import (
+    find_submission_ids,
+    has_submissions,
+    read_rows,
+    read_suppression_list,
+)
 
 _PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
 """Where rows have what a person is known by; the id of a submission is in every row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgetResult:
     """Proof of what was done, without a value.
 
     Attributes:
@@ -36,14 +41,14 @@ class Forgotten:
         listed: Entries that were added to the list of who must not come back.
     """
 
-    report: RunReport
+    report: RunSummary
     erased: dict[str, int]
     listed: int
 
 
 def forget(
     context: Context, identifiers: Sequence[Identifier], as_in: str | None = None
-) -> Forgotten:
+) -> ForgetResult:
     """Erase submissions from every table, and list them so that no later run brings them back.
 
     They are listed first: whatever happens then, they do not come back, and forgetting again
@@ -70,17 +75,17 @@ def forget(
     # First, for a DuckDB file is open in one way at a time.
     with _loaded(context, as_in or context.target.dataset) as other:
         others, secrets = _list_of(context, other) if as_in else ({}, {})
-    with running(context, "forget", asks_api=False) as run:
-        with destination_failures():
+    with open_run(context, "forget", asks_api=False) as run:
+        with destination_errors():
             submission_ids = sorted(_named(run, identifiers))
         by_id = [("submission_id", one) for one in submission_ids]
-        run.learned |= own_secrets(run.warehouse.state, secrets)
+        run.learned |= suppression_secrets(run.warehouse.state, secrets)
         if others:
             run.add(others)
         listed = run.suppress([*identifiers, *by_id])
         erased = run.erase(submission_ids, listed, identifiers) if identifiers else {}
     count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
-    return Forgotten(run.report, erased, count)
+    return ForgetResult(run.report, erased, count)
 
 
 def _named(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
@@ -96,38 +101,41 @@ def _named(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
 def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> Iterator[str]:
     table, column = _PLACES[kind]
     mode = policy.mode(table, column)
-    if mode == "drop" or (has_submissions(client) and not exist(client, [table])):
+    if mode == "drop" or (has_submissions(client) and not tables_exist(client, [table])):
         raise ConfigurationError(
             f"this warehouse does not keep {table}.{column}, so nobody is found by it",
             "look the submissions up at ARGOS, and give each as --submission-id",
         )
     if mode == "plain":
-        yield from submissions_with(client, table, column, [value], loosely=kind == "email")
+        yield from find_submission_ids(client, table, column, [value], loosely=kind == "email")
         return
     spellings = {value}
     if kind == "email":
         spellings |= {value.strip(), value.strip().lower()}
     write = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
-    yield from submissions_with(client, table, column, [write(one) for one in spellings])
+    yield from find_submission_ids(client, table, column, [write(one) for one in spellings])
 
 
 @contextmanager
-def _loaded(context: Context, dataset: str) -> Iterator[View]:
+def _loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
     """Open a dataset for reading that was loaded, so that a slip does not pass for an erasure."""
-    with look_into(replace(context.target, dataset=dataset)) as warehouse, destination_failures():
-        if not exist(warehouse.client, [SUBMISSIONS]):
+    with (
+        open_read_only(replace(context.target, dataset=dataset)) as warehouse,
+        destination_errors(),
+    ):
+        if not tables_exist(warehouse.client, [SUBMISSIONS]):
             raise ConfigurationError(
                 f"there are no submissions in the dataset {dataset}", "name one that was loaded"
             )
         yield warehouse
 
 
-def _list_of(context: Context, other: View) -> tuple[Rows, State]:
+def _list_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:
     """Return who must not come back to another warehouse, and what was kept for its list."""
     # Says so if the keys it takes are not configured.
     wanted = Protection.configured(context.settings)
-    wanted.with_list(*suppressions(other.client), other.state)
+    wanted.with_list(*read_suppression_list(other.client), other.state)
     columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
-    rows = rows_of(other.client, SUPPRESSIONS, columns)
+    rows = read_rows(other.client, SUPPRESSIONS, columns)
     found = [dict(zip(columns, row, strict=True)) for row in rows]
-    return records(SUPPRESSIONS, found) if found else {}, own_secrets(other.state)
+    return make_rows(SUPPRESSIONS, found) if found else {}, suppression_secrets(other.state)

@@ -23,16 +23,23 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.load.atomic_file import (
+    atomic_replacement,
+    check_output_path,
     refuse_warehouse,
-    replacement,
-    usable,
-    write_failures,
+    write_errors,
 )
 from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import TYPES, literal, quoted
+from argos_sync.load.duckdb_sql import TYPES, quote_literal, quote_name
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import Target, View, duckdb_file, look_into
-from argos_sync.load.sql import Client, dialect_of, send, stream, transaction, translated
+from argos_sync.load.pipeline import ReadOnlyWarehouse, Target, duckdb_file, open_read_only
+from argos_sync.load.sql import (
+    Client,
+    dialect_of,
+    execute_native,
+    stream_native,
+    transaction,
+    translate,
+)
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -69,7 +76,7 @@ _ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishResult:
     """What a copy holds.
 
     Attributes:
@@ -98,7 +105,9 @@ class _Part:
     there: tuple[Column, ...]
 
 
-def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o600) -> Published:
+def publish(
+    target: Target, file: Path, *, strict: bool = False, mode: int = 0o600
+) -> PublishResult:
     """Write a copy of the warehouse without personal columns, in the place of an earlier one.
 
     Until the copy is whole the earlier one stays, and who reads it goes on reading it. A column
@@ -116,9 +125,9 @@ def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o6
         DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
             written.
     """
-    place = usable(file)
+    place = check_output_path(file)
     tables = public_tables(strict=strict)
-    with replacement(place, mode) as new, look_into(target) as warehouse:
+    with atomic_replacement(place, mode) as new, open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.storage)) is not None:
             refuse_warehouse(place, source)
             connection = warehouse.client.native_connection
@@ -131,7 +140,7 @@ def publish(target: Target, file: Path, *, strict: bool = False, mode: int = 0o6
                 rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
     known = load_contract()
     left_out = sum(len(known[table.name].columns) - len(table.columns) for table in tables)
-    return Published(place, rows, views, left_out)
+    return PublishResult(place, rows, views, left_out)
 
 
 def public_tables(*, strict: bool) -> list[Table]:
@@ -164,23 +173,23 @@ class _Copy:
         self._connection = connection
         self._place = place
         # A name that no other file has that is attached.
-        self._catalog = quoted(new.parent.name)
-        self._schema = f"{self._catalog}.{quoted(dataset)}"
-        self.run(f"ATTACH {literal(str(new))} AS {self._catalog} (READ_WRITE)")
-        with write_failures(place):
+        self._catalog = quote_name(new.parent.name)
+        self._schema = f"{self._catalog}.{quote_name(dataset)}"
+        self.run(f"ATTACH {quote_literal(str(new))} AS {self._catalog} (READ_WRITE)")
+        with write_errors(place):
             new.chmod(0o600)
         self.run(f"CREATE SCHEMA {self._schema}")
 
     def run(self, sql: str) -> list[Any]:
         """Run a statement on the copy."""
-        with write_failures(self._place):
+        with write_errors(self._place):
             return self._connection.execute(sql).fetchall()
 
     def create(self, table: Table) -> None:
         """Make an empty table, which says of itself what the contract says of it."""
         name, columns = self._named(table), table.columns
         declared = ", ".join(
-            f"{quoted(one.name)} {TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            f"{quote_name(one.name)} {TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")
@@ -223,15 +232,15 @@ class _Copy:
         """
         made = []
         # A cursor, so that USE holds for nothing else.
-        with write_failures(self._place), self._connection.cursor() as connection:
+        with write_errors(self._place), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
                 select = duckdb_query(view, contract)
                 with suppress(duckdb.BinderException, duckdb.CatalogException):
-                    connection.execute(f"CREATE VIEW {quoted(view.name)} AS {select}")
+                    connection.execute(f"CREATE VIEW {quote_name(view.name)} AS {select}")
                     made.append(view)
         for view in made:
-            name = f"{self._schema}.{quoted(view.name)}"
+            name = f"{self._schema}.{quote_name(view.name)}"
             self._comment("VIEW", name, view.description, view.columns)
         return tuple(view.name for view in made)
 
@@ -241,21 +250,24 @@ class _Copy:
         self.run(f"DETACH {self._catalog}")
 
     def _comment(self, kind: str, name: str, said: str, columns: Mapping[str, str]) -> None:
-        self.run(f"COMMENT ON {kind} {name} IS {literal(said)}")
+        self.run(f"COMMENT ON {kind} {name} IS {quote_literal(said)}")
         for column, meaning in columns.items():
-            self.run(f"COMMENT ON COLUMN {name}.{quoted(column)} IS {literal(meaning)}")
+            self.run(f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(meaning)}")
 
     def _insert(self, part: _Part, select: str) -> int:
-        names = ", ".join(quoted(column.name) for column in part.there)
+        names = ", ".join(quote_name(column.name) for column in part.there)
         ((count,),) = self.run(f"INSERT INTO {self._named(part.table)} ({names}) {select}")
         return int(count)
 
     def _named(self, table: Table) -> str:
-        return f"{self._schema}.{quoted(table.name)}"
+        return f"{self._schema}.{quote_name(table.name)}"
 
 
 def _fill(
-    copy: _Copy, warehouse: View, tables: Sequence[Table], insert: Callable[[Client, _Part], int]
+    copy: _Copy,
+    warehouse: ReadOnlyWarehouse,
+    tables: Sequence[Table],
+    insert: Callable[[Client, _Part], int],
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Copy tables as they are at one moment; return their numbers of rows, and the views made."""
     rows = {}
@@ -278,11 +290,11 @@ def _snapshot(client: Client) -> Iterator[None]:
     """Read everything in one transaction, in PostgreSQL one that sees nothing of later ones."""
     with transaction(client):
         if dialect_of(client) == "postgres":
-            send(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            execute_native(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
 
 
-def _parts(warehouse: View, tables: Sequence[Table]) -> list[_Part]:
+def _parts(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> list[_Part]:
     """Hold the tables against what the warehouse has of them."""
     stored = warehouse.columns([table.name for table in tables])
     if not stored[SUBMISSIONS]:
@@ -309,7 +321,7 @@ def _as_stored(column: Column, stored: str | None) -> Column:
 
 def _query(client: Client, part: _Part) -> str:
     columns = (f"JSON_TEXT({one.name})" if one.type == "json" else one.name for one in part.there)
-    words, _ = translated(client, f"SELECT {', '.join(columns)} FROM {part.table.name}")  # noqa: S608 names only
+    words, _ = translate(client, f"SELECT {', '.join(columns)} FROM {part.table.name}")  # noqa: S608 names only
     return words
 
 
@@ -317,11 +329,11 @@ def _batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
     """Yield the rows of a query, some at a time."""
     if dialect_of(client) == "postgres":
         # Without a cursor in the database its driver has all rows in memory before the first.
-        send(client, f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
-        while rows := send(client, f"FETCH {_ROWS} FROM {_STREAM}"):
+        execute_native(client, f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
+        while rows := execute_native(client, f"FETCH {_ROWS} FROM {_STREAM}"):
             yield rows
-        send(client, f"CLOSE {_STREAM}")
+        execute_native(client, f"CLOSE {_STREAM}")
     else:
-        with stream(client, query) as cursor:
+        with stream_native(client, query) as cursor:
             while rows := cursor.fetchmany(_ROWS):
                 yield rows

@@ -13,33 +13,33 @@ from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.commands.sync import (
     check_range,
-    fetch,
     known_end_date,
-    read_days,
+    range_tasks,
+    run_tasks,
 )
-from argos_sync.fetch.reader import TaskPage, read_all
-from argos_sync.fetch.refetch import cheapest, id_tasks
-from argos_sync.fetch.windows import EndDate, Pace, Range, Window
-from argos_sync.load.errors import destination_failures
-from argos_sync.run.context import Context, running
-from argos_sync.run.deletions import MAX_DELETED, mark_gone
+from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window
+from argos_sync.load.errors import destination_errors
+from argos_sync.run.context import Context, open_run
+from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
 from argos_sync.run.run import Run
-from argos_sync.run.summary import RunReport
-from argos_sync.run.upkeep import pace_of, within
-from argos_sync.warehouse.submissions import held, held_days
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.upkeep import daily_volume, within
+from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
 """Exit code of a dry run that found one."""
 
 
-class TooManyGone(ApiFailure):
+class TooManyDeletions(ApiFailure):
     """More of the source is gone than may be believed; nothing was marked."""
 
     advice = "ask ARGOS whether that many were deleted; if so, give --max-deleted a larger share"
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """What was found, and done about it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Reconciled:
         held: Submissions the warehouse had in the range.
     """
 
-    report: RunReport
+    report: RunSummary
     days: tuple[DayDifference, ...]
     held: int
 
@@ -61,7 +61,7 @@ def reconcile(
     deep: bool = False,
     dry_run: bool = False,
     max_deleted: float = MAX_DELETED,
-) -> Reconciled:
+) -> ReconcileResult:
     """Compare ids with the source day by day, fetch what is missing, mark what is gone.
 
     Ids are compared through `request_type=others`, the smallest answer that carries `created_at`.
@@ -80,11 +80,11 @@ def reconcile(
         ArgosError: See `api.errors`, `load.failures`.
     """
     check_range(first, last)
-    wanted = Range(first, last)
-    with running(context, "reconcile") as run, destination_failures():
+    wanted = DateRange(first, last)
+    with open_run(context, "reconcile") as run, destination_errors():
         run.checks_all = True
         compared = _compare(context, run, wanted, deep=deep)
-        result = Reconciled(run.report, tuple(compared.differences), compared.held)
+        result = ReconcileResult(run.report, tuple(compared.differences), compared.held)
         if not result.days:
             run.report.note = f"no difference among {result.held:,} submissions"
         if dry_run:
@@ -95,16 +95,16 @@ def reconcile(
     return result
 
 
-def _compare(context: Context, run: Run, wanted: Range, *, deep: bool) -> Comparison:
+def _compare(context: Context, run: Run, wanted: DateRange, *, deep: bool) -> Comparison:
     client, sections = run.warehouse.client, context.settings.sections
-    pace = pace_of(held_days(client), wanted.first)
-    tasks = read_days(context, run, "compare", pace, [wanted], end_date=None)
+    pace = daily_volume(stored_days(client), wanted.first)
+    tasks = range_tasks(context, run, "compare", pace, [wanted], end_date=None)
     end_date = known_end_date(context, run, probe=len(tasks) > 1)
     query = _query if deep else _lightest
     comparison = Comparison(
         wanted,
         [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
-        partial(held, client),
+        partial(submission_versions, client),
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
     )
@@ -121,7 +121,7 @@ async def _read(
 
     async with context.client(context.settings)() as client:
         try:
-            await read_all(
+            await read_tasks(
                 client,
                 comparison.tasks,
                 sections=sections,
@@ -133,17 +133,17 @@ async def _read(
 
 
 def _repair(
-    context: Context, run: Run, wanted: Range, result: Reconciled, max_deleted: float
+    context: Context, run: Run, wanted: DateRange, result: ReconcileResult, max_deleted: float
 ) -> None:
     lost = [key for day in result.days for key in day.gone]
     too_many = len(lost) > max_deleted * result.held
     if lost and not too_many:
         client, since, at = run.warehouse.client, run.report.started_at, context.clock()
-        look_again = partial(fetch, context, run)
-        run.note_deleted(mark_gone(client, lost, since=since, at=at, look_again=look_again))
+        look_again = partial(run_tasks, context, run)
+        run.note_deleted(confirm_deletions(client, lost, since=since, at=at, look_again=look_again))
     _fetch_again(context, run, result.days, final=not too_many)
     if too_many:
-        raise TooManyGone(
+        raise TooManyDeletions(
             f"{len(lost)} of {result.held} submissions from {wanted.first} to {wanted.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"
         )
@@ -152,19 +152,19 @@ def _repair(
 def _fetch_again(context: Context, run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
     """Fetch what is missing or differs, by day or one by one."""
     wanted = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
-    held = held_days(run.warehouse.client)
+    held = stored_days(run.warehouse.client)
     counts = {day.day: day.rows for day in held} | {day.day: day.source for day in days}
     numbers = {day: len(ids) for day, ids in wanted.items()}
-    split = cheapest(numbers, counts, context.settings.page_size)
+    split = cheapest_requests(numbers, counts, context.settings.page_size)
     end_date = known_end_date(context, run, probe=False)
-    pace = Pace(counts)
-    tasks = read_days(context, run, "repair", pace, split.by_day, end_date=end_date)
+    pace = DailyVolume(counts)
+    tasks = range_tasks(context, run, "repair", pace, split.by_day, end_date=end_date)
     alone = [day for day in wanted if any(within(day, one) for one in split.by_id)]
     ids = [key for day in alone for key in wanted[day]]
-    fetch(context, run, [*tasks, *id_tasks("repair", ids)], final=final)
+    run_tasks(context, run, [*tasks, *id_tasks("repair", ids)], final=final)
 
 
-def _tell(run: Run, result: Reconciled) -> None:
+def _tell(run: Run, result: ReconcileResult) -> None:
     """Count what would be done."""
     run.report.submissions_new = sum(len(day.missing) for day in result.days)
     run.report.submissions_changed = sum(len(day.changed) for day in result.days)

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.fetch.protection import Protection, written_with
-from argos_sync.load.errors import destination_failures
+from argos_sync.fetch.protection import Protection, stored_modes
+from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.run.context import Context
-from argos_sync.run.journal import records
+from argos_sync.run.journal import make_rows
 from argos_sync.shape.contract import REVEALS, load_contract
 from argos_sync.shape.privacy import Policy, PolicyError
 from argos_sync.shape.sealing import RevealError
-from argos_sync.warehouse.rows import known_submissions, rows_of
+from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 
 @dataclass(frozen=True, slots=True)
-class Revealed:
+class RevealedValue:
     """One value, decrypted.
 
     Attributes:
@@ -40,7 +40,9 @@ class Revealed:
     value: Any
 
 
-def reveal(context: Context, submission_id: str, columns: Sequence[str] = ()) -> list[Revealed]:
+def reveal(
+    context: Context, submission_id: str, columns: Sequence[str] = ()
+) -> list[RevealedValue]:
     """Decrypt what a warehouse keeps encrypted of a submission.
 
     Who asked, when and for what is committed to `sync_reveals` before anything is returned: as
@@ -59,10 +61,10 @@ def reveal(context: Context, submission_id: str, columns: Sequence[str] = ()) ->
     settings = context.settings
     policy = Protection.configured(settings).policy
     opened = open_warehouse(context.target, settings.sections, "reveal", policy.contract)
-    with opened as warehouse, destination_failures():
+    with opened as warehouse, destination_errors():
         client = warehouse.client
-        places = _encrypted(written_with(warehouse.state), columns)
-        if not known_submissions(client, [submission_id]):
+        places = _encrypted(stored_modes(warehouse.state), columns)
+        if not stored_submissions(client, [submission_id]):
             remedy = "look for it in submissions.submission_id"
             raise ConfigurationError("the warehouse has no submission with that id", remedy)
         found = list(_decrypted(client, policy, submission_id, places))
@@ -73,7 +75,7 @@ def reveal(context: Context, submission_id: str, columns: Sequence[str] = ()) ->
             "submission_id": submission_id,
             "columns_shown": ", ".join(sorted({f"{one.table}.{one.column}" for one in found})),
         }
-        warehouse.load(records(REVEALS, [row]))
+        warehouse.load(make_rows(REVEALS, [row]))
     return found
 
 
@@ -105,15 +107,15 @@ def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str,
 
 def _decrypted(
     client: Client, policy: Policy, submission_id: str, places: Sequence[tuple[str, str]]
-) -> Iterator[Revealed]:
+) -> Iterator[RevealedValue]:
     for table, column in places:
         index = load_contract()[table].index_columns
-        for _, *positions, text in rows_of(
+        for _, *positions, text in read_rows(
             client, table, ("submission_id", *index, column), [submission_id]
         ):
             if text is not None:
                 value = _opened(policy, table, column, text)
-                yield Revealed(table, tuple(positions), column, value)
+                yield RevealedValue(table, tuple(positions), column, value)
 
 
 def _opened(policy: Policy, table: str, column: str, text: str) -> Any:

@@ -11,29 +11,34 @@ from argos_sync.api import Query
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import (
     SYNC,
+    complete_before,
     end_date,
+    first_synced_day,
     high_water_mark,
-    settled_before,
-    stored_plan,
-    synced_from,
+    unfinished_plan,
 )
 from argos_sync.fetch.end_date import probe_end_date
-from argos_sync.fetch.job import Reading
+from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.plan import Plan
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import day_tasks, query_tasks
-from argos_sync.fetch.windows import EndDate, Pace, Range, nightly_range, shifted
-from argos_sync.fetch.work import Work
-from argos_sync.load.errors import destination_failures
-from argos_sync.run.context import Context, running
-from argos_sync.run.deletions import find_gone, mark_gone
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days, nightly_range
+from argos_sync.fetch.work import WorkQueue
+from argos_sync.load.errors import destination_errors
+from argos_sync.run.context import Context, open_run
+from argos_sync.run.deletions import confirm_deletions, find_deletions
 from argos_sync.run.run import Run
-from argos_sync.run.summary import RunReport
-from argos_sync.run.upkeep import Upkeep, pace_of, upkeep
-from argos_sync.warehouse.submissions import Day, hashes_of, held_days, touch_deleted
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.upkeep import UpkeepPlan, daily_volume, plan_upkeep
+from argos_sync.warehouse.submissions import (
+    DayStats,
+    content_hashes,
+    mark_deleted_fetched,
+    stored_days,
+)
 
 
-def sync(context: Context) -> RunReport:
+def sync(context: Context) -> RunSummary:
     """Bring the warehouse up to date, in four tiers.
 
     New submissions since the high-water mark, the look-back window again, older submissions that
@@ -44,19 +49,19 @@ def sync(context: Context) -> RunReport:
         ArgosError: See `api.errors`, `load.failures`.
     """
     settings = context.settings
-    with running(context, SYNC) as run:
-        unfinished = stored_plan(run.warehouse.state, SYNC, settings.sections)
+    with open_run(context, SYNC) as run:
+        unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # An unfinished first sync that is to begin elsewhere now begins anew.
         first = high_water_mark(run.warehouse.state) is None
         if unfinished and not (first and unfinished.wanted.first != settings.first_day):
-            work_through(context, run, unfinished, final=False)
+            run_plan(context, run, unfinished, final=False)
         _tonight(context, run)
     return run.report
 
 
 def backfill(
     context: Context, first: date, last: date, workers: int | None = None, *, force: bool = False
-) -> RunReport:
+) -> RunSummary:
     """Load exactly the submissions created from one day (UTC) to another, both included.
 
     A backfill of the same range that was interrupted is gone on with, and one that was finished
@@ -75,17 +80,17 @@ def backfill(
     """
     check_range(first, last)
     name, sections = f"backfill {first} {last}", context.settings.sections
-    with running(context, "backfill", days=Range(first, last)) as run:
+    with open_run(context, "backfill", days=DateRange(first, last)) as run:
         state = {} if force else run.warehouse.state
-        settled = settled_before(state, name, sections)
+        settled = complete_before(state, name, sections)
         if settled is not None and settled > last:
             run.report.note = f"{first} to {last} was finished before; --force reads it again"
             return run.report
-        unfinished = stored_plan(state, name, sections)
-        wanted = Range(max(first, settled) if settled else first, last)
+        unfinished = unfinished_plan(state, name, sections)
+        wanted = DateRange(max(first, settled) if settled else first, last)
         plan = unfinished.reopened() if unfinished else _new_plan(context, run, name, wanted)
-        pace = pace_of(_held_days(run), plan.wanted.first)
-        work_through(context, run, plan, workers, pace=pace)
+        pace = daily_volume(_held_days(run), plan.wanted.first)
+        run_plan(context, run, plan, workers, pace=pace)
         if unfinished is None:
             run.whole = [wanted]
     return run.report
@@ -97,7 +102,7 @@ def refresh(
     submission_ids: Sequence[str] = (),
     userid: str | None = None,
     email: str | None = None,
-) -> RunReport:
+) -> RunSummary:
     """Fetch these submissions again, now.
 
     Raises:
@@ -109,8 +114,8 @@ def refresh(
     queries += [Query(email=email)] if email is not None else []
     if not queries:
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
-    with running(context, "refresh") as run:
-        fetch(context, run, query_tasks("refresh", queries), final=True)
+    with open_run(context, "refresh") as run:
+        run_tasks(context, run, query_tasks("refresh", queries), final=True)
         if not run.report.submissions_fetched:
             run.report.note = "the API has none of them, or they were forgotten here"
     return run.report
@@ -128,13 +133,13 @@ def check_range(first: date, last: date) -> None:
         )
 
 
-def work_through(
+def run_plan(
     context: Context,
     run: Run,
     plan: Plan,
     workers: int | None = None,
     *,
-    pace: Pace | None = None,
+    pace: DailyVolume | None = None,
     final: bool = True,
 ) -> None:
     """Read and load what a plan has left."""
@@ -144,19 +149,19 @@ def work_through(
     run.read(_reading(context, run, work, held), final=final)
 
 
-def fetch(context: Context, run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
+def run_tasks(context: Context, run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
     """Read and load tasks that need no place to go on from."""
     if tasks:
-        work = Work(further=tasks, workers=context.settings.max_concurrency)
+        work = WorkQueue(further=tasks, workers=context.settings.max_concurrency)
         run.read(_reading(context, run, work), final=final)
 
 
-def read_days(
+def range_tasks(
     context: Context,
     run: Run,
     name: str,
-    pace: Pace,
-    ranges: Sequence[Range],
+    pace: DailyVolume,
+    ranges: Sequence[DateRange],
     *,
     end_date: EndDate | None,
 ) -> list[Task]:
@@ -206,22 +211,27 @@ def _tonight(context: Context, run: Run) -> None:
     )
     days = _held_days(run)
     plan = _new_plan(context, run, SYNC, wanted)
-    work = _work(context, plan, pace_of(days, wanted.first))
+    work = _work(context, plan, daily_volume(days, wanted.first))
     work.end_date = known_end_date(context, run, probe=not work.is_one_window)
-    older = Upkeep()
+    older = UpkeepPlan()
     if wanted.first is not None:
-        with destination_failures():
-            older = upkeep(
+        with destination_errors():
+            older = plan_upkeep(
                 run.warehouse.client,
                 days,
                 wanted.first,
-                Range(synced_from(state), shifted(wanted.first, -1)) if mark else None,
+                DateRange(first_synced_day(state), add_days(wanted.first, -1)) if mark else None,
                 sections=settings.sections,
                 now=now,
                 sweep_days=settings.sweep_days,
                 page_size=settings.page_size,
                 day_tasks=partial(
-                    read_days, context, run, "again", pace_of(days, None), end_date=work.end_date
+                    range_tasks,
+                    context,
+                    run,
+                    "again",
+                    daily_volume(days, None),
+                    end_date=work.end_date,
                 ),
             )
     work.further = older.tasks
@@ -233,54 +243,56 @@ def _tonight(context: Context, run: Run) -> None:
 
 
 def _mark_gone(
-    context: Context, run: Run, ranges: Sequence[Range], submission_ids: Sequence[str]
+    context: Context, run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]
 ) -> None:
     client, since = run.warehouse.client, run.report.started_at
-    with destination_failures():
-        gone = find_gone(client, ranges, submission_ids, since)
+    with destination_errors():
+        gone = find_deletions(client, ranges, submission_ids, since)
         if gone.too_many:
             run.note_too_many_gone(gone)
         elif gone.count:
-            look_again = partial(fetch, context, run)
+            look_again = partial(run_tasks, context, run)
             at = context.clock()
             ids = gone.submission_ids
-            run.note_deleted(mark_gone(client, ids, since=since, at=at, look_again=look_again))
-        touch_deleted(client, ranges, since, context.clock())
+            run.note_deleted(
+                confirm_deletions(client, ids, since=since, at=at, look_again=look_again)
+            )
+        mark_deleted_fetched(client, ranges, since, context.clock())
 
 
-def _held_days(run: Run) -> list[Day]:
-    with destination_failures():
-        return held_days(run.warehouse.client)
+def _held_days(run: Run) -> list[DayStats]:
+    with destination_errors():
+        return stored_days(run.warehouse.client)
 
 
 def _held_hashes(
-    run: Run, ranges: Sequence[Range], submission_ids: Sequence[str] = ()
+    run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str] = ()
 ) -> dict[str, str]:
-    with destination_failures():
-        return hashes_of(run.warehouse.client, ranges, submission_ids)
+    with destination_errors():
+        return content_hashes(run.warehouse.client, ranges, submission_ids)
 
 
-def _new_plan(context: Context, run: Run, name: str, wanted: Range) -> Plan:
+def _new_plan(context: Context, run: Run, name: str, wanted: DateRange) -> Plan:
     begun, sections = run.report.started_at, context.settings.sections
     return Plan.new(name, run.report.run_id, begun=begun, wanted=wanted, sections=sections)
 
 
 def _work(
-    context: Context, plan: Plan, pace: Pace | None = None, workers: int | None = None
-) -> Work:
+    context: Context, plan: Plan, pace: DailyVolume | None = None, workers: int | None = None
+) -> WorkQueue:
     settings = context.settings
-    return Work(
+    return WorkQueue(
         plan,
         workers=workers or settings.max_concurrency,
         page_size=settings.page_size,
-        pace=pace or Pace(),
+        pace=pace or DailyVolume(),
     )
 
 
 def _reading(
-    context: Context, run: Run, work: Work, held: Mapping[str, str] | None = None
-) -> Reading:
-    return Reading(
+    context: Context, run: Run, work: WorkQueue, held: Mapping[str, str] | None = None
+) -> FetchJob:
+    return FetchJob(
         run.report.run_id,
         work,
         context.settings.sections,

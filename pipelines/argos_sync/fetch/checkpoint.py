@@ -30,8 +30,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from argos_sync.fetch.plan import Plan, Progress
-from argos_sync.fetch.windows import EndDate, Range, Window
+from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.windows import DateRange, EndDate, Window
 
 State = dict[str, Any]
 
@@ -43,7 +43,7 @@ def high_water_mark(state: Mapping[str, Any]) -> datetime | None:
     return _moment(state.get("high_water_mark"))
 
 
-def raise_high_water_mark(state: State, newest: datetime | None, begun: datetime) -> None:
+def advance_high_water_mark(state: State, newest: datetime | None, begun: datetime) -> None:
     """Move the high-water mark to a newer `created_at`; never back.
 
     Nor beyond the moment the reading began: a single `created_at` in the future would otherwise
@@ -58,12 +58,12 @@ def end_date(state: Mapping[str, Any]) -> EndDate | None:
     return cast("EndDate | None", state.get("end_date"))
 
 
-def stored_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> Plan | None:
+def unfinished_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> Plan | None:
     """Return the unfinished plan of that name, unless it walks other sections than asked for."""
     stored = state.get("plans", {}).get(name)
     if stored is None or tuple(stored["sections"]) != tuple(sections):
         return None
-    wanted = Range(*map(_day, stored["range"]))
+    wanted = DateRange(*map(_day, stored["range"]))
     windows = {key: _read_window(window) for key, window in stored["windows"].items()}
     begun = datetime.fromisoformat(stored["begun"])
     uncut = Window(*map(_day, stored["uncut"])) if stored["uncut"] else None
@@ -71,7 +71,7 @@ def stored_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) ->
     return Plan(name, stored["id"], begun, wanted, tuple(sections), uncut, windows, cuts)
 
 
-def store_plan(state: State, plan: Plan) -> None:
+def save_plan(state: State, plan: Plan) -> None:
     """Write the plan; a finished one goes, and leaves the high-water mark or a note behind."""
     plans = state.setdefault("plans", {})
     if not plan.finished:
@@ -92,10 +92,10 @@ def store_plan(state: State, plan: Plan) -> None:
         return
     if high_water_mark(state) is None:
         state["synced_from"] = _text(plan.wanted.first)
-    raise_high_water_mark(state, plan.newest, plan.begun)
+    advance_high_water_mark(state, plan.newest, plan.begun)
 
 
-def settled_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:
+def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:
     """Return up to which day, not included, a backfill was read to its end; None if it was not."""
     note = state.get("finished", {}).get(name)
     if note is None or tuple(note["sections"]) != tuple(sections):
@@ -103,16 +103,16 @@ def settled_before(state: Mapping[str, Any], name: str, sections: Sequence[str])
     return _day(note["settled"])
 
 
-def synced_from(state: Mapping[str, Any]) -> date | None:
+def first_synced_day(state: Mapping[str, Any]) -> date | None:
     """Return the first day that syncs look after; None is all history."""
     return _day(state.get("synced_from"))
 
 
-def without_cursors(state: State, submission_ids: Collection[str]) -> None:
+def drop_cursors(state: State, submission_ids: Collection[str]) -> None:
     """Let windows begin anew whose cursor names one of these submissions."""
     for plan in state.get("plans", {}).values():
         for window in plan["windows"].values():
-            if names_any(window["cursor"], submission_ids):
+            if mentions_any(window["cursor"], submission_ids):
                 window |= {"cursor": None, "rows": 0}
 
 
@@ -123,18 +123,18 @@ def cursors(state: Mapping[str, Any]) -> Iterator[Any]:
             yield window["cursor"]
 
 
-def names_any(cursor: Any, submission_ids: Collection[str]) -> bool:
+def mentions_any(cursor: Any, submission_ids: Collection[str]) -> bool:
     """Whether a cursor, of whatever kind the server makes, has one of these ids in it."""
     if isinstance(cursor, str):
         return any(one in cursor for one in submission_ids)
     if isinstance(cursor, Mapping):
-        return any(names_any(one, submission_ids) for one in (*cursor, *cursor.values()))
+        return any(mentions_any(one, submission_ids) for one in (*cursor, *cursor.values()))
     if isinstance(cursor, Sequence):
-        return any(names_any(one, submission_ids) for one in cursor)
+        return any(mentions_any(one, submission_ids) for one in cursor)
     return str(cursor) in submission_ids
 
 
-def _write_window(window: Window, progress: Progress) -> State:
+def _write_window(window: Window, progress: TaskProgress) -> State:
     return {
         "start": _text(window.start),
         "end": _text(window.end),
@@ -145,10 +145,10 @@ def _write_window(window: Window, progress: Progress) -> State:
     }
 
 
-def _read_window(stored: Mapping[str, Any]) -> tuple[Window, Progress]:
+def _read_window(stored: Mapping[str, Any]) -> tuple[Window, TaskProgress]:
     window = Window(_day(stored["start"]), _day(stored["end"]))
     newest = _moment(stored["newest"])
-    return window, Progress(stored["cursor"], stored["done"], stored["rows"], newest)
+    return window, TaskProgress(stored["cursor"], stored["done"], stored["rows"], newest)
 
 
 def _text(value: date | None) -> str | None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.checkpoint import names_any
-from argos_sync.fetch.plan import Plan, Progress
-from argos_sync.fetch.protection import UNPROTECTED, Protection
+from argos_sync.fetch.checkpoint import mentions_any
+from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.reader import TaskPage
-from argos_sync.fetch.work import Step, Work
+from argos_sync.fetch.work import LedgerEntry, WorkQueue
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     ISSUES,
@@ -45,7 +45,7 @@ def _seen_schema() -> pa.Schema:
     return pa.schema([whole.field(name) for name in names])
 
 
-def seen_table(rows: Sequence[tuple[str, datetime, str, datetime]] = ()) -> pa.Table:
+def fetched_table(rows: Sequence[tuple[str, datetime, str, datetime]] = ()) -> pa.Table:
     """Return who was seen: id, moment of creation, content hash, moment of fetching."""
     schema = _seen_schema()
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
@@ -66,18 +66,18 @@ class Chunk:
         suppressed: Ids of submissions in its pages that must not come back.
         suppressed_quarantine: Ids in quarantine of objects in its pages that must not either.
         last: Whether nothing comes after it.
-        seen: All its submissions, as `seen_table` has them.
+        seen: All its submissions, as `fetched_table` has them.
     """
 
     tables: dict[str, pa.Table]
     submissions: int
     issues: int
     plan: Plan | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[LedgerEntry, ...] = ()
     suppressed: tuple[str, ...] = ()
     suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
-    seen: pa.Table = field(default_factory=seen_table)
+    seen: pa.Table = field(default_factory=fetched_table)
 
 
 @dataclass(slots=True)
@@ -103,8 +103,8 @@ class ChunkBuilder:
     """
 
     run_id: str
-    work: Work
-    protection: Protection = UNPROTECTED
+    work: WorkQueue
+    protection: Protection = NO_PROTECTION
     sections: Sequence[str] = ()
     whole: bool = False
     held: dict[str, str] = field(default_factory=dict)
@@ -161,8 +161,8 @@ class ChunkBuilder:
         self._shape(fresh, received_at)
         self._suppressed |= forgotten
         # Cursors are stored: one that names who was forgotten is no place to stop at.
-        cursor = None if names_any(page.cursor, forgotten) else page.cursor
-        self.work.note(page, Progress(cursor, page.done, taken, newest))
+        cursor = None if mentions_any(page.cursor, forgotten) else page.cursor
+        self.work.note(page, TaskProgress(cursor, page.done, taken, newest))
         if not self._pages:
             self._begun = self.seconds()
         self._pages += 1
@@ -182,7 +182,7 @@ class ChunkBuilder:
             self.work.take(),
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
-            seen=seen_table(self._seen),
+            seen=fetched_table(self._seen),
         )
         self._taken = True
         self._batches, self._pages, self._seen = {}, 0, []

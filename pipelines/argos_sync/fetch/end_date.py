@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter
-from argos_sync.fetch.windows import EndDate, shifted
+from argos_sync.fetch.windows import EndDate, add_days
 from argos_sync.shape.identity import Identity, identify
 
 _MOST_EMPTY_PAGES = 20
@@ -29,7 +29,7 @@ async def probe_end_date(client: ArgosClient, section: str | None = None) -> End
         return None
     day = sample.created_at.date()
     try:
-        for candidate in (day, shifted(day, 1)):
+        for candidate in (day, add_days(day, 1)):
             one_day = Query(start_date=candidate, end_date=candidate, request_type=section)
             if await _first(client, one_day) is not None:
                 return "inclusive"

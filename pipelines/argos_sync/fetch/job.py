@@ -10,28 +10,28 @@ from datetime import UTC, datetime
 
 from argos_sync.api import ArgosClient, Stats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
-from argos_sync.fetch.protection import UNPROTECTED, Protection
-from argos_sync.fetch.reader import TaskPage, read_all
-from argos_sync.fetch.thread import Outlet, Produce, feed
-from argos_sync.fetch.work import Work
+from argos_sync.fetch.protection import NO_PROTECTION, Protection
+from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.thread import ChunkSink, Producer, chunks_from_thread
+from argos_sync.fetch.work import WorkQueue
 
 Clock = Callable[[], datetime]
 """Returns the moment, UTC."""
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """Return the moment, UTC."""
     return datetime.now(UTC)
 
 
-Fetched = Callable[[str, int], None]
+OnPage = Callable[[str, int], None]
 """Told the task's label and the number of entries of each page."""
-Ended = Callable[[Stats], None]
+OnStats = Callable[[Stats], None]
 """Told the client's numbers at the end, also at a bad one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FetchJob:
     """What to read from the API and how.
 
     Attributes:
@@ -47,22 +47,22 @@ class Reading:
     """
 
     run_id: str
-    work: Work
+    work: WorkQueue
     sections: Sequence[str]
     client: Callable[[], ArgosClient]
     clock: Clock
-    protection: Protection = UNPROTECTED
+    protection: Protection = NO_PROTECTION
     chunk_size: int = CHUNK_SUBMISSIONS
     whole: bool = False
     held: Mapping[str, str] = field(default_factory=dict)
 
 
-Feed = Callable[[Reading, Fetched, Ended], AbstractContextManager[Iterator[Chunk]]]
+ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Iterator[Chunk]]]
 """Reads somewhere else and gives out the chunks here, for as long as its context lasts."""
 
 
-def thread_feed(
-    reading: Reading, fetched: Fetched, ended: Ended
+def fetch_in_thread(
+    reading: FetchJob, fetched: OnPage, ended: OnStats
 ) -> AbstractContextManager[Iterator[Chunk]]:
     """Read in a thread, which takes anything for a clock and a client.
 
@@ -71,15 +71,15 @@ def thread_feed(
         fetched: Told of each page, in that thread.
         ended: Told at the end, in that thread.
     """
-    return feed(producer(reading, fetched=fetched, ended=ended))
+    return chunks_from_thread(chunk_producer(reading, fetched=fetched, ended=ended))
 
 
-def producer(
-    reading: Reading,
+def chunk_producer(
+    reading: FetchJob,
     *,
-    fetched: Fetched | None = None,
-    ended: Ended | None = None,
-) -> Produce:
+    fetched: OnPage | None = None,
+    ended: OnStats | None = None,
+) -> Producer:
     """Return what reads all tasks, and puts each chunk that becomes full or is waited for.
 
     Args:
@@ -89,7 +89,7 @@ def producer(
     """
     work = reading.work
 
-    async def produce(outlet: Outlet) -> None:
+    async def produce(outlet: ChunkSink) -> None:
         builder = ChunkBuilder(
             reading.run_id,
             work,
@@ -113,7 +113,7 @@ def producer(
 
         async with reading.client() as client:
             try:
-                await read_all(
+                await read_tasks(
                     client,
                     work.tasks(),
                     sections=reading.sections,

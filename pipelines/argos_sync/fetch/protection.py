@@ -127,7 +127,9 @@ class Protection:
         """
         if keyring := self.policy.keyring:
             return keyring.key_id, keyring.suppression, {}
-        known = own_secrets(state) or {_SECRETS: {secrets.token_hex(4): secrets.token_hex(32)}}
+        known = suppression_secrets(state) or {
+            _SECRETS: {secrets.token_hex(4): secrets.token_hex(32)}
+        }
         key_id, secret = next(iter(known[_SECRETS].items()))
         return key_id, bytes.fromhex(secret), known
 
@@ -138,16 +140,16 @@ class Protection:
         return own | {keyring.key_id: keyring.suppression for keyring in keyrings}
 
 
-def written_with(state: State) -> dict[str, str]:
+def stored_modes(state: State) -> dict[str, str]:
     """Return what happened to each column of a warehouse, by `table.column`."""
     return modes_of(state.get(PRIVACY) or Policy.plain().fingerprint())
 
 
-def own_secrets(*states: State) -> State:
+def suppression_secrets(*states: State) -> State:
     """Return the part of the state that the lists of one or more warehouses need."""
     found = {key_id: one for state in states for key_id, one in state.get(_SECRETS, {}).items()}
     return {_SECRETS: found} if found else {}
 
 
-UNPROTECTED = Protection(Policy.plain())
+NO_PROTECTION = Protection(Policy.plain())
 """Everything as it comes, and nobody suppressed."""

@@ -10,7 +10,7 @@ from typing import Any
 from argos_sync.api import ArgosClient, Page, PageKey, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
 from argos_sync.fetch.plan import Cursor
-from argos_sync.fetch.windows import EVERY_DAY, Range, Window
+from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 
 ALL = ""
 
@@ -32,7 +32,7 @@ class Task:
     label: str
     query: Callable[[str | None], Query]
     cursor: Cursor | None = None
-    wanted: Range = EVERY_DAY
+    wanted: DateRange = ALL_DAYS
     window: Window | None = None
 
 
@@ -53,7 +53,7 @@ class TaskPage:
     done: bool
 
 
-async def read_all(
+async def read_tasks(
     client: ArgosClient,
     tasks: Iterable[Task],
     *,

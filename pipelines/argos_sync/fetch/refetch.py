@@ -12,11 +12,19 @@ from itertools import accumulate
 
 from argos_sync.api import Query
 from argos_sync.fetch.reader import Task
-from argos_sync.fetch.windows import EndDate, Pace, Range, Window, cut, shifted, surrounding
+from argos_sync.fetch.windows import (
+    DailyVolume,
+    DateRange,
+    EndDate,
+    Window,
+    add_days,
+    next_window,
+    padded_window,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class RefetchSplit:
     """Days with submissions to fetch again.
 
     Attributes:
@@ -24,8 +32,8 @@ class Split:
         by_id: Ranges whose submissions are better asked for one by one.
     """
 
-    by_day: tuple[Range, ...] = ()
-    by_id: tuple[Range, ...] = ()
+    by_day: tuple[DateRange, ...] = ()
+    by_id: tuple[DateRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,9 @@ class _Run:
         return min(self.wanted, self.pages)
 
 
-def cheapest(wanted: Mapping[date, int], counts: Mapping[date, int], page_size: int) -> Split:
+def cheapest_requests(
+    wanted: Mapping[date, int], counts: Mapping[date, int], page_size: int
+) -> RefetchSplit:
     """Divide days into those to read whole and those whose submissions to ask for one by one.
 
     Args:
@@ -61,7 +71,7 @@ def cheapest(wanted: Mapping[date, int], counts: Mapping[date, int], page_size: 
 
     def run(first: date, last: date, number: int) -> _Run:
         # A day more on either side is asked for, because the server's days may not be UTC.
-        rows = before(shifted(last, 2)) - before(shifted(first, -1))
+        rows = before(add_days(last, 2)) - before(add_days(first, -1))
         return _Run(first, last, number, max(1, math.ceil(rows / page_size)))
 
     runs: list[_Run] = []
@@ -73,15 +83,15 @@ def cheapest(wanted: Mapping[date, int], counts: Mapping[date, int], page_size: 
                 runs[-1] = joined
                 continue
         runs.append(alone)
-    by_day = tuple(Range(run.first, run.last) for run in runs if run.wanted > run.pages)
-    by_id = tuple(Range(run.first, run.last) for run in runs if run.wanted <= run.pages)
-    return Split(by_day, by_id)
+    by_day = tuple(DateRange(run.first, run.last) for run in runs if run.wanted > run.pages)
+    by_id = tuple(DateRange(run.first, run.last) for run in runs if run.wanted <= run.pages)
+    return RefetchSplit(by_day, by_id)
 
 
 def day_tasks(
     name: str,
-    ranges: Iterable[Range],
-    pace: Pace,
+    ranges: Iterable[DateRange],
+    pace: DailyVolume,
     today: date,
     *,
     end_date: EndDate | None,
@@ -101,21 +111,21 @@ def day_tasks(
     """
     tasks: list[Task] = []
     for wanted in ranges:
-        for window in windows_of(wanted, pace, today, workers, page_size):
+        for window in all_windows(wanted, pace, today, workers, page_size):
             query = partial(window.query, end_date)
             place = f"{name}/{len(tasks)}"
             tasks.append(Task(place, window.label, query, None, wanted, window))
     return tasks
 
 
-def windows_of(
-    wanted: Range, pace: Pace, today: date, workers: int, page_size: int
+def all_windows(
+    wanted: DateRange, pace: DailyVolume, today: date, workers: int, page_size: int
 ) -> list[Window]:
     """Return all windows of a range at once."""
     windows: list[Window] = []
-    rest: Window | None = surrounding(wanted)
+    rest: Window | None = padded_window(wanted)
     while rest is not None:
-        window, rest = cut(rest, pace, today, workers, page_size)
+        window, rest = next_window(rest, pace, today, workers, page_size)
         windows.append(window)
     return windows
 

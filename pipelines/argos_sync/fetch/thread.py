@@ -19,7 +19,7 @@ from argos_sync.fetch.chunks import Chunk
 _END = object()
 
 
-class Outlet(Protocol):
+class ChunkSink(Protocol):
     """Where a producer puts its chunks."""
 
     def wanted(self) -> bool:
@@ -31,12 +31,12 @@ class Outlet(Protocol):
         ...
 
 
-Produce = Callable[[Outlet], Awaitable[None]]
+Producer = Callable[[ChunkSink], Awaitable[None]]
 """Puts chunks, and returns at the end."""
 
 
 @contextmanager
-def feed(produce: Produce) -> Iterator[Iterator[Chunk]]:
+def chunks_from_thread(produce: Producer) -> Iterator[Iterator[Chunk]]:
     """Run a producer of chunks in a thread and give them out in this one.
 
     Args:

@@ -46,12 +46,12 @@ class Window:
         """
         end = self.end
         if end is not None and end_date != "inclusive":
-            end = shifted(end, 1)
+            end = add_days(end, 1)
         return Query(start_date=self.start, end_date=end, request_type=section)
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class DateRange:
     """Moments of `created_at` to keep, UTC.
 
     Attributes:
@@ -68,11 +68,11 @@ class Range:
         return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
 
 
-EVERY_DAY = Range()
+ALL_DAYS = DateRange()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class DailyVolume:
     """How many submissions a day brings, as far as it is known.
 
     Attributes:
@@ -91,7 +91,7 @@ class Pace:
             return None
         return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
 
-    def after(self, window: Window, rows: int) -> Pace:
+    def after(self, window: Window, rows: int) -> DailyVolume:
         """Return the pace once a window has been read."""
         if window.start is None or window.end is None:
             return self
@@ -99,18 +99,18 @@ class Pace:
         return replace(self, recent=(*self.recent, (days, rows))[-_RECENT:])
 
 
-def surrounding(wanted: Range) -> Window:
+def padded_window(wanted: DateRange) -> Window:
     """Return the server's days that surely hold a range of UTC days.
 
     The server's days may be UTC or Korean (API page), so a day more is asked for on either side,
     and the range then keeps the rows wanted.
     """
     first, last = wanted.first, wanted.last
-    return Window(shifted(first, -1) if first else None, shifted(last, 1) if last else None)
+    return Window(add_days(first, -1) if first else None, add_days(last, 1) if last else None)
 
 
-def cut(
-    days: Window, pace: Pace, today: date, workers: int, page_size: int
+def next_window(
+    days: Window, pace: DailyVolume, today: date, workers: int, page_size: int
 ) -> tuple[Window, Window | None]:
     """Cut the next window off the days that are left, and return it with the rest.
 
@@ -132,7 +132,7 @@ def cut(
     share = math.ceil(left / (2 * workers))
     length, rows = 0, 0.0
     while length < min(left, _LONGEST_DAYS):
-        expected = pace.on(shifted(days.start, length))
+        expected = pace.on(add_days(days.start, length))
         rows += expected or 0.0
         if length and rows > page_size * _MOST_PAGES:
             break
@@ -142,18 +142,18 @@ def cut(
         length += 1
     if length >= left:
         return days, None
-    first_left = shifted(days.start, length)
-    return Window(days.start, shifted(first_left, -1)), Window(first_left, days.end)
+    first_left = add_days(days.start, length)
+    return Window(days.start, add_days(first_left, -1)), Window(first_left, days.end)
 
 
-def shifted(day: date, days: int) -> date:
+def add_days(day: date, days: int) -> date:
     """Return a day some days away, or the calendar's own end."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def nightly_range(
     today: date, high_water_mark: datetime | None, lookback_days: int, first_day: date | None
-) -> Range:
+) -> DateRange:
     """Return what a nightly sync reads: new rows, and the look-back window; open to the future.
 
     Args:
@@ -163,7 +163,7 @@ def nightly_range(
         first_day: Where the first sync begins; None is all history.
     """
     if high_water_mark is None:
-        return Range(first_day)
+        return DateRange(first_day)
     lookback = today - timedelta(days=lookback_days)
     first = min(high_water_mark.astimezone(UTC).date(), lookback)
-    return Range(max(first, first_day) if first_day else first)
+    return DateRange(max(first, first_day) if first_day else first)

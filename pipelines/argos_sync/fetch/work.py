@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from argos_sync.fetch.plan import Plan, Progress
+from argos_sync.fetch.plan import Plan, TaskProgress
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import EndDate, Pace, Window
+from argos_sync.fetch.windows import DailyVolume, EndDate, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LedgerEntry:
     """How far a window has come: a row of the ledger.
 
     Attributes:
@@ -23,11 +23,11 @@ class Step:
 
     name: str
     window: Window
-    progress: Progress
+    progress: TaskProgress
 
 
 @dataclass(slots=True)
-class Work:
+class WorkQueue:
     """What to read: first the windows of a plan, cut as they are asked for, then further tasks.
 
     Attributes:
@@ -44,9 +44,9 @@ class Work:
     end_date: EndDate | None = None
     workers: int = 1
     page_size: int = 500
-    pace: Pace = field(default_factory=Pace)
-    _steps: dict[str, Step] = field(default_factory=dict)
-    _before: dict[str, Progress] = field(default_factory=dict)
+    pace: DailyVolume = field(default_factory=DailyVolume)
+    _steps: dict[str, LedgerEntry] = field(default_factory=dict)
+    _before: dict[str, TaskProgress] = field(default_factory=dict)
 
     @property
     def is_one_window(self) -> bool:
@@ -67,7 +67,7 @@ class Work:
                 yield self._task(self.plan, name, window, progress)
         yield from self.further
 
-    def note(self, page: TaskPage, now: Progress) -> None:
+    def note(self, page: TaskPage, now: TaskProgress) -> None:
         """Add a page's progress to that of its task."""
         name, window = page.task.name, page.task.window
         progress = self._progress(name).then(now)
@@ -76,21 +76,21 @@ class Work:
         else:
             self._before[name] = progress
         if window is not None:
-            self._steps[name] = Step(name, window, progress)
+            self._steps[name] = LedgerEntry(name, window, progress)
             if progress.done:
                 self.pace = self.pace.after(window, progress.rows)
 
-    def take(self) -> tuple[Step, ...]:
+    def take(self) -> tuple[LedgerEntry, ...]:
         """Return the windows that came on since the last call."""
         steps = tuple(self._steps.values())
         self._steps = {}
         return steps
 
-    def _progress(self, name: str) -> Progress:
+    def _progress(self, name: str) -> TaskProgress:
         if self.plan is not None and name in self.plan.windows:
             return self.plan.windows[name][1]
-        return self._before.get(name, Progress())
+        return self._before.get(name, TaskProgress())
 
-    def _task(self, plan: Plan, name: str, window: Window, progress: Progress) -> Task:
+    def _task(self, plan: Plan, name: str, window: Window, progress: TaskProgress) -> Task:
         query = partial(window.query, self.end_date)
         return Task(name, window.label, query, progress.cursor, plan.wanted, window)

@@ -33,7 +33,7 @@ _NOT_WRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.Transact
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FileType:
     """What a file is: only one of the same kind is ever replaced by it.
 
     Attributes:
@@ -49,11 +49,11 @@ class Kind:
     log: str | None = None
 
 
-DUCKDB_FILE = Kind("a DuckDB file", b"DUCK", at=8, log=".wal")
+DUCKDB_FILE = FileType("a DuckDB file", b"DUCK", at=8, log=".wal")
 """The mark is told by DuckDB's page "Storage Versions and Format"."""
 
 
-def usable(file: Path, kind: Kind = DUCKDB_FILE) -> Path:
+def check_output_path(file: Path, kind: FileType = DUCKDB_FILE) -> Path:
     """Return where a file is to be written, links followed, if it can and may be.
 
     Args:
@@ -77,7 +77,7 @@ def refuse_warehouse(place: Path, warehouse: Path) -> None:
     """Refuse to write over the warehouse, or where DuckDB would take the file for a part of it.
 
     Args:
-        place: What `usable` returned.
+        place: What `check_output_path` returned.
         warehouse: The warehouse's DuckDB file; one in a service is none and does not exist.
 
     Raises:
@@ -89,13 +89,15 @@ def refuse_warehouse(place: Path, warehouse: Path) -> None:
 
 
 @contextmanager
-def replacement(place: Path, mode: int = 0o600, kind: Kind = DUCKDB_FILE) -> Iterator[Path]:
+def atomic_replacement(
+    place: Path, mode: int = 0o600, kind: FileType = DUCKDB_FILE
+) -> Iterator[Path]:
     """Give the path of a new file, and put the file in its place when the block has ended well.
 
     Several may work on the same place at once; the last one to end has it.
 
     Args:
-        place: What `usable` returned. A new file has the mode of the old one, and its group where
+        place: What `check_output_path` returned. A new file has the mode of the old one, and its group where
             the user may give it away.
         mode: Its permissions where there is no old one.
         kind: What it is.
@@ -106,12 +108,12 @@ def replacement(place: Path, mode: int = 0o600, kind: Kind = DUCKDB_FILE) -> Ite
     Raises:
         DestinationError: It cannot be written.
     """
-    with write_failures(place):
+    with write_errors(place):
         _remove_leftovers(place.parent)
         folder, lock = _own_folder(place.parent)
     try:
         yield folder / _NEW
-        with write_failures(place):
+        with write_errors(place):
             _take_over(folder / _NEW, place, mode, kind)
     finally:
         # The next one removes what cannot be removed now.
@@ -120,7 +122,7 @@ def replacement(place: Path, mode: int = 0o600, kind: Kind = DUCKDB_FILE) -> Ite
 
 
 @contextmanager
-def write_failures(place: Path) -> Iterator[None]:
+def write_errors(place: Path) -> Iterator[None]:
     """Turn failures to write the file into errors of our own.
 
     Raises:
@@ -136,7 +138,7 @@ def write_failures(place: Path) -> Iterator[None]:
         ) from None
 
 
-def _is_one(place: Path, kind: Kind) -> bool:
+def _is_one(place: Path, kind: FileType) -> bool:
     if not place.is_file():  # a device or a pipe may never answer
         return False
     try:
@@ -184,7 +186,7 @@ def _locked(folder: Path) -> int | None:
     return lock
 
 
-def _take_over(new: Path, place: Path, mode: int, kind: Kind) -> None:
+def _take_over(new: Path, place: Path, mode: int, kind: FileType) -> None:
     """Give a finished file its mode and its name, both so that a power cut cannot undo them."""
     descriptor = os.open(new, os.O_RDONLY)
     try:
@@ -209,6 +211,6 @@ def _take_over(new: Path, place: Path, mode: int, kind: Kind) -> None:
         os.close(descriptor)
 
 
-def _logs_of(file: Path, kind: Kind) -> list[Path]:
+def _logs_of(file: Path, kind: FileType) -> list[Path]:
     """Return where more of a file may be, which is not yet written into it."""
     return [file.with_name(f"{file.name}{kind.log}")] if kind.log else []

@@ -33,7 +33,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from duckdb import DuckDBPyConnection
 
-from argos_sync.load.duckdb_sql import literal
+from argos_sync.load.duckdb_sql import quote_literal
 
 DUCKDB = "duckdb"
 
@@ -56,7 +56,7 @@ _HEADERS_BYTES = 3 * 4_096
 """What DuckDB writes first: the main header and two database headers (its storage format)."""
 
 
-def named_destination(
+def make_destination(
     name: str, file: str | None = None, staging_layout: str | None = None
 ) -> AnyDestination:
     """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
@@ -80,31 +80,31 @@ def named_destination(
     return cast("AnyDestination", found)
 
 
-def remove_unfinished_file(client: SqlClientBase[Any]) -> None:
+def remove_truncated_file(client: SqlClientBase[Any]) -> None:
     """Remove a DuckDB file that was not made to its end, for DuckDB refuses to open it.
 
     A process that is killed, or runs out of space, while it makes the file leaves one without its
     headers: nothing can have been stored in it.
     """
-    file = file_of(getattr(client, "credentials", None))
+    file = database_file(getattr(client, "credentials", None))
     if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
         begun = file.read_bytes()
         if not begun or begun[8:12] == b"DUCK":
             file.unlink()
 
 
-def remove_spilled_rows(client: SqlClientBase[Any]) -> None:
+def remove_temp_files(client: SqlClientBase[Any]) -> None:
     """Remove what a killed run had moved out of memory, once the DuckDB file is ours.
 
     DuckDB puts it into a folder named like the file, and removes it when a later run needs that
     folder, which may be never.
     """
-    if file := file_of(getattr(client, "credentials", None)):
+    if file := database_file(getattr(client, "credentials", None)):
         for left in Path(f"{file}.tmp").glob("duckdb_temp_*"):
             left.unlink(missing_ok=True)
 
 
-def file_of(credentials: Any) -> Path | None:
+def database_file(credentials: Any) -> Path | None:
     """Return the file of a DuckDB; None for anything else, such as MotherDuck's databases.
 
     dlt's clients for those are DuckDB's too, and a file may be named like one.
@@ -278,6 +278,6 @@ class _Files(_SqlClient):
         name = self.make_qualified_table_name(table_name, quote=quote, casefold=casefold)
         parts = [f"(SELECT * FROM {name} LIMIT 0)"]  # noqa: S608 names only
         if files := self._files.get(table_name):
-            paths = ", ".join(map(literal, files))
+            paths = ", ".join(map(quote_literal, files))
             parts.append(f"(SELECT * FROM read_parquet([{paths}]))")  # noqa: S608 names only
         return name, f"({' UNION ALL BY NAME '.join(parts)})"

@@ -18,11 +18,11 @@ TYPES: Mapping[ColumnType, str] = {
 """DuckDB's type of each column type."""
 
 
-def quoted(name: str) -> str:
+def quote_name(name: str) -> str:
     """Return a name as DuckDB's SQL has it."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_literal(text: str) -> str:
     """Return a text as DuckDB's SQL has it."""
     return "'" + text.replace("'", "''") + "'"

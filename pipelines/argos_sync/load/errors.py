@@ -62,7 +62,7 @@ class LoadError(ArgosError):
 
 
 @contextmanager
-def destination_failures() -> Iterator[None]:
+def destination_errors() -> Iterator[None]:
     """Turn failures of dlt and of database drivers inside the block into errors of our own.
 
     Raises:

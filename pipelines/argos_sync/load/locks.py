@@ -16,9 +16,9 @@ from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
-from argos_sync.fetch.windows import Range
+from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.sql import Client, dialect_of, send
+from argos_sync.load.sql import Client, dialect_of, execute_native
 
 _WAIT = "wait until it has ended, or end it"
 
@@ -27,7 +27,7 @@ _LAST_DAY = 0xFFFF
 
 
 @contextmanager
-def only_run_here(file: Path, command: str, *, shared: bool = False) -> Iterator[None]:
+def lock_file(file: Path, command: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a file for as long as the block runs; the kernel lets go when the process dies.
 
     Args:
@@ -74,7 +74,7 @@ def lock_session(client: Client, another: Callable[[], Client]) -> Iterator[Sess
 
 
 @contextmanager
-def in_turn(file: Path, session: Session, dataset: str) -> Iterator[None]:
+def opening_lock(file: Path, session: Session, dataset: str) -> Iterator[None]:
     """Wait until nobody else opens the warehouse, and let nobody else while the block runs.
 
     Args:
@@ -88,14 +88,14 @@ def in_turn(file: Path, session: Session, dataset: str) -> Iterator[None]:
         if session is None:
             yield
             return
-        send(session, "SELECT 1 FROM pg_advisory_lock(%s)", key)
+        execute_native(session, "SELECT 1 FROM pg_advisory_lock(%s)", key)
         try:
             yield
         finally:
-            send(session, "SELECT 1 FROM pg_advisory_unlock(%s)", key)
+            execute_native(session, "SELECT 1 FROM pg_advisory_unlock(%s)", key)
 
 
-def hold_days(session: Session, dataset: str, command: str, days: Range) -> None:
+def lock_days(session: Session, dataset: str, command: str, days: DateRange) -> None:
     """Keep runs of other machines out of these days until the session ends, where that can be.
 
     PostgreSQL holds an advisory lock for a session, whatever its transactions do, and shows the
@@ -114,14 +114,14 @@ def hold_days(session: Session, dataset: str, command: str, days: Range) -> None
     if session is None:
         return
     name = f"argos-sync {command}, process {os.getpid()} on {socket.gethostname()}"
-    send(session, "SELECT set_config('application_name', %s, false)", name[:63])
+    execute_native(session, "SELECT set_config('application_name', %s, false)", name[:63])
     space = int.from_bytes(_digest(dataset)[:4], "big")
     first, last = _number(days.first, 0), _number(days.last, _LAST_DAY)
     for number, holder in _holders(session, space):
         if first <= number & _LAST_DAY and number >> 16 <= last:
             raise DestinationError(f"the destination is locked by {holder}", _WAIT)
     keys = _signed(space), _signed(first << 16 | last)
-    send(session, "SELECT 1 FROM pg_advisory_lock(%s, %s)", *keys)
+    execute_native(session, "SELECT 1 FROM pg_advisory_lock(%s, %s)", *keys)
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def _holders(session: Client, space: int) -> Iterator[tuple[int, str]]:
 
     A key of two integers shows as `classid`, `objid` and 2 (PostgreSQL's page "pg_locks").
     """
-    rows = send(
+    rows = execute_native(
         session,
         "SELECT l.objid::bigint, a.application_name, a.client_addr::text, a.pid"
         " FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid"

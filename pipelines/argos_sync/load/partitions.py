@@ -6,15 +6,15 @@ partition's own, so that any number of them may be loaded at once, from any numb
 
 from __future__ import annotations
 
-from argos_sync.fetch.windows import Range
-from argos_sync.load.duckdb import file_of
-from argos_sync.load.sql import Client, dialect_of, send
+from argos_sync.fetch.windows import DateRange
+from argos_sync.load.duckdb import database_file
+from argos_sync.load.sql import Client, dialect_of, execute_native
 
 PIPELINE = "argos_sync"
 """The pipeline of all runs that are alone, and what the names of others begin with."""
 
 
-def partition_of(days: Range) -> str | None:
+def partition_name(days: DateRange) -> str | None:
     """Return the name of the partition of these days, UTC; None if there is no end to them."""
     if days.first is None or days.last is None:
         return None
@@ -38,21 +38,23 @@ def drop_staging(client: Client) -> None:
             client.drop_dataset()
 
 
-def drop_left_staging(client: Client) -> None:
+def drop_orphaned_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
     To be called by a run that is alone. Into a DuckDB file nothing is staged any more, so what is
     there was left by an earlier version of this package, and may hold rows.
     """
-    if file_of(getattr(client, "credentials", None)):
+    if database_file(getattr(client, "credentials", None)):
         drop_staging(client)
     if dialect_of(client) != "postgres":
         return
-    rows = send(
+    rows = execute_native(
         client,
         "SELECT schema_name FROM information_schema.schemata"
         " WHERE LEFT(schema_name, LENGTH(%s)) = %s",
         *[staging_layout("") % client.dataset_name] * 2,
     )
     for (name,) in rows:
-        send(client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE")
+        execute_native(
+            client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE"
+        )

@@ -23,21 +23,21 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
-from argos_sync.fetch.windows import EVERY_DAY, Range
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.duckdb import (
     DUCKDB,
-    file_of,
-    named_destination,
-    remove_spilled_rows,
-    remove_unfinished_file,
+    database_file,
+    make_destination,
+    remove_temp_files,
+    remove_truncated_file,
 )
-from argos_sync.load.errors import DestinationError, destination_failures
-from argos_sync.load.locks import hold_days, in_turn, lock_session, only_run_here
+from argos_sync.load.errors import DestinationError, destination_errors
+from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import (
     PIPELINE,
-    drop_left_staging,
+    drop_orphaned_staging,
     drop_staging,
-    partition_of,
+    partition_name,
     pipeline_name,
     staging_layout,
 )
@@ -141,7 +141,7 @@ class Warehouse:
             LoadError: The destination refused the rows.
         """
         try:
-            with destination_failures():
+            with destination_errors():
                 if not self.pipeline.schema_names:
                     # New, or what is committed could not be taken back after a load that failed:
                     # on an empty state the next one would be built, and stored.
@@ -166,7 +166,7 @@ class Warehouse:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ReadOnlyWarehouse:
     """A warehouse open for reading.
 
     Attributes:
@@ -201,7 +201,7 @@ def open_warehouse(
     command: str = "run",
     contract: Contract | None = None,
     *,
-    days: Range = EVERY_DAY,
+    days: DateRange = ALL_DAYS,
     prepare: Callable[[Warehouse], object] = _not_at_all,
 ) -> Iterator[Warehouse]:
     """Open the pipeline for some days, alone, and bring it to where the warehouse stands.
@@ -230,32 +230,32 @@ def open_warehouse(
     add_defaults()
     take_shortcuts()
     contract = contract or load_contract()
-    with destination_failures():
+    with destination_errors():
         working = working_dir(target)
-        partition = partition_of(days)
+        partition = partition_name(days)
         if partition and not _takes_several(target, working):
             partition = None
         with _only_run_here(working, command, partition):
-            pipeline = attach(target, working, partition)
+            pipeline = make_pipeline(target, working, partition)
             # Held to the end of the run: a DuckDB file is locked for as long as it is open.
             held = pipeline.sql_client()
-            remove_unfinished_file(held)
+            remove_truncated_file(held)
             with (
                 lock_session(held, pipeline.sql_client) as session,
                 _connected(held, partition),
             ):
-                remove_spilled_rows(held)
+                remove_temp_files(held)
                 shared: State | None = None
-                with in_turn(working.with_suffix(".turn"), session, target.dataset):
-                    hold_days(session, target.dataset, command, days)
+                with opening_lock(working.with_suffix(".turn"), session, target.dataset):
+                    lock_days(session, target.dataset, command, days)
                     if partition:
-                        nightly = attach(target, working)
+                        nightly = make_pipeline(target, working)
                         _begin_from_destination(nightly)
                         common = Warehouse(nightly, held, sections, contract)
                         prepare(common)
                         shared = common.state
                 if not partition:
-                    drop_left_staging(held)
+                    drop_orphaned_staging(held)
                 pipeline.activate()
                 finish_pending(pipeline, held)
                 _begin_from_destination(pipeline)
@@ -277,16 +277,16 @@ def _connected(client: SqlClientBase[Any], partition: str | None) -> Iterator[No
 @contextmanager
 def _only_run_here(working: Path, command: str, partition: str | None) -> Iterator[None]:
     """Keep other processes of this machine out of the same working directories."""
-    with only_run_here(working.with_suffix(".lock"), command, shared=partition is not None):
+    with lock_file(working.with_suffix(".lock"), command, shared=partition is not None):
         if partition is None:
             yield
             return
-        with only_run_here(working.with_name(f"{working.name}_{partition}.lock"), command):
+        with lock_file(working.with_name(f"{working.name}_{partition}.lock"), command):
             yield
 
 
 @contextmanager
-def look_into(target: Target) -> Iterator[View]:
+def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
     """Open the warehouse for reading; nothing is created or changed.
 
     Raises:
@@ -294,8 +294,8 @@ def look_into(target: Target) -> Iterator[View]:
         DestinationError: There is none yet, or it is locked or not reachable.
     """
     add_defaults()
-    with destination_failures():
-        pipeline = attach(target, working_dir(target))
+    with destination_errors():
+        pipeline = make_pipeline(target, working_dir(target))
         client = cast("SqlJobClientBase", pipeline.destination_client())
         if (file := duckdb_file(client)) is not None:
             if not file.exists():
@@ -305,12 +305,12 @@ def look_into(target: Target) -> Iterator[View]:
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
         with client:
-            yield View(client.sql_client, _committed_state(client), client)
+            yield ReadOnlyWarehouse(client.sql_client, _committed_state(client), client)
 
 
 def duckdb_file(client: JobClientBase) -> Path | None:
     """Return the file of a DuckDB; None for any other destination."""
-    return file_of(client.config.credentials) if isinstance(client, DuckDbClient) else None
+    return database_file(client.config.credentials) if isinstance(client, DuckDbClient) else None
 
 
 def _committed_state(client: SqlJobClientBase) -> State:
@@ -334,10 +334,10 @@ def _begin_from_destination(pipeline: dlt.Pipeline) -> None:
 
 def _takes_several(target: Target, working: Path) -> bool:
     """Whether the destination takes several writers at once."""
-    return duckdb_file(attach(target, working).destination_client()) is None
+    return duckdb_file(make_pipeline(target, working).destination_client()) is None
 
 
-def attach(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
+def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
     """Return dlt's pipeline for a warehouse, not connected.
 
     Args:
@@ -348,7 +348,7 @@ def attach(target: Target, working: Path, partition: str | None = None) -> dlt.P
     layout = staging_layout(partition) if partition else None
     return dlt.pipeline(
         pipeline_name(partition),
-        destination=named_destination(target.destination, target.file, layout),
+        destination=make_destination(target.destination, target.file, layout),
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )
@@ -366,7 +366,7 @@ def working_dir(target: Target) -> Path:
             "the dataset has no name", "give --dataset a name, or leave it out"
         )
     base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
-    client = attach(target, base).destination_client()
+    client = make_pipeline(target, base).destination_client()
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",

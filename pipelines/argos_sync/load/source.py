@@ -39,7 +39,7 @@ def tables_source(
     def package() -> DltResource:
         @dlt.resource(name=SOURCE)
         def rows() -> Iterator[Any]:
-            yield from marked(tables, sections, contract)
+            yield from rows_for_dlt(tables, sections, contract)
             update_state(dlt.current.source_state(SOURCE))
 
         return rows
@@ -56,7 +56,7 @@ def schema_name(sections: Sequence[str]) -> str:
     return "_".join((SOURCE, *sections))
 
 
-def marked(
+def rows_for_dlt(
     tables: Mapping[str, pa.Table],
     sections: Sequence[str] = (),
     contract: Contract | None = None,

@@ -22,9 +22,9 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 Client = SqlClientBase[Any]
-Answer = Sequence[Sequence[Any]]
+ResultRows = Sequence[Sequence[Any]]
 
-WRITTEN_IN = "duckdb"
+SOURCE_DIALECT = "duckdb"
 
 _WORDS = {
     # The day, in UTC, of a moment.
@@ -75,7 +75,7 @@ _KEYS_A_STATEMENT = 1_000
 """For all other dialects: well below the limits of every warehouse dlt speaks to."""
 
 
-def execute(client: Client, statement: str, *parameters: Any) -> Answer:
+def execute(client: Client, statement: str, *parameters: Any) -> ResultRows:
     """Run a statement, and return the rows it answers with.
 
     Args:
@@ -83,11 +83,11 @@ def execute(client: Client, statement: str, *parameters: Any) -> Answer:
         statement: Written as the module says.
         parameters: One for each `?`; a list for `ANY(?)`.
     """
-    words, values = translated(client, statement, parameters)
-    return send(client, words, *values)
+    words, values = translate(client, statement, parameters)
+    return execute_native(client, words, *values)
 
 
-def select(client: Client, query: str, *parameters: Any) -> Answer:
+def select(client: Client, query: str, *parameters: Any) -> ResultRows:
     """Return the rows of a query; none when a table of it does not exist yet."""
     try:
         return execute(client, query, *parameters)
@@ -95,37 +95,37 @@ def select(client: Client, query: str, *parameters: Any) -> Answer:
         return ()
 
 
-def exist(client: Client, names: Collection[str]) -> bool:
+def tables_exist(client: Client, names: Collection[str]) -> bool:
     """Return whether all of these tables and views exist."""
     # In words that all of them have: to translate those for a dozen names takes longer than to ask.
     places = map(client.make_qualified_table_name, names)
     queries = [f"SELECT 1 FROM {place} WHERE 1 = 0" for place in places]  # noqa: S608 names
     try:
         if queries:
-            send(client, " UNION ALL ".join(queries))
+            execute_native(client, " UNION ALL ".join(queries))
     except DatabaseUndefinedRelation:
         return False
     return True
 
 
-def portions(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
+def key_batches(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
     """Yield keys in lists, each of which one statement takes for `ANY(?)`."""
     most = len(keys) if dialect_of(client) in _TAKES_LISTS else _KEYS_A_STATEMENT
     for start in range(0, len(keys), most or 1):
         yield list(keys[start : start + most])
 
 
-def send(client: Client, words: str, *parameters: Any) -> Answer:
+def execute_native(client: Client, words: str, *parameters: Any) -> ResultRows:
     """Run a statement that is in the destination's own words already."""
     return client.execute_sql(words, *parameters) or ()
 
 
-def send_all(client: Client, words: Sequence[str]) -> None:
+def execute_all_native(client: Client, words: Sequence[str]) -> None:
     """Run statements that are in the destination's own words already, as few calls as it takes."""
     client.execute_many(words)
 
 
-def stream(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
+def stream_native(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
     """Run a query that is in the destination's own words; its rows are taken as they come."""
     return client.execute_query(words)
 
@@ -141,13 +141,13 @@ def transaction(client: Client) -> AbstractContextManager[Any]:
     return client.begin_transaction()
 
 
-def column_in(client: Client, name: str) -> str:
+def quote_column(client: Client, name: str) -> str:
     """Return a column's name as the destination's statements have it."""
     can = client.capabilities
     return can.escape_identifier(can.casefold_identifier(name))
 
 
-def text_in(client: Client, text: str) -> str:
+def quote_text(client: Client, text: str) -> str:
     """Return a text as the destination's statements have it, where it takes no parameters."""
     return exp.Literal.string(text).sql(dialect=dialect_of(client))
 
@@ -157,7 +157,7 @@ def dialect_of(client: Client) -> str:
     return client.capabilities.sqlglot_dialect or ""
 
 
-def translated(
+def translate(
     client: Client, statement: str, parameters: Sequence[Any] = ()
 ) -> tuple[str, list[Any]]:
     """Return a statement in the destination's words, with the parameters it takes.
@@ -180,13 +180,13 @@ def translated(
         else:
             sizes.append(1)
             values.append(one)
-    names = tuple(table.name for table in tables_of(_parsed(statement)))
+    names = tuple(table.name for table in table_references(_parsed(statement)))
     places = tuple(map(client.make_qualified_table_name, names))
     fold = client.capabilities.casefold_identifier
     return _in_words(statement, dialect_of(client), places, fold, tuple(sizes)), values
 
 
-def tables_of(statement: exp.Expression) -> list[exp.Table]:
+def table_references(statement: exp.Expression) -> list[exp.Table]:
     """Return every mention of a table or view, without those of the query's own CTEs."""
     if not isinstance(statement, exp.Query):
         return list(statement.find_all(exp.Table))
@@ -199,7 +199,7 @@ def tables_of(statement: exp.Expression) -> list[exp.Table]:
     return list(found.values())
 
 
-def put_in_place(table: exp.Table, place: str, dialect: str) -> None:
+def qualify_table(table: exp.Table, place: str, dialect: str) -> None:
     """Make a mention of a table name the dataset too.
 
     Args:
@@ -212,7 +212,7 @@ def put_in_place(table: exp.Table, place: str, dialect: str) -> None:
         table.set(part, qualified.args.get(part))
 
 
-def in_dialect(statement: exp.Expression, dialect: str) -> str:
+def to_dialect(statement: exp.Expression, dialect: str) -> str:
     """Return a statement, which is changed, as a dialect has it, also where sqlglot has no word."""
     changed = statement.transform(_with_words, dialect, copy=False)
     text: str = changed.sql(dialect=dialect, comments=False)
@@ -225,7 +225,7 @@ def in_dialect(statement: exp.Expression, dialect: str) -> str:
 
 @lru_cache(maxsize=256)
 def _parsed(statement: str) -> exp.Expression:
-    return sqlglot.parse_one(statement, dialect=WRITTEN_IN)
+    return sqlglot.parse_one(statement, dialect=SOURCE_DIALECT)
 
 
 @lru_cache(maxsize=256)
@@ -242,13 +242,13 @@ def _in_words(
     for listed in [*tree.find_all(exp.Schema)]:
         names = [exp.to_identifier(fold(one.name), quoted=True) for one in listed.expressions]
         listed.set("expressions", names)
-    for table, place in zip(tables_of(tree), places, strict=True):
-        put_in_place(table, place, dialect)
+    for table, place in zip(table_references(tree), places, strict=True):
+        qualify_table(table, place, dialect)
     # Depth first is the order of the text.
     holders = [*tree.find_all(exp.Placeholder, bfs=False)]
     for holder, size in zip(holders, sizes, strict=True):
         _fill(holder, size, dialect)
-    return in_dialect(tree, dialect)
+    return to_dialect(tree, dialect)
 
 
 def _fill(holder: exp.Placeholder, size: int | None, dialect: str) -> None:
@@ -281,4 +281,4 @@ def _with_words(node: exp.Expression, dialect: str) -> exp.Expression:
     if template is None:
         return node
     arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
-    return exp.Var(this=template.format(*(in_dialect(one, dialect) for one in arguments)))
+    return exp.Var(this=template.format(*(to_dialect(one, dialect) for one in arguments)))

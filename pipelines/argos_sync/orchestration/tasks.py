@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import dagster as dg
 
 from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
-from argos_sync.cli.private import keep_private
-from argos_sync.commands.reconcile import TooManyGone
+from argos_sync.cli.private import restrict_permissions
+from argos_sync.commands.reconcile import TooManyDeletions
 from argos_sync.config import Orchestration, load_settings
-from argos_sync.fetch.process.parent import child_feed
-from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.process.parent import fetch_in_process
+from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.load.pipeline import Target
 from argos_sync.run.context import Context
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FOR_GOOD = (ConfigurationError, AccessDenied, TooManyGone)
+_FOR_GOOD = (ConfigurationError, AccessDenied, TooManyDeletions)
 """Errors that somebody has to look into: running again would say the same."""
 
 _Result = TypeVar("_Result")
 
 
-class Lines:
+class TaskLog:
     """Progress as log lines, a line a chunk; counts the rows of all tables."""
 
     def __init__(self, log: logging.Logger) -> None:
@@ -44,7 +44,7 @@ class Lines:
     def fetched(self, task: str, items: int) -> None:
         """Do nothing: a page is too little to be told."""
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk."""
         self.rows += rows
         self._log.info(
@@ -53,7 +53,7 @@ class Lines:
         )
 
 
-def target_of(settings: Orchestration) -> Target:
+def make_target(settings: Orchestration) -> Target:
     """Return where tasks load to."""
     return Target(settings.destination_name, settings.dataset_name, settings.pipelines_dir)
 
@@ -74,22 +74,22 @@ def run(
     Raises:
         dagster.Failure: It failed.
     """
-    lines = Lines(log)
+    lines = TaskLog(log)
 
     def work() -> _Result:
         with _context(settings, lines) as context:
             return command(context)
 
-    return told(work), lines.rows
+    return report_failures(work), lines.rows
 
 
-def told(work: Callable[[], _Result]) -> _Result:
+def report_failures(work: Callable[[], _Result]) -> _Result:
     """Return what a function returns, and tell its failure in one line without anybody's values.
 
     Raises:
         dagster.Failure: It raised. Dagster tries again only where that may help.
     """
-    keep_private()
+    restrict_permissions()
     try:
         return work()
     except ArgosError as error:
@@ -106,7 +106,7 @@ def told(work: Callable[[], _Result]) -> _Result:
     raise failure
 
 
-def numbers(report: RunReport, rows: int) -> dict[str, Any]:
+def run_metadata(report: RunSummary, rows: int) -> dict[str, Any]:
     """Return what a run has done as the metadata of a materialization.
 
     Args:
@@ -122,8 +122,8 @@ def numbers(report: RunReport, rows: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _context(settings: Orchestration, progress: Lines) -> Iterator[Context]:
-    with Child() as child:
+def _context(settings: Orchestration, progress: TaskLog) -> Iterator[Context]:
+    with FetchProcess() as child:
         yield Context(
-            load_settings(), target_of(settings), progress, feed=partial(child_feed, child)
+            load_settings(), make_target(settings), progress, feed=partial(fetch_in_process, child)
         )

@@ -12,18 +12,18 @@ from datetime import datetime
 from pathlib import Path
 
 from argos_sync.load.atomic_file import (
-    Kind,
+    FileType,
+    atomic_replacement,
+    check_output_path,
     refuse_warehouse,
-    replacement,
-    usable,
-    write_failures,
+    write_errors,
 )
-from argos_sync.load.pipeline import Target, duckdb_file, look_into
+from argos_sync.load.pipeline import Target, duckdb_file, open_read_only
 from argos_sync.report.page import MARK, page
 from argos_sync.report.section import ask
 from argos_sync.report.topics import topics
 
-REPORT = Kind("a report", MARK)
+REPORT = FileType("a report", MARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ def make_report(
         ConfigurationError: The file cannot be replaced, or the destination is not known.
         DestinationError: The warehouse is locked or not reachable, or the page cannot be written.
     """
-    place = usable(file, REPORT)
-    with look_into(target) as warehouse:
+    place = check_output_path(file, REPORT)
+    with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.storage)) is not None:
             refuse_warehouse(place, source)
         sections = [ask(warehouse.client, topic) for topic in topics(bound)]
     text = page(sections, target.dataset, now).encode()
-    with replacement(place, mode, REPORT) as new, write_failures(place):
+    with atomic_replacement(place, mode, REPORT) as new, write_errors(place):
         new.write_bytes(text)
     return Made(
         place,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argos_sync.load.sql import Answer
+from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
 from argos_sync.report.section import Numbers, Told
@@ -17,7 +17,7 @@ _WELL = {"ok", "differs"}
 """Outcomes of runs that did what they were for: a look for differences may find some."""
 
 
-def staleness(rows: Answer, bound: int | None) -> Told:
+def staleness(rows: ResultRows, bound: int | None) -> Told:
     """Tell how long ago submissions were fetched.
 
     Args:
@@ -42,7 +42,7 @@ def staleness(rows: Answer, bound: int | None) -> Told:
     )
 
 
-def runs(rows: Answer) -> Told:
+def runs(rows: ResultRows) -> Told:
     """Tell how the last runs went.
 
     Args:

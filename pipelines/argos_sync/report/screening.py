@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argos_sync.load.sql import Answer
+from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
 from argos_sync.report.section import Numbers, Told
@@ -12,7 +12,7 @@ from argos_sync.report.words import count, merged, plural, share
 _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 
 
-def alerts(rows: Answer) -> Told:
+def alerts(rows: ResultRows) -> Told:
     """Rows: risk level, submissions with an open alert, matches, and age of the oldest, days."""
     open_ones = merged((row[:3] for row in rows), _risk)
     levels = [level for level in _RISKS if level in open_ones]
@@ -34,7 +34,7 @@ def alerts(rows: Answer) -> Told:
     )
 
 
-def hits(rows: Answer) -> Told:
+def hits(rows: ResultRows) -> Told:
     """Rows: week, submissions screened, and flagged ones by risk as in `_RISKS`."""
     screened = sum(int(one[1]) for one in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]

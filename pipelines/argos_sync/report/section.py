@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from argos_sync.load.sql import Answer, Client, exist, select
+from argos_sync.load.sql import Client, ResultRows, select, tables_exist
 from argos_sync.report.charts import Spec
 
 _MOST_ROWS = 200
@@ -64,7 +64,7 @@ class Topic:
     title: str
     view: str
     query: str
-    tell: Callable[[Answer], Told]
+    tell: Callable[[ResultRows], Told]
     nothing: str
 
 
@@ -85,7 +85,7 @@ class Section:
 
 def ask(client: Client, topic: Topic) -> Section:
     """Ask the warehouse; where it has no such view the section says so."""
-    if not exist(client, [topic.view]):
+    if not tables_exist(client, [topic.view]):
         missing = (
             f"The warehouse has no view {topic.view} yet; the next run of argos-sync makes it."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argos_sync.load.sql import Answer
+from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
 from argos_sync.report.periods import Period, period_of, summed
@@ -11,7 +11,7 @@ from argos_sync.report.words import count
 
 
 def over_time(
-    rows: Answer, colours: dict[str, str], what: str, smallest: str = "day"
+    rows: ResultRows, colours: dict[str, str], what: str, smallest: str = "day"
 ) -> tuple[str, Spec | None, Numbers]:
     """Put days or weeks together to what can be drawn.
 

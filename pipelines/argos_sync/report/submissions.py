@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
-from argos_sync.load.sql import Answer
+from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from argos_sync.report.section import Numbers, Told
@@ -30,7 +30,7 @@ _RESULTS = {
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
-def volumes(rows: Answer) -> Told:
+def volumes(rows: ResultRows) -> Told:
     """Rows: day, and submissions by result as in `_RESULTS`."""
     days = [day for day, *_ in rows]
     total = sum(int(one) for _, *counts in rows for one in counts)
@@ -44,7 +44,7 @@ def volumes(rows: Answer) -> Told:
     )
 
 
-def funnel(rows: Answer) -> Told:
+def funnel(rows: ResultRows) -> Told:
     """Rows: submissions of a day, those attempted, decided and approved."""
     sums = [sum(int(one) for one in column) for column in zip(*rows, strict=True)]
     created, _, decided, approved = sums
@@ -70,7 +70,7 @@ def funnel(rows: Answer) -> Told:
     )
 
 
-def decisions(rows: Answer) -> Told:
+def decisions(rows: ResultRows) -> Told:
     """Rows: reviewer, week, number of decisions, hours that half and that nine of ten took."""
     last = max(week for _, week, *_ in rows)
     recent = [row for row in rows if row[1] > last - _WEEKS]
@@ -95,7 +95,7 @@ def decisions(rows: Answer) -> Told:
     )
 
 
-def rejections(rows: Answer) -> Told:
+def rejections(rows: ResultRows) -> Told:
     """Rows: code and number of submissions, most frequent first."""
     codes = merged(rows, lambda code: name(code, "no code"))
     return Told(
@@ -106,7 +106,7 @@ def rejections(rows: Answer) -> Told:
     )
 
 
-def failures(rows: Answer, what: str) -> Told:
+def failures(rows: ResultRows, what: str) -> Told:
     """Tell why something fails.
 
     Args:
@@ -128,7 +128,7 @@ def failures(rows: Answer, what: str) -> Told:
     )
 
 
-def countries(rows: Answer) -> Told:
+def countries(rows: ResultRows) -> Told:
     """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
     known = [row for row in rows if row[0] is not None]
     if not known or any(key_id_of(str(row[0])) for row in known):
@@ -154,7 +154,7 @@ def countries(rows: Answer) -> Told:
     )
 
 
-def backlog(rows: Answer) -> Told:
+def backlog(rows: ResultRows) -> Told:
     """Rows: age in words, result and submissions, youngest first."""
     kinds = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
     ages = {

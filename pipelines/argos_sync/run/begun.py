@@ -8,10 +8,10 @@ from __future__ import annotations
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.load.sql import Client
-from argos_sync.warehouse.rows import suppressions, was_loaded
+from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
 
 
-def of_warehouse(wanted: Protection, client: Client, state: State) -> Protection:
+def warehouse_protection(wanted: Protection, client: Client, state: State) -> Protection:
     """Return a protection with who must not come back to a warehouse.
 
     Args:
@@ -25,5 +25,5 @@ def of_warehouse(wanted: Protection, client: Client, state: State) -> Protection
     """
     # The policy travels with the first rows. If they came and it did not, because the load was
     # killed, all of them are fetched again, and differ under another policy.
-    wanted.check(state, begun=PRIVACY in state or was_loaded(client))
-    return wanted.with_list(*suppressions(client), state)
+    wanted.check(state, begun=PRIVACY in state or has_completed_load(client))
+    return wanted.with_list(*read_suppression_list(client), state)

@@ -14,21 +14,21 @@ from argos_sync.config import Settings
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
 from argos_sync.fetch.client import ClientMaker, client_maker
-from argos_sync.fetch.job import Clock, Feed, now, thread_feed
+from argos_sync.fetch.job import ChunkSource, Clock, fetch_in_thread, utc_now
 from argos_sync.fetch.protection import Protection
-from argos_sync.fetch.windows import EVERY_DAY, Range
-from argos_sync.load.compact import rewrite
-from argos_sync.load.errors import destination_failures
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.compact import compact
+from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Target, Warehouse, open_warehouse
-from argos_sync.process import few_collections
-from argos_sync.run.begun import of_warehouse
-from argos_sync.run.post_run import check
+from argos_sync.process import collect_garbage_rarely
+from argos_sync.run.begun import warehouse_protection
+from argos_sync.run.post_run import run_post_run_checks
 from argos_sync.run.run import Run
-from argos_sync.run.summary import Progress, RunReport, Silent
-from argos_sync.run.telemetry import observed
-from argos_sync.run.telling import failures_told
-from argos_sync.warehouse.multi_project import drop_together, keep_together
-from argos_sync.warehouse.views import keep_views
+from argos_sync.run.summary import NoProgress, ProgressReporter, RunSummary
+from argos_sync.run.telemetry import trace_run
+from argos_sync.run.telling import notify_failure
+from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
+from argos_sync.warehouse.views import update_views
 
 log = logging.getLogger("argos_sync")
 
@@ -49,16 +49,16 @@ class Context:
 
     settings: Settings
     target: Target
-    progress: Progress = field(default_factory=Silent)
-    clock: Clock = now
+    progress: ProgressReporter = field(default_factory=NoProgress)
+    clock: Clock = utc_now
     client: Callable[..., ClientMaker] = client_maker
     chunk_size: int = CHUNK_SUBMISSIONS
-    feed: Feed = thread_feed
+    feed: ChunkSource = fetch_in_thread
 
 
 @contextmanager
-def running(
-    context: Context, command: str, *, asks_api: bool = True, days: Range = EVERY_DAY
+def open_run(
+    context: Context, command: str, *, asks_api: bool = True, days: DateRange = ALL_DAYS
 ) -> Iterator[Run]:
     """Open the warehouse for a run, record how the run ends, and check what it has brought.
 
@@ -75,14 +75,14 @@ def running(
     """
     opened = _opened(context, command, days, asks_api=asks_api)
     names = (command, context.target.dataset)
-    with observed(*names) as seen, failures_told(*names), opened as run:
+    with trace_run(*names) as seen, notify_failure(*names), opened as run:
         run.seen, seen.report = seen, run.report
         yield run
 
 
 @contextmanager
-def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> Iterator[Run]:
-    """Open the warehouse for a run, and record how the run ends; see `running`."""
+def _opened(context: Context, command: str, days: DateRange, *, asks_api: bool) -> Iterator[Run]:
+    """Open the warehouse for a run, and record how the run ends; see `open_run`."""
     started_at, settings = context.clock(), context.settings
     if asks_api:
         context.client(settings)()  # what cannot work is said before anything is opened
@@ -97,11 +97,11 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
     )
     run: Run | None = None
     try:
-        with few_collections(), opened as warehouse:
-            with destination_failures():
-                protection = of_warehouse(wanted, warehouse.client, warehouse.state)
+        with collect_garbage_rarely(), opened as warehouse:
+            with destination_errors():
+                protection = warehouse_protection(wanted, warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-            report = RunReport(run_id, command, started_at)
+            report = RunSummary(run_id, command, started_at)
             learned = protection.to_remember(warehouse.state)
             progress, clock, feed = context.progress, context.clock, context.feed
             run = Run(warehouse, report, progress, clock, protection, learned, feed=feed)
@@ -113,15 +113,15 @@ def _opened(context: Context, command: str, days: Range, *, asks_api: bool) -> I
                 run.finish(error)
                 raise
             run.finish()
-            check(run)
+            run_post_run_checks(run)
     finally:
         if run and run.erased:
-            rewrite(context.target, command)
+            compact(context.target, command)
 
 
 def _prepare(context: Context, wanted: Protection, warehouse: Warehouse) -> None:
     """Make what all partitions share and none may make beside others: tables, views, policy."""
-    protection = of_warehouse(wanted, warehouse.client, warehouse.state)
+    protection = warehouse_protection(wanted, warehouse.client, warehouse.state)
     learned = protection.to_remember(warehouse.state)
     # Whoever of them lists somebody does it with a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
@@ -158,12 +158,15 @@ def _keep_views(context: Context, warehouse: Warehouse) -> State:
     Returns:
         What to note of them, for the next run; nothing when it could not be done.
     """
-    clear = partial(drop_together, warehouse, context.settings)
+    clear = partial(drop_project_views, warehouse, context.settings)
     try:
-        views = keep_views(
+        views = update_views(
             warehouse.client, warehouse.state.get("views"), contract=warehouse.made, clear=clear
         )
-        return {"views": views, "together": keep_together(warehouse, context.settings, views)}
+        return {
+            "views": views,
+            "together": update_project_views(warehouse, context.settings, views),
+        }
     except Exception as error:  # noqa: BLE001 told by its kind, for the text may be the database's
         log.warning(
             "the views for analysts could not be kept (%s); the next run tries again",

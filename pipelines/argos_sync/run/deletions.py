@@ -8,14 +8,14 @@ from datetime import datetime
 
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import id_tasks
-from argos_sync.fetch.windows import Range
+from argos_sync.fetch.windows import DateRange
 from argos_sync.load.sql import Client
 from argos_sync.warehouse.submissions import (
-    count_held,
-    count_unseen,
+    count_not_fetched,
+    count_submissions,
+    filter_not_fetched,
+    ids_not_fetched,
     mark_deleted,
-    unseen_among,
-    unseen_ids,
 )
 
 MAX_DELETED = 0.05
@@ -24,7 +24,7 @@ another project's, and must not empty a warehouse."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class DeletionCandidates:
     """What the source did not give although it was asked for.
 
     Attributes:
@@ -43,12 +43,12 @@ class Gone:
         return self.count > len(self.submission_ids)
 
 
-def find_gone(
+def find_deletions(
     client: Client,
-    ranges: Sequence[Range],
+    ranges: Sequence[DateRange],
     submission_ids: Sequence[str],
     since: datetime,
-) -> Gone:
+) -> DeletionCandidates:
     """Return what a run has asked for and not been given.
 
     Args:
@@ -57,16 +57,16 @@ def find_gone(
         submission_ids: Submissions that were asked for one by one.
         since: When the run began; what was fetched since then is there.
     """
-    lost = unseen_among(client, submission_ids, since)
-    asked_for = count_held(client, ranges, since) + len(submission_ids)
-    count = count_unseen(client, ranges, since) + len(lost)
+    lost = filter_not_fetched(client, submission_ids, since)
+    asked_for = count_submissions(client, ranges, since) + len(submission_ids)
+    count = count_not_fetched(client, ranges, since) + len(lost)
     if count > MAX_DELETED * asked_for:
-        return Gone(count, asked_for)
-    found = sorted({*lost, *unseen_ids(client, ranges, since)})
-    return Gone(len(found), asked_for, tuple(found))
+        return DeletionCandidates(count, asked_for)
+    found = sorted({*lost, *ids_not_fetched(client, ranges, since)})
+    return DeletionCandidates(len(found), asked_for, tuple(found))
 
 
-def mark_gone(
+def confirm_deletions(
     client: Client,
     submission_ids: Sequence[str],
     *,
@@ -86,6 +86,6 @@ def mark_gone(
         look_again: Reads tasks into the warehouse.
     """
     look_again(id_tasks("second look", submission_ids))
-    confirmed = unseen_among(client, submission_ids, since)
+    confirmed = filter_not_fetched(client, submission_ids, since)
     mark_deleted(client, confirmed, at)
     return len(confirmed)

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from argos_sync.shape.contract import QUARANTINE, SUBMISSIONS
-from argos_sync.warehouse.rows import Known
+from argos_sync.warehouse.rows import StoredSubmission
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Diff:
     """A chunk compared with the warehouse.
 
     Attributes:
@@ -35,14 +35,14 @@ def quarantine_ids(tables: Mapping[str, pa.Table]) -> list[str]:
     return _column(tables, QUARANTINE, "quarantine_id")
 
 
-def oldest_fetch(seen: pa.Table) -> datetime | None:
+def earliest_fetch(seen: pa.Table) -> datetime | None:
     """Return when the first of a chunk's submissions was fetched; None when it has none."""
     moment: datetime | None = pc.min(seen["_synced_at"]).as_py()
     return moment
 
 
-def first_seen_by_day(
-    seen: pa.Table, known: Mapping[str, Known], since: datetime
+def count_first_fetches_by_day(
+    seen: pa.Table, known: Mapping[str, StoredSubmission], since: datetime
 ) -> dict[date, int]:
     """Return how many of a chunk's submissions no chunk before it had, by day of `created_at`.
 
@@ -58,12 +58,12 @@ def first_seen_by_day(
     return {one["values"]: one["counts"] for one in days.to_pylist()}
 
 
-def compare(
+def diff_chunk(
     tables: Mapping[str, pa.Table],
     seen: pa.Table,
-    known: Mapping[str, Known],
+    known: Mapping[str, StoredSubmission],
     quarantined: set[str],
-) -> Changes:
+) -> Diff:
     """Leave out what the warehouse already has.
 
     A submission without rows was held as it is when the reading began. Should the warehouse have
@@ -86,7 +86,7 @@ def compare(
     changed = [key for key, _, _ in old if key not in same and key in with_rows]
     kept = {name: _without(rows, name, unchanged, quarantined) for name, rows in tables.items()}
     kept = {name: rows for name, rows in kept.items() if rows.num_rows}
-    return Changes(kept, len(with_rows - known.keys()), changed, unchanged)
+    return Diff(kept, len(with_rows - known.keys()), changed, unchanged)
 
 
 def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:

@@ -15,15 +15,15 @@ from typing import Any
 from dlt.common.schema.typing import C_DLT_ID, PIPELINE_STATE_TABLE_NAME
 from dlt.common.versioned_state import decompress_state
 
-from argos_sync.fetch.checkpoint import cursors, names_any
+from argos_sync.fetch.checkpoint import cursors, mentions_any
 from argos_sync.load.source import SOURCE
-from argos_sync.load.sql import Client, execute, exist, portions, transaction
-from argos_sync.run.journal import Rows, insert
+from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
+from argos_sync.run.journal import TableRows, insert
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
 from argos_sync.shape.sealing import RevealError
 from argos_sync.shape.suppression import belongs_to
-from argos_sync.warehouse.rows import rows_of
+from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
 """What somebody is known by: one of `suppression.KINDS`, and a value."""
@@ -36,7 +36,7 @@ def erase(
     known_by: Iterable[Identifier] = (),
     quarantine_ids: Sequence[str] = (),
     *,
-    proof: Callable[[Mapping[str, int]], Rows],
+    proof: Callable[[Mapping[str, int]], TableRows],
 ) -> dict[str, int]:
     """Erase submissions from every table, all in one transaction where the destination has them.
 
@@ -61,7 +61,7 @@ def erase(
     found = _rows_to_erase(client, policy, submission_ids, known_by, quarantine_ids)
     windows = _windows_naming(client, submission_ids)
     states = _states_naming(client, submission_ids)
-    reveals = list(rows_of(client, REVEALS, ("submission_id",), submission_ids))
+    reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
     with transaction(client):
         counts = {
             table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
@@ -87,8 +87,8 @@ def _rows_to_erase(
         for table in policy.original.tables.values()
         if "submission_id" in table.column and table.name != REVEALS
     }
-    found = {table: keys for table, keys in found.items() if exist(client, [table])}
-    if exist(client, [QUARANTINE]):
+    found = {table: keys for table, keys in found.items() if tables_exist(client, [table])}
+    if tables_exist(client, [QUARANTINE]):
         wanted = [*(("submission_id", one) for one in submission_ids), *known_by]
         keys = {*quarantine_ids, *_in_quarantine(client, policy, wanted)}
         found[QUARANTINE] = ("quarantine_id", sorted(keys))
@@ -98,7 +98,7 @@ def _rows_to_erase(
 def _in_quarantine(client: Client, policy: Policy, wanted: Sequence[Identifier]) -> Iterator[str]:
     if "_extra" not in policy.contract[QUARANTINE].column:
         return
-    for key, kept in rows_of(client, QUARANTINE, ("quarantine_id", "_extra")):
+    for key, kept in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
         if belongs_to(_opened(policy, kept), wanted):
             yield key
 
@@ -117,8 +117,8 @@ def _opened(policy: Policy, kept: Any) -> Any:
 
 
 def _windows_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
-    rows = rows_of(client, WINDOWS, ("window_id", "page_key"))
-    return [key for key, page_key in rows if names_any(page_key, submission_ids)]
+    rows = read_rows(client, WINDOWS, ("window_id", "page_key"))
+    return [key for key, page_key in rows if mentions_any(page_key, submission_ids)]
 
 
 def _states_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
@@ -127,7 +127,7 @@ def _states_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
     A pipeline goes on from the newest that is left. This run's own does not name them; a
     partition's may, and then some pages more are read again.
     """
-    rows = rows_of(client, PIPELINE_STATE_TABLE_NAME, (C_DLT_ID, "state"))
+    rows = read_rows(client, PIPELINE_STATE_TABLE_NAME, (C_DLT_ID, "state"))
     return [key for key, state in rows if _state_names(state, submission_ids)]
 
 
@@ -138,20 +138,20 @@ def _state_names(text: str, submission_ids: Sequence[str]) -> bool:
         return False
     except (ValueError, zlib.error):
         return True
-    return any(names_any(cursor, submission_ids) for cursor in cursors(state))
+    return any(mentions_any(cursor, submission_ids) for cursor in cursors(state))
 
 
 def _empty_staging(client: Client, contract: Contract) -> None:
     """Empty what a load that was killed left to be merged; nothing else of value stands there."""
     with client.with_staging_dataset():
         for table in contract.tables:
-            if exist(client, [table]):
+            if tables_exist(client, [table]):
                 execute(client, f"DELETE FROM {table} WHERE 1 = 1")  # noqa: S608 a name
 
 
 def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int:
     rest, count = f"FROM {table} WHERE {column} = ANY(?)", 0
-    for portion in portions(client, keys):
+    for portion in key_batches(client, keys):
         ((number,),) = execute(client, f"SELECT COUNT(*) {rest}", portion) or [(0,)]
         count += number
         execute(client, f"DELETE {rest}", portion)
@@ -159,5 +159,5 @@ def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:
-    for portion in portions(client, keys):
+    for portion in key_batches(client, keys):
         execute(client, f"UPDATE {table} SET {column} = NULL WHERE {key} = ANY(?)", portion)  # noqa: S608 names only

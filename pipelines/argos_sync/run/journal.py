@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.work import Step
+from argos_sync.fetch.work import LedgerEntry
 from argos_sync.load.sql import Client, execute
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -23,13 +23,13 @@ from argos_sync.shape.contract import (
     load_contract,
 )
 from argos_sync.shape.values import to_json
-from argos_sync.warehouse.checks import Result
+from argos_sync.warehouse.checks import CheckResult
 
-Rows = dict[str, pa.Table]
+TableRows = dict[str, pa.Table]
 """Rows by contract table."""
 
 
-def records(table: str, rows: Iterable[Mapping[str, Any]]) -> Rows:
+def make_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> TableRows:
     """Return rows of a table that is not filled from the API, none of it personal.
 
     Args:
@@ -40,12 +40,12 @@ def records(table: str, rows: Iterable[Mapping[str, Any]]) -> Rows:
     return {table: pa.Table.from_pylist([dict(row) for row in rows], schema=schema)}
 
 
-def run_record(report: RunReport) -> Rows:
+def run_record(report: RunSummary) -> TableRows:
     """Return the row of `sync_runs`."""
-    return records(RUNS, [report.row()])
+    return make_rows(RUNS, [report.row()])
 
 
-def window_records(report: RunReport, steps: Sequence[Step], at: datetime) -> Rows:
+def window_records(report: RunSummary, steps: Sequence[LedgerEntry], at: datetime) -> TableRows:
     """Return the rows of `sync_windows` of windows that came on.
 
     Args:
@@ -53,7 +53,7 @@ def window_records(report: RunReport, steps: Sequence[Step], at: datetime) -> Ro
         steps: How far each window has come; those that are done are done `at`.
         at: Now, UTC.
     """
-    return records(
+    return make_rows(
         WINDOWS,
         (
             {
@@ -72,7 +72,7 @@ def window_records(report: RunReport, steps: Sequence[Step], at: datetime) -> Ro
     )
 
 
-def gone_issue(report: RunReport) -> Rows:
+def gone_issue(report: RunSummary) -> TableRows:
     """Return the row of `sync_issues` that says that more is gone than may be marked."""
     issue = {
         "issue_id": f"{report.run_id}/gone",
@@ -81,12 +81,12 @@ def gone_issue(report: RunReport) -> Rows:
         "path": "submission_id",
         "problem": "too many are gone from the source to mark them as deleted",
     }
-    return records(ISSUES, [issue])
+    return make_rows(ISSUES, [issue])
 
 
-def check_records(report: RunReport, results: Iterable[Result], at: datetime) -> Rows:
+def check_records(report: RunSummary, results: Iterable[CheckResult], at: datetime) -> TableRows:
     """Return the rows of `sync_checks` of what checks found after a run, now, UTC."""
-    return records(
+    return make_rows(
         CHECKS,
         (
             {
@@ -104,8 +104,8 @@ def check_records(report: RunReport, results: Iterable[Result], at: datetime) ->
 
 
 def suppression_records(
-    report: RunReport, hashes: Iterable[tuple[str, str]], key_id: str, at: datetime
-) -> Rows:
+    report: RunSummary, hashes: Iterable[tuple[str, str]], key_id: str, at: datetime
+) -> TableRows:
     """Return rows of `sync_suppressions`.
 
     Args:
@@ -114,7 +114,7 @@ def suppression_records(
         key_id: Of the key the hashes were made with.
         at: Now, UTC.
     """
-    return records(
+    return make_rows(
         SUPPRESSIONS,
         (
             {
@@ -129,7 +129,7 @@ def suppression_records(
     )
 
 
-def erasure_records(report: RunReport, counts: Mapping[str, int], at: datetime) -> Rows:
+def erasure_records(report: RunSummary, counts: Mapping[str, int], at: datetime) -> TableRows:
     """Return the proof of an erasure, rows of `sync_erasures`.
 
     Args:
@@ -138,7 +138,7 @@ def erasure_records(report: RunReport, counts: Mapping[str, int], at: datetime) 
         at: When they were gone, UTC.
     """
     # A run of `sync` may erase more than once.
-    return records(
+    return make_rows(
         ERASURES,
         (
             {
@@ -153,7 +153,7 @@ def erasure_records(report: RunReport, counts: Mapping[str, int], at: datetime) 
     )
 
 
-def insert(client: Client, tables: Rows) -> None:
+def insert(client: Client, tables: TableRows) -> None:
     """Insert rows of tables that are there, where they need no load package of their own.
 
     Args:

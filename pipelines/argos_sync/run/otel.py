@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from argos_sync import __version__
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 
 NAME = "argos_sync"
 
@@ -74,7 +74,7 @@ class Sender:
         finally:
             part.end()
 
-    def end(self, report: RunReport | None, exit_status: int, error: str | None = None) -> bool:
+    def end(self, report: RunSummary | None, exit_status: int, error: str | None = None) -> bool:
         """Note how the run ended, and send what is left; return whether nothing failed.
 
         Args:
@@ -91,7 +91,7 @@ class Sender:
         failed = [step for step in steps if not _is_done(step)]  # one that fails stops no other
         return not failed
 
-    def _note(self, report: RunReport | None, exit_status: int, error: str | None) -> None:
+    def _note(self, report: RunSummary | None, exit_status: int, error: str | None) -> None:
         meter = self._meters.get_meter(NAME, __version__)
         counts = {name: getattr(report, name) for name in ("rows", "requests", "retries") if report}
         for name, count in counts.items():

@@ -11,38 +11,43 @@ from time import monotonic
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.checkpoint import State, store_plan, without_cursors
+from argos_sync.fetch.checkpoint import State, drop_cursors, save_plan
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import Clock, Feed, Reading, thread_feed
+from argos_sync.fetch.job import ChunkSource, Clock, FetchJob, fetch_in_thread
 from argos_sync.fetch.plan import Plan
-from argos_sync.fetch.protection import UNPROTECTED, Protection
-from argos_sync.fetch.windows import Range
-from argos_sync.fetch.work import Step
-from argos_sync.load.errors import destination_failures
+from argos_sync.fetch.protection import NO_PROTECTION, Protection
+from argos_sync.fetch.windows import DateRange
+from argos_sync.fetch.work import LedgerEntry
+from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.run.deletions import Gone
+from argos_sync.run.deletions import DeletionCandidates
 from argos_sync.run.diff import (
-    Changes,
-    compare,
-    first_seen_by_day,
-    oldest_fetch,
+    Diff,
+    count_first_fetches_by_day,
+    diff_chunk,
+    earliest_fetch,
     quarantine_ids,
 )
 from argos_sync.run.erasure import Identifier, erase
 from argos_sync.run.history import history_rows
 from argos_sync.run.journal import (
-    Rows,
+    TableRows,
     erasure_records,
     gone_issue,
     run_record,
     suppression_records,
     window_records,
 )
-from argos_sync.run.summary import Progress, RunReport
-from argos_sync.run.telemetry import Observed, each
+from argos_sync.run.summary import ProgressReporter, RunSummary
+from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 from argos_sync.shape.suppression import suppression_hash
-from argos_sync.warehouse.rows import known_history, known_quarantine, known_submissions, touch
+from argos_sync.warehouse.rows import (
+    mark_fetched,
+    stored_history,
+    stored_quarantine_ids,
+    stored_submissions,
+)
 
 _SECONDS_WITHOUT_NEWS = 10.0
 """So much reading of what is as it was may be lost with a run that is killed."""
@@ -72,26 +77,26 @@ class Run:
     """
 
     warehouse: Warehouse
-    report: RunReport
-    progress: Progress
+    report: RunSummary
+    progress: ProgressReporter
     clock: Clock
-    protection: Protection = UNPROTECTED
+    protection: Protection = NO_PROTECTION
     learned: State = field(default_factory=dict)
     exit_status: int = 0
     erased: bool = False
-    feed: Feed = thread_feed
+    feed: ChunkSource = fetch_in_thread
     returned: Counter[date] = field(default_factory=Counter)
-    whole: Sequence[Range] = ()
-    repaired: Sequence[Range] = ()
-    seen: Observed = field(default_factory=Observed)
+    whole: Sequence[DateRange] = ()
+    repaired: Sequence[DateRange] = ()
+    seen: RunTrace = field(default_factory=RunTrace)
     checks_all: bool = False
     once_loaded: Callable[[], object] | None = None
     _recorded: bool = False
     _plan: Plan | None = None
-    _steps: dict[str, Step] = field(default_factory=dict)
+    _steps: dict[str, LedgerEntry] = field(default_factory=dict)
     _committed_at: float = field(default_factory=monotonic)
 
-    def read(self, reading: Reading, *, final: bool = True) -> None:
+    def read(self, reading: FetchJob, *, final: bool = True) -> None:
         """Read and load until all tasks are done, chunk by chunk.
 
         Args:
@@ -103,7 +108,7 @@ class Run:
             ArgosError: What was committed before stays; the next run goes on from there.
         """
         with self.feed(reading, self.progress.fetched, self.count_requests) as chunks:
-            for chunk in each(self.seen, "fetch", chunks):
+            for chunk in trace_each(self.seen, "fetch", chunks):
                 if final and chunk.last:
                     self._end(None)
                     self._recorded = True
@@ -119,7 +124,7 @@ class Run:
         with suppress(ArgosError) if error else nullcontext():
             self.add(run_record(self.report))
 
-    def add(self, rows: Rows, forgotten: Collection[str] = ()) -> None:
+    def add(self, rows: TableRows, forgotten: Collection[str] = ()) -> None:
         """Commit rows, with what was learned and how far the reading has come.
 
         Args:
@@ -128,7 +133,7 @@ class Run:
         """
         self._take(dict(rows), forgotten)
 
-    def _take(self, rows: Rows, forgotten: Collection[str] = ()) -> None:
+    def _take(self, rows: TableRows, forgotten: Collection[str] = ()) -> None:
         """Commit rows as `add` does, and take them from where they are as soon as that is done."""
         # Taken first: if the rows are refused, what was read with them does not count as read.
         plan, steps = self._plan, tuple(self._steps.values())
@@ -146,7 +151,7 @@ class Run:
         self.report.submissions_deleted += number
         self._recorded = self._recorded and not number
 
-    def note_too_many_gone(self, gone: Gone) -> None:
+    def note_too_many_gone(self, gone: DeletionCandidates) -> None:
         """Tell, and leave an issue, that more is gone than may be marked."""
         self._recorded = False
         self.report.issues += 1
@@ -167,7 +172,7 @@ class Run:
         self.report.exit_status = error.exit_code if error else self.exit_status
         self.report.error = type(error).__name__ if error else None
 
-    def suppress(self, identifiers: Iterable[Identifier]) -> Rows:
+    def suppress(self, identifiers: Iterable[Identifier]) -> TableRows:
         """Return rows of the list of who must not come back; nothing for who is on it.
 
         The key they need is learned, and so committed with them.
@@ -186,7 +191,7 @@ class Run:
     def erase(
         self,
         submission_ids: Sequence[str],
-        listed: Rows,
+        listed: TableRows,
         known_by: Iterable[Identifier] = (),
         quarantine_ids: Sequence[str] = (),
     ) -> dict[str, int]:
@@ -201,7 +206,7 @@ class Run:
         """
         client, policy = self.warehouse.client, self.protection.policy
         self.add(listed, submission_ids)
-        with destination_failures():
+        with destination_errors():
             counts = erase(
                 client,
                 policy,
@@ -216,16 +221,18 @@ class Run:
 
     def _load(self, chunk: Chunk) -> None:
         client, sections = self.warehouse.client, self.warehouse.sections
-        with destination_failures():
-            known = known_submissions(client, chunk.seen["submission_id"].to_pylist())
-            quarantined = known_quarantine(client, quarantine_ids(chunk.tables))
-            self.returned.update(first_seen_by_day(chunk.seen, known, self.report.started_at))
-            changes = compare(chunk.tables, chunk.seen, known, quarantined)
-            before = known_history(client, changes.changed)
-            forgotten = list(known_submissions(client, chunk.suppressed))
-            lost = list(known_quarantine(client, chunk.suppressed_quarantine))
+        with destination_errors():
+            known = stored_submissions(client, chunk.seen["submission_id"].to_pylist())
+            quarantined = stored_quarantine_ids(client, quarantine_ids(chunk.tables))
+            self.returned.update(
+                count_first_fetches_by_day(chunk.seen, known, self.report.started_at)
+            )
+            changes = diff_chunk(chunk.tables, chunk.seen, known, quarantined)
+            before = stored_history(client, changes.changed)
+            forgotten = list(stored_submissions(client, chunk.suppressed))
+            lost = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
             # True whatever becomes of the chunk: they were fetched, and found as they are.
-            touch(client, changes.unchanged, oldest_fetch(chunk.seen))
+            mark_fetched(client, changes.unchanged, earliest_fetch(chunk.seen))
         chunk.tables.clear()  # from here on memory holds only what is to be loaded
         self._count(chunk, changes)
         tables = changes.tables
@@ -259,12 +266,12 @@ class Run:
         def update(state: State) -> None:
             state.update(self.learned)
             if plan is not None:
-                store_plan(state, plan)
-            without_cursors(state, forgotten)
+                save_plan(state, plan)
+            drop_cursors(state, forgotten)
 
         return update
 
-    def _count(self, chunk: Chunk, changes: Changes) -> None:
+    def _count(self, chunk: Chunk, changes: Diff) -> None:
         self.report.submissions_fetched += chunk.submissions
         self.report.submissions_new += changes.new
         self.report.submissions_changed += len(changes.changed)

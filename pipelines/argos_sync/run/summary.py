@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol
 
-from argos_sync.warehouse.checks import Result
+from argos_sync.warehouse.checks import CheckResult
 
 _NOT_RECORDED = {"note", "rows", "checks"}
 
 
 @dataclass(slots=True)
-class RunReport:
+class RunSummary:
     """One run; the attributes are the columns of `sync_runs`, and what only who started it is told.
 
     Attributes:
@@ -39,28 +39,28 @@ class RunReport:
     error: str | None = None
     note: str | None = None
     rows: int = 0
-    checks: list[Result] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """Return the row of `sync_runs`."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_RECORDED}
 
 
-class Progress(Protocol):
+class ProgressReporter(Protocol):
     """Told what a run is doing; called from the thread that fetches and from the one that loads."""
 
     def fetched(self, task: str, items: int) -> None:
         """Note a page of a task."""
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk, with the rows it brought over all tables."""
 
 
-class Silent:
+class NoProgress:
     """Progress that nobody watches."""
 
     def fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """Do nothing."""

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.run.summary import RunReport
+from argos_sync.run.summary import RunSummary
 
 if TYPE_CHECKING:
     from argos_sync.run.otel import Sender
@@ -34,7 +34,7 @@ def _no_span(_: str, **__: int) -> AbstractContextManager[Any]:
 
 
 @dataclass(slots=True)
-class Observed:
+class RunTrace:
     """A run that may be watched.
 
     Attributes:
@@ -43,11 +43,11 @@ class Observed:
     """
 
     span: Callable[..., AbstractContextManager[Any]] = _no_span
-    report: RunReport | None = None
+    report: RunSummary | None = None
 
 
 @contextmanager
-def observed(command: str, dataset: str) -> Iterator[Observed]:
+def trace_run(command: str, dataset: str) -> Iterator[RunTrace]:
     """Watch a run, and send its trace and its numbers when it has ended.
 
     Args:
@@ -55,13 +55,13 @@ def observed(command: str, dataset: str) -> Iterator[Observed]:
         dataset: Where it loads to.
     """
     if not _is_wanted():
-        yield Observed()
+        yield RunTrace()
         return
     sender = _sender(command, dataset)
     if sender is None:
-        yield Observed()
+        yield RunTrace()
         return
-    seen = Observed(sender.span)
+    seen = RunTrace(sender.span)
     with _overheard() as words:
         try:
             yield seen
@@ -71,7 +71,7 @@ def observed(command: str, dataset: str) -> Iterator[Observed]:
         _end(words, sender.end(seen.report, (seen.report and seen.report.exit_status) or 0))
 
 
-def each(seen: Observed, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
+def trace_each(seen: RunTrace, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
     """Yield items, with a span for the time each is waited for."""
     rest = iter(items)
     while True:

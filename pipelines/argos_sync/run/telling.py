@@ -13,7 +13,7 @@ from argos_sync.config import webhook_url
 log = logging.getLogger("argos_sync")
 
 
-def tell(command: str, dataset: str, said: str) -> None:
+def notify(command: str, dataset: str, said: str) -> None:
     """Tell the webhook, if there is one; what goes wrong is a line in the log.
 
     Args:
@@ -36,7 +36,7 @@ def tell(command: str, dataset: str, said: str) -> None:
 
 
 @contextmanager
-def failures_told(command: str, dataset: str) -> Iterator[None]:
+def notify_failure(command: str, dataset: str) -> Iterator[None]:
     """Tell how the block fails, if it does.
 
     Args:
@@ -46,9 +46,9 @@ def failures_told(command: str, dataset: str) -> Iterator[None]:
     try:
         yield
     except ArgosError as error:
-        tell(command, dataset, f"exit {error.exit_code}: {error}")
+        notify(command, dataset, f"exit {error.exit_code}: {error}")
         raise
     except Exception as error:
         # The texts of foreign errors quote values.
-        tell(command, dataset, f"exit 1: unexpected {type(error).__name__}")
+        notify(command, dataset, f"exit 1: unexpected {type(error).__name__}")
         raise

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from argos_sync.fetch.reader import Task
-from argos_sync.fetch.refetch import cheapest, id_tasks
-from argos_sync.fetch.windows import Pace, Range, shifted
+from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.windows import DailyVolume, DateRange, add_days
 from argos_sync.load.sql import Client
-from argos_sync.warehouse.submissions import Day, open_days, open_ids
+from argos_sync.warehouse.submissions import DayStats, count_open_by_day, open_submission_ids
 
 _SLACK = timedelta(days=1.5)
 """A night has its length and does not begin on the minute: what would only just be young enough
@@ -21,7 +21,7 @@ _PACE_DAYS = 31
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class UpkeepPlan:
     """What is fetched again although it is older than the look-back window.
 
     Attributes:
@@ -31,22 +31,22 @@ class Upkeep:
     """
 
     tasks: tuple[Task, ...] = ()
-    ranges: tuple[Range, ...] = ()
+    ranges: tuple[DateRange, ...] = ()
     submission_ids: tuple[str, ...] = ()
 
 
-def upkeep(
+def plan_upkeep(
     client: Client,
-    days: Sequence[Day],
+    days: Sequence[DayStats],
     before: date,
-    territory: Range | None,
+    territory: DateRange | None,
     *,
     sections: Sequence[str],
     now: datetime,
     sweep_days: int,
     page_size: int,
-    day_tasks: Callable[[Sequence[Range]], list[Task]],
-) -> Upkeep:
+    day_tasks: Callable[[Sequence[DateRange]], list[Task]],
+) -> UpkeepPlan:
     """Plan what of the older submissions is fetched again tonight.
 
     Args:
@@ -63,26 +63,30 @@ def upkeep(
     """
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
-    swept = sweep(old, before, territory, now, sweep_days)
+    swept = plan_sweep(old, before, territory, now, sweep_days)
     waiting = {
         day: number
-        for day, number in open_days(client, before, sections).items()
+        for day, number in count_open_by_day(client, before, sections).items()
         if not any(within(day, one) for one in swept)
     }
-    split = cheapest(waiting, counts, page_size)
+    split = cheapest_requests(waiting, counts, page_size)
     ranges = (*swept, *split.by_day)
-    ids = open_ids(client, split.by_id, sections)
+    ids = open_submission_ids(client, split.by_id, sections)
     tasks = day_tasks(ranges)
-    return Upkeep((*tasks, *id_tasks("open case", ids)), ranges, tuple(ids))
+    return UpkeepPlan((*tasks, *id_tasks("open case", ids)), ranges, tuple(ids))
 
 
-def sweep(
-    days: Sequence[Day], before: date, territory: Range | None, now: datetime, sweep_days: int
-) -> list[Range]:
+def plan_sweep(
+    days: Sequence[DayStats],
+    before: date,
+    territory: DateRange | None,
+    now: datetime,
+    sweep_days: int,
+) -> list[DateRange]:
     """Return tonight's share of the days, those fetched longest ago first.
 
     A share is the number of submissions divided by the nights there are, and whatever would be
-    older than `sweep_days` before the next night. See `upkeep` for the arguments.
+    older than `sweep_days` before the next night. See `plan_upkeep` for the arguments.
     """
     if not sweep_days or not days:
         return []
@@ -98,7 +102,7 @@ def sweep(
     return _joined(days, chosen, before, territory)
 
 
-def pace_of(days: Sequence[Day], since: date | None) -> Pace:
+def daily_volume(days: Sequence[DayStats], since: date | None) -> DailyVolume:
     """Return what days are expected to bring, from what the warehouse holds.
 
     Args:
@@ -108,41 +112,41 @@ def pace_of(days: Sequence[Day], since: date | None) -> Pace:
     counts = {day.day: day.rows for day in days if since is None or day.day >= since}
     last = days[-_PACE_DAYS:]
     if not last:
-        return Pace(counts)
+        return DailyVolume(counts)
     span = (last[-1].day - last[0].day).days + 1
-    return Pace(counts, ((span, sum(day.rows for day in last)),))
+    return DailyVolume(counts, ((span, sum(day.rows for day in last)),))
 
 
-def within(day: date, one: Range) -> bool:
+def within(day: date, one: DateRange) -> bool:
     """Whether a day (UTC) lies in a range."""
     return (one.first is None or one.first <= day) and (one.last is None or day <= one.last)
 
 
 def _joined(
-    days: Sequence[Day], chosen: set[date], before: date, territory: Range | None
-) -> list[Range]:
+    days: Sequence[DayStats], chosen: set[date], before: date, territory: DateRange | None
+) -> list[DateRange]:
     """Return chosen days as ranges; the empty days after a day, in the territory, go with it."""
-    ranges: list[Range] = []
+    ranges: list[DateRange] = []
     if territory is not None and days[0].day in chosen:
-        _append(ranges, territory.first, shifted(days[0].day, -1))
+        _append(ranges, territory.first, add_days(days[0].day, -1))
     following = [*(day.day for day in days[1:]), before]
     for day, next_day in zip((day.day for day in days), following, strict=True):
         if day in chosen:
             _append(ranges, day, day)
             if territory is not None:
-                first = shifted(day, 1)
+                first = add_days(day, 1)
                 first = max(first, territory.first) if territory.first else first
-                _append(ranges, first, shifted(next_day, -1))
+                _append(ranges, first, add_days(next_day, -1))
     return ranges
 
 
-def _append(ranges: list[Range], first: date | None, last: date) -> None:
+def _append(ranges: list[DateRange], first: date | None, last: date) -> None:
     """Add a range, unless it is empty, to the one before it or as another one."""
     if first is not None and first > last:
         return
-    before = ranges[-1] if ranges else Range()
+    before = ranges[-1] if ranges else DateRange()
     # What has no beginning stays apart, for it cannot be cut into windows.
-    if first and before.first and before.last == shifted(first, -1):
-        ranges[-1] = Range(before.first, last)
+    if first and before.first and before.last == add_days(first, -1):
+        ranges[-1] = DateRange(before.first, last)
     else:
-        ranges.append(Range(first, last))
+        ranges.append(DateRange(first, last))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from textwrap import shorten
 
-from argos_sync.fetch.windows import Range
-from argos_sync.load.sql import Answer, Client, select
+from argos_sync.fetch.windows import DateRange
+from argos_sync.load.sql import Client, ResultRows, select
 from argos_sync.run.upkeep import within
 from argos_sync.shape.contract import (
     CHECKS,
@@ -27,9 +27,9 @@ from argos_sync.shape.contract import (
     load_contract,
 )
 from argos_sync.shape.tables import UNKNOWN_FIELD
-from argos_sync.warehouse.integrity import parent_of, repeated_keys, rows_without_parent
-from argos_sync.warehouse.rows import rows_of
-from argos_sync.warehouse.submissions import fetched_by_day, unseen_by_day
+from argos_sync.warehouse.integrity import parent_table, repeated_keys, rows_without_parent
+from argos_sync.warehouse.rows import read_rows
+from argos_sync.warehouse.submissions import count_fetched_by_day, count_not_fetched_by_day
 
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"
@@ -54,7 +54,7 @@ _SEPARATOR = ", "
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """What a check found at a place.
 
     Attributes:
@@ -82,7 +82,7 @@ class Result:
         return f"{self.place}: {self.found:,} {noun}{plural} {rest}{sample}"
 
 
-def last_good_end(client: Client, run_id: str, started_at: datetime) -> datetime | None:
+def last_success_end(client: Client, run_id: str, started_at: datetime) -> datetime | None:
     """Return when the last run that ended well before this one began did so; None if none did.
 
     What has changed since then nobody has checked yet, also where a run was killed meanwhile.
@@ -96,8 +96,8 @@ def last_good_end(client: Client, run_id: str, started_at: datetime) -> datetime
 
 
 def check_rows(
-    client: Client, sections: Sequence[str], since: datetime | None, before: Collection[Result]
-) -> list[Result]:
+    client: Client, sections: Sequence[str], since: datetime | None, before: Collection[CheckResult]
+) -> list[CheckResult]:
     """Look at the rows of submissions that have changed; nothing is found out when none has.
 
     Args:
@@ -121,12 +121,12 @@ def check_rows(
 def check_counts(
     client: Client,
     returned: Mapping[date, int],
-    whole: Sequence[Range],
+    whole: Sequence[DateRange],
     since: datetime,
     *,
-    before: Iterable[Result] = (),
-    repaired: Sequence[Range] = (),
-) -> list[Result]:
+    before: Iterable[CheckResult] = (),
+    repaired: Sequence[DateRange] = (),
+) -> list[CheckResult]:
     """Compare days with what the source has; nothing is found out when it was not asked for any.
 
     What the source returned has to be there, and of a day that was read whole nothing else. A day
@@ -142,32 +142,34 @@ def check_counts(
     """
     if not (returned or whole or repaired):
         return []
-    there = fetched_by_day(client, since)
+    there = count_fetched_by_day(client, since)
     days = {day for day, number in returned.items() if there.get(day, 0) < number}
-    days |= unseen_by_day(client, whole, since).keys()
+    days |= count_not_fetched_by_day(client, whole, since).keys()
     looked_at = (*whole, *repaired)
     last = _last(before).get((COUNTS, SUBMISSIONS))
     if last and last.sample:
         wrong = map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", last.sample))
         days |= {day for day in wrong if not any(within(day, one) for one in looked_at)}
     sample = _SEPARATOR.join(map(str, sorted(days))) or None
-    return [Result(COUNTS, SUBMISSIONS, len(days), sample)]
+    return [CheckResult(COUNTS, SUBMISSIONS, len(days), sample)]
 
 
-def recorded(client: Client) -> list[Result]:
+def recorded_results(client: Client) -> list[CheckResult]:
     """Return what was found until now, oldest first."""
     columns = ("checked_at", "check_name", "place", "found", "sample")
-    rows = sorted(rows_of(client, CHECKS, columns), key=lambda row: row[0])
-    return [Result(*row[1:]) for row in rows]
+    rows = sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0])
+    return [CheckResult(*row[1:]) for row in rows]
 
 
-def changed(results: Iterable[Result], before: Iterable[Result]) -> list[Result]:
+def changed_results(
+    results: Iterable[CheckResult], before: Iterable[CheckResult]
+) -> list[CheckResult]:
     """Return the results that are not what was found last at their place."""
     last = _last(before)
     return [one for one in results if last.get((one.check_name, one.place)) != one]
 
 
-def _last(before: Iterable[Result]) -> dict[tuple[str, str], Result]:
+def _last(before: Iterable[CheckResult]) -> dict[tuple[str, str], CheckResult]:
     """Return what was found last, by check and place."""
     return {(one.check_name, one.place): one for one in before}
 
@@ -179,8 +181,8 @@ def _have_changed(client: Client, since: datetime) -> bool:
 
 
 def _counted(
-    client: Client, tables: Sequence[Table], since: datetime | None, before: Iterable[Result]
-) -> Iterator[Result]:
+    client: Client, tables: Sequence[Table], since: datetime | None, before: Iterable[CheckResult]
+) -> Iterator[CheckResult]:
     parts = [table for table in tables if table.belongs_to_submission]
     made = [
         *(("unique_key", table, repeated_keys) for table in tables),
@@ -191,12 +193,12 @@ def _counted(
     for name, table, query in made:
         whole = since is None or (name, table.name) in failed
         # A row whose submission is not there belongs to none that has changed.
-        if whole or name != "has_parent" or parent_of(table).name != SUBMISSIONS:
+        if whole or name != "has_parent" or parent_table(table).name != SUBMISSIONS:
             rows = query(table, "1 = 1" if whole else _HAS_CHANGED)
             # One at a time: each groups or joins by key, and DuckDB would keep all of it at once.
             counted = f"SELECT COUNT(*) AS found FROM ({rows}) AS q"  # noqa: S608 ours
             for (found,) in _select_changed(client, counted, since):
-                yield Result(name, table.name, int(found))
+                yield CheckResult(name, table.name, int(found))
 
 
 def _decided_before_made(table: Table, condition: str) -> str:
@@ -205,8 +207,8 @@ def _decided_before_made(table: Table, condition: str) -> str:
 
 
 def _new_values(
-    client: Client, tables: Sequence[Table], since: datetime | None, before: Collection[Result]
-) -> Iterator[Result]:
+    client: Client, tables: Sequence[Table], since: datetime | None, before: Collection[CheckResult]
+) -> Iterator[CheckResult]:
     """Look for values of enumerations that neither the contract knows nor an earlier check saw."""
     looked_at = "1 = 1" if since is None else _HAS_CHANGED
     columns = {
@@ -227,7 +229,9 @@ def _new_values(
         yield _news(KNOWN_VALUES, place, values, before)
 
 
-def _new_fields(client: Client, since: datetime | None, before: Collection[Result]) -> Result:
+def _new_fields(
+    client: Client, since: datetime | None, before: Collection[CheckResult]
+) -> CheckResult:
     """Look for fields, by API path, that neither the contract knows nor an earlier check saw."""
     within, parameters = "1 = 1", []
     if since is not None:
@@ -237,7 +241,9 @@ def _new_fields(client: Client, since: datetime | None, before: Collection[Resul
     return _news(KNOWN_FIELDS, SUBMISSIONS, paths, before)
 
 
-def _news(check_name: str, place: str, seen: set[str], before: Collection[Result]) -> Result:
+def _news(
+    check_name: str, place: str, seen: set[str], before: Collection[CheckResult]
+) -> CheckResult:
     told = {
         one
         for result in before
@@ -245,10 +251,10 @@ def _news(check_name: str, place: str, seen: set[str], before: Collection[Result
         for one in result.sample.split(_SEPARATOR)
     }
     fresh = sorted(seen - told)
-    return Result(check_name, place, len(fresh), _SEPARATOR.join(fresh) or None)
+    return CheckResult(check_name, place, len(fresh), _SEPARATOR.join(fresh) or None)
 
 
-def _select_changed(client: Client, query: str, since: datetime | None) -> Answer:
+def _select_changed(client: Client, query: str, since: datetime | None) -> ResultRows:
     """Return the rows of a query that may have `_HAS_CHANGED` for conditions.
 
     What has changed is looked for once, however often the query asks.

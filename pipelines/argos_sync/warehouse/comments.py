@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
-from argos_sync.load.sql import Client, column_in, dialect_of, text_in
+from argos_sync.load.sql import Client, dialect_of, quote_column, quote_text
 
 TABLE, VIEW = "TABLE", "VIEW"
 
@@ -56,10 +56,10 @@ def comment_on(
     words = _WORDS.get(dialect_of(client), {})
     place = client.make_qualified_table_name(name)
     if kind in words:
-        yield words[kind].format(place=place, text=text_in(client, description))
+        yield words[kind].format(place=place, text=quote_text(client, description))
     if template := words.get(f"COLUMN OF {kind}"):
         for column, meaning in columns.items():
-            said = {"column": column_in(client, column), "text": text_in(client, meaning)}
+            said = {"column": quote_column(client, column), "text": quote_text(client, meaning)}
             yield template.format(place=place, **said)
 
 

@@ -29,7 +29,7 @@ def rows_without_parent(table: Table, condition: str = "1 = 1") -> str:
         table: Its rows belong to a submission.
         condition: On `submission_id`, which rows are looked at.
     """
-    parent = parent_of(table)
+    parent = parent_table(table)
     joined = " AND ".join(f"p.{column} = c.{column}" for column in parent.key)
     looked_at = f"(SELECT * FROM {table.name} WHERE {condition})"  # noqa: S608 ours
     return (
@@ -49,7 +49,7 @@ def repeated_keys(table: Table, condition: str = "1 = 1") -> str:
     return f"SELECT {keys} FROM {table.name} WHERE {condition} GROUP BY {keys} HAVING COUNT(*) > 1"  # noqa: S608 ours
 
 
-def parent_of(table: Table) -> Table:
+def parent_table(table: Table) -> Table:
     """Return what a row belongs to: the table with the longest beginning of the key as its own."""
     contract = load_contract()
     above = [one for one in contract.api_tables if one.key == table.key[:-1] and one.index_columns]

@@ -19,8 +19,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.config import Settings, dataset_of
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.load.sql import exist
-from argos_sync.warehouse.views import remake, view_names
+from argos_sync.load.sql import tables_exist
+from argos_sync.warehouse.views import replace_views, view_names
 
 log = logging.getLogger("argos_sync")
 
@@ -33,7 +33,7 @@ _Columns = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class ProjectGroup:
     """Which projects are seen as one.
 
     Attributes:
@@ -56,7 +56,7 @@ class Together:
         return {project: dataset_of(project) for project in self.projects}
 
 
-def keep_together(warehouse: Warehouse, settings: Settings, views: str) -> str | None:
+def update_project_views(warehouse: Warehouse, settings: Settings, views: str) -> str | None:
     """Make the views over all projects, unless they are there, of what they would be made of.
 
     A project that has no tables yet is left out; its own first run brings it in. A column that one
@@ -71,7 +71,7 @@ def keep_together(warehouse: Warehouse, settings: Settings, views: str) -> str |
     Returns:
         What to remember of this project; None where it is seen with no others.
     """
-    together = Together.of(warehouse, settings)
+    together = ProjectGroup.of(warehouse, settings)
     remembered: str | None = warehouse.state.get("together")
     if together is None:
         return remembered
@@ -93,9 +93,9 @@ def keep_together(warehouse: Warehouse, settings: Settings, views: str) -> str |
     return wanted
 
 
-def drop_together(warehouse: Warehouse, settings: Settings) -> None:
+def drop_project_views(warehouse: Warehouse, settings: Settings) -> None:
     """Drop the views over all projects, which keep PostgreSQL from dropping the project's own."""
-    together = Together.of(warehouse, settings)
+    together = ProjectGroup.of(warehouse, settings)
     if together is None:
         return
     with (
@@ -104,19 +104,19 @@ def drop_together(warehouse: Warehouse, settings: Settings) -> None:
         storage.sql_client.with_alternative_dataset_name(together.dataset) as client,
     ):
         if client.has_dataset():
-            remake(client, {}, _names(warehouse))
+            replace_views(client, {}, _names(warehouse))
 
 
 def _names(warehouse: Warehouse) -> list[str]:
     return [*warehouse.contract.tables, *view_names()]
 
 
-def _made(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -> bool:
+def _made(storage: SqlJobClientBase, together: ProjectGroup, names: Sequence[str]) -> bool:
     with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
-        return exist(client, names[:1])
+        return tables_exist(client, names[:1])
 
 
-def _make(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -> None:
+def _make(storage: SqlJobClientBase, together: ProjectGroup, names: Sequence[str]) -> None:
     stored = {
         project: _columns(storage, dataset, names) for project, dataset in together.datasets.items()
     }
@@ -128,7 +128,7 @@ def _make(storage: SqlJobClientBase, together: Together, names: Sequence[str]) -
     with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
         if not client.has_dataset():
             client.create_dataset()
-        remake(client, made, names)
+        replace_views(client, made, names)
 
 
 def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:
@@ -141,7 +141,7 @@ def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> d
 
 
 def _query(
-    storage: SqlJobClientBase, together: Together, name: str, stored: Mapping[str, _Columns]
+    storage: SqlJobClientBase, together: ProjectGroup, name: str, stored: Mapping[str, _Columns]
 ) -> str:
     client = storage.sql_client
     types: dict[str, str] = {}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from argos_sync.fetch.windows import Range, shifted
-from argos_sync.load.sql import Answer, Client, execute, portions, select
+from argos_sync.fetch.windows import DateRange, add_days
+from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import SUBMISSIONS
 
 _FINAL = ("approved", "rejected")
@@ -18,7 +18,7 @@ _MOST_HASHES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayStats:
     """Submissions created on a day, those marked as deleted included.
 
     Attributes:
@@ -33,7 +33,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SubmissionVersion:
     """A submission as reconcile compares it."""
 
     submission_id: str
@@ -42,13 +42,15 @@ class Held:
     deleted: bool
 
 
-def held_days(client: Client) -> list[Day]:
+def stored_days(client: Client) -> list[DayStats]:
     """Return the days the warehouse has submissions of, in order."""
     rows = _select(client, f"{_DAY}, COUNT(*), MIN(_synced_at)", "GROUP BY 1 ORDER BY 1")
-    return [Day(_date(day), int(number), oldest.astimezone(UTC)) for day, number, oldest in rows]
+    return [
+        DayStats(_date(day), int(number), oldest.astimezone(UTC)) for day, number, oldest in rows
+    ]
 
 
-def open_days(client: Client, before: date, sections: Sequence[str]) -> dict[date, int]:
+def count_open_by_day(client: Client, before: date, sections: Sequence[str]) -> dict[date, int]:
     """Return how many submissions created before a day are still open, by day.
 
     Open means that the result may still come, or the risk may still change: `kyc.result` not
@@ -66,7 +68,9 @@ def open_days(client: Client, before: date, sections: Sequence[str]) -> dict[dat
     return _by_day(client, where, _start(before), joins=joins)
 
 
-def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -> list[str]:
+def open_submission_ids(
+    client: Client, ranges: Sequence[DateRange], sections: Sequence[str]
+) -> list[str]:
     """Return the open submissions created in these ranges."""
     joins, condition = _open(sections)
     within, moments = _within(ranges)
@@ -77,8 +81,8 @@ def open_ids(client: Client, ranges: Sequence[Range], sections: Sequence[str]) -
     return [row[0] for row in rows]
 
 
-def hashes_of(
-    client: Client, ranges: Sequence[Range], submission_ids: Sequence[str] = ()
+def content_hashes(
+    client: Client, ranges: Sequence[DateRange], submission_ids: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return content hashes by submission id, without what is marked as deleted.
 
@@ -94,13 +98,13 @@ def hashes_of(
     where = f"WHERE _deleted_at IS NULL AND ({within}) LIMIT {_MOST_HASHES + 1}"
     columns = "submission_id, _content_hash"
     rows = [*_select(client, columns, where, *moments)] if ranges else []
-    for portion in portions(client, submission_ids):
+    for portion in key_batches(client, submission_ids):
         one_by_one = "WHERE _deleted_at IS NULL AND submission_id = ANY(?)"
         rows += _select(client, columns, one_by_one, portion)
     return {row[0]: row[1] for row in rows} if len(rows) <= _MOST_HASHES else {}
 
 
-def count_held(client: Client, ranges: Sequence[Range], before: datetime) -> int:
+def count_submissions(client: Client, ranges: Sequence[DateRange], before: datetime) -> int:
     """Return how many submissions, without deleted ones, were created in these ranges.
 
     Args:
@@ -114,46 +118,48 @@ def count_held(client: Client, ranges: Sequence[Range], before: datetime) -> int
     return int(rows[0][0]) if rows else 0
 
 
-def count_unseen(client: Client, ranges: Sequence[Range], since: datetime) -> int:
+def count_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> int:
     """Return how many submissions of these ranges were not fetched since a moment, UTC."""
     where, parameters = _unseen(ranges, since)
     rows = list(_select(client, "COUNT(*)", where, *parameters))
     return int(rows[0][0]) if rows else 0
 
 
-def unseen_ids(client: Client, ranges: Sequence[Range], since: datetime) -> list[str]:
+def ids_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> list[str]:
     """Return the submissions of these ranges that were not fetched since a moment, UTC."""
     where, parameters = _unseen(ranges, since)
     return [row[0] for row in _select(client, "submission_id", where, *parameters)]
 
 
-def unseen_among(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
+def filter_not_fetched(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
     """Return which of these submissions were not fetched since a moment, UTC."""
     where = "WHERE _deleted_at IS NULL AND _synced_at < ? AND submission_id = ANY(?)"
     found: list[str] = []
-    for portion in portions(client, submission_ids):
+    for portion in key_batches(client, submission_ids):
         rows = _select(client, "submission_id", where, since, portion)
         found += [row[0] for row in rows]
     return found
 
 
-def unseen_by_day(client: Client, ranges: Sequence[Range], since: datetime) -> dict[date, int]:
+def count_not_fetched_by_day(
+    client: Client, ranges: Sequence[DateRange], since: datetime
+) -> dict[date, int]:
     """Return how many submissions of these ranges were not fetched since a moment, by day."""
     where, parameters = _unseen(ranges, since)
     return _by_day(client, where, *parameters)
 
 
-def fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
+def count_fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
     """Return how many submissions were fetched since a moment (UTC), by day of `created_at`."""
     return _by_day(client, "WHERE _deleted_at IS NULL AND _synced_at >= ?", since)
 
 
-def held(client: Client, wanted: Range) -> Iterator[Held]:
+def submission_versions(client: Client, wanted: DateRange) -> Iterator[SubmissionVersion]:
     """Yield every submission created in a range."""
     within, moments = _within([wanted])
     columns = f"submission_id, {_DAY}, _content_hash, _deleted_at"
     for key, day, content_hash, deleted_at in _select(client, columns, f"WHERE {within}", *moments):
-        yield Held(key, _date(day), content_hash, deleted_at is not None)
+        yield SubmissionVersion(key, _date(day), content_hash, deleted_at is not None)
 
 
 def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) -> None:
@@ -162,11 +168,13 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
     `_changed_at` moves too, so that models built on it see the deletion.
     """
     columns = ("_deleted_at", "_changed_at", "_synced_at")
-    for portion in portions(client, submission_ids):
+    for portion in key_batches(client, submission_ids):
         _update(client, columns, at, "submission_id = ANY(?)", portion)
 
 
-def touch_deleted(client: Client, ranges: Sequence[Range], since: datetime, at: datetime) -> None:
+def mark_deleted_fetched(
+    client: Client, ranges: Sequence[DateRange], since: datetime, at: datetime
+) -> None:
     """Note that marked submissions of ranges that were read to their end are still gone."""
     within, moments = _within(ranges)
     condition = f"_deleted_at IS NOT NULL AND _synced_at < ? AND ({within})"
@@ -189,14 +197,14 @@ def _open(sections: Sequence[str]) -> tuple[tuple[str, ...], str]:
     return joins, " OR ".join(kept)
 
 
-def _unseen(ranges: Sequence[Range], since: datetime) -> tuple[str, list[datetime]]:
+def _unseen(ranges: Sequence[DateRange], since: datetime) -> tuple[str, list[datetime]]:
     within, moments = _within(ranges)
     where = f"WHERE _deleted_at IS NULL AND _synced_at < ? AND created_at < ? AND ({within})"
     # What was created since has not been asked for.
     return where, [since, since, *moments]
 
 
-def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
+def _within(ranges: Sequence[DateRange]) -> tuple[str, list[datetime]]:
     """Return a condition, with its parameters, that holds for what was created in the ranges."""
     conditions, moments = [], []
     for one in ranges:
@@ -206,7 +214,7 @@ def _within(ranges: Sequence[Range]) -> tuple[str, list[datetime]]:
             moments.append(_start(one.first))
         if one.last:
             bounds.append("created_at < ?")
-            moments.append(_start(shifted(one.last, 1)))
+            moments.append(_start(add_days(one.last, 1)))
         conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
     return " OR ".join(conditions) or "1 = 0", moments
 
@@ -220,7 +228,7 @@ def _by_day(
 
 def _select(
     client: Client, columns: str, rest: str, *parameters: Any, joins: Sequence[str] = ()
-) -> Answer:
+) -> ResultRows:
     """Return rows about submissions `s`; none when there is no table yet."""
     joined = "".join(
         f" LEFT JOIN {name} AS {name[0]} ON {name[0]}.submission_id = s.submission_id"

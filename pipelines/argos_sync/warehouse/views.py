@@ -28,15 +28,15 @@ from sqlglot import exp
 from argos_sync.load import sql
 from argos_sync.load.duckdb_sql import TYPES
 from argos_sync.load.sql import (
-    WRITTEN_IN,
+    SOURCE_DIALECT,
     Client,
     dialect_of,
-    exist,
-    in_dialect,
-    put_in_place,
-    send,
-    send_all,
-    tables_of,
+    execute_all_native,
+    execute_native,
+    qualify_table,
+    table_references,
+    tables_exist,
+    to_dialect,
 )
 from argos_sync.shape.contract import Column, Contract, load_contract, schemas_folder
 from argos_sync.warehouse import comments
@@ -109,15 +109,15 @@ def view_query(client: Client, view: View, contract: Contract | None = None) -> 
     # A DuckDB view looks for bare names in its own schema, so it survives a file that is renamed
     # or attached under another name. DuckDB 2 also drops the catalog from the text of a view,
     # which leaves `argos.submissions` in `argos.duckdb`, and that is ambiguous (`destination`).
-    if dialect == WRITTEN_IN:
+    if dialect == SOURCE_DIALECT:
         return duckdb_query(view, contract)
     select = _over(view, contract)
-    for table in tables_of(select):
+    for table in table_references(select):
         # Columns may be written with the bare name before them.
         alias = exp.to_identifier(table.alias or table.name)
-        put_in_place(table, client.make_qualified_table_name(table.name), dialect)
+        qualify_table(table, client.make_qualified_table_name(table.name), dialect)
         table.set("alias", exp.TableAlias(this=alias))
-    return in_dialect(select, dialect) + _SETTINGS.get(dialect, "")
+    return to_dialect(select, dialect) + _SETTINGS.get(dialect, "")
 
 
 def duckdb_query(view: View, contract: Contract | None = None) -> str:
@@ -127,10 +127,10 @@ def duckdb_query(view: View, contract: Contract | None = None) -> str:
         view: One of `load_views`.
         contract: What the tables are like; the shipped one when left out.
     """
-    return in_dialect(_over(view, contract), WRITTEN_IN)
+    return to_dialect(_over(view, contract), SOURCE_DIALECT)
 
 
-def keep_views(
+def update_views(
     client: Client,
     remembered: str | None,
     folder: Path | None = None,
@@ -166,7 +166,7 @@ def keep_views(
             if not _kept(client, wanted, remembered):
                 made = {view.name: view_query(client, view, contract) for view in views}
                 clear()
-                remake(client, made, {*names, *_names(remembered)})
+                replace_views(client, made, {*names, *_names(remembered)})
                 # Apart from them: a view is worth more than what is said of it.
                 _comment(client, contract, views)
     except DatabaseException as error:
@@ -187,8 +187,8 @@ def _files(folder: Path | None) -> list[Path]:
 
 def _read(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    select = sqlglot.parse_one(text, dialect=WRITTEN_IN)
-    reads = tuple(sorted({table.name for table in tables_of(select)}))
+    select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT)
+    reads = tuple(sorted({table.name for table in table_references(select)}))
     return View(path.stem, select, reads, *header(text))
 
 
@@ -201,7 +201,7 @@ def _over(view: View, contract: Contract | None) -> exp.Expression:
     select = view.select.copy()
     shipped, there = load_contract().tables, (contract or load_contract()).tables
     mentioned = {column.name for column in select.find_all(exp.Column)}
-    for table in tables_of(select):
+    for table in table_references(select):
         if table.name not in shipped or table.name not in there:
             continue
         meant = [one for one in shipped[table.name].columns if one.name in mentioned]
@@ -216,7 +216,7 @@ def _over(view: View, contract: Contract | None) -> exp.Expression:
 def _column(column: Column, *, there: bool) -> exp.Expression:
     if there:
         return exp.column(column.name)
-    empty = exp.cast(exp.null(), TYPES[column.type], dialect=WRITTEN_IN)
+    empty = exp.cast(exp.null(), TYPES[column.type], dialect=SOURCE_DIALECT)
     return exp.Alias(this=empty, alias=exp.to_identifier(column.name))
 
 
@@ -244,7 +244,7 @@ def _kept(client: Client, wanted: str, remembered: str | None) -> bool:
     if remembered != wanted:
         return False
     try:
-        return exist(client, _names(wanted))
+        return tables_exist(client, _names(wanted))
     except DatabaseException:
         return False
 
@@ -253,14 +253,14 @@ def _readable(client: Client, views: Collection[View]) -> list[View]:
     """Return the views that read only tables that exist, and views that do."""
     names = {view.name for view in views}
     tables = {table for view in views for table in view.reads} - names
-    there = {table for table in tables if exist(client, [table])}
+    there = {table for table in tables if tables_exist(client, [table])}
     for view in views:
         if there.issuperset(view.reads):
             there.add(view.name)
     return [view for view in views if view.name in there]
 
 
-def remake(client: Client, made: Mapping[str, str], gone: Iterable[str]) -> None:
+def replace_views(client: Client, made: Mapping[str, str], gone: Iterable[str]) -> None:
     """Drop views and make others, in one transaction where the database can.
 
     Args:
@@ -273,24 +273,24 @@ def remake(client: Client, made: Mapping[str, str], gone: Iterable[str]) -> None
         dropped = [", ".join(dropped)]
     with _at_once(client):
         for names in dropped:
-            send(client, f"DROP VIEW IF EXISTS {names}")
+            execute_native(client, f"DROP VIEW IF EXISTS {names}")
         for name, query in made.items():
             place = client.make_qualified_table_name(name)
-            send(client, f"CREATE VIEW {place} AS {query}")
+            execute_native(client, f"CREATE VIEW {place} AS {query}")
 
 
 def _comment(client: Client, contract: Contract, views: Collection[View]) -> None:
     """Say of tables that exist, and of views, what they are."""
     statements: list[str] = []
-    all_there = exist(client, contract.tables)
+    all_there = tables_exist(client, contract.tables)
     for name, table in contract.tables.items():
-        if all_there or exist(client, [name]):
+        if all_there or tables_exist(client, [name]):
             columns = {one.name: one.comment for one in table.columns}
             statements += comment_on(client, TABLE, name, table.comment, columns)
     for view in views:
         statements += comment_on(client, VIEW, view.name, view.description, view.columns)
     with _at_once(client):
-        send_all(client, statements)
+        execute_all_native(client, statements)
 
 
 def _at_once(client: Client) -> AbstractContextManager[Any]:

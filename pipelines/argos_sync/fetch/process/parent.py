@@ -13,19 +13,19 @@ import pyarrow as pa
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import Ended, Fetched, Reading
+from argos_sync.fetch.job import FetchJob, OnPage, OnStats
 from argos_sync.fetch.process.protocol import (
-    Kind,
+    MessageKind,
+    attach_tables,
+    read_table,
+    read_value,
     receive,
     send_value,
-    table_of,
-    value_of,
-    with_tables,
 )
-from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.process.spawn import FetchProcess
 
 
-class FetcherLost(ArgosError):  # noqa: N818 says what happened, as in api.errors
+class FetchProcessDied(ArgosError):  # noqa: N818 says what happened, as in api.errors
     """The process that fetches has ended by itself; what was committed before stays."""
 
     advice = (
@@ -35,11 +35,11 @@ class FetcherLost(ArgosError):  # noqa: N818 says what happened, as in api.error
 
 
 @contextmanager
-def child_feed(
-    child: Child,
-    reading: Reading,
-    fetched: Fetched | None = None,
-    ended: Ended | None = None,
+def fetch_in_process(
+    child: FetchProcess,
+    reading: FetchJob,
+    fetched: OnPage | None = None,
+    ended: OnStats | None = None,
 ) -> Iterator[Iterator[Chunk]]:
     """Let the process read, and give out its chunks.
 
@@ -54,7 +54,7 @@ def child_feed(
 
     Yields:
         The chunks. An error of the process is raised after the chunks before it: one of this
-        package as it was, any other as `FetchingFailed`; its sudden end as `FetcherLost`.
+        package as it was, any other as `FetchingFailed`; its sudden end as `FetchProcessDied`.
     """
     process = child.start()
     orders, answers = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
@@ -76,7 +76,7 @@ def child_feed(
     thread = threading.Thread(target=receive_all, name="argos-receive", daemon=True)
     thread.start()
     try:
-        _tell(orders, Kind.READING, reading)
+        _tell(orders, MessageKind.READING, reading)
         yield _asked_for(orders, received)
     finally:
         if not idle.is_set():
@@ -85,32 +85,32 @@ def child_feed(
 
 
 def _received(
-    answers: BinaryIO, fetched: Fetched | None, ended: Ended | None
+    answers: BinaryIO, fetched: OnPage | None, ended: OnStats | None
 ) -> Iterator[Chunk | Exception | None]:
     """Yield chunks, then the error or None; pass on what is told in between."""
     tables: list[pa.Table] = []
     while True:
         kind, body = receive(answers)
-        if kind is Kind.TABLE:
-            tables.append(table_of(body))
+        if kind is MessageKind.TABLE:
+            tables.append(read_table(body))
             continue
-        value: Any = value_of(body)
-        if kind is Kind.PAGE and fetched:
+        value: Any = read_value(body)
+        if kind is MessageKind.PAGE and fetched:
             fetched(*value)
-        elif kind is Kind.STATS and ended:
+        elif kind is MessageKind.STATS and ended:
             ended(value)
-        elif kind is Kind.CHUNK:
-            chunk, tables = with_tables(value, tables), []
+        elif kind is MessageKind.CHUNK:
+            chunk, tables = attach_tables(value, tables), []
             yield chunk
             del chunk, value
-        elif kind is Kind.END:
+        elif kind is MessageKind.END:
             yield value
             return
 
 
 def _asked_for(orders: BinaryIO, received: queue.SimpleQueue[object]) -> Iterator[Chunk]:
     while True:
-        _tell(orders, Kind.NEXT)
+        _tell(orders, MessageKind.NEXT)
         item = received.get()
         if isinstance(item, Exception):
             raise item
@@ -120,13 +120,13 @@ def _asked_for(orders: BinaryIO, received: queue.SimpleQueue[object]) -> Iterato
         del item  # a chunk that is loaded must not stay in memory while the next is waited for
 
 
-def _tell(orders: BinaryIO, kind: Kind, value: object = None) -> None:
+def _tell(orders: BinaryIO, kind: MessageKind, value: object = None) -> None:
     # Who has gone cannot be told; the thread that receives finds it out and says so.
     with suppress(OSError):
         send_value(orders, kind, value)
 
 
-def _lost(process: Popen[bytes]) -> FetcherLost:
+def _lost(process: Popen[bytes]) -> FetchProcessDied:
     code = process.wait()
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    return FetcherLost(f"the process that fetches was ended {how}")
+    return FetchProcessDied(f"the process that fetches was ended {how}")

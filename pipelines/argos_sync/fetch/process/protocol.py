@@ -26,7 +26,7 @@ _HEAD = struct.Struct("!BQ")
 _MANY_BYTES = 65_536
 
 
-class FetchingFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
+class FetchFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
     """The process that fetches met an error that is not one of this package.
 
     Its text stays there, for it may quote values; where it arose is told, for it may be a bug.
@@ -35,7 +35,7 @@ class FetchingFailed(ArgosError):  # noqa: N818 says what happened, as in api.er
     advice = "run the command again; if it stays, report this line"
 
     @classmethod
-    def by(cls, error: Exception) -> FetchingFailed:
+    def by(cls, error: Exception) -> FetchFailed:
         """Return what may be told of an error."""
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
@@ -43,7 +43,7 @@ class FetchingFailed(ArgosError):  # noqa: N818 says what happened, as in api.er
         return cls(f"fetching failed with {type(error).__name__}{place}")
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """What a message is about."""
 
     READING = 1
@@ -62,7 +62,7 @@ class Kind(Enum):
     """The reading is at its end; its body is the error that ended it, or None."""
 
 
-def send(pipe: BinaryIO, kind: Kind, body: Any = b"") -> None:
+def send(pipe: BinaryIO, kind: MessageKind, body: Any = b"") -> None:
     """Write a message.
 
     Args:
@@ -75,22 +75,22 @@ def send(pipe: BinaryIO, kind: Kind, body: Any = b"") -> None:
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> tuple[Kind, memoryview]:
+def receive(pipe: BinaryIO) -> tuple[MessageKind, memoryview]:
     """Read a message.
 
     Raises:
         EOFError: The other process has gone.
     """
     kind, length = _HEAD.unpack(_exactly(pipe, _HEAD.size))
-    return Kind(kind), _exactly(pipe, length)
+    return MessageKind(kind), _exactly(pipe, length)
 
 
-def send_value(pipe: BinaryIO, kind: Kind, value: Any) -> None:
+def send_value(pipe: BinaryIO, kind: MessageKind, value: Any) -> None:
     """Write a message whose body is a value."""
     send(pipe, kind, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
-def value_of(body: memoryview) -> Any:
+def read_value(body: memoryview) -> Any:
     """Return the value that a message's body is."""
     return pickle.loads(body)  # noqa: S301 written by this package's own other process
 
@@ -105,22 +105,22 @@ def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
     for name in names:
         _send_table(pipe, chunk.tables.pop(name))
     without = replace(chunk, tables=dict.fromkeys(names), seen=None)
-    send_value(pipe, Kind.CHUNK, without)
+    send_value(pipe, MessageKind.CHUNK, without)
 
 
 def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows.combine_chunks())
-    send(pipe, Kind.TABLE, sink.getvalue())
+    send(pipe, MessageKind.TABLE, sink.getvalue())
 
 
-def table_of(body: memoryview) -> pa.Table:
+def read_table(body: memoryview) -> pa.Table:
     """Return the rows in a message's body, which stays in memory as long as they do."""
     return pa.ipc.open_stream(pa.py_buffer(body)).read_all()
 
 
-def with_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
+def attach_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
     """Return a chunk with the tables that came before it."""
     seen, *rows = tables
     return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), seen=seen)

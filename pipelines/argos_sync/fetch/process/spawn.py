@@ -22,7 +22,7 @@ _SECONDS_TO_END = 10.0
 
 
 @dataclass(slots=True)
-class Child:
+class FetchProcess:
     """A process that fetches; a context manager, and no such process is left behind it."""
 
     _process: subprocess.Popen[bytes] | None = None

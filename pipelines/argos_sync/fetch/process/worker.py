@@ -17,16 +17,16 @@ from typing import BinaryIO
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import producer
+from argos_sync.fetch.job import chunk_producer
 from argos_sync.fetch.process.protocol import (
-    FetchingFailed,
-    Kind,
+    FetchFailed,
+    MessageKind,
+    read_value,
     receive,
     send_chunk,
     send_value,
-    value_of,
 )
-from argos_sync.process import few_collections, leave
+from argos_sync.process import collect_garbage_rarely, exit_now
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     os.dup2(2, 1)
     # Without a buffer, which could not be closed while the thread that listens waits for more.
     orders = os.fdopen(os.dup(0), "rb", buffering=0)
-    with few_collections():
+    with collect_garbage_rarely():
         serve(orders, answers)
 
 
@@ -57,7 +57,7 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
         try:
             while True:
                 kind, body = receive(orders)
-                if kind is Kind.NEXT:
+                if kind is MessageKind.NEXT:
                     outlet.ask()
                 else:
                     busy.set()
@@ -107,22 +107,22 @@ async def _answer(
     order: memoryview, outlet: _Outlet, answers: BinaryIO, busy: threading.Event
 ) -> None:
     def fetched(label: str, entries: int) -> None:
-        send_value(answers, Kind.PAGE, (label, entries))
+        send_value(answers, MessageKind.PAGE, (label, entries))
 
     def ended(stats: Stats) -> None:
-        send_value(answers, Kind.STATS, stats)
+        send_value(answers, MessageKind.STATS, stats)
 
     told: ArgosError | None = None
     try:
-        await producer(value_of(order), fetched=fetched, ended=ended)(outlet)
+        await chunk_producer(read_value(order), fetched=fetched, ended=ended)(outlet)
     except ArgosError as error:
         told = error
     except Exception as error:  # noqa: BLE001 carried to the other process and raised there
-        told = FetchingFailed.by(error)
+        told = FetchFailed.by(error)
     busy.clear()  # first, for the other process may now go without a word
-    send_value(answers, Kind.END, told)
+    send_value(answers, MessageKind.END, told)
 
 
 if __name__ == "__main__":
     main()
-    leave(0)
+    exit_now(0)
