@@ -83,7 +83,7 @@ def test_after_a_finished_and_a_failed_run(
         command.settings["SOURCES__ARGOS__BASE_URL"] = api.base_url
         command("sync")
         left = left_by(command)
-        assert {path.name for path in left} >= {"argos.duckdb", "state.json"}
+        assert {path.name for path in left} >= {"kyc.duckdb", "state.json"}
         assert {".lock"} <= {path.suffix for path in left}
         assert with_rows(left) == []
         command("backfill", "--from", "2025-01-01", "--to", "2025-01-31", code=3)

@@ -44,7 +44,7 @@ ELSEWHERE = {
     "export SOURCES__ARGOS__BASE_URL=http://127.0.0.1:8080/v3 SOURCES__ARGOS__API_KEY=any": (
         "the address of the line before"
     ),
-    "duckdb argos.duckdb": "DuckDB's shell is a program of its own; what to type there is tested",
+    "duckdb kyc.duckdb": "DuckDB's shell is a program of its own; what to type there is tested",
     "export DAGSTER_HOME=/srv/argos/dagster": "a folder of the operator's",
     "dagster dev -m argos_sync.orchestration.dagster": "tests/orchestration/test_dagster_dev.py",
 }
@@ -162,7 +162,7 @@ def test_a_query_can_be_asked(query: str, synced: Path, argos_sync: Command) -> 
 
 
 def test_what_to_type_in_duckdb(synced: Path, argos_sync: Command) -> None:
-    """The line behind `duckdb argos.duckdb` is SQL that answers."""
+    """The line behind `duckdb kyc.duckdb` is SQL that answers."""
     shutil.copy(synced, argos_sync.folder)
     (said,) = re.findall(r"^duckdb argos\.duckdb +# (.*)$", README, re.MULTILINE)
     assert len(argos_sync.rows(said)) == 5

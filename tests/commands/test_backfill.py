@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import PageLoop
-from argos_sync.commands.sync import backfill
+from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 from oracle import flatten
 from support import Warehouse, assert_equal, at, context_for, in_range, ordered

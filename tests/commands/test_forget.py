@@ -13,14 +13,18 @@ import pytest
 from dlt.pipeline.state_sync import decompress_state
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands.backfill import backfill
 from argos_sync.commands.forget import forget
 from argos_sync.commands.reconcile import reconcile
-from argos_sync.commands.sync import Context, backfill, refresh, sync
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.fetch.protection import Protection
 from argos_sync.load.errors import LoadError
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from argos_sync.run import erasure
+from argos_sync.run.context import Context
 from argos_sync.shape.contract import load_contract
 from support import (
     NOW,
@@ -421,7 +425,7 @@ def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
     assert warehouse.query(DESCRIBED) == described
     assert warehouse.query("SELECT submissions FROM staleness") == [{"submissions": 59}]
     assert file.stat().st_mode & 0o777 == 0o640
-    assert sorted(path.name for path in file.parent.iterdir()) == ["argos.duckdb", "pipelines"]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["kyc.duckdb", "pipelines"]
 
 
 def test_nor_does_a_run_that_erases_on_its_way(warehouse: Warehouse, january: Rows) -> None:

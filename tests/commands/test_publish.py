@@ -300,7 +300,7 @@ def test_leftovers_are_removed_if_they_are_ours(people: Warehouse, file: Path) -
 
 def refused(tmp_path: Path, to: str) -> str:
     """What is said about a target beside a warehouse."""
-    warehouse = tmp_path / "argos.duckdb"
+    warehouse = tmp_path / "kyc.duckdb"
     with pytest.raises(ConfigurationError) as caught:
         refuse_warehouse(check_output_path(tmp_path / to), warehouse)
     return str(caught.value)
@@ -309,11 +309,11 @@ def refused(tmp_path: Path, to: str) -> str:
 @pytest.mark.parametrize(
     ("to", "make", "words"),
     [
-        ("argos.duckdb", None, "argos.duckdb is the warehouse itself or its log; name another"),
-        ("x", lambda x: x.symlink_to("argos.duckdb"), "is the warehouse itself or its log"),
-        ("x", lambda x: x.hardlink_to(x.with_name("argos.duckdb")), "x is the warehouse itself"),
-        ("argos.duckdb.wal", None, "argos.duckdb.wal is the warehouse itself or its log"),
-        ("x", lambda x: x.symlink_to("argos.duckdb.wal"), "is the warehouse itself or its log"),
+        ("kyc.duckdb", None, "kyc.duckdb is the warehouse itself or its log; name another"),
+        ("x", lambda x: x.symlink_to("kyc.duckdb"), "is the warehouse itself or its log"),
+        ("x", lambda x: x.hardlink_to(x.with_name("kyc.duckdb")), "x is the warehouse itself"),
+        ("kyc.duckdb.wal", None, "kyc.duckdb.wal is the warehouse itself or its log"),
+        ("x", lambda x: x.symlink_to("kyc.duckdb.wal"), "is the warehouse itself or its log"),
         ("x", Path.mkdir, "x is a folder; name a file in it"),
         ("", None, "is a folder; name a file in it"),
         ("nowhere/x", None, "nowhere; make it, or name another file"),
@@ -326,7 +326,7 @@ def test_what_is_refused(
     tmp_path: Path, to: str, make: Callable[[Path], object] | None, words: str
 ) -> None:
     """A target that cannot be meant is named, with what to do."""
-    duckdb.connect(str(tmp_path / "argos.duckdb")).close()
+    duckdb.connect(str(tmp_path / "kyc.duckdb")).close()
     if make:
         make(tmp_path / to)
     assert words in refused(tmp_path, to)
@@ -334,7 +334,7 @@ def test_what_is_refused(
 
 def test_what_is_not_refused(tmp_path: Path) -> None:
     """An earlier copy, beside a warehouse or with one that is in a service."""
-    copy, warehouse = tmp_path / "copy.duckdb", tmp_path / "argos.duckdb"
+    copy, warehouse = tmp_path / "copy.duckdb", tmp_path / "kyc.duckdb"
     for file in (copy, warehouse):
         duckdb.connect(str(file)).close()
     for one in (warehouse, Path("md:argos")):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.sync import refresh, sync
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from support import Warehouse, assert_equal, context_for
 

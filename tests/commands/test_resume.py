@@ -16,10 +16,13 @@ import pytest
 from dlt.load.load import Load
 
 from argos_sync.api.errors import ServerError
-from argos_sync.commands.sync import Context, backfill, sync
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import SYNC, high_water_mark, unfinished_plan
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.run.context import Context
 from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
 
 pytestmark = pytest.mark.tables_made
@@ -174,8 +177,8 @@ import sys
 from datetime import date
 from dataclasses import replace
 from support import context_for
-from argos_sync.commands.sync import backfill
-from argos_sync.load.pipeline import Target
+from argos_sync.commands.backfill import backfill
+from argos_sync.load.target import Target
 
 class Say:
     def fetched(self, task, items): pass

@@ -13,9 +13,10 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.forget import forget
 from argos_sync.commands.reveal import reveal
-from argos_sync.commands.sync import Context, sync
+from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings
 from argos_sync.emulator import Emulator
+from argos_sync.run.context import Context
 from support import NOW, Rows, Warehouse, at, context_for
 
 KEY, NEW = "a secret that is long enough", "another secret of some length"

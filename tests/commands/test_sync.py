@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ServerError
-from argos_sync.commands.sync import backfill, sync
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob, fetch_in_thread
-from argos_sync.load.pipeline import open_read_only
+from argos_sync.load.read_only import open_read_only
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse import submissions as held
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range

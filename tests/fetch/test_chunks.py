@@ -8,11 +8,10 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress, WorkQueue
 from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
-from argos_sync.fetch.work import LedgerEntry, WorkQueue
 from argos_sync.shape.suppression import Suppression, suppression_hash
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)

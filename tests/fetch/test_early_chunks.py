@@ -8,10 +8,9 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import ChunkBuilder
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.plan import Plan, TaskProgress, WorkQueue
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
-from argos_sync.fetch.work import WorkQueue
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 PLAN = Plan("backfill", "run", NOW, DateRange(), windows={"w": (Window(), TaskProgress())})

@@ -22,13 +22,13 @@ import pytest
 
 from argos_sync.api import Stats
 from argos_sync.api.errors import ArgosError, InvalidApiKey
-from argos_sync.commands.sync import backfill
+from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.client import client_maker
 from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
-from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.plan import Plan, WorkQueue
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
     FetchFailed,
@@ -41,7 +41,6 @@ from argos_sync.fetch.process.protocol import (
 from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.fetch.process.worker import _Outlet
 from argos_sync.fetch.windows import DateRange
-from argos_sync.fetch.work import WorkQueue
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made

@@ -21,7 +21,7 @@ def without_state(warehouse: Warehouse, tables: str) -> None:
     shutil.rmtree(str(warehouse.target.pipelines_dir))
     with duckdb.connect(str(warehouse.target.file)) as connection:
         for table in tables.split():
-            connection.execute(f"DELETE FROM argos.argos.{table}")
+            connection.execute(f"DELETE FROM argos.{table}")
 
 
 @pytest.mark.parametrize(

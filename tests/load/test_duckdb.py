@@ -18,19 +18,11 @@ from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, Store
-from argos_sync.load.duckdb import (
-    database_file,
-    remove_temp_files,
-    remove_truncated_file,
-)
+from argos_sync.load.duckdb import database_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import LoadError
-from argos_sync.load.pipeline import (
-    Target,
-    duckdb_file,
-    make_pipeline,
-    open_read_only,
-    open_warehouse,
-)
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import Target, duckdb_file, make_pipeline
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract

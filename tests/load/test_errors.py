@@ -18,10 +18,14 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.pipeline import Pipeline
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.sync import backfill, refresh, sync
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError, LoadError, destination_errors
-from argos_sync.load.pipeline import Target, open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import Target
 from argos_sync.warehouse import views
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
 
@@ -132,12 +136,12 @@ def test_rows_the_destination_refuses(warehouse: Warehouse, january: list[dict[s
         context = context_for(api.base_url, warehouse.target)
         backfill(context, date(2024, 1, 1), date(2024, 1, 2))
         with duckdb.connect(str(warehouse.target.file)) as connection:
-            connection.execute("ALTER TABLE argos.argos.applicants ALTER name TYPE INTEGER")
+            connection.execute("ALTER TABLE argos.applicants ALTER name TYPE INTEGER")
         with pytest.raises(LoadError, match=r"loading failed \(") as raised:
             backfill(context, date(2025, 1, 1), date(2025, 1, 9))
         (run,) = warehouse.query("SELECT error, exit_status FROM sync_runs WHERE exit_status <> 0")
         with duckdb.connect(str(warehouse.target.file)) as connection:
-            connection.execute("ALTER TABLE argos.argos.applicants ALTER name TYPE VARCHAR")
+            connection.execute("ALTER TABLE argos.applicants ALTER name TYPE VARCHAR")
         report = backfill(context, date(2025, 1, 1), date(2025, 1, 9))
     names = {s["data"]["name"] for s in january if s.get("data")}
     assert not [name for name in names if name in str(raised.value)]

@@ -11,7 +11,7 @@ import pytest
 from dlt.common.versioned_state import decompress_state
 
 from argos_sync.api.errors import ServerError
-from argos_sync.commands.sync import backfill
+from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Emulator, Faults
 from support import API_KEY, Warehouse, context_for
 

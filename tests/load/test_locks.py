@@ -15,7 +15,8 @@ import pytest
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from support import Warehouse, assert_equal, context_for, empty_warehouse
 
 pytestmark = pytest.mark.tables_made
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.tables_made
 HOLD = """
 import sys
 from argos_sync.warehouse.rows import select
-from argos_sync.load.pipeline import Target, open_warehouse
+from argos_sync.load.target import Target
+from argos_sync.load.pipeline import open_warehouse
 name, dataset, folder, file = sys.argv[1:]
 with open_warehouse(Target(name, dataset, folder, file or None), command="backfill") as warehouse:
     # A query that fails makes a driver forget what its connection held.

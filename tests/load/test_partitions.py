@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ServerError
+from argos_sync.commands.backfill import backfill
 from argos_sync.commands.forget import forget
-from argos_sync.commands.sync import backfill, sync
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, Faults, generate
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from support import (
     API_KEY,
     NOW,

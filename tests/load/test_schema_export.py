@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from argos_sync.load.export import dlt_schema
+from argos_sync.load.source import dlt_schema
 from argos_sync.shape.contract import load_contract, schemas_folder
 
 

@@ -21,7 +21,8 @@ from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load import sql
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from argos_sync.report import make_report
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.rows import mark_fetched, stored_submissions

@@ -18,7 +18,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands import sync as commands
 from argos_sync.emulator import Emulator
 from argos_sync.load.locks import lock_file
-from argos_sync.load.pipeline import working_dir
+from argos_sync.load.target import working_dir
 from argos_sync.orchestration.health import CHECKS, look
 from orchestration.conftest import KEY, load_definitions
 from support import Warehouse, assert_equal, context_for, created_at, in_range
@@ -184,7 +184,7 @@ def test_each_check_can_fail(
     commands.sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
     assert [found.name for found in look(warehouse.target, now, 26.0)] == list(CHECKS)
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("USE argos.argos")
+        connection.execute("USE argos")
         DAMAGE[check](connection)
     found = {found.name: found.passed for found in look(warehouse.target, now, 26.0)}
     assert found == {name: name != check for name in CHECKS}

@@ -45,10 +45,13 @@ from hypothesis.stateful import (
 )
 
 from argos_sync.api.errors import ServerError
+from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import TooManyDeletions, reconcile
-from argos_sync.commands.sync import Context, backfill, refresh, sync
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 from argos_sync.load.errors import LoadError
+from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
 from oracle import flatten, quarantined
@@ -152,7 +155,7 @@ class Seen:
     def __init__(self, file: Path) -> None:
         """Read it."""
         with duckdb.connect(str(file), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'; USE argos.argos")
+            connection.execute("SET TimeZone = 'UTC'; USE argos")
             self.tables = {name: _read(connection, name) for name in CONTRACT.tables}
         self.marks = {
             row["submission_id"]: row["_deleted_at"] for row in self.tables["submissions"]

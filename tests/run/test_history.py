@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from argos_sync.commands.sync import backfill, refresh
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
 from argos_sync.emulator import Emulator
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
-from argos_sync.commands.sync import backfill, refresh
+from argos_sync.commands.refresh import refresh
 from argos_sync.emulator import Emulator
 from support import NOW, Warehouse, assert_equal, at, context_for
 

@@ -12,10 +12,13 @@ from datetime import date, timedelta
 
 import pytest
 
+from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
-from argos_sync.commands.sync import Context, backfill, sync
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.checks import COUNTS, check_counts, check_rows

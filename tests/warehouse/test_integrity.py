@@ -8,7 +8,8 @@ import pytest
 
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.integrity import orphans
 from support import Warehouse, context_for

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.sync import Context, sync
+from argos_sync.commands.sync import sync
 from argos_sync.config import dataset_of, load_settings
 from argos_sync.emulator import Emulator, generate
-from argos_sync.load.pipeline import open_read_only
+from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import execute
+from argos_sync.run.context import Context
 from argos_sync.warehouse import views
 from support import NOW, Warehouse, at, context_for, drop_postgres
 

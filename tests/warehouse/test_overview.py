@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import IpNotAllowed
-from argos_sync.commands.sync import backfill, refresh, sync
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, generate
-from argos_sync.load.pipeline import open_read_only, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from argos_sync.run.journal import check_records, insert, make_rows
 from argos_sync.run.summary import RunSummary
 from argos_sync.warehouse.checks import CheckResult

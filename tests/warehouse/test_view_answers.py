@@ -17,7 +17,8 @@ import yaml
 
 from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
-from argos_sync.commands.sync import refresh, sync
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 from sqlglot import exp
 
-from argos_sync.commands.sync import backfill, sync
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, generate
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.columns import arrow_schema
@@ -310,7 +311,7 @@ def test_a_duckdb_file_may_get_another_name(warehouse: Warehouse, tmp_path: Path
     load(warehouse, 3)
     with connected(warehouse) as client:
         update_views(client, None)
-    (tmp_path / "argos.duckdb").rename(tmp_path / "backup.duckdb")
+    (tmp_path / "kyc.duckdb").rename(tmp_path / "backup.duckdb")
     query = "SELECT submissions FROM {}.argos.staleness"
     with duckdb.connect(tmp_path / "backup.duckdb", read_only=True) as connection:
         assert connection.execute(query.format("backup")).fetchall() == [(3,)]

@@ -8,16 +8,25 @@ from typing import Annotated, NoReturn
 import typer
 
 from argos_sync.cli import failures
-from argos_sync.cli import forget as privacy
-from argos_sync.cli import publish as publishing
-from argos_sync.cli import report as reporting
-from argos_sync.cli import status as looking
-from argos_sync.cli import sync as loading
+from argos_sync.cli.backfill import backfill
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
+from argos_sync.cli.doctor import doctor
 from argos_sync.cli.emulator import emulator
-from argos_sync.cli.private import restrict_permissions
-from argos_sync.process import collect_garbage_rarely, exit_now, limit_memory
+from argos_sync.cli.forget import forget
+from argos_sync.cli.publish import publish
+from argos_sync.cli.reconcile import reconcile
+from argos_sync.cli.refresh import refresh
+from argos_sync.cli.report import report
+from argos_sync.cli.reveal import reveal
+from argos_sync.cli.status import status
+from argos_sync.cli.sync import sync
+from argos_sync.process import (
+    collect_garbage_rarely,
+    exit_now,
+    limit_memory,
+    restrict_permissions,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -27,16 +36,16 @@ app = typer.Typer(
 
 for function in (
     demo,
-    loading.sync,
-    loading.backfill,
-    loading.refresh,
-    loading.reconcile,
-    looking.status,
-    looking.doctor,
-    privacy.forget,
-    privacy.reveal,
-    publishing.publish,
-    reporting.report,
+    sync,
+    backfill,
+    refresh,
+    reconcile,
+    status,
+    doctor,
+    forget,
+    reveal,
+    publish,
+    report,
     emulator,
 ):
     app.command(function.__name__)(command(function))

@@ -20,8 +20,8 @@ def publish(
     ] = False,
 ) -> None:
     """Copy the warehouse for analysts, without what identifies a person."""
-    from argos_sync.cli.private import output_file_mode
     from argos_sync.commands.publish import publish as copy
+    from argos_sync.process import output_file_mode
 
     done = copy(common.target, to, strict=strict, mode=output_file_mode())
     summary = {

@@ -27,8 +27,8 @@ def report(
     from dataclasses import replace
     from datetime import UTC, datetime
 
-    from argos_sync.cli.private import output_file_mode
     from argos_sync.config import sweep_days
+    from argos_sync.process import output_file_mode
     from argos_sync.report import make_report
 
     target = common.target

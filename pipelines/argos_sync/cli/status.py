@@ -34,7 +34,7 @@ def status(
     limit = _age(max_age) if max_age is not None else None
     from argos_sync.config import sweep_days
     from argos_sync.fetch.checkpoint import high_water_mark
-    from argos_sync.load.pipeline import open_read_only
+    from argos_sync.load.read_only import open_read_only
     from argos_sync.warehouse.overview import read_overview
 
     # 0 turns the sweep off: rows may grow as old as they like.
@@ -69,21 +69,6 @@ def status(
         )
         typer.echo(said, err=True)
         raise typer.Exit(_STALE)
-
-
-def doctor(common: Common) -> None:
-    """Check configuration, API, key, encryption, end_date and destination, one line each."""
-    from argos_sync.commands.doctor import run_checks
-
-    checks = run_checks(common.target, common.project)
-    marks = {True: "ok  ", False: "FAIL"}
-    common.show(
-        {"checks": [check.row() for check in checks]},
-        "\n".join(f"{marks[check.passed]} {check.name}: {check.said}" for check in checks),
-    )
-    failed = [check.exit_code for check in checks if not check.passed]
-    if failed:
-        raise typer.Exit(failed[0])
 
 
 def _age(text: str) -> timedelta:

@@ -12,16 +12,17 @@ from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
-from argos_sync.fetch.client import client_maker
+from argos_sync.fetch.client import client_options
 from argos_sync.fetch.end_date import probe_end_date
 from argos_sync.fetch.protection import Protection
 from argos_sync.load.duckdb import database_file
-from argos_sync.load.pipeline import Target, open_warehouse
+from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import execute
-from argos_sync.run.begun import warehouse_protection
+from argos_sync.load.target import Target
+from argos_sync.run.opening import warehouse_protection
 
-_IMPATIENT = RetryPolicy(attempts=2)
-"""Somebody is waiting for the answer."""
+_TWO_ATTEMPTS = RetryPolicy(attempts=2)
+"""Someone waits for the answer at a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
 
     def configuration() -> str:
         settings.append(load_settings(project=project))
-        client_maker(settings[0])()
+        client_options(settings[0]).connect()
         Protection.configured(settings[0])
         if address := webhook_url():
             checked_webhook_url(address)
@@ -102,7 +103,7 @@ def _api_checks(settings: Settings) -> list[Check]:
 
 def _asked(settings: Settings, ask: Callable[[ArgosClient], Awaitable[str]]) -> str:
     async def talk() -> str:
-        async with client_maker(settings, page_size=1, retry=_IMPATIENT)() as client:
+        async with client_options(settings, page_size=1, retry=_TWO_ATTEMPTS).connect() as client:
             return await ask(client)
 
     return asyncio.run(talk())

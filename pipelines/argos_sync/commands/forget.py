@@ -11,11 +11,12 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.protection import Protection, suppression_secrets
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.pipeline import ReadOnlyWarehouse, open_read_only
+from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, tables_exist
-from argos_sync.run.context import Context, open_run
+from argos_sync.run.context import Context
 from argos_sync.run.erasure import Identifier
 from argos_sync.run.journal import TableRows, make_rows
+from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
@@ -36,12 +37,12 @@ class ForgetResult:
     """Proof of what was done, without a value.
 
     Attributes:
-        report: The run.
-        erased: Rows erased, by table.
-        listed: Entries that were added to the list of who must not come back.
+        summary: The run.
+        erased: Erased rows by table.
+        listed: Entries added to the suppression list.
     """
 
-    report: RunSummary
+    summary: RunSummary
     erased: dict[str, int]
     listed: int
 
@@ -74,21 +75,22 @@ def forget(
         raise ConfigurationError("nobody to forget", remedy)
     # First, for a DuckDB file is open in one way at a time.
     with _loaded(context, as_in or context.target.dataset) as other:
-        others, secrets = _list_of(context, other) if as_in else ({}, {})
-    with open_run(context, "forget", asks_api=False) as run:
+        inherited, secrets = _list_of(context, other) if as_in else ({}, {})
+    with open_run(context, "forget", uses_api=False) as run:
         with destination_errors():
-            submission_ids = sorted(_named(run, identifiers))
-        by_id = [("submission_id", one) for one in submission_ids]
-        run.learned |= suppression_secrets(run.warehouse.state, secrets)
-        if others:
-            run.add(others)
-        listed = run.suppress([*identifiers, *by_id])
-        erased = run.erase(submission_ids, listed, identifiers) if identifiers else {}
-    count = sum(rows.num_rows for rows in (*others.values(), *listed.values()))
-    return ForgetResult(run.report, erased, count)
+            submission_ids = sorted(_submission_ids(run, identifiers))
+        by_id = [("submission_id", key) for key in submission_ids]
+        run.committer.remember(suppression_secrets(run.warehouse.state, secrets))
+        inherited_count = sum(rows.num_rows for rows in inherited.values())
+        if inherited:
+            run.committer.commit(inherited)
+        suppressions = run.eraser.suppression_rows([*identifiers, *by_id])
+        erased = run.eraser.erase(submission_ids, suppressions, identifiers) if identifiers else {}
+    new_count = sum(rows.num_rows for rows in suppressions.values())
+    return ForgetResult(run.summary, erased, inherited_count + new_count)
 
 
-def _named(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
+def _submission_ids(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
     """Return the ids of the submissions that are meant."""
     client, policy = run.warehouse.client, run.protection.policy
     found = {value for kind, value in identifiers if kind == "submission_id"}

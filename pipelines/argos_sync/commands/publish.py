@@ -28,10 +28,10 @@ from argos_sync.load.atomic_file import (
     refuse_warehouse,
     write_errors,
 )
+from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
 from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import TYPES, quote_literal, quote_name
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.pipeline import ReadOnlyWarehouse, Target, duckdb_file, open_read_only
+from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import (
     Client,
     dialect_of,
@@ -40,6 +40,7 @@ from argos_sync.load.sql import (
     transaction,
     translate,
 )
+from argos_sync.load.target import Target, duckdb_file
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -189,7 +190,7 @@ class _Copy:
         """Make an empty table, which says of itself what the contract says of it."""
         name, columns = self._named(table), table.columns
         declared = ", ".join(
-            f"{quote_name(one.name)} {TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
+            f"{quote_name(one.name)} {DUCKDB_TYPES[one.type]}{'' if one.nullable else ' NOT NULL'}"
             for one in columns
         )
         self.run(f"CREATE TABLE {name} ({declared})")

@@ -1,4 +1,4 @@
-"""Reconcile: compare the warehouse with the source, and repair what differs."""
+"""`reconcile`: compare the warehouse with the source, and repair the differences."""
 
 from __future__ import annotations
 
@@ -10,47 +10,44 @@ from functools import partial
 
 from argos_sync.api import Query
 from argos_sync.api.errors import ApiFailure
+from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
-from argos_sync.commands.sync import (
-    check_range,
-    known_end_date,
-    range_tasks,
-    run_tasks,
-)
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window
 from argos_sync.load.errors import destination_errors
-from argos_sync.run.context import Context, open_run
+from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
+from argos_sync.run.jobs import range_tasks, resolve_end_date, run_tasks
+from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
-from argos_sync.run.upkeep import daily_volume, within
+from argos_sync.run.upkeep import daily_volume
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
-"""Exit code of a dry run that found one."""
+"""Exit code of a dry run that found a difference."""
 
 
 class TooManyDeletions(ApiFailure):
-    """More of the source is gone than may be believed; nothing was marked."""
+    """More submissions are gone from the source than is plausible; nothing was marked."""
 
     advice = "ask ARGOS whether that many were deleted; if so, give --max-deleted a larger share"
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What was found, and done about it.
+    """The differences, and the run that repaired them.
 
     Attributes:
-        report: The run; of a dry run it counts what would be done.
+        summary: The run; for a dry run it counts what a repair would do.
         days: Days that differ, in order.
-        held: Submissions the warehouse had in the range.
+        stored: Submissions the warehouse had in the range.
     """
 
-    report: RunSummary
+    summary: RunSummary
     days: tuple[DayDifference, ...]
-    held: int
+    stored: int
 
 
 def reconcile(
@@ -62,119 +59,124 @@ def reconcile(
     dry_run: bool = False,
     max_deleted: float = MAX_DELETED,
 ) -> ReconcileResult:
-    """Compare ids with the source day by day, fetch what is missing, mark what is gone.
+    """Compare ids with the source day by day, fetch missing submissions, mark deleted ones.
 
-    Ids are compared through `request_type=others`, the smallest answer that carries `created_at`.
+    Ids are compared through `request_type=others`, the smallest answer with `created_at`.
 
     Args:
         context: Settings and target.
         first: First day, UTC.
         last: Last day, UTC, included.
-        deep: Compare contents too, and fetch what differs.
-        dry_run: Only tell; the run's exit status is 6 when something differs.
-        max_deleted: Share of the range's submissions that may be marked as deleted.
+        deep: Compare contents too, and fetch submissions that differ.
+        dry_run: Only report; the run's exit status is 6 if anything differs.
+        max_deleted: Largest share of the range's submissions that may be marked as deleted.
 
     Raises:
         ConfigurationError: The range ends before it begins.
-        TooManyGone: More than `max_deleted` are gone; what was missing has been fetched.
-        ArgosError: See `api.errors`, `load.failures`.
+        TooManyDeletions: More than `max_deleted` are gone; missing ones have been fetched.
+        ArgosError: See `api.errors`, `load.errors`.
     """
     check_range(first, last)
-    wanted = DateRange(first, last)
+    days = DateRange(first, last)
     with open_run(context, "reconcile") as run, destination_errors():
-        run.checks_all = True
-        compared = _compare(context, run, wanted, deep=deep)
-        result = ReconcileResult(run.report, tuple(compared.differences), compared.held)
+        run.coverage.all_rows = True
+        comparison = _compare(run, days, deep=deep)
+        result = ReconcileResult(run.summary, tuple(comparison.differences), comparison.held)
         if not result.days:
-            run.report.note = f"no difference among {result.held:,} submissions"
+            run.summary.note = f"no difference among {result.stored:,} submissions"
         if dry_run:
-            _tell(run, result)
+            _count_repairs(run, result)
         else:
-            _repair(context, run, wanted, result, max_deleted)
-            run.repaired = [wanted]
+            _repair(run, days, result, max_deleted)
+            run.coverage.repaired = [days]
     return result
 
 
-def _compare(context: Context, run: Run, wanted: DateRange, *, deep: bool) -> Comparison:
-    client, sections = run.warehouse.client, context.settings.sections
-    pace = daily_volume(stored_days(client), wanted.first)
-    tasks = range_tasks(context, run, "compare", pace, [wanted], end_date=None)
-    end_date = known_end_date(context, run, probe=len(tasks) > 1)
-    query = _query if deep else _lightest
+def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
+    client, sections = run.warehouse.client, run.context.settings.sections
+    volume = daily_volume(stored_days(client), days.first)
+    tasks = range_tasks(run, "compare", volume, [days], end_date=None)
+    end_date = resolve_end_date(run, probe=len(tasks) > 1)
+    query = _section_query if deep else _smallest_query
     comparison = Comparison(
-        wanted,
+        days,
         [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
         partial(submission_versions, client),
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
     )
-    asyncio.run(_read(context, run, comparison, sections if deep else ()))
+    asyncio.run(_read_source(run, comparison, sections if deep else ()))
     return comparison
 
 
-async def _read(
-    context: Context, run: Run, comparison: Comparison, sections: Sequence[str]
-) -> None:
+async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:
     async def deliver(page: TaskPage) -> None:
-        context.progress.fetched(page.task.label, len(page.items))
+        run.context.progress.fetched(page.task.label, len(page.items))
         comparison.add(page)
 
-    async with context.client(context.settings)() as client:
+    async with run.context.client_options().connect() as client:
         try:
             await read_tasks(
                 client,
                 comparison.tasks,
                 sections=sections,
-                concurrency=context.settings.max_concurrency,
+                concurrency=run.context.settings.max_concurrency,
                 deliver=deliver,
             )
         finally:
             run.count_requests(client.stats)
 
 
-def _repair(
-    context: Context, run: Run, wanted: DateRange, result: ReconcileResult, max_deleted: float
-) -> None:
-    lost = [key for day in result.days for key in day.gone]
-    too_many = len(lost) > max_deleted * result.held
-    if lost and not too_many:
-        client, since, at = run.warehouse.client, run.report.started_at, context.clock()
-        look_again = partial(run_tasks, context, run)
-        run.note_deleted(confirm_deletions(client, lost, since=since, at=at, look_again=look_again))
-    _fetch_again(context, run, result.days, final=not too_many)
+def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
+    deleted = [key for day in result.days for key in day.gone]
+    too_many = len(deleted) > max_deleted * result.stored
+    if deleted and not too_many:
+        confirmed = confirm_deletions(
+            run.warehouse.client,
+            deleted,
+            since=run.summary.started_at,
+            at=run.context.clock(),
+            look_again=partial(run_tasks, run),
+        )
+        run.count_deleted(confirmed)
+    _fetch_differences(run, result.days, final=not too_many)
     if too_many:
         raise TooManyDeletions(
-            f"{len(lost)} of {result.held} submissions from {wanted.first} to {wanted.last} are"
+            f"{len(deleted)} of {result.stored} submissions from {days.first} to {days.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"
         )
 
 
-def _fetch_again(context: Context, run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
+def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
     """Fetch what is missing or differs, by day or one by one."""
-    wanted = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
-    held = stored_days(run.warehouse.client)
-    counts = {day.day: day.rows for day in held} | {day.day: day.source for day in days}
-    numbers = {day: len(ids) for day, ids in wanted.items()}
-    split = cheapest_requests(numbers, counts, context.settings.page_size)
-    end_date = known_end_date(context, run, probe=False)
-    pace = DailyVolume(counts)
-    tasks = range_tasks(context, run, "repair", pace, split.by_day, end_date=end_date)
-    alone = [day for day in wanted if any(within(day, one) for one in split.by_id)]
-    ids = [key for day in alone for key in wanted[day]]
-    run_tasks(context, run, [*tasks, *id_tasks("repair", ids)], final=final)
+    to_fetch = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
+    counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
+    counts |= {day.day: day.source for day in days}
+    split = cheapest_requests(
+        {day: len(ids) for day, ids in to_fetch.items()}, counts, run.context.settings.page_size
+    )
+    end_date = resolve_end_date(run, probe=False)
+    by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
+    by_id = [
+        key
+        for day, ids in to_fetch.items()
+        if any(one.has_day(day) for one in split.by_id)
+        for key in ids
+    ]
+    run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
 
 
-def _tell(run: Run, result: ReconcileResult) -> None:
-    """Count what would be done."""
-    run.report.submissions_new = sum(len(day.missing) for day in result.days)
-    run.report.submissions_changed = sum(len(day.changed) for day in result.days)
-    run.report.submissions_deleted = sum(len(day.gone) for day in result.days)
+def _count_repairs(run: Run, result: ReconcileResult) -> None:
+    """Count what a repair would do, and set the exit status of a dry run."""
+    run.summary.submissions_new = sum(len(day.missing) for day in result.days)
+    run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
+    run.summary.submissions_deleted = sum(len(day.gone) for day in result.days)
     run.exit_status = DIFFERENCE if result.days else 0
 
 
-def _query(window: Window, end_date: EndDate | None, section: str | None) -> Query:
+def _section_query(window: Window, end_date: EndDate | None, section: str | None) -> Query:
     return window.query(end_date, section)
 
 
-def _lightest(window: Window, end_date: EndDate | None, _: str | None) -> Query:
+def _smallest_query(window: Window, end_date: EndDate | None, _: str | None) -> Query:
     return window.query(end_date, "others")

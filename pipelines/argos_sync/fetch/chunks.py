@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from argos_sync.fetch.checkpoint import mentions_any
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress, WorkQueue
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.reader import TaskPage
-from argos_sync.fetch.work import LedgerEntry, WorkQueue
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     ISSUES,

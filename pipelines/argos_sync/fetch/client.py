@@ -1,4 +1,4 @@
-"""The API client that the configuration asks for."""
+"""The options of the API client, made from the configuration."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientMaker:
-    """Makes a client each time it is called.
+class ClientOptions:
+    """Everything it takes to connect to the API.
 
-    It goes to the process that fetches in place of the settings, which would make that process
-    import dlt; pickled it carries keys.
+    The fetch process gets these options instead of the settings, whose module imports dlt. They can
+    be pickled and contain keys, so `repr` hides them.
 
     Attributes:
-        options: Arguments of `ArgosClient`.
+        arguments: Keyword arguments of `ArgosClient`.
     """
 
-    options: Mapping[str, Any] = field(repr=False)
+    arguments: Mapping[str, Any] = field(repr=False)
 
-    def __call__(self) -> ArgosClient:
+    def connect(self) -> ArgosClient:
         """Return a client.
 
         Raises:
-            ConfigurationError: The key or the address cannot work.
+            ConfigurationError: The key or the address is invalid.
         """
-        return ArgosClient(**self.options)
+        return ArgosClient(**self.arguments)
 
 
-def client_maker(
+def client_options(
     settings: Settings, page_size: int | None = None, retry: RetryPolicy | None = None
-) -> ClientMaker:
-    """Return what makes clients as configured.
+) -> ClientOptions:
+    """Return the client options for a configuration.
 
     Args:
         settings: Checked configuration.
-        page_size: Rows to ask for instead of the configured number.
-        retry: When to give up instead of the default.
+        page_size: Rows per page instead of the configured number.
+        retry: Retry policy instead of the default.
 
     Raises:
-        ConfigurationError: The encryption cannot work.
+        ConfigurationError: The encryption settings are invalid.
     """
     envelope = None
     if settings.encryption != "off":
         key = settings.encryption_key or settings.api_key
-        envelope = Envelope(settings.encryption, key, settings.key_derivation)  # type: ignore[arg-type] # checked by load_settings
-    return ClientMaker(
+        envelope = Envelope(settings.encryption, key, settings.key_derivation)
+    return ClientOptions(
         {
             "api_key": settings.api_key,
             "base_url": settings.base_url,

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from argos_sync.api import ArgosClient, Stats
+from argos_sync.api import Stats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
+from argos_sync.fetch.client import ClientOptions
+from argos_sync.fetch.plan import WorkQueue
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.thread import ChunkSink, Producer, chunks_from_thread
-from argos_sync.fetch.work import WorkQueue
 
 Clock = Callable[[], datetime]
 """Returns the moment, UTC."""
@@ -38,7 +39,7 @@ class FetchJob:
         run_id: Written to issues and quarantine.
         work: What to read.
         sections: `request_type`s to walk; empty for all in one request.
-        client: Makes a client; called where the fetching is done.
+        client: Options of the client; it connects where the fetching is done.
         clock: Tells when a page was received.
         protection: What happens to submissions before they become rows.
         chunk_size: Submissions that make a chunk.
@@ -49,7 +50,7 @@ class FetchJob:
     run_id: str
     work: WorkQueue
     sections: Sequence[str]
-    client: Callable[[], ArgosClient]
+    client: ClientOptions
     clock: Clock
     protection: Protection = NO_PROTECTION
     chunk_size: int = CHUNK_SUBMISSIONS
@@ -111,7 +112,7 @@ def chunk_producer(
                 for chunk in builder.add(page, reading.clock()):
                     await outlet.put(chunk)
 
-        async with reading.client() as client:
+        async with reading.client.connect() as client:
             try:
                 await read_tasks(
                     client,

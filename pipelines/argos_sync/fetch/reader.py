@@ -9,10 +9,13 @@ from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
-from argos_sync.fetch.plan import Cursor
 from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 
 ALL = ""
+
+Cursor = dict[str, Any]
+"""Per section (or "" for all of them in one walk) the `nextpageKey` to go on from, as JSON. A
+section that is not in it has been read to its end."""
 
 
 @dataclass(frozen=True, slots=True)

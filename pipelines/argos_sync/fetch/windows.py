@@ -1,31 +1,33 @@
-"""Which days to ask for: pure calendar arithmetic over whole days."""
+"""Which days to ask the API for: calendar arithmetic over whole days, by pendulum."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Literal
+
+import pendulum
 
 from argos_sync.api import Query
 
 EndDate = Literal["inclusive", "exclusive"]
-"""How the server reads `end_date`; it is not documented (API page) and found out by a probe."""
+"""How the server reads `end_date`. The vendor does not document it; a probe finds it out."""
 
 _LONGEST_DAYS = 366
 _LONGEST_UNKNOWN_DAYS = 31
-_MOST_PAGES = 10
-_RECENT = 8
+_MAX_PAGES = 10
+_RECENT_WINDOWS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whole days of `created_at`, in the server's own time zone, asked for in one walk.
+    """Whole days of `created_at`, in the server's time zone, read in one walk.
 
     Attributes:
         start: First day; None is the beginning of all history.
-        end: Last day, included; None is open.
+        end: Last day, included; None is open-ended.
     """
 
     start: date | None = None
@@ -33,16 +35,16 @@ class Window:
 
     @property
     def label(self) -> str:
-        """The days, for people."""
+        """Return the days as text for people."""
         return f"{self.start or 'the beginning'} to {self.end or 'now'}"
 
     def query(self, end_date: EndDate | None, section: str | None = None) -> Query:
-        """Return what to ask the API for.
+        """Return the API query for the window.
 
         Args:
-            end_date: How the server reads `end_date`. When it is not known, a day more is asked
+            end_date: How the server reads `end_date`. While that is unknown, one more day is asked
                 for: rows that come twice are merged, rows that do not come are lost.
-            section: `request_type`; None for all sections in one request.
+            section: `request_type`; None asks for all sections in one request.
         """
         end = self.end
         if end is not None and end_date != "inclusive":
@@ -52,7 +54,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """Moments of `created_at` to keep, UTC.
+    """Days of `created_at` to keep, UTC.
 
     Attributes:
         first: First day; None keeps everything from the beginning.
@@ -63,9 +65,12 @@ class DateRange:
     last: date | None = None
 
     def __contains__(self, created_at: datetime) -> bool:
-        """Whether a submission created then is in the range."""
-        day = created_at.astimezone(UTC).date()
-        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+        """Whether a submission created at this moment is in the range."""
+        return self.has_day(created_at.astimezone(UTC).date())
+
+    def has_day(self, day: date) -> bool:
+        """Whether a UTC day is in the range."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
 
 ALL_DAYS = DateRange()
@@ -73,7 +78,7 @@ ALL_DAYS = DateRange()
 
 @dataclass(frozen=True, slots=True)
 class DailyVolume:
-    """How many submissions a day brings, as far as it is known.
+    """How many submissions a day is expected to bring.
 
     Attributes:
         counts: Submissions by day, where the warehouse already has some.
@@ -84,7 +89,7 @@ class DailyVolume:
     recent: tuple[tuple[int, int], ...] = ()
 
     def on(self, day: date) -> float | None:
-        """Return what a day is expected to bring; None when nothing is known yet."""
+        """Return the expected number of submissions; None while nothing is known."""
         if day in self.counts:
             return self.counts[day]
         if not self.recent:
@@ -92,78 +97,87 @@ class DailyVolume:
         return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
 
     def after(self, window: Window, rows: int) -> DailyVolume:
-        """Return the pace once a window has been read."""
+        """Return the volume updated with a window that has been read."""
         if window.start is None or window.end is None:
             return self
         days = (window.end - window.start).days + 1
-        return replace(self, recent=(*self.recent, (days, rows))[-_RECENT:])
+        return replace(self, recent=(*self.recent, (days, rows))[-_RECENT_WINDOWS:])
 
 
-def padded_window(wanted: DateRange) -> Window:
-    """Return the server's days that surely hold a range of UTC days.
+def padded_window(days: DateRange) -> Window:
+    """Return the window of server days that covers a range of UTC days.
 
-    The server's days may be UTC or Korean (API page), so a day more is asked for on either side,
-    and the range then keeps the rows wanted.
+    The server's days may be UTC or Korean (the vendor does not say), so the window has one more day
+    on either side; the range then drops the extra rows.
     """
-    first, last = wanted.first, wanted.last
+    first, last = days.first, days.last
     return Window(add_days(first, -1) if first else None, add_days(last, 1) if last else None)
 
 
 def next_window(
-    days: Window, pace: DailyVolume, today: date, workers: int, page_size: int
+    days: Window, volume: DailyVolume, today: date, workers: int, page_size: int
 ) -> tuple[Window, Window | None]:
-    """Cut the next window off the days that are left, and return it with the rest.
+    """Cut the next window off the remaining days; return it and the rest.
 
-    A fair share of what is left, so that all workers end at about the same time; but at least a
-    page's worth, which joins quiet months, and at most some pages' worth, which splits busy days
-    off. As long as nothing is known it is a share alone.
+    A window is a fair share of the remaining days, so that all workers finish at about the same
+    time. It covers at least a page of submissions, which joins quiet months, and at most
+    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown it is a share alone.
 
     Args:
-        days: What is left to cut. Without a start it is one window: only its cursor divides it.
-        pace: What days bring.
-        today: Where open days are cut for the last time, UTC.
+        days: Remaining days. Without a start they are one window, divided only by its cursor.
+        volume: Expected submissions per day.
+        today: End of open-ended days, UTC.
         workers: Windows that are read at once.
-        page_size: Submissions a request brings.
+        page_size: Submissions per request.
     """
     if days.start is None:
         return days, None
     last = max(days.start, days.end or today)
-    left = (last - days.start).days + 1
-    share = math.ceil(left / (2 * workers))
+    remaining = (last - days.start).days + 1
+    share = math.ceil(remaining / (2 * workers))
     length, rows = 0, 0.0
-    while length < min(left, _LONGEST_DAYS):
-        expected = pace.on(add_days(days.start, length))
+    while length < min(remaining, _LONGEST_DAYS):
+        expected = volume.on(add_days(days.start, length))
         rows += expected or 0.0
-        if length and rows > page_size * _MOST_PAGES:
+        if length and rows > page_size * _MAX_PAGES:
             break
         fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
         if length >= fair and (expected is None or rows >= page_size):
             break
         length += 1
-    if length >= left:
+    if length >= remaining:
         return days, None
-    first_left = add_days(days.start, length)
-    return Window(days.start, add_days(first_left, -1)), Window(first_left, days.end)
+    first_remaining = add_days(days.start, length)
+    return Window(days.start, add_days(first_remaining, -1)), Window(first_remaining, days.end)
 
 
 def add_days(day: date, days: int) -> date:
-    """Return a day some days away, or the calendar's own end."""
-    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
+    """Return the day that is `days` days later, or the end of the calendar."""
+    try:
+        return pendulum.date(day.year, day.month, day.day).add(days=days)
+    except (OverflowError, ValueError):
+        return date.max if days > 0 else date.min
+
+
+def day_of(moment: datetime, time_zone: str = "UTC") -> date:
+    """Return the calendar day of a moment in a time zone (IANA name)."""
+    return pendulum.instance(moment).in_timezone(time_zone).date()
 
 
 def nightly_range(
     today: date, high_water_mark: datetime | None, lookback_days: int, first_day: date | None
 ) -> DateRange:
-    """Return what a nightly sync reads: new rows, and the look-back window; open to the future.
+    """Return the days a nightly sync reads: new submissions and the look-back window.
+
+    The range has no end, so that a `created_at` in the future is read too.
 
     Args:
-        today: The day in UTC.
-        high_water_mark: Newest `created_at` of the last sync that finished; None before the first.
-        lookback_days: Days that are read again because their submissions still change.
+        today: The current day, UTC.
+        high_water_mark: Newest `created_at` of the last finished sync; None before the first.
+        lookback_days: Number of days that are read again because their submissions still change.
         first_day: Where the first sync begins; None is all history.
     """
     if high_water_mark is None:
         return DateRange(first_day)
-    lookback = today - timedelta(days=lookback_days)
-    first = min(high_water_mark.astimezone(UTC).date(), lookback)
+    first = min(day_of(high_water_mark), add_days(today, -lookback_days))
     return DateRange(max(first, first_day) if first_day else first)

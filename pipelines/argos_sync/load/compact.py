@@ -7,11 +7,11 @@ from pathlib import Path
 import duckdb
 
 from argos_sync.load.atomic_file import atomic_replacement
+from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_sql import quote_literal, quote_name
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_file
-from argos_sync.load.pipeline import Target, duckdb_file, make_pipeline, working_dir
+from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
 
 
 def compact(target: Target, command: str) -> None:

@@ -1,4 +1,8 @@
-"""Which dlt destination a name stands for."""
+"""dlt's DuckDB destination, with every override of dlt that this package needs for it.
+
+Each override names dlt's behaviour in the version it was checked against, the reason, and the
+upstream change that would let us drop it; `docs/decisions/overrides-of-dlt.md` lists them all.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from dlt import current
-from dlt.common.destination import AnyDestination, Destination
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.client import (
     FollowupJobRequest,
@@ -20,7 +22,6 @@ from dlt.common.destination.client import (
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
-from dlt.common.storages.configuration import WithLocalFiles
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import (
@@ -33,122 +34,93 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from duckdb import DuckDBPyConnection
 
-from argos_sync.load.duckdb_sql import quote_literal
-
-DUCKDB = "duckdb"
+from argos_sync.load.dialects import quote_literal
 
 BOUNDED_MEMORY: dict[str, Any] = {
-    # dlt asks for a checkpoint a gigabyte, and until then DuckDB keeps what was loaded in memory.
+    # dlt sets a checkpoint every gigabyte, and DuckDB keeps loaded rows in memory until then.
     "checkpoint_threshold": "32MB",
-    # DuckDB's own default is most of the machine; beyond the limit it works on disk. It asks for
-    # 125 MB a thread (its guide "OOM Errors"), so there are few.
+    # DuckDB's default is most of the machine; beyond the limit it spills to disk. It needs 125 MB
+    # per thread (DuckDB's guide "OOM Errors"), hence few threads.
     "memory_limit": "320MB",
     "threads": min(2, os.cpu_count() or 1),
 }
-"""Settings of a DuckDB; `destination.duckdb.credentials.global_config` goes before."""
+"""DuckDB settings; `destination.duckdb.credentials.global_config` overrides them."""
 
 _WHILE_LOADING = BOUNDED_MEMORY | {"memory_limit": "160MB"}
-"""Less, for a chunk is in memory as well; merges and checks of two million submissions do with it
-and with half of it."""
-
+"""Lower, because a chunk is in memory as well; merges and checks of two million submissions also
+passed with half of it."""
 
 _HEADERS_BYTES = 3 * 4_096
-"""What DuckDB writes first: the main header and two database headers (its storage format)."""
-
-
-def make_destination(
-    name: str, file: str | None = None, staging_layout: str | None = None
-) -> AnyDestination:
-    """Return the dlt destination called `name`, as dlt knows it or as `module.factory`.
-
-    Args:
-        name: Name of a destination.
-        file: DuckDB file that goes before the configured one.
-        staging_layout: What goes before the configured name of the staging dataset, with `%s` in
-            the place of the dataset's; not for DuckDB.
-    """
-    if name == DUCKDB:
-        explicit: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
-        found: Any = DuckDb(destination_name=DUCKDB, **explicit)
-    else:
-        layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
-        found = Destination.from_reference(name, **layout)
-    if issubclass(found.spec, WithLocalFiles):
-        # Otherwise dlt takes relative paths to begin where the first pipeline was started that had
-        # this working directory (1.31, `initial_cwd` in `Pipeline._bind_local_files`).
-        found.config_params["local_dir"] = str(Path(current.run_context().local_dir).absolute())
-    return cast("AnyDestination", found)
-
-
-def remove_truncated_file(client: SqlClientBase[Any]) -> None:
-    """Remove a DuckDB file that was not made to its end, for DuckDB refuses to open it.
-
-    A process that is killed, or runs out of space, while it makes the file leaves one without its
-    headers: nothing can have been stored in it.
-    """
-    file = database_file(getattr(client, "credentials", None))
-    if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
-        begun = file.read_bytes()
-        if not begun or begun[8:12] == b"DUCK":
-            file.unlink()
-
-
-def remove_temp_files(client: SqlClientBase[Any]) -> None:
-    """Remove what a killed run had moved out of memory, once the DuckDB file is ours.
-
-    DuckDB puts it into a folder named like the file, and removes it when a later run needs that
-    folder, which may be never.
-    """
-    if file := database_file(getattr(client, "credentials", None)):
-        for left in Path(f"{file}.tmp").glob("duckdb_temp_*"):
-            left.unlink(missing_ok=True)
+"""Size of the main header and the two database headers that DuckDB writes first (its page "Storage
+Versions and Format")."""
 
 
 def database_file(credentials: Any) -> Path | None:
-    """Return the file of a DuckDB; None for anything else, such as MotherDuck's databases.
+    """Return the file of a DuckDB database; None for anything else.
 
-    dlt's clients for those are DuckDB's too, and a file may be named like one.
+    MotherDuck's databases are None too: dlt's client for them derives from DuckDB's, and their name
+    may look like a file.
     """
     if isinstance(credentials, DuckDbCredentials):
         return Path(credentials.database)
     return None
 
 
-class DuckDb(duckdb):
-    """dlt's DuckDB, able to hold a dataset named like its file.
+def remove_truncated_file(client: SqlClientBase[Any]) -> None:
+    """Remove a truncated DuckDB file, which DuckDB refuses to open.
 
-    DuckDB names the catalog after the file, so in `argos.duckdb` the name `argos.submissions`
-    could mean a schema or a catalog and is refused ("Ambiguous reference to catalog or schema").
-    dlt leaves the catalog out of its SQL; this one puts it in where it is needed.
+    A process that is killed or runs out of space while it creates the file leaves it without its
+    headers; no row can have been stored in it.
     """
+    file = database_file(getattr(client, "credentials", None))
+    if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
+        content = file.read_bytes()
+        if not content or content[8:12] == b"DUCK":
+            file.unlink()
+
+
+def remove_temp_files(client: SqlClientBase[Any]) -> None:
+    """Remove rows that a killed run had spilled to disk.
+
+    DuckDB spills into a folder named after the database file and empties it only when a later run
+    spills again, which may never happen. Call this once the file is locked by this process.
+    """
+    if file := database_file(getattr(client, "credentials", None)):
+        for spilled in Path(f"{file}.tmp").glob("duckdb_temp_*"):
+            spilled.unlink(missing_ok=True)
+
+
+class DuckDb(duckdb):
+    """dlt's DuckDB destination with the overrides below."""
 
     @property
     def client_class(self) -> type[DuckDbClient]:
-        """The client that dlt makes for each step."""
+        """Return the client class that dlt instantiates for each step."""
         return _Client
 
     def configuration(
         self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
     ) -> DuckDbClientConfiguration:
-        """Return the configuration, which dlt looks up again for each of its clients.
+        """Return the configuration, resolved once per dataset.
 
-        It is looked up once for a dataset, and each client gets a copy with connections of its
-        own.
+        dlt 1.31 resolves it again for each client it makes, dozens of times per load package
+        (`Destination.client`); that was a fifth of a small run. Each client gets a copy with
+        connections of its own. Can go once dlt caches resolved destination configurations.
         """
         if initial_config is None or accept_partial:
             return super().configuration(initial_config, accept_partial)
         if initial_config.is_resolved():
             return initial_config
-        named = (initial_config.dataset_name, initial_config.default_schema_name)
-        if named not in self._looked_up:
-            self._looked_up[named] = super().configuration(initial_config)
-        found = self._looked_up[named].copy()
-        found.credentials.on_resolved()
-        return found
+        key = (initial_config.dataset_name, initial_config.default_schema_name)
+        if key not in self._resolved:
+            self._resolved[key] = super().configuration(initial_config)
+        config = self._resolved[key].copy()
+        config.credentials.on_resolved()
+        return config
 
-    # Not made in `__init__`, whose signature dlt reads.
+    # Not created in `__init__`, whose signature dlt inspects.
     @cached_property
-    def _looked_up(self) -> dict[tuple[str, str | None], DuckDbClientConfiguration]:
+    def _resolved(self) -> dict[tuple[str, str | None], DuckDbClientConfiguration]:
         return {}
 
     def capabilities(
@@ -156,17 +128,25 @@ class DuckDb(duckdb):
         config: DuckDbClientConfiguration | None = None,
         naming: NamingConvention | None = None,
     ) -> DestinationCapabilitiesContext:
-        """Return what DuckDB can, for which dlt reads its whole configuration again each time.
+        """Return DuckDB's capabilities, transactions included.
 
-        dlt does not say that it has transactions (1.31), and so merges a table that is alone
-        without one: a process that is killed between its two statements loses the rows.
+        dlt 1.31 leaves `supports_transactions` of DuckDB unset and merges a single table without a
+        transaction: a process killed between DELETE and INSERT loses the rows. Can go once dlt
+        declares that DuckDB has transactions. Passing a configuration keeps dlt from resolving one.
         """
-        found = super().capabilities(config or self.spec(), naming)
-        found.supports_transactions = True
-        return found
+        capabilities = super().capabilities(config or self.spec(), naming)
+        capabilities.supports_transactions = True
+        return capabilities
 
 
 class _Client(DuckDbClient):
+    """Merges straight from the load package's Parquet files.
+
+    dlt 1.31 copies rows into staging tables, merges them and truncates the tables; DuckDB
+    compresses the staged rows at each checkpoint, which was half the cost of a load. Can go once
+    dlt can merge from files without a staging dataset.
+    """
+
     def __init__(
         self,
         schema: Schema,
@@ -183,11 +163,11 @@ class _Client(DuckDbClient):
         self._prepared: dict[str, PreparedTableSchema] = {}
 
     def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
-        """Return a table's schema, which dlt copies for each question it has of it.
+        """Return a table's schema, marked as free of duplicates and prepared once.
 
-        Rows that are merged from files are there once. Into staging tables a job that had written
-        its rows when its process was killed writes them again, and dlt numbers the rows of each
-        key with a window function to find those, unless it is told otherwise.
+        dlt 1.31 numbers staged rows with a window function to find duplicates that a killed job
+        wrote twice, unless the table says there are none; rows in a file occur once. dlt also
+        copies the schema for every question about it.
         """
         if table_name not in self._prepared:
             prepared: Any = super().prepare_load_table(table_name)
@@ -195,18 +175,18 @@ class _Client(DuckDbClient):
         return self._prepared[table_name]
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """Make the dataset, but none for staging."""
+        """Create the dataset, but no staging dataset."""
         if self.sql_client.dataset_name != self.sql_client.staging_dataset_name:
             super().initialize_storage(truncate_tables or ())
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002 dlt's
-        """Answer that nothing is staged: what is merged is read from the package's own files."""
+        """Return False: rows to merge are read from the package's own files."""
         return False
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        """Return the job of a file; one of rows to be merged leaves them where they are."""
+        """Return the load job of a file; rows to merge stay in their file."""
         if table["write_disposition"] == "merge" and file_path.endswith(".parquet"):
             return _RowsJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
@@ -216,7 +196,7 @@ class _Client(DuckDbClient):
         table_chain: Sequence[PreparedTableSchema],
         completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
     ) -> list[FollowupJobRequest]:
-        """Return the merge of a chain of tables, which is told where their rows are."""
+        """Return the merge of a table chain, reading from the files of its completed jobs."""
         if table_chain[0]["write_disposition"] != "merge":
             return super().create_table_chain_completed_followup_jobs(
                 table_chain, completed_table_chain_jobs
@@ -224,14 +204,17 @@ class _Client(DuckDbClient):
         files: dict[str, list[str]] = {}
         for job in completed_table_chain_jobs or ():
             files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
-        return [SqlMergeFollowupJob.from_table_chain(table_chain, _Files(self.sql_client, files))]
+        merge = SqlMergeFollowupJob.from_table_chain(
+            table_chain, _FileSqlClient(self.sql_client, files)
+        )
+        return [merge]
 
 
 class _RowsJob(RunnableLoadJob, HasFollowupJobs):
-    """Rows that stay in their file: the merge that follows reads them there.
+    """Leaves rows in their file, where the merge that follows reads them.
 
-    A job that has nothing to do has to be run all the same, for dlt waits a second for one that it
-    finds done (dlt 1.31, `load_single_package`).
+    It has to run although it does nothing: dlt 1.31 waits a second for a job that is completed when
+    it is created (`load_single_package`).
     """
 
     def run(self) -> None:
@@ -240,26 +223,18 @@ class _RowsJob(RunnableLoadJob, HasFollowupJobs):
 
 class _SqlClient(DuckDbSqlClient):
     def open_connection(self) -> DuckDBPyConnection:
-        """Connect, bounded."""
+        """Connect with bounded memory.
+
+        dlt 1.31 has no default for `global_config` that leaves the other credentials alone. Can go
+        once a default can be set through a configuration provider.
+        """
         bounds = BOUNDED_MEMORY if self.credentials.read_only else _WHILE_LOADING
         self._global_config |= bounds | (self.credentials.global_config or {})
         return super().open_connection()
 
-    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str | None:
-        """Return the catalog when leaving it out would be ambiguous."""
-        name = Path(str(getattr(self.credentials, "database", ""))).name.partition(".")[0]
-        if casefold:
-            name = self.capabilities.casefold_identifier(name)
-        if name not in (self.dataset_name, self.staging_dataset_name):
-            return None
-        return self.capabilities.escape_identifier(name) if quote else name
 
-    def warn_if_catalog_equals_dataset_name(self) -> None:
-        """Stay silent: here the names are told apart."""
-
-
-class _Files(_SqlClient):
-    """Where dlt's merge names a staging table, the files of a package that hold its rows."""
+class _FileSqlClient(_SqlClient):
+    """Names the files of a load package where dlt's merge names a staging table."""
 
     def __init__(self, client: _SqlClient, files: Mapping[str, Sequence[str]]) -> None:
         """Take the names of a client, and the paths of Parquet files by table."""
@@ -274,7 +249,7 @@ class _Files(_SqlClient):
     def get_qualified_table_names(
         self, table_name: str, quote: bool = True, casefold: bool = True
     ) -> tuple[str, str]:
-        """Return the name of a table, and what has the rows to merge into it, columns alike."""
+        """Return a table's name, and a subquery over its files with the table's columns."""
         name = self.make_qualified_table_name(table_name, quote=quote, casefold=casefold)
         parts = [f"(SELECT * FROM {name} LIMIT 0)"]  # noqa: S608 names only
         if files := self._files.get(table_name):

@@ -18,9 +18,11 @@ from dlt.common.configuration.exceptions import (
 )
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import DltException, MissingDependencyException
-from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
+
+__all__ = ["DatabaseException", "DestinationError", "LoadError", "destination_errors", "error_kind"]
 
 _LOCK = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
 _CONNECTION_KINDS = {"OperationalError", "InterfaceError"}
@@ -59,6 +61,15 @@ class LoadError(ArgosError):
 
     exit_code = 1
     advice = f"{_AGAIN}. If it fails again, report the kind of the error"
+
+
+def error_kind(error: BaseException) -> str:
+    """Return the class name of an error, or of the database driver's error inside it.
+
+    The text of such an error may quote values, so only its kind may be logged.
+    """
+    cause = error.dbapi_exception if isinstance(error, DatabaseException) else error
+    return type(cause).__name__
 
 
 @contextmanager

@@ -7,7 +7,6 @@ partition's own, so that any number of them may be loaded at once, from any numb
 from __future__ import annotations
 
 from argos_sync.fetch.windows import DateRange
-from argos_sync.load.duckdb import database_file
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
 PIPELINE = "argos_sync"
@@ -41,11 +40,8 @@ def drop_staging(client: Client) -> None:
 def drop_orphaned_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
-    To be called by a run that is alone. Into a DuckDB file nothing is staged any more, so what is
-    there was left by an earlier version of this package, and may hold rows.
+    Only a run that has the warehouse to itself may call this. Nothing is staged in DuckDB files.
     """
-    if database_file(getattr(client, "credentials", None)):
-        drop_staging(client)
     if dialect_of(client) != "postgres":
         return
     rows = execute_native(

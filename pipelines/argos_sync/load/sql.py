@@ -1,7 +1,7 @@
 """The one place through which this package speaks SQL to a warehouse, whichever it is.
 
 Statements are written once, in DuckDB's dialect: tables and columns by their bare names, `?` for a
-parameter, `column = ANY(?)` for a list of values, and the words of `_WORDS` for what dialects say
+parameter, `column = ANY(?)` for a list of values, and the words of `PHRASES` for what dialects say
 differently. Here tables get their dataset, columns their quotes, and the rest is sqlglot's. To stay
 within what every warehouse has, UPDATE and DELETE name one table, without an alias, and have a
 WHERE. dlt's clients all take `%s` for parameters, also where the driver below has another way.
@@ -17,56 +17,18 @@ from typing import Any
 import sqlglot
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
+from argos_sync.load.dialects import PHRASES
+
 Client = SqlClientBase[Any]
+Storage = SqlJobClientBase
 ResultRows = Sequence[Sequence[Any]]
 
 SOURCE_DIALECT = "duckdb"
-
-_WORDS = {
-    # The day, in UTC, of a moment.
-    "UTC_DAY": {
-        "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
-        "bigquery": "DATE({}, 'UTC')",
-        "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
-        # What a moment is cast to there depends on the session's time zone.
-        "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
-        "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
-    },
-    # The Monday, in UTC, of the week of a moment.
-    "UTC_WEEK": {
-        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
-        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
-        "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
-        "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
-        # DATE_TRUNC begins weeks with whichever day the session says.
-        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
-        " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
-    },
-    # Texts of a group with commas between them, in the order of what comes second. sqlglot 29 puts
-    # the order where Redshift does not take it, and has nothing that ClickHouse knows.
-    "JOINED": {
-        "": "STRING_AGG({}, ', ' ORDER BY {})",
-        "clickhouse": "arrayStringConcat(arrayMap(pair -> pair.2,"
-        " arraySort(groupArray(({1}, {0})))), ', ')",
-        **dict.fromkeys(
-            ("databricks", "redshift", "snowflake"), "LISTAGG({}, ', ') WITHIN GROUP (ORDER BY {})"
-        ),
-    },
-    # A JSON column as the text it is; drivers would make objects of it.
-    "JSON_TEXT": {
-        "": "CAST({} AS TEXT)",
-        "bigquery": "TO_JSON_STRING({})",
-        "clickhouse": "CAST({} AS Nullable(String))",
-        "databricks": "CAST({} AS STRING)",
-        "redshift": "JSON_SERIALIZE({})",
-    },
-    # sqlglot 29 passes its own name of this function on to these dialects.
-    "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
-}
 
 _TAKES_LISTS = {"duckdb", "postgres"}
 """Dialects whose drivers take a list as one parameter, which is ten times as fast as many."""
@@ -276,7 +238,7 @@ def _with_words(node: exp.Expression, dialect: str) -> exp.Expression:
     name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
     if isinstance(node, exp.TimeToUnix):
         name = "TIME_TO_UNIX"
-    words = _WORDS.get(name, {})
+    words = PHRASES.get(name, {})
     template = words.get(dialect, words.get(""))
     if template is None:
         return node

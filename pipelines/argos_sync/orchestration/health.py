@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from argos_sync.config import sweep_days
-from argos_sync.load.pipeline import Target, open_read_only
+from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import Target
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.integrity import orphans
 from argos_sync.warehouse.overview import Overview, read_overview

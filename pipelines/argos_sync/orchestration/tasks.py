@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import dagster as dg
 
 from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
-from argos_sync.cli.private import restrict_permissions
 from argos_sync.commands.reconcile import TooManyDeletions
 from argos_sync.config import Orchestration, load_settings
 from argos_sync.fetch.process.parent import fetch_in_process
 from argos_sync.fetch.process.spawn import FetchProcess
-from argos_sync.load.pipeline import Target
+from argos_sync.load.target import Target
+from argos_sync.process import restrict_permissions
 from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
 
@@ -125,5 +125,8 @@ def run_metadata(report: RunSummary, rows: int) -> dict[str, Any]:
 def _context(settings: Orchestration, progress: TaskLog) -> Iterator[Context]:
     with FetchProcess() as child:
         yield Context(
-            load_settings(), make_target(settings), progress, feed=partial(fetch_in_process, child)
+            load_settings(),
+            make_target(settings),
+            progress,
+            chunks=partial(fetch_in_process, child),
         )

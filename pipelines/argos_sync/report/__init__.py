@@ -18,7 +18,8 @@ from argos_sync.load.atomic_file import (
     refuse_warehouse,
     write_errors,
 )
-from argos_sync.load.pipeline import Target, duckdb_file, open_read_only
+from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import Target, duckdb_file
 from argos_sync.report.page import MARK, page
 from argos_sync.report.section import ask
 from argos_sync.report.topics import topics

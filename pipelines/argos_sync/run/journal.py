@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.work import LedgerEntry
+from argos_sync.fetch.plan import LedgerEntry
 from argos_sync.load.sql import Client, execute
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.columns import arrow_schema

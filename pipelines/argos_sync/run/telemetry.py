@@ -39,11 +39,11 @@ class RunTrace:
 
     Attributes:
         span: Takes a name and numbers; the block it manages is a part of the run's trace.
-        report: The run, once it has begun.
+        summary: The run, once it has begun.
     """
 
     span: Callable[..., AbstractContextManager[Any]] = _no_span
-    report: RunSummary | None = None
+    summary: RunSummary | None = None
 
 
 @contextmanager
@@ -66,9 +66,9 @@ def trace_run(command: str, dataset: str) -> Iterator[RunTrace]:
         try:
             yield seen
         except BaseException as error:
-            _end(words, sender.end(seen.report, _exit_status(error), type(error).__name__))
+            _end(words, sender.end(seen.summary, _exit_status(error), type(error).__name__))
             raise
-        _end(words, sender.end(seen.report, (seen.report and seen.report.exit_status) or 0))
+        _end(words, sender.end(seen.summary, (seen.summary and seen.summary.exit_status) or 0))
 
 
 def trace_each(seen: RunTrace, name: str, items: Iterable[_Item]) -> Iterator[_Item]:

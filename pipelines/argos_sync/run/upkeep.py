@@ -67,7 +67,7 @@ def plan_upkeep(
     waiting = {
         day: number
         for day, number in count_open_by_day(client, before, sections).items()
-        if not any(within(day, one) for one in swept)
+        if not any(one.has_day(day) for one in swept)
     }
     split = cheapest_requests(waiting, counts, page_size)
     ranges = (*swept, *split.by_day)
@@ -115,11 +115,6 @@ def daily_volume(days: Sequence[DayStats], since: date | None) -> DailyVolume:
         return DailyVolume(counts)
     span = (last[-1].day - last[0].day).days + 1
     return DailyVolume(counts, ((span, sum(day.rows for day in last)),))
-
-
-def within(day: date, one: DateRange) -> bool:
-    """Whether a day (UTC) lies in a range."""
-    return (one.first is None or one.first <= day) and (one.last is None or day <= one.last)
 
 
 def _joined(

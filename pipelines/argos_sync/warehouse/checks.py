@@ -15,7 +15,6 @@ from textwrap import shorten
 
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.sql import Client, ResultRows, select
-from argos_sync.run.upkeep import within
 from argos_sync.shape.contract import (
     CHECKS,
     ISSUES,
@@ -149,7 +148,7 @@ def check_counts(
     last = _last(before).get((COUNTS, SUBMISSIONS))
     if last and last.sample:
         wrong = map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", last.sample))
-        days |= {day for day in wrong if not any(within(day, one) for one in looked_at)}
+        days |= {day for day in wrong if not any(one.has_day(day) for one in looked_at)}
     sample = _SEPARATOR.join(map(str, sorted(days))) or None
     return [CheckResult(COUNTS, SUBMISSIONS, len(days), sample)]
 

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
 
-from dlt.destinations.exceptions import DatabaseException
-from dlt.destinations.job_client_impl import SqlJobClientBase
-
 from argos_sync.config import Settings, dataset_of
+from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.load.sql import tables_exist
+from argos_sync.load.sql import Storage, tables_exist
 from argos_sync.warehouse.views import replace_views, view_names
 
 log = logging.getLogger("argos_sync")
@@ -86,7 +84,7 @@ def update_project_views(warehouse: Warehouse, settings: Settings, views: str) -
             "the database refused to make the views over all projects (%s): see that the user may"
             " make the dataset %s and views in it, and that no table is there; the next run tries"
             " again",
-            type(error.dbapi_exception).__name__,
+            error_kind(error),
             together.dataset,
         )
         return remembered
@@ -111,12 +109,12 @@ def _names(warehouse: Warehouse) -> list[str]:
     return [*warehouse.contract.tables, *view_names()]
 
 
-def _made(storage: SqlJobClientBase, together: ProjectGroup, names: Sequence[str]) -> bool:
+def _made(storage: Storage, together: ProjectGroup, names: Sequence[str]) -> bool:
     with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
         return tables_exist(client, names[:1])
 
 
-def _make(storage: SqlJobClientBase, together: ProjectGroup, names: Sequence[str]) -> None:
+def _make(storage: Storage, together: ProjectGroup, names: Sequence[str]) -> None:
     stored = {
         project: _columns(storage, dataset, names) for project, dataset in together.datasets.items()
     }
@@ -131,7 +129,7 @@ def _make(storage: SqlJobClientBase, together: ProjectGroup, names: Sequence[str
         replace_views(client, made, names)
 
 
-def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:
+def _columns(storage: Storage, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:
     """Return which columns tables and views of a dataset have; none for one that is not there."""
     with storage.sql_client.with_alternative_dataset_name(dataset):
         return {
@@ -141,7 +139,7 @@ def _columns(storage: SqlJobClientBase, dataset: str, names: Sequence[str]) -> d
 
 
 def _query(
-    storage: SqlJobClientBase, together: ProjectGroup, name: str, stored: Mapping[str, _Columns]
+    storage: Storage, together: ProjectGroup, name: str, stored: Mapping[str, _Columns]
 ) -> str:
     client = storage.sql_client
     types: dict[str, str] = {}
@@ -162,7 +160,7 @@ def _query(
     return " UNION ALL ".join(selects)
 
 
-def _value(storage: SqlJobClientBase, column: str, stored: str | None, wanted: str) -> str:
+def _value(storage: Storage, column: str, stored: str | None, wanted: str) -> str:
     """Return what stands for a column in the rows of one project."""
     name = storage.sql_client.escape_column_name(column)
     if stored == wanted:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dlt.common.schema.typing import LOADS_TABLE_NAME
-
+from argos_sync.load.dlt_tables import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import (
     HISTORY,
@@ -66,7 +65,7 @@ def has_submissions(client: Client) -> bool:
 
 def has_completed_load(client: Client) -> bool:
     """Return whether the warehouse has submissions, from a load that was completed."""
-    loads = _query(client, LOADS_TABLE_NAME, ("load_id",), "WHERE status = 0 LIMIT 1")
+    loads = _query(client, LOADS, ("load_id",), "WHERE status = 0 LIMIT 1")
     return bool(loads) and has_submissions(client)
 
 

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlglot
-from dlt.destinations.exceptions import DatabaseException
 from sqlglot import exp
 
 from argos_sync.load import sql
-from argos_sync.load.duckdb_sql import TYPES
+from argos_sync.load.dialects import DUCKDB_TYPES
+from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import (
     SOURCE_DIALECT,
     Client,
@@ -174,7 +174,7 @@ def update_views(
             "the database refused to make the views for analysts (%s), or the comments: see that"
             " the user may create views and comment on the tables, that no table is named like a"
             " view (%s), and that no view of your own reads one; the next run tries again",
-            type(error.dbapi_exception).__name__,
+            error_kind(error),
             ", ".join(_names(wanted)),
         )
         return remembered or ""
@@ -216,7 +216,7 @@ def _over(view: View, contract: Contract | None) -> exp.Expression:
 def _column(column: Column, *, there: bool) -> exp.Expression:
     if there:
         return exp.column(column.name)
-    empty = exp.cast(exp.null(), TYPES[column.type], dialect=SOURCE_DIALECT)
+    empty = exp.cast(exp.null(), DUCKDB_TYPES[column.type], dialect=SOURCE_DIALECT)
     return exp.Alias(this=empty, alias=exp.to_identifier(column.name))
 
 
