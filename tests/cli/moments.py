@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from argos_sync.emulator import Emulator
-from argos_sync.emulator.answers import Answer
+from argos_sync.emulator.responses import Answer
 
 UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Settings of a command that is not to be slowed down, or to write anything, by coverage."""

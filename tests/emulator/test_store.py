@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from argos_sync.emulator import Behaviour, Store
-from argos_sync.emulator.paging import Pager
+from argos_sync.emulator.pagination import Pager
 from argos_sync.emulator.parameters import check
 
 
@@ -115,7 +115,7 @@ def test_a_page_of_many_rows_is_found_at_once() -> None:
 
 def test_shuffled_windows_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pager forgets shuffled windows instead of keeping all of them."""
-    monkeypatch.setattr("argos_sync.emulator.paging._CACHED_SHUFFLES", 2)
+    monkeypatch.setattr("argos_sync.emulator.pagination._CACHED_SHUFFLES", 2)
     pager = Pager(Store(one(f"{n}", f"2025-01-{n:02}-00-00-00-000") for n in range(1, 29)))
     behaviour = Behaviour(order="shuffled")
     for day in range(1, 29):

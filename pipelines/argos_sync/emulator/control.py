@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from argos_sync.emulator.answers import Answer, message, not_found
+from argos_sync.emulator.responses import Answer, message, not_found
 
 if TYPE_CHECKING:
-    from argos_sync.emulator.server import Emulator
+    from argos_sync.emulator.emulator import Emulator
 
 PREFIX = "/_emulator/"
 _BATCH = 1_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from argos_sync.emulator.answers import Answer, message
+from argos_sync.emulator.responses import Answer, message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

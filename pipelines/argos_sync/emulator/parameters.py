@@ -12,8 +12,8 @@ import orjson
 
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
-from argos_sync.emulator.answers import error, forbidden, ip_denied, too_large
-from argos_sync.emulator.times import read_time
+from argos_sync.emulator.responses import error, forbidden, ip_denied, too_large
+from argos_sync.emulator.timestamps import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from argos_sync.emulator import names
-from argos_sync.emulator.times import DAY, HOUR, SECOND, day_text, vendor_time
+from argos_sync.emulator import word_lists
+from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_text, vendor_time
 
 if TYPE_CHECKING:
     import random
@@ -48,7 +48,7 @@ class Dice:
 
     def text(self, ordinary: str) -> str:
         """`ordinary`, or now and then a string that breaks careless code."""
-        return self.pick(names.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the odds
+        return self.pick(word_lists.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the odds
 
 
 def person(dice: Dice, *, korean: bool, created: int) -> Object:
@@ -59,9 +59,9 @@ def person(dice: Dice, *, korean: bool, created: int) -> Object:
     found: Object = {
         "gender": dice.pick(("male", "female")),
         "date_of_birth": day_text(born),
-        "age_group": names.AGE_GROUPS[min((today - born) // 3_653 - 1, 5)],
+        "age_group": word_lists.AGE_GROUPS[min((today - born) // 3_653 - 1, 5)],
         "ip_address": f"{1 + dice.below(222)}.{dice.below(256)}.{dice.below(256)}.7",
-        "idType": dice.pick(names.ID_TYPES),
+        "idType": dice.pick(word_lists.ID_TYPES),
         "idcard_issueDate": day_text(issued),
         "idcard_expireDate": day_text(issued + 3_652),
         "documentNumber": f"M{dice.below(100_000_000):08}",
@@ -75,10 +75,10 @@ def person(dice: Dice, *, korean: bool, created: int) -> Object:
 
 def _korean(dice: Dice, born: int) -> Object:
     (family, family_latin), (given, given_latin) = (
-        dice.pick(names.KOREAN_SURNAMES),
-        dice.pick(names.KOREAN_GIVEN),
+        dice.pick(word_lists.KOREAN_SURNAMES),
+        dice.pick(word_lists.KOREAN_GIVEN),
     )
-    city, street = dice.pick(names.KOREAN_CITIES)
+    city, street = dice.pick(word_lists.KOREAN_CITIES)
     number = dice.below(900)
     birth = day_text(born)
     return {
@@ -101,11 +101,11 @@ def _korean(dice: Dice, born: int) -> Object:
 
 def _foreigner(dice: Dice, today: int) -> Object:
     given, family, country = (
-        dice.pick(names.GIVEN),
-        dice.pick(names.SURNAMES),
-        dice.pick(names.COUNTRIES),
+        dice.pick(word_lists.GIVEN),
+        dice.pick(word_lists.SURNAMES),
+        dice.pick(word_lists.COUNTRIES),
     )
-    city, state, street = dice.pick(names.CITIES)
+    city, state, street = dice.pick(word_lists.CITIES)
     found: Object = {
         "name": dice.text(f"{given} {family}"),
         "first_name": given,
@@ -126,7 +126,7 @@ def _foreigner(dice: Dice, today: int) -> Object:
         "address_input": dice.text(f"{street}, {city}"),
     }
     if dice.chance(0.2):
-        permit = dice.pick(names.PERMITS)
+        permit = dice.pick(word_lists.PERMITS)
         found |= {
             "typeOfPermit": permit,
             "typeOfPermitGovKor": permit,
@@ -170,13 +170,13 @@ def _attempt(
         "step1Time1st": vendor_time(started),
         "step2Time1st": vendor_time(started + 30 * SECOND + dice.below(30_000)),
     }
-    if country in names.NORTH_AMERICA:
+    if country in word_lists.NORTH_AMERICA:
         found["idBarcodeResult"] = "success" if passed else "fail"
     if dice.chance(0.3):
         found["verification"] = {"source": "gov", "matched": passed, "code": dice.below(100)}
         found["verificationParams"] = {"issueDate": True, "fields": ["name", "documentNumber"]}
     if not passed:
-        found["errorCode"], found["errorMsg"] = dice.pick(names.RETRIES)
+        found["errorCode"], found["errorMsg"] = dice.pick(word_lists.RETRIES)
         if dice.chance(0.6):
             _retry(dice, found, started)
     return found
@@ -184,7 +184,7 @@ def _attempt(
 
 def _retry(dice: Dice, attempt: Object, started: int) -> None:
     """Adds the calls made again within one attempt: parallel arrays and their times."""
-    reasons = [dice.pick(names.RETRIES) for _ in range(1 + dice.below(2))]
+    reasons = [dice.pick(word_lists.RETRIES) for _ in range(1 + dice.below(2))]
     attempt["retryCode"] = [code for code, _ in reasons]
     attempt["retryMsg"] = [dice.text(message) for _, message in reasons]
     for step, place in enumerate(_ORDINALS[1 : 1 + len(reasons)], start=1):
@@ -209,7 +209,7 @@ def screening(dice: Dice, *, finished: bool) -> Object:
             "argos_number": f"ARG-{dice.below(1_000_000):06}",
             "resource_id": dice.key(24),
             "score": dice.score(0.5, 1, 4),
-            "risk_icons": [dice.pick(names.RISK_ICONS) for _ in range(dice.below(4))],
+            "risk_icons": [dice.pick(word_lists.RISK_ICONS) for _ in range(dice.below(4))],
         }
         for _ in range(1 + dice.below(5))
     ]
@@ -226,7 +226,7 @@ def bank(dice: Dice) -> Object:
     return {
         "result": "success" if dice.chance(0.93) else "fail",
         "type": dice.pick(("occupancy", "nameCheck")),
-        "bank_code": dice.pick(names.BANKS),
+        "bank_code": dice.pick(word_lists.BANKS),
         "account_number": f"{dice.below(10**12):012}",
         "retry_count": dice.below(3),
     }
@@ -234,8 +234,8 @@ def bank(dice: Dice) -> Object:
 
 def answers(dice: Dice) -> list[Object]:
     """The `additional_list`: one to four answers to the project's own questions."""
-    first = dice.below(len(names.QUESTIONS))
+    first = dice.below(len(word_lists.QUESTIONS))
     return [
         {"answer": question, "inputValue": dice.text(dice.pick(choices)), "blockType": kind}
-        for question, kind, choices in names.QUESTIONS[first:]
+        for question, kind, choices in word_lists.QUESTIONS[first:]
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from argos_sync.emulator.times import read_time
+from argos_sync.emulator.timestamps import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,9 +7,8 @@ from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from argos_sync.emulator import messy as irregular
-from argos_sync.emulator import names, sections
-from argos_sync.emulator.times import DAY, HOUR, SECOND, day_start, vendor_time
+from argos_sync.emulator import mutators, sections, word_lists
+from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_start, vendor_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,7 @@ def generate(
         seed: Same seed, same other arguments, same submissions.
         start: The first day (UTC) of `created_at`.
         end: The last day (UTC) of `created_at`, included.
-        messy: Bend two in three of them in the ways the API's answers vary: see `messy.MESSY`.
+        messy: Bend two in three of them in the ways the API's answers vary: see `mutators.MESSY`.
         unencodable: Give some a lone surrogate or a NUL character, which most stores refuse.
         broken: Spoil a few so that they cannot be loaded: no usable `submission_id` or
             `created_at`, or no object at all.
@@ -77,7 +76,7 @@ def stream(
     if end < start:
         raise ValueError(f"the last day, {end}, lies before the first, {start}")
     made = _plain(count, seed=seed, start=day_start(start), end=day_start(end) + DAY)
-    return irregular.bend(made, seed=seed, messy=messy, unencodable=unencodable, broken=broken)
+    return mutators.bend(made, seed=seed, messy=messy, unencodable=unencodable, broken=broken)
 
 
 def _plain(count: int, *, seed: int, start: int, end: int) -> Iterator[dict[str, Any]]:
@@ -131,7 +130,7 @@ def _submission(dice: sections.Dice, submission_id: str, created: int) -> dict[s
         found["kyc_result_at"] = vendor_time(decided)
         found["reviewer"] = dice.pick(("system", "system", "system", "agent"))
     if status == "rejected":
-        reasons = [dice.pick(names.REJECTIONS) for _ in range(1 + dice.below(3))]
+        reasons = [dice.pick(word_lists.REJECTIONS) for _ in range(1 + dice.below(3))]
         kyc["comment"] = [dice.text(comment) for _, comment in reasons]
         kyc["commentCode"] = [code for code, _ in reasons]
     if status == "pending" or dice.chance(0.05):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from argos_sync.emulator.store import Position, Record, Store
-from argos_sync.emulator.times import DAY, HOUR, day_start, vendor_time
+from argos_sync.emulator.timestamps import DAY, HOUR, day_start, vendor_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from argos_sync.emulator.answers import Answer, Refusal
 from argos_sync.emulator.behaviour import Behaviour, Faults
 from argos_sync.emulator.faults import FaultDraw
-from argos_sync.emulator.listener import Handler, Listener
-from argos_sync.emulator.paging import Page, Pager
+from argos_sync.emulator.http_server import Handler, Listener
+from argos_sync.emulator.pagination import Page, Pager
 from argos_sync.emulator.parameters import authorize, check, cipher, read_parameters
+from argos_sync.emulator.responses import Answer, Refusal
 from argos_sync.emulator.store import Store
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from argos_sync.emulator import Store, generate, stream
-from argos_sync.emulator.messy import BROKEN, MESSY, MISSING, UNENCODABLE, Mutator, mutate
-from argos_sync.emulator.names import HOSTILE
-from argos_sync.emulator.times import DAY, HOUR, day_start, read_time, vendor_time
+from argos_sync.emulator.mutators import BROKEN, MESSY, MISSING, UNENCODABLE, Mutator, mutate
+from argos_sync.emulator.timestamps import DAY, HOUR, day_start, read_time, vendor_time
+from argos_sync.emulator.word_lists import HOSTILE
 
 SEED_FIELDS = """
 data.name data.gender data.nationality data.date_of_birth data.ip_address data.idType

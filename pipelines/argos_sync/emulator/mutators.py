@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from argos_sync.emulator.times import read_time
+from argos_sync.emulator.timestamps import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

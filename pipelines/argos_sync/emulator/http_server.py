@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
 from argos_sync.emulator import control
-from argos_sync.emulator.answers import Answer, Refusal, not_found
+from argos_sync.emulator.responses import Answer, Refusal, not_found
 
 if TYPE_CHECKING:
-    from argos_sync.emulator.server import Emulator
+    from argos_sync.emulator.emulator import Emulator
 
 _PATH = "/v3/submission"
 
