@@ -1,4 +1,4 @@
-"""What goes back over the wire, and the refusals the API documents."""
+"""HTTP responses of the emulator, and the refusals the API documents."""
 
 from __future__ import annotations
 
@@ -24,64 +24,64 @@ _MESSAGES: dict[ErrorCode, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP response before it is written.
+class Response:
+    """An HTTP response, not yet written to the connection.
 
     Attributes:
-        status: 0 closes the connection without an answer.
-        body: The bytes that are sent.
-        content_type: Their media type.
-        headers: More headers.
-        length: The Content-Length, where it is not the body's own.
-        items: How many submissions are in the body.
-        rest: More of the body, counted by `length`.
+        status: The HTTP status; 0 closes the connection without a response.
+        body: The bytes of the body, or their beginning when `rest` follows.
+        content_type: The media type of the body.
+        headers: Further headers.
+        content_length: The Content-Length header; None sends the length of `body`.
+        items: Number of submissions in the body.
+        rest: The rest of a body that is written piece by piece.
     """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
-    length: int | None = None
+    content_length: int | None = None
     items: int = 0
     rest: Iterable[bytes] = ()
 
 
-class Refusal(Exception):  # noqa: N818 an answer, not an error of the program
-    """The API says no: the answer that says so."""
+class Refusal(Exception):  # noqa: N818 a response of the API, not an error of the program
+    """Signal that the API refuses a request, and carry its response."""
 
-    def __init__(self, answer: Answer) -> None:
-        """Keeps the answer."""
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        """Keep the response."""
+        super().__init__(response.status)
+        self.response = response
 
 
-def message(text: str, key: str = "message") -> bytes:
-    """A gateway's JSON body."""
+def message_body(text: str, key: str = "message") -> bytes:
+    """Return the JSON body in which a gateway sends a message."""
     return orjson.dumps({key: text})
 
 
 def forbidden() -> Refusal:
-    """403: no key, or a wrong one."""
-    return Refusal(Answer(403, message("Forbidden")))
+    """Return a 403 for a missing or wrong API key."""
+    return Refusal(Response(403, message_body("Forbidden")))
 
 
 def ip_denied() -> Refusal:
-    """403: the caller's address is not on the allow list."""
+    """Return a 403 for an address that is not on the allow list."""
     text = "User is not authorized to access this resource with an explicit deny"
-    return Refusal(Answer(403, message(text, "Message")))
+    return Refusal(Response(403, message_body(text, "Message")))
 
 
 def too_large() -> Refusal:
-    """413: more rows asked for than an answer may hold."""
-    return Refusal(Answer(413, message("Request Entity Too Large")))
+    """Return a 413 for a `count` above the limit."""
+    return Refusal(Response(413, message_body("Request Entity Too Large")))
 
 
 def not_found() -> Refusal:
-    """404: no such path."""
-    return Refusal(Answer(404, message("Not Found")))
+    """Return a 404 for an unknown path."""
+    return Refusal(Response(404, message_body("Not Found")))
 
 
-def error(code: ErrorCode, parameter: str = "") -> Refusal:
-    """400 with one of the seven documented error codes."""
+def api_error(code: ErrorCode, parameter: str = "") -> Refusal:
+    """Return a 400 with one of the seven documented error codes."""
     text = _MESSAGES[code].format(parameter)
-    return Refusal(Answer(400, orjson.dumps({"errorCode": code, "message": text})))
+    return Refusal(Response(400, orjson.dumps({"errorCode": code, "message": text})))
