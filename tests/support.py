@@ -244,10 +244,10 @@ class StopAfter:
         """Count down from `loaded`."""
         self.api, self.left = api, loaded
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def loaded(self, report: Any, rows: int) -> None:
+    def chunk_loaded(self, report: Any, rows: int) -> None:
         """Break the API when enough is loaded."""
         self.left -= 1
         if self.left == 0:

@@ -124,7 +124,7 @@ class Settings(BaseConfiguration):
         return tuple(sorted(set(_listed(self.request_types)), key=_position))
 
     @property
-    def together(self) -> tuple[str, ...]:
+    def project_names(self) -> tuple[str, ...]:
         """Names of the projects that are seen as one."""
         return tuple(dict.fromkeys(_listed(self.projects)))
 
@@ -331,7 +331,7 @@ def _check(settings: Settings) -> None:
         choice = "a list out of kyc, aml, data, others; others is required, it carries created_at"
         raise _not_valid("request_types", choice)
     try:
-        names = [sections_of(project)[-1] for project in settings.together]
+        names = [sections_of(project)[-1] for project in settings.project_names]
     except (ValueError, TypeError, ConfigurationError):
         raise _not_valid("projects", "a list of names of projects, such as japan,korea") from None
     if settings.projects_dataset in {dataset_of(None), *map(dataset_of, names)}:

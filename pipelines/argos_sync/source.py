@@ -71,9 +71,9 @@ def _rows(
         mark = high_water_mark(state)
         days = nightly_range(started_at.date(), mark, settings.lookback_days, settings.first_day)
     protection.check(state, begun=bool(state))
-    state |= protection.to_remember(state)
+    state |= protection.state_changes(state)
     run_id = uuid.uuid4().hex
-    plan = Plan.new(SOURCE, run_id, begun=started_at, wanted=days, sections=settings.sections)
+    plan = Plan.new(SOURCE, run_id, started_at=started_at, days=days, sections=settings.sections)
     # Without a probe it is unknown how the server reads `end_date`: one more day is asked for.
     queue = WorkQueue(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = client_options(settings)

@@ -95,7 +95,7 @@ def test_differences_by_day() -> None:
         DayDifference(day(5), 1, 0, ("marked",)),
         DayDifference(day(6), 0, 1, gone=("also gone",)),
     ]
-    assert comparison.held == 4
+    assert comparison.stored_count == 4
 
 
 @pytest.mark.parametrize("number", [-1, 10])

@@ -383,7 +383,7 @@ def test_what_the_pipeline_remembers_outlives_a_package_that_never_was_complete(
             )
         forget(at(context, LATER), [("submission_id", january[0]["submission_id"])])
         with open_read_only(any_warehouse.target) as view:
-            assert Protection.configured(context.settings).to_remember(view.state) == {}
+            assert Protection.configured(context.settings).state_changes(view.state) == {}
     assert states(any_warehouse)
     assert all("argos" in state for state in states(any_warehouse))
 

@@ -181,8 +181,8 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.load.target import Target
 
 class Say:
-    def fetched(self, task, items): pass
-    def loaded(self, report, rows): print(report.submissions_fetched, flush=True)
+    def page_fetched(self, task, items): pass
+    def chunk_loaded(self, report, rows): print(report.submissions_fetched, flush=True)
 
 target = Target(file=sys.argv[2], pipelines_dir=sys.argv[3])
 context = context_for(sys.argv[1], target, page_size=20)

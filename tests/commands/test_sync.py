@@ -19,7 +19,7 @@ from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob, fetch_in_thread
 from argos_sync.load.read_only import open_read_only
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse import submissions as held
+from argos_sync.warehouse import submissions as submissions_module
 from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 pytestmark = pytest.mark.tables_made
@@ -351,11 +351,11 @@ def test_what_is_held_is_told_to_who_fetches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So that it need not become rows; but nobody who is marked as gone, nor more than has room."""
-    monkeypatch.setattr(held, "_MOST_HASHES", most)
+    monkeypatch.setattr(submissions_module, "_MOST_HASHES", most)
     told: list[dict[str, str]] = []
 
     def telling(reading: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
-        told.append(dict(reading.held))
+        told.append(dict(reading.stored_hashes))
         return fetch_in_thread(reading, *arguments)
 
     with Emulator(january) as api:

@@ -22,14 +22,16 @@ def cut_plan(windows: list[Window], name: str = SYNC) -> Plan:
     """Return a plan whose days have all been cut."""
     named = {f"run/{place}": (window, TaskProgress()) for place, window in enumerate(windows)}
     wanted = DateRange(date(2025, 1, 1))
-    return Plan(name, "run", BEGUN, wanted, ("others", "kyc"), windows=named, cuts=len(windows))
+    return Plan(
+        name, "run", BEGUN, wanted, ("others", "kyc"), windows=named, window_count=len(windows)
+    )
 
 
 def after(plan: Plan, **progress: TaskProgress) -> Plan:
     """Return the plan with its windows so far."""
     for place, now in progress.items():
         name = f"run/{place.removeprefix('w')}"
-        plan = plan.after(name, plan.windows[name][1].then(now))
+        plan = plan.with_progress(name, plan.windows[name][1].advanced_by(now))
     return plan
 
 
@@ -54,7 +56,7 @@ def test_progress_adds_up() -> None:
     one = after(plan(), w0=TaskProgress({"": 1}, rows=2, newest=NEWEST))
     two = after(one, w0=TaskProgress(None, done=True, rows=3))
     assert two.windows["run/0"][1] == TaskProgress({"": 1}, done=True, rows=5, newest=NEWEST)
-    assert list(two.left) == ["run/1"]
+    assert list(two.unfinished) == ["run/1"]
 
 
 def test_a_finished_sync_moves_the_mark_and_goes() -> None:
@@ -93,7 +95,7 @@ def test_windows_that_could_still_grow_are_begun_anew() -> None:
     ]
     read = TaskProgress({}, done=True, rows=1)
     done = after(cut_plan(windows), w0=read, w1=read, w2=read)
-    assert list(done.reopened().left) == ["run/1", "run/2"]
+    assert list(done.reopened().unfinished) == ["run/1", "run/2"]
 
 
 def test_what_could_still_grow_is_cut_off_what_could_not() -> None:
@@ -105,8 +107,8 @@ def test_what_could_still_grow_is_cut_off_what_could_not() -> None:
         Window(date(2024, 1, 1), date(2025, 1, 30)),
         Window(date(2025, 1, 31), date(2025, 1, 31)),
     ]
-    assert list(again.left) == ["run/1"]
-    assert again.cuts == 2
+    assert list(again.unfinished) == ["run/1"]
+    assert again.window_count == 2
 
 
 def test_neighbours_that_are_done_are_stored_as_one() -> None:
@@ -127,5 +129,5 @@ def test_neighbours_that_are_done_are_stored_as_one() -> None:
         "run/4",
         "run/6",
     ]
-    assert stored.left == plan.left
-    assert stored.cuts == 7
+    assert stored.unfinished == plan.unfinished
+    assert stored.window_count == 7

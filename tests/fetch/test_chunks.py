@@ -52,8 +52,8 @@ def test_a_chunk_is_given_out_when_it_is_full() -> None:
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
     assert names(full) == ["s1", "s2", "s3", "s4"]
     newest = datetime(2025, 1, 4, tzinfo=UTC)
-    assert full.steps == (LedgerEntry("w", DAYS, TaskProgress({"": 2}, rows=4, newest=newest)),)
-    assert full.plan == PLAN.after("w", full.steps[0].progress)
+    assert full.ledger == (LedgerEntry("w", DAYS, TaskProgress({"": 2}, rows=4, newest=newest)),)
+    assert full.plan == PLAN.with_progress("w", full.ledger[0].progress)
     assert chunks.take() == []
     assert chunks.add(page(*map(submission, range(5, 10))), NOW) == []
     (second,) = chunks.add(page(submission(10), submission(11)), NOW)
@@ -76,7 +76,7 @@ def test_a_row_that_comes_again_changed_starts_the_next_chunk() -> None:
     (first,) = chunks.add(page(submission(1), submission(2), submission(1, userid="new")), NOW)
     (second,) = chunks.take()
     assert (names(first), names(second)) == (["s1", "s2"], ["s1"])
-    assert (first.steps, first.plan) == ((), PLAN)
+    assert (first.ledger, first.plan) == ((), PLAN)
     assert second.tables["submissions"]["userid"].to_pylist() == ["new"]
 
 
@@ -99,14 +99,14 @@ def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
     chunks.add(page(submission(3), submission(2), cursor={"": {"id": "s2"}}), NOW)
     (chunk,) = chunks.take()
     assert chunk.suppressed == ("s2",)
-    assert [step.progress.cursor for step in chunk.steps] == [{"": {"id": "s1"}}]
+    assert [step.progress.cursor for step in chunk.ledger] == [{"": {"id": "s1"}}]
     assert "s2" not in str(chunk.plan)
 
 
 def test_what_is_not_wanted_is_left_out() -> None:
     """Rows of the day more that is asked for do not count."""
     chunks = builder()
-    task = replace(TASK, wanted=DateRange(date(2025, 1, 2), date(2025, 1, 2)))
+    task = replace(TASK, days=DateRange(date(2025, 1, 2), date(2025, 1, 2)))
     chunks.add(TaskPage(task, [*map(submission, (1, 2, 3))], None, done=True), NOW)
     (chunk,) = chunks.take()
     assert names(chunk) == ["s2"]
@@ -141,20 +141,20 @@ def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
     chunks.add(page(submission(1), cursor={"": 1}), NOW)
     chunks.add(page(submission(2), cursor=None), NOW)
     (chunk,) = chunks.take()
-    assert chunk.steps[0].progress.cursor == {"": 1}
+    assert chunk.ledger[0].progress.cursor == {"": 1}
 
 
 def test_what_is_held_as_it_is_does_not_become_rows() -> None:
     """It is seen all the same, and once it has changed it is no longer what the warehouse holds."""
     as_held, changed = submission(1), submission(1, userid="changed")
     held = {"s1": NO_PROTECTION.content_hash(as_held, ()), "s2": "of another version"}
-    chunks = builder(held=held)
+    chunks = builder(stored_hashes=held)
     chunks.add(page(as_held, submission(2), submission(3), cursor={"": 1}), NOW)
     (first,) = chunks.add(page(changed), NOW)
     assert names(first) == ["s2", "s3"]
-    assert first.seen["submission_id"].to_pylist() == ["s1", "s2", "s3"]
+    assert first.fetched["submission_id"].to_pylist() == ["s1", "s2", "s3"]
     assert first.submissions == 3
-    assert first.steps[0].progress.rows == 3
+    assert first.ledger[0].progress.rows == 3
     (second,) = chunks.add(page(as_held, done=True), NOW)
     assert names(second) == ["s1"]
     (third,) = chunks.take()

@@ -27,14 +27,14 @@ def page(numbers: Iterable[int], *, done: bool = False) -> TaskPage:
 def builder(**options: Any) -> ChunkBuilder:
     """Return a builder whose clock stands still and that somebody waits for."""
     return ChunkBuilder(
-        "run", WorkQueue(PLAN), **{"wanted": lambda: True, "seconds": float} | options
+        "run", WorkQueue(PLAN), **{"is_loader_waiting": lambda: True, "seconds": float} | options
     )
 
 
 def test_nothing_is_given_out_early_while_something_is_loaded() -> None:
     """A package has its price: what need not wait for it grows to its full size."""
     time = iter(range(0, 1_000, 100))
-    building = builder(wanted=lambda: False, size=14, seconds=lambda: next(time))
+    building = builder(is_loader_waiting=lambda: False, size=14, seconds=lambda: next(time))
     assert building.add(page(range(5)), NOW) == []
     (full,) = building.add(page(range(5, 7)), NOW)
     assert full.submissions == 7
@@ -50,7 +50,7 @@ def test_a_slow_api_still_commits_regularly() -> None:
     time = 110.0
     (late,) = building.add(page([]), NOW)
     assert late.submissions == 2
-    assert late.plan == PLAN.after(
+    assert late.plan == PLAN.with_progress(
         "w", TaskProgress(rows=2, newest=datetime(2025, 1, 1, tzinfo=UTC))
     )
     assert building.add(page([3]), NOW) == []

@@ -72,7 +72,7 @@ def reading(base_url: str, **settings: Any) -> FetchJob:
     """Return the reading of all of January, one window after the other."""
     given = {"api_key": KEY, "base_url": base_url, "page_size": 40, **settings}
     configured = load_settings(given | {"max_requests_per_second": 10_000.0})
-    plan = Plan.new("backfill", "run", begun=NOW, wanted=DateRange(FIRST, LAST), sections=())
+    plan = Plan.new("backfill", "run", started_at=NOW, days=DateRange(FIRST, LAST), sections=())
     return FetchJob(
         "run",
         WorkQueue(plan, end_date="inclusive", page_size=40),
@@ -197,7 +197,7 @@ def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
     async def put() -> None:
         putting = asyncio.create_task(outlet.put(Chunk({}, 7, 0)))
         await asyncio.sleep(0)
-        assert not outlet.wanted()
+        assert not outlet.is_awaited()
         assert sent.getvalue() == b""
         await asyncio.to_thread(outlet.ask)
         await putting
@@ -207,7 +207,7 @@ def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
     (table, seen), (kind, body) = receive(sent), receive(sent)
     assert (table, kind) == (MessageKind.TABLE, MessageKind.CHUNK)
     assert attach_tables(read_value(body), [read_table(seen)]) == Chunk({}, 7, 0)
-    assert not outlet.wanted()
+    assert not outlet.is_awaited()
 
 
 def test_a_process_that_fails_by_itself_is_told(api: Emulator, child: FetchProcess) -> None:
@@ -229,10 +229,10 @@ class KillAfterOne:
         """Remember whom."""
         self.child = child
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def loaded(self, report: Any, rows: int) -> None:
+    def chunk_loaded(self, report: Any, rows: int) -> None:
         """End it."""
         os.kill(pid_of(self.child), signal.SIGKILL)
 

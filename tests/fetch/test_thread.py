@@ -81,9 +81,9 @@ def test_the_producer_knows_when_a_chunk_is_waited_for() -> None:
     async def produce(outlet: ChunkSink) -> None:
         await outlet.put(chunk(1))
         await asyncio.to_thread(asking.wait)
-        wanted.append(outlet.wanted())
+        wanted.append(outlet.is_awaited())
         asked.set()
-        while not outlet.wanted():  # noqa: ASYNC110 a thread of its own waits, without an event
+        while not outlet.is_awaited():  # noqa: ASYNC110 a thread of its own waits, without an event
             await asyncio.sleep(0)
         await outlet.put(chunk(2))
 

@@ -253,7 +253,7 @@ class CutAfter(NoProgress):
         """Count down from `chunks`."""
         self.left = chunks
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """End the run when enough is loaded."""
         self.left -= 1
         if self.left == 0:

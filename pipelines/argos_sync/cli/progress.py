@@ -42,12 +42,12 @@ class LogProgress:
         self._rows = 0
         self._pages = 0
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Note a page."""
         self._pages += 1
         log.debug("page %d: %d submissions of window %s", self._pages, items, task)
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk."""
         self._rows += rows
         log.info("%s", self.line(report))
@@ -71,12 +71,12 @@ class LiveProgress(LogProgress):
         self._line = line
         self._text = _BEGINNING
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Show the window under way."""
-        super().fetched(task, items)
+        super().page_fetched(task, items)
         self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """Show the numbers so far."""
         self._rows += rows
         self._text = self.line(report)

@@ -44,7 +44,7 @@ def backfill(
         unfinished = unfinished_plan(state, name, sections)
         days = DateRange(max(first, complete) if complete else first, last)
         plan = unfinished.reopened() if unfinished else new_plan(run, name, days)
-        volume = daily_volume(load_stored_days(run), plan.wanted.first)
+        volume = daily_volume(load_stored_days(run), plan.days.first)
         run_plan(run, plan, workers, volume=volume)
         if unfinished is None:
             run.coverage.complete = [days]

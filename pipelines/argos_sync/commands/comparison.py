@@ -52,22 +52,22 @@ class Comparison:
     Memory holds the ids of the days that are being read, and the differences.
 
     Attributes:
-        wanted: Days (UTC) to compare.
+        days: Days (UTC) to compare.
         tasks: Windows that are read, which surely hold the range.
-        look: Asks the warehouse.
-        content: Tells two versions apart; None compares ids only.
+        read_versions: Asks the warehouse.
+        content_hash: Tells two versions apart; None compares ids only.
         suppression: Who must not come back, and so is never missing.
         differences: Days that differ, in order.
-        held: Submissions of the warehouse in the days compared so far.
+        stored_count: Submissions of the warehouse in the days compared so far.
     """
 
-    wanted: DateRange
+    days: DateRange
     tasks: Sequence[Task]
-    look: Look
-    content: Hash | None = None
+    read_versions: Look
+    content_hash: Hash | None = None
     suppression: Suppression = NOBODY
     differences: list[DayDifference] = field(default_factory=list)
-    held: int = 0
+    stored_count: int = 0
     _seen: dict[date, dict[str, str]] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _next: date | None = None
@@ -78,8 +78,8 @@ class Comparison:
             if self.suppression.has(item):
                 continue
             identity = identify(item)
-            if isinstance(identity, Identity) and identity.created_at in self.wanted:
-                content = self.content(item) if self.content else ""
+            if isinstance(identity, Identity) and identity.created_at in self.days:
+                content = self.content_hash(item) if self.content_hash else ""
                 day = identity.created_at.astimezone(UTC).date()
                 self._seen.setdefault(day, {})[identity.submission_id] = content
         if page.done:
@@ -88,18 +88,18 @@ class Comparison:
 
     def _compare(self) -> None:
         """Compare the days of which nothing can come any more."""
-        first = self._next or self.wanted.first
-        last = min(filter(None, (self._read_to(), self.wanted.last)), default=None)
+        first = self._next or self.days.first
+        last = min(filter(None, (self._read_to(), self.days.last)), default=None)
         if first is None or last is None or last < first:
             return
         self._next = add_days(last, 1)
         had: dict[date, dict[str, SubmissionVersion]] = {}
-        for one in self.look(DateRange(first, last)):
+        for one in self.read_versions(DateRange(first, last)):
             had.setdefault(one.day, {})[one.submission_id] = one
         days = sorted({day for day in (*had, *self._seen) if first <= day <= last})
         for day in days:
             difference = _compared(day, self._seen.pop(day, {}), had.get(day, {}))
-            self.held += difference.warehouse
+            self.stored_count += difference.warehouse
             if difference.differs:
                 self.differences.append(difference)
 
@@ -107,7 +107,7 @@ class Comparison:
         """Return the last day that is complete, in whatever time zone the server's days are."""
         starts = [t.window.start for t in self.tasks if t.window and t.name not in self._done]
         earliest = min(filter(None, starts), default=None)
-        return add_days(earliest, -2) if earliest else self.wanted.last
+        return add_days(earliest, -2) if earliest else self.days.last
 
 
 def _compared(day: date, seen: dict[str, str], had: dict[str, SubmissionVersion]) -> DayDifference:

@@ -136,7 +136,7 @@ def _list_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, Sta
     """Return who must not come back to another warehouse, and what was kept for its list."""
     # Says so if the keys it takes are not configured.
     wanted = Protection.configured(context.settings)
-    wanted.with_list(*read_suppression_list(other.client), other.state)
+    wanted.with_suppression_list(*read_suppression_list(other.client), other.state)
     columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
     rows = read_rows(other.client, SUPPRESSIONS, columns)
     found = [dict(zip(columns, row, strict=True)) for row in rows]

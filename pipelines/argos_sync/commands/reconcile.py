@@ -81,7 +81,9 @@ def reconcile(
     with open_run(context, "reconcile") as run, destination_errors():
         run.coverage.all_rows = True
         comparison = _compare(run, days, deep=deep)
-        result = ReconcileResult(run.summary, tuple(comparison.differences), comparison.held)
+        result = ReconcileResult(
+            run.summary, tuple(comparison.differences), comparison.stored_count
+        )
         if not result.days:
             run.summary.note = f"no difference among {result.stored:,} submissions"
         if dry_run:
@@ -111,7 +113,7 @@ def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
 
 async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:
     async def deliver(page: TaskPage) -> None:
-        run.context.progress.fetched(page.task.label, len(page.items))
+        run.context.progress.page_fetched(page.task.label, len(page.items))
         comparison.add(page)
 
     async with run.context.client_options().connect() as client:

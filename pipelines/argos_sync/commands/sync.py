@@ -44,7 +44,7 @@ def sync(context: Context) -> RunSummary:
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # If `start_date` has changed, an unfinished first sync starts over.
         is_first = high_water_mark(run.warehouse.state) is None
-        if unfinished and not (is_first and unfinished.wanted.first != settings.first_day):
+        if unfinished and not (is_first and unfinished.days.first != settings.first_day):
             run_plan(run, unfinished, final=False)
         _run_tiers(run)
     return run.summary
@@ -76,7 +76,7 @@ def _run_tiers(run: Run) -> None:
                     range_tasks, run, "again", daily_volume(days, None), end_date=queue.end_date
                 ),
             )
-    queue.further = older.tasks
+    queue.extra_tasks = older.tasks
     run.coverage.complete = [nightly, *older.ranges]
     hashes = stored_hashes(run, run.coverage.complete, older.submission_ids)
     run_queue(run, queue, hashes)

@@ -77,22 +77,22 @@ def save_plan(state: State, plan: Plan) -> None:
     if not plan.finished:
         plans[plan.name] = {
             "id": plan.id,
-            "begun": plan.begun.isoformat(),
+            "begun": plan.started_at.isoformat(),
             "sections": list(plan.sections),
-            "range": [_text(plan.wanted.first), _text(plan.wanted.last)],
+            "range": [_text(plan.days.first), _text(plan.days.last)],
             "uncut": [_text(plan.uncut.start), _text(plan.uncut.end)] if plan.uncut else None,
             "windows": {k: _write_window(*found) for k, found in plan.compacted().windows.items()},
-            "cuts": plan.cuts,
+            "cuts": plan.window_count,
         }
         return
     plans.pop(plan.name, None)
     if plan.name != SYNC:
-        note = {"sections": list(plan.sections), "settled": _text(plan.settled)}
+        note = {"sections": list(plan.sections), "settled": _text(plan.settled_day)}
         state.setdefault("finished", {})[plan.name] = note
         return
     if high_water_mark(state) is None:
-        state["synced_from"] = _text(plan.wanted.first)
-    advance_high_water_mark(state, plan.newest, plan.begun)
+        state["synced_from"] = _text(plan.days.first)
+    advance_high_water_mark(state, plan.newest, plan.started_at)
 
 
 def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:

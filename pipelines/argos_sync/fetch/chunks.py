@@ -61,22 +61,22 @@ class Chunk:
         submissions: Submissions in it, those that are as they were too.
         issues: Values that did not fit, and objects in quarantine.
         plan: As it stands once the chunk is loaded; None when there is none.
-        steps: Windows that came on with it.
+        ledger: Windows that came on with it.
         suppressed: Ids of submissions in its pages that must not come back.
         suppressed_quarantine: Ids in quarantine of objects in its pages that must not either.
         last: Whether nothing comes after it.
-        seen: All its submissions, as `fetched_table` has them.
+        fetched: All its submissions, as `fetched_table` has them.
     """
 
     tables: dict[str, pa.Table]
     submissions: int
     issues: int
     plan: Plan | None = None
-    steps: tuple[LedgerEntry, ...] = ()
+    ledger: tuple[LedgerEntry, ...] = ()
     suppressed: tuple[str, ...] = ()
     suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
-    seen: pa.Table = field(default_factory=fetched_table)
+    fetched: pa.Table = field(default_factory=fetched_table)
 
 
 @dataclass(slots=True)
@@ -88,27 +88,27 @@ class ChunkBuilder:
 
     Attributes:
         run_id: Written to issues and quarantine.
-        work: Told how far its tasks have come.
+        queue: Told how far its tasks have come.
         protection: What happens to submissions before they become rows.
         sections: `request_type`s that were fetched; tables of others are left alone. Empty: all.
         whole: Whether all chunks are committed together. A submission is then taken once, in the
             version that came first.
-        held: Content hashes of what the warehouse held when the reading began, by submission id,
+        stored_hashes: Content hashes of what the warehouse held when the reading began, by submission id,
             without what is marked as deleted; need not be all. What comes back with its hash does
             not become rows. Who changes is taken from it, for the warehouse moves on with them.
         size: Submissions that make a chunk full.
-        wanted: Whether somebody waits for a chunk, who then gets a smaller one.
+        is_loader_waiting: Whether somebody waits for a chunk, who then gets a smaller one.
         seconds: Monotonic.
     """
 
     run_id: str
-    work: WorkQueue
+    queue: WorkQueue
     protection: Protection = NO_PROTECTION
     sections: Sequence[str] = ()
     whole: bool = False
-    held: dict[str, str] = field(default_factory=dict)
+    stored_hashes: dict[str, str] = field(default_factory=dict)
     size: int = CHUNK_SUBMISSIONS
-    wanted: Callable[[], bool] = lambda: False
+    is_loader_waiting: Callable[[], bool] = lambda: False
     seconds: Callable[[], float] = time.monotonic
     _begun: float = 0.0
     _taken: bool = False
@@ -140,7 +140,7 @@ class ChunkBuilder:
             if isinstance(identity, Unusable):
                 self._quarantine(item, identity, received_at)
                 continue
-            if identity.created_at not in page.task.wanted:
+            if identity.created_at not in page.task.days:
                 continue
             hashed = self.protection.content_hash(item, self.sections)
             before = self._hashes.get(identity.submission_id)
@@ -153,15 +153,15 @@ class ChunkBuilder:
             self._hashes[identity.submission_id] = hashed
             self._seen.append((identity.submission_id, identity.created_at, hashed, received_at))
             taken += 1
-            if self.held.get(identity.submission_id) != hashed:
-                self.held.pop(identity.submission_id, None)
+            if self.stored_hashes.get(identity.submission_id) != hashed:
+                self.stored_hashes.pop(identity.submission_id, None)
                 fresh[identity.submission_id] = (item, hashed)
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(fresh, received_at)
         self._suppressed |= forgotten
         # Cursors are stored: one that names who was forgotten is no place to stop at.
         cursor = None if mentions_any(page.cursor, forgotten) else page.cursor
-        self.work.note(page, TaskProgress(cursor, page.done, taken, newest))
+        self.queue.record(page, TaskProgress(cursor, page.done, taken, newest))
         if not self._pages:
             self._begun = self.seconds()
         self._pages += 1
@@ -177,11 +177,11 @@ class ChunkBuilder:
             tables,
             len(self._seen),
             len(self._issues),
-            self.work.plan,
-            self.work.take(),
+            self.queue.plan,
+            self.queue.take_ledger(),
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
-            seen=fetched_table(self._seen),
+            fetched=fetched_table(self._seen),
         )
         self._taken = True
         self._batches, self._pages, self._seen = {}, 0, []
@@ -192,12 +192,12 @@ class ChunkBuilder:
         return [chunk]
 
     def _is_ready(self) -> bool:
-        plan = self.work.plan
-        if plan is not None and plan.finished and not self.work.further:
+        plan = self.queue.plan
+        if plan is not None and plan.finished and not self.queue.extra_tasks:
             return False  # what is left is the last chunk, which also brings how the run ended
         if len(self._seen) >= (self.size if self._taken else self.size / 2):
             return True
-        return self.wanted() and self.seconds() - self._begun >= _ENOUGH_SECONDS
+        return self.is_loader_waiting() and self.seconds() - self._begun >= _ENOUGH_SECONDS
 
     def _shape(self, fresh: dict[str, tuple[dict[str, Any], str]], received_at: datetime) -> None:
         items = [item for item, _ in fresh.values()]

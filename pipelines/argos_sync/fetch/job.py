@@ -37,25 +37,25 @@ class FetchJob:
 
     Attributes:
         run_id: Written to issues and quarantine.
-        work: What to read.
+        queue: What to read.
         sections: `request_type`s to walk; empty for all in one request.
         client: Options of the client; it connects where the fetching is done.
         clock: Tells when a page was received.
         protection: What happens to submissions before they become rows.
         chunk_size: Submissions that make a chunk.
         whole: Whether all chunks are committed together.
-        held: What need not become rows, see `ChunkBuilder`.
+        stored_hashes: What need not become rows, see `ChunkBuilder`.
     """
 
     run_id: str
-    work: WorkQueue
+    queue: WorkQueue
     sections: Sequence[str]
     client: ClientOptions
     clock: Clock
     protection: Protection = NO_PROTECTION
     chunk_size: int = CHUNK_SUBMISSIONS
     whole: bool = False
-    held: Mapping[str, str] = field(default_factory=dict)
+    stored_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Iterator[Chunk]]]
@@ -88,7 +88,7 @@ def chunk_producer(
         fetched: Told the task's label and the number of entries of each page.
         ended: Told the client's numbers at the end, also at a bad one.
     """
-    work = reading.work
+    work = reading.queue
 
     async def produce(outlet: ChunkSink) -> None:
         builder = ChunkBuilder(
@@ -97,9 +97,9 @@ def chunk_producer(
             reading.protection,
             reading.sections,
             reading.whole,
-            dict(reading.held),
+            dict(reading.stored_hashes),
             reading.chunk_size,
-            wanted=outlet.wanted,
+            is_loader_waiting=outlet.is_awaited,
         )
         # While a full chunk waits to be taken no other task adds to the next one. Chunks must be
         # taken in the order they were filled, for each brings the cursors that follow its rows.

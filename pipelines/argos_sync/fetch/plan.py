@@ -35,7 +35,7 @@ class TaskProgress:
     rows: int = 0
     newest: datetime | None = None
 
-    def then(self, now: TaskProgress) -> TaskProgress:
+    def advanced_by(self, now: TaskProgress) -> TaskProgress:
         """Return how far the task has come after some more of it; a missing cursor keeps this."""
         return TaskProgress(
             cursor=self.cursor if now.cursor is None else now.cursor,
@@ -52,39 +52,45 @@ class Plan:
     Attributes:
         name: `sync` or `backfill FIRST LAST`.
         id: The run that began it.
-        begun: When it began, UTC.
-        wanted: Days to keep.
+        started_at: When it began, UTC.
+        days: Days to keep.
         sections: `request_type`s to walk; empty for all in one.
         uncut: Days that are not cut into windows yet.
         windows: Windows with their progress, by window name, oldest first.
-        cuts: Windows cut so far, which numbers the next.
+        window_count: Windows cut so far, which numbers the next.
     """
 
     name: str
     id: str
-    begun: datetime
-    wanted: DateRange
+    started_at: datetime
+    days: DateRange
     sections: tuple[str, ...] = ()
     uncut: Window | None = None
     windows: dict[str, tuple[Window, TaskProgress]] = field(default_factory=dict)
-    cuts: int = 0
+    window_count: int = 0
 
     @classmethod
     def new(
-        cls, name: str, run_id: str, *, begun: datetime, wanted: DateRange, sections: Sequence[str]
+        cls,
+        name: str,
+        run_id: str,
+        *,
+        started_at: datetime,
+        days: DateRange,
+        sections: Sequence[str],
     ) -> Plan:
         """Return a plan that has not begun."""
-        return cls(name, run_id, begun, wanted, tuple(sections), padded_window(wanted))
+        return cls(name, run_id, started_at, days, tuple(sections), padded_window(days))
 
     @property
-    def left(self) -> dict[str, tuple[Window, TaskProgress]]:
+    def unfinished(self) -> dict[str, tuple[Window, TaskProgress]]:
         """Windows that are not done."""
         return {name: found for name, found in self.windows.items() if not found[1].done}
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to cut or to read."""
-        return self.uncut is None and not self.left
+        return self.uncut is None and not self.unfinished
 
     @property
     def newest(self) -> datetime | None:
@@ -92,15 +98,15 @@ class Plan:
         moments = (progress.newest for _, progress in self.windows.values())
         return max(filter(None, moments), default=None)
 
-    def cut(self, pace: DailyVolume, workers: int, page_size: int) -> Plan:
+    def with_next_window(self, pace: DailyVolume, workers: int, page_size: int) -> Plan:
         """Return the plan with one more window, and fewer days uncut."""
         if self.uncut is None:
             return self
-        today = self.begun.astimezone(UTC).date()
+        today = self.started_at.astimezone(UTC).date()
         window, rest = next_window(self.uncut, pace, today, workers, page_size)
         return replace(self, uncut=rest).with_window(window)
 
-    def after(self, name: str, progress: TaskProgress) -> Plan:
+    def with_progress(self, name: str, progress: TaskProgress) -> Plan:
         """Return the plan once a window has come so far."""
         window, _ = self.windows[name]
         return replace(self, windows=self.windows | {name: (window, progress)})
@@ -113,12 +119,12 @@ class Plan:
         plan = replace(self, windows={})
         again: list[Window] = []
         for name, (window, progress) in self.windows.items():
-            if window.end and window.end < self.settled:
+            if window.end and window.end < self.settled_day:
                 plan.windows[name] = (window, progress)
-            elif progress.done and (window.start is None or window.start < self.settled):
-                before = replace(window, end=add_days(self.settled, -1))
+            elif progress.done and (window.start is None or window.start < self.settled_day):
+                before = replace(window, end=add_days(self.settled_day, -1))
                 plan.windows[name] = (before, progress)
-                again.append(replace(window, start=self.settled))
+                again.append(replace(window, start=self.settled_day))
             else:
                 plan.windows[name] = (window, TaskProgress())
         for window in again:
@@ -131,20 +137,20 @@ class Plan:
         for name, (window, progress) in self.windows.items():
             if kept and progress.done and kept[-1][2].done and _touch(kept[-1][1], window):
                 first, before, so_far = kept[-1]
-                kept[-1] = (first, replace(before, end=window.end), so_far.then(progress))
+                kept[-1] = (first, replace(before, end=window.end), so_far.advanced_by(progress))
             else:
                 kept.append((name, window, progress))
         return replace(self, windows={name: (window, done) for name, window, done in kept})
 
     @property
-    def settled(self) -> date:
+    def settled_day(self) -> date:
         """First day, of any time zone, that may not have been over when the plan began."""
-        return add_days(self.begun.astimezone(UTC).date(), -1)
+        return add_days(self.started_at.astimezone(UTC).date(), -1)
 
     def with_window(self, window: Window) -> Plan:
         """Return the plan with another window."""
-        named = {f"{self.id}/{self.cuts}": (window, TaskProgress())}
-        return replace(self, windows=self.windows | named, cuts=self.cuts + 1)
+        named = {f"{self.id}/{self.window_count}": (window, TaskProgress())}
+        return replace(self, windows=self.windows | named, window_count=self.window_count + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +174,19 @@ class WorkQueue:
 
     Attributes:
         plan: As it stands once all pages noted so far are loaded; None when there is none.
-        further: Tasks that need no place to go on from.
+        extra_tasks: Tasks that need no place to go on from.
         end_date: How the server reads `end_date`.
         workers: Tasks read at once.
         page_size: Submissions a request brings.
-        pace: What days bring, for cutting.
+        volume: What days bring, for cutting.
     """
 
     plan: Plan | None = None
-    further: Sequence[Task] = ()
+    extra_tasks: Sequence[Task] = ()
     end_date: EndDate | None = None
     workers: int = 1
     page_size: int = 500
-    pace: DailyVolume = field(default_factory=DailyVolume)
+    volume: DailyVolume = field(default_factory=DailyVolume)
     _steps: dict[str, LedgerEntry] = field(default_factory=dict)
     _before: dict[str, TaskProgress] = field(default_factory=dict)
 
@@ -189,34 +195,34 @@ class WorkQueue:
         """Whether no other window begins where one ends, so that asking a day more costs least."""
         if self.plan is None:
             return True
-        cut = self.plan.cut(self.pace, self.workers, self.page_size)
-        return cut.uncut is None and len(cut.left) <= 1
+        cut = self.plan.with_next_window(self.volume, self.workers, self.page_size)
+        return cut.uncut is None and len(cut.unfinished) <= 1
 
     def tasks(self) -> Iterator[Task]:
         """Yield tasks; what is noted meanwhile counts for those that follow."""
         if self.plan is not None:
-            for name, (window, progress) in self.plan.left.items():
+            for name, (window, progress) in self.plan.unfinished.items():
                 yield self._task(self.plan, name, window, progress)
             while self.plan.uncut is not None:
-                self.plan = self.plan.cut(self.pace, self.workers, self.page_size)
+                self.plan = self.plan.with_next_window(self.volume, self.workers, self.page_size)
                 name, (window, progress) = list(self.plan.windows.items())[-1]
                 yield self._task(self.plan, name, window, progress)
-        yield from self.further
+        yield from self.extra_tasks
 
-    def note(self, page: TaskPage, now: TaskProgress) -> None:
+    def record(self, page: TaskPage, now: TaskProgress) -> None:
         """Add a page's progress to that of its task."""
         name, window = page.task.name, page.task.window
-        progress = self._progress(name).then(now)
+        progress = self._progress(name).advanced_by(now)
         if self.plan is not None and name in self.plan.windows:
-            self.plan = self.plan.after(name, progress)
+            self.plan = self.plan.with_progress(name, progress)
         else:
             self._before[name] = progress
         if window is not None:
             self._steps[name] = LedgerEntry(name, window, progress)
             if progress.done:
-                self.pace = self.pace.after(window, progress.rows)
+                self.volume = self.volume.after(window, progress.rows)
 
-    def take(self) -> tuple[LedgerEntry, ...]:
+    def take_ledger(self) -> tuple[LedgerEntry, ...]:
         """Return the windows that came on since the last call."""
         steps = tuple(self._steps.values())
         self._steps = {}
@@ -229,7 +235,7 @@ class WorkQueue:
 
     def _task(self, plan: Plan, name: str, window: Window, progress: TaskProgress) -> Task:
         query = partial(window.query, self.end_date)
-        return Task(name, window.label, query, progress.cursor, plan.wanted, window)
+        return Task(name, window.label, query, progress.cursor, plan.days, window)
 
 
 def _touch(one: Window, following: Window) -> bool:

@@ -72,7 +72,7 @@ class Protection:
         """Return a submission's hash; that of some sections never passes for that of the whole."""
         return content_hash([*sections, item] if sections else item, self.hash_key)
 
-    def with_list(
+    def with_suppression_list(
         self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State
     ) -> Protection:
         """Return it with who must not come back, whatever the rows were written with.
@@ -114,7 +114,7 @@ class Protection:
                 " then `argos-sync sync --dataset NEW`",
             )
 
-    def to_remember(self, state: State) -> State:
+    def state_changes(self, state: State) -> State:
         """Return what the next package has to bring into the state; empty when it is there."""
         fingerprint = self.policy.fingerprint()
         return {} if state.get(PRIVACY) == fingerprint else {PRIVACY: fingerprint}

@@ -27,7 +27,7 @@ class Task:
         label: What progress calls it; never a person's value.
         query: Returns the API query for a section; for None the query for all sections.
         cursor: Where to go on; None starts at the beginning.
-        wanted: Submissions created in it are kept.
+        days: Submissions created in it are kept.
         window: The days the query asks for, when it asks for days.
     """
 
@@ -35,7 +35,7 @@ class Task:
     label: str
     query: Callable[[str | None], Query]
     cursor: Cursor | None = None
-    wanted: DateRange = ALL_DAYS
+    days: DateRange = ALL_DAYS
     window: Window | None = None
 
 

@@ -22,7 +22,7 @@ _END = object()
 class ChunkSink(Protocol):
     """Where a producer puts its chunks."""
 
-    def wanted(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether somebody waits for a chunk."""
         ...
 
@@ -86,7 +86,7 @@ class _Handed:
         self._taken = threading.Event()
         self._wanted = False
 
-    def wanted(self) -> bool:
+    def is_awaited(self) -> bool:
         return self._wanted
 
     async def put(self, item: object) -> None:

@@ -20,11 +20,11 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import ReconcileResult
 from argos_sync.commands.reconcile import reconcile as compare
+from argos_sync.commands.sync import sync
 from argos_sync.config import load_orchestration
 from argos_sync.orchestration.health import CHECKS, look
 from argos_sync.orchestration.tasks import make_target, report_failures, run, run_metadata
 from argos_sync.run.context import Context
-from argos_sync.commands.sync import sync
 
 POOL = "argos_api"
 GROUP = "argos"

@@ -41,10 +41,10 @@ class TaskLog:
         self._log = log
         self.rows = 0
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Do nothing: a page is too little to be told."""
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk."""
         self.rows += rows
         self._log.info(

@@ -34,8 +34,8 @@ def new_plan(run: Run, name: str, days: DateRange) -> Plan:
     return Plan.new(
         name,
         run.summary.run_id,
-        begun=run.summary.started_at,
-        wanted=days,
+        started_at=run.summary.started_at,
+        days=days,
         sections=run.context.settings.sections,
     )
 
@@ -56,7 +56,7 @@ def new_queue(
         plan,
         workers=workers or settings.max_concurrency,
         page_size=settings.page_size,
-        pace=volume or DailyVolume(),
+        volume=volume or DailyVolume(),
     )
 
 
@@ -71,7 +71,7 @@ def run_plan(
     """Fetch and load the remaining windows of a plan; see `Run.fetch`."""
     queue = new_queue(run, plan, volume, workers)
     queue.end_date = resolve_end_date(run, probe=not queue.is_one_window)
-    run_queue(run, queue, stored_hashes(run, [plan.wanted]), final=final)
+    run_queue(run, queue, stored_hashes(run, [plan.days]), final=final)
 
 
 def run_tasks(run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
@@ -79,7 +79,7 @@ def run_tasks(run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
     if tasks:
         run_queue(
             run,
-            WorkQueue(further=tasks, workers=run.context.settings.max_concurrency),
+            WorkQueue(extra_tasks=tasks, workers=run.context.settings.max_concurrency),
             {},
             final=final,
         )
@@ -103,7 +103,7 @@ def run_queue(run: Run, queue: WorkQueue, hashes: Mapping[str, str], *, final: b
         context.clock,
         run.protection,
         context.chunk_size,
-        held=hashes,
+        stored_hashes=hashes,
     )
     run.fetch(job, final=final)
 

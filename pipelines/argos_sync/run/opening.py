@@ -70,7 +70,7 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
                 protection = warehouse_protection(configured, warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             run = Run.new(context, warehouse, RunSummary(run_id, command, started_at), protection)
-            run.committer.remember(protection.to_remember(warehouse.state))
+            run.committer.remember(protection.state_changes(warehouse.state))
             run.ensure_views()
             try:
                 yield run
@@ -99,13 +99,13 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
     # The policy is committed with the first rows. If a killed load committed rows but no state,
     # all of them are fetched again, and differ under another policy.
     configured.check(state, begun=PRIVACY in state or has_completed_load(client))
-    return configured.with_list(*read_suppression_list(client), state)
+    return configured.with_suppression_list(*read_suppression_list(client), state)
 
 
 def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
     """Create what all partitions share: tables, views, privacy policy and suppression key."""
     protection = warehouse_protection(configured, warehouse.client, warehouse.state)
-    facts = protection.to_remember(warehouse.state)
+    facts = protection.state_changes(warehouse.state)
     # A partition that adds to the suppression list uses a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
     facts |= {key: value for key, value in secrets.items() if key not in warehouse.state}

@@ -110,7 +110,7 @@ class Run:
             ArgosError: Committed chunks stay; the next run resumes after them.
         """
         chunks_of = self.context.chunks
-        with chunks_of(job, self.context.progress.fetched, self.count_requests) as chunks:
+        with chunks_of(job, self.context.progress.page_fetched, self.count_requests) as chunks:
             for chunk in trace_each(self.trace, "fetch", chunks):
                 if final and chunk.last:
                     self._end(None)
@@ -170,17 +170,17 @@ class Run:
         """Commit what is new or changed in a chunk, and erase what is on the suppression list."""
         client, sections = self.warehouse.client, self.warehouse.sections
         with destination_errors():
-            stored = stored_submissions(client, chunk.seen["submission_id"].to_pylist())
+            stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
             quarantined = stored_quarantine_ids(client, quarantine_ids(chunk.tables))
             self.coverage.returned_by_day.update(
-                count_first_fetches_by_day(chunk.seen, stored, self.summary.started_at)
+                count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at)
             )
-            diff = diff_chunk(chunk.tables, chunk.seen, stored, quarantined)
+            diff = diff_chunk(chunk.tables, chunk.fetched, stored, quarantined)
             history = stored_history(client, diff.changed)
             suppressed = list(stored_submissions(client, chunk.suppressed))
             suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
             # True whatever becomes of the chunk: they were fetched and are unchanged.
-            mark_fetched(client, diff.unchanged, earliest_fetch(chunk.seen))
+            mark_fetched(client, diff.unchanged, earliest_fetch(chunk.fetched))
         chunk.tables.clear()  # from here on memory holds only what is to be loaded
         self._count(chunk, diff)
         tables = diff.tables
@@ -198,12 +198,12 @@ class Run:
             self.eraser.erase(suppressed, suppressions, quarantine_ids=suppressed_quarantine)
             self._is_recorded = False
             suppressions = {}
-        self.committer.advance(chunk.plan, chunk.steps)
+        self.committer.advance(chunk.plan, chunk.ledger)
         if row_count or suppressions or self._must_commit(chunk):
             tables |= suppressions
             self.committer.commit(tables)
         self.summary.rows += row_count
-        self.context.progress.loaded(self.summary, row_count)
+        self.context.progress.chunk_loaded(self.summary, row_count)
 
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit although nothing in the chunk is new.
@@ -222,4 +222,4 @@ class Run:
         self.summary.submissions_changed += len(diff.changed)
         self.summary.submissions_unchanged += len(diff.unchanged)
         self.summary.issues += chunk.issues
-        self.summary.windows += sum(entry.progress.done for entry in chunk.steps)
+        self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)

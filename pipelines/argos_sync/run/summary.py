@@ -49,18 +49,18 @@ class RunSummary:
 class ProgressReporter(Protocol):
     """Told what a run is doing; called from the thread that fetches and from the one that loads."""
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Note a page of a task."""
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk, with the rows it brought over all tables."""
 
 
 class NoProgress:
     """Progress that nobody watches."""
 
-    def fetched(self, task: str, items: int) -> None:
+    def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
         """Do nothing."""

@@ -94,8 +94,8 @@ def plan_sweep(
     due = now - timedelta(days=sweep_days) + _SLACK
     chosen: set[date] = set()
     taken = 0
-    for day in sorted(days, key=lambda day: (day.oldest, day.day)):
-        if taken >= share and day.oldest >= due:
+    for day in sorted(days, key=lambda day: (day.oldest_fetch, day.day)):
+        if taken >= share and day.oldest_fetch >= due:
             break
         chosen.add(day.day)
         taken += day.rows

@@ -45,7 +45,7 @@ class ProjectGroup:
     @classmethod
     def of(cls, warehouse: Warehouse, settings: Settings) -> Self | None:
         """Return with which others the project of a warehouse is seen; None for with none."""
-        together = cls(settings.together, settings.projects_dataset)
+        together = cls(settings.project_names, settings.projects_dataset)
         return together if warehouse.client.dataset_name in together.datasets.values() else None
 
     @property

@@ -24,12 +24,12 @@ class DayStats:
     Attributes:
         day: UTC.
         rows: How many.
-        oldest: When the one fetched longest ago was fetched, UTC.
+        oldest_fetch: When the one fetched longest ago was fetched, UTC.
     """
 
     day: date
     rows: int
-    oldest: datetime
+    oldest_fetch: datetime
 
 
 @dataclass(frozen=True, slots=True)

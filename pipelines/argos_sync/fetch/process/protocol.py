@@ -101,10 +101,10 @@ def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
     Its tables are taken from it one by one, so that they are not in two processes at once.
     """
     names = list(chunk.tables)
-    _send_table(pipe, chunk.seen)
+    _send_table(pipe, chunk.fetched)
     for name in names:
         _send_table(pipe, chunk.tables.pop(name))
-    without = replace(chunk, tables=dict.fromkeys(names), seen=None)
+    without = replace(chunk, tables=dict.fromkeys(names), fetched=None)
     send_value(pipe, MessageKind.CHUNK, without)
 
 
@@ -123,7 +123,7 @@ def read_table(body: memoryview) -> pa.Table:
 def attach_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
     """Return a chunk with the tables that came before it."""
     seen, *rows = tables
-    return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), seen=seen)
+    return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), fetched=seen)
 
 
 def _exactly(pipe: BinaryIO, length: int) -> memoryview:

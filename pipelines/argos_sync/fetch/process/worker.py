@@ -91,7 +91,7 @@ class _Outlet:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(self._bell.set)
 
-    def wanted(self) -> bool:
+    def is_awaited(self) -> bool:
         return self._asked
 
     async def put(self, chunk: Chunk) -> None:
