@@ -7,7 +7,7 @@ each other with the relative links that also work where the files are browsed.
 project = "argos-sync"
 author = "The argos-sync authors"
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/**/*.md", "schemas/README.md"]
+include_patterns = ["*.md", "docs/*.md", "docs/*/*.md", "schemas/README.md"]
 exclude_patterns = [".*", "dist", "docs/_build", "pipelines", "tests"]
 
 extensions = ["myst_parser", "sphinxcontrib.mermaid"]
