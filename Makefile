@@ -43,7 +43,7 @@ schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the re
 
 docs: $(READY) ## Build the documentation into docs/_build/html; a broken link is an error
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
-	$(BIN)/sphinx-build -W --keep-going -n -q -c docs . docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -c docs . docs/_build/html
 
 picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
 	$(BIN)/python tests/picture.py docs/images/report.webp

@@ -22,7 +22,7 @@ ALLOWED = {
     *("MPL-2.0", "LGPL"),
 }
 CHECKED_BY_HAND = {
-    # Public domain, BSD and PSF; only its mode for Emacs is GPL. It builds docs/ and is not shipped.
+    # Public domain, BSD and PSF; only its Emacs mode is GPL. It builds docs/ and is not shipped.
     "docutils",
 }
 CLASSIFIERS = {

@@ -203,7 +203,6 @@ NOT_RUN = {
     "duckdb kyc.duckdb": "DuckDB's shell is a program of its own; the query is tested",
     "export DAGSTER_HOME=/srv/argos/dagster": "a folder of the operator's",
     "dagster dev -m argos_sync.orchestration.dagster": "tests/orchestration/test_dagster_dev.py",
-    "pre-commit install": "changes the clone's git hooks",
     "argos-sync publish --to analysts.duckdb": "needs a warehouse; tests/cli/test_publish.py",
 }
 """Shell lines that the test below does not run, and why."""
@@ -265,7 +264,7 @@ def test_a_shell_block_runs(block: str, configured: Command, request: Any) -> No
 def test_every_exception_is_still_needed() -> None:
     """NOT_RUN has no line that the documentation lost."""
     shown = {line for block in blocks("sh") for line in shell_lines(block.values[0])}
-    assert set(NOT_RUN) - {"pre-commit install"} <= shown
+    assert set(NOT_RUN) <= shown
 
 
 def query(file: Path, statement: str) -> list[Any]:
@@ -298,6 +297,19 @@ def test_links_lead_somewhere(page: str) -> None:
             assert anchor in {
                 re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings
             }, target
+
+
+ROOMS = "api|shape|fetch|load|warehouse|run|commands|report|cli|orchestration|dictionary|emulator"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_named_exists(page: str) -> None:
+    """Whoever looks for a named module or test finds it."""
+    code = ROOT / "pipelines" / "argos_sync"
+    for path in re.findall(rf"`((?:{ROOMS})/[\w/]+\.py)`", text_of(page)):
+        assert (code / path).is_file(), path
+    for path in re.findall(r"\btests/[\w/]+\.py\b", text_of(page)):
+        assert (ROOT / path).is_file(), path
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
