@@ -37,7 +37,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = Path(str(made.target.file))
     with duckdb.connect(str(file)) as connection:
         for table in RECORD_OF_IT:
-            connection.execute(f"DELETE FROM argos.argos.{table}")
+            connection.execute(f"DELETE FROM argos.{table}")
     return file
 
 

@@ -10,9 +10,9 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, generate
-from argos_sync.load.commands import sync
-from argos_sync.warehouse.report import make_report
+from argos_sync.report import make_report
 from browser import browser
 from support import context_for, duckdb_warehouse
 

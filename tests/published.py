@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from argos_sync.load.pipeline import Target
+from argos_sync.load.target import Target
 from argos_sync.shape.contract import Column, load_contract
 from shape.api_fields import FIELDS, submission_with
 from support import JSON_COLUMNS, Rows, Warehouse

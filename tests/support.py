@@ -18,11 +18,11 @@ import psycopg2.extras
 import pytest
 
 from argos_sync.api import RetryPolicy
+from argos_sync.commands.refresh import refresh
 from argos_sync.config import Settings, load_settings
 from argos_sync.emulator import Emulator, Faults
-from argos_sync.load.clients import ClientMaker, client_maker
-from argos_sync.load.commands import Context, refresh
-from argos_sync.load.pipeline import Target
+from argos_sync.load.target import Target
+from argos_sync.run.context import Context
 from oracle import flatten
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
@@ -33,10 +33,8 @@ API_KEY = "k" * 40
 Rows = list[dict[str, Any]]
 
 
-def impatient_client(settings: Settings, page_size: int | None = None) -> ClientMaker:
-    """Return what makes clients as configured, with a retry policy that does not wait."""
-    retry = RetryPolicy(attempts=6, base=0.0, cap=0.0, retry_after_cap=0.0)
-    return client_maker(settings, page_size, retry)
+IMPATIENT = RetryPolicy(attempts=6, base=0.0, cap=0.0, retry_after_cap=0.0)
+"""Retries without waiting."""
 
 
 def context_for(base_url: str, target: Target, now: datetime = NOW, **settings: Any) -> Context:
@@ -48,7 +46,7 @@ def context_for(base_url: str, target: Target, now: datetime = NOW, **settings: 
         "max_requests_per_second": 10_000.0,
         **settings,
     }
-    return Context(load_settings(given), target, clock=lambda: now, client=impatient_client)
+    return Context(load_settings(given), target, clock=lambda: now, retry=IMPATIENT)
 
 
 def at(context: Context, now: datetime) -> Context:
@@ -102,12 +100,12 @@ def assert_equal(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Non
 
 def duckdb_warehouse(folder: Path) -> Warehouse:
     """Return a DuckDB file named like the dataset, as the default one is."""
-    file = folder / "argos.duckdb"
+    file = folder / "kyc.duckdb"
 
     def query(sql: str) -> Rows:
         with duckdb.connect(str(file), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("USE argos.argos")
+            connection.execute("USE argos")
             result = connection.execute(sql)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.process import NOT_WRITTEN, few_collections
+from argos_sync.process import NOT_WRITTEN, collect_garbage_rarely
 from support import Warehouse
 
 LEAVING = """
@@ -67,7 +67,7 @@ def test_what_cannot_be_written_is_no_success(exit_code: int, expected: int) -> 
 def test_python_looks_for_cycles_as_before_afterwards() -> None:
     """Seldom inside the block only."""
     before = gc.get_threshold()
-    with few_collections():
+    with collect_garbage_rarely():
         assert gc.get_threshold()[0] > before[0]
     assert gc.get_threshold() == before
 

@@ -110,6 +110,6 @@ def git(*arguments: str) -> list[str]:
 
 def test_no_secrets_and_no_data_in_the_repository() -> None:
     """Secrets, warehouses and environments are neither tracked nor would be added by mistake."""
-    names = (".dlt/secrets.toml", ".env", "argos.duckdb", "argos_demo.duckdb.wal")
+    names = (".dlt/secrets.toml", ".env", "kyc.duckdb", "kyc_demo.duckdb.wal")
     assert git("check-ignore", *names) == list(names)
     assert git("ls-files", "--cached", ".env", "*secrets.toml", "*.duckdb", "*.duckdb.*") == []

@@ -77,6 +77,6 @@ def test_the_command_works(installed: Path, tmp_path: Path) -> None:
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
     assert argos_sync("demo", "-n", "50").stdout.startswith("50 made-up submissions are in argos_")
-    assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="argos_demo") == [(50,)]
-    argos_sync("report", "--file", "argos_demo.duckdb", "--out", "report.html")
+    assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
+    argos_sync("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
     assert "</svg>" in (tmp_path / "report.html").read_text()

@@ -9,13 +9,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
+    ConfigValueCannotBeCoercedException,
 )
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.common.configuration.specs import BaseConfiguration
@@ -36,11 +37,6 @@ _TAKEN = ("orchestration",)
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
-_CHOICES = {
-    "request_style": ("query", "json"),
-    "encryption": ("off", "ecb", "cbc", "gcm"),
-    "key_derivation": ("truncate", "sha256"),
-}
 _MINIMUM = {
     "page_size": 1,
     "lookback_days": 0,
@@ -60,9 +56,12 @@ _DEFAULTS = {
     # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
     # The same goes for the staging tables that a load leaves behind.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
-    "destination": {"duckdb": {"credentials": "duckdb:///argos.duckdb"}},
+    "destination": {"duckdb": {"credentials": "duckdb:///kyc.duckdb"}},
 }
 _PROVIDER = "argos-sync defaults"
+_COMPARE = (
+    "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with docs/configuration.md"
+)
 
 
 @configspec
@@ -105,11 +104,11 @@ class Settings(BaseConfiguration):
     base_url: str = "https://rest-api.argosidentity.com/v3"
     allow_insecure_http: bool = False
     page_size: int = 500
-    request_style: str = "query"
+    request_style: Literal["query", "json"] = "query"
     request_types: Any | None = None
-    encryption: str = "off"
+    encryption: Literal["off", "ecb", "cbc", "gcm"] = "off"
     encryption_key: TSecretStrValue | None = None
-    key_derivation: str = "truncate"
+    key_derivation: Literal["truncate", "sha256"] = "truncate"
     lookback_days: int = 7
     sweep_days: int = 30
     start_date: str | None = None
@@ -294,15 +293,20 @@ def _read(
             f"no value for {missing}",
             "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
         ) from None
+    except ConfigValueCannotBeCoercedException as error:
+        if get_origin(error.hint) is Literal:
+            choices = ", ".join(get_args(error.hint))
+            raise _not_valid(error.field_name, f"one of {choices}") from None
+        raise _wrong_type(error.field_name) from None
     except ConfigurationException as error:
         # The text of dlt's error repeats the value, which may be a key in the wrong place.
-        name = getattr(error, "field_name", None)
         raise ConfigurationError(
-            f"sources.argos.{name} has a value of the wrong type"
-            if name
-            else f"the configuration cannot be read ({type(error).__name__})",
-            "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with the README",
+            f"the configuration cannot be read ({type(error).__name__})", _COMPARE
         ) from None
+
+
+def _wrong_type(name: str) -> ConfigurationError:
+    return ConfigurationError(f"sources.argos.{name} has a value of the wrong type", _COMPARE)
 
 
 def _listed(wanted: Any) -> list[str]:
@@ -314,9 +318,6 @@ def _listed(wanted: Any) -> list[str]:
 
 
 def _check(settings: Settings) -> None:
-    for name, valid in _CHOICES.items():
-        if getattr(settings, name) not in valid:
-            raise _not_valid(name, f"one of {', '.join(valid)}")
     for name in _MINIMUM:
         if name in settings:
             _check_least(name, getattr(settings, name))

@@ -6,9 +6,11 @@ import atexit
 import ctypes
 import gc
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import NoReturn
 
 NOT_WRITTEN = 120
@@ -17,7 +19,7 @@ NOT_WRITTEN = 120
 _M_ARENA_MAX = -8  # glibc's malloc.h
 
 
-def little_memory() -> None:
+def limit_memory() -> None:
     """Let what one part of a load has freed serve the others, here and in processes started later.
 
     Arrow's own allocator keeps 50 MB of a load. glibc gives threads heaps of their own, and what
@@ -33,7 +35,7 @@ def little_memory() -> None:
 
 
 @contextmanager
-def few_collections() -> Iterator[None]:
+def collect_garbage_rarely() -> Iterator[None]:
     """Let Python look for reference cycles seldom.
 
     Decoded pages are many containers without cycles; looking through them at Python's own pace
@@ -48,7 +50,7 @@ def few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def leave(exit_code: int) -> NoReturn:
+def exit_now(exit_code: int) -> NoReturn:
     """End the process without freeing what it holds, one object after the other.
 
     That takes Python half a second after a load. What was registered to be done at the end is
@@ -62,3 +64,26 @@ def leave(exit_code: int) -> NoReturn:
         except OSError:  # who reads it has gone, or the disk is full
             exit_code = exit_code or NOT_WRITTEN
     os._exit(exit_code)
+
+
+@cache
+def restrict_permissions() -> int:
+    """Make whatever this process and its children create from now on their owner's alone.
+
+    Files come out as 0600 and folders as 0700, also those that dlt and DuckDB create: working
+    folder and warehouse are full of personal data. No core is dumped, for it would hold keys. Only
+    the first call does anything.
+
+    Returns:
+        The umask of the caller, which is for files that a user asks for (see `output_file_mode`).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return os.umask(0o077)
+
+
+def output_file_mode() -> int:
+    """Return the mode of a file that a user asks for to give it to others, as its umask has it.
+
+    Such a file is created private and gets this mode by `chmod` when it is complete.
+    """
+    return 0o666 & ~restrict_permissions()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from argos_sync.cli.app import main
-from argos_sync.load.destination import _SqlClient
+from argos_sync.load.duckdb import _SqlClient
 
 _CHANGE = re.compile(r'\s*(?:INSERT INTO|DELETE FROM|UPDATE) "(argos\w*)"\."(\w+)"')
 

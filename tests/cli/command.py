@@ -87,10 +87,10 @@ class Command:
         return lines[0].removeprefix("argos-sync: ")
 
     def rows(
-        self, query: str, *, file: str = "argos", dataset: str = "argos"
+        self, query: str, *, file: str = "kyc", dataset: str = "argos"
     ) -> list[tuple[Any, ...]]:
         """Asks a dataset of a DuckDB file in the folder."""
         path = self.folder / f"{file}.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
-            connection.execute(f"SET TimeZone = 'UTC'; USE {file}.{dataset}")
+            connection.execute(f"SET TimeZone = 'UTC'; USE {dataset}")
             return connection.execute(query).fetchall()

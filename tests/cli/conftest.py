@@ -64,7 +64,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str,
     with Emulator(Store(submissions)) as api:
         settings = {"SOURCES__ARGOS__API_KEY": KEY, "SOURCES__ARGOS__BASE_URL": api.base_url}
         Command(folder, settings)("sync")
-    return folder / "argos.duckdb"
+    return folder / "kyc.duckdb"
 
 
 @pytest.fixture

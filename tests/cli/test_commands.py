@@ -141,8 +141,8 @@ def test_status_tells_whether_rows_are_younger_than_promised(
 
     def fetch_ago(days: float) -> None:
         with duckdb.connect(file) as connection:
-            oldest = "(SELECT MIN(submission_id) FROM argos.argos.submissions)"
-            change = "UPDATE argos.argos.submissions SET _synced_at = ? WHERE submission_id = "
+            oldest = "(SELECT MIN(submission_id) FROM argos.submissions)"
+            change = "UPDATE argos.submissions SET _synced_at = ? WHERE submission_id = "
             connection.execute(change + oldest, [datetime.now(UTC) - timedelta(days=days)])
 
     def staleness() -> tuple[float, int | None, bool | None, str]:
@@ -187,18 +187,18 @@ def test_demo(argos_sync: Command) -> None:
     """Demo needs nothing, leaves one file, and shows tables and three queries with rows."""
     done = argos_sync("demo")
     assert [path.name for path in argos_sync.folder.iterdir() if path.name != "dlt"] == [
-        "argos_demo.duckdb"
+        "kyc_demo.duckdb"
     ]
     for table in ("submissions", "attempts", "matches", "match_risk_icons"):
         query = f"SELECT COUNT(*) FROM {table}"
-        ((count,),) = argos_sync.rows(query, file="argos_demo")
+        ((count,),) = argos_sync.rows(query, file="kyc_demo")
         assert count > 10
         assert re.search(rf"│ {table} +│ {count:,} +│", done.stdout)
     assert "no rows" not in done.stdout
     queries = re.findall(r"^-- .*\n((?:.+\n)+?)┏", done.stdout, re.MULTILINE)
     assert len(queries) == 3
-    assert all(argos_sync.rows(query, file="argos_demo") for query in queries)
-    assert done.stdout.endswith("then USE argos_demo.argos;\n")
+    assert all(argos_sync.rows(query, file="kyc_demo") for query in queries)
+    assert done.stdout.endswith("then USE kyc_demo.argos;\n")
 
 
 def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
@@ -208,16 +208,16 @@ def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
         "SOURCES__ARGOS__START_DATE": "2030-01-01",
         "SOURCES__ARGOS__REQUEST_TYPES": '["others"]',
     }
-    before = (loaded.folder / "argos.duckdb").read_bytes()
-    shutil.copy(loaded.folder / "argos.duckdb", loaded.folder / "argos_demo.duckdb")
+    before = (loaded.folder / "kyc.duckdb").read_bytes()
+    shutil.copy(loaded.folder / "kyc.duckdb", loaded.folder / "kyc_demo.duckdb")
     summary = loaded.json("demo", "-n", "300", *COMMON)
-    assert summary["file"] == "argos_demo.duckdb"
+    assert summary["file"] == "kyc_demo.duckdb"
     assert summary["rows"]["submissions"] == 300
     assert summary["run"]["submissions_new"] == 300
     assert [len(rows) > 0 for rows in summary["queries"].values()] == [True] * 3
     query = "SELECT COUNT(*) FROM submissions"
-    assert loaded.rows(query, file="argos_demo", dataset="kyc_test") == [(300,)]
-    assert (loaded.folder / "argos.duckdb").read_bytes() == before
+    assert loaded.rows(query, file="kyc_demo", dataset="kyc_test") == [(300,)]
+    assert (loaded.folder / "kyc.duckdb").read_bytes() == before
     assert api.request_count == 0
 
 

@@ -97,7 +97,7 @@ def test_wrong_settings(
             configured.settings[f"SOURCES__ARGOS__{name}"] = value
     assert words in configured.says("sync", code=2)
     assert api.request_count == 0
-    assert not (configured.folder / "argos.duckdb").exists()
+    assert not (configured.folder / "kyc.duckdb").exists()
 
 
 ENCRYPTED = Behaviour(encryption="gcm", encryption_key="A" * 32)
@@ -183,7 +183,7 @@ def test_failures_that_are_retried(
 def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...]) -> None:
     """A DuckDB file that another process has open is not waited for; the process is named."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(loaded.folder / "argos.duckdb")],
+        [sys.executable, "-c", HOLD, str(loaded.folder / "kyc.duckdb")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -211,7 +211,7 @@ def test_an_unreachable_database(
 
 def test_no_warehouse_yet(argos_sync: Command) -> None:
     """The status of nothing says which file is missing, and creates none."""
-    file = argos_sync.folder / "argos.duckdb"
+    file = argos_sync.folder / "kyc.duckdb"
     assert argos_sync.says("status", code=5) == (
         f"there is no DuckDB file at {file}; load something first, or name another file"
     )
@@ -236,9 +236,9 @@ def test_an_unexpected_error(
     argos_sync.private.add("kim@example.com")
     columns = {column.name: "INTEGER" for column in load_contract()["sync_runs"].columns} | types
     values = ["'kim@example.com'" if kind == "VARCHAR" else "0" for kind in columns.values()]
-    with duckdb.connect(str(argos_sync.folder / "argos.duckdb")) as connection:
+    with duckdb.connect(str(argos_sync.folder / "kyc.duckdb")) as connection:
         declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        connection.execute("CREATE SCHEMA argos.argos; USE argos.argos")
+        connection.execute("CREATE SCHEMA argos.argos; USE argos")
         connection.execute(f"CREATE TABLE sync_runs ({declared})")
         connection.execute(f"INSERT INTO sync_runs VALUES ({', '.join(values)})")
     done = argos_sync("status", *verbose, code=1)

@@ -79,7 +79,7 @@ def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
 STARTED = """
 import os, sys
 from argos_sync.cli.app import main
-from argos_sync.load.child import Child
+from argos_sync.fetch.process.spawn import Child
 
 def start(self):
     os.write(1, " ".join({"dlt", "duckdb", "pyarrow", "httpx"} & set(sys.modules)).encode())

@@ -267,10 +267,10 @@ def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     with Emulator(submissions) as api:
         undisturbed = command(tmp_path / "whole", api, replace(load, page=1_000))
         undisturbed(*BACKFILL)
-    truth = Truth(undisturbed.folder / "argos.duckdb")
+    truth = Truth(undisturbed.folder / "kyc.duckdb")
     with Ringing(submissions, faults=FAULTS) as api:
         run = command(tmp_path / "killed", api, load)
-        file = run.folder / "argos.duckdb"
+        file = run.folder / "kyc.duckdb"
         survive(load, run, api, lambda: truth.held(file))
     truth.assert_equal(file)
     assert_equal(duckdb_warehouse(run.folder), submissions)

@@ -101,7 +101,7 @@ def test_settings_that_cannot_be(
     configured.settings |= environment(**settings)
     said = configured.says("sync", code=2)
     assert words in said
-    assert not (configured.folder / "argos.duckdb").exists()
+    assert not (configured.folder / "kyc.duckdb").exists()
     assert api.request_count == 0
 
 

@@ -83,7 +83,7 @@ def test_after_a_finished_and_a_failed_run(
         command.settings["SOURCES__ARGOS__BASE_URL"] = api.base_url
         command("sync")
         left = left_by(command)
-        assert {path.name for path in left} >= {"argos.duckdb", "state.json"}
+        assert {path.name for path in left} >= {"kyc.duckdb", "state.json"}
         assert {".lock"} <= {path.suffix for path in left}
         assert with_rows(left) == []
         command("backfill", "--from", "2025-01-01", "--to", "2025-01-31", code=3)
@@ -150,10 +150,10 @@ def test_while_rows_are_on_their_way(
 
 def test_files_that_a_user_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is meant for others gets the mode that the caller's umask gives every other file."""
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()
     monkeypatch.setattr(private.resource, "setrlimit", lambda *_: None)
     os.umask(0o027)
-    assert private.mode_of_output() == 0o640
-    assert private.mode_of_output() == 0o640
+    assert private.output_file_mode() == 0o640
+    assert private.output_file_mode() == 0o640
     assert os.umask(0o022) == 0o077
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
-from argos_sync.load.pipeline import Target
-from argos_sync.load.views import load_views
+from argos_sync.load.target import Target
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse.publish import public_tables, publish
+from argos_sync.warehouse.views import load_views
 from cli.command import Command
 from published import (
     DIRECT,
@@ -285,13 +285,13 @@ def test_a_sync_meanwhile_is_not_seen(
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("link", "argos.duckdb is the warehouse itself or its log; name another file"),
+        ("link", "kyc.duckdb is the warehouse itself or its log; name another file"),
         ("notes.txt", "notes.txt is not a DuckDB file and stays as it is; name another file"),
     ],
 )
 def test_what_is_refused(loaded: Command, to: str, words: str) -> None:
     """A target that cannot be meant is named, and everything stays as it is."""
-    (loaded.folder / "link").symlink_to("argos.duckdb")
+    (loaded.folder / "link").symlink_to("kyc.duckdb")
     (loaded.folder / "notes.txt").write_text("not a database, and long enough for its mark")
 
     def state() -> set[tuple[str, int, int]]:

@@ -37,7 +37,7 @@ def values(command: Command) -> Iterator[tuple[str, str, str]]:
 
     Views show what is in tables.
     """
-    with duckdb.connect(str(command.folder / "argos.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(command.folder / "kyc.duckdb"), read_only=True) as connection:
         found = connection.execute(
             "SELECT schema_name, table_name, list(column_name) FROM duckdb_columns()"
             " SEMI JOIN duckdb_tables() USING (schema_name, table_name)"
@@ -59,7 +59,7 @@ def files(command: Command) -> bytes:
     raw = [
         path.read_bytes()
         for path in command.folder.rglob("*")
-        if path.is_file() and not path.name.startswith("argos.duckdb")
+        if path.is_file() and not path.name.startswith("kyc.duckdb")
     ]
     return b"".join(raw + [gzip.decompress(one) for one in raw if one[:2] == b"\x1f\x8b"])
 
@@ -112,7 +112,7 @@ def test_marks_stay_where_they_may_be(
         assert marked <= personal
     else:
         assert marked == set()
-        raw = (argos_sync.folder / "argos.duckdb").read_bytes()
+        raw = (argos_sync.folder / "kyc.duckdb").read_bytes()
         assert DIRECT.encode() not in raw
         assert QUASI.encode() not in raw
     left = files(argos_sync)

@@ -16,8 +16,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.load.report import RunReport
-from argos_sync.load.telemetry import observed
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.telemetry import trace_run
 from cli.command import Command
 from cli.conftest import KEY
 from listener import Listener
@@ -147,7 +147,7 @@ def test_settings_that_are_not_understood(
     """One line that names the variable; the SDK's own would quote its value."""
     name, value = setting.split("=", 1)
     monkeypatch.setenv(name, value)
-    with observed("sync", "argos"):
+    with trace_run("sync", "argos"):
         pass
     assert caplog.messages == [f"OpenTelemetry does not understand {name}"]
     assert TOKEN not in "".join((caplog.text, *capfd.readouterr()))
@@ -166,7 +166,7 @@ def test_settings_that_nothing_can_be_made_of(
     """The run goes on unobserved, and says so in one line."""
     monkeypatch.setenv(f"OTEL_{name}", "-1")
     went_on = False
-    with observed("sync", "argos") as seen, seen.span("fetch"):
+    with trace_run("sync", "argos") as seen, seen.span("fetch"):
         went_on = True
     assert went_on
     assert caplog.messages == [
@@ -190,10 +190,10 @@ def test_an_end_that_fails(
 
     for provider in (TracerProvider, MeterProvider):
         monkeypatch.setattr(provider, "shutdown", failing(provider.shutdown))
-    with observed("sync", "argos") as seen:
-        seen.report = RunReport("run", "sync", datetime.now(UTC))
+    with trace_run("sync", "argos") as seen:
+        seen.report = RunSummary("run", "sync", datetime.now(UTC))
     assert metrics(collector)[1]["argos_sync.exit_status"] == 0
-    with pytest.raises(KeyError, match="its own"), observed("sync", "argos"):
+    with pytest.raises(KeyError, match="its own"), trace_run("sync", "argos"):
         raise KeyError("its own")
     line = "traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT"
     assert caplog.messages == [line, line]

@@ -15,7 +15,7 @@ from datetime import date
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from argos_sync.load.chunks import CHUNK_SUBMISSIONS
+from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
 from cli.command import Command
 from cli.watched import Watched
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from argos_sync.dictionary.documents import documents
-from argos_sync.load.views import load_views
 from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
+from argos_sync.warehouse.views import load_views
 
 MADE = documents()
 BELONGS = {

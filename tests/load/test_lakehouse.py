@@ -22,9 +22,9 @@ from dlt.destinations.impl.filesystem import filesystem
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pyiceberg.table import StaticTable
 
+from argos_sync.commands.publish import publish
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import sync
-from argos_sync.warehouse.publish import publish
 from support import Rows, Warehouse, context_for
 
 # Of the first row of an empty Iceberg table that is overwritten.

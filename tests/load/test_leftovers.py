@@ -11,8 +11,8 @@ import pytest
 from dlt.common.versioned_state import decompress_state
 
 from argos_sync.api.errors import ServerError
+from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Emulator, Faults
-from argos_sync.load.commands import backfill
 from support import API_KEY, Warehouse, context_for
 
 pytestmark = pytest.mark.tables_made

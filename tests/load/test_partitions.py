@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import ServerError
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.forget import forget
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, Faults, generate
-from argos_sync.load.commands import backfill, sync
-from argos_sync.load.failures import DestinationError
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.load.windows import Range
-from argos_sync.warehouse.forget import forget
+from argos_sync.fetch.windows import DateRange
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
 from support import (
     API_KEY,
     NOW,
@@ -41,7 +43,7 @@ QUARTERS = [
     (date(2024, 7, 1), date(2024, 9, 30)),
     (date(2024, 10, 1), date(2024, 12, 31)),
 ]
-JANUARY = Range(date(2025, 1, 1), date(2025, 1, 31))
+JANUARY = DateRange(date(2025, 1, 1), date(2025, 1, 31))
 FAULTS = Faults(rate_500=0.1, rate_429=0.05, rate_drop=0.05, rate_truncate=0.1)
 
 
@@ -171,7 +173,7 @@ def test_days_of_another_run_are_left_to_it(warehouse: Warehouse, january: Rows)
     assert_equal(warehouse, january)
 
 
-def _days(wanted: Range) -> tuple[date, date]:
+def _days(wanted: DateRange) -> tuple[date, date]:
     assert wanted.first is not None
     assert wanted.last is not None
     return wanted.first, wanted.last
@@ -186,7 +188,7 @@ def test_a_partition_remembers_only_its_own(warehouse: Warehouse, january: Rows)
         with pytest.raises(ServerError):
             backfill(replace(small, progress=StopAfter(api, 1)), *halves[0])
         api.faults = Faults()
-        with look_into(warehouse.target) as view:
+        with open_read_only(warehouse.target) as view:
             assert "plans" not in view.state
             assert "high_water_mark" not in view.state
         backfill(small, *halves[1])
@@ -223,7 +225,9 @@ def test_whoever_is_forgotten_stays_away_from_all(warehouse: Warehouse, january:
         api.store.add(january[100] | person)
         api.store.update(january[0]["submission_id"], person)
         # Another one is under way on the same machine.
-        with open_warehouse(warehouse.target, days=Range(date(2024, 12, 1), date(2024, 12, 31))):
+        with open_warehouse(
+            warehouse.target, days=DateRange(date(2024, 12, 1), date(2024, 12, 31))
+        ):
             for half in halves:
                 backfill(context, *half, force=True)
         sync(at(context, NOW + timedelta(days=1)))

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
-from argos_sync.load.commands import Context, refresh, sync
 from argos_sync.load.pipeline import open_warehouse
+from argos_sync.run.context import Context
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made
@@ -30,8 +32,8 @@ from dlt.common.storages.load_package import PackageStorage
 from dlt.load.load import Load
 from dlt.normalize.normalize import Normalize
 from support import context_for
-from argos_sync.load.commands import sync
-from argos_sync.load.pipeline import Target
+from argos_sync.commands.sync import sync
+from argos_sync.load.target import Target
 
 base_url, destination, dataset, folder, file, point, left = sys.argv[1:]
 owner, _, name = point.partition(".")

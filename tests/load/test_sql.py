@@ -13,19 +13,20 @@ from dlt.common.destination import Destination
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+from argos_sync.commands import publish as publishing
+from argos_sync.commands.forget import forget
+from argos_sync.commands.publish import publish
+from argos_sync.commands.reconcile import reconcile
+from argos_sync.commands.reveal import reveal
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load import sql
-from argos_sync.load.commands import sync
-from argos_sync.load.known import known_submissions, touch
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.load.views import load_views, view_query
-from argos_sync.warehouse import publish as publishing
-from argos_sync.warehouse.forget import forget
-from argos_sync.warehouse.overview import overview
-from argos_sync.warehouse.publish import publish
-from argos_sync.warehouse.reconcile import reconcile
-from argos_sync.warehouse.report import make_report
-from argos_sync.warehouse.reveal import reveal
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.report import make_report
+from argos_sync.warehouse.overview import read_overview
+from argos_sync.warehouse.rows import mark_fetched, stored_submissions
+from argos_sync.warehouse.views import load_views, view_query
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
 
 COMMON = {
@@ -113,7 +114,7 @@ def statements(
 ) -> dict[str, tuple[Any, ...]]:
     """What two nights, a reconcile, forget, reveal, publish, report and status send, as written."""
     found: dict[str, tuple[Any, ...]] = {}
-    plain = sql.translated
+    plain = sql.translate
 
     def noted(client: sql.Client, statement: str, parameters: Any = ()) -> tuple[str, list[Any]]:
         found.setdefault(statement, tuple(parameters))
@@ -137,8 +138,8 @@ def statements(
         forget(later, [("submission_id", one), ("userid", "U"), ("email", "E")])
         publish(warehouse.target, folder / "copy.duckdb")
         make_report(warehouse.target, folder / "report.html", now=NOW, bound=30)
-        with look_into(warehouse.target) as opened:
-            overview(opened.client)
+        with open_read_only(warehouse.target) as opened:
+            read_overview(opened.client)
             sql.select(opened.client, sql_of_status())
     return found
 
@@ -146,7 +147,7 @@ def statements(
 def sql_of_status() -> str:
     """Return what `status` asks when there are no views yet."""
     (view,) = (view for view in load_views() if view.name == "staleness")
-    return f"SELECT MAX(max_age_days) FROM ({view.select.sql(dialect=sql.WRITTEN_IN)}) AS found"
+    return f"SELECT MAX(max_age_days) FROM ({view.select.sql(dialect=sql.SOURCE_DIALECT)}) AS found"
 
 
 def wrong_with(text: str, dialect: str) -> list[str]:
@@ -176,7 +177,7 @@ def test_every_statement_is_one_of_the_dialect(
     assert kinds == {"SELECT", "WITH", "UPDATE", "DELETE", "INSERT"}
     assert len(statements) > 60
     for statement, parameters in statements.items():
-        text, values = sql.translated(client, statement, parameters)
+        text, values = sql.translate(client, statement, parameters)
         assert wrong_with(text, dialect) == [], text
         assert text.count("%s") == len(values), text
         assert None not in values, text
@@ -216,7 +217,7 @@ def test_every_view_is_one_of_the_dialect(
 def test_the_words_of_each(dialect: str, words: str) -> None:
     """Names, parameters, lists, nulls and days, where dialects differ."""
     statement = "UPDATE t SET a = ?, b = ? WHERE LOWER(c) = ANY(?) AND UTC_DAY(d) = ?"
-    text, values = sql.translated(elsewhere(dialect), statement, ("A", None, ["x", "y"], "D"))
+    text, values = sql.translate(elsewhere(dialect), statement, ("A", None, ["x", "y"], "D"))
     assert text.replace("UNNEST", "unnest") == words
     lists = dialect in {"duckdb", "postgres"}
     assert values == (["A", ["x", "y"], "D"] if lists else ["A", "x", "y", "D"])
@@ -233,7 +234,7 @@ def test_the_words_of_each(dialect: str, words: str) -> None:
 )
 def test_json_is_read_as_text(dialect: str, words: str) -> None:
     """However the column keeps it."""
-    text, _ = sql.translated(elsewhere(dialect), "SELECT JSON_TEXT(a) FROM t")
+    text, _ = sql.translate(elsewhere(dialect), "SELECT JSON_TEXT(a) FROM t")
     assert text.startswith(f"SELECT {words} FROM ")
 
 
@@ -249,10 +250,10 @@ def test_long_lists_go_in_portions(
     sql._in_words.cache_clear()
     moment = datetime(2025, 3, 1, tzinfo=UTC)
     with open_warehouse(warehouse.target) as opened:
-        assert [len(one) for one in sql.portions(opened.client, ids)] == [6, 6, 6, 2]
-        assert set(known_submissions(opened.client, [*ids, "nobody"])) == set(ids)
-        touch(opened.client, ids[:15], moment)
-        assert list(sql.portions(opened.client, [])) == []
+        assert [len(one) for one in sql.key_batches(opened.client, ids)] == [6, 6, 6, 2]
+        assert set(stored_submissions(opened.client, [*ids, "nobody"])) == set(ids)
+        mark_fetched(opened.client, ids[:15], moment)
+        assert list(sql.key_batches(opened.client, [])) == []
     sql._in_words.cache_clear()
     found = warehouse.query("SELECT submission_id, _synced_at FROM submissions")
     touched = {row["submission_id"] for row in found if row["_synced_at"] == moment}
@@ -270,6 +271,6 @@ def test_dlt_brings_every_value_as_it_is(any_warehouse: Warehouse, january: Rows
     key = january[0]["submission_id"]
     with open_warehouse(any_warehouse.target) as opened:
         found = sql.execute(opened.client, query, "100 %s '; --", None, [key, "?"], NOW)
-        assert not sql.exist(opened.client, ["submissions", "no_such_table"])
+        assert not sql.tables_exist(opened.client, ["submissions", "no_such_table"])
         assert sql.select(opened.client, "SELECT 1 FROM no_such_table") == ()
     assert [tuple(row) for row in found] == [("100 %s '; --", None, key)]

@@ -49,7 +49,7 @@ def configured(
     # A task makes its process private, here that of all tests.
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     umask = os.umask(0o022)
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()
     monkeypatch.chdir(tmp_path)
     settings = {
         "SOURCES__ARGOS__API_KEY": KEY,
@@ -64,7 +64,7 @@ def configured(
         monkeypatch.setenv(name, value)
     yield
     os.umask(umask)
-    private.keep_private.cache_clear()
+    private.restrict_permissions.cache_clear()
 
 
 def load_definitions() -> ModuleType:

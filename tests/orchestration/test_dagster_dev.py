@@ -22,8 +22,8 @@ import duckdb
 import httpx
 import pytest
 
+from argos_sync.commands import sync as commands
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from argos_sync.load import commands
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 
@@ -164,8 +164,8 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
         commands.backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
         with duckdb.connect(str(warehouse.target.file)) as connection:
             connection.execute(
-                "INSERT INTO argos.argos.attempts BY NAME"
-                " (SELECT * REPLACE (? AS submission_id) FROM argos.argos.attempts LIMIT 1)",
+                "INSERT INTO argos.attempts BY NAME"
+                " (SELECT * REPLACE (? AS submission_id) FROM argos.attempts LIMIT 1)",
                 [MADE_UP],
             )
         with socket.socket() as probe:
@@ -297,7 +297,7 @@ def what_is_left_is_right(
     end_all(dagster.process, home)
     assert processes_of(home) == []
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("DELETE FROM argos.argos.attempts WHERE submission_id = ?", [MADE_UP])
+        connection.execute("DELETE FROM argos.attempts WHERE submission_id = ?", [MADE_UP])
     assert_equal(warehouse, submissions)
 
     private = {KEY}

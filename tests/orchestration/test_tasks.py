@@ -15,10 +15,10 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands import sync as commands
 from argos_sync.emulator import Emulator
-from argos_sync.load import commands
-from argos_sync.load.lock import only_run_here
-from argos_sync.load.pipeline import working_dir
+from argos_sync.load.locks import lock_file
+from argos_sync.load.target import working_dir
 from argos_sync.orchestration.health import CHECKS, look
 from orchestration.conftest import KEY, load_definitions
 from support import Warehouse, assert_equal, context_for, created_at, in_range
@@ -135,7 +135,7 @@ def test_a_missing_setting_is_told_once(
 def test_a_locked_warehouse_is_tried_again(definitions: ModuleType, warehouse: Warehouse) -> None:
     """Four more times; who holds it is told."""
     lock = working_dir(warehouse.target).with_suffix(".lock")
-    with only_run_here(lock, "something else"):
+    with lock_file(lock, "something else"):
         result = dg.materialize([definitions.submissions], raise_on_error=False)
     said = failure_of(result)
     assert said["exit_code"] == 5
@@ -184,7 +184,7 @@ def test_each_check_can_fail(
     commands.sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
     assert [found.name for found in look(warehouse.target, now, 26.0)] == list(CHECKS)
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("USE argos.argos")
+        connection.execute("USE argos")
         DAMAGE[check](connection)
     found = {found.name: found.passed for found in look(warehouse.target, now, 26.0)}
     assert found == {name: name != check for name in CHECKS}
@@ -238,7 +238,7 @@ def test_nothing_else_imports_dagster() -> None:
     """It is an extra: the package and the command do without."""
     script = (
         "import sys, argos_sync; from argos_sync.cli import app, loading, looking, common;"
-        " import argos_sync.load.commands, argos_sync.load.remote, argos_sync.warehouse.reconcile;"
+        " import argos_sync.commands.sync, argos_sync.fetch.process.parent, argos_sync.commands.reconcile;"
         " argos_sync.argos_source; sys.exit('dagster' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -45,12 +45,15 @@ from hypothesis.stateful import (
 )
 
 from argos_sync.api.errors import ServerError
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import TooManyDeletions, reconcile
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
-from argos_sync.load.commands import Context, backfill, refresh, sync
-from argos_sync.load.failures import LoadError
-from argos_sync.load.report import RunReport, Silent
+from argos_sync.load.errors import LoadError
+from argos_sync.run.context import Context
+from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse.reconcile import TooManyGone, reconcile
 from oracle import flatten, quarantined
 from support import (
     JSON_COLUMNS,
@@ -152,7 +155,7 @@ class Seen:
     def __init__(self, file: Path) -> None:
         """Read it."""
         with duckdb.connect(str(file), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'; USE argos.argos")
+            connection.execute("SET TimeZone = 'UTC'; USE argos")
             self.tables = {name: _read(connection, name) for name in CONTRACT.tables}
         self.marks = {
             row["submission_id"]: row["_deleted_at"] for row in self.tables["submissions"]
@@ -243,14 +246,14 @@ class PowerCut(BaseException):
     """Ends a run where it stands; nothing in the package catches it."""
 
 
-class CutAfter(Silent):
+class CutAfter(NoProgress):
     """Progress that ends the run after some chunks."""
 
     def __init__(self, chunks: int) -> None:
         """Count down from `chunks`."""
         self.left = chunks
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """End the run when enough is loaded."""
         self.left -= 1
         if self.left == 0:
@@ -528,7 +531,7 @@ class Machine(RuleBasedStateMachine):
         try:
             run = partial(reconcile, first=first, last=last, deep=deep, max_deleted=share)
             done = self._run(run, breaks)
-        except TooManyGone:
+        except TooManyDeletions:
             assert share < 1
             return
         if done is not None:

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from argos_sync.api.errors import IpNotAllowed
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, generate
-from argos_sync.load.checks import Result
-from argos_sync.load.commands import backfill, refresh, sync
-from argos_sync.load.pipeline import look_into, open_warehouse
-from argos_sync.load.records import check_records, insert, records
-from argos_sync.load.report import RunReport
-from argos_sync.load.views import keep_views
-from argos_sync.warehouse.overview import overview
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.read_only import open_read_only
+from argos_sync.run.journal import check_records, insert, make_rows
+from argos_sync.run.summary import RunSummary
+from argos_sync.warehouse.checks import CheckResult
+from argos_sync.warehouse.overview import read_overview
+from argos_sync.warehouse.views import update_views
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 
 
@@ -32,8 +35,8 @@ def test_an_overview_counts_what_is_there(tmp_path: Path) -> None:
         context = context_for(api.base_url, warehouse.target)
         for _ in range(2):
             backfill(context, date(2025, 1, 1), date(2025, 1, 31))
-    with look_into(warehouse.target) as view:
-        seen = overview(view.client)
+    with open_read_only(warehouse.target) as view:
+        seen = read_overview(view.client)
     assert seen.rows["submissions"] == seen.rows["kyc"] == 80
     assert seen.rows["sync_runs"] == len(seen.runs) == 2
     assert [run["submissions_new"] for run in seen.runs] in ([0, 80], [80, 0])
@@ -53,8 +56,8 @@ def test_an_empty_warehouse_has_an_overview_too(tmp_path: Path) -> None:
     warehouse = duckdb_warehouse(tmp_path)
     with open_warehouse(warehouse.target):
         pass
-    with look_into(warehouse.target) as view:
-        seen = overview(view.client)
+    with open_read_only(warehouse.target) as view:
+        seen = read_overview(view.client)
         assert view.state == {}
     assert set(seen.rows.values()) == {0}
     assert (seen.runs, seen.last_success, seen.issues) == ([], None, [])
@@ -95,15 +98,15 @@ def test_the_age_of_the_oldest_row(any_warehouse: Warehouse) -> None:
         client.execute_sql(f"DROP VIEW IF EXISTS {view}")
         old = datetime.now(UTC) - timedelta(days=12, hours=12)
         client.execute_sql(f"UPDATE {table} SET _synced_at = %s", old)
-        assert overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
-        keep_views(client, None)
-        assert overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
+        assert read_overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
+        update_views(client, None)
+        assert read_overview(client).max_age_days == pytest.approx(12.5, abs=0.01)
         client.execute_sql(f"DROP VIEW {view}")
         client.execute_sql(f"CREATE VIEW {view} AS SELECT 99 AS max_age_days")
-        assert overview(client).max_age_days == 99
-        keep_views(client, None)
+        assert read_overview(client).max_age_days == 99
+        update_views(client, None)
         client.execute_sql(f"DELETE FROM {table}")
-        assert overview(client).max_age_days is None
+        assert read_overview(client).max_age_days is None
 
 
 def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
@@ -112,24 +115,24 @@ def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
     # Every six hours, but for one that was left out and one by hand; the last one failed.
     hours = (0, 6, 12, 24, 30, 31, 36, 42)
     runs = [
-        RunReport(f"run {n}", "sync", NOW + n * hour, NOW, exit_status=0 if n < 42 else 4)
+        RunSummary(f"run {n}", "sync", NOW + n * hour, NOW, exit_status=0 if n < 42 else 4)
         for n in hours
     ]
-    runs.append(RunReport("other", "backfill", NOW + 40 * hour, NOW, exit_status=0))
-    values, keys = Result("known_values", "kyc.result"), Result("unique_key", "kyc")
+    runs.append(RunSummary("other", "backfill", NOW + 40 * hour, NOW, exit_status=0))
+    values, keys = CheckResult("known_values", "kyc.result"), CheckResult("unique_key", "kyc")
     found = [
-        (runs[0], [values, keys, Result("has_parent", "kyc")]),
+        (runs[0], [values, keys, CheckResult("has_parent", "kyc")]),
         (runs[1], [replace(values, found=1, sample="escalated")]),
         (runs[2], [values, replace(keys, found=3)]),
     ]
     with open_warehouse(any_warehouse.target) as opened:
-        rows = records("sync_runs", [run.row() for run in runs[:1]])
+        rows = make_rows("sync_runs", [run.row() for run in runs[:1]])
         opened.load(rows)
-        assert overview(opened.client).next_expected == NOW + 24 * hour
-        insert(opened.client, records("sync_runs", [run.row() for run in runs[1:]]))
+        assert read_overview(opened.client).next_expected == NOW + 24 * hour
+        insert(opened.client, make_rows("sync_runs", [run.row() for run in runs[1:]]))
         for run, results in found:
             insert(opened.client, check_records(run, results, run.started_at))
-        seen = overview(opened.client)
+        seen = read_overview(opened.client)
     assert seen.next_expected == NOW + 42 * hour
     columns = ("check_name", "place", "passed", "found", "sample")
     assert [tuple(one[name] for name in columns) for one in seen.checks] == [
@@ -142,5 +145,5 @@ def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
 
 def last_success(warehouse: Warehouse) -> datetime | None:
     """When the last success began."""
-    with look_into(warehouse.target) as view:
-        return overview(view.client).last_success
+    with open_read_only(warehouse.target) as view:
+        return read_overview(view.client).last_success

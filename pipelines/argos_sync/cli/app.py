@@ -7,12 +7,26 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from argos_sync.cli import failures, loading, looking, privacy, publishing, reporting
+from argos_sync.cli import failures
+from argos_sync.cli.backfill import backfill
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
+from argos_sync.cli.doctor import doctor
 from argos_sync.cli.emulator import emulator
-from argos_sync.cli.private import keep_private
-from argos_sync.process import few_collections, leave, little_memory
+from argos_sync.cli.forget import forget
+from argos_sync.cli.publish import publish
+from argos_sync.cli.reconcile import reconcile
+from argos_sync.cli.refresh import refresh
+from argos_sync.cli.report import report
+from argos_sync.cli.reveal import reveal
+from argos_sync.cli.status import status
+from argos_sync.cli.sync import sync
+from argos_sync.process import (
+    collect_garbage_rarely,
+    exit_now,
+    limit_memory,
+    restrict_permissions,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -22,16 +36,16 @@ app = typer.Typer(
 
 for function in (
     demo,
-    loading.sync,
-    loading.backfill,
-    loading.refresh,
-    loading.reconcile,
-    looking.status,
-    looking.doctor,
-    privacy.forget,
-    privacy.reveal,
-    publishing.publish,
-    reporting.report,
+    sync,
+    backfill,
+    refresh,
+    reconcile,
+    status,
+    doctor,
+    forget,
+    reveal,
+    publish,
+    report,
     emulator,
 ):
     app.command(function.__name__)(command(function))
@@ -54,9 +68,9 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line; the console script's entry point."""
-    keep_private()
-    little_memory()
+    restrict_permissions()
+    limit_memory()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
-    with few_collections():
-        leave(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+    with collect_garbage_rarely():
+        exit_now(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))

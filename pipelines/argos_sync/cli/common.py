@@ -10,14 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from argos_sync.load.pipeline import Target
-    from argos_sync.load.running import Context
+    from argos_sync.load.target import Target
+    from argos_sync.run.context import Context
 
 log = logging.getLogger("argos_sync")
 
@@ -64,7 +65,7 @@ class Common:
     def target(self) -> Target:
         """Where to load to."""
         from argos_sync.config import dataset_of
-        from argos_sync.load.pipeline import Target
+        from argos_sync.load.target import Target
 
         working = str(self.pipelines_dir) if self.pipelines_dir else None
         dataset = dataset_of(self.project) if self.dataset is None else self.dataset
@@ -73,18 +74,25 @@ class Common:
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Give what a loading command needs, and show progress for as long as the block runs."""
-        from argos_sync.load.child import Child
+        from argos_sync.fetch.process.spawn import FetchProcess
 
-        with Child() as child:  # first, so that its imports run beside ours
-            from argos_sync.cli.progress import watch
+        with FetchProcess() as child:  # first, so that its imports run beside ours
+            from argos_sync.cli.progress import show_progress
             from argos_sync.config import load_settings
-            from argos_sync.load.remote import child_feed
-            from argos_sync.load.running import Context
+            from argos_sync.fetch.process.parent import fetch_in_process
+            from argos_sync.run.context import Context
 
             settings = load_settings(overrides, project=self.project)
-            with watch() as progress:
-                feed = functools.partial(child_feed, child)
-                yield Context(settings, self.target, progress, feed=feed)
+            with show_progress() as progress:
+                chunks = functools.partial(fetch_in_process, child)
+                yield Context(settings, self.target, progress, chunks=chunks)
+
+    def offline_context(self) -> Context:
+        """Return what a command needs that does not use the API, and so needs no API key."""
+        from argos_sync.config import load_settings
+        from argos_sync.run.context import Context
+
+        return Context(load_settings(api=False, project=self.project), self.target)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:
         """Print the result: the summary as JSON, or the text for a person."""
@@ -117,6 +125,18 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
     return run
+
+
+def parse_day(option: str, text: str) -> date:
+    """Return the day a command-line option names.
+
+    Raises:
+        typer.BadParameter: The text is not a day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from argos_sync.cli.common import Common, table
 if TYPE_CHECKING:
     from argos_sync.load.sql import Client
 
-FILE = "argos_demo.duckdb"
+FILE = "kyc_demo.duckdb"
 
 QUERIES = {
     "KYC results by reviewer": """
@@ -30,7 +30,7 @@ QUERIES = {
         FROM attempt_retries AS r JOIN attempts AS t USING (submission_id, attempt_index)
         GROUP BY ALL ORDER BY retries DESC, retry_code LIMIT 5""",
 }
-"""Shown with their results; tables without a schema, as after `USE argos_demo.argos`."""
+"""Shown with their results; tables without a schema, as after `USE argos`."""
 
 _SETTINGS = {"api_key": "demo", "encryption": "off", "request_types": "", "start_date": ""}
 """Go before what is configured for the real API."""
@@ -45,10 +45,10 @@ def demo(
     from dataclasses import replace
     from pathlib import Path
 
+    from argos_sync.commands.sync import sync
     from argos_sync.emulator import Emulator, generate
-    from argos_sync.load import commands
-    from argos_sync.load.pipeline import look_into
-    from argos_sync.warehouse.overview import overview
+    from argos_sync.load.read_only import open_read_only
+    from argos_sync.warehouse.overview import read_overview
 
     # Made-up people must not get among real ones: the demo has a file of its own.
     Path(FILE).unlink(missing_ok=True)
@@ -56,18 +56,18 @@ def demo(
         working = common.target.pipelines_dir or folder
         target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=working)
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
-            report = commands.sync(replace(context, target=target))
-        with look_into(target) as warehouse:
-            rows = overview(warehouse.client).rows
+            run = sync(replace(context, target=target))
+        with open_read_only(target) as warehouse:
+            rows = read_overview(warehouse.client).rows
             results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
-    summary = {"file": FILE, "run": report.row(), "rows": rows, "queries": results}
-    common.show(summary, _text(report.submissions_fetched, common.target.dataset, rows, results))
+    summary = {"file": FILE, "run": run.row(), "rows": rows, "queries": results}
+    common.show(summary, _text(run.submissions_fetched, common.target.dataset, rows, results))
 
 
 def _ask(client: Client, sql: str) -> list[dict[str, Any]]:
-    from argos_sync.load.sql import stream
+    from argos_sync.load.sql import stream_native
 
-    with stream(client, sql) as cursor:
+    with stream_native(client, sql) as cursor:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -83,5 +83,5 @@ def _text(
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")
         names = list(found[0]) if found else ["no rows"]
         blocks.append(table(names, [[str(row[name]) for name in names] for row in found]))
-    blocks.append(f"Look further: duckdb {FILE}, then USE argos_demo.{dataset};")
+    blocks.append(f"Look further: duckdb {FILE}, then USE {dataset};")
     return "\n".join(blocks)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from argos_sync.load.report import Progress, RunReport
+from argos_sync.run.summary import ProgressReporter, RunSummary
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -20,19 +20,19 @@ _BEGINNING = "connecting"
 
 
 @contextmanager
-def watch() -> Iterator[Progress]:
+def show_progress() -> Iterator[ProgressReporter]:
     """Show progress while the block runs, in the way fit for where standard error goes."""
     if not sys.stderr.isatty():
-        yield Lines()
+        yield LogProgress()
         return
     from rich.console import Console
 
     # Left in every case, for the line hides the terminal's cursor.
     with Console(stderr=True).status(_BEGINNING) as line:
-        yield Live(line)
+        yield LiveProgress(line)
 
 
-class Lines:
+class LogProgress:
     """A log line a chunk, and with -v one a page."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,12 +47,12 @@ class Lines:
         self._pages += 1
         log.debug("page %d: %d submissions of window %s", self._pages, items, task)
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """Note a chunk."""
         self._rows += rows
         log.info("%s", self.line(report))
 
-    def line(self, report: RunReport) -> str:
+    def line(self, report: RunSummary) -> str:
         """Return pages, submissions and rows a second so far."""
         seconds = max(self._clock() - self._began, 1e-9)
         return (
@@ -62,7 +62,7 @@ class Lines:
         )
 
 
-class Live(Lines):
+class LiveProgress(LogProgress):
     """One line that is rewritten."""
 
     def __init__(self, line: Status, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class Live(Lines):
         super().fetched(task, items)
         self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
-    def loaded(self, report: RunReport, rows: int) -> None:
+    def loaded(self, report: RunSummary, rows: int) -> None:
         """Show the numbers so far."""
         self._rows += rows
         self._text = self.line(report)

@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from argos_sync.dictionary.references import Reference, references
-from argos_sync.load.hints import ROW_KEY, has_own_key
-from argos_sync.load.source import SOURCE
+from argos_sync.load.source import ROW_KEY, SOURCE
 from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table
 
 _HEAD = """\
@@ -52,7 +51,7 @@ def _table(table: Table, reference: Reference | None) -> dict[str, Any]:
             "columns": list(reference.columns),
         }
     columns = [_column(table, column) for column in table.columns]
-    if table.belongs_to_submission and not has_own_key(table):
+    if table.belongs_to_submission and len(table.key) > 1:
         said = f"Made of the key: {', '.join(table.key)}"
         columns.append({"name": ROW_KEY, "description": said, "data_tests": ["unique", "not_null"]})
     return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from argos_sync.dictionary.references import references
-from argos_sync.load.views import View
 from argos_sync.shape.contract import Contract, Table
+from argos_sync.warehouse.views import View
 
 _HEAD = """\
 # Data dictionary

@@ -1,4 +1,8 @@
-"""The dlt pipeline `argos_sync`, opened so that the warehouse is the only memory it trusts."""
+"""Open a warehouse for writing with the dlt pipeline `argos_sync`.
+
+State and schemas always come from the destination, never from the working directory, so losing or
+restoring either of them loses no row.
+"""
 
 from __future__ import annotations
 
@@ -6,78 +10,37 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
 
 import dlt
 import pyarrow as pa
-from dlt.common.destination.client import JobClientBase, WithStateSync
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
-from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from argos_sync.api.errors import ArgosError, ConfigurationError
+from argos_sync.api.errors import ArgosError
 from argos_sync.config import add_defaults
-from argos_sync.load.destination import (
-    DUCKDB,
-    file_of,
-    named_destination,
-    remove_spilled_rows,
-    remove_unfinished_file,
-)
-from argos_sync.load.failures import DestinationError, destination_failures
-from argos_sync.load.lock import hold_days, in_turn, lock_session, only_run_here
-from argos_sync.load.partition import (
-    PIPELINE,
-    drop_left_staging,
-    drop_staging,
-    partition_of,
-    pipeline_name,
-    staging_layout,
-)
-from argos_sync.load.pending import finish_pending, note_base
-from argos_sync.load.shortcuts import take_shortcuts
-from argos_sync.load.source import SOURCE, schema_name, tables_source
-from argos_sync.load.state import State
-from argos_sync.load.windows import EVERY_DAY, Range
+from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.duckdb import remove_temp_files, remove_truncated_file
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
+from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
+from argos_sync.load.source import SOURCE, make_source, schema_name
+from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
 from argos_sync.shape.contract import Contract, filled_tables, load_contract
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where a run loads to.
-
-    Attributes:
-        destination: Name of a dlt destination.
-        dataset: Dataset (schema) in it.
-        pipelines_dir: Folder of dlt's working directories; None is dlt's own.
-        file: DuckDB file that goes before the configured one.
-    """
-
-    destination: str = DUCKDB
-    dataset: str = SOURCE
-    pipelines_dir: str | None = None
-    file: str | None = None
-
-
-def _nothing(_: State) -> None:
-    """Leave the state as it is."""
-
-
-@dataclass(frozen=True, slots=True)
 class Warehouse:
-    """An open pipeline with a connection that is held, so that no other process writes meanwhile.
+    """A warehouse open for writing, with a connection that keeps other processes out.
 
     Attributes:
         pipeline: dlt's pipeline.
         client: dlt's SQL client, connected.
         sections: `request_type`s that are fetched; empty means all of them.
-        contract: What its tables are like.
-        shared: What the pipeline of the nightly runs remembers, when this is one of a partition.
+        contract: Its tables.
+        shared: State of the pipeline of nightly runs, if this warehouse is opened for a partition.
     """
 
     pipeline: dlt.Pipeline
@@ -87,111 +50,91 @@ class Warehouse:
     shared: State | None = None
 
     @property
+    def dataset(self) -> str:
+        """Return the name of its dataset."""
+        return str(self.pipeline.dataset_name)
+
+    @property
     def state(self) -> State:
-        """The source's state, as last committed; a copy."""
-        return (self.shared or {}) | _of_source(self.pipeline.state)
+        """Return a copy of the source's state, as last committed."""
+        return (self.shared or {}) | source_state(self.pipeline.state)
 
     @property
     def storage(self) -> SqlJobClientBase:
-        """A client of dlt's for whole tables, not connected."""
+        """Return dlt's client for whole tables, not connected."""
         return cast("SqlJobClientBase", self.pipeline.destination_client())
 
     @property
     def has_tables(self) -> bool:
-        """Whether all tables and columns of the contract were made."""
+        """Whether all tables and columns of the contract exist."""
         own = self.pipeline.schemas.get(schema_name(self.sections))
-        made = self._made_by([own] if own else [])
-        return made.tables.items() >= filled_tables(self.sections, self.contract).items()
+        existing = self._tables_of([own] if own else [])
+        return existing.tables.items() >= filled_tables(self.sections, self.contract).items()
 
     @property
-    def made(self) -> Contract:
-        """The contract's tables that were made, with those of its columns that were.
+    def existing(self) -> Contract:
+        """Return the contract's tables and columns that exist.
 
-        Also those that only runs over other sections fill, whose schemas came with the state.
+        They include those that only runs over other sections fill, whose schemas are restored from
+        the destination.
         """
-        return self._made_by(self.pipeline.schemas.values())
+        return self._tables_of(self.pipeline.schemas.values())
 
-    def _made_by(self, schemas: Iterable[dlt.Schema]) -> Contract:
-        made: dict[str, set[str]] = {}
+    def _tables_of(self, schemas: Iterable[dlt.Schema]) -> Contract:
+        columns: dict[str, set[str]] = {}
         for schema in schemas:
             for name, table in schema.tables.items():
-                made.setdefault(name, set()).update(table["columns"])
+                columns.setdefault(name, set()).update(table["columns"])
         return Contract(
             {
                 name: replace(
-                    table, columns=tuple(c for c in table.columns if c.name in made[name])
+                    table, columns=tuple(c for c in table.columns if c.name in columns[name])
                 )
                 for name, table in self.contract.tables.items()
-                if name in made
+                if name in columns
             }
         )
 
     def load(
-        self, tables: dict[str, pa.Table], update_state: Callable[[State], object] = _nothing
+        self, tables: dict[str, pa.Table], update_state: Callable[[State], object] | None = None
     ) -> None:
-        """Commit rows and state together.
+        """Commit rows and state together in one load package.
 
         Args:
-            tables: Rows by contract table; may be empty, the state is then committed alone. Taken
-                from there when they are on disk, so that memory need not hold them any longer.
+            tables: Rows by contract table; if empty, the state is committed alone. The dictionary
+                is emptied once the rows are on disk, so that memory need not hold them any longer.
             update_state: Changes the source's state.
 
         Raises:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
+
+        def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
+            yield tables
+            if update_state is not None:
+                update_state(state)
+
         try:
-            with destination_failures():
+            with destination_errors():
                 if not self.pipeline.schema_names:
-                    # New, or what is committed could not be taken back after a load that failed:
-                    # on an empty state the next one would be built, and stored.
-                    _begin_from_destination(self.pipeline)
-                note_base(self.pipeline, self.client)
-                # dlt's `run` would first restore from the destination, where this begins anyway.
-                self.pipeline.extract(
-                    tables_source(tables, update_state, self.sections, self.contract)
-                )
+                    # After a failed load the committed state could not be restored: the next load
+                    # would build on an empty state and store it.
+                    _restore_from_destination(self.pipeline)
+                # Not `pipeline.run`, which would first restore from the destination once more.
+                self.pipeline.extract(make_source(generate, self.sections, self.contract))
                 tables.clear()
-                # What dlt made of the rows are young reference cycles, which keep them in memory
-                # until they are found; Python, left to itself, would look after many loads.
+                # dlt leaves the rows in young reference cycles; Python would find them only after
+                # many loads.
                 gc.collect(0)
                 self.pipeline.normalize()
                 self.pipeline.load()
         except ArgosError:
-            # dlt would try the failed package again before everything else, and its local state
-            # already counts the package's rows: go back to what is committed.
-            with suppress(Exception):  # the destination may be gone; the next load tries again
-                _begin_from_destination(self.pipeline)
+            # dlt would retry the failed package before everything else, and its local state
+            # already counts the package's rows: return to what is committed.
+            with suppress(Exception):  # if the destination is gone, the next load tries again
+                _restore_from_destination(self.pipeline)
             raise
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A warehouse open for reading.
-
-    Attributes:
-        client: dlt's SQL client, connected.
-        state: The source's state, as last committed.
-        storage: dlt's client for whole tables; `client` is its connection.
-    """
-
-    client: SqlClientBase[Any]
-    state: State
-    storage: SqlJobClientBase
-
-    def columns(self, tables: Iterable[str]) -> dict[str, dict[str, str | None]]:
-        """Return which columns tables have, with dlt's types; none for one that does not exist.
-
-        Names of columns are written as the destination writes them.
-        """
-        return {
-            name: {column: hints.get("data_type") for column, hints in columns.items()}
-            for name, columns in self.storage.get_storage_tables(tables)
-        }
-
-
-def _not_at_all(_: Warehouse) -> None:
-    """Prepare nothing."""
 
 
 @contextmanager
@@ -201,177 +144,98 @@ def open_warehouse(
     command: str = "run",
     contract: Contract | None = None,
     *,
-    days: Range = EVERY_DAY,
-    prepare: Callable[[Warehouse], object] = _not_at_all,
+    days: DateRange = ALL_DAYS,
+    prepare: Callable[[Warehouse], object] | None = None,
 ) -> Iterator[Warehouse]:
-    """Open the pipeline for some days, alone, and bring it to where the warehouse stands.
+    """Open the warehouse for some days, exclusively, in the state the destination has.
 
-    Some days alone are a partition: where the destination takes several writers at once, they are
-    loaded by a pipeline of their own, which shares neither state nor staging tables with others.
+    A bounded range of days is a partition: where the destination takes several writers at once, it
+    is loaded by a pipeline of its own, which shares neither state nor staging dataset with others.
 
-    A package that a killed run left behind is loaded first if the warehouse still is what the
-    package was built on. Otherwise it may be another's since, put back from a backup, say, and the
-    package's cursors would speak of rows that are not there. It is thrown away then, and its rows
-    are fetched again, for state counts only once its package is complete.
+    A load package that an interrupted run left in the working directory is discarded and its rows
+    are fetched again: state counts only once its package is committed.
 
     Args:
         target: Where the warehouse is.
         sections: `request_type`s that are fetched; empty means all of them.
-        command: Named to whom wants to open it meanwhile.
-        contract: What its tables are like; the shipped one when left out.
-        days: Which ones are written to, UTC.
-        prepare: Called before a partition is opened, with the pipeline of the nightly runs, while
-            nobody else opens the warehouse: makes what all of them share.
+        command: Command name that other processes see while they are kept out.
+        contract: Tables of the warehouse; the shipped contract if omitted.
+        days: Days to write to, UTC.
+        prepare: Called before a partition is opened, with the pipeline of nightly runs, while no
+            other process can open the warehouse; creates what all partitions share.
 
     Raises:
-        ConfigurationError: The destination is not known, or its credentials are missing.
+        ConfigurationError: The destination is unknown, or its credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
     add_defaults()
-    take_shortcuts()
     contract = contract or load_contract()
-    with destination_failures():
+    with destination_errors():
         working = working_dir(target)
-        partition = partition_of(days)
-        if partition and not _takes_several(target, working):
+        partition = partition_name(days)
+        if partition and not _takes_several_writers(target, working):
             partition = None
-        with _only_run_here(working, command, partition):
-            pipeline = attach(target, working, partition)
-            # Held to the end of the run: a DuckDB file is locked for as long as it is open.
-            held = pipeline.sql_client()
-            remove_unfinished_file(held)
+        with _lock_working_dir(working, command, partition):
+            pipeline = make_pipeline(target, working, partition)
+            # Open until the run ends: DuckDB locks its file for as long as it is open.
+            client = pipeline.sql_client()
+            remove_truncated_file(client)
             with (
-                lock_session(held, pipeline.sql_client) as session,
-                _connected(held, partition),
+                lock_session(client, pipeline.sql_client) as session,
+                _connected(client, partition),
             ):
-                remove_spilled_rows(held)
+                remove_temp_files(client)
                 shared: State | None = None
-                with in_turn(working.with_suffix(".turn"), session, target.dataset):
-                    hold_days(session, target.dataset, command, days)
+                with opening_lock(working.with_suffix(".turn"), session, target.dataset):
+                    lock_days(session, target.dataset, command, days)
                     if partition:
-                        nightly = attach(target, working)
-                        _begin_from_destination(nightly)
-                        common = Warehouse(nightly, held, sections, contract)
-                        prepare(common)
-                        shared = common.state
+                        nightly = make_pipeline(target, working)
+                        _restore_from_destination(nightly)
+                        whole = Warehouse(nightly, client, sections, contract)
+                        if prepare is not None:
+                            prepare(whole)
+                        shared = whole.state
                 if not partition:
-                    drop_left_staging(held)
+                    drop_orphaned_staging(client)
                 pipeline.activate()
-                finish_pending(pipeline, held)
-                _begin_from_destination(pipeline)
-                yield Warehouse(pipeline, held, sections, contract, shared)
+                _restore_from_destination(pipeline)
+                yield Warehouse(pipeline, client, sections, contract, shared)
+
+
+def source_state(pipeline_state: Mapping[str, Any]) -> State:
+    """Return a copy of the source's part of dlt's pipeline state."""
+    return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
 
 
 @contextmanager
 def _connected(client: SqlClientBase[Any], partition: str | None) -> Iterator[None]:
-    """Connect for as long as the block runs; a partition leaves no staging tables behind."""
+    """Connect while the block runs; drop a partition's staging dataset afterwards."""
     with client:
         try:
             yield
         finally:
             if partition:
-                with suppress(Exception):  # the next run that is alone does it
+                # The next run that has the warehouse to itself drops what stays.
+                with suppress(Exception):
                     drop_staging(client)
 
 
 @contextmanager
-def _only_run_here(working: Path, command: str, partition: str | None) -> Iterator[None]:
+def _lock_working_dir(working: Path, command: str, partition: str | None) -> Iterator[None]:
     """Keep other processes of this machine out of the same working directories."""
-    with only_run_here(working.with_suffix(".lock"), command, shared=partition is not None):
+    with lock_file(working.with_suffix(".lock"), command, shared=partition is not None):
         if partition is None:
             yield
             return
-        with only_run_here(working.with_name(f"{working.name}_{partition}.lock"), command):
+        with lock_file(working.with_name(f"{working.name}_{partition}.lock"), command):
             yield
 
 
-@contextmanager
-def look_into(target: Target) -> Iterator[View]:
-    """Open the warehouse for reading; nothing is created or changed.
-
-    Raises:
-        ConfigurationError: The destination is not known, or its credentials are missing.
-        DestinationError: There is none yet, or it is locked or not reachable.
-    """
-    add_defaults()
-    with destination_failures():
-        pipeline = attach(target, working_dir(target))
-        client = cast("SqlJobClientBase", pipeline.destination_client())
-        if (file := duckdb_file(client)) is not None:
-            if not file.exists():
-                raise DestinationError(
-                    f"there is no DuckDB file at {file}",
-                    "load something first, or name another file",
-                )
-            cast("DuckDbClient", client).config.credentials.read_only = True
-        with client:
-            yield View(client.sql_client, _committed_state(client), client)
-
-
-def duckdb_file(client: JobClientBase) -> Path | None:
-    """Return the file of a DuckDB; None for any other destination."""
-    return file_of(client.config.credentials) if isinstance(client, DuckDbClient) else None
-
-
-def _committed_state(client: SqlJobClientBase) -> State:
-    try:
-        stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
-    except DestinationUndefinedEntity:
-        return {}
-    return _of_source(stored or {})
-
-
-def _of_source(pipeline_state: Mapping[str, Any]) -> State:
-    """Return a copy of the part of dlt's state that belongs to the source."""
-    return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
-
-
-def _begin_from_destination(pipeline: dlt.Pipeline) -> None:
-    """Forget the working directory and take state and schemas from the destination."""
+def _restore_from_destination(pipeline: dlt.Pipeline) -> None:
+    """Discard the working directory and restore state and schemas from the destination."""
     pipeline.drop()
     pipeline.sync_destination()
 
 
-def _takes_several(target: Target, working: Path) -> bool:
-    """Whether the destination takes several writers at once."""
-    return duckdb_file(attach(target, working).destination_client()) is None
-
-
-def attach(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
-    """Return dlt's pipeline for a warehouse, not connected.
-
-    Args:
-        target: Where the warehouse is.
-        working: Folder of its working directory.
-        partition: Name of the partition it is for; None for that of all other runs.
-    """
-    layout = staging_layout(partition) if partition else None
-    return dlt.pipeline(
-        pipeline_name(partition),
-        destination=named_destination(target.destination, target.file, layout),
-        dataset_name=target.dataset,
-        pipelines_dir=str(working),
-    )
-
-
-def working_dir(target: Target) -> Path:
-    """Return the folder of the pipeline that belongs to this warehouse alone.
-
-    A package that a killed run left behind must never be loaded into another warehouse, so the
-    directory is named after the address of the destination (dlt's own text of it has no
-    credentials).
-    """
-    if not target.dataset.strip():
-        raise ConfigurationError(
-            "the dataset has no name", "give --dataset a name, or leave it out"
-        )
-    base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
-    client = attach(target, base).destination_client()
-    if not isinstance(client, SqlJobClientBase):
-        raise ConfigurationError(
-            f"{target.destination} has no SQL tables that rows can be merged into",
-            "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
-            " tables publish that and copy it, see README, Destinations",
-        )
-    address = f"{target.destination} {client.config} {target.dataset}"
-    return base / blake2b(address.encode(), digest_size=8).hexdigest()
+def _takes_several_writers(target: Target, working: Path) -> bool:
+    return duckdb_file(make_pipeline(target, working).destination_client()) is None

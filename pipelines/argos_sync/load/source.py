@@ -1,46 +1,64 @@
-"""What dlt loads: Arrow tables of the contract through one resource, rows and state together."""
+"""The dlt source: Arrow tables of the contract, loaded and merged as one table chain.
+
+All tables of a submission form one chain: `submissions` is the root, every other table, the status
+history included, is nested in it by `submission_id`. dlt merges a chain in one transaction: it
+deletes the rows of every submission in the package from all tables of the chain, then inserts the
+new ones (dlt 1.31, `destinations/sql_jobs.py`, `gen_merge_sql`). A submission that comes back with
+fewer children therefore loses the old ones in the commit that brings the new ones, and a reader
+never sees half a chunk.
+"""
 
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.common.schema.typing import TColumnSchema, TMergeDispositionDict
 from dlt.extract import DltResource, DltSource
 
-from argos_sync.load.hints import table_hints, with_row_key
+from argos_sync.fetch.checkpoint import State
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import Contract, filled_tables
+from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, filled_tables
 
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
 
-State = dict[str, Any]
+ROW_KEY = "_dlt_id"
+"""dlt's name for the key of a nested row. dlt uses it to drop rows that a killed process wrote to
+staging twice."""
+
+_MERGE: TMergeDispositionDict = {"disposition": "merge", "strategy": "delete-insert"}
+
+__all__ = ["ROW_KEY", "SOURCE", "DltSource", "dlt_schema", "make_source", "schema_name"]
 
 
-def tables_source(
-    tables: Mapping[str, pa.Table],
-    update_state: Callable[[State], object],
+def make_source(
+    generate: Callable[[State], Iterator[Mapping[str, pa.Table]]],
     sections: Sequence[str],
     contract: Contract | None = None,
+    skipped_tables: Collection[str] = (),
 ) -> DltSource:
-    """Return a source that loads Arrow tables and changes the state in the same package.
+    """Return a dlt source that loads Arrow tables and changes its state in the same package.
 
     Args:
-        tables: Rows by contract table name.
-        update_state: Called with the state of source `argos` once all rows are written.
+        generate: Yields rows by contract table. It gets the state of source `argos` and may change
+            it until it returns; rows and state are committed together.
         sections: The `request_type`s the rows were fetched with; empty means all of them.
-        contract: What the tables are like in the warehouse; the shipped one when left out.
+        contract: The tables as the warehouse has them; the shipped contract if omitted.
+        skipped_tables: Tables that are neither created nor merged.
     """
 
     @dlt.source(name=schema_name(sections), section=SOURCE)
     def package() -> DltResource:
         @dlt.resource(name=SOURCE)
         def rows() -> Iterator[Any]:
-            yield from marked(tables, sections, contract)
-            update_state(dlt.current.source_state(SOURCE))
+            for tables in generate(dlt.current.source_state(SOURCE)):
+                yield from _with_hints(tables, sections, contract, skipped_tables)
 
         return rows
 
@@ -51,47 +69,58 @@ def schema_name(sections: Sequence[str]) -> str:
     """Return the name of the dlt schema for runs over these sections.
 
     A merge deletes a submission's rows from all tables of the schema's chain, so a run that
-    fetches some sections only needs a schema without the tables of the others.
+    fetches only some sections needs a schema without the tables of the others.
     """
     return "_".join((SOURCE, *sections))
 
 
-def marked(
+def dlt_schema() -> str:
+    """Return dlt's schema of all tables as YAML.
+
+    It is exported for people who review or reuse it. Reading it back at run time
+    (`import_schema_path`) would let a file override the contract.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = dlt.pipeline("export", pipelines_dir=folder)
+        pipeline.extract(make_source(lambda _: iter([{}]), ()))
+        schema = pipeline.schemas[SOURCE]
+        return schema.to_pretty_yaml(remove_processing_hints=True)
+
+
+def _with_hints(
     tables: Mapping[str, pa.Table],
-    sections: Sequence[str] = (),
-    contract: Contract | None = None,
-    leave: Collection[str] = (),
+    sections: Sequence[str],
+    contract: Contract | None,
+    skipped_tables: Collection[str],
 ) -> Iterator[Any]:
-    """Yield Arrow tables addressed to their contract tables, for use inside a resource.
+    """Yield Arrow tables with the hints of their contract tables.
 
     The first time, tables without rows are created empty: a query for red flags has to answer
     "none", not "no such table".
-
-    Args:
-        tables: Rows by contract table.
-        sections: `request_type`s that were fetched; empty means all of them.
-        contract: What the tables are like in the warehouse; the shipped one when left out.
-        leave: Tables that are neither made nor merged into.
     """
-    logging.getLogger("dlt").addFilter(_json_is_meant)
-    filled = {n: one for n, one in filled_tables(sections, contract).items() if n not in leave}
+    logging.getLogger("dlt").addFilter(_is_not_json_hint_warning)
+    filled = {
+        name: table
+        for name, table in filled_tables(sections, contract).items()
+        if name not in skipped_tables
+    }
     created = dlt.current.source_schema().tables
     for name, table in filled.items():
         rows = tables[name] if name in tables else arrow_schema(table).empty_table()
         if rows.num_rows or name not in created:
             yield dlt.mark.with_hints(
-                with_row_key(table, rows), table_hints(table), create_table_variant=True
+                _with_row_key(table, rows), _table_hints(table), create_table_variant=True
             )
     for name, table in filled.items():
         if table.belongs_to_submission:
             created[name] = _NestedTable(created[name])  # type: ignore[assignment] # a dict still
 
 
-def _json_is_meant(record: logging.LogRecord) -> bool:
-    """Drop dlt's warning that a text in Arrow is JSON by our hints, once a table and chunk.
+def _is_not_json_hint_warning(record: logging.LogRecord) -> bool:
+    """Drop dlt's warning that our hints and Arrow disagree about JSON columns.
 
-    Arrow has no JSON type that dlt reads (`get_column_type_from_py_arrow`), so the hints have to
-    say what Arrow cannot.
+    Arrow has no JSON type that dlt 1.31 reads (`get_column_type_from_py_arrow`), so the hints have
+    to say it, and dlt warns once per table and chunk. Can go once dlt reads Arrow's JSON type.
     """
     return "several column hints were different" not in record.getMessage()
 
@@ -99,13 +128,66 @@ def _json_is_meant(record: logging.LogRecord) -> bool:
 class _NestedTable(dict[str, Any]):
     """A nested table's schema that also answers which resource filled it.
 
-    dlt expects rows of nested tables to come from its own normalizer, so their schema has no
-    `resource`, and setting one is refused (`merge_table`). But its metrics ask every table that
-    a resource wrote to for one (dlt 1.31, `extract/extract.py`, `_compute_metrics`) and fail with
-    a KeyError. This answers that one question without changing the schema that is stored.
+    dlt expects rows of nested tables to come from its own normalizer: their schema has no
+    `resource`, and `merge_table` refuses one. But dlt 1.31 asks every table that a resource wrote
+    to for it (`extract/extract.py`, `_compute_metrics`) and fails with a KeyError. This answers
+    that question without changing the stored schema. Can go once the metrics use `.get`.
     """
 
     def __missing__(self, key: str) -> str:
         if key == "resource":
             return SOURCE
         raise KeyError(key)
+
+
+def _table_hints(table: Table) -> Any:
+    """Return the hints dlt needs to create and merge a contract table."""
+    columns = {column.name: _column_hints(table, column) for column in table.columns}
+    if table.belongs_to_submission and not _has_single_key(table):
+        columns[ROW_KEY] = {
+            "name": ROW_KEY,
+            "data_type": "text",
+            "nullable": False,
+            "row_key": True,
+            "unique": True,
+        }
+    return dlt.mark.make_hints(
+        table_name=table.name,
+        parent_table_name=SUBMISSIONS if table.belongs_to_submission else None,
+        columns=columns,
+        write_disposition=_MERGE,
+    )
+
+
+def _has_single_key(table: Table) -> bool:
+    """Whether one contract column alone identifies a row."""
+    return len(table.key) == 1
+
+
+def _with_row_key(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows with dlt's row key where the table needs one: the joined key columns."""
+    if not table.belongs_to_submission or _has_single_key(table):
+        return rows
+    parts = [rows[name].cast(pa.string()) for name in table.key]
+    joined = pc.binary_join_element_wise(*parts, "/")
+    return rows.append_column(pa.field(ROW_KEY, pa.string(), nullable=False), joined)
+
+
+def _column_hints(table: Table, column: Column) -> TColumnSchema:
+    hints: TColumnSchema = {
+        "name": column.name,
+        "data_type": column.type,
+        "nullable": column.nullable,
+        # dlt writes it as the column's comment on BigQuery, Databricks and Snowflake.
+        "description": column.comment,
+    }
+    if column.name == "submission_id" and (
+        table.belongs_to_submission or table.name == SUBMISSIONS
+    ):
+        if table.belongs_to_submission:
+            hints["root_key"] = hints["parent_key"] = True
+        if _has_single_key(table):
+            hints["row_key"] = hints["unique"] = True
+    if column.name in table.key and not table.belongs_to_submission:
+        hints["primary_key"] = True
+    return hints

@@ -1,7 +1,7 @@
 """The one place through which this package speaks SQL to a warehouse, whichever it is.
 
 Statements are written once, in DuckDB's dialect: tables and columns by their bare names, `?` for a
-parameter, `column = ANY(?)` for a list of values, and the words of `_WORDS` for what dialects say
+parameter, `column = ANY(?)` for a list of values, and the words of `PHRASES` for what dialects say
 differently. Here tables get their dataset, columns their quotes, and the rest is sqlglot's. To stay
 within what every warehouse has, UPDATE and DELETE name one table, without an alias, and have a
 WHERE. dlt's clients all take `%s` for parameters, also where the driver below has another way.
@@ -17,56 +17,18 @@ from typing import Any
 import sqlglot
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
+from argos_sync.load.dialects import PHRASES
+
 Client = SqlClientBase[Any]
-Answer = Sequence[Sequence[Any]]
+Storage = SqlJobClientBase
+ResultRows = Sequence[Sequence[Any]]
 
-WRITTEN_IN = "duckdb"
-
-_WORDS = {
-    # The day, in UTC, of a moment.
-    "UTC_DAY": {
-        "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
-        "bigquery": "DATE({}, 'UTC')",
-        "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
-        # What a moment is cast to there depends on the session's time zone.
-        "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
-        "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
-    },
-    # The Monday, in UTC, of the week of a moment.
-    "UTC_WEEK": {
-        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
-        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
-        "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
-        "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
-        # DATE_TRUNC begins weeks with whichever day the session says.
-        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
-        " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
-    },
-    # Texts of a group with commas between them, in the order of what comes second. sqlglot 29 puts
-    # the order where Redshift does not take it, and has nothing that ClickHouse knows.
-    "JOINED": {
-        "": "STRING_AGG({}, ', ' ORDER BY {})",
-        "clickhouse": "arrayStringConcat(arrayMap(pair -> pair.2,"
-        " arraySort(groupArray(({1}, {0})))), ', ')",
-        **dict.fromkeys(
-            ("databricks", "redshift", "snowflake"), "LISTAGG({}, ', ') WITHIN GROUP (ORDER BY {})"
-        ),
-    },
-    # A JSON column as the text it is; drivers would make objects of it.
-    "JSON_TEXT": {
-        "": "CAST({} AS TEXT)",
-        "bigquery": "TO_JSON_STRING({})",
-        "clickhouse": "CAST({} AS Nullable(String))",
-        "databricks": "CAST({} AS STRING)",
-        "redshift": "JSON_SERIALIZE({})",
-    },
-    # sqlglot 29 passes its own name of this function on to these dialects.
-    "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
-}
+SOURCE_DIALECT = "duckdb"
 
 _TAKES_LISTS = {"duckdb", "postgres"}
 """Dialects whose drivers take a list as one parameter, which is ten times as fast as many."""
@@ -75,7 +37,7 @@ _KEYS_A_STATEMENT = 1_000
 """For all other dialects: well below the limits of every warehouse dlt speaks to."""
 
 
-def execute(client: Client, statement: str, *parameters: Any) -> Answer:
+def execute(client: Client, statement: str, *parameters: Any) -> ResultRows:
     """Run a statement, and return the rows it answers with.
 
     Args:
@@ -83,11 +45,11 @@ def execute(client: Client, statement: str, *parameters: Any) -> Answer:
         statement: Written as the module says.
         parameters: One for each `?`; a list for `ANY(?)`.
     """
-    words, values = translated(client, statement, parameters)
-    return send(client, words, *values)
+    words, values = translate(client, statement, parameters)
+    return execute_native(client, words, *values)
 
 
-def select(client: Client, query: str, *parameters: Any) -> Answer:
+def select(client: Client, query: str, *parameters: Any) -> ResultRows:
     """Return the rows of a query; none when a table of it does not exist yet."""
     try:
         return execute(client, query, *parameters)
@@ -95,37 +57,37 @@ def select(client: Client, query: str, *parameters: Any) -> Answer:
         return ()
 
 
-def exist(client: Client, names: Collection[str]) -> bool:
+def tables_exist(client: Client, names: Collection[str]) -> bool:
     """Return whether all of these tables and views exist."""
     # In words that all of them have: to translate those for a dozen names takes longer than to ask.
     places = map(client.make_qualified_table_name, names)
     queries = [f"SELECT 1 FROM {place} WHERE 1 = 0" for place in places]  # noqa: S608 names
     try:
         if queries:
-            send(client, " UNION ALL ".join(queries))
+            execute_native(client, " UNION ALL ".join(queries))
     except DatabaseUndefinedRelation:
         return False
     return True
 
 
-def portions(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
+def key_batches(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
     """Yield keys in lists, each of which one statement takes for `ANY(?)`."""
     most = len(keys) if dialect_of(client) in _TAKES_LISTS else _KEYS_A_STATEMENT
     for start in range(0, len(keys), most or 1):
         yield list(keys[start : start + most])
 
 
-def send(client: Client, words: str, *parameters: Any) -> Answer:
+def execute_native(client: Client, words: str, *parameters: Any) -> ResultRows:
     """Run a statement that is in the destination's own words already."""
     return client.execute_sql(words, *parameters) or ()
 
 
-def send_all(client: Client, words: Sequence[str]) -> None:
+def execute_all_native(client: Client, words: Sequence[str]) -> None:
     """Run statements that are in the destination's own words already, as few calls as it takes."""
     client.execute_many(words)
 
 
-def stream(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
+def stream_native(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
     """Run a query that is in the destination's own words; its rows are taken as they come."""
     return client.execute_query(words)
 
@@ -141,13 +103,13 @@ def transaction(client: Client) -> AbstractContextManager[Any]:
     return client.begin_transaction()
 
 
-def column_in(client: Client, name: str) -> str:
+def quote_column(client: Client, name: str) -> str:
     """Return a column's name as the destination's statements have it."""
     can = client.capabilities
     return can.escape_identifier(can.casefold_identifier(name))
 
 
-def text_in(client: Client, text: str) -> str:
+def quote_text(client: Client, text: str) -> str:
     """Return a text as the destination's statements have it, where it takes no parameters."""
     return exp.Literal.string(text).sql(dialect=dialect_of(client))
 
@@ -157,7 +119,7 @@ def dialect_of(client: Client) -> str:
     return client.capabilities.sqlglot_dialect or ""
 
 
-def translated(
+def translate(
     client: Client, statement: str, parameters: Sequence[Any] = ()
 ) -> tuple[str, list[Any]]:
     """Return a statement in the destination's words, with the parameters it takes.
@@ -180,13 +142,13 @@ def translated(
         else:
             sizes.append(1)
             values.append(one)
-    names = tuple(table.name for table in tables_of(_parsed(statement)))
+    names = tuple(table.name for table in table_references(_parsed(statement)))
     places = tuple(map(client.make_qualified_table_name, names))
     fold = client.capabilities.casefold_identifier
     return _in_words(statement, dialect_of(client), places, fold, tuple(sizes)), values
 
 
-def tables_of(statement: exp.Expression) -> list[exp.Table]:
+def table_references(statement: exp.Expression) -> list[exp.Table]:
     """Return every mention of a table or view, without those of the query's own CTEs."""
     if not isinstance(statement, exp.Query):
         return list(statement.find_all(exp.Table))
@@ -199,7 +161,7 @@ def tables_of(statement: exp.Expression) -> list[exp.Table]:
     return list(found.values())
 
 
-def put_in_place(table: exp.Table, place: str, dialect: str) -> None:
+def qualify_table(table: exp.Table, place: str, dialect: str) -> None:
     """Make a mention of a table name the dataset too.
 
     Args:
@@ -212,7 +174,7 @@ def put_in_place(table: exp.Table, place: str, dialect: str) -> None:
         table.set(part, qualified.args.get(part))
 
 
-def in_dialect(statement: exp.Expression, dialect: str) -> str:
+def to_dialect(statement: exp.Expression, dialect: str) -> str:
     """Return a statement, which is changed, as a dialect has it, also where sqlglot has no word."""
     changed = statement.transform(_with_words, dialect, copy=False)
     text: str = changed.sql(dialect=dialect, comments=False)
@@ -225,7 +187,7 @@ def in_dialect(statement: exp.Expression, dialect: str) -> str:
 
 @lru_cache(maxsize=256)
 def _parsed(statement: str) -> exp.Expression:
-    return sqlglot.parse_one(statement, dialect=WRITTEN_IN)
+    return sqlglot.parse_one(statement, dialect=SOURCE_DIALECT)
 
 
 @lru_cache(maxsize=256)
@@ -242,13 +204,13 @@ def _in_words(
     for listed in [*tree.find_all(exp.Schema)]:
         names = [exp.to_identifier(fold(one.name), quoted=True) for one in listed.expressions]
         listed.set("expressions", names)
-    for table, place in zip(tables_of(tree), places, strict=True):
-        put_in_place(table, place, dialect)
+    for table, place in zip(table_references(tree), places, strict=True):
+        qualify_table(table, place, dialect)
     # Depth first is the order of the text.
     holders = [*tree.find_all(exp.Placeholder, bfs=False)]
     for holder, size in zip(holders, sizes, strict=True):
         _fill(holder, size, dialect)
-    return in_dialect(tree, dialect)
+    return to_dialect(tree, dialect)
 
 
 def _fill(holder: exp.Placeholder, size: int | None, dialect: str) -> None:
@@ -276,9 +238,9 @@ def _with_words(node: exp.Expression, dialect: str) -> exp.Expression:
     name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
     if isinstance(node, exp.TimeToUnix):
         name = "TIME_TO_UNIX"
-    words = _WORDS.get(name, {})
+    words = PHRASES.get(name, {})
     template = words.get(dialect, words.get(""))
     if template is None:
         return node
     arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
-    return exp.Var(this=template.format(*(in_dialect(one, dialect) for one in arguments)))
+    return exp.Var(this=template.format(*(to_dialect(one, dialect) for one in arguments)))

@@ -17,13 +17,14 @@ from importlib import import_module
 import dagster as dg
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import ReconcileResult
+from argos_sync.commands.reconcile import reconcile as compare
 from argos_sync.config import load_orchestration
-from argos_sync.load import commands
-from argos_sync.load.running import Context
 from argos_sync.orchestration.health import CHECKS, look
-from argos_sync.orchestration.running import numbers, run, target_of, told
-from argos_sync.warehouse.reconcile import Reconciled
-from argos_sync.warehouse.reconcile import reconcile as compare
+from argos_sync.orchestration.tasks import make_target, report_failures, run, run_metadata
+from argos_sync.run.context import Context
+from argos_sync.commands.sync import sync
 
 POOL = "argos_api"
 GROUP = "argos"
@@ -55,8 +56,8 @@ class ReconcileOptions(dg.Config):
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
 def submissions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """All submissions with their parts, as of the last nightly sync."""
-    report, rows = run(SETTINGS, context.log, commands.sync)
-    return dg.MaterializeResult(metadata=numbers(report, rows))
+    report, rows = run(SETTINGS, context.log, sync)
+    return dg.MaterializeResult(metadata=run_metadata(report, rows))
 
 
 with warnings.catch_warnings():
@@ -81,10 +82,12 @@ with warnings.catch_warnings():
         """The submissions created on each day (UTC), loaded whole by a backfill."""
         days = context.partition_key_range
         first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
-        backfill = partial(commands.backfill, first=first, last=last, force=config.force)
-        report, rows = run(SETTINGS, context.log, backfill)
+        command = partial(backfill, first=first, last=last, force=config.force)
+        report, rows = run(SETTINGS, context.log, command)
         # Every partition of a range gets the numbers of the range.
-        return dg.MaterializeResult(metadata={"days": f"{first} to {last}"} | numbers(report, rows))
+        return dg.MaterializeResult(
+            metadata={"days": f"{first} to {last}"} | run_metadata(report, rows)
+        )
 
 
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
@@ -93,14 +96,14 @@ def reconciliation(
 ) -> dg.MaterializeResult[None]:
     """The last months compared with the source, and repaired where they differed."""
 
-    def reconcile(asked: Context) -> Reconciled:
+    def reconcile(asked: Context) -> ReconcileResult:
         today = asked.clock().astimezone(UTC).date()
         first, last = today - timedelta(days=config.days), today - timedelta(days=1)
         return compare(asked, first, last, deep=config.deep, max_deleted=config.max_deleted)
 
     result, rows = run(SETTINGS, context.log, reconcile)
-    different = {"days_that_differed": len(result.days), "submissions_held": result.held}
-    return dg.MaterializeResult(metadata=numbers(result.report, rows) | different)
+    different = {"days_that_differed": len(result.days), "submissions_held": result.stored}
+    return dg.MaterializeResult(metadata=run_metadata(result.summary, rows) | different)
 
 
 @dg.multi_asset_check(
@@ -114,8 +117,8 @@ def reconciliation(
 )
 def health() -> Iterator[dg.AssetCheckResult]:
     """Look into the warehouse; nothing is changed."""
-    target = target_of(SETTINGS)
-    for found in told(partial(look, target, datetime.now(UTC), SETTINGS.max_age_hours)):
+    target = make_target(SETTINGS)
+    for found in report_failures(partial(look, target, datetime.now(UTC), SETTINGS.max_age_hours)):
         yield dg.AssetCheckResult(
             passed=found.passed,
             asset_key=submissions.key,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from argos_sync.config import sweep_days
-from argos_sync.load.integrity import orphans
-from argos_sync.load.pipeline import Target, look_into
+from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import Target
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
-from argos_sync.warehouse.overview import Overview, overview
+from argos_sync.warehouse.integrity import orphans
+from argos_sync.warehouse.overview import Overview, read_overview
 
 CHECKS = {
     "row_counts": "There are submissions, and no table has two rows where one is meant.",
@@ -51,8 +52,8 @@ def look(target: Target, now: datetime, max_age_hours: float) -> list[Finding]:
         DestinationError: There is no warehouse yet, or it is locked or not reachable.
     """
     bound = sweep_days() or None
-    with look_into(target) as view:
-        seen = overview(view.client)
+    with open_read_only(target) as view:
+        seen = read_overview(view.client)
         lost = orphans(view.client)
     return [
         _row_counts(seen),

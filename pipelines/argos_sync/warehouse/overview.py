@@ -8,10 +8,10 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
-from argos_sync.load.known import rows_of
-from argos_sync.load.sql import WRITTEN_IN, Client, select
-from argos_sync.load.views import STALENESS, load_views
+from argos_sync.load.sql import SOURCE_DIALECT, Client, select
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, load_contract
+from argos_sync.warehouse.rows import read_rows
+from argos_sync.warehouse.views import STALENESS, load_views
 
 _LAST_RUNS = 5
 
@@ -47,7 +47,7 @@ class Overview:
     checks: list[dict[str, Any]]
 
 
-def overview(client: Client) -> Overview:
+def read_overview(client: Client) -> Overview:
     """Read what `status` tells; tables that do not exist yet count as empty."""
     run_columns = [column.name for column in load_contract()[RUNS].columns]
     return Overview(
@@ -95,7 +95,7 @@ def _checks(client: Client) -> list[dict[str, Any]]:
     columns = ("checked_at", "check_name", "place", "passed", "found", "sample")
     last: dict[tuple[str, str], dict[str, Any]] = {}
     failed: dict[tuple[str, str], datetime] = {}
-    for row in sorted(rows_of(client, CHECKS, columns), key=lambda row: row[0]):
+    for row in sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0]):
         found = dict(zip(columns, row, strict=True))
         key = (found["check_name"], found["place"])
         last[key] = found
@@ -117,6 +117,6 @@ def _max_age_days(client: Client) -> float | None:
     rows = select(client, f"SELECT MAX(max_age_days) FROM {STALENESS}")  # noqa: S608 a name
     if not rows:
         (view,) = (view for view in load_views() if view.name == STALENESS)
-        query = view.select.sql(dialect=WRITTEN_IN, comments=False)
+        query = view.select.sql(dialect=SOURCE_DIALECT, comments=False)
         rows = select(client, f"SELECT MAX(max_age_days) FROM ({query}) AS found")  # noqa: S608 ours
     return float(rows[0][0]) if rows and rows[0][0] is not None else None

@@ -1,0 +1,41 @@
+"""`argos-sync forget`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from argos_sync.cli.common import Common
+
+
+def forget(
+    common: Common,
+    submission_id: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="May be given several times.")
+    ] = None,
+    userid: Annotated[
+        str | None, typer.Option(metavar="ID", help="All submissions with it, later ones too.")
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="All submissions with it, later ones too.")
+    ] = None,
+    as_in: Annotated[
+        str | None,
+        typer.Option(metavar="DATASET", help="Take over who was forgotten in another dataset."),
+    ] = None,
+) -> None:
+    """Erase a person from every table, and keep later runs from bringing them back."""
+    from argos_sync.commands.forget import forget as erase
+
+    identifiers = [("submission_id", one) for one in submission_id or ()]
+    identifiers += [("userid", userid)] if userid is not None else []
+    identifiers += [("email", email)] if email is not None else []
+    result = erase(common.offline_context(), identifiers, as_in)
+    counts = [f"{table:<28}{rows:>10,}\n" for table, rows in result.erased.items() if rows]
+    common.show(
+        {"run_id": result.summary.run_id, "erased": result.erased, "listed": result.listed},
+        f"{''.join(counts)}forget: {sum(result.erased.values()):,} rows erased,"
+        f" {result.listed:,} new entries in the list of who must not come back;"
+        f" the proof is in sync_erasures, run {result.summary.run_id}",
+    )

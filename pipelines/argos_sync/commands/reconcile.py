@@ -1,0 +1,182 @@
+"""`reconcile`: compare the warehouse with the source, and repair the differences."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+
+from argos_sync.api import Query
+from argos_sync.api.errors import ApiFailure
+from argos_sync.commands.backfill import check_range
+from argos_sync.commands.comparison import Comparison, DayDifference
+from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window
+from argos_sync.load.errors import destination_errors
+from argos_sync.run.context import Context
+from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
+from argos_sync.run.jobs import range_tasks, resolve_end_date, run_tasks
+from argos_sync.run.opening import open_run
+from argos_sync.run.run import Run
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.upkeep import daily_volume
+from argos_sync.warehouse.submissions import stored_days, submission_versions
+
+DIFFERENCE = 6
+"""Exit code of a dry run that found a difference."""
+
+
+class TooManyDeletions(ApiFailure):
+    """More submissions are gone from the source than is plausible; nothing was marked."""
+
+    advice = "ask ARGOS whether that many were deleted; if so, give --max-deleted a larger share"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """The differences, and the run that repaired them.
+
+    Attributes:
+        summary: The run; for a dry run it counts what a repair would do.
+        days: Days that differ, in order.
+        stored: Submissions the warehouse had in the range.
+    """
+
+    summary: RunSummary
+    days: tuple[DayDifference, ...]
+    stored: int
+
+
+def reconcile(
+    context: Context,
+    first: date,
+    last: date,
+    *,
+    deep: bool = False,
+    dry_run: bool = False,
+    max_deleted: float = MAX_DELETED,
+) -> ReconcileResult:
+    """Compare ids with the source day by day, fetch missing submissions, mark deleted ones.
+
+    Ids are compared through `request_type=others`, the smallest answer with `created_at`.
+
+    Args:
+        context: Settings and target.
+        first: First day, UTC.
+        last: Last day, UTC, included.
+        deep: Compare contents too, and fetch submissions that differ.
+        dry_run: Only report; the run's exit status is 6 if anything differs.
+        max_deleted: Largest share of the range's submissions that may be marked as deleted.
+
+    Raises:
+        ConfigurationError: The range ends before it begins.
+        TooManyDeletions: More than `max_deleted` are gone; missing ones have been fetched.
+        ArgosError: See `api.errors`, `load.errors`.
+    """
+    check_range(first, last)
+    days = DateRange(first, last)
+    with open_run(context, "reconcile") as run, destination_errors():
+        run.coverage.all_rows = True
+        comparison = _compare(run, days, deep=deep)
+        result = ReconcileResult(run.summary, tuple(comparison.differences), comparison.held)
+        if not result.days:
+            run.summary.note = f"no difference among {result.stored:,} submissions"
+        if dry_run:
+            _count_repairs(run, result)
+        else:
+            _repair(run, days, result, max_deleted)
+            run.coverage.repaired = [days]
+    return result
+
+
+def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
+    client, sections = run.warehouse.client, run.context.settings.sections
+    volume = daily_volume(stored_days(client), days.first)
+    tasks = range_tasks(run, "compare", volume, [days], end_date=None)
+    end_date = resolve_end_date(run, probe=len(tasks) > 1)
+    query = _section_query if deep else _smallest_query
+    comparison = Comparison(
+        days,
+        [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
+        partial(submission_versions, client),
+        partial(run.protection.content_hash, sections=sections) if deep else None,
+        run.protection.suppression,
+    )
+    asyncio.run(_read_source(run, comparison, sections if deep else ()))
+    return comparison
+
+
+async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:
+    async def deliver(page: TaskPage) -> None:
+        run.context.progress.fetched(page.task.label, len(page.items))
+        comparison.add(page)
+
+    async with run.context.client_options().connect() as client:
+        try:
+            await read_tasks(
+                client,
+                comparison.tasks,
+                sections=sections,
+                concurrency=run.context.settings.max_concurrency,
+                deliver=deliver,
+            )
+        finally:
+            run.count_requests(client.stats)
+
+
+def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
+    deleted = [key for day in result.days for key in day.gone]
+    too_many = len(deleted) > max_deleted * result.stored
+    if deleted and not too_many:
+        confirmed = confirm_deletions(
+            run.warehouse.client,
+            deleted,
+            since=run.summary.started_at,
+            at=run.context.clock(),
+            look_again=partial(run_tasks, run),
+        )
+        run.count_deleted(confirmed)
+    _fetch_differences(run, result.days, final=not too_many)
+    if too_many:
+        raise TooManyDeletions(
+            f"{len(deleted)} of {result.stored} submissions from {days.first} to {days.last} are"
+            f" gone from the source, more than {max_deleted:.4g} of them"
+        )
+
+
+def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
+    """Fetch what is missing or differs, by day or one by one."""
+    to_fetch = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
+    counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
+    counts |= {day.day: day.source for day in days}
+    split = cheapest_requests(
+        {day: len(ids) for day, ids in to_fetch.items()}, counts, run.context.settings.page_size
+    )
+    end_date = resolve_end_date(run, probe=False)
+    by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
+    by_id = [
+        key
+        for day, ids in to_fetch.items()
+        if any(one.has_day(day) for one in split.by_id)
+        for key in ids
+    ]
+    run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
+
+
+def _count_repairs(run: Run, result: ReconcileResult) -> None:
+    """Count what a repair would do, and set the exit status of a dry run."""
+    run.summary.submissions_new = sum(len(day.missing) for day in result.days)
+    run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
+    run.summary.submissions_deleted = sum(len(day.gone) for day in result.days)
+    run.exit_status = DIFFERENCE if result.days else 0
+
+
+def _section_query(window: Window, end_date: EndDate | None, section: str | None) -> Query:
+    return window.query(end_date, section)
+
+
+def _smallest_query(window: Window, end_date: EndDate | None, _: str | None) -> Query:
+    return window.query(end_date, "others")

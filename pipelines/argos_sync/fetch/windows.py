@@ -1,0 +1,183 @@
+"""Which days to ask the API for: calendar arithmetic over whole days, by pendulum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Literal
+
+import pendulum
+
+from argos_sync.api import Query
+
+EndDate = Literal["inclusive", "exclusive"]
+"""How the server reads `end_date`. The vendor does not document it; a probe finds it out."""
+
+_LONGEST_DAYS = 366
+_LONGEST_UNKNOWN_DAYS = 31
+_MAX_PAGES = 10
+_RECENT_WINDOWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole days of `created_at`, in the server's time zone, read in one walk.
+
+    Attributes:
+        start: First day; None is the beginning of all history.
+        end: Last day, included; None is open-ended.
+    """
+
+    start: date | None = None
+    end: date | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the days as text for people."""
+        return f"{self.start or 'the beginning'} to {self.end or 'now'}"
+
+    def query(self, end_date: EndDate | None, section: str | None = None) -> Query:
+        """Return the API query for the window.
+
+        Args:
+            end_date: How the server reads `end_date`. While that is unknown, one more day is asked
+                for: rows that come twice are merged, rows that do not come are lost.
+            section: `request_type`; None asks for all sections in one request.
+        """
+        end = self.end
+        if end is not None and end_date != "inclusive":
+            end = add_days(end, 1)
+        return Query(start_date=self.start, end_date=end, request_type=section)
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """Days of `created_at` to keep, UTC.
+
+    Attributes:
+        first: First day; None keeps everything from the beginning.
+        last: Last day, included; None keeps everything to the end.
+    """
+
+    first: date | None = None
+    last: date | None = None
+
+    def __contains__(self, created_at: datetime) -> bool:
+        """Whether a submission created at this moment is in the range."""
+        return self.has_day(created_at.astimezone(UTC).date())
+
+    def has_day(self, day: date) -> bool:
+        """Whether a UTC day is in the range."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+ALL_DAYS = DateRange()
+
+
+@dataclass(frozen=True, slots=True)
+class DailyVolume:
+    """How many submissions a day is expected to bring.
+
+    Attributes:
+        counts: Submissions by day, where the warehouse already has some.
+        recent: Days and submissions of the windows read last, newest last.
+    """
+
+    counts: Mapping[date, int] = field(default_factory=dict)
+    recent: tuple[tuple[int, int], ...] = ()
+
+    def on(self, day: date) -> float | None:
+        """Return the expected number of submissions; None while nothing is known."""
+        if day in self.counts:
+            return self.counts[day]
+        if not self.recent:
+            return None
+        return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
+
+    def after(self, window: Window, rows: int) -> DailyVolume:
+        """Return the volume updated with a window that has been read."""
+        if window.start is None or window.end is None:
+            return self
+        days = (window.end - window.start).days + 1
+        return replace(self, recent=(*self.recent, (days, rows))[-_RECENT_WINDOWS:])
+
+
+def padded_window(days: DateRange) -> Window:
+    """Return the window of server days that covers a range of UTC days.
+
+    The server's days may be UTC or Korean (the vendor does not say), so the window has one more day
+    on either side; the range then drops the extra rows.
+    """
+    first, last = days.first, days.last
+    return Window(add_days(first, -1) if first else None, add_days(last, 1) if last else None)
+
+
+def next_window(
+    days: Window, volume: DailyVolume, today: date, workers: int, page_size: int
+) -> tuple[Window, Window | None]:
+    """Cut the next window off the remaining days; return it and the rest.
+
+    A window is a fair share of the remaining days, so that all workers finish at about the same
+    time. It covers at least a page of submissions, which joins quiet months, and at most
+    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown it is a share alone.
+
+    Args:
+        days: Remaining days. Without a start they are one window, divided only by its cursor.
+        volume: Expected submissions per day.
+        today: End of open-ended days, UTC.
+        workers: Windows that are read at once.
+        page_size: Submissions per request.
+    """
+    if days.start is None:
+        return days, None
+    last = max(days.start, days.end or today)
+    remaining = (last - days.start).days + 1
+    share = math.ceil(remaining / (2 * workers))
+    length, rows = 0, 0.0
+    while length < min(remaining, _LONGEST_DAYS):
+        expected = volume.on(add_days(days.start, length))
+        rows += expected or 0.0
+        if length and rows > page_size * _MAX_PAGES:
+            break
+        fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
+        if length >= fair and (expected is None or rows >= page_size):
+            break
+        length += 1
+    if length >= remaining:
+        return days, None
+    first_remaining = add_days(days.start, length)
+    return Window(days.start, add_days(first_remaining, -1)), Window(first_remaining, days.end)
+
+
+def add_days(day: date, days: int) -> date:
+    """Return the day that is `days` days later, or the end of the calendar."""
+    try:
+        return pendulum.date(day.year, day.month, day.day).add(days=days)
+    except (OverflowError, ValueError):
+        return date.max if days > 0 else date.min
+
+
+def day_of(moment: datetime, time_zone: str = "UTC") -> date:
+    """Return the calendar day of a moment in a time zone (IANA name)."""
+    return pendulum.instance(moment).in_timezone(time_zone).date()
+
+
+def nightly_range(
+    today: date, high_water_mark: datetime | None, lookback_days: int, first_day: date | None
+) -> DateRange:
+    """Return the days a nightly sync reads: new submissions and the look-back window.
+
+    The range has no end, so that a `created_at` in the future is read too.
+
+    Args:
+        today: The current day, UTC.
+        high_water_mark: Newest `created_at` of the last finished sync; None before the first.
+        lookback_days: Number of days that are read again because their submissions still change.
+        first_day: Where the first sync begins; None is all history.
+    """
+    if high_water_mark is None:
+        return DateRange(first_day)
+    first = min(day_of(high_water_mark), add_days(today, -lookback_days))
+    return DateRange(max(first, first_day) if first_day else first)

@@ -1,0 +1,41 @@
+"""Find the dlt destination that a name stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from dlt import current
+from dlt.common.destination import AnyDestination, Destination
+from dlt.common.storages.configuration import WithLocalFiles
+
+from argos_sync.load.duckdb import DuckDb
+
+DUCKDB = "duckdb"
+
+
+def make_destination(
+    name: str, file: str | None = None, staging_layout: str | None = None
+) -> AnyDestination:
+    """Return the dlt destination called `name`, a name dlt knows or `module.factory`.
+
+    Args:
+        name: Name of a destination.
+        file: DuckDB file that overrides the configured one.
+        staging_layout: Overrides the configured name of the staging dataset, with `%s` in place of
+            the dataset's; not for DuckDB, which stages nothing.
+    """
+    if name == DUCKDB:
+        credentials: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
+        destination: Any = DuckDb(destination_name=DUCKDB, **credentials)
+    else:
+        layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+        destination = Destination.from_reference(name, **layout)
+    if issubclass(destination.spec, WithLocalFiles):
+        # Without it dlt resolves a relative file against the folder where the first pipeline with
+        # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
+        # so that a sync started in another folder would load into the first folder's file.
+        destination.config_params["local_dir"] = str(
+            Path(current.run_context().local_dir).absolute()
+        )
+    return cast("AnyDestination", destination)

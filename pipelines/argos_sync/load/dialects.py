@@ -1,0 +1,73 @@
+"""What databases write differently in SQL, and DuckDB's names, texts and types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from argos_sync.shape.contract import ColumnType
+
+DUCKDB_TYPES: Mapping[ColumnType, str] = {
+    "text": "VARCHAR",
+    "json": "JSON",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "double": "DOUBLE",
+    "bigint": "BIGINT",
+    "bool": "BOOLEAN",
+}
+"""DuckDB's type of each column type."""
+
+
+PHRASES: Mapping[str, Mapping[str, str]] = {
+    # The UTC day of a moment.
+    "UTC_DAY": {
+        "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
+        "bigquery": "DATE({}, 'UTC')",
+        "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
+        # A cast there depends on the session's time zone.
+        "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
+        "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
+    },
+    # The Monday of the UTC week of a moment.
+    "UTC_WEEK": {
+        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
+        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
+        "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
+        "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
+        # The first day of a week in DATE_TRUNC depends on the session.
+        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
+        " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
+    },
+    # The texts of a group joined by commas, ordered by the second argument. sqlglot 29 puts ORDER
+    # BY where Redshift refuses it, and knows no form for ClickHouse.
+    "JOINED": {
+        "": "STRING_AGG({}, ', ' ORDER BY {})",
+        "clickhouse": "arrayStringConcat(arrayMap(pair -> pair.2,"
+        " arraySort(groupArray(({1}, {0})))), ', ')",
+        **dict.fromkeys(
+            ("databricks", "redshift", "snowflake"), "LISTAGG({}, ', ') WITHIN GROUP (ORDER BY {})"
+        ),
+    },
+    # A JSON column as text; drivers would parse it into objects.
+    "JSON_TEXT": {
+        "": "CAST({} AS TEXT)",
+        "bigquery": "TO_JSON_STRING({})",
+        "clickhouse": "CAST({} AS Nullable(String))",
+        "databricks": "CAST({} AS STRING)",
+        "redshift": "JSON_SERIALIZE({})",
+    },
+    # sqlglot 29 leaves its own name of this function in these dialects.
+    "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
+}
+"""Functions of our SQL by name, then by sqlglot dialect; "" is every other dialect. Their arguments
+replace `{}` in order."""
+
+
+def quote_name(name: str) -> str:
+    """Return a name as DuckDB's SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Return a text as DuckDB's SQL has it."""
+    return "'" + text.replace("'", "''") + "'"

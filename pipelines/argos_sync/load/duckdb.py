@@ -1,0 +1,258 @@
+"""dlt's DuckDB destination, with every override of dlt that this package needs for it.
+
+Each override names dlt's behaviour in the version it was checked against, the reason, and the
+upstream change that would let us drop it; `docs/decisions/overrides-of-dlt.md` lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dlt.common.destination.capabilities import DestinationCapabilitiesContext
+from dlt.common.destination.client import (
+    FollowupJobRequest,
+    HasFollowupJobs,
+    LoadJob,
+    RunnableLoadJob,
+)
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
+from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations import duckdb
+from dlt.destinations.impl.duckdb.configuration import (
+    DuckDbClientConfiguration,
+    DuckDbCredentials,
+)
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+from duckdb import DuckDBPyConnection
+
+from argos_sync.load.dialects import quote_literal
+
+BOUNDED_MEMORY: dict[str, Any] = {
+    # dlt sets a checkpoint every gigabyte, and DuckDB keeps loaded rows in memory until then.
+    "checkpoint_threshold": "32MB",
+    # DuckDB's default is most of the machine; beyond the limit it spills to disk. It needs 125 MB
+    # per thread (DuckDB's guide "OOM Errors"), hence few threads.
+    "memory_limit": "320MB",
+    "threads": min(2, os.cpu_count() or 1),
+}
+"""DuckDB settings; `destination.duckdb.credentials.global_config` overrides them."""
+
+_WHILE_LOADING = BOUNDED_MEMORY | {"memory_limit": "160MB"}
+"""Lower, because a chunk is in memory as well; merges and checks of two million submissions also
+passed with half of it."""
+
+_HEADERS_BYTES = 3 * 4_096
+"""Size of the main header and the two database headers that DuckDB writes first (its page "Storage
+Versions and Format")."""
+
+
+def database_file(credentials: Any) -> Path | None:
+    """Return the file of a DuckDB database; None for anything else.
+
+    MotherDuck's databases are None too: dlt's client for them derives from DuckDB's, and their name
+    may look like a file.
+    """
+    if isinstance(credentials, DuckDbCredentials):
+        return Path(credentials.database)
+    return None
+
+
+def remove_truncated_file(client: SqlClientBase[Any]) -> None:
+    """Remove a truncated DuckDB file, which DuckDB refuses to open.
+
+    A process that is killed or runs out of space while it creates the file leaves it without its
+    headers; no row can have been stored in it.
+    """
+    file = database_file(getattr(client, "credentials", None))
+    if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
+        content = file.read_bytes()
+        if not content or content[8:12] == b"DUCK":
+            file.unlink()
+
+
+def remove_temp_files(client: SqlClientBase[Any]) -> None:
+    """Remove rows that a killed run had spilled to disk.
+
+    DuckDB spills into a folder named after the database file and empties it only when a later run
+    spills again, which may never happen. Call this once the file is locked by this process.
+    """
+    if file := database_file(getattr(client, "credentials", None)):
+        for spilled in Path(f"{file}.tmp").glob("duckdb_temp_*"):
+            spilled.unlink(missing_ok=True)
+
+
+class DuckDb(duckdb):
+    """dlt's DuckDB destination with the overrides below."""
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        """Return the client class that dlt instantiates for each step."""
+        return _Client
+
+    def configuration(
+        self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
+    ) -> DuckDbClientConfiguration:
+        """Return the configuration, resolved once per dataset.
+
+        dlt 1.31 resolves it again for each client it makes, dozens of times per load package
+        (`Destination.client`); that was a fifth of a small run. Each client gets a copy with
+        connections of its own. Can go once dlt caches resolved destination configurations.
+        """
+        if initial_config is None or accept_partial:
+            return super().configuration(initial_config, accept_partial)
+        if initial_config.is_resolved():
+            return initial_config
+        key = (initial_config.dataset_name, initial_config.default_schema_name)
+        if key not in self._resolved:
+            self._resolved[key] = super().configuration(initial_config)
+        config = self._resolved[key].copy()
+        config.credentials.on_resolved()
+        return config
+
+    # Not created in `__init__`, whose signature dlt inspects.
+    @cached_property
+    def _resolved(self) -> dict[tuple[str, str | None], DuckDbClientConfiguration]:
+        return {}
+
+    def capabilities(
+        self,
+        config: DuckDbClientConfiguration | None = None,
+        naming: NamingConvention | None = None,
+    ) -> DestinationCapabilitiesContext:
+        """Return DuckDB's capabilities, transactions included.
+
+        dlt 1.31 leaves `supports_transactions` of DuckDB unset and merges a single table without a
+        transaction: a process killed between DELETE and INSERT loses the rows. Can go once dlt
+        declares that DuckDB has transactions. Passing a configuration keeps dlt from resolving one.
+        """
+        capabilities = super().capabilities(config or self.spec(), naming)
+        capabilities.supports_transactions = True
+        return capabilities
+
+
+class _Client(DuckDbClient):
+    """Merges straight from the load package's Parquet files.
+
+    dlt 1.31 copies rows into staging tables, merges them and truncates the tables; DuckDB
+    compresses the staged rows at each checkpoint, which was half the cost of a load. Can go once
+    dlt can merge from files without a staging dataset.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        config: DuckDbClientConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ) -> None:
+        super().__init__(schema, config, capabilities)
+        self.sql_client: _SqlClient = _SqlClient(
+            self.sql_client.dataset_name,
+            self.sql_client.staging_dataset_name,
+            config.credentials,
+            capabilities,
+        )
+        self._prepared: dict[str, PreparedTableSchema] = {}
+
+    def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
+        """Return a table's schema, marked as free of duplicates and prepared once.
+
+        dlt 1.31 numbers staged rows with a window function to find duplicates that a killed job
+        wrote twice, unless the table says there are none; rows in a file occur once. dlt also
+        copies the schema for every question about it.
+        """
+        if table_name not in self._prepared:
+            prepared: Any = super().prepare_load_table(table_name)
+            self._prepared[table_name] = prepared | {"x-stage-data-deduplicated": True}
+        return self._prepared[table_name]
+
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """Create the dataset, but no staging dataset."""
+        if self.sql_client.dataset_name != self.sql_client.staging_dataset_name:
+            super().initialize_storage(truncate_tables or ())
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002 dlt's
+        """Return False: rows to merge are read from the package's own files."""
+        return False
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """Return the load job of a file; rows to merge stay in their file."""
+        if table["write_disposition"] == "merge" and file_path.endswith(".parquet"):
+            return _RowsJob(file_path)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
+    ) -> list[FollowupJobRequest]:
+        """Return the merge of a table chain, reading from the files of its completed jobs."""
+        if table_chain[0]["write_disposition"] != "merge":
+            return super().create_table_chain_completed_followup_jobs(
+                table_chain, completed_table_chain_jobs
+            )
+        files: dict[str, list[str]] = {}
+        for job in completed_table_chain_jobs or ():
+            files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
+        merge = SqlMergeFollowupJob.from_table_chain(
+            table_chain, _FileSqlClient(self.sql_client, files)
+        )
+        return [merge]
+
+
+class _RowsJob(RunnableLoadJob, HasFollowupJobs):
+    """Leaves rows in their file, where the merge that follows reads them.
+
+    It has to run although it does nothing: dlt 1.31 waits a second for a job that is completed when
+    it is created (`load_single_package`).
+    """
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
+class _SqlClient(DuckDbSqlClient):
+    def open_connection(self) -> DuckDBPyConnection:
+        """Connect with bounded memory.
+
+        dlt 1.31 has no default for `global_config` that leaves the other credentials alone. Can go
+        once a default can be set through a configuration provider.
+        """
+        bounds = BOUNDED_MEMORY if self.credentials.read_only else _WHILE_LOADING
+        self._global_config |= bounds | (self.credentials.global_config or {})
+        return super().open_connection()
+
+
+class _FileSqlClient(_SqlClient):
+    """Names the files of a load package where dlt's merge names a staging table."""
+
+    def __init__(self, client: _SqlClient, files: Mapping[str, Sequence[str]]) -> None:
+        """Take the names of a client, and the paths of Parquet files by table."""
+        super().__init__(
+            client.dataset_name,
+            client.staging_dataset_name,
+            client.credentials,
+            client.capabilities,
+        )
+        self._files = files
+
+    def get_qualified_table_names(
+        self, table_name: str, quote: bool = True, casefold: bool = True
+    ) -> tuple[str, str]:
+        """Return a table's name, and a subquery over its files with the table's columns."""
+        name = self.make_qualified_table_name(table_name, quote=quote, casefold=casefold)
+        parts = [f"(SELECT * FROM {name} LIMIT 0)"]  # noqa: S608 names only
+        if files := self._files.get(table_name):
+            paths = ", ".join(map(quote_literal, files))
+            parts.append(f"(SELECT * FROM read_parquet([{paths}]))")  # noqa: S608 names only
+        return name, f"({' UNION ALL BY NAME '.join(parts)})"

@@ -1,0 +1,78 @@
+"""Open a warehouse for reading; nothing is created or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+
+from argos_sync.config import add_defaults
+from argos_sync.fetch.checkpoint import State
+from argos_sync.load.errors import DestinationError, destination_errors
+from argos_sync.load.partitions import PIPELINE
+from argos_sync.load.pipeline import source_state
+from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlyWarehouse:
+    """A warehouse open for reading.
+
+    Attributes:
+        client: dlt's SQL client, connected.
+        state: The source's state, as last committed.
+        storage: dlt's client for whole tables; `client` is its connection.
+    """
+
+    client: SqlClientBase[Any]
+    state: State
+    storage: SqlJobClientBase
+
+    def columns(self, tables: Iterable[str]) -> dict[str, dict[str, str | None]]:
+        """Return the columns of tables with dlt's types; none for a table that does not exist.
+
+        Column names are spelled as the destination spells them.
+        """
+        return {
+            name: {column: hints.get("data_type") for column, hints in columns.items()}
+            for name, columns in self.storage.get_storage_tables(tables)
+        }
+
+
+@contextmanager
+def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
+    """Open the warehouse for reading.
+
+    Raises:
+        ConfigurationError: The destination is unknown, or its credentials are missing.
+        DestinationError: There is no warehouse yet, or it is locked or not reachable.
+    """
+    add_defaults()
+    with destination_errors():
+        pipeline = make_pipeline(target, working_dir(target))
+        client = cast("SqlJobClientBase", pipeline.destination_client())
+        if (file := duckdb_file(client)) is not None:
+            if not file.exists():
+                raise DestinationError(
+                    f"there is no DuckDB file at {file}",
+                    "load something first, or name another file",
+                )
+            cast("DuckDbClient", client).config.credentials.read_only = True
+        with client:
+            yield ReadOnlyWarehouse(client.sql_client, _committed_state(client), client)
+
+
+def _committed_state(client: SqlJobClientBase) -> State:
+    try:
+        stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
+    except DestinationUndefinedEntity:
+        return {}
+    return source_state(stored or {})

@@ -1,0 +1,109 @@
+"""Where a command loads to: destination, dataset, and dlt's working directory for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import dlt
+from dlt.common.destination.client import JobClientBase
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.destinations import DUCKDB, make_destination
+from argos_sync.load.duckdb import database_file
+from argos_sync.load.partitions import pipeline_name, staging_layout
+from argos_sync.load.source import SOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run loads to.
+
+    Attributes:
+        destination: Name of a dlt destination.
+        dataset: Dataset (schema) in it.
+        pipelines_dir: Parent folder of the working directories; None uses dlt's default.
+        file: DuckDB file that overrides the configured one.
+    """
+
+    destination: str = DUCKDB
+    dataset: str = SOURCE
+    pipelines_dir: str | None = None
+    file: str | None = None
+
+
+def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
+    """Return dlt's pipeline for a target, not connected.
+
+    Args:
+        target: Where the warehouse is.
+        working: Folder of its working directory.
+        partition: Name of the partition to load; None for the pipeline of all other runs.
+    """
+    layout = staging_layout(partition) if partition else None
+    return dlt.pipeline(
+        pipeline_name(partition),
+        destination=make_destination(target.destination, target.file, layout),
+        dataset_name=target.dataset,
+        pipelines_dir=str(working),
+    )
+
+
+def working_dir(target: Target) -> Path:
+    """Return the working directory that belongs to this warehouse alone.
+
+    dlt keeps schemas and load packages there, and those of one warehouse must never reach another.
+    The directory is therefore named after a hash of the destination's address (dlt's own text of
+    it contains no credentials) and the dataset.
+
+    Raises:
+        ConfigurationError: The dataset has no name, the destination has no SQL tables, or the
+            DuckDB file is named like the dataset.
+    """
+    if not target.dataset.strip():
+        raise ConfigurationError(
+            "the dataset has no name", "give --dataset a name, or leave it out"
+        )
+    base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
+    client = make_pipeline(target, base).destination_client()
+    if not isinstance(client, SqlJobClientBase):
+        raise ConfigurationError(
+            f"{target.destination} has no SQL tables that rows can be merged into",
+            "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
+            " tables, publish it and copy the published file: see docs/destinations.md",
+        )
+    if (file := duckdb_file(client)) is not None:
+        refuse_ambiguous_name(file, target.dataset)
+    address = f"{target.destination} {client.config} {target.dataset}"
+    return base / blake2b(address.encode(), digest_size=8).hexdigest()
+
+
+def duckdb_file(client: JobClientBase) -> Path | None:
+    """Return the DuckDB file a client writes to; None for any other destination."""
+    return database_file(client.config.credentials) if isinstance(client, DuckDbClient) else None
+
+
+def refuse_ambiguous_name(file: Path, dataset: str) -> None:
+    """Refuse a DuckDB file that is named like its dataset.
+
+    DuckDB names the catalog after the file, so `argos.submissions` in `argos.duckdb` could mean a
+    schema or a catalog; every client refuses it ("Ambiguous reference to catalog or schema").
+
+    Args:
+        file: The DuckDB file.
+        dataset: Schema that will hold the tables.
+
+    Raises:
+        ConfigurationError: Their names are the same, apart from case.
+    """
+    catalog = file.name.partition(".")[0]
+    if catalog.lower() == dataset.lower():
+        raise ConfigurationError(
+            f"the DuckDB file {file.name} is named like its dataset, which makes"
+            f" {dataset}.submissions ambiguous in every DuckDB client",
+            f"rename the file, for example to kyc.duckdb, or choose another dataset than {dataset}",
+        )

@@ -1,0 +1,46 @@
+"""Keep the views for analysts up to date during a run."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from argos_sync.config import Settings
+from argos_sync.fetch.checkpoint import State
+from argos_sync.load.pipeline import Warehouse
+from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
+from argos_sync.warehouse.views import update_views
+
+log = logging.getLogger("argos_sync")
+
+
+def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
+    """Create views and comments where they are missing or outdated.
+
+    Rows do not depend on views: whatever goes wrong is logged and fails no run.
+
+    Args:
+        warehouse: Open for writing, and its tables exist.
+        settings: Checked configuration; it names the projects that share views.
+
+    Returns:
+        State changes for the next commit; empty if the views could not be updated.
+    """
+    drop_dependents = partial(drop_project_views, warehouse, settings)
+    try:
+        views = update_views(
+            warehouse.client,
+            warehouse.state.get("views"),
+            contract=warehouse.existing,
+            clear=drop_dependents,
+        )
+        return {
+            "views": views,
+            "project_views": update_project_views(warehouse, settings, views),
+        }
+    except Exception as error:  # noqa: BLE001 logged by its kind: the text may quote values
+        log.warning(
+            "the views for analysts could not be updated (%s); the next run tries again",
+            type(error).__name__,
+        )
+        return {}

@@ -1,0 +1,47 @@
+"""What every command needs to run: settings, target, progress, clock, and its source of chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from argos_sync.api import RetryPolicy
+from argos_sync.config import Settings
+from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
+from argos_sync.fetch.client import ClientOptions, client_options
+from argos_sync.fetch.job import ChunkSource, Clock, fetch_in_thread, utc_now
+from argos_sync.load.target import Target
+from argos_sync.run.summary import NoProgress, ProgressReporter
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every command needs.
+
+    Attributes:
+        settings: Checked configuration.
+        target: Where to load to.
+        progress: Gets informed of pages and chunks.
+        clock: The current time.
+        retry: When a client gives up on a request.
+        chunk_size: Submissions that are committed together.
+        chunks: Runs a fetch job in a thread or a process, and yields its chunks.
+    """
+
+    settings: Settings
+    target: Target
+    progress: ProgressReporter = field(default_factory=NoProgress)
+    clock: Clock = utc_now
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    chunk_size: int = CHUNK_SUBMISSIONS
+    chunks: ChunkSource = fetch_in_thread
+
+    def client_options(self, page_size: int | None = None) -> ClientOptions:
+        """Return the options of an API client.
+
+        Args:
+            page_size: Rows per page instead of the configured number.
+
+        Raises:
+            ConfigurationError: The encryption settings are invalid.
+        """
+        return client_options(self.settings, page_size, self.retry)

@@ -1,0 +1,116 @@
+"""Open a warehouse for a run, record how the run ends, and check what it brought."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from argos_sync.api.errors import ArgosError
+from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.protection import PRIVACY, Protection
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.compact import compact
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.pipeline import Warehouse, open_warehouse
+from argos_sync.load.sql import Client
+from argos_sync.process import collect_garbage_rarely
+from argos_sync.run.analyst_views import update_analyst_views
+from argos_sync.run.context import Context
+from argos_sync.run.post_run import notify_failure, run_post_run_checks
+from argos_sync.run.run import Run
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.telemetry import trace_run
+from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
+
+
+@contextmanager
+def open_run(
+    context: Context, command: str, *, uses_api: bool = True, days: DateRange = ALL_DAYS
+) -> Iterator[Run]:
+    """Open the warehouse for a run, record how the run ends, and run the post-run checks.
+
+    Failures and failed checks are sent to the configured webhook.
+
+    Args:
+        context: Settings and target.
+        command: Command name, for the run record and for processes that are locked out.
+        uses_api: Whether the run needs the API.
+        days: UTC days it writes to; runs over other days may be under way.
+
+    Raises:
+        ArgosError: Whatever the block raises, or the reason why the warehouse cannot be opened.
+    """
+    names = (command, context.target.dataset)
+    opened = _open_run(context, command, days, uses_api=uses_api)
+    with trace_run(*names) as trace, notify_failure(*names), opened as run:
+        run.trace, trace.summary = trace, run.summary
+        yield run
+
+
+@contextmanager
+def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool) -> Iterator[Run]:
+    started_at, settings = context.clock(), context.settings
+    if uses_api:
+        context.client_options().connect()  # reports an invalid key before anything is opened
+    configured = Protection.configured(settings)
+    opened = open_warehouse(
+        context.target,
+        settings.sections,
+        command,
+        configured.policy.contract,
+        days=days,
+        prepare=partial(_prepare_partitions, context, configured),
+    )
+    run: Run | None = None
+    try:
+        with collect_garbage_rarely(), opened as warehouse:
+            with destination_errors():
+                protection = warehouse_protection(configured, warehouse.client, warehouse.state)
+            run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+            run = Run.new(context, warehouse, RunSummary(run_id, command, started_at), protection)
+            run.committer.remember(protection.to_remember(warehouse.state))
+            run.ensure_views()
+            try:
+                yield run
+            except ArgosError as error:
+                run.finish(error)
+                raise
+            run.finish()
+            run_post_run_checks(run)
+    finally:
+        if run and run.eraser.has_erased:
+            compact(context.target, command)
+
+
+def warehouse_protection(configured: Protection, client: Client, state: State) -> Protection:
+    """Return the configured protection with the warehouse's suppression list.
+
+    Args:
+        configured: Protection as configured.
+        client: Connected to the warehouse.
+        state: The source's state, as last committed.
+
+    Raises:
+        ConfigurationError: The warehouse was written under another privacy policy, or its
+            suppression list with a key that is not configured.
+    """
+    # The policy is committed with the first rows. If a killed load committed rows but no state,
+    # all of them are fetched again, and differ under another policy.
+    configured.check(state, begun=PRIVACY in state or has_completed_load(client))
+    return configured.with_list(*read_suppression_list(client), state)
+
+
+def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
+    """Create what all partitions share: tables, views, privacy policy and suppression key."""
+    protection = warehouse_protection(configured, warehouse.client, warehouse.state)
+    facts = protection.to_remember(warehouse.state)
+    # A partition that adds to the suppression list uses a key that all the others know.
+    _, _, secrets = protection.suppression_key(warehouse.state)
+    facts |= {key: value for key, value in secrets.items() if key not in warehouse.state}
+    if facts or not warehouse.has_tables:
+        warehouse.load({}, lambda state: state.update(facts))
+    views = update_analyst_views(warehouse, context.settings)
+    if any(warehouse.state.get(key) != value for key, value in views.items()):
+        warehouse.load({}, lambda state: state.update(views))

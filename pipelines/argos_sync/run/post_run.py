@@ -1,0 +1,104 @@
+"""Check a finished run, and notify the configured webhook of failures and failed checks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argos_sync.api.errors import ArgosError
+from argos_sync.api.webhook import checked_webhook_url, post_text
+from argos_sync.config import webhook_url
+from argos_sync.load.errors import error_kind
+from argos_sync.run.journal import check_records, insert
+from argos_sync.run.run import Run
+from argos_sync.warehouse import checks
+
+log = logging.getLogger("argos_sync")
+
+
+def run_post_run_checks(run: Run) -> None:
+    """Check what the run brought; record, log and notify whatever is wrong.
+
+    A result is recorded when it differs from the last one, so a run without news writes nothing.
+    The run's rows are committed: nothing that happens here fails the run.
+
+    Args:
+        run: A run that ended well.
+    """
+    try:
+        changed = _check(run)
+    except Exception as error:  # noqa: BLE001 whatever it is, the run has ended well
+        log.warning("the post-run checks could not run (%s)", error_kind(error))
+        return
+    for result in run.summary.checks:
+        if not result.passed:
+            log.warning("check %s: %s", result.check_name, result)
+    failures = [str(result) for result in changed if not result.passed]
+    if failures:
+        notify(run.summary.command, run.warehouse.dataset, "; ".join(failures))
+
+
+def notify(command: str, dataset: str, text: str) -> None:
+    """Post a message to the webhook, if one is configured; failures are only logged.
+
+    Args:
+        command: Command the message is about.
+        dataset: Dataset it loads to.
+        text: Message without keys and personal data.
+    """
+    try:
+        url = webhook_url()
+        if not url:
+            return
+        problem = post_text(
+            checked_webhook_url(url), f"argos-sync {command} (dataset {dataset}): {text}"
+        )
+    except ArgosError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 the end of a run does not depend on the webhook
+        problem = type(error).__name__
+    if problem:
+        log.warning("the webhook was not notified: %s", problem)
+
+
+@contextmanager
+def notify_failure(command: str, dataset: str) -> Iterator[None]:
+    """Notify the webhook if the block fails.
+
+    Args:
+        command: Command that runs in the block.
+        dataset: Dataset it loads to.
+    """
+    try:
+        yield
+    except ArgosError as error:
+        notify(command, dataset, f"exit {error.exit_code}: {error}")
+        raise
+    except Exception as error:
+        # The text of other libraries' errors may quote values.
+        notify(command, dataset, f"exit 1: unexpected {type(error).__name__}")
+        raise
+
+
+def _check(run: Run) -> list[checks.CheckResult]:
+    """Run the checks, record the results that changed, and return those."""
+    client, summary, coverage = run.warehouse.client, run.summary, run.coverage
+    since = None
+    if not coverage.all_rows:
+        since = checks.last_success_end(client, summary.run_id, summary.started_at)
+    previous = checks.recorded_results(client)
+    summary.checks = [
+        *checks.check_rows(client, run.warehouse.sections, since, previous),
+        *checks.check_counts(
+            client,
+            coverage.returned_by_day,
+            coverage.complete,
+            summary.started_at,
+            before=previous,
+            repaired=coverage.repaired,
+        ),
+    ]
+    changed = checks.changed_results(summary.checks, previous)
+    insert(client, check_records(summary, changed, run.context.clock()))
+    return changed

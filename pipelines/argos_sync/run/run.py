@@ -1,0 +1,225 @@
+"""One run: fetched chunks become committed rows, and the run record says how it ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import date
+
+from argos_sync.api import Stats
+from argos_sync.api.errors import ArgosError
+from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.job import FetchJob
+from argos_sync.fetch.protection import Protection
+from argos_sync.fetch.windows import DateRange
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.pipeline import Warehouse
+from argos_sync.run.analyst_views import update_analyst_views
+from argos_sync.run.committer import Committer
+from argos_sync.run.context import Context
+from argos_sync.run.deletions import DeletionCandidates
+from argos_sync.run.diff import (
+    Diff,
+    count_first_fetches_by_day,
+    diff_chunk,
+    earliest_fetch,
+    quarantine_ids,
+)
+from argos_sync.run.erasure import Eraser
+from argos_sync.run.history import history_rows
+from argos_sync.run.journal import gone_issue, run_record
+from argos_sync.run.summary import RunSummary
+from argos_sync.run.telemetry import RunTrace, trace_each
+from argos_sync.shape.contract import HISTORY, SUBMISSIONS
+from argos_sync.warehouse.rows import (
+    mark_fetched,
+    stored_history,
+    stored_quarantine_ids,
+    stored_submissions,
+)
+
+_MAX_SECONDS_WITHOUT_COMMIT = 10.0
+"""A killed run loses at most this much reading of unchanged submissions."""
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What a run has read, for the post-run checks.
+
+    Attributes:
+        returned_by_day: Submissions the API returned, by UTC day of `created_at`.
+        complete: UTC days that were read completely.
+        repaired: UTC days that were compared with the source one submission at a time, and match.
+        all_rows: Whether the checks look at all rows instead of changed ones.
+    """
+
+    returned_by_day: Counter[date] = field(default_factory=Counter)
+    complete: Sequence[DateRange] = ()
+    repaired: Sequence[DateRange] = ()
+    all_rows: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a command that writes to a warehouse.
+
+    Attributes:
+        context: Settings, target, progress and clock.
+        warehouse: Open for writing.
+        summary: What the run has done so far.
+        protection: What happens to submissions before they become rows.
+        committer: Commits rows with state and ledger.
+        eraser: Erases submissions of forgotten people.
+        trace: The run's trace.
+        coverage: What the run has read.
+        exit_status: Exit status if nothing fails.
+    """
+
+    context: Context
+    warehouse: Warehouse
+    summary: RunSummary
+    protection: Protection
+    committer: Committer
+    eraser: Eraser
+    trace: RunTrace = field(default_factory=RunTrace)
+    coverage: Coverage = field(default_factory=Coverage)
+    exit_status: int = 0
+    _is_recorded: bool = False
+    _has_views: bool = False
+
+    @classmethod
+    def new(
+        cls, context: Context, warehouse: Warehouse, summary: RunSummary, protection: Protection
+    ) -> Run:
+        """Return a run that has not begun."""
+        committer = Committer(warehouse, summary, context.clock)
+        eraser = Eraser(committer, protection)
+        return cls(context, warehouse, summary, protection, committer, eraser)
+
+    def fetch(self, job: FetchJob, *, final: bool = True) -> None:
+        """Fetch and load chunk by chunk until all tasks of a job are done.
+
+        Args:
+            job: What to fetch.
+            final: Whether the run ends with this job. Its last chunk then also commits the run
+                record, which saves a load package.
+
+        Raises:
+            ArgosError: Committed chunks stay; the next run resumes after them.
+        """
+        chunks_of = self.context.chunks
+        with chunks_of(job, self.context.progress.fetched, self.count_requests) as chunks:
+            for chunk in trace_each(self.trace, "fetch", chunks):
+                if final and chunk.last:
+                    self._end(None)
+                    self._is_recorded = True
+                with self.trace.span("load", submissions=chunk.submissions):
+                    self._load(chunk)
+                self.ensure_views()
+                del chunk  # its rows must not stay in memory while the next one is built
+
+    def finish(self, error: ArgosError | None = None) -> None:
+        """Record how the run ended, as far as the warehouse can still be written to."""
+        if error is not None or not self._is_recorded:
+            self._end(error)
+            with suppress(ArgosError) if error else nullcontext():
+                self.committer.commit(run_record(self.summary))
+        if error is None:
+            self.ensure_views()
+
+    def ensure_views(self) -> None:
+        """Create the views for analysts as soon as their tables exist.
+
+        The first commit creates the tables. A partition leaves the views to the run that prepared
+        it (`context`).
+        """
+        if self._has_views or self.warehouse.shared is not None or not self.warehouse.has_tables:
+            return
+        self._has_views = True
+        self.committer.remember(update_analyst_views(self.warehouse, self.context.settings))
+
+    def count_deleted(self, number: int) -> None:
+        """Count submissions that were marked as deleted."""
+        self.summary.submissions_deleted += number
+        self._is_recorded = self._is_recorded and not number
+
+    def report_too_many_deletions(self, candidates: DeletionCandidates) -> None:
+        """Note, and record as an issue, that more is gone than may be marked as deleted."""
+        self._is_recorded = False
+        self.summary.issues += 1
+        self.summary.note = (
+            f"{candidates.count} of {candidates.of} submissions are gone from the source, too many"
+            " to mark them as deleted; check with reconcile --dry-run"
+        )
+        self.committer.commit(gone_issue(self.summary))
+
+    def count_requests(self, stats: Stats) -> None:
+        """Add a client's request counts."""
+        self.summary.requests += stats.requests
+        self.summary.retries += stats.retries
+        self.summary.pages += stats.pages
+
+    def _end(self, error: ArgosError | None) -> None:
+        self.summary.ended_at = self.context.clock()
+        self.summary.exit_status = error.exit_code if error else self.exit_status
+        self.summary.error = type(error).__name__ if error else None
+
+    def _load(self, chunk: Chunk) -> None:
+        """Commit what is new or changed in a chunk, and erase what is on the suppression list."""
+        client, sections = self.warehouse.client, self.warehouse.sections
+        with destination_errors():
+            stored = stored_submissions(client, chunk.seen["submission_id"].to_pylist())
+            quarantined = stored_quarantine_ids(client, quarantine_ids(chunk.tables))
+            self.coverage.returned_by_day.update(
+                count_first_fetches_by_day(chunk.seen, stored, self.summary.started_at)
+            )
+            diff = diff_chunk(chunk.tables, chunk.seen, stored, quarantined)
+            history = stored_history(client, diff.changed)
+            suppressed = list(stored_submissions(client, chunk.suppressed))
+            suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
+            # True whatever becomes of the chunk: they were fetched and are unchanged.
+            mark_fetched(client, diff.unchanged, earliest_fetch(chunk.seen))
+        chunk.tables.clear()  # from here on memory holds only what is to be loaded
+        self._count(chunk, diff)
+        tables = diff.tables
+        row_count = sum(rows.num_rows for rows in tables.values())
+        tables |= run_record(self.summary)
+        if SUBMISSIONS in tables:
+            tables[HISTORY] = history_rows(tables, history, sections)
+        # A person may be listed by e-mail address only; their submissions are then added to the
+        # suppression list as they come.
+        suppressions = self.eraser.suppression_rows(
+            ("submission_id", key) for key in chunk.suppressed
+        )
+        if suppressed or suppressed_quarantine:
+            # Before the chunk counts as read, so that a failed erasure is tried again.
+            self.eraser.erase(suppressed, suppressions, quarantine_ids=suppressed_quarantine)
+            self._is_recorded = False
+            suppressions = {}
+        self.committer.advance(chunk.plan, chunk.steps)
+        if row_count or suppressions or self._must_commit(chunk):
+            tables |= suppressions
+            self.committer.commit(tables)
+        self.summary.rows += row_count
+        self.context.progress.loaded(self.summary, row_count)
+
+    def _must_commit(self, chunk: Chunk) -> bool:
+        """Whether to commit although nothing in the chunk is new.
+
+        A load package costs as much as fetching thousands of submissions again, so unchanged ones
+        wait for the next commit, unless it saves the progress of a plan or the end of the run.
+        """
+        is_unfinished = chunk.plan is not None and not chunk.plan.finished
+        is_end = self._is_recorded or (chunk.last and self.committer.has_progress)
+        overdue = self.committer.seconds_since_commit >= _MAX_SECONDS_WITHOUT_COMMIT
+        return is_unfinished or is_end or overdue
+
+    def _count(self, chunk: Chunk, diff: Diff) -> None:
+        self.summary.submissions_fetched += chunk.submissions
+        self.summary.submissions_new += diff.new
+        self.summary.submissions_changed += len(diff.changed)
+        self.summary.submissions_unchanged += len(diff.unchanged)
+        self.summary.issues += chunk.issues
+        self.summary.windows += sum(entry.progress.done for entry in chunk.steps)

@@ -1,0 +1,342 @@
+"""The published copy: what is in it, and how it takes the place of another file."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands import publish as publishing
+from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Emulator
+from argos_sync.load.atomic_file import check_output_path, refuse_warehouse
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.shape.contract import load_contract
+from argos_sync.warehouse.views import load_views
+from published import DIRECT, columns, content, copy_of, recognisable, texts
+from support import Warehouse, context_for, duckdb_warehouse
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the copy goes: a name, in a folder, that SQL would stumble over."""
+    folder = tmp_path / 'analysts\' "own"'
+    folder.mkdir()
+    return folder / "it's; a copy.duckdb"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A DuckDB warehouse with three people, which nobody changes."""
+    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("people"))
+    load(warehouse)
+    return warehouse
+
+
+def load(warehouse: Warehouse, count: int = 3) -> None:
+    """Syncs people who can be recognised."""
+    with Emulator([recognisable(number) for number in range(count)]) as api:
+        sync(context_for(api.base_url, warehouse.target))
+
+
+def change(warehouse: Warehouse, *statements: str) -> None:
+    """Changes the warehouse behind argos-sync's back; `{name}` is the table called so."""
+    with open_warehouse(warehouse.target) as opened:
+        client = opened.client
+        names = {table: client.make_qualified_table_name(table) for table in load_contract().tables}
+        for statement in statements:
+            new = client.make_qualified_table_name("sync_later")
+            client.execute_sql(statement.format(sync_later=new, **names))
+
+
+def test_only_what_the_contract_names_is_copied() -> None:
+    """Every column is of a class that may be there, and nothing else of the contract is missing."""
+    for strict, classes in ((False, {"none", "quasi"}), (True, {"none"})):
+        tables = {table.name: table for table in public_tables(strict=strict)}
+        left = {"quarantine", "sync_suppressions", "sync_erasures", "sync_reveals"}
+        assert set(load_contract().tables) - set(tables) == left
+        for name, table in tables.items():
+            assert set(table.key) <= set(table.column)
+            missing = {
+                column.name
+                for column in load_contract()[name].columns
+                if column.privacy in classes and column.name not in table.column
+            }
+            left_out = {"submissions": {"_content_hash"}, "sync_windows": {"page_key"}}
+            assert missing == left_out.get(name, set())
+            assert {column.privacy for column in table.columns} <= classes
+
+
+def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, file: Path) -> None:
+    """What it lacks is empty, what is hashed stays a text, what nobody knows stays behind."""
+    load(any_warehouse)
+    change(
+        any_warehouse,
+        "ALTER TABLE {applicants} DROP COLUMN gender CASCADE",
+        "ALTER TABLE {applicants} ALTER COLUMN date_of_birth TYPE TEXT",
+        "UPDATE {applicants} SET date_of_birth = 'h1:a hash'",
+        "ALTER TABLE {submissions} ADD COLUMN shoe_size TEXT",
+        f"UPDATE {{submissions}} SET shoe_size = '{DIRECT}size'",
+        f"CREATE TABLE {{sync_later}} AS SELECT '{DIRECT}later' AS hashed",
+        "DROP TABLE {match_risk_icons} CASCADE",
+    )
+    done = publish(any_warehouse.target, file)
+    copy = copy_of(file, any_warehouse.target.dataset)
+    assert columns(copy) == {
+        table.name: list(table.column) for table in public_tables(strict=False)
+    }
+    query = "SELECT DISTINCT gender, date_of_birth FROM applicants"
+    assert copy.query(query) == [{"gender": None, "date_of_birth": "h1:a hash"}]
+    assert copy.query("SELECT * FROM match_risk_icons") == []
+    assert (done.rows["match_risk_icons"], done.rows["matches"]) == (0, 3)
+    assert DIRECT not in "".join(texts(copy))
+
+
+def test_rows_come_piece_by_piece(
+    any_warehouse: Warehouse,
+    file: Path,
+    january: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every row comes once, with its values, however many are read at once."""
+    monkeypatch.setattr(publishing, "_ROWS", 170)
+    with Emulator(january) as api:
+        sync(context_for(api.base_url, any_warehouse.target))
+    publish(any_warehouse.target, file)
+    copy = copy_of(file, any_warehouse.target.dataset)
+    found = columns(copy)
+    assert content(copy, found) == content(any_warehouse, found)
+    assert copy.count("submissions") == 400
+
+
+def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
+    """Types, empty or not, and meanings are the contract's, and every view can be read."""
+    made = publish(people.target, file).views
+    copy = copy_of(file)
+    kinds = {
+        "timestamp": "TIMESTAMP WITH TIME ZONE",
+        "text": "VARCHAR",
+        "double": "DOUBLE",
+        "bool": "BOOLEAN",
+    }
+    described = copy.query("""
+        SELECT table_name AS t, column_name AS c, data_type, is_nullable, comment
+        FROM duckdb_columns() WHERE database_name = 'published' AND schema_name = 'argos'""")
+    found = {(row["t"], row["c"]): row for row in described}
+    for table in public_tables(strict=False):
+        for column in table.columns:
+            row = found[table.name, column.name]
+            assert row["data_type"] == kinds.get(column.type, column.type.upper())
+            assert row["comment"] == column.comment
+            assert row["is_nullable"] == column.nullable
+    said = copy.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'attempts'")
+    assert said == [
+        {
+            "comment": "The attempts an applicant made, in the API's order."
+            " Key: submission_id, attempt_index."
+        }
+    ]
+    described = copy.query("SELECT view_name AS v, comment FROM duckdb_views() WHERE NOT internal")
+    views = {row["v"]: row["comment"] for row in described}
+    assert views == {view.name: view.description for view in load_views() if view.name in made}
+    for view in load_views():
+        meanings = {name: row["comment"] for (of, name), row in found.items() if of == view.name}
+        assert meanings == (view.columns if view.name in made else {})
+
+
+def test_views_do_without_what_is_left_out(
+    any_warehouse: Warehouse, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns are empty in views, and those over tables are left out, whatever the file's name."""
+    views = {
+        "contacts": "SELECT email FROM applicants",
+        "countries": "SELECT nationality, COUNT(*) AS n FROM applicants GROUP BY nationality",
+        "kept": "SELECT COUNT(*) AS n FROM quarantine",
+        "more": "SELECT n + 1 AS n FROM kept",
+        "results": "SELECT k.result FROM submissions JOIN kyc AS k USING (submission_id)",
+    }
+    folder = tmp_path / "views"
+    folder.mkdir()
+    for name, text in views.items():
+        (folder / f"{name}.sql").write_text(text)
+    monkeypatch.setattr(publishing, "load_views", lambda: load_views(folder))
+    load(any_warehouse)
+    assert set(publish(any_warehouse.target, file).views) == {"contacts", "countries", "results"}
+    copy = copy_of(file, any_warehouse.target.dataset)
+    assert {row["nationality"] is None for row in copy.query("SELECT * FROM countries")} == {False}
+    publish(any_warehouse.target, file, strict=True)
+    moved = file.rename(tmp_path / "argos.copy.duckdb")
+    copy = copy_of(moved, any_warehouse.target.dataset)
+    assert copy.query("SELECT * FROM countries") == [{"nationality": None, "n": 3}]
+    assert copy.query("SELECT DISTINCT * FROM contacts") == [{"email": None}]
+    assert copy.query("SELECT * FROM results") == [{"result": "rejected"}] * 3
+
+
+def test_an_empty_dataset_is_not_published(any_warehouse: Warehouse, file: Path) -> None:
+    """A wrong name must not empty the analysts' file."""
+    load(any_warehouse)
+    publish(any_warehouse.target, file)
+    before = file.read_bytes()
+    change(any_warehouse, "DROP TABLE {submissions} CASCADE")
+    with pytest.raises(DestinationError, match="there are no submissions in the dataset"):
+        publish(any_warehouse.target, file)
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
+def test_a_lost_connection(
+    any_warehouse: Warehouse, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that goes away meanwhile is told as such, and leaves nothing behind."""
+    load(any_warehouse)
+    table = f"{any_warehouse.target.dataset}.submissions"
+    locks = f"SELECT DISTINCT pid FROM pg_locks WHERE relation = '{table}'::regclass"
+
+    class Cut(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "submissions" in record.getMessage():
+                ended = any_warehouse.query(f"SELECT pg_terminate_backend(pid) FROM ({locks}) l")
+                assert ended == [{"pg_terminate_backend": True}]
+
+    log, cut = logging.getLogger("argos_sync"), Cut()
+    log.addHandler(cut)
+    try:
+        with (
+            caplog.at_level(logging.INFO, "argos_sync"),
+            pytest.raises(DestinationError, match=r"cannot be used \(OperationalError\)"),
+        ):
+            publish(any_warehouse.target, file)
+    finally:
+        log.removeHandler(cut)
+    assert list(file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", ["space", "folder"])
+def test_a_copy_that_cannot_be_written(people: Warehouse, file: Path, limit: str) -> None:
+    """Without space or permission the old file stays, and the error says where."""
+    file.write_bytes(Path(str(people.target.file)).read_bytes())
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        if limit == "space":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        with pytest.raises(DestinationError, match="the file cannot be written") as caught:
+            publish(people.target, file if limit == "space" else Path("/proc/copy.duckdb"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(file.parent if limit == "space" else "/proc") in str(caught.value)
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_the_mode_stays(people: Warehouse, file: Path) -> None:
+    """A new file has the mode it is to have, and one that is replaced its own and its group."""
+    publish(people.target, file, mode=0o644)
+    assert file.stat().st_mode & 0o7777 == 0o644
+    group = 4321 if os.geteuid() == 0 else max([*os.getgroups(), os.getegid()])
+    for mode in (0o600, 0o640, 0o444):
+        os.chown(file, -1, group)
+        file.chmod(mode)
+        publish(people.target, file)
+        assert (file.stat().st_mode & 0o7777, file.stat().st_gid) == (mode, group)
+
+
+def test_links_are_followed(people: Warehouse, file: Path) -> None:
+    """A link stays one, and what it leads to is replaced."""
+    link = file.parent / "current.duckdb"
+    link.symlink_to(file)
+    for _ in range(2):
+        assert publish(people.target, link).file == file
+    assert link.is_symlink()
+    assert copy_of(link).count("submissions") == 3
+
+
+def test_the_log_of_the_old_file_goes_with_it(people: Warehouse, file: Path) -> None:
+    """DuckDB would not open the new file beside what was written ahead for the old one."""
+    publish(people.target, file)
+    old = duckdb.connect(str(file))
+    old.execute("CREATE TABLE mine AS SELECT 1 AS n")
+    log = file.with_name(f"{file.name}.wal")
+    assert log.exists()
+    publish(people.target, file)
+    assert not log.exists()
+    old.close()
+    assert copy_of(file).count("submissions") == 3
+
+
+def test_leftovers_are_removed_if_they_are_ours(people: Warehouse, file: Path) -> None:
+    """Folders of the dead go; those in use, those of others, and what is no folder stay."""
+    folder = file.parent
+    dead, empty, held, foreign = (
+        folder / f".argos-publish-{name}" for name in ("dead", "empty", "held", "foreign")
+    )
+    for one in (dead, empty, held, foreign):
+        one.mkdir(0o700)
+    (dead / "lock").touch()
+    (dead / "new").write_bytes(b"half of it")
+    (folder / ".argos-publish-file").touch()
+    (folder / ".argos-publish-link").symlink_to(empty)
+    (folder / ".argos-other").mkdir()
+    if os.geteuid() == 0:
+        os.chown(foreign, 4321, -1)
+    with (held / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        publish(people.target, file)
+    kept = {".argos-publish-held", ".argos-publish-file", ".argos-publish-link", ".argos-other"}
+    kept |= {foreign.name} if os.geteuid() == 0 else set()
+    assert {path.name for path in folder.iterdir()} == {file.name, *kept}
+
+
+def refused(tmp_path: Path, to: str) -> str:
+    """What is said about a target beside a warehouse."""
+    warehouse = tmp_path / "kyc.duckdb"
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_warehouse(check_output_path(tmp_path / to), warehouse)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("to", "make", "words"),
+    [
+        ("kyc.duckdb", None, "kyc.duckdb is the warehouse itself or its log; name another"),
+        ("x", lambda x: x.symlink_to("kyc.duckdb"), "is the warehouse itself or its log"),
+        ("x", lambda x: x.hardlink_to(x.with_name("kyc.duckdb")), "x is the warehouse itself"),
+        ("kyc.duckdb.wal", None, "kyc.duckdb.wal is the warehouse itself or its log"),
+        ("x", lambda x: x.symlink_to("kyc.duckdb.wal"), "is the warehouse itself or its log"),
+        ("x", Path.mkdir, "x is a folder; name a file in it"),
+        ("", None, "is a folder; name a file in it"),
+        ("nowhere/x", None, "nowhere; make it, or name another file"),
+        ("x", lambda x: x.write_text("no database but long enough"), "x is not a DuckDB file and"),
+        ("x", Path.touch, "x is not a DuckDB file and stays as it is; name another file"),
+        ("x", os.mkfifo, "x is not a DuckDB file and stays as it is; name another file"),
+    ],
+)
+def test_what_is_refused(
+    tmp_path: Path, to: str, make: Callable[[Path], object] | None, words: str
+) -> None:
+    """A target that cannot be meant is named, with what to do."""
+    duckdb.connect(str(tmp_path / "kyc.duckdb")).close()
+    if make:
+        make(tmp_path / to)
+    assert words in refused(tmp_path, to)
+
+
+def test_what_is_not_refused(tmp_path: Path) -> None:
+    """An earlier copy, beside a warehouse or with one that is in a service."""
+    copy, warehouse = tmp_path / "copy.duckdb", tmp_path / "kyc.duckdb"
+    for file in (copy, warehouse):
+        duckdb.connect(str(file)).close()
+    for one in (warehouse, Path("md:argos")):
+        refuse_warehouse(check_output_path(copy), one)
+    assert check_output_path(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"

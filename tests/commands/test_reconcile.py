@@ -1,0 +1,196 @@
+"""Reconcile: what differs from the source is found, told and repaired."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import ReconcileResult, TooManyDeletions, reconcile
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.shape.contract import load_contract
+from support import NOW, Warehouse, assert_equal, at, context_for, created_at, in_range
+
+pytestmark = pytest.mark.tables_made
+
+FIRST, LAST = date(2025, 1, 5), date(2025, 1, 25)
+LATER = NOW + timedelta(days=1)
+
+SERVERS = {
+    "plain": Behaviour(),
+    "korean, excluded end, descending": Behaviour(
+        day_zone="Asia/Seoul", end_date="exclusive", order="descending"
+    ),
+    "shuffled, short, empty, doubled": Behaviour(
+        order="shuffled", short_pages=True, empty_pages=True, duplicate_rows=True
+    ),
+}
+
+
+def differences(result: ReconcileResult) -> dict[date, tuple[int, int, int]]:
+    """Return the numbers of missing, gone and changed by day."""
+    return {d.day: (len(d.missing), len(d.gone), len(d.changed)) for d in result.days}
+
+
+def of_day(submissions: list[dict[str, Any]], day: date) -> list[str]:
+    """Return the ids of a day."""
+    return [s["submission_id"] for s in submissions if created_at(s).date() == day]
+
+
+@pytest.mark.parametrize(
+    ("any_warehouse", "server"),
+    [*(("duckdb", name) for name in SERVERS), ("postgres", "shuffled, short, empty, doubled")],
+    indirect=["any_warehouse"],
+)
+def test_repairs_what_differs(
+    server: str, any_warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """Missing ones are fetched, vanished ones marked, contents repaired; then nothing is left."""
+    absent = of_day(january, date(2025, 1, 7))[:2]
+    lost = of_day(january, date(2025, 1, 12))[:3]
+    edited = of_day(january, date(2025, 1, 20))[0]
+    beyond = of_day(january, date(2025, 1, 26))[0]
+    at_first = [s for s in january if s["submission_id"] not in absent]
+    with Emulator(at_first, behaviour=SERVERS[server]) as api:
+        context = context_for(api.base_url, any_warehouse.target, page_size=20)
+        sync(context)
+        for submission in january:
+            if submission["submission_id"] in absent:
+                api.store.add(submission)
+        for submission_id in (*lost, beyond):
+            api.store.delete(submission_id)
+        api.store.update(edited, {"userid": "edited"})
+        context = at(context, LATER)
+        told = reconcile(context, FIRST, LAST, deep=True, dry_run=True)
+        result = reconcile(context, FIRST, LAST, deep=True)
+        again = reconcile(at(context, LATER + timedelta(hours=1)), FIRST, LAST, deep=True)
+        served = api.store.all()
+    expected = {
+        date(2025, 1, 7): (2, 0, 0),
+        date(2025, 1, 12): (0, 3, 0),
+        date(2025, 1, 20): (0, 0, 1),
+    }
+    assert differences(told) == differences(result) == expected
+    assert again.days == ()
+    report = result.report
+    assert (report.submissions_new, report.submissions_changed) == (2, 1)
+    assert report.submissions_deleted == 3
+    rows = any_warehouse.query("SELECT submission_id, _deleted_at FROM submissions")
+    marked = {row["submission_id"]: row["_deleted_at"] for row in rows if row["_deleted_at"]}
+    assert marked == dict.fromkeys(lost, LATER)
+    kept = [s for s in january if s["submission_id"] in (*lost, beyond)]
+    assert_equal(any_warehouse, [*served, *kept])
+
+
+def test_without_deep_contents_are_not_compared(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """Ids alone are asked for, through the section that carries created_at."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        api.store.update(of_day(january, date(2025, 1, 20))[0], {"userid": "edited"})
+        before = api.request_count
+        result = reconcile(at(context, LATER), FIRST, LAST)
+        asked = [r.parameters.get("request_type") for r in list(api.requests)[before:]]
+    assert result.days == ()
+    assert set(asked[-1:]) == {"others"}
+    assert asked.count(None) <= 3  # the probe of end_date
+
+
+def test_a_dry_run_only_tells(any_warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """Its exit status is 6, its record has the numbers, and no other table changes."""
+    tables = [name for name in load_contract().tables if name != "sync_runs"]
+    with Emulator(january[10:]) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        before = any_warehouse.tables(tables)
+        missing = in_range(january[:10], FIRST, LAST) or january[:10]
+        for submission in january[:10]:
+            api.store.add(submission)
+        first = min(created_at(s).date() for s in january)
+        result = reconcile(at(context, LATER), first, LAST, dry_run=True)
+    assert any_warehouse.tables(tables) == before
+    (run,) = any_warehouse.query(
+        "SELECT exit_status, submissions_new, submissions_deleted, error FROM sync_runs"
+        " WHERE command = 'reconcile'"
+    )
+    found = sum(len(day.missing) for day in result.days)
+    assert found >= len(missing) > 0
+    assert run == {
+        "exit_status": 6,
+        "submissions_new": found,
+        "submissions_deleted": 0,
+        "error": None,
+    }
+
+
+def test_too_many_deletions_are_refused(
+    any_warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """A source with holes empties nothing; what it has more is fetched all the same."""
+    with Emulator(january[1:]) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        api.store.add(january[0])
+        gone = [s["submission_id"] for s in in_range(january, FIRST, LAST)][::10]
+        for submission_id in gone:
+            api.store.delete(submission_id)
+        context = at(context, LATER)
+        with pytest.raises(
+            TooManyDeletions, match=rf"^{len(gone)} of \d+ submissions from 2025-01-01"
+        ):
+            reconcile(context, date(2025, 1, 1), LAST)
+        assert_equal(any_warehouse, january)
+        (run,) = any_warehouse.query(
+            "SELECT exit_status, error FROM sync_runs WHERE command = 'reconcile'"
+        )
+        result = reconcile(context, date(2025, 1, 1), LAST, max_deleted=0.2)
+    assert run == {"exit_status": 4, "error": "TooManyGone"}
+    assert result.report.submissions_deleted == len(gone)
+
+
+def test_a_marked_one_that_returned_is_fetched(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """`_deleted_at` is cleared, and the row is what the source has now."""
+    person = of_day(january, date(2025, 1, 12))[0]
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target)
+        backfill(context, FIRST, LAST)
+        api.store.delete(person)
+        reconcile(at(context, LATER), FIRST, LAST)
+        api.store.restore(person)
+        api.store.update(person, {"userid": "back"})
+        result = reconcile(at(context, LATER + timedelta(hours=1)), FIRST, LAST)
+        served = api.store.all()
+    assert result.report.submissions_changed == 1
+    assert warehouse.query("SELECT 1 FROM submissions WHERE _deleted_at IS NOT NULL") == []
+    assert_equal(warehouse, in_range(served, FIRST, LAST))
+
+
+def test_an_empty_warehouse_is_filled(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """Everything is missing; whole days are read instead of hundreds of single submissions."""
+    with Emulator(january) as api:
+        result = reconcile(context_for(api.base_url, warehouse.target), FIRST, LAST)
+    assert_equal(warehouse, in_range(january, FIRST, LAST))
+    assert result.report.requests < 30
+
+
+def test_sections_are_compared_with_what_they_were_loaded_as(
+    warehouse: Warehouse, january: list[dict[str, Any]]
+) -> None:
+    """With request_types a deep comparison walks those, and finds no difference in the others."""
+    with Emulator(january) as api:
+        context = context_for(api.base_url, warehouse.target, request_types="others,kyc")
+        backfill(context, FIRST, LAST)
+        changed = of_day(january, date(2025, 1, 12))[0]
+        api.store.update(changed, {"kyc": {"result": "changed"}})
+        api.store.update(of_day(january, date(2025, 1, 13))[0], {"aml": {"currentstatus": "x"}})
+        result = reconcile(at(context, datetime(2025, 2, 2, tzinfo=UTC)), FIRST, LAST, deep=True)
+        asked = {request.parameters.get("request_type") for request in api.requests}
+    assert differences(result) == {date(2025, 1, 12): (0, 0, 1)}
+    assert asked == {"others", "kyc"}

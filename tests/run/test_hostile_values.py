@@ -1,0 +1,51 @@
+"""Values that look like code: they are stored, compared, fetched and marked like any others."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import reconcile
+from argos_sync.commands.refresh import refresh
+from argos_sync.emulator import Emulator
+from support import NOW, Warehouse, assert_equal, at, context_for
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
+CODE = [
+    "x'); DROP TABLE submissions; --",
+    'x"; DROP TABLE submissions; --',
+    "%s %(id)s %% {0} {submission_id} $1 ? :id",
+    "\\'; DELETE FROM submissions; --",
+    "'' OR 1 = 1",
+]
+
+
+def test_values_are_never_code(any_warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """Ids above all, for they are what the warehouse is asked for: all commands, both databases."""
+    hostile = [
+        one | {"submission_id": code, "userid": code, "email": code, "data": {"name": code}}
+        for one, code in zip(january, CODE, strict=False)
+    ]
+    with Emulator([*hostile, *january[len(CODE) : 40]]) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        backfill(context, FIRST, LAST)
+        assert_equal(any_warehouse, api.store.all())
+
+        for code in CODE:
+            api.store.update(code, {"userid": f"{code}{code}", "matches": []})
+        later = at(context, NOW + timedelta(days=1))
+        refresh(later, submission_ids=CODE[:2])
+        refresh(later, userid=CODE[2] * 2)
+        refresh(later, email=CODE[3])
+        assert reconcile(later, FIRST, LAST, deep=True).report.submissions_changed == 1
+        assert_equal(any_warehouse, api.store.all())
+
+        for code in CODE[1:]:
+            api.store.delete(code)
+        reconcile(at(context, NOW + timedelta(days=2)), FIRST, LAST, max_deleted=0.2)
+    marked = any_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE _deleted_at > '2025-01-01'"
+    )
+    assert sorted(row["submission_id"] for row in marked) == sorted(CODE[1:])
+    assert any_warehouse.count("submissions") == 40
