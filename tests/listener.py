@@ -1,4 +1,4 @@
-"""Somebody who is told: a real HTTP server on loopback that keeps what is posted to it."""
+"""A real HTTP server on loopback that records what is posted to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Post:
-    """One request."""
+    """One POST request."""
 
     path: str
     headers: dict[str, str]
@@ -18,12 +18,12 @@ class Post:
 
 
 class Listener:
-    """Keeps every POST and answers it; a context manager.
+    """Record and answer every POST while the context is open.
 
     Attributes:
-        posts: What came, in order.
-        status: What is answered; None answers nothing until the end.
-        headers: Sent with it.
+        posts: The requests, in order.
+        status: Status of the response; None sends no response until the context closes.
+        headers: Headers of the response.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Listener:
         self.posts: list[Post] = []
         self.status: int | None = 200
         self.headers: dict[str, str] = {}
-        self._over = threading.Event()
+        self._closing = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ class Listener:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 outer.posts.append(Post(self.path, headers, body))
                 if outer.status is None:
-                    outer._over.wait()
+                    outer._closing.wait()
                     return
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
@@ -59,17 +59,17 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a path."""
+        """Return its URL without a path."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start to listen."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End, and let go of who still waits."""
-        self._over.set()
+        """Stop listening and release the requests that still wait."""
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -19,7 +19,7 @@ import pytest
 
 from argos_sync.api import RetryPolicy
 from argos_sync.commands.refresh import refresh
-from argos_sync.config import Settings, load_settings
+from argos_sync.config import load_settings
 from argos_sync.emulator import Emulator, Faults
 from argos_sync.load.target import Target
 from argos_sync.run.context import Context

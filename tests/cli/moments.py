@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from argos_sync.emulator import Emulator
-from argos_sync.emulator.answers import Answer
+from argos_sync.emulator.responses import Response
 
 UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Settings of a command that is not to be slowed down, or to write anything, by coverage."""
@@ -53,7 +53,7 @@ class Ringing(Emulator):
         self._bell = os.eventfd(0)
         weakref.finalize(self, os.close, self._bell)
 
-    def answer(self, *arguments: Any) -> Answer:
+    def answer(self, *arguments: Any) -> Response:
         """Answer, and ring."""
         answer = super().answer(*arguments)
         os.eventfd_write(self._bell, 1)

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from argos_sync.cli import private
+from argos_sync import process
 from argos_sync.emulator import Behaviour, Store
 from cli.command import Command
 from cli.conftest import KEY
@@ -150,10 +150,10 @@ def test_while_rows_are_on_their_way(
 
 def test_files_that_a_user_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is meant for others gets the mode that the caller's umask gives every other file."""
-    private.restrict_permissions.cache_clear()
-    monkeypatch.setattr(private.resource, "setrlimit", lambda *_: None)
+    process.restrict_permissions.cache_clear()
+    monkeypatch.setattr(process.resource, "setrlimit", lambda *_: None)
     os.umask(0o027)
-    assert private.output_file_mode() == 0o640
-    assert private.output_file_mode() == 0o640
+    assert process.output_file_mode() == 0o640
+    assert process.output_file_mode() == 0o640
     assert os.umask(0o022) == 0o077
-    private.restrict_permissions.cache_clear()
+    process.restrict_permissions.cache_clear()

@@ -191,7 +191,7 @@ def test_an_end_that_fails(
     for provider in (TracerProvider, MeterProvider):
         monkeypatch.setattr(provider, "shutdown", failing(provider.shutdown))
     with trace_run("sync", "argos") as seen:
-        seen.report = RunSummary("run", "sync", datetime.now(UTC))
+        seen.summary = RunSummary("run", "sync", datetime.now(UTC))
     assert metrics(collector)[1]["argos_sync.exit_status"] == 0
     with pytest.raises(KeyError, match="its own"), trace_run("sync", "argos"):
         raise KeyError("its own")

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from dlt.pipeline.state_sync import decompress_state
+from dlt.common.versioned_state import decompress_state
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
@@ -125,7 +125,7 @@ def test_a_forgotten_person_does_not_come_back(
     assert sum(erased.values()) > 3
     assert {name: result.erased[name] for name in erased} == erased
     assert {row["table_name"]: row["rows_erased"] for row in proof} == result.erased
-    assert {row["run_id"] for row in proof} == {result.report.run_id}
+    assert {row["run_id"] for row in proof} == {result.summary.run_id}
     assert one["submission_id"] not in listed
     assert "person" not in listed.lower()
 

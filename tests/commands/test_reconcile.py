@@ -75,7 +75,7 @@ def test_repairs_what_differs(
     }
     assert differences(told) == differences(result) == expected
     assert again.days == ()
-    report = result.report
+    report = result.summary
     assert (report.submissions_new, report.submissions_changed) == (2, 1)
     assert report.submissions_deleted == 3
     rows = any_warehouse.query("SELECT submission_id, _deleted_at FROM submissions")
@@ -150,7 +150,7 @@ def test_too_many_deletions_are_refused(
         )
         result = reconcile(context, date(2025, 1, 1), LAST, max_deleted=0.2)
     assert run == {"exit_status": 4, "error": "TooManyGone"}
-    assert result.report.submissions_deleted == len(gone)
+    assert result.summary.submissions_deleted == len(gone)
 
 
 def test_a_marked_one_that_returned_is_fetched(
@@ -167,7 +167,7 @@ def test_a_marked_one_that_returned_is_fetched(
         api.store.update(person, {"userid": "back"})
         result = reconcile(at(context, LATER + timedelta(hours=1)), FIRST, LAST)
         served = api.store.all()
-    assert result.report.submissions_changed == 1
+    assert result.summary.submissions_changed == 1
     assert warehouse.query("SELECT 1 FROM submissions WHERE _deleted_at IS NOT NULL") == []
     assert_equal(warehouse, in_range(served, FIRST, LAST))
 
@@ -177,7 +177,7 @@ def test_an_empty_warehouse_is_filled(warehouse: Warehouse, january: list[dict[s
     with Emulator(january) as api:
         result = reconcile(context_for(api.base_url, warehouse.target), FIRST, LAST)
     assert_equal(warehouse, in_range(january, FIRST, LAST))
-    assert result.report.requests < 30
+    assert result.summary.requests < 30
 
 
 def test_sections_are_compared_with_what_they_were_loaded_as(

@@ -363,7 +363,7 @@ def test_what_is_held_is_told_to_who_fetches(
         sync(context)
         api.store.delete(january[0]["submission_id"])
         assert sync(at(context, NIGHT)).submissions_deleted == 1
-        report = sync(replace(at(context, NIGHT + timedelta(hours=1)), feed=telling))
+        report = sync(replace(at(context, NIGHT + timedelta(hours=1)), chunks=telling))
     hashes = any_warehouse.query(
         "SELECT submission_id, _content_hash FROM submissions WHERE _deleted_at IS NULL"
     )

@@ -1,4 +1,4 @@
-"""A running emulator, and the plainest possible client."""
+"""Fixtures: an emulator that is running, and a minimal client for it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ KEY = "k" * 40
 
 @pytest.fixture(scope="session")
 def submissions() -> list[dict[str, Any]]:
-    """Two hundred plain submissions of one week."""
+    """Return 200 plain submissions of one week."""
     return generate(200, seed=1, end=date(2025, 1, 7))
 
 
 @pytest.fixture
 def emulator(submissions: list[dict[str, Any]]) -> Iterator[Emulator]:
-    """An emulator with the plain submissions and no faults."""
+    """Run an emulator with the plain submissions and no faults."""
     with Emulator(Store(submissions), behaviour=Behaviour(), faults=Faults()) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
-    """One client for all tests: making one reads all certificates of the system."""
-    with httpx.Client(trust_env=False) as shared:
-        yield shared
+    """Share one client: to create one reads all certificates of the system."""
+    with httpx.Client(trust_env=False) as http:
+        yield http
 
 
 @pytest.fixture
 def get(emulator: Emulator, client: httpx.Client) -> Callable[..., httpx.Response]:
-    """Sends parameters as a URL query; `json=` sends them in the body, `key=` another API key."""
+    """Send parameters as a URL query, or in the body with `json=`; `key=` sets the API key."""
 
     def send(
         *, json: object = None, content: bytes | None = None, key: str = KEY, **query: Any
@@ -57,27 +57,29 @@ def get(emulator: Emulator, client: httpx.Client) -> Callable[..., httpx.Respons
 
 @pytest.fixture
 def pages(get: Callable[..., httpx.Response]) -> Callable[..., list[dict[str, Any]]]:
-    """Walks to the end and lists the pages; a key that comes twice fails."""
+    """Walk to the end and return the pages; fail if a page key occurs twice."""
 
     def walk(**query: Any) -> list[dict[str, Any]]:
-        found, key, seen = [], {}, set()
+        walk_pages: list[dict[str, Any]] = []
+        key: dict[str, str] = {}
+        keys: set[tuple[str, ...]] = set()
         while True:
             response = get(**query, **key)
             assert response.status_code == 200
-            found.append(response.json())
-            following = found[-1].get("nextpageKey")
-            if not following:
-                return found
-            key = {"nextpage_id": following["id"], "nextpage_date": following["created_at"]}
-            assert tuple(key.values()) not in seen, "the same key twice"
-            seen.add(tuple(key.values()))
+            walk_pages.append(response.json())
+            next_key = walk_pages[-1].get("nextpageKey")
+            if not next_key:
+                return walk_pages
+            key = {"nextpage_id": next_key["id"], "nextpage_date": next_key["created_at"]}
+            assert tuple(key.values()) not in keys, "the same page key twice"
+            keys.add(tuple(key.values()))
 
     return walk
 
 
 @pytest.fixture
 def walk_ids(pages: Callable[..., list[dict[str, Any]]]) -> Callable[..., list[str]]:
-    """Walks to the end and lists the ids as they came."""
+    """Walk to the end and return the ids in the order of the rows."""
 
     def walk(**query: Any) -> list[str]:
         return [one["submission_id"] for page in pages(**query) for one in page["Items"]]

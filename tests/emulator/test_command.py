@@ -13,12 +13,15 @@ import pytest
 from argos_sync.emulator import generate
 from cli.command import Command
 
-Started = AbstractContextManager[tuple[subprocess.Popen[str], str]]
+Process = AbstractContextManager[tuple[subprocess.Popen[str], str]]
+
+
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def emulator_command(tmp_path: Path) -> Callable[..., Started]:
-    """Runs `argos-sync emulator`; gives the process, and what it says once it listens."""
+def emulator_command(tmp_path: Path) -> Callable[..., Process]:
+    """Run `argos-sync emulator`; yield the process and the line it prints when it listens."""
 
     @contextmanager
     def run(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -33,10 +36,10 @@ def emulator_command(tmp_path: Path) -> Callable[..., Started]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped(
-    emulator_command: Callable[..., Started], stop: signal.Signals
+def test_serve_until_a_signal(
+    emulator_command: Callable[..., Process], stop: signal.Signals
 ) -> None:
-    """One line says where; an interrupt or a termination ends it with exit code 0."""
+    """The command prints its URL in one line, and exits with 0 on SIGINT or SIGTERM."""
     options = ("--port", "0", "-n", "30", "--seed", "5", "--end-date", "2025-01-09")
     with emulator_command(*options) as (process, line):
         start, _, rest = line.partition(" with ")
@@ -45,8 +48,8 @@ def test_it_serves_until_it_is_stopped(
             "30 submissions created 2025-01-01 to 2025-01-09 (seed 5); stop with Ctrl-C\n"
         )
         url = f"{start.split()[-1]}/submission"
-        answer = httpx.get(url, headers={"x-api-key": "k"}, trust_env=False).json()
-        assert [one["submission_id"] for one in answer["Items"]] == [
+        page = httpx.get(url, headers={"x-api-key": "k"}, trust_env=False).json()
+        assert [one["submission_id"] for one in page["Items"]] == [
             one["submission_id"] for one in generate(30, seed=5, end=date(2025, 1, 9))
         ]
         process.send_signal(stop)
@@ -55,8 +58,8 @@ def test_it_serves_until_it_is_stopped(
         assert process.stderr.read() == ""
 
 
-def test_options_reach_the_server(emulator_command: Callable[..., Started]) -> None:
-    """Behaviour and faults can be set from the command line."""
+def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> None:
+    """The options set the behaviour and the faults of the server."""
     behaviour = ("--port", "0", "--api-key", "secret", "--max-count", "9", "--oversize", "413")
     faults = ("--rate-503", "1", "--retry-after", "4", "--max-consecutive", "1")
     with emulator_command(*behaviour, *faults) as (_, line):
@@ -71,20 +74,20 @@ def test_options_reach_the_server(emulator_command: Callable[..., Started]) -> N
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "together at most 1"),
-        (("--port", "0", "--start-date", "2026-01-01"), "lies before the first"),
+        (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "add up to at most 1"),
+        (("--port", "0", "--start-date", "2026-01-01"), "is before the first day"),
         (("--port", "0", "--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
         (("--port", "0", "--order", "random"), "'random'"),
         ((), "Missing option '--port'"),
     ],
 )
-def test_wrong_options(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
-    """What cannot be served is a usage error, told in one line."""
+def test_invalid_options(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    """Invalid options are a usage error of one line."""
     assert words in Command(tmp_path).says("emulator", *options, code=2)
 
 
-def test_a_port_in_use(emulator_command: Callable[..., Started], tmp_path: Path) -> None:
-    """The second command on a port says so in one line and exits with 2."""
+def test_port_in_use(emulator_command: Callable[..., Process], tmp_path: Path) -> None:
+    """A command whose port is in use prints one line and exits with 2."""
     with emulator_command("--port", "0", "-n", "1") as (_, line):
         port = line.split(":")[2].split("/")[0]
         said = Command(tmp_path).says("emulator", "--port", port, "-n", "1", code=2)

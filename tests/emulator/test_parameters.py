@@ -19,34 +19,35 @@ if TYPE_CHECKING:
 KEY = "k" * 40
 
 
-def test_the_default_page_holds_fifty(get: Get, emulator: Emulator) -> None:
-    """Without parameters come the first 50 rows and a key made of the last of them."""
-    answer = get().json()
-    assert [one["submission_id"] for one in answer["Items"]] == emulator.store.ids()[:50]
-    last = answer["Items"][-1]
-    assert answer["nextpageKey"] == {"id": last["submission_id"], "created_at": last["created_at"]}
+def test_default_page(get: Get, emulator: Emulator) -> None:
+    """Without parameters, the page holds the first 50 rows and the key of the last one."""
+    page = get().json()
+    assert [one["submission_id"] for one in page["Items"]] == emulator.store.ids()[:50]
+    last = page["Items"][-1]
+    assert page["nextpageKey"] == {"id": last["submission_id"], "created_at": last["created_at"]}
 
 
 def test_items_are_served_as_stored(get: Get, emulator: Emulator) -> None:
-    """A page is the stored submissions, unchanged."""
+    """A page returns the submissions unchanged."""
     assert get(count=200).json()["Items"] == emulator.store.all()
 
 
 @pytest.mark.parametrize("style", ["query", "json"])
 def test_filters(get: Get, submissions: list[dict[str, Any]], style: str) -> None:
-    """Id, user and address select the rows that have them, wherever they are sent."""
-    wanted = submissions[17]
+    """Id, user and email filter the rows, in the URL query and in the body."""
+    target = submissions[17]
     for name in ("submission_id", "userid", "email"):
-        given = {name: wanted[name]}
-        found = (get(**given) if style == "query" else get(json=given)).json()["Items"]
-        assert found == [one for one in submissions if one[name] == wanted[name]]
-        assert wanted in found
+        parameters = {name: target[name]}
+        response = get(**parameters) if style == "query" else get(json=parameters)
+        rows = response.json()["Items"]
+        assert rows == [one for one in submissions if one[name] == target[name]]
+        assert target in rows
     assert get(submission_id="nobody").json() == {"Items": []}
-    assert get(submission_id=wanted["submission_id"], userid="nobody").json() == {"Items": []}
+    assert get(submission_id=target["submission_id"], userid="nobody").json() == {"Items": []}
 
 
 def test_days(walk_ids: Walk, submissions: list[dict[str, Any]]) -> None:
-    """Both days are included by default, and either may be left open."""
+    """Both days are included by default, and either may be absent."""
 
     def within(first: str, last: str) -> list[str]:
         return [
@@ -63,28 +64,32 @@ def test_days(walk_ids: Walk, submissions: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("section", ["kyc", "aml", "data"])
 def test_one_section(get: Get, submissions: list[dict[str, Any]], section: str) -> None:
-    """A section comes alone with the id."""
-    for got, whole in zip(get(request_type=section).json()["Items"], submissions, strict=False):
-        assert got == {"submission_id": whole["submission_id"], section: whole[section]}
+    """A section is returned with the id and nothing else."""
+    for row, submission in zip(
+        get(request_type=section).json()["Items"], submissions, strict=False
+    ):
+        assert row == {"submission_id": submission["submission_id"], section: submission[section]}
 
 
-def test_the_other_sections(get: Get, submissions: list[dict[str, Any]]) -> None:
-    """`others` is everything but the three sections."""
-    for got, whole in zip(get(request_type="others").json()["Items"], submissions, strict=False):
-        assert got == {k: v for k, v in whole.items() if k not in {"kyc", "aml", "data"}}
+def test_other_sections(get: Get, submissions: list[dict[str, Any]]) -> None:
+    """`others` returns all fields except the three sections."""
+    for row, submission in zip(
+        get(request_type="others").json()["Items"], submissions, strict=False
+    ):
+        assert row == {k: v for k, v in submission.items() if k not in {"kyc", "aml", "data"}}
 
 
 def test_sections_of_odd_items(get: Get, emulator: Emulator) -> None:
-    """An absent section stays absent, and what is no object comes as it is."""
-    for position in emulator.store.ids():
-        emulator.store.delete(position)
+    """An absent section stays absent, and an item that is not an object stays unchanged."""
+    for submission_id in emulator.store.ids():
+        emulator.store.delete(submission_id)
     for item in ({"submission_id": "A", "created_at": "2025-01-01T00:00:00Z"}, ["odd"]):
         emulator.store.add(item)
     assert get(request_type="kyc").json() == {"Items": [{"submission_id": "A"}, ["odd"]]}
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "message"),
+    ("parameters", "code", "message"),
     [
         ({"colour": "red"}, "invalid_parameter", "Invalid parameter: colour"),
         ({"request_type": "all"}, "invalid_parameter", "Invalid parameter: request_type"),
@@ -114,21 +119,21 @@ def test_sections_of_odd_items(get: Get, emulator: Emulator) -> None:
         ),
     ],
 )
-def test_bad_parameters(get: Get, given: dict[str, Any], code: str, message: str) -> None:
-    """Each is refused with its documented code and its name."""
-    response = get(json=given)
+def test_invalid_parameters(get: Get, parameters: dict[str, Any], code: str, message: str) -> None:
+    """An invalid parameter is refused with its documented code and its name."""
+    response = get(json=parameters)
     assert response.status_code == 400
     assert response.json() == {"errorCode": code, "message": message}
 
 
-def test_nulls_count_as_absent(get: Get) -> None:
-    """A JSON body may carry parameters that are null."""
+def test_null_counts_as_absent(get: Get) -> None:
+    """A parameter that is null in the body counts as absent."""
     assert get(json={"userid": None, "count": "3"}).json() == get(count=3).json()
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff"])
 def test_unreadable_bodies(get: Get, content: bytes) -> None:
-    """What is no JSON object is an invalid payload."""
+    """A body that is not a JSON object is an invalid payload."""
     response = get(content=content)
     assert response.status_code == 400
     assert response.json() == {"errorCode": "invalid_payload", "message": "Invalid payload"}
@@ -136,7 +141,7 @@ def test_unreadable_bodies(get: Get, content: bytes) -> None:
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
 def test_every_documented_error_can_be_forced(get: Get, emulator: Emulator, code: Any) -> None:
-    """All seven codes can be had."""
+    """`force_error` returns each of the seven codes."""
     emulator.behaviour = Behaviour(force_error=code)
     response = get()
     assert response.status_code == 400
@@ -144,7 +149,7 @@ def test_every_documented_error_can_be_forced(get: Get, emulator: Emulator, code
 
 
 def test_keys_and_addresses(get: Get, emulator: Emulator) -> None:
-    """No key, a wrong key and a wrong address are three 403s with the gateway's words."""
+    """A missing key, a wrong key and a wrong address get the gateway's 403."""
     assert get(key="").status_code == 403
     assert get(key="anything").status_code == 200
     emulator.behaviour = Behaviour(api_key=KEY)
@@ -159,7 +164,7 @@ def test_keys_and_addresses(get: Get, emulator: Emulator) -> None:
 
 
 def test_request_styles(get: Get, emulator: Emulator) -> None:
-    """Parameters in the place that is not understood are refused, never ignored."""
+    """Parameters in the wrong place are refused, never ignored."""
     emulator.behaviour = Behaviour(request_style="query")
     assert get(count=1).status_code == 200
     assert get(json={"count": 1}).json()["errorCode"] == "invalid_payload"
@@ -175,25 +180,25 @@ def test_request_styles(get: Get, emulator: Emulator) -> None:
 def test_encryption(
     get: Get, emulator: Emulator, mode: Any, derivation: Any, dedicated: str | None
 ) -> None:
-    """Requests and answers are sealed with the API key or a dedicated one."""
+    """Requests and responses are encrypted with the API key or a dedicated key."""
     emulator.behaviour = Behaviour(
         encryption=mode, key_derivation=derivation, encryption_key=dedicated
     )
     envelope = Envelope(mode, dedicated or KEY, derivation)
-    answer = get(json={"body": envelope.encrypt(b'{"count": 3}')}).json()
-    assert set(answer) == {"isEncrypted", "data"}
-    assert answer["isEncrypted"] is True
+    response = get(json={"body": envelope.encrypt(b'{"count": 3}')}).json()
+    assert set(response) == {"isEncrypted", "data"}
+    assert response["isEncrypted"] is True
     emulator.behaviour = Behaviour()
-    assert envelope.decrypt(answer["data"]) == get(count=3).content
+    assert envelope.decrypt(response["data"]) == get(count=3).content
     assert emulator.requests[0].parameters == {"count": 3}
 
 
-def test_what_cannot_be_decrypted_is_refused(get: Get, emulator: Emulator) -> None:
-    """A plain request, a wrong key, a short key and sealed nonsense are invalid payloads."""
+def test_undecryptable_requests(get: Get, emulator: Emulator) -> None:
+    """A plain request, a wrong or short key, and encrypted nonsense are invalid payloads."""
     emulator.behaviour = Behaviour(encryption="gcm")
     wrong = Envelope("gcm", "w" * 40)
     nonsense = Envelope("gcm", KEY).encrypt(b"[]")
-    for given in (
+    for arguments in (
         {"count": 1},
         {"json": {"count": 1}},
         {"json": {"body": 5}},
@@ -201,7 +206,7 @@ def test_what_cannot_be_decrypted_is_refused(get: Get, emulator: Emulator) -> No
         {"json": {"body": nonsense}},
         {"json": {"body": "x"}, "key": "short"},
     ):
-        response = get(**given)
+        response = get(**arguments)
         assert response.status_code == 400
         assert response.json()["errorCode"] == "invalid_payload"
     emulator.behaviour = Behaviour()

@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import Stats
+from argos_sync.api import RetryPolicy, Stats
 from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.client import client_maker
+from argos_sync.fetch.client import ClientOptions, client_options
 from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
 from argos_sync.fetch.plan import Plan, WorkQueue
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
@@ -77,7 +77,7 @@ def reading(base_url: str, **settings: Any) -> FetchJob:
         "run",
         WorkQueue(plan, end_date="inclusive", page_size=40),
         (),
-        client_maker(configured),
+        client_options(configured),
         CLOCK,
         chunk_size=150,
     )
@@ -169,8 +169,8 @@ def test_any_other_error_keeps_its_kind_and_its_text_to_itself(
     api: Emulator, child: FetchProcess
 ) -> None:
     """Texts of foreign errors quote values."""
-    order = replace(reading(api.base_url), client=partial(int, "Kim"))
-    with pytest.raises(FetchFailed, match=r"failed with ValueError at reading.py:\d+") as found:
+    order = replace(reading(api.base_url), client=ClientOptions({"Kim": 1}))
+    with pytest.raises(FetchFailed, match=r"failed with TypeError at client.py:\d+") as found:
         take_all(partial(fetch_in_process, child), order)
     assert "Kim" not in str(found.value)
     assert "Kim" not in repr(found.value.__cause__ or found.value.__context__)
@@ -244,9 +244,9 @@ def test_a_process_that_is_killed_is_told_and_loses_nothing(
     context = replace(
         context_for(api.base_url, warehouse.target, api_key=KEY, page_size=40),
         clock=CLOCK,
-        client=client_maker,
         chunk_size=150,
-        feed=partial(fetch_in_process, child),
+        retry=RetryPolicy(),
+        chunks=partial(fetch_in_process, child),
     )
     with pytest.raises(
         FetchProcessDied, match="was ended by signal 9; run the command again"
@@ -269,12 +269,12 @@ def test_ctrl_c_is_left_to_the_process_that_loads(api: Emulator, child: FetchPro
 
 PARENT = """
 import sys
-from fetch.test_process import Child, child_feed, ignore, pid_of, reading
-with Child() as child:
+from fetch.test_process import FetchProcess, fetch_in_process, ignore, pid_of, reading
+with FetchProcess() as child:
     if sys.argv[2] == "idle":
         print(pid_of(child), flush=True)
         input()
-    with child_feed(child, reading(sys.argv[1]), ignore, ignore) as chunks:
+    with fetch_in_process(child, reading(sys.argv[1]), ignore, ignore) as chunks:
         next(chunks)
         print(pid_of(child), flush=True)
         input()

@@ -11,8 +11,9 @@ from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.fetch.client import client_options
 from argos_sync.fetch.reader import Task, TaskPage, read_tasks
-from support import API_KEY, impatient_client
+from support import API_KEY, IMPATIENT
 
 SECTIONS = ("others", "kyc", "aml", "data")
 
@@ -39,7 +40,7 @@ def read(
         pages.append(page)
 
     async def run() -> None:
-        async with impatient_client(settings)() as client:
+        async with client_options(settings, retry=IMPATIENT).connect() as client:
             await read_tasks(
                 client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
             )

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from argos_sync.fetch.refetch import RefetchSplit, cheapest_requests, id_tasks
 from argos_sync.fetch.windows import DateRange
-from argos_sync.run.upkeep import within
 
 DAY = date(2025, 1, 10)
 QUIET = {DAY + timedelta(days=n): 10 for n in range(-30, 30)}
@@ -58,11 +57,11 @@ def test_every_day_is_fetched_once(wanted: dict[int, int], page_size: int) -> No
     days = {DAY + timedelta(days=n): number for n, number in wanted.items()}
     split = cheapest_requests(days, days, page_size)
     both = (*split.by_day, *split.by_id)
-    assert all(sum(within(day, one) for one in both) == 1 for day in days)
+    assert all(sum(one.has_day(day) for one in both) == 1 for day in days)
     requests = sum(
         max(1, -(-sum(n for d, n in days.items() if near(d, one)) // page_size))
         for one in split.by_day
-    ) + sum(n for day, n in days.items() if any(within(day, one) for one in split.by_id))
+    ) + sum(n for day, n in days.items() if any(one.has_day(day) for one in split.by_id))
     assert requests <= sum(days.values())
 
 

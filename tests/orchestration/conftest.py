@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.cli import private
+from argos_sync import process
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from support import Warehouse, duckdb_warehouse
 
@@ -49,7 +49,7 @@ def configured(
     # A task makes its process private, here that of all tests.
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     umask = os.umask(0o022)
-    private.restrict_permissions.cache_clear()
+    process.restrict_permissions.cache_clear()
     monkeypatch.chdir(tmp_path)
     settings = {
         "SOURCES__ARGOS__API_KEY": KEY,
@@ -64,7 +64,7 @@ def configured(
         monkeypatch.setenv(name, value)
     yield
     os.umask(umask)
-    private.restrict_permissions.cache_clear()
+    process.restrict_permissions.cache_clear()
 
 
 def load_definitions() -> ModuleType:

@@ -22,7 +22,7 @@ import duckdb
 import httpx
 import pytest
 
-from argos_sync.commands import sync as commands
+from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
@@ -161,7 +161,7 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
     (home / "dagster.yaml").write_text(yaml, encoding="utf-8")
     with Emulator(Store(submissions), behaviour=Behaviour(api_key=KEY)) as api:
         day = date(2025, 1, 1)
-        commands.backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
+        backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
         with duckdb.connect(str(warehouse.target.file)) as connection:
             connection.execute(
                 "INSERT INTO argos.attempts BY NAME"

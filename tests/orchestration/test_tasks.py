@@ -15,7 +15,8 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands import sync as commands
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.locks import lock_file
 from argos_sync.load.target import working_dir
@@ -95,7 +96,7 @@ def test_a_reconcile_repairs_the_last_days(
 ) -> None:
     """What is missing is fetched; the numbers tell on how many days."""
     day = created_at(submissions[0]).date()
-    commands.backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
+    backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
     result = definitions.defs.resolve_job_def("reconcile").execute_in_process()
     told = metadata(result, definitions.reconciliation)
     held = len(in_range(submissions, day, day))
@@ -181,7 +182,7 @@ def test_each_check_can_fail(
 ) -> None:
     """One kind of damage, one check that finds it."""
     now = datetime.now(UTC)
-    commands.sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
+    sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
     assert [found.name for found in look(warehouse.target, now, 26.0)] == list(CHECKS)
     with duckdb.connect(str(warehouse.target.file)) as connection:
         connection.execute("USE argos")
@@ -193,7 +194,7 @@ def test_each_check_can_fail(
 def test_an_old_run_is_too_old(configured: None, warehouse: Warehouse, api: Emulator) -> None:
     """The age counts from the beginning of the last good run."""
     now = datetime.now(UTC)
-    commands.sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
+    sync(context_for(api.base_url, warehouse.target, now, api_key=KEY))
     *_, age = look(warehouse.target, now + timedelta(hours=27), 26.0)
     assert (age.passed, age.figures) == (False, {"hours": 27.0})
 
@@ -237,8 +238,9 @@ def test_everything_waits_in_the_pool(definitions: ModuleType) -> None:
 def test_nothing_else_imports_dagster() -> None:
     """It is an extra: the package and the command do without."""
     script = (
-        "import sys, argos_sync; from argos_sync.cli import app, loading, looking, common;"
-        " import argos_sync.commands.sync, argos_sync.fetch.process.parent, argos_sync.commands.reconcile;"
+        "import sys, argos_sync; import argos_sync.cli.app;"
+        " import argos_sync.commands.sync, argos_sync.fetch.process.parent;"
+        " import argos_sync.commands.reconcile;"
         " argos_sync.argos_source; sys.exit('dagster' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -38,7 +38,7 @@ def test_values_are_never_code(any_warehouse: Warehouse, january: list[dict[str,
         refresh(later, submission_ids=CODE[:2])
         refresh(later, userid=CODE[2] * 2)
         refresh(later, email=CODE[3])
-        assert reconcile(later, FIRST, LAST, deep=True).report.submissions_changed == 1
+        assert reconcile(later, FIRST, LAST, deep=True).summary.submissions_changed == 1
         assert_equal(any_warehouse, api.store.all())
 
         for code in CODE[1:]:

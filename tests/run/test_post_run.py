@@ -17,8 +17,8 @@ from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import checked_webhook_url
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.run.context import open_run
-from argos_sync.run.telling import notify, notify_failure
+from argos_sync.run.opening import open_run
+from argos_sync.run.post_run import notify, notify_failure
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
 

@@ -109,11 +109,11 @@ def test_each_fault_is_found_where_it_is(any_warehouse: Warehouse, january: Rows
             ("attempts", True),
         ]
     assert min(len(twice), lost) > 10
-    assert found(whole.report) == {
+    assert found(whole.summary) == {
         ("unique_key", "attempts"): len(twice),
         ("has_parent", "attempt_retries"): lost,
     }
-    assert [(row["place"], row["found"]) for row in rows(any_warehouse, whole.report)] == [
+    assert [(row["place"], row["found"]) for row in rows(any_warehouse, whole.summary)] == [
         ("attempt_retries", lost),
         ("attempts", len(twice)),
     ]
@@ -210,7 +210,7 @@ def test_days_are_compared_with_the_source(warehouse: Warehouse, january: Rows) 
         later = at(context, NOW + timedelta(days=2))
         other = backfill(later, date(2025, 2, 1), date(2025, 2, 1))
         (still,) = other.checks
-        mended = reconcile(later, *month).report
+        mended = reconcile(later, *month).summary
     days = sorted({str(created_at(january[number]).date()) for number in (5, 50)})
     assert found(report) == {("counts_match_source", "submissions"): len(days)}
     assert report.checks[-1].sample == ", ".join(days)

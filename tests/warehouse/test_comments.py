@@ -66,13 +66,13 @@ def test_a_warehouse_explains_itself(any_warehouse: Warehouse, january: Rows) ->
     begin(any_warehouse, january)
     assert said(any_warehouse) == meant()
     with open_warehouse(any_warehouse.target) as opened:
-        remembered = update_views(opened.client, None, contract=opened.made)
+        remembered = update_views(opened.client, None, contract=opened.existing)
         change(opened.client, "COMMENT ON COLUMN {}.reviewer IS 'ours'", "submissions")
-        assert update_views(opened.client, remembered, contract=opened.made) == remembered
+        assert update_views(opened.client, remembered, contract=opened.existing) == remembered
     assert said(any_warehouse) == meant() | {("submissions", "reviewer"): "ours"}
     with open_warehouse(any_warehouse.target) as opened:
         change(opened.client, "DROP VIEW {}", "staleness")
-        assert update_views(opened.client, remembered, contract=opened.made) == remembered
+        assert update_views(opened.client, remembered, contract=opened.existing) == remembered
     assert said(any_warehouse) == meant()
 
 
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_not_explained(warehouse: Warehouse, january: Rows)
     with open_warehouse(warehouse.target, contract=without_email()) as opened:
         change(opened.client, "DROP VIEW {}", "staleness")
         change(opened.client, "DROP TABLE {}", "sync_reveals")
-        update_views(opened.client, "before", contract=opened.made)
+        update_views(opened.client, "before", contract=opened.existing)
     left = {key: text for key, text in expected.items() if key[0] != "sync_reveals"}
     assert said(warehouse) == left
 

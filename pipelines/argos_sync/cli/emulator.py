@@ -1,4 +1,4 @@
-"""`argos-sync emulator`: the bundled stand-in API, until it is stopped."""
+"""`argos-sync emulator`: serve the bundled stand-in API until it is stopped."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,12 +7,12 @@ import typer
 
 from argos_sync.cli.common import Common
 
-_API = "What the API leaves undocumented"
-_FAULTS = "Faults, as shares of all requests"
+_API = "Undocumented behaviour of the API"
+_FAULTS = "Faults (each rate is a share of all requests)"
 
 
 def _rate(fault: str) -> typer.models.OptionInfo:
-    """An option for the share of requests that meet a fault."""
+    """Return an option for the share of requests that meet a fault."""
     option: typer.models.OptionInfo = typer.Option(
         min=0, max=1, help=fault, rich_help_panel=_FAULTS
     )
@@ -24,17 +24,17 @@ def emulator(
     *,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")],
     count: Annotated[
-        int, typer.Option("--count", "-n", min=0, help="How many submissions.")
+        int, typer.Option("--count", "-n", min=0, help="Number of submissions.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(help="Same seed, same data and same faults.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data and faults.")] = 0,
     messy: Annotated[
-        bool, typer.Option("--messy", help="Bend the data in the ways the API's answers vary.")
+        bool, typer.Option("--messy", help="Vary the data as real responses vary.")
     ] = False,
     unencodable: Annotated[
         bool, typer.Option("--unencodable", help="Add lone surrogates and NUL characters.")
     ] = False,
     broken: Annotated[
-        bool, typer.Option("--broken", help="Spoil some submissions so that they cannot be loaded.")
+        bool, typer.Option("--broken", help="Make some submissions impossible to load.")
     ] = False,
     start_date: Annotated[
         datetime,
@@ -50,21 +50,24 @@ def emulator(
     ] = datetime(2025, 12, 31),  # noqa: DTZ001 a day
     api_key: Annotated[
         str | None,
-        typer.Option(envvar="ARGOS_EMULATOR_API_KEY", help="The only valid key; unset: any."),
+        typer.Option(envvar="ARGOS_EMULATOR_API_KEY", help="The only valid API key; any if unset."),
     ] = None,
     ip_denied: Annotated[
-        bool, typer.Option("--ip-denied", help="Refuse the caller's address.")
+        bool, typer.Option("--ip-denied", help="Refuse the caller's IP address.")
     ] = False,
     encryption: Annotated[
         Literal["off", "ecb", "cbc", "gcm"],
-        typer.Option(help="Understand only encrypted requests."),
+        typer.Option(help="Accept only encrypted requests."),
     ] = "off",
     encryption_key: Annotated[
         str | None,
-        typer.Option(envvar="ARGOS_EMULATOR_ENCRYPTION_KEY", help="Unset: the caller's API key."),
+        typer.Option(
+            envvar="ARGOS_EMULATOR_ENCRYPTION_KEY",
+            help="Encryption key; the caller's API key if unset.",
+        ),
     ] = None,
     key_derivation: Annotated[
-        Literal["truncate", "sha256"], typer.Option(help="How 32 bytes are made of the key.")
+        Literal["truncate", "sha256"], typer.Option(help="How a 32-byte key is derived.")
     ] = "truncate",
     order: Annotated[
         Literal["ascending", "descending", "shuffled"],
@@ -72,54 +75,58 @@ def emulator(
     ] = "ascending",
     end_date_is: Annotated[
         Literal["inclusive", "exclusive"],
-        typer.Option(help="Whether the day end_date is in the answer.", rich_help_panel=_API),
+        typer.Option(help="Whether the response includes the day end_date.", rich_help_panel=_API),
     ] = "inclusive",
     day_zone: Annotated[
         Literal["UTC", "Asia/Seoul"],
-        typer.Option(help="Zone of the days in filters.", rich_help_panel=_API),
+        typer.Option(help="Time zone of start_date and end_date.", rich_help_panel=_API),
     ] = "UTC",
     short_pages: Annotated[
         bool,
-        typer.Option("--short-pages", help="Hold back part of every page.", rich_help_panel=_API),
+        typer.Option(
+            "--short-pages", help="Return fewer rows than asked for.", rich_help_panel=_API
+        ),
     ] = False,
     empty_pages: Annotated[
         bool,
         typer.Option(
             "--empty-pages",
-            help="An empty page with a key before every page.",
+            help="Return an empty page with a key before every page.",
             rich_help_panel=_API,
         ),
     ] = False,
     duplicate_rows: Annotated[
         bool,
         typer.Option(
-            "--duplicate-rows", help="Repeat a page's last row on the next.", rich_help_panel=_API
+            "--duplicate-rows",
+            help="Repeat the last row of a page on the next page.",
+            rich_help_panel=_API,
         ),
     ] = False,
     repeated_key: Annotated[
         bool,
         typer.Option(
-            "--repeated-key", help="Give back the key that was sent.", rich_help_panel=_API
+            "--repeated-key", help="Return the page key that the client sent.", rich_help_panel=_API
         ),
     ] = False,
     nextpage_key_at_end: Annotated[
         Literal["missing", "null", "empty"],
-        typer.Option(help="How the last page says so.", rich_help_panel=_API),
+        typer.Option(help="How the last page shows that no page follows.", rich_help_panel=_API),
     ] = "missing",
     max_count: Annotated[
-        int, typer.Option(min=1, help="The largest count.", rich_help_panel=_API)
+        int, typer.Option(min=1, help="Largest count allowed.", rich_help_panel=_API)
     ] = 2000,
     oversize: Annotated[
         Literal["413", "invalid_parameter"],
-        typer.Option(help="The answer to a larger count.", rich_help_panel=_API),
+        typer.Option(help="Response to a larger count.", rich_help_panel=_API),
     ] = "invalid_parameter",
     image_urls: Annotated[
         Literal["stable", "signed"],
-        typer.Option(help="Whether image URLs differ on every fetch.", rich_help_panel=_API),
+        typer.Option(help="Whether image URLs differ in every response.", rich_help_panel=_API),
     ] = "stable",
     request_style: Annotated[
         Literal["any", "query", "json"],
-        typer.Option(help="Where parameters may stand.", rich_help_panel=_API),
+        typer.Option(help="Where parameters may be sent.", rich_help_panel=_API),
     ] = "any",
     force_error: Annotated[
         Literal[
@@ -132,30 +139,33 @@ def emulator(
             "processing_error",
         ]
         | None,
-        typer.Option(help="Answer everything with this error code.", rich_help_panel=_API),
+        typer.Option(help="Return this error code for every request.", rich_help_panel=_API),
     ] = None,
     rate_429: Annotated[float, _rate("Too many requests.")] = 0,
     rate_500: Annotated[float, _rate("Internal server error.")] = 0,
     rate_502: Annotated[float, _rate("Bad gateway.")] = 0,
     rate_503: Annotated[float, _rate("Service unavailable.")] = 0,
     rate_504: Annotated[float, _rate("Gateway timeout.")] = 0,
-    rate_drop: Annotated[float, _rate("Connection closed without an answer.")] = 0,
+    rate_drop: Annotated[float, _rate("Connection closed without a response.")] = 0,
     rate_truncate: Annotated[float, _rate("200 with half a body.")] = 0,
     rate_html: Annotated[float, _rate("200 with an HTML page.")] = 0,
-    rate_tamper: Annotated[float, _rate("200 with an encrypted text that was changed or cut.")] = 0,
+    rate_tamper: Annotated[float, _rate("200 with encrypted text altered or cut.")] = 0,
     retry_after: Annotated[
-        str | None, typer.Option(help="Retry-After of 429 and 503.", rich_help_panel=_FAULTS)
+        str | None, typer.Option(help="Retry-After header of 429 and 503.", rich_help_panel=_FAULTS)
     ] = None,
     max_consecutive: Annotated[
         int,
-        typer.Option(min=0, help="Most faults in a row per request.", rich_help_panel=_FAULTS),
+        typer.Option(
+            min=0, help="Faults in a row after which a request succeeds.", rich_help_panel=_FAULTS
+        ),
     ] = 3,
     latency_ms: Annotated[
-        float, typer.Option(min=0, help="Added to every answer.", rich_help_panel=_FAULTS)
+        float,
+        typer.Option(min=0, help="Milliseconds added to every response.", rich_help_panel=_FAULTS),
     ] = 0,
 ) -> None:
     """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
-    # Imported here for start-up time: other commands need none of these.
+    # Imported here to keep the start of other commands fast.
     import signal
     import threading
     from contextlib import ExitStack
@@ -191,8 +201,8 @@ def emulator(
         )
         if encryption != "off" and encryption_key is not None:
             Envelope(encryption, encryption_key, key_derivation)
-    except (ValueError, ConfigurationError) as problem:
-        raise typer.BadParameter(str(problem)) from None
+    except (ValueError, ConfigurationError) as error:
+        raise typer.BadParameter(str(error)) from None
     behaviour = Behaviour(
         order=order,
         end_date=end_date_is,
@@ -213,21 +223,21 @@ def emulator(
         ip_allowed=not ip_denied,
         force_error=force_error,
     )
-    stopped = threading.Event()
-    served = Emulator(submissions, behaviour=behaviour, faults=faults, port=port)
+    stop = threading.Event()
+    server = Emulator(submissions, behaviour=behaviour, faults=faults, port=port)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with ExitStack() as running:
+        signal.signal(number, lambda *_: stop.set())
+    with ExitStack() as stack:
         try:
-            running.enter_context(served)
-        except OSError as problem:
+            stack.enter_context(server)
+        except OSError as error:
             raise ConfigurationError(
-                f"port {port} on 127.0.0.1 cannot be used ({problem.strerror})",
+                f"port {port} on 127.0.0.1 cannot be used ({error.strerror})",
                 "choose another with --port, or 0 for a free one",
             ) from None
         common.show(
-            {"base_url": served.base_url, "submissions": count, "seed": seed},
-            f"Emulator listening on {served.base_url} with {count} submissions created"
+            {"base_url": server.base_url, "submissions": count, "seed": seed},
+            f"Emulator listening on {server.base_url} with {count} submissions created"
             f" {start_date:%Y-%m-%d} to {end_date:%Y-%m-%d} (seed {seed}); stop with Ctrl-C",
         )
-        stopped.wait()
+        stop.wait()

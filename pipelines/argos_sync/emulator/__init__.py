@@ -1,8 +1,12 @@
-"""A stand-in for the source API: a real HTTP server on loopback with every quirk and fault."""
+"""The stand-in API: a real HTTP server on loopback with the API's quirks and a gateway's faults.
+
+In: submissions (`generate`, `stream` or your own), and how the API should behave and fail.
+Out: an `Emulator` that answers `GET /v3/submission` and records every request.
+"""
 
 from argos_sync.emulator.behaviour import Behaviour, Faults
-from argos_sync.emulator.data import generate, stream
-from argos_sync.emulator.server import Emulator, Request
+from argos_sync.emulator.emulator import Emulator, Request
+from argos_sync.emulator.generator import generate, stream
 from argos_sync.emulator.store import Store
 
 __all__ = ["Behaviour", "Emulator", "Faults", "Request", "Store", "generate", "stream"]

@@ -1,4 +1,4 @@
-"""What the emulator does where the API is undocumented, and which faults its gateway shows."""
+"""Settings of the emulator: what the API leaves undocumented, and the faults of its gateway."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ ErrorCode = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """One switch per fact nobody documents; the defaults are the likeliest answers.
+    """Choose how the API behaves where its documentation is silent.
+
+    Each default is the most likely behaviour of the real API.
 
     Attributes:
-        order: By `created_at`, or in an arbitrary but stable order.
-        end_date: Whether the day `end_date` itself is part of the answer.
-        day_zone: The time zone in which `start_date` and `end_date` are days.
-        short_pages: Pages hold fewer rows than asked for, though more follow.
-        empty_pages: An empty page, with a key, comes before every page.
-        duplicate_rows: A page's last row comes again as the first of the next page.
-        repeated_key: From the second page on, the key a client sends is the key it gets back.
-        nextpage_key_at_end: How the last page says that there is no key.
-        max_count: The largest `count`.
-        oversize: The answer to a larger one.
-        image_urls: With `signed`, URLs carry a query part that differs on every response.
-        request_style: Where parameters may stand: URL query, JSON body, or either.
-        encryption: With a mode, only encrypted requests are understood.
-        encryption_key: The key, or None for the request's own `x-api-key`.
-        key_derivation: How 32 bytes are made of the key.
-        api_key: The only valid `x-api-key`, or None for any.
-        ip_allowed: Whether the caller is on the project's allow list.
-        force_error: Every request is answered with this documented error.
+        order: Order of rows: by `created_at`, or an arbitrary but stable one.
+        end_date: Whether the response includes the day `end_date` itself.
+        day_zone: Time zone of the days `start_date` and `end_date`.
+        short_pages: Whether pages hold fewer rows than `count` although more rows follow.
+        empty_pages: Whether an empty page with a key precedes every page.
+        duplicate_rows: Whether a page repeats the last row of the page before it.
+        repeated_key: Whether each page after the first returns the key that the client sent.
+        nextpage_key_at_end: How the last page shows that there is no next key.
+        max_count: Largest `count` that is allowed.
+        oversize: Response to a larger `count`.
+        image_urls: `signed` adds a query part that differs in every response.
+        request_style: Where parameters may be sent: URL query, JSON body, or either.
+        encryption: Mode of encryption; unless `off`, only encrypted requests are accepted.
+        encryption_key: Encryption key; None uses the `x-api-key` of the request.
+        key_derivation: How a 32-byte key is derived from the encryption key.
+        api_key: The only valid `x-api-key`; None accepts any.
+        ip_allowed: Whether the address of the caller is on the project's allow list.
+        force_error: Error code to return for every request.
     """
 
     order: Literal["ascending", "descending", "shuffled"] = "ascending"
@@ -63,7 +65,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """How often the gateway fails instead of answering; every `rate_*` is a share from 0 to 1.
+    """Set how often the gateway fails; every `rate_*` is a share of requests from 0 to 1.
 
     Attributes:
         rate_429: Too many requests.
@@ -71,17 +73,17 @@ class Faults:
         rate_502: Bad gateway.
         rate_503: Service unavailable.
         rate_504: Gateway timeout.
-        rate_drop: The connection is closed without an answer.
-        rate_truncate: 200 with half a body: less than Content-Length says, or cut JSON.
+        rate_drop: Connection closed without a response.
+        rate_truncate: 200 with half a body: shorter than Content-Length, or cut JSON.
         rate_html: 200 with an HTML page.
-        rate_tamper: 200 with an encrypted text that was changed or cut on its way.
-        latency: Seconds every answer takes longer.
-        retry_after: The `Retry-After` header of 429 and 503, or None for none.
-        seed: Same seed, same faults for the same sequence of equal requests.
-        max_consecutive: After that many faults in a row the same request gets its answer.
+        rate_tamper: 200 with encrypted text that was altered or cut in transit.
+        latency: Seconds added to every response.
+        retry_after: `Retry-After` header of 429 and 503; None sends none.
+        seed: The same seed gives the same faults for the same sequence of equal requests.
+        max_consecutive: Faults in a row after which the same request succeeds.
 
     Raises:
-        ValueError: The rates add up to more than 1, or one is negative.
+        ValueError: A rate is negative, or the rates add up to more than 1.
     """
 
     rate_429: float = 0.0
@@ -99,12 +101,14 @@ class Faults:
     max_consecutive: int = 3
 
     def __post_init__(self) -> None:
-        """Checks the rates."""
+        """Check the rates."""
         rates = self.rates().values()
         if min(rates) < 0 or sum(rates) > 1:
-            raise ValueError(f"fault rates are shares of 1, together at most 1; got {self.rates()}")
+            raise ValueError(
+                f"fault rates must not be negative and must add up to at most 1; got {self.rates()}"
+            )
 
     def rates(self) -> dict[str, float]:
-        """The rates by kind of fault: `429`, …, `drop`, `truncate`, `html`, `tamper`."""
+        """Return the rates by kind of fault: `429`, …, `drop`, `truncate`, `html`, `tamper`."""
         names = [field.name for field in fields(self) if field.name.startswith("rate_")]
         return {name.removeprefix("rate_"): getattr(self, name) for name in names}

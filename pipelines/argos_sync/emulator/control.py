@@ -1,78 +1,89 @@
-"""The paths under `/_emulator/`: what a test in another process steers the emulator with."""
+"""The paths under `/_emulator/`, with which another process controls the emulator."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from argos_sync.emulator.answers import Answer, message, not_found
+from argos_sync.emulator.responses import Response, message_body, not_found
 
 if TYPE_CHECKING:
-    from argos_sync.emulator.server import Emulator
+    from argos_sync.emulator.behaviour import Behaviour, Faults
+    from argos_sync.emulator.store import Store
 
 PREFIX = "/_emulator/"
 _BATCH = 1_000
 
 
-def read(emulator: Emulator, name: str) -> Answer:
-    """GET: `submissions`, one a line, or `stats`.
+class State(Protocol):
+    """The state of an emulator that these paths read and change."""
+
+    store: Store
+    behaviour: Behaviour
+    faults: Faults
+    request_count: int
+
+
+def read(state: State, name: str) -> Response:
+    """Return the response to GET `submissions` (one JSON object a line) or GET `stats`.
 
     Raises:
-        Refusal: There is no such path.
+        Refusal: The path is unknown.
     """
     if name == "submissions":
-        lines = emulator.store.raw()
+        lines = state.store.raw()
         batches = (lines[start : start + _BATCH] for start in range(0, len(lines), _BATCH))
-        return Answer(
+        return Response(
             200,
             b"",
             content_type="application/x-ndjson",
-            length=sum(map(len, lines)) + len(lines),
+            content_length=sum(map(len, lines)) + len(lines),
             rest=(b"\n".join([*batch, b""]) for batch in batches),
         )
     if name == "stats":
-        return _done(requests=emulator.request_count, submissions=len(emulator.store))
+        return _counts(requests=state.request_count, submissions=len(state.store))
     raise not_found()
 
 
-def change(emulator: Emulator, name: str, body: bytes) -> Answer:
-    """POST: `add`, `replace`, `update`, `delete`, `restore`, `faults` or `behaviour`.
+def change(state: State, name: str, body: bytes) -> Response:
+    """Apply a POST to `add`, `replace`, `update`, `delete`, `restore`, `faults` or `behaviour`.
 
-    `add` and `replace` take a submission, `update` takes `submission_id` and `changes`, `delete`
-    and `restore` take `submission_id`, the last two the fields to set.
+    The JSON body of `add` and `replace` is a submission. `update` takes `submission_id` and
+    `changes`, `delete` and `restore` take `submission_id`, and the last two take the fields to
+    set.
 
     Raises:
-        Refusal: There is no such path.
+        Refusal: The path is unknown.
     """
     try:
-        _change(emulator, name, orjson.loads(body))
-    except (KeyError, TypeError, ValueError) as problem:
-        return Answer(400, message(f"{type(problem).__name__}: {problem}"))
-    return _done(submissions=len(emulator.store))
+        _apply(state, name, orjson.loads(body))
+    except (KeyError, TypeError, ValueError) as error:
+        return Response(400, message_body(f"{type(error).__name__}: {error}"))
+    return _counts(submissions=len(state.store))
 
 
-def _change(emulator: Emulator, name: str, given: Any) -> None:
-    store = emulator.store
+def _apply(state: State, name: str, content: Any) -> None:
+    store = state.store
     match name:
         case "add":
-            store.add(given)
+            store.add(content)
         case "replace":
-            store.replace(given)
+            store.replace(content)
         case "update":
-            store.update(given["submission_id"], given["changes"])
+            store.update(content["submission_id"], content["changes"])
         case "delete":
-            store.delete(given["submission_id"])
+            store.delete(content["submission_id"])
         case "restore":
-            store.restore(given["submission_id"])
+            store.restore(content["submission_id"])
         case "faults":
-            emulator.faults = replace(emulator.faults, **given)
+            state.faults = replace(state.faults, **content)
         case "behaviour":
-            emulator.behaviour = replace(emulator.behaviour, **given)
+            state.behaviour = replace(state.behaviour, **content)
         case _:
             raise not_found()
 
 
-def _done(**facts: int) -> Answer:
-    return Answer(200, orjson.dumps(facts))
+def _counts(**numbers: int) -> Response:
+    return Response(200, orjson.dumps(numbers))

@@ -1,4 +1,4 @@
-"""Which request fails, and how: deterministic, whatever order threads run in."""
+"""Fault injection: which requests fail and how, independent of the order of threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from argos_sync.emulator.answers import Answer, message
+from argos_sync.emulator.responses import Response, message_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,75 +24,89 @@ _GATEWAY = {
     "503": "Service Unavailable",
     "504": "Endpoint request timed out",
 }
-_ASKS_TO_WAIT = ("429", "503")
+_WITH_RETRY_AFTER = ("429", "503")
 
 
 class Fault(NamedTuple):
-    """One failure: its kind, and a number from 0 to 1 that settles its details."""
+    """One fault of the gateway.
+
+    Attributes:
+        kind: One of the keys of `Faults.rates`.
+        detail: A number from 0 to 1 that decides the details, such as where a body is cut.
+        retry_after: The `Retry-After` header, or None.
+    """
 
     kind: str
     detail: float
     retry_after: str | None
 
-    def spoil(self, answer: Answer) -> Answer:
-        """What the client gets instead of `answer`."""
+    def apply(self, response: Response) -> Response:
+        """Return the response that the client gets instead of `response`."""
         if self.kind == "drop":
-            return Answer(0, b"")
+            return Response(0, b"")
         if self.kind == "html":
-            return Answer(200, _HTML % b"Scheduled maintenance", content_type="text/html")
+            return Response(200, _HTML % b"Scheduled maintenance", content_type="text/html")
         if self.kind == "truncate":
-            short = answer.body[: int(len(answer.body) * self.detail)]
-            honest = int(self.detail * 1_000) % 2
-            return Answer(200, short, length=len(short if honest else answer.body))
+            cut = response.body[: int(len(response.body) * self.detail)]
+            length = len(cut if self._odd() else response.body)
+            return Response(200, cut, content_length=length)
         if self.kind == "tamper":
-            return replace(answer, body=self._tampered(answer.body))
+            return replace(response, body=self._tamper(response.body))
         text = _GATEWAY[self.kind]
         headers = {}
-        if self.retry_after is not None and self.kind in _ASKS_TO_WAIT:
+        if self.retry_after is not None and self.kind in _WITH_RETRY_AFTER:
             headers["Retry-After"] = self.retry_after
-        if int(self.detail * 1_000) % 2:
+        if self._odd():
             html = _HTML % text.encode()
-            return Answer(int(self.kind), html, content_type="text/html", headers=headers)
-        return Answer(int(self.kind), message(text), headers=headers)
+            return Response(int(self.kind), html, content_type="text/html", headers=headers)
+        return Response(int(self.kind), message_body(text), headers=headers)
 
-    def _tampered(self, body: bytes) -> bytes:
-        """An encrypted answer with one character changed, or without its end; others as they are.
+    def _odd(self) -> bool:
+        """Choose between the two variants of a fault."""
+        return int(self.detail * 1_000) % 2 == 1
 
-        Never in the last quantum of base64, where some bits of a character mean nothing.
+    def _tamper(self, body: bytes) -> bytes:
+        """Return an encrypted body with one character altered or its end cut off.
+
+        A plain body is returned as it is. The last four characters stay: in the last quantum of
+        base64 some bits have no meaning.
         """
         document = orjson.loads(body)
         if not document.get("isEncrypted"):
             return body
         text = document["data"]
         place = int((len(text) - 4) * self.detail)
-        if int(self.detail * 1_000) % 2:
+        if self._odd():
             text = text[: place - place % 4]
         else:
             text = text[:place] + ("B" if text[place] == "A" else "A") + text[place + 1 :]
         return orjson.dumps(document | {"data": text})
 
 
-class FaultDraw:
-    """Draws a fault, or none, for each request."""
+class FaultInjector:
+    """Decide for each request which fault it meets, if any."""
 
     def __init__(self, faults: Faults) -> None:
-        """Starts anew: no request has been seen."""
+        """Start a new sequence of faults."""
         self._faults = faults
         self._rates = [(kind, rate) for kind, rate in faults.rates().items() if rate]
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._history: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     def draw(self, parameters: Mapping[str, object]) -> Fault | None:
-        """The fault of this request: settled by the seed, its parameters and how often it came."""
+        """Return the fault of a request, or None.
+
+        The seed, the parameters and the number of equal requests before this one decide it.
+        """
         if not self._rates:
             return None
         request = repr(sorted(parameters.items()))
         with self._lock:
-            turn, streak = self._seen.get(request, (0, 0))
+            turn, streak = self._history.get(request, (0, 0))
             fault = None
             if streak < self._faults.max_consecutive:
                 fault = self._fault(f"{self._faults.seed} {turn} {request}")
-            self._seen[request] = (turn + 1, streak + 1 if fault else 0)
+            self._history[request] = (turn + 1, streak + 1 if fault else 0)
         return fault
 
     def _fault(self, request: str) -> Fault | None:

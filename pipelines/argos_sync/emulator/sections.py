@@ -1,11 +1,11 @@
-"""The parts of one synthetic submission, each with realistic odds."""
+"""The sections of a synthetic submission, each with realistic values and rates."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from argos_sync.emulator import names
-from argos_sync.emulator.times import DAY, HOUR, SECOND, day_text, vendor_time
+from argos_sync.emulator import word_lists
+from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_text, vendor_time
 
 if TYPE_CHECKING:
     import random
@@ -19,68 +19,68 @@ _ORDINALS = ("1st", "2nd", "3rd")
 
 
 class Dice:
-    """Cheap draws from one seeded generator: generating 50,000 submissions makes millions."""
+    """Draw random values fast: 50,000 submissions take millions of draws."""
 
     def __init__(self, rng: random.Random) -> None:
-        """Draws from `rng`."""
+        """Draw from `rng`."""
         self._random = rng.random
 
     def chance(self, share: float) -> bool:
-        """True in `share` of the calls."""
+        """Return True in a `share` of the calls, from 0 to 1."""
         return self._random() < share
 
     def below(self, limit: int) -> int:
-        """An integer from 0 to `limit` - 1."""
+        """Return an integer from 0 to `limit` - 1."""
         return int(self._random() * limit)
 
     def pick(self, words: Sequence[T]) -> T:
-        """One of `words`."""
+        """Return one of `words`."""
         return words[int(self._random() * len(words))]
 
     def score(self, low: float, high: float, digits: int = 2) -> float:
-        """A score between `low` and `high`."""
+        """Return a score from `low` to `high`."""
         return round(low + self._random() * (high - low), digits)
 
     def key(self, length: int) -> str:
-        """Letters and digits."""
+        """Return a random text of letters and digits."""
         draw = self._random
         return "".join([_ALPHABET[int(draw() * 62)] for _ in range(length)])
 
     def text(self, ordinary: str) -> str:
-        """`ordinary`, or now and then a string that breaks careless code."""
-        return self.pick(names.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the odds
+        """Return `ordinary`, or rarely a string that breaks careless code."""
+        return self.pick(word_lists.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the rate
 
 
 def person(dice: Dice, *, korean: bool, created: int) -> Object:
-    """The `data` section: who applied, with which document, living where."""
+    """Return the `data` section: the applicant, the document and the address."""
     today = created // DAY
-    born = today - 6_600 - dice.below(20_000)
-    issued = today - dice.below(3_000)
-    found: Object = {
+    birth_day = today - 6_600 - dice.below(20_000)
+    issue_day = today - dice.below(3_000)
+    fields: Object = {
         "gender": dice.pick(("male", "female")),
-        "date_of_birth": day_text(born),
-        "age_group": names.AGE_GROUPS[min((today - born) // 3_653 - 1, 5)],
+        "date_of_birth": day_text(birth_day),
+        "age_group": word_lists.AGE_GROUPS[min((today - birth_day) // 3_653 - 1, 5)],
         "ip_address": f"{1 + dice.below(222)}.{dice.below(256)}.{dice.below(256)}.7",
-        "idType": dice.pick(names.ID_TYPES),
-        "idcard_issueDate": day_text(issued),
-        "idcard_expireDate": day_text(issued + 3_652),
+        "idType": dice.pick(word_lists.ID_TYPES),
+        "idcard_issueDate": day_text(issue_day),
+        "idcard_expireDate": day_text(issue_day + 3_652),
         "documentNumber": f"M{dice.below(100_000_000):08}",
     }
-    found |= _korean(dice, born) if korean else _foreigner(dice, today)
-    for field in ("cf1", "cf2", "cf3"):
+    fields |= _korean(dice, birth_day) if korean else _foreign(dice, today)
+    for name in ("cf1", "cf2", "cf3"):
         if dice.chance(0.2):
-            found[field] = dice.text(f"branch-{dice.below(90)}")
-    return found
+            fields[name] = dice.text(f"branch-{dice.below(90)}")
+    return fields
 
 
-def _korean(dice: Dice, born: int) -> Object:
+def _korean(dice: Dice, birth_day: int) -> Object:
     (family, family_latin), (given, given_latin) = (
-        dice.pick(names.KOREAN_SURNAMES),
-        dice.pick(names.KOREAN_GIVEN),
+        dice.pick(word_lists.KOREAN_SURNAMES),
+        dice.pick(word_lists.KOREAN_GIVEN),
     )
-    city, street = dice.pick(names.KOREAN_CITIES)
+    city, street = dice.pick(word_lists.KOREAN_CITIES)
     number = dice.below(900)
-    birth = day_text(born)
+    birth = day_text(birth_day)
     return {
         "name": dice.text(family + given),
         "first_name": given_latin,
@@ -99,14 +99,14 @@ def _korean(dice: Dice, born: int) -> Object:
     }
 
 
-def _foreigner(dice: Dice, today: int) -> Object:
+def _foreign(dice: Dice, today: int) -> Object:
     given, family, country = (
-        dice.pick(names.GIVEN),
-        dice.pick(names.SURNAMES),
-        dice.pick(names.COUNTRIES),
+        dice.pick(word_lists.GIVEN),
+        dice.pick(word_lists.SURNAMES),
+        dice.pick(word_lists.COUNTRIES),
     )
-    city, state, street = dice.pick(names.CITIES)
-    found: Object = {
+    city, state, street = dice.pick(word_lists.CITIES)
+    fields: Object = {
         "name": dice.text(f"{given} {family}"),
         "first_name": given,
         "last_name": family,
@@ -126,25 +126,25 @@ def _foreigner(dice: Dice, today: int) -> Object:
         "address_input": dice.text(f"{street}, {city}"),
     }
     if dice.chance(0.2):
-        permit = dice.pick(names.PERMITS)
-        found |= {
+        permit = dice.pick(word_lists.PERMITS)
+        fields |= {
             "typeOfPermit": permit,
             "typeOfPermitGovKor": permit,
             "expiryDateOfStayKor": day_text(today + dice.below(1_000)),
             "nationalityGovKor": country,
         }
-    return found
+    return fields
 
 
 def attempts(dice: Dice, *, country: str, created: int, passed: bool, images: str) -> list[Object]:
-    """One to three `kyc.attempts`; every one but a last, passed one failed."""
+    """Return one to three `kyc.attempts`; only the last one passes, if `passed`."""
     total = 1 + dice.chance(0.28) + dice.chance(0.1)
     return [
         _attempt(
             dice,
             number=number,
             country=country,
-            started=created - (total - number) * HOUR,
+            start=created - (total - number) * HOUR,
             passed=passed and number == total - 1,
             images=images,
         )
@@ -153,10 +153,10 @@ def attempts(dice: Dice, *, country: str, created: int, passed: bool, images: st
 
 
 def _attempt(
-    dice: Dice, *, number: int, country: str, started: int, passed: bool, images: str
+    dice: Dice, *, number: int, country: str, start: int, passed: bool, images: str
 ) -> Object:
     liveness = dice.score(80, 99.9) if passed else dice.score(5, 80)
-    found: Object = {
+    fields: Object = {
         "attemptCnt": number,
         "verificationResult": "success" if passed else "fail",
         "faceSimilarityScore": dice.score(75, 99.9) if passed else dice.score(10, 75),
@@ -167,33 +167,33 @@ def _attempt(
             "quality": dice.score(40, 99),
         },
         "selfieImage": f"{images}/selfie-{number}.jpg",
-        "step1Time1st": vendor_time(started),
-        "step2Time1st": vendor_time(started + 30 * SECOND + dice.below(30_000)),
+        "step1Time1st": vendor_time(start),
+        "step2Time1st": vendor_time(start + 30 * SECOND + dice.below(30_000)),
     }
-    if country in names.NORTH_AMERICA:
-        found["idBarcodeResult"] = "success" if passed else "fail"
+    if country in word_lists.NORTH_AMERICA:
+        fields["idBarcodeResult"] = "success" if passed else "fail"
     if dice.chance(0.3):
-        found["verification"] = {"source": "gov", "matched": passed, "code": dice.below(100)}
-        found["verificationParams"] = {"issueDate": True, "fields": ["name", "documentNumber"]}
+        fields["verification"] = {"source": "gov", "matched": passed, "code": dice.below(100)}
+        fields["verificationParams"] = {"issueDate": True, "fields": ["name", "documentNumber"]}
     if not passed:
-        found["errorCode"], found["errorMsg"] = dice.pick(names.RETRIES)
+        fields["errorCode"], fields["errorMsg"] = dice.pick(word_lists.RETRIES)
         if dice.chance(0.6):
-            _retry(dice, found, started)
-    return found
+            _retry(dice, fields, start)
+    return fields
 
 
-def _retry(dice: Dice, attempt: Object, started: int) -> None:
-    """Adds the calls made again within one attempt: parallel arrays and their times."""
-    reasons = [dice.pick(names.RETRIES) for _ in range(1 + dice.below(2))]
+def _retry(dice: Dice, attempt: Object, start: int) -> None:
+    """Add the retries within one attempt: parallel lists, and the times of each."""
+    reasons = [dice.pick(word_lists.RETRIES) for _ in range(1 + dice.below(2))]
     attempt["retryCode"] = [code for code, _ in reasons]
     attempt["retryMsg"] = [dice.text(message) for _, message in reasons]
     for step, place in enumerate(_ORDINALS[1 : 1 + len(reasons)], start=1):
-        attempt[f"step1Time{place}"] = vendor_time(started + step * 120 * SECOND)
-        attempt[f"step2Time{place}"] = vendor_time(started + step * 150 * SECOND)
+        attempt[f"step1Time{place}"] = vendor_time(start + step * 120 * SECOND)
+        attempt[f"step2Time{place}"] = vendor_time(start + step * 150 * SECOND)
 
 
 def screening(dice: Dice, *, finished: bool) -> Object:
-    """The `aml` section: mostly nothing found, sometimes a red flag with one to five matches."""
+    """Return the `aml` section: mostly clear, sometimes a red flag with one to five matches."""
     if not finished or dice.chance(0.25):
         return {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
     if not dice.chance(0.06):
@@ -209,7 +209,7 @@ def screening(dice: Dice, *, finished: bool) -> Object:
             "argos_number": f"ARG-{dice.below(1_000_000):06}",
             "resource_id": dice.key(24),
             "score": dice.score(0.5, 1, 4),
-            "risk_icons": [dice.pick(names.RISK_ICONS) for _ in range(dice.below(4))],
+            "risk_icons": [dice.pick(word_lists.RISK_ICONS) for _ in range(dice.below(4))],
         }
         for _ in range(1 + dice.below(5))
     ]
@@ -221,21 +221,21 @@ def screening(dice: Dice, *, finished: bool) -> Object:
     }
 
 
-def bank(dice: Dice) -> Object:
-    """The `bank_verification` section of a Korean applicant."""
+def bank_verification(dice: Dice) -> Object:
+    """Return the `bank_verification` section of a Korean applicant."""
     return {
         "result": "success" if dice.chance(0.93) else "fail",
         "type": dice.pick(("occupancy", "nameCheck")),
-        "bank_code": dice.pick(names.BANKS),
+        "bank_code": dice.pick(word_lists.BANKS),
         "account_number": f"{dice.below(10**12):012}",
         "retry_count": dice.below(3),
     }
 
 
-def answers(dice: Dice) -> list[Object]:
-    """The `additional_list`: one to four answers to the project's own questions."""
-    first = dice.below(len(names.QUESTIONS))
+def additional_answers(dice: Dice) -> list[Object]:
+    """Return the `additional_list`: one to four answers to the project's own questions."""
+    first = dice.below(len(word_lists.QUESTIONS))
     return [
         {"answer": question, "inputValue": dice.text(dice.pick(choices)), "blockType": kind}
-        for question, kind, choices in names.QUESTIONS[first:]
+        for question, kind, choices in word_lists.QUESTIONS[first:]
     ]

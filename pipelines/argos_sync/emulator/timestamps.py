@@ -1,4 +1,4 @@
-"""The API's timestamps, written the vendor's way and read in every way that occurs."""
+"""Timestamps of the API: written in the vendor's format, read in every format that occurs."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -8,25 +8,25 @@ SECOND = 1_000
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 
-_EPOCH = date(1970, 1, 1).toordinal()
-_START = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 _MILLISECOND = timedelta(milliseconds=1)
 _VENDOR = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})")
 
 
 def day_start(day: date) -> int:
-    """Milliseconds since 1970 at 00:00 UTC of `day`."""
-    return (day.toordinal() - _EPOCH) * DAY
+    """Return 00:00 UTC of `day` in milliseconds since 1970."""
+    return (day.toordinal() - _EPOCH_DAY) * DAY
 
 
 @lru_cache(maxsize=4096)
 def day_text(number: int) -> str:
-    """The `YYYY-MM-DD` of the day `number` days after 1970-01-01."""
-    return date.fromordinal(_EPOCH + number).isoformat()
+    """Return the `YYYY-MM-DD` of the day `number` days after 1970-01-01."""
+    return date.fromordinal(_EPOCH_DAY + number).isoformat()
 
 
 def vendor_time(moment: int) -> str:
-    """Writes milliseconds since 1970 as the API does: `2026-01-05-09-00-00-123`."""
+    """Format milliseconds since 1970 as the API does: `2026-01-05-09-00-00-123`."""
     day, rest = divmod(moment, DAY)
     seconds, milli = divmod(rest, 1_000)
     minutes, second = divmod(seconds, 60)
@@ -35,10 +35,10 @@ def vendor_time(moment: int) -> str:
 
 
 def read_time(value: object) -> int | None:
-    """Reads a timestamp in the vendor's form or in ISO 8601 (without a zone: UTC).
+    """Parse a timestamp in the vendor's format or in ISO 8601 (UTC unless it has a zone).
 
     Returns:
-        Milliseconds since 1970, or None for what is no timestamp.
+        Milliseconds since 1970, or None if `value` is not a timestamp.
     """
     if not isinstance(value, str):
         return None
@@ -50,4 +50,4 @@ def read_time(value: object) -> int | None:
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - _START) // _MILLISECOND
+    return (moment - _EPOCH) // _MILLISECOND

@@ -1,4 +1,4 @@
-"""Word lists for synthetic submissions: ordinary ones, and strings that break careless code."""
+"""Word lists for synthetic submissions: ordinary words, and strings that break careless code."""
 
 KOREAN_SURNAMES = (
     ("김", "KIM"), ("이", "LEE"), ("박", "PARK"), ("최", "CHOI"), ("정", "JUNG"), ("강", "KANG"),
@@ -29,7 +29,7 @@ CITIES = (
 COUNTRIES = ("USA", "CAN", "MEX", "DEU", "BRA", "JPN", "VNM", "FRA", "POL", "PHL")
 NORTH_AMERICA = frozenset({"USA", "CAN", "MEX"})
 
-# Each is text that some layer on the way to an analyst's screen treats as something else.
+# Some layer between the API and an analyst's screen mistakes each of these for something else.
 HOSTILE = (
     "'; DROP TABLE submissions; --",
     '" OR ""="',

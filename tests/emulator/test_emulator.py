@@ -22,7 +22,7 @@ KEY = "k" * 40
 
 
 def outcomes(emulator: Emulator, get: Get, times: int) -> list[str | None]:
-    """The faults of `times` equal requests, as the server and the client saw them."""
+    """Send equal requests, check each response, and return the faults the server recorded."""
     for _ in range(times):
         try:
             response = get(count=3)
@@ -30,7 +30,7 @@ def outcomes(emulator: Emulator, get: Get, times: int) -> list[str | None]:
             assert emulator.requests[-1].fault in {"drop", "truncate"}
             continue
         fault = emulator.requests[-1].fault
-        assert response.status_code == (int(fault) if (fault or "").isdigit() else 200)
+        assert response.status_code == (int(fault) if fault and fault.isdigit() else 200)
         if fault == "html":
             assert response.headers["content-type"] == "text/html"
         if fault == "truncate":
@@ -54,56 +54,57 @@ MIXED = Faults(
 
 
 def test_faults_are_deterministic(emulator: Emulator, get: Get) -> None:
-    """The same seed gives the same faults again, another seed others."""
+    """The same seed gives the same faults; another seed gives other faults."""
     emulator.faults = MIXED
     first = outcomes(emulator, get, 60)
     emulator.faults = MIXED
     assert outcomes(emulator, get, 60) == first
     emulator.faults = Faults(rate_500=0.5, seed=1)
-    once = outcomes(emulator, get, 40)
+    one = outcomes(emulator, get, 40)
     emulator.faults = Faults(rate_500=0.5, seed=2)
-    assert outcomes(emulator, get, 40) != once
+    assert outcomes(emulator, get, 40) != one
 
 
 def test_every_fault_occurs(emulator: Emulator, get: Get) -> None:
-    """All eight kinds are met, each about as often as asked for."""
+    """All eight kinds of fault occur, each at about its rate."""
     emulator.faults = MIXED
-    seen = Counter(outcomes(emulator, get, 400))
-    assert set(seen) == {None, "429", "500", "502", "503", "504", "drop", "truncate", "html"}
-    assert all(15 < times < 70 for kind, times in seen.items() if kind)
+    counts = Counter(outcomes(emulator, get, 400))
+    assert set(counts) == {None, "429", "500", "502", "503", "504", "drop", "truncate", "html"}
+    assert all(15 < times < 70 for kind, times in counts.items() if kind)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])
-def test_faults_in_a_row_are_bounded(emulator: Emulator, get: Get, limit: int) -> None:
-    """Even when everything fails, the same request gets its answer after so many faults."""
+def test_limit_of_faults_in_a_row(emulator: Emulator, get: Get, limit: int) -> None:
+    """Even at a rate of 1, a request succeeds after `max_consecutive` faults."""
     emulator.faults = Faults(rate_502=1, max_consecutive=limit)
-    seen = outcomes(emulator, get, 12)
-    assert [len(list(run)) for fault, run in groupby(seen) if fault][:1] == [limit][: min(limit, 1)]
-    assert seen[:: limit + 1] == ([None] * 12 if not limit else ["502"] * (12 // (limit + 1)))
-    assert seen[limit :: limit + 1] == [None] * (12 // (limit + 1))
+    faults = outcomes(emulator, get, 12)
+    runs = [len(list(run)) for fault, run in groupby(faults) if fault]
+    assert runs[:1] == [limit][: min(limit, 1)]
+    assert faults[:: limit + 1] == ([None] * 12 if not limit else ["502"] * (12 // (limit + 1)))
+    assert faults[limit :: limit + 1] == [None] * (12 // (limit + 1))
 
 
-def test_both_kinds_of_tampering(emulator: Emulator, get: Get) -> None:
-    """An encrypted text is changed in one character, or shorter; a plain answer is as it was."""
+def test_tampering(emulator: Emulator, get: Get) -> None:
+    """Encrypted text loses its end or one character changes; a plain response stays."""
     plain = get(count=3).content
-    tampering = Faults(rate_tamper=1, max_consecutive=100)
-    emulator.faults = tampering
+    faults = Faults(rate_tamper=1, max_consecutive=100)
+    emulator.faults = faults
     assert get(count=3).content == plain
     emulator.behaviour = Behaviour(encryption="ecb")
     request = {"body": Envelope("ecb", KEY).encrypt(b'{"count": 3}')}
     emulator.faults = Faults()
     whole = get(json=request).json()["data"]
-    emulator.faults = tampering
+    emulator.faults = faults
     texts = [get(json=request).json()["data"] for _ in range(20)]
     changed = [text for text in texts if len(text) == len(whole)]
     assert 3 < len(changed) < 17
     assert {sum(a != b for a, b in zip(text, whole, strict=True)) for text in changed} == {1}
 
 
-def test_both_kinds_of_truncation(emulator: Emulator, get: Get) -> None:
-    """Some bodies are shorter than announced, others are cut JSON of the announced length."""
+def test_truncation(emulator: Emulator, get: Get) -> None:
+    """Some bodies are shorter than Content-Length; others are cut JSON of that length."""
     emulator.faults = Faults(rate_truncate=1, max_consecutive=100)
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for _ in range(20):
         try:
             content = get(count=5).content
@@ -118,25 +119,25 @@ def test_both_kinds_of_truncation(emulator: Emulator, get: Get) -> None:
 
 
 def test_gateway_bodies_are_json_or_html(emulator: Emulator, get: Get) -> None:
-    """A gateway's error comes in both media types, 429 and 503 with the wish to wait."""
+    """Errors of the gateway are JSON or HTML; 429 and 503 have a Retry-After header."""
     emulator.faults = Faults(rate_429=0.5, rate_503=0.5, retry_after="7", max_consecutive=100)
-    answers = [get() for _ in range(20)]
-    assert {one.headers["content-type"] for one in answers} == {"application/json", "text/html"}
-    assert {one.status_code for one in answers} == {429, 503}
-    assert {one.headers["retry-after"] for one in answers} == {"7"}
+    responses = [get() for _ in range(20)]
+    assert {one.headers["content-type"] for one in responses} == {"application/json", "text/html"}
+    assert {one.status_code for one in responses} == {429, 503}
+    assert {one.headers["retry-after"] for one in responses} == {"7"}
     emulator.faults = Faults(rate_500=1, retry_after="7")
     assert "retry-after" not in get().headers
 
 
 def test_latency(emulator: Emulator, get: Get) -> None:
-    """Every answer takes at least as long as asked for."""
+    """Every response takes at least `latency` seconds."""
     get()
     emulator.faults = Faults(latency=0.005)
     assert get().elapsed.total_seconds() >= 0.005
 
 
 def test_requests_are_recorded(emulator: Emulator, get: Get) -> None:
-    """Parameters, status and number of rows are kept in the order of the answers."""
+    """The emulator records parameters, status and number of rows in order."""
     get(count=2)
     get(json={"count": 3, "userid": "nobody"})
     get(key="")
@@ -150,8 +151,8 @@ def test_requests_are_recorded(emulator: Emulator, get: Get) -> None:
     assert times == sorted(times)
 
 
-def test_other_paths_are_not_found(emulator: Emulator, get: Get) -> None:
-    """An unknown path answers 404 with JSON, to every method."""
+def test_other_paths_are_not_found(emulator: Emulator, client: httpx.Client, get: Get) -> None:
+    """An unknown path returns 404 with JSON, to GET and POST."""
     get()
     root = emulator.base_url.removesuffix("/v3")
     for method, path in (
@@ -161,13 +162,13 @@ def test_other_paths_are_not_found(emulator: Emulator, get: Get) -> None:
         ("GET", "/_emulator/other"),
         ("POST", "/_emulator/other"),
     ):
-        response = httpx.request(method, root + path, content=b"{}", trust_env=False)
+        response = client.request(method, root + path, content=b"{}")
         assert response.status_code == 404
         assert response.json() == {"message": "Not Found"}
 
 
 def test_connections_are_kept_alive(emulator: Emulator) -> None:
-    """One connection serves many requests, and ends with the emulator."""
+    """One connection serves many requests until the emulator closes it."""
     port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
     request = f"GET /v3/submission?count=1 HTTP/1.1\r\nHost: x\r\nx-api-key: {KEY}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", port)) as client:
@@ -178,28 +179,28 @@ def test_connections_are_kept_alive(emulator: Emulator) -> None:
         assert client.recv(1) == b""
 
 
-def test_clients_in_parallel(emulator: Emulator) -> None:
-    """Eight clients at once each see every row."""
-    found: list[int] = []
+def test_clients_in_parallel(emulator: Emulator, client: httpx.Client) -> None:
+    """Eight connections at once all get every row."""
+    counts: list[int] = []
 
     def fetch() -> None:
-        with httpx.Client(trust_env=False, headers={"x-api-key": KEY}) as client:
-            answers = [client.get(f"{emulator.base_url}/submission?count=200") for _ in range(5)]
-        found.append(sum(len(one.json()["Items"]) for one in answers))
+        url = f"{emulator.base_url}/submission?count=200"
+        responses = [client.get(url, headers={"x-api-key": KEY}) for _ in range(5)]
+        counts.append(sum(len(one.json()["Items"]) for one in responses))
 
     threads = [threading.Thread(target=fetch) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [1_000] * 8
+    assert counts == [1_000] * 8
     assert emulator.request_count == 40
 
 
-def test_a_client_that_hangs_up_is_passed_over(
+def test_client_disconnects(
     emulator: Emulator, get: Get, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A reset connection prints nothing and stops nobody else."""
+    """A connection reset prints nothing and disturbs no other client."""
     port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
     client = socket.create_connection(("127.0.0.1", port))
     # Linger of zero seconds: closing resets the connection.
@@ -214,8 +215,8 @@ def test_a_client_that_hangs_up_is_passed_over(
     assert capfd.readouterr().err == ""
 
 
-def test_a_bug_is_not_hidden(emulator: Emulator, capfd: pytest.CaptureFixture[str]) -> None:
-    """An error that is not the client's leaves a traceback on stderr."""
+def test_other_errors_are_printed(emulator: Emulator, capfd: pytest.CaptureFixture[str]) -> None:
+    """Any other error prints a traceback on stderr."""
     try:
         raise RuntimeError("bug")  # noqa: TRY301 it has to be the current exception
     except RuntimeError:
@@ -223,25 +224,25 @@ def test_a_bug_is_not_hidden(emulator: Emulator, capfd: pytest.CaptureFixture[st
     assert "RuntimeError: bug" in capfd.readouterr().err
 
 
-def test_a_port_in_use(emulator: Emulator) -> None:
-    """A second emulator on the same port is refused by the system."""
+def test_port_in_use(emulator: Emulator) -> None:
+    """A second emulator on the same port raises an OSError."""
     port = int(emulator.base_url.split(":")[2].removesuffix("/v3"))
     with pytest.raises(OSError, match="in use"), Emulator(port=port):
         pass  # pragma: no cover
 
 
-def test_plain_submissions_are_enough() -> None:
-    """An emulator takes submissions as well as a store."""
+def test_submissions_instead_of_a_store() -> None:
+    """An emulator accepts submissions as well as a store."""
     with Emulator(generate(3), behaviour=Behaviour(order="descending")) as running:
         assert len(running.store) == 3
 
 
-def test_control(emulator: Emulator, get: Get) -> None:
-    """Another process can change the store, the faults and the behaviour, and read all rows."""
+def test_control(emulator: Emulator, client: httpx.Client, get: Get) -> None:
+    """The control paths change the store, the faults and the behaviour, and return all rows."""
     root = emulator.base_url.removesuffix("/v3") + "/_emulator"
 
     def post(name: str, body: Any) -> httpx.Response:
-        return httpx.post(f"{root}/{name}", json=body, trust_env=False)
+        return client.post(f"{root}/{name}", json=body)
 
     new = {"submission_id": "NEW", "created_at": "2025-02-01-00-00-00-000", "kyc": {"result": "p"}}
     assert post("add", new).json() == {"submissions": 201}
@@ -253,13 +254,13 @@ def test_control(emulator: Emulator, get: Get) -> None:
     post("delete", {"submission_id": "NEW"})
     assert get(submission_id="NEW").json()["Items"] == []
     post("restore", {"submission_id": "NEW"})
-    lines = httpx.get(f"{root}/submissions", trust_env=False).text.splitlines()
+    lines = client.get(f"{root}/submissions").text.splitlines()
     assert [orjson.loads(line) for line in lines] == emulator.store.all()
     assert post("behaviour", {"order": "descending"}).status_code == 200
     assert get(count=1).json()["Items"] == [new]
     post("faults", {"rate_500": 1})
     assert get().status_code == 500
-    stats = httpx.get(f"{root}/stats", trust_env=False).json()
+    stats = client.get(f"{root}/stats").json()
     assert stats == {"requests": 4, "submissions": 201}
 
 
@@ -273,14 +274,14 @@ def test_control(emulator: Emulator, get: Get) -> None:
         ("faults", {"rate_500": 2}, "ValueError"),
     ],
 )
-def test_control_says_what_is_wrong(
-    emulator: Emulator, name: str, body: dict[str, Any], message: str
+def test_control_errors(
+    emulator: Emulator, client: httpx.Client, name: str, body: dict[str, Any], message: str
 ) -> None:
-    """A change that cannot be made answers 400 and changes nothing."""
+    """An impossible change returns 400 and changes nothing."""
     first = emulator.store.ids()[0]
     body = {key: first if value == "{first}" else value for key, value in body.items()}
     url = f"{emulator.base_url.removesuffix('/v3')}/_emulator/{name}"
-    response = httpx.post(url, json=body, trust_env=False)
+    response = client.post(url, json=body)
     assert response.status_code == 400
     assert response.json()["message"].startswith(message)
     assert len(emulator.store) == 200
