@@ -1,6 +1,6 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check lint types format schema picture build bench audit clean
+.PHONY: help demo test coverage check lint types format schema docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -41,8 +41,12 @@ format: $(READY) ## Format the code and mend what can be mended
 schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the repository
 	$(BIN)/python -m argos_sync.dictionary schemas
 
+docs: $(READY) ## Build the documentation into docs/_build/html; a broken link is an error
+	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -c docs . docs/_build/html
+
 picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
-	$(BIN)/python tests/picture.py pipelines/argos_sync/report/example.webp
+	$(BIN)/python tests/picture.py docs/images/report.webp
 
 build: $(READY) ## Build the wheel and the source distribution into dist/
 	$(UV) build --quiet
@@ -59,7 +63,8 @@ audit: $(READY) ## Check licences of what uv.lock pins, and ask PyPI for known v
 		--progress-spinner off --requirement .venv/locked.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		docs/_build
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv

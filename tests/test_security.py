@@ -30,7 +30,7 @@ def test_every_threat_has_a_test() -> None:
 
 
 def test_readers_find_it() -> None:
-    """The README leads there."""
+    """The README links to it."""
     assert "(SECURITY.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

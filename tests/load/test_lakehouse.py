@@ -1,6 +1,6 @@
 """Delta and Iceberg tables: what dlt's merge into them cannot keep, and the copy that does.
 
-Each limit that README states under "Destinations" is seen here. `sync` refuses such a destination
+Each limit that docs/destinations.md states is seen here. `sync` refuses such a destination
 (`test_failures.py`).
 """
 
@@ -30,7 +30,7 @@ from support import Rows, Warehouse, context_for
 # Of the first row of an empty Iceberg table that is overwritten.
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match any records")
 
-README = Path(__file__).parent.parent.parent / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "destinations.md"
 JOBS = {
     "delta": filesystem.DeltaLoadFilesystemJob,
     "iceberg": filesystem.IcebergLoadFilesystemJob,
@@ -142,11 +142,11 @@ def analysts(warehouse: Warehouse, january: Rows, tmp_path: Path) -> Path:
     return publish(warehouse.target, tmp_path / "analysts.duckdb").file
 
 
-def the_lines_in_readme(table_format: str) -> CodeType:
-    """Return the block of README that copies to a lake."""
-    text = README.read_text(encoding="utf-8")
+def documented_copy(table_format: str) -> CodeType:
+    """Return the block of docs/destinations.md that copies to a lake."""
+    text = PAGE.read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(import duckdb\n.*?)```", text, re.DOTALL)
-    return compile(block.replace('"delta"', f'"{table_format}"'), "README.md", "exec")
+    return compile(block.replace('"delta"', f'"{table_format}"'), "destinations.md", "exec")
 
 
 def test_a_copy_of_what_is_published(
@@ -156,7 +156,7 @@ def test_a_copy_of_what_is_published(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each table as published, also after all of it is gone."""
-    recipe = the_lines_in_readme(table_format)
+    recipe = documented_copy(table_format)
     monkeypatch.chdir(analysts.parent)
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(analysts.parent / "lake"))
     monkeypatch.setenv("DLT_DATA_DIR", str(analysts.parent / "dlt"))

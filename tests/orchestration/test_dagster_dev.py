@@ -1,4 +1,4 @@
-"""`dagster dev` as the README starts it: a backfill, a night and a check, through its own API."""
+"""`dagster dev` as docs/deployment.md starts it: a backfill, a night and a check, through its own API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from argos_sync.emulator import Behaviour, Emulator, Store, generate
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 SECONDS = 180
 """The longest anything may take on a busy machine before the test fails."""
 
@@ -37,8 +37,8 @@ MADE_UP = "a-row-of-nobody"
 
 
 def blocks(language: str) -> list[str]:
-    """The code blocks of the README's section on Dagster."""
-    section = README.read_text(encoding="utf-8").partition("### Dagster")[2].partition("\n## ")[0]
+    """The code blocks of the section on Dagster."""
+    section = PAGE.read_text(encoding="utf-8").partition("\n## Dagster\n")[2].partition("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 

@@ -11,14 +11,14 @@ from argos_sync.warehouse.views import View
 _HEAD = """\
 # Data dictionary
 
-Made by `make schema` from the contract (`*.yaml`) and the [views](views) (`*.sql`): change those.
+Made by `make schema` from the contract (`*.yaml`) and the views (`views/*.sql`): change those.
 What stands here is also in the database, as comments on tables, views and columns. For other tools
 there are [argos.dbml](argos.dbml) (diagrams), [dbt/sources.yml](dbt/sources.yml) and
 [dlt/argos.schema.yaml](dlt/argos.schema.yaml).
 
 Timestamps are in UTC, indexes count from 0. An API path with `[i]` is in each entry of a list; a
 column without a path is made by argos-sync. The class is that of [personal
-data](../README.md#personal-data): `direct` values tell who a person is, `quasi` ones when put
+data](../docs/privacy.md): `direct` values tell who a person is, `quasi` ones when put
 together, `none` never. What privacy settings hash or encrypt is text, what they drop is no column.
 """
 
