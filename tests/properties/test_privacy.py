@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
 from argos_sync.shape.contract import Column, ColumnType, Contract, Table
 from argos_sync.shape.privacy import Mode, Policy, PolicyError, difference
-from argos_sync.shape.sealing import RevealError
 
 TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 COLUMNS = (

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from argos_sync.shape.column_cipher import Keyring, RevealError
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference
-from argos_sync.shape.sealing import Keyring, RevealError
 from argos_sync.shape.tables import shape
 from shape.reading import FETCHED_AT
 

@@ -17,9 +17,9 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
 from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
+from argos_sync.shape.column_cipher import content_key
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of
-from argos_sync.shape.sealing import content_key
 from argos_sync.shape.suppression import NOBODY, Suppression
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from argos_sync.fetch.checkpoint import cursors, mentions_any
 from argos_sync.load.source import SOURCE
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.journal import TableRows, insert
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
 from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
 from argos_sync.shape.suppression import belongs_to
 from argos_sync.warehouse.rows import read_rows
 

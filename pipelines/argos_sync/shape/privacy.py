@@ -23,6 +23,7 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
+from argos_sync.shape.column_cipher import Keyring, key_id_of, write, write_all
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     Column,
@@ -32,7 +33,6 @@ from argos_sync.shape.contract import (
     identifier,
     load_contract,
 )
-from argos_sync.shape.sealing import Keyring, key_id_of, write, write_all
 
 Mode = Literal["plain", "hash", "encrypt", "drop"]
 
