@@ -13,7 +13,16 @@ import httpx
 import orjson
 import pytest
 
-from argos_sync.api import ArgosClient, Envelope, Page, PageKey, Query, RetryPolicy, Stats, errors
+from argos_sync.api import (
+    ArgosClient,
+    Envelope,
+    Page,
+    PageKey,
+    Query,
+    RequestStats,
+    RetryPolicy,
+    errors,
+)
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]
@@ -119,7 +128,7 @@ def test_passing_failures_are_retried(
     client = connect(failure, failure, page("s1", "s2"))
     assert len(_fetch(client).items) == 2
     assert sleeps == [0.5, 1.0]
-    assert client.stats == Stats(requests=3, retries=2, pages=1, items=2)
+    assert client.stats == RequestStats(requests=3, retries=2, pages=1, items=2)
 
 
 def test_attempts_are_bounded(connect: Connect, sleeps: list[float]) -> None:
@@ -128,7 +137,7 @@ def test_attempts_are_bounded(connect: Connect, sleeps: list[float]) -> None:
     with pytest.raises(errors.BadGateway) as caught:
         _fetch(client)
     assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
-    assert client.stats == Stats(requests=6, retries=5)
+    assert client.stats == RequestStats(requests=6, retries=5)
     assert str(caught.value).startswith("GET /submission answered HTTP 502 (6 attempts); ")
 
 
@@ -229,7 +238,7 @@ def test_too_large_a_page_is_halved(
     asyncio.run(run())
     assert _counts(requests) == ["500", "250", "125", "125"]
     assert client.page_size == 125
-    assert client.stats == Stats(requests=4, retries=0, pages=2, items=1)
+    assert client.stats == RequestStats(requests=4, retries=0, pages=2, items=1)
     assert sleeps == []
 
 

@@ -9,14 +9,14 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from argos_sync.api import Envelope, Mode
+from argos_sync.api import EncryptionMode, Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
 
 KEY = "0123456789abcdef0123456789abcdef-and-more"
 RAW = KEY[:32].encode()
 PLAIN = b'{"Items":[]}'
 PADDED = PLAIN + b"\x04" * 4
-MODES = get_args(Mode)
+MODES = get_args(EncryptionMode)
 
 
 def _openssl(mode: modes.Mode) -> bytes:
@@ -62,7 +62,7 @@ def test_layouts() -> None:
     ],
     ids=["standard", "url-safe", "unpadded", "line breaks", "hex", "HEX"],
 )
-def test_dialects_of_text(mode: Mode, dialect: Any) -> None:
+def test_dialects_of_text(mode: EncryptionMode, dialect: Any) -> None:
     """Every usual way of writing bytes as text is read."""
     envelope = Envelope(mode, KEY)
     plain = bytes(range(256))
@@ -73,7 +73,7 @@ def test_dialects_of_text(mode: Mode, dialect: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["", "=", "A", "AAAA", "not base64!", "ключ", "\ud800", "abc", "A" * 65, "A" * 64]
 )
-def test_undecodable_text(mode: Mode, text: str) -> None:
+def test_undecodable_text(mode: EncryptionMode, text: str) -> None:
     """Text that is no ciphertext of this mode and key is refused and not repeated."""
     with pytest.raises(DecryptionFailed) as caught:
         Envelope(mode, KEY).decrypt(text)
@@ -82,7 +82,7 @@ def test_undecodable_text(mode: Mode, text: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_text_cut_short(mode: Mode) -> None:
+def test_text_cut_short(mode: EncryptionMode) -> None:
     """A text that lost its end does not decrypt."""
     envelope = Envelope(mode, KEY)
     with pytest.raises(DecryptionFailed):

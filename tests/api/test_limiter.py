@@ -133,7 +133,7 @@ def test_successes_bring_the_rate_back() -> None:
     limiter.penalize(1.0)
     rates = []
     for _ in range(30):
-        limiter.succeeded()
+        limiter.record_success()
         rates.append(round(limiter.rate, 6))
     assert rates[:2] == [5.2, 5.4]
     assert rates[23:] == [9.8, 10, 10, 10, 10, 10, 10]

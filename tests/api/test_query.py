@@ -9,7 +9,7 @@ import pytest
 
 from argos_sync.api import Page, PageKey, Query
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.query import PARAMETERS, parameters
+from argos_sync.api.query import PARAMETER_NAMES, request_parameters
 
 
 def test_every_filter_has_the_name_of_the_api() -> None:
@@ -21,7 +21,7 @@ def test_every_filter_has_the_name_of_the_api() -> None:
         end_date=date(2026, 2, 6),
         request_type="kyc",
     )
-    assert parameters(query, count=7, key=PageKey("s9", "2026-01-05-09-00-00-123")) == {
+    assert request_parameters(query, count=7, key=PageKey("s9", "2026-01-05-09-00-00-123")) == {
         "userid": "u",
         "email": "a@b.test",
         "start_date": "2026-01-05",
@@ -35,21 +35,21 @@ def test_every_filter_has_the_name_of_the_api() -> None:
 
 def test_empty_query_sends_only_the_count() -> None:
     """Filters that are not set are left out."""
-    assert parameters(Query(), count=50, key=None) == {"count": 50}
+    assert request_parameters(Query(), count=50, key=None) == {"count": 50}
 
 
 def test_single_submission_sends_no_other_filter() -> None:
     """A submission id goes alone, save for the section, which keeps personal data unfetched."""
     query = Query("s1", userid="u", email="e", start_date=date(2026, 1, 1), request_type="others")
-    sent = parameters(query, count=50, key=None)
+    sent = request_parameters(query, count=50, key=None)
     assert sent == {"submission_id": "s1", "request_type": "others"}
 
 
 def test_parameter_names_are_the_documented_ones() -> None:
     """The names an error may repeat are exactly those a request can send."""
     every = Query(userid="u", email="e", start_date=date.min, end_date=date.max, request_type="aml")
-    sent = parameters(every, count=1, key=PageKey(1, 2)).keys()
-    assert sent | {"submission_id"} == PARAMETERS
+    sent = request_parameters(every, count=1, key=PageKey(1, 2)).keys()
+    assert sent | {"submission_id"} == PARAMETER_NAMES
 
 
 @pytest.mark.parametrize("name", ["submission_id", "userid", "email"])
@@ -79,7 +79,7 @@ def test_reversed_range_is_refused() -> None:
 def test_one_day_range_is_fine() -> None:
     """A range may start and end on the same day."""
     day = date(2026, 1, 2)
-    sent = parameters(Query(start_date=day, end_date=day), count=1, key=None)
+    sent = request_parameters(Query(start_date=day, end_date=day), count=1, key=None)
     assert (sent["start_date"], sent["end_date"]) == ("2026-01-02", "2026-01-02")
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from argos_sync.api import Envelope, PageKey, errors
-from argos_sync.api.responses import error_for, parse_page
+from argos_sync.api.responses import error_from_response, parse_page
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HTML = b"<html><body>502 Bad Gateway</body></html>"
@@ -25,7 +25,7 @@ def _error(
     envelope: Envelope | None = None,
 ) -> Any:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return error_for(status, httpx.Headers(headers), raw, now=NOW, envelope=envelope)
+    return error_from_response(status, httpx.Headers(headers), raw, now=NOW, envelope=envelope)
 
 
 def _sealed(envelope: Envelope, document: Any, **extra: Any) -> bytes:

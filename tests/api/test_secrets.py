@@ -43,7 +43,9 @@ def _check(error: ArgosError) -> None:
 def _failure(client: ArgosClient) -> ArgosError:
     async def fetch() -> None:
         async with client:
-            async for _ in client.walk(Query(email=EMAIL, userid=PERSON), PageKey(CURSOR, CURSOR)):
+            async for _ in client.iter_pages(
+                Query(email=EMAIL, userid=PERSON), PageKey(CURSOR, CURSOR)
+            ):
                 pass
 
     with pytest.raises(ArgosError) as caught:

@@ -9,7 +9,7 @@ import pytest
 
 from argos_sync.api import ArgosClient
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.settings import checked_api_key, checked_base_url
+from argos_sync.api.settings import validate_api_key, validate_base_url
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from argos_sync.api.settings import checked_api_key, checked_base_url
 )
 def test_good_addresses(value: str) -> None:
     """TLS to anywhere and clear text to this machine are accepted."""
-    assert str(checked_base_url(value, allow_insecure_http=False)) == value
+    assert str(validate_base_url(value, allow_insecure_http=False)) == value
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_good_addresses(value: str) -> None:
 def test_bad_addresses(value: str, message: str) -> None:
     """An address that cannot work or would leak the key is refused, its secrets unrepeated."""
     with pytest.raises(ConfigurationError, match=message) as caught:
-        checked_base_url(value, allow_insecure_http=False)
+        validate_base_url(value, allow_insecure_http=False)
     assert "pass" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
 def test_clear_text_can_be_allowed() -> None:
     """Whoever runs a test server elsewhere can say so."""
-    url = checked_base_url("http://api.test/v3", allow_insecure_http=True)
+    url = validate_base_url("http://api.test/v3", allow_insecure_http=True)
     assert str(url) == "http://api.test/v3"
 
 
@@ -66,13 +66,13 @@ def test_clear_text_can_be_allowed() -> None:
 def test_bad_keys(value: str) -> None:
     """A key that cannot be a header is refused without being shown."""
     with pytest.raises(ConfigurationError, match=r"^api_key ") as caught:
-        checked_api_key(value)
+        validate_api_key(value)
     assert not value.strip() or value not in str(caught.value)
 
 
 def test_good_key() -> None:
     """A printable ASCII key is taken as it is."""
-    assert checked_api_key("aZ09-_./+=~") == "aZ09-_./+=~"
+    assert validate_api_key("aZ09-_./+=~") == "aZ09-_./+=~"
 
 
 @pytest.mark.parametrize(

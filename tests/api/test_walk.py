@@ -19,7 +19,7 @@ def _walk(
 ) -> list[Page]:
     async def walk() -> list[Page]:
         async with client:
-            return [page async for page in client.walk(query or Query(), start)]
+            return [page async for page in client.iter_pages(query or Query(), start)]
 
     return asyncio.run(walk())
 
@@ -57,7 +57,7 @@ def test_walk_stops_asking_when_its_reader_stops(
 
     async def first() -> Page:
         async with client:
-            walk = client.walk(Query())
+            walk = client.iter_pages(Query())
             page = await anext(walk)
             await walk.aclose()
             return page
@@ -75,7 +75,7 @@ def test_loop_is_an_error(connect: Connect, page: MakePage, keys: list[str]) -> 
     async def walk() -> None:
         nonlocal got
         async with client:
-            async for _ in client.walk(Query()):
+            async for _ in client.iter_pages(Query()):
                 got += 1
 
     with pytest.raises(errors.PageLoop):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
 from argos_sync.shape.contract import Column, ColumnType, Contract, Table
-from argos_sync.shape.privacy import Mode, Policy, PolicyError, difference
+from argos_sync.shape.privacy import PolicyError, PrivacyMode, PrivacyPolicy, describe_policy_change
 
 TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 COLUMNS = (
@@ -31,7 +31,7 @@ PERSONAL = [f"{t.name}.{c.name}" for t in TABLES for c in t.columns if c.privacy
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 keys = st.text(min_size=16, max_size=40)
-modes = st.sampled_from(get_args(Mode))
+modes = st.sampled_from(get_args(PrivacyMode))
 moments = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.replace(fold=0))
 VALUES: dict[ColumnType, st.SearchStrategy[Any]] = {
     "text": st.text(),
@@ -44,14 +44,16 @@ VALUES: dict[ColumnType, st.SearchStrategy[Any]] = {
 }
 typed = st.sampled_from(TYPES).flatmap(lambda name: st.tuples(st.just(name), VALUES[name]))
 policies = st.builds(
-    Policy.of,
+    PrivacyPolicy.from_settings,
     modes,
     modes,
     st.dictionaries(st.sampled_from(PERSONAL), modes, max_size=5),
     keys,
-    original=st.just(CONTRACT),
+    base_contract=st.just(CONTRACT),
 )
-ENCRYPT = Policy.of("encrypt", "encrypt", key="a secret of some length", original=CONTRACT)
+ENCRYPT = PrivacyPolicy.from_settings(
+    "encrypt", "encrypt", key="a secret of some length", base_contract=CONTRACT
+)
 
 
 def row_of(draw: Any) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-def opens(policy: Policy, table: str, column: str, text: str) -> bool:
+def opens(policy: PrivacyPolicy, table: str, column: str, text: str) -> bool:
     """Whether a text decrypts."""
     with suppress(RevealError):
         policy.reveal(table, column, text)
@@ -88,7 +90,7 @@ def sealed_parts(text: str) -> tuple[str, bytes]:
 def test_round_trip(key: str, pair: tuple[ColumnType, Any]) -> None:
     """Every value of every type is revealed as it was."""
     name, value = pair
-    policy = Policy.of("encrypt", key=key, original=CONTRACT)
+    policy = PrivacyPolicy.from_settings("encrypt", key=key, base_contract=CONTRACT)
     text = policy.encrypt_value("one", f"direct_{name}", value)
     assert same(policy.reveal("one", f"direct_{name}", text), value)
 
@@ -117,7 +119,7 @@ def test_equal_values_join_and_others_never_do(
     key: str, one: tuple[ColumnType, Any], other: tuple[ColumnType, Any]
 ) -> None:
     """Two hashes are the same exactly when type and value are."""
-    policy = Policy.of(key=key, original=CONTRACT)
+    policy = PrivacyPolicy.from_settings(key=key, base_contract=CONTRACT)
     hashes = [policy.hash_value(value, name) for name, value in (one, other)]
     assert (hashes[0] == hashes[1]) == (one[0] == other[0] and one[1] == other[1])
     assert hashes[0] == policy.hash_value(one[1], one[0])
@@ -138,7 +140,9 @@ def test_values_of_one_type_join(name: ColumnType, data: st.DataObject) -> None:
 def test_other_keys_give_other_values(one: str, other: str, value: str) -> None:
     """Nothing that is made with one key is made with another, or opens with it."""
     assume(one != other)
-    first, second = (Policy.of(key=key, original=CONTRACT) for key in (one, other))
+    first, second = (
+        PrivacyPolicy.from_settings(key=key, base_contract=CONTRACT) for key in (one, other)
+    )
     assert first.keyring
     assert second.keyring
     assert first.hash_value(value) != second.hash_value(value)
@@ -208,7 +212,7 @@ def test_any_text_is_refused(text: str) -> None:
 
 
 @given(policy=policies, table=rows)
-def test_protected_rows(policy: Policy, table: pa.Table) -> None:
+def test_protected_rows(policy: PrivacyPolicy, table: pa.Table) -> None:
     """Rows are as the effective contract has them, and as each column's mode asks for."""
     protected = policy.protect("one", table)
     assert protected.schema == arrow_schema(policy.contract["one"])
@@ -249,10 +253,10 @@ def test_both_zeros_come_back(zeros: list[float]) -> None:
 
 
 @given(policy=policies)
-def test_the_effective_contract(policy: Policy) -> None:
+def test_the_effective_contract(policy: PrivacyPolicy) -> None:
     """Whatever the settings, keys and what is not personal stay, and nothing else changes class."""
     for table in TABLES:
-        effective = policy.contract[table.name].column
+        effective = policy.contract[table.name].columns_by_name
         for column in table.columns:
             mode = policy.mode(table.name, column.name)
             if column.privacy == "none":
@@ -271,16 +275,20 @@ def test_the_effective_contract(policy: Policy) -> None:
 
 @given(one=policies, other=policies)
 @example(
-    one=Policy.of("plain", "plain", key="a secret of some length", original=CONTRACT),
-    other=Policy.of("plain", "plain", key="another of some length", original=CONTRACT),
+    one=PrivacyPolicy.from_settings(
+        "plain", "plain", key="a secret of some length", base_contract=CONTRACT
+    ),
+    other=PrivacyPolicy.from_settings(
+        "plain", "plain", key="another of some length", base_contract=CONTRACT
+    ),
 )
-def test_fingerprints_differ_with_the_settings(one: Policy, other: Policy) -> None:
+def test_fingerprints_differ_with_the_settings(one: PrivacyPolicy, other: PrivacyPolicy) -> None:
     """Two fingerprints differ exactly when a column's mode does, or the key that is used."""
     ids = [
         policy.keyring.key_id if policy.keyring and not policy.is_plain else None
         for policy in (one, other)
     ]
-    told = difference(one.fingerprint(), other.fingerprint())
+    told = describe_policy_change(one.fingerprint(), other.fingerprint())
     assert (told is None) == (one.modes == other.modes and ids[0] == ids[1])
     assert (one.fingerprint() == other.fingerprint()) == (told is None)
     assert told is None or "\n" not in told
@@ -302,7 +310,7 @@ def test_any_settings_are_taken_or_refused(
 def refusal(direct: str, columns: dict[str, str], key: str | None) -> PolicyError | None:
     """Why settings are refused; None when they are taken."""
     try:
-        Policy.of(direct, "plain", columns, key, original=CONTRACT)
+        PrivacyPolicy.from_settings(direct, "plain", columns, key, base_contract=CONTRACT)
     except PolicyError as error:
         return error
     return None

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argos_sync.emulator import generate
-from argos_sync.shape.columns import _one_by_one, to_array
+from argos_sync.shape.columns import _convert_one_by_one, to_array
 from argos_sync.shape.identity import Identity, content_hash, identify
 from argos_sync.shape.values import CONVERTERS
 from oracle import CONVERT, absent, fits, flatten, quarantined, storable
@@ -154,7 +154,7 @@ def test_a_column_at_once_is_read_as_value_by_value(column_type: str, data: st.D
     }[column_type]
     values = data.draw(st.lists(plain | ABSENT) | st.lists(plain | ANYTHING))
     fast, fast_misfits = to_array(values, column_type)
-    slow, slow_misfits = _one_by_one(values, column_type)
+    slow, slow_misfits = _convert_one_by_one(values, column_type)
     assert fast.type == slow.type
     assert fast.equals(slow)
     assert fast_misfits == slow_misfits

@@ -8,7 +8,7 @@ from typing import Any
 
 from argos_sync.shape.contract import load_contract
 from argos_sync.shape.identity import content_hash
-from argos_sync.shape.tables import Issue, shape
+from argos_sync.shape.tables import Issue, shape_submissions
 
 FETCHED_AT = datetime(2026, 2, 1, 12, 30, tzinfo=UTC)
 MADE_HERE = frozenset({"_synced_at", "_changed_at", "_content_hash", "_deleted_at"})
@@ -68,7 +68,9 @@ def land(**fields: Any) -> Landed:
 
 def land_all(submissions: Sequence[dict[str, Any]]) -> Landed:
     """Shape submissions; tables without rows are present and empty."""
-    shaped = shape(submissions, [content_hash(item) for item in submissions], FETCHED_AT)
+    shaped = shape_submissions(
+        submissions, [content_hash(item) for item in submissions], FETCHED_AT
+    )
     tables = {
         table.name: [
             _parsed(table.name, row)

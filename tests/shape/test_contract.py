@@ -1,6 +1,6 @@
 import pytest
 
-from argos_sync.shape.contract import identifier, load_contract, schemas_folder
+from argos_sync.shape.contract import load_contract, safe_name, schemas_folder
 
 PROMISED = {
     "submissions": """
@@ -109,7 +109,7 @@ def test_own_tables_hold_no_value(table: str) -> None:
 
 def test_issues_say_where_and_what() -> None:
     """Not what the value was."""
-    columns = load_contract()["sync_issues"].column
+    columns = load_contract()["sync_issues"].columns_by_name
     assert {"run_id", "submission_id", "table_name", "path", "problem"} <= set(columns)
 
 
@@ -129,7 +129,7 @@ def test_enumerations_are_nobodys_data() -> None:
 
 def test_created_at_is_never_empty() -> None:
     """A submission without its moment of creation is none."""
-    assert not load_contract()["submissions"].column["created_at"].nullable
+    assert not load_contract()["submissions"].columns_by_name["created_at"].nullable
 
 
 def test_tables_come_parents_first() -> None:
@@ -148,7 +148,7 @@ def test_tables_come_parents_first() -> None:
 
 def test_extra_counts_as_personal() -> None:
     """Nobody knows what an unknown field holds: `_extra` is of the most careful class."""
-    extras = [table.column["_extra"] for table in load_contract().api_tables]
+    extras = [table.columns_by_name["_extra"] for table in load_contract().api_tables]
     assert {column.privacy for column in extras} == {"direct"}
     assert {column.nullable for column in extras} == {True}
 
@@ -207,7 +207,7 @@ def test_schemas_folder() -> None:
 @pytest.mark.parametrize("name", ["newField", "id_type", "_x", "x-y", "a" * 64])
 def test_identifiers_may_be_reported(name: str) -> None:
     """What looks like a field's name is repeated in reports."""
-    assert identifier(name) == name
+    assert safe_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -215,4 +215,4 @@ def test_identifiers_may_be_reported(name: str) -> None:
 )
 def test_other_names_are_not_reported(name: str) -> None:
     """A name that may itself be a person's data is reported as a star."""
-    assert identifier(name) == "*"
+    assert safe_name(name) == "*"

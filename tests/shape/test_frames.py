@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from argos_sync.shape.contract import load_contract
-from argos_sync.shape.frames import Frame, as_object, at, build_frames, quoted
+from argos_sync.shape.frames import Frame, as_object, build_frames, concrete_path, quote_key
 
 
 def frames(*submissions: dict[str, Any]) -> dict[str, Frame]:
@@ -107,8 +107,8 @@ def test_object() -> None:
 
 def test_paths_with_positions() -> None:
     """Each mark of a list is replaced by the position it stands for, outermost first."""
-    assert at("kyc.attempts[i].retryCode[i]", (3, 0)) == "kyc.attempts[3].retryCode[0]"
-    assert at("kyc.result", ()) == "kyc.result"
+    assert concrete_path("kyc.attempts[i].retryCode[i]", (3, 0)) == "kyc.attempts[3].retryCode[0]"
+    assert concrete_path("kyc.result", ()) == "kyc.result"
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_paths_with_positions() -> None:
 )
 def test_keys_that_look_like_paths_are_quoted(key: str, step: str) -> None:
     """A field's name that would read as several steps is told apart from them."""
-    assert quoted(key) == step
+    assert quote_key(key) == step

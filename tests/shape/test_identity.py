@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.shape.identity import Identity, Unusable, content_hash, identify
+from argos_sync.shape.identity import Identity, InvalidIdentity, content_hash, identify
 
 CREATED = "2026-01-05-09-00-00-123"
 MOMENT = datetime(2026, 1, 5, 9, 0, 0, 123_000, tzinfo=UTC)
@@ -20,23 +20,23 @@ def test_identity(given: Any, known: str) -> None:
 @pytest.mark.parametrize("item", [None, "text", 5, [], [{"submission_id": "s1"}]])
 def test_no_object_has_no_identity(item: Any) -> None:
     """What is no object cannot be a submission."""
-    assert identify(item) == Unusable("", "not an object")
+    assert identify(item) == InvalidIdentity("", "not an object")
 
 
 @pytest.mark.parametrize("given", [None, "", "N/A", {}, []])
 def test_without_an_id(given: Any) -> None:
     """An absent id is missing in every of the API's ways."""
-    assert identify({"submission_id": given, "created_at": CREATED}) == Unusable(
+    assert identify({"submission_id": given, "created_at": CREATED}) == InvalidIdentity(
         "submission_id", "missing"
     )
-    assert identify({"created_at": CREATED}) == Unusable("submission_id", "missing")
+    assert identify({"created_at": CREATED}) == InvalidIdentity("submission_id", "missing")
 
 
 @pytest.mark.parametrize("given", [{"id": "secret-7"}, ["secret-7"], "secret-7\0", "\ud800", 1e30])
 def test_with_an_unusable_id(given: Any) -> None:
     """An id that is no storable text makes a submission unusable, and is not repeated."""
     found = identify({"submission_id": given, "created_at": CREATED})
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidIdentity)
     assert found.path == "submission_id"
     assert "secret" not in found.reason
 
@@ -45,7 +45,7 @@ def test_with_an_unusable_id(given: Any) -> None:
 def test_with_an_unreadable_moment(given: Any) -> None:
     """A submission whose creation cannot be placed in time is unusable."""
     found = identify({"submission_id": "s1", "created_at": given})
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidIdentity)
     assert found.path == "created_at"
     assert "week" not in found.reason
 

@@ -18,15 +18,15 @@ from argos_sync.shape.column_cipher import Keyring, RevealError
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.shape.identity import content_hash
-from argos_sync.shape.privacy import Policy, PolicyError, difference
-from argos_sync.shape.tables import shape
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy, describe_policy_change
+from argos_sync.shape.tables import shape_submissions
 from shape.reading import FETCHED_AT
 
 KEY = "a secret of some length"
-HASH = Policy.of("hash", "hash", key=KEY)
-ENCRYPT = Policy.of("encrypt", "encrypt", key=KEY)
-DROP = Policy.of("drop", "drop")
-KEYRING = Keyring.of(KEY)
+HASH = PrivacyPolicy.from_settings("hash", "hash", key=KEY)
+ENCRYPT = PrivacyPolicy.from_settings("encrypt", "encrypt", key=KEY)
+DROP = PrivacyPolicy.from_settings("drop", "drop")
+KEYRING = Keyring.from_secret(KEY)
 PERSON = {
     "userid": "kim@example.com",
     "email": "kim@example.com",
@@ -40,10 +40,10 @@ def shaped(*people: dict[str, Any]) -> dict[str, pa.Table]:
         {"submission_id": f"s{number}", "created_at": "2026-01-05-09-00-00-123", **fields}
         for number, fields in enumerate(people)
     ]
-    return shape(items, [content_hash(item) for item in items], FETCHED_AT).tables
+    return shape_submissions(items, [content_hash(item) for item in items], FETCHED_AT).tables
 
 
-def values(policy: Policy, table: str, column: str, *people: dict[str, Any]) -> list[Any]:
+def values(policy: PrivacyPolicy, table: str, column: str, *people: dict[str, Any]) -> list[Any]:
     """A column of the protected rows of some people."""
     found: list[Any] = policy.protect(table, shaped(*people)[table])[column].to_pylist()
     return found
@@ -66,7 +66,7 @@ def test_stored_texts_never_change() -> None:
 
 def test_a_hash_is_an_ordinary_hmac() -> None:
     """Whoever has the key can make the hash with any library."""
-    digest = hmac.digest(KEYRING.hashing, b"tkim@example.com", "sha256")
+    digest = hmac.digest(KEYRING.hash_key, b"tkim@example.com", "sha256")
     body = urlsafe_b64encode(digest).decode().rstrip("=")
     assert HASH.hash_value("kim@example.com") == f"h1.{KEYRING.key_id}.{body}"
 
@@ -75,14 +75,16 @@ def test_an_encrypted_value_is_ordinary_aes_siv() -> None:
     """Whoever has the key can decrypt with any library that knows RFC 5297."""
     _, _, body = ENCRYPT.encrypt_value("applicants", "email", "kim@example.com").split(".")
     sealed = urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    plain = AESSIV(KEYRING.encryption).decrypt(sealed, [b"applicants.email"])
+    plain = AESSIV(KEYRING.encryption_key).decrypt(sealed, [b"applicants.email"])
     assert plain == b"tkim@example.com"
 
 
 def test_hashes_join_across_tables_and_runs() -> None:
     """The same text has the same hash in every table and column, by every policy of the key."""
     (userid,) = values(HASH, "submissions", "userid", PERSON)
-    (email,) = values(Policy.of(direct="hash", key=KEY), "applicants", "email", PERSON)
+    (email,) = values(
+        PrivacyPolicy.from_settings(direct="hash", key=KEY), "applicants", "email", PERSON
+    )
     assert userid == email == HASH.hash_value("kim@example.com")
 
 
@@ -121,14 +123,14 @@ def test_a_moment_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None
     assert naive == HASH.hash_value(FETCHED_AT, "timestamp")
 
 
-@pytest.mark.parametrize("policy", [Policy.plain(), HASH, ENCRYPT])
-def test_null_stays_null(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", [PrivacyPolicy.plain(), HASH, ENCRYPT])
+def test_null_stays_null(policy: PrivacyPolicy) -> None:
     """A value that is not there is not there in any mode."""
     assert values(policy, "applicants", "date_of_birth", {"data": {"name": "Kim"}}) == [None]
 
 
 @pytest.mark.parametrize("policy", [HASH, ENCRYPT])
-def test_an_empty_text_is_a_value(policy: Policy) -> None:
+def test_an_empty_text_is_a_value(policy: PrivacyPolicy) -> None:
     """Empty texts do not come from the API, but are not taken for nothing."""
     rows = shaped(PERSON)["applicants"]
     names = pa.chunked_array([pa.array([""])])
@@ -160,7 +162,7 @@ def test_quarantine_is_protected_too() -> None:
 def test_whatever_comes_is_revealed_again(january: list[dict[str, Any]]) -> None:
     """Every value of every table of a month is what it was after a way there and back."""
     hashes = [content_hash(item) for item in january]
-    for name, rows in shape(january, hashes, FETCHED_AT).tables.items():
+    for name, rows in shape_submissions(january, hashes, FETCHED_AT).tables.items():
         protected = ENCRYPT.protect(name, rows)
         for column in load_contract()[name].columns:
             found = protected[column.name].to_pylist()
@@ -172,7 +174,7 @@ def test_whatever_comes_is_revealed_again(january: list[dict[str, Any]]) -> None
 def test_nothing_personal_is_left(january: list[dict[str, Any]]) -> None:
     """No personal text of a month is in what is written, hashed or encrypted or dropped."""
     hashes = [content_hash(item) for item in january]
-    for name, rows in shape(january, hashes, FETCHED_AT).tables.items():
+    for name, rows in shape_submissions(january, hashes, FETCHED_AT).tables.items():
         personal = {c.name for c in load_contract()[name].columns if c.privacy != "none"}
         for policy in (HASH, ENCRYPT, DROP):
             protected = policy.protect(name, rows)
@@ -188,7 +190,7 @@ def test_nothing_personal_is_left(january: list[dict[str, Any]]) -> None:
 def test_a_column_goes_before_its_class() -> None:
     """A mode for one column holds for this column alone."""
     columns = {"applicants.email": "encrypt", "applicants.gender": "plain"}
-    policy = Policy.of("drop", "hash", columns, KEY)
+    policy = PrivacyPolicy.from_settings("drop", "hash", columns, KEY)
     assert policy.mode("applicants", "email") == "encrypt"
     assert policy.mode("applicants", "name") == "drop"
     assert policy.mode("applicants", "gender") == "plain"
@@ -200,20 +202,20 @@ def test_a_column_goes_before_its_class() -> None:
 def test_the_effective_contract() -> None:
     """Dropped columns are gone, protected ones texts, and the rest is what it was."""
     original = load_contract()["applicants"]
-    policy = Policy.of("drop", "hash", {"applicants.ocr_raw": "encrypt"}, KEY)
+    policy = PrivacyPolicy.from_settings("drop", "hash", {"applicants.ocr_raw": "encrypt"}, KEY)
     effective = policy.contract["applicants"]
     assert effective.key == original.key
-    assert effective.column["date_of_birth"] == replace(
-        original.column["date_of_birth"], type="text"
+    assert effective.columns_by_name["date_of_birth"] == replace(
+        original.columns_by_name["date_of_birth"], type="text"
     )
-    assert effective.column["ocr_raw"].type == "text"
-    assert effective.column["id_type"] == original.column["id_type"]
-    assert {"name", "email", "_extra"}.isdisjoint(effective.column)
+    assert effective.columns_by_name["ocr_raw"].type == "text"
+    assert effective.columns_by_name["id_type"] == original.columns_by_name["id_type"]
+    assert {"name", "email", "_extra"}.isdisjoint(effective.columns_by_name)
     assert policy.contract["sync_runs"] == load_contract()["sync_runs"]
 
 
 @pytest.mark.parametrize("policy", [HASH, ENCRYPT, DROP])
-def test_what_is_not_personal_stays(policy: Policy) -> None:
+def test_what_is_not_personal_stays(policy: PrivacyPolicy) -> None:
     """Keys and all columns of class none are the same in every table, in place and value."""
     for name, rows in shaped(PERSON, {"kyc": {"result": "approved"}}).items():
         kept = [c.name for c in load_contract()[name].columns if c.privacy == "none"]
@@ -223,8 +225,8 @@ def test_what_is_not_personal_stays(policy: Policy) -> None:
 def test_the_plain_policy_changes_nothing() -> None:
     """Without settings, rows and contract are not even copied."""
     rows = shaped(PERSON)["applicants"]
-    assert Policy.plain().protect("applicants", rows) is rows
-    assert Policy.plain().contract is load_contract()
+    assert PrivacyPolicy.plain().protect("applicants", rows) is rows
+    assert PrivacyPolicy.plain().contract is load_contract()
 
 
 def test_rows_in_pieces() -> None:
@@ -257,9 +259,14 @@ def test_a_personal_key_is_never_changed() -> None:
     contract = Contract(
         {"kyc": replace(table, columns=(replace(id_, privacy="direct"), *others))},
     )
-    assert Policy.of(direct="drop", original=contract).mode("kyc", "submission_id") == "plain"
+    assert (
+        PrivacyPolicy.from_settings(direct="drop", base_contract=contract).mode(
+            "kyc", "submission_id"
+        )
+        == "plain"
+    )
     with pytest.raises(PolicyError, match="always stays as it is"):
-        Policy.of(columns={"kyc.submission_id": "drop"}, original=contract)
+        PrivacyPolicy.from_settings(columns={"kyc.submission_id": "drop"}, base_contract=contract)
 
 
 # Refusals
@@ -275,14 +282,14 @@ def test_a_personal_key_is_never_changed() -> None:
         ("applicants.e-mail", "applicants has no column e-mail", "applicants.email, "),
         ("applicants", "applicants has no column *", "applicants.email, "),
         ("applicant.email", "there is no table applicant", "applicants, "),
-        ("email", "there is no table email", "name columns as table.column"),
-        ("kim@example.com.x", "there is no table *", "name columns as table.column"),
+        ("email", "there is no table email", "name columns as table.columns_by_name"),
+        ("kim@example.com.x", "there is no table *", "name columns as table.columns_by_name"),
     ],
 )
 def test_columns_that_cannot_be_set(place: str, problem: str, remedy: str) -> None:
     """What must not or cannot be changed is refused, with what can be."""
     with pytest.raises(PolicyError) as got:
-        Policy.of(columns={place: "drop"})
+        PrivacyPolicy.from_settings(columns={place: "drop"})
     assert problem in got.value.problem
     assert remedy in got.value.remedy
     assert "kim" not in str(got.value)
@@ -300,7 +307,7 @@ def test_columns_that_cannot_be_set(place: str, problem: str, remedy: str) -> No
 def test_modes_that_do_not_exist(settings: dict[str, Any], name: str) -> None:
     """A mode that is none is not repeated, for it may be a key in the wrong place."""
     with pytest.raises(PolicyError) as got:
-        Policy.of(**settings, key=KEY)
+        PrivacyPolicy.from_settings(**settings, key=KEY)
     assert str(got.value) == (
         f"privacy.{name} has a value that is not valid; use plain, hash, encrypt or drop"
     )
@@ -310,7 +317,7 @@ def test_modes_that_do_not_exist(settings: dict[str, Any], name: str) -> None:
 def test_short_keys_are_refused(key: str) -> None:
     """A key that could be guessed is refused by its length, in words that do not show it."""
     with pytest.raises(PolicyError, match="characters instead of at least 16") as got:
-        Policy.of(key=key)
+        PrivacyPolicy.from_settings(key=key)
     assert not key or key not in str(got.value)
 
 
@@ -321,7 +328,7 @@ def test_short_keys_are_refused(key: str) -> None:
 def test_a_key_is_needed(settings: dict[str, Any]) -> None:
     """Hashing and encrypting need a key, wherever they are asked for."""
     with pytest.raises(PolicyError, match=r"no value for privacy\.key"):
-        Policy.of(**settings)
+        PrivacyPolicy.from_settings(**settings)
 
 
 def test_no_key_is_needed_to_drop() -> None:
@@ -368,7 +375,7 @@ def test_unknown_columns(table: str, column: str) -> None:
 
 def test_what_cannot_be_revealed() -> None:
     """Each reason why a text does not open has words of its own."""
-    other = Policy.of("encrypt", key=f"{KEY} of another")
+    other = PrivacyPolicy.from_settings("encrypt", key=f"{KEY} of another")
     sealed = ENCRYPT.encrypt_value("applicants", "email", "kim@example.com")
     refused = {
         "kim@example.com": "what applicants.email holds is not encrypted",
@@ -392,7 +399,10 @@ def test_what_cannot_be_revealed() -> None:
 def test_old_values_are_revealed_under_another_mode() -> None:
     """What was encrypted opens with its key, whatever happens to the column today."""
     sealed = ENCRYPT.encrypt_value("applicants", "email", "kim@example.com")
-    assert Policy.of(key=KEY).reveal("applicants", "email", sealed) == "kim@example.com"
+    assert (
+        PrivacyPolicy.from_settings(key=KEY).reveal("applicants", "email", sealed)
+        == "kim@example.com"
+    )
 
 
 # Keys
@@ -400,10 +410,10 @@ def test_old_values_are_revealed_under_another_mode() -> None:
 
 def test_keys_are_apart() -> None:
     """Each use has a key of its own, long enough for it, and none tells another."""
-    keys = [KEYRING.hashing, KEYRING.encryption, KEYRING.content, KEYRING.suppression]
+    keys = [KEYRING.hash_key, KEYRING.encryption_key, KEYRING.content_key, KEYRING.suppression_key]
     assert [len(key) for key in keys] == [32, 64, 32, 32]
     assert len({key[:6] for key in keys} | {urlsafe_b64decode(KEYRING.key_id)}) == 5
-    assert content_hash({"a": 1}, KEYRING.content) != content_hash({"a": 1})
+    assert content_hash({"a": 1}, KEYRING.content_key) != content_hash({"a": 1})
 
 
 def test_keys_are_not_shown() -> None:
@@ -411,13 +421,18 @@ def test_keys_are_not_shown() -> None:
     for shown in (repr(HASH), repr(KEYRING), str(HASH), HASH.fingerprint()):
         assert KEY not in shown
         assert KEYRING.key_id in shown
-        for key in (KEYRING.hashing, KEYRING.encryption, KEYRING.content, KEYRING.suppression):
+        for key in (
+            KEYRING.hash_key,
+            KEYRING.encryption_key,
+            KEYRING.content_key,
+            KEYRING.suppression_key,
+        ):
             assert repr(key)[2:-1] not in shown
 
 
 def test_any_text_may_be_a_key() -> None:
     """A stray surrogate in a key does not raise an error that carries the key."""
-    assert Keyring.of("\ud800" * 16) != Keyring.of("\udfff" * 16)
+    assert Keyring.from_secret("\ud800" * 16) != Keyring.from_secret("\udfff" * 16)
 
 
 def test_a_policy_goes_to_another_process() -> None:
@@ -437,8 +452,8 @@ def test_a_policy_goes_to_another_process() -> None:
 
 def test_a_fingerprint_is_stable() -> None:
     """The same settings have the same fingerprint, which names every column's mode."""
-    assert HASH.fingerprint() == Policy.of("hash", "hash", key=KEY).fingerprint()
-    found = json.loads(Policy.of(quasi="drop").fingerprint())
+    assert HASH.fingerprint() == PrivacyPolicy.from_settings("hash", "hash", key=KEY).fingerprint()
+    found = json.loads(PrivacyPolicy.from_settings(quasi="drop").fingerprint())
     assert found["key"] is None
     assert found["modes"]["applicants.gender"] == "drop"
     assert found["modes"]["applicants.email"] == "plain"
@@ -447,17 +462,24 @@ def test_a_fingerprint_is_stable() -> None:
 
 def test_differences() -> None:
     """One line tells which columns changed their mode, and whether the key did."""
-    plain, one = Policy.plain(), Policy.of(columns={"kyc._extra": "hash"}, key=KEY)
-    other = Policy.of(columns={"kyc._extra": "drop"}, key="another secret of some length")
-    assert difference(one.fingerprint(), one.fingerprint()) is None
-    assert difference(plain.fingerprint(), one.fingerprint()) == (
+    plain, one = (
+        PrivacyPolicy.plain(),
+        PrivacyPolicy.from_settings(columns={"kyc._extra": "hash"}, key=KEY),
+    )
+    other = PrivacyPolicy.from_settings(
+        columns={"kyc._extra": "drop"}, key="another secret of some length"
+    )
+    assert describe_policy_change(one.fingerprint(), one.fingerprint()) is None
+    assert describe_policy_change(plain.fingerprint(), one.fingerprint()) == (
         f"plain became hash for kyc._extra; the key was not set and is {KEYRING.key_id}"
     )
-    assert difference(one.fingerprint(), other.fingerprint()) == (
+    assert describe_policy_change(one.fingerprint(), other.fingerprint()) == (
         "hash became drop for kyc._extra; the key was"
         f" {KEYRING.key_id} and is {other.keyring and other.keyring.key_id}"
     )
-    assert difference(Policy.of(quasi="drop").fingerprint(), plain.fingerprint()) == (
+    assert describe_policy_change(
+        PrivacyPolicy.from_settings(quasi="drop").fingerprint(), plain.fingerprint()
+    ) == (
         "drop became plain for additional_answers.answer, applicants.address_city,"
         " applicants.address_country and 19 more"
     )
@@ -467,15 +489,18 @@ def test_columns_of_other_versions_are_no_difference() -> None:
     """A column that one version has and another has not never had another mode."""
     applicants = load_contract()["applicants"]
     less = Contract({"applicants": replace(applicants, columns=applicants.columns[:-1])})
-    new, old = HASH.fingerprint(), Policy.of("hash", "hash", key=KEY, original=less).fingerprint()
-    assert difference(old, new) is None
-    assert difference(new, old) is None
+    new, old = (
+        HASH.fingerprint(),
+        PrivacyPolicy.from_settings("hash", "hash", key=KEY, base_contract=less).fingerprint(),
+    )
+    assert describe_policy_change(old, new) is None
+    assert describe_policy_change(new, old) is None
 
 
 @pytest.mark.parametrize("stored", ["", "kim@example.com", "[]", "{}", '{"format":1}', "5"])
 def test_fingerprints_that_cannot_be_read(stored: str) -> None:
     """What is no fingerprint of this version differs, and is not repeated."""
-    told = difference(stored, HASH.fingerprint())
+    told = describe_policy_change(stored, HASH.fingerprint())
     assert told == "a fingerprint was written by another version of argos-sync"
     stored = HASH.fingerprint().replace('"format":1', '"format":2')
-    assert difference(HASH.fingerprint(), stored) == told
+    assert describe_policy_change(HASH.fingerprint(), stored) == told

@@ -6,7 +6,7 @@ import pytest
 
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
-from argos_sync.shape.tables import Issue, shape
+from argos_sync.shape.tables import Issue, shape_submissions
 from oracle import absent, flatten, quarantined
 from shape.api_fields import FIELDS, submission_with
 from shape.reading import FETCHED_AT, MADE_HERE, comparable, land, land_all
@@ -76,13 +76,13 @@ def same(value: Any, sample: Any) -> bool:
 
 def test_nothing_comes_of_nothing() -> None:
     """A page without submissions has no tables: an empty Arrow table could stop a load."""
-    assert shape([], [], FETCHED_AT).tables == {}
+    assert shape_submissions([], [], FETCHED_AT).tables == {}
 
 
 def test_tables_without_rows_are_left_out() -> None:
     """Only tables that have a row are there, with the contract's exact schema."""
     page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
-    tables = shape(page, ["h"], FETCHED_AT).tables
+    tables = shape_submissions(page, ["h"], FETCHED_AT).tables
     assert set(tables) == {"submissions", "aml"}
     assert all(
         rows.schema.equals(arrow_schema(load_contract()[name])) for name, rows in tables.items()
@@ -91,9 +91,9 @@ def test_tables_without_rows_are_left_out() -> None:
 
 def test_columns_made_here() -> None:
     """A submission carries when it was fetched, its hash, and that nobody deleted it."""
-    row = shape([{"submission_id": "s1", "created_at": "2026-01-05"}], ["hash"], FETCHED_AT).tables[
-        "submissions"
-    ]
+    row = shape_submissions(
+        [{"submission_id": "s1", "created_at": "2026-01-05"}], ["hash"], FETCHED_AT
+    ).tables["submissions"]
     columns = ["_synced_at", "_changed_at", "_content_hash", "_deleted_at"]
     assert row.select(columns).to_pylist() == [
         {
@@ -289,7 +289,7 @@ def test_another_contract() -> None:
     """A contract with fewer tables keeps what it does not know in `_extra`."""
     submissions = load_contract()["submissions"]
     page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
-    shaped = shape(page, ["h"], FETCHED_AT, Contract({"submissions": submissions}))
+    shaped = shape_submissions(page, ["h"], FETCHED_AT, Contract({"submissions": submissions}))
     assert isinstance(shaped.tables["submissions"], pa.Table)
     assert shaped.tables["submissions"]["_extra"].to_pylist() == ['{"aml":{"currentstatus":"x"}}']
 

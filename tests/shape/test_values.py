@@ -6,7 +6,7 @@ import pytest
 
 from argos_sync.shape.values import (
     CONVERTERS,
-    MisfitError,
+    ConversionError,
     is_absent,
     to_bigint,
     to_bool,
@@ -57,7 +57,7 @@ def test_text(value: Any, text: str) -> None:
 )
 def test_no_text(value: Any) -> None:
     """Structures, unstorable characters and numbers that lost digits are no text."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_text(value)
 
 
@@ -93,7 +93,7 @@ def test_bigint(value: Any, number: int) -> None:
 )
 def test_no_bigint(value: Any) -> None:
     """Fractions, truth values and more than 64 bits are no whole number."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_bigint(value)
 
 
@@ -113,7 +113,7 @@ def test_double(value: Any, number: float) -> None:
 )
 def test_no_double(value: Any) -> None:
     """Texts that are no number, truth values and the infinite are no number."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_double(value)
 
 
@@ -143,7 +143,7 @@ def test_date(value: str) -> None:
 )
 def test_no_date(value: Any) -> None:
     """Other orders, days that do not exist and other times of day are no date."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_date(value)
 
 
@@ -197,7 +197,7 @@ def test_a_bare_day_is_its_midnight() -> None:
 )
 def test_no_timestamp(value: Any) -> None:
     """What the calendar or both forms do not have is no moment."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_timestamp(value)
 
 
@@ -212,7 +212,7 @@ def test_bool(value: Any, truth: bool) -> None:
 @pytest.mark.parametrize("value", [1, 0, "yes", "", None, [True]])
 def test_no_bool(value: Any) -> None:
     """Numbers and other texts are no truth value."""
-    with pytest.raises(MisfitError):
+    with pytest.raises(ConversionError):
         to_bool(value)
 
 
@@ -249,7 +249,7 @@ def test_json_writes_out_what_no_warehouse_stores(value: Any, stored: Any) -> No
 )
 def test_problems_never_show_the_value(column_type: str, value: Any) -> None:
     """A misfit says what was expected and what kind of thing came, not what it was."""
-    with pytest.raises(MisfitError) as misfit:
+    with pytest.raises(ConversionError) as misfit:
         CONVERTERS[column_type](value)
     assert "7391" not in str(misfit.value)
     assert str(misfit.value)
@@ -259,5 +259,5 @@ def test_problems_name_what_came() -> None:
     """A misfit tells the kinds of values apart."""
     kinds = {"a text": "x", "a truth value": True, "an object": {"a": 1}, "a list": [1]}
     for kind, value in (kinds | {"a number": 1.5}).items():
-        with pytest.raises(MisfitError, match=f"^not a whole number but {kind}$"):
+        with pytest.raises(ConversionError, match=f"^not a whole number but {kind}$"):
             to_bigint(value)

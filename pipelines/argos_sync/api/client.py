@@ -20,10 +20,10 @@ from argos_sync.api.errors import (
     RetriableFailure,
 )
 from argos_sync.api.limiter import RateLimiter
-from argos_sync.api.query import parameters
-from argos_sync.api.responses import ENDPOINT, error_for, parse_page
+from argos_sync.api.query import request_parameters
+from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
-from argos_sync.api.settings import checked_api_key, checked_base_url
+from argos_sync.api.settings import validate_api_key, validate_base_url
 from argos_sync.api.transport import Endpoint
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _RETRY = RetryPolicy()
 
 
 @dataclass(slots=True)
-class Stats:
+class RequestStats:
     """What a client has done so far.
 
     Attributes:
@@ -110,11 +110,11 @@ class ArgosClient:
         if page_size < 1:
             raise ConfigurationError(f"page_size is {page_size}", "set page_size to 1 or more")
         self.page_size = page_size
-        self.stats = Stats()
+        self.stats = RequestStats()
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
-            checked_base_url(base_url, allow_insecure_http=allow_insecure_http),
-            checked_api_key(api_key),
+            validate_base_url(base_url, allow_insecure_http=allow_insecure_http),
+            validate_api_key(api_key),
             timeout=timeout,
             deadline=deadline,
             max_bytes=max_response_bytes,
@@ -159,11 +159,11 @@ class ArgosClient:
         failures = 0
         count = self.page_size
         while True:
-            params = parameters(query, count=count, key=key)
+            params = request_parameters(query, count=count, key=key)
             try:
                 page = await self._ask(params)
             except (RequestTooLarge, InvalidParameter) as error:
-                if not _may_shrink(error, params):
+                if not _can_reduce_count(error, params):
                     raise
                 # Another walk may have found a smaller count in the meantime. A refusal is an
                 # answer: the smaller request has all its attempts before it.
@@ -175,13 +175,15 @@ class ArgosClient:
                     raise
                 await self._back_off(failures, error)
             else:
-                self._limiter.succeeded()
+                self._limiter.record_success()
                 self.page_size = min(self.page_size, count)
                 self.stats.pages += 1
                 self.stats.items += len(page.items)
                 return page
 
-    async def walk(self, query: Query, start: PageKey | None = None) -> AsyncGenerator[Page, None]:
+    async def iter_pages(
+        self, query: Query, start: PageKey | None = None
+    ) -> AsyncGenerator[Page, None]:
         """Yield every page of `query`, from `start` on.
 
         The store behind the API pages by bytes scanned: short and even empty pages say nothing,
@@ -213,7 +215,7 @@ class ArgosClient:
         else:
             sealed = self._envelope.wrap_request(params)
             answer = await self._endpoint.get(sealed, as_json=True)
-        error = error_for(*answer, now=datetime.now(UTC), envelope=self._envelope)
+        error = error_from_response(*answer, now=datetime.now(UTC), envelope=self._envelope)
         if error is not None:
             raise error
         return parse_page(answer.body, self._envelope)
@@ -228,7 +230,7 @@ class ArgosClient:
             await self._sleep(delay)
 
 
-def _may_shrink(error: RequestTooLarge | InvalidParameter, params: dict[str, Scalar]) -> bool:
+def _can_reduce_count(error: RequestTooLarge | InvalidParameter, params: dict[str, Scalar]) -> bool:
     """Whether asking for fewer rows may help."""
     blames_another = isinstance(error, InvalidParameter) and error.parameter not in (None, "count")
     return not blames_another and params.get("count", 1) != 1

@@ -27,8 +27,8 @@ from argos_sync.api.errors import ConfigurationError, DecryptionFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Mode: TypeAlias = Literal["ecb", "cbc", "gcm"]
-Derivation: TypeAlias = Literal["truncate", "sha256"]
+EncryptionMode: TypeAlias = Literal["ecb", "cbc", "gcm"]
+KeyDerivation: TypeAlias = Literal["truncate", "sha256"]
 
 _FLAG = "isEncrypted"
 _KEY_BYTES = 32
@@ -59,16 +59,19 @@ class Envelope:
             with `truncate`.
     """
 
-    def __init__(self, mode: Mode, key: str, derivation: Derivation = "truncate") -> None:
+    def __init__(
+        self, mode: EncryptionMode, key: str, derivation: KeyDerivation = "truncate"
+    ) -> None:
         """Check the settings and derive the key."""
-        if mode not in get_args(Mode):
+        if mode not in get_args(EncryptionMode):
             raise ConfigurationError(
-                f"encryption is {mode!r}", f"set encryption to off, {', '.join(get_args(Mode))}"
+                f"encryption is {mode!r}",
+                f"set encryption to off, {', '.join(get_args(EncryptionMode))}",
             )
-        if derivation not in get_args(Derivation):
+        if derivation not in get_args(KeyDerivation):
             raise ConfigurationError(
                 f"key_derivation is {derivation!r}",
-                f"set key_derivation to {' or '.join(get_args(Derivation))}",
+                f"set key_derivation to {' or '.join(get_args(KeyDerivation))}",
             )
         if not key:
             raise ConfigurationError(
@@ -76,7 +79,7 @@ class Envelope:
             )
         self.mode = mode
         self.derivation = derivation
-        self._key = _derive(key, derivation)
+        self._key = _derive_key(key, derivation)
 
     def __repr__(self) -> str:
         """Show the settings without the key."""
@@ -101,7 +104,7 @@ class Envelope:
             DecryptionFailed: The text, its length, padding or tag is wrong.
         """
         with suppress(ValueError, InvalidTag):
-            return self._open(_binary(text))
+            return self._open(_decode_text(text))
         raise DecryptionFailed(f"the answer does not decrypt as AES-256-{self.mode.upper()}")
 
     def wrap_request(self, params: Mapping[str, Any]) -> dict[str, str]:
@@ -135,7 +138,7 @@ class Envelope:
         return Cipher(algorithms.AES(self._key), mode)
 
 
-def _derive(key: str, derivation: Derivation) -> bytes:
+def _derive_key(key: str, derivation: KeyDerivation) -> bytes:
     """Make the 32 bytes of an AES-256 key."""
     # A stray surrogate must not raise: UnicodeEncodeError carries the whole key with it.
     raw = key.encode("utf-8", "surrogatepass")
@@ -149,7 +152,7 @@ def _derive(key: str, derivation: Derivation) -> bytes:
     return raw[:_KEY_BYTES]
 
 
-def _binary(text: str) -> bytes:
+def _decode_text(text: str) -> bytes:
     """Decode base64 in any of its dialects, or hex; ValueError for anything else."""
     if _HEX.fullmatch(text):
         return bytes.fromhex(text)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Clock: TypeAlias = Callable[[], float]
     Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
-_FLOOR = 0.5  # Requests per second: slower than this a night is too short.
-_RECOVERY = 0.02  # Share of the configured rate regained per success: 25 undo one halving.
+_MIN_RATE = 0.5  # Requests per second: slower than this a night is too short.
+_RECOVERY_SHARE = 0.02  # Share of the configured rate regained per success: 25 undo one halving.
 
 
 class RateLimiter:
@@ -66,14 +66,14 @@ class RateLimiter:
         """
         now = self._clock()
         if now >= self._paused_until:
-            self.rate = max(self.rate / 2, min(_FLOOR, self._ceiling))
+            self.rate = max(self.rate / 2, min(_MIN_RATE, self._ceiling))
         self._paused_until = max(self._paused_until, now + seconds)
         # The bucket is empty when the pause ends: no burst into an API that has just refused one.
         self._full_at = max(self._full_at, self._paused_until + self._burst_seconds())
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Regain a little of the configured rate."""
-        self.rate = min(self._ceiling, self.rate + self._ceiling * _RECOVERY)
+        self.rate = min(self._ceiling, self.rate + self._ceiling * _RECOVERY_SHARE)
 
     def _ready_at(self) -> float:
         """Return the earliest time the next request may go out."""

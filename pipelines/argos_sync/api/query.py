@@ -19,7 +19,7 @@ Scalar: TypeAlias = str | float
 REQUEST_TYPES = ("kyc", "aml", "data", "others")
 """The sections of a submission that can be asked for one at a time."""
 
-PARAMETERS = frozenset(
+PARAMETER_NAMES = frozenset(
     {
         "submission_id",
         "userid",
@@ -34,7 +34,7 @@ PARAMETERS = frozenset(
 )
 """Every parameter the API documents: the only names an error message may repeat."""
 
-_LONGEST_TEXT = 1024  # Percent-encoded, two such texts still fit any URL a gateway accepts.
+_MAX_TEXT_LENGTH = 1024  # Percent-encoded, two such texts still fit any URL a gateway accepts.
 
 
 def _is_sendable(value: object) -> TypeGuard[Scalar]:
@@ -45,7 +45,7 @@ def _is_sendable(value: object) -> TypeGuard[Scalar]:
     if not isinstance(value, str):
         return False
     # A lone surrogate, which JSON and command lines can hold, has no UTF-8 form.
-    return 0 < len(value) <= _LONGEST_TEXT and not any("\ud800" <= c <= "\udfff" for c in value)
+    return 0 < len(value) <= _MAX_TEXT_LENGTH and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Query:
             if value is not None and not _is_sendable(value):
                 raise ConfigurationError(
                     f"the filter {name} is empty, not valid Unicode, or too long",
-                    f"give {name} a text of 1 to {_LONGEST_TEXT} characters, or leave it out",
+                    f"give {name} a text of 1 to {_MAX_TEXT_LENGTH} characters, or leave it out",
                 )
         if self.request_type is not None and self.request_type not in REQUEST_TYPES:
             raise ConfigurationError(
@@ -126,7 +126,7 @@ class Page:
     next_key: PageKey | None
 
 
-def parameters(query: Query, *, count: int, key: PageKey | None) -> dict[str, Scalar]:
+def request_parameters(query: Query, *, count: int, key: PageKey | None) -> dict[str, Scalar]:
     """Name one request's parameters as the API does.
 
     A single submission is asked for by its id alone, without even a `count`; `request_type` stays,

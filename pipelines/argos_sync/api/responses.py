@@ -20,7 +20,7 @@ import orjson
 
 from argos_sync.api import errors
 from argos_sync.api.crypto import is_encrypted
-from argos_sync.api.query import PARAMETERS, Page, PageKey
+from argos_sync.api.query import PARAMETER_NAMES, Page, PageKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ _LONG_NUMBER = b"0" * 19
 _EMPTY_KEYS: tuple[Any, ...] = (None, "", {}, [])
 
 
-def error_for(
+def error_from_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -76,9 +76,11 @@ def error_for(
         return None
     where = f"{ENDPOINT} answered HTTP {status}"
     if status == HTTPStatus.BAD_REQUEST:
-        return _bad_request(where, _reported(body, envelope), encrypted=envelope is not None)
+        return _bad_request_error(
+            where, _parse_error_report(body, envelope), encrypted=envelope is not None
+        )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return _refusal(where, _reported(body, envelope))
+        return _access_error(where, _parse_error_report(body, envelope))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return errors.Redirected(where)
     other = errors.ServerError if status > HTTPStatus.INTERNAL_SERVER_ERROR else None
@@ -105,7 +107,7 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
     if document is None:
         raise errors.MalformedResponse(f"{ENDPOINT} answered 200 with no complete JSON object")
     if envelope is not None:
-        document = _opened(document, envelope)
+        document = _decrypt_document(document, envelope)
     elif is_encrypted(document):
         raise errors.EncryptionMismatch("the answer is encrypted, but encryption is off")
     items = document.get("Items")
@@ -123,7 +125,7 @@ def _next_key(value: Any) -> PageKey | None:
     raise errors.MalformedResponse(f"{ENDPOINT} answered 200 with an unusable nextpageKey")
 
 
-def _opened(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+def _decrypt_document(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
     """Decrypt an answer."""
     if not is_encrypted(document):
         if "Items" in document:
@@ -153,18 +155,18 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
             document = json.loads(
                 body,
                 parse_constant=_refuse_constant,
-                parse_int=_whole_number,
-                parse_float=_finite_number,
+                parse_int=_parse_int,
+                parse_float=_parse_float,
             )
     return document if isinstance(document, dict) else None
 
 
-def _whole_number(text: str) -> int | str:
+def _parse_int(text: str) -> int | str:
     """Read an integer; one of more digits than Python converts stays a text."""
     return int(text) if len(text) <= sys.int_info.default_max_str_digits else text
 
 
-def _finite_number(text: str) -> float | str:
+def _parse_float(text: str) -> float | str:
     """Read a number with a fraction or exponent; one beyond the largest double stays a text."""
     number = float(text)
     return number if math.isfinite(number) else text
@@ -175,7 +177,7 @@ def _refuse_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-def _reported(body: bytes, envelope: Envelope | None) -> dict[str, Any]:
+def _parse_error_report(body: bytes, envelope: Envelope | None) -> dict[str, Any]:
     """Return the object that describes a failure, decrypted if need be, or an empty one."""
     report = _decode_object(body) or {}
     if envelope is not None and is_encrypted(report):
@@ -184,19 +186,19 @@ def _reported(body: bytes, envelope: Envelope | None) -> dict[str, Any]:
     return report
 
 
-def _said(report: dict[str, Any]) -> str:
+def _report_message(report: dict[str, Any]) -> str:
     """Return the server's message, for matching only; AWS capitalizes it in authorizer denials."""
     said = report.get("message", report.get("Message"))
     return said if isinstance(said, str) else ""
 
 
-def _bad_request(where: str, report: dict[str, Any], *, encrypted: bool) -> errors.ArgosError:
+def _bad_request_error(where: str, report: dict[str, Any], *, encrypted: bool) -> errors.ArgosError:
     """Tell the documented codes of a 400 apart."""
     code = report.get("errorCode")
     if not isinstance(code, str) or code not in _BY_CODE:
         return errors.UnknownApiError(f"{where} without a documented errorCode")
     where = f"{where} {code}"
-    words = re.findall(r"\w+", _said(report))
+    words = re.findall(r"\w+", _report_message(report))
     # A server that does not decrypt may also take the envelope's `body` for a parameter.
     unread = code == "invalid_payload" or (code == "invalid_parameter" and "body" in words)
     if encrypted and unread:
@@ -205,16 +207,16 @@ def _bad_request(where: str, report: dict[str, Any], *, encrypted: bool) -> erro
     if not issubclass(kind, errors.InvalidParameter | errors.InvalidFormat):
         return kind(where)
     # Only a name we know is repeated: the rest of the message is the server's to make up.
-    named = [word for word in words if word in PARAMETERS]
+    named = [word for word in words if word in PARAMETER_NAMES]
     parameter = "count" if "count" in named else next(iter(named), None)
     error = kind(f"{where} ({parameter})" if parameter else where)
     error.parameter = parameter
     return error
 
 
-def _refusal(where: str, report: dict[str, Any]) -> errors.AccessDenied:
+def _access_error(where: str, report: dict[str, Any]) -> errors.AccessDenied:
     """Tell a wrong key from a wrong address: the two 403s the vendor documents."""
-    said = _said(report)
+    said = _report_message(report)
     if said == "Forbidden":
         return errors.InvalidApiKey(where)
     if "explicit deny" in said:

@@ -10,10 +10,10 @@ import httpx
 
 from argos_sync.api.errors import ConfigurationError
 
-_EXAMPLE = "use an address like https://rest-api.argosidentity.com/v3"
+_URL_REMEDY = "use an address like https://rest-api.argosidentity.com/v3"
 
 
-def checked_api_key(value: str) -> str:
+def validate_api_key(value: str) -> str:
     """Return `value` if it can stand in a header.
 
     Raises:
@@ -27,7 +27,7 @@ def checked_api_key(value: str) -> str:
     )
 
 
-def checked_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
+def validate_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
     """Return `value` parsed, if the key may be sent there.
 
     Parsed by httpx, which also sends: two parsers could disagree about where the host is. The
@@ -42,9 +42,9 @@ def checked_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
         url = httpx.URL(value)
     if url.scheme not in ("http", "https") or not url.host:
         received = "is empty" if not value else "is not an http or https address with a host"
-        raise ConfigurationError(f"base_url {received}", _EXAMPLE)
+        raise ConfigurationError(f"base_url {received}", _URL_REMEDY)
     if url.userinfo or not {"?", "#"}.isdisjoint(value):
-        raise ConfigurationError("base_url holds credentials, a query or a fragment", _EXAMPLE)
+        raise ConfigurationError("base_url holds credentials, a query or a fragment", _URL_REMEDY)
     if url.scheme == "http" and not (allow_insecure_http or is_loopback(url.host)):
         raise ConfigurationError(
             f"base_url would send the API key unencrypted to {url.host}",

@@ -30,7 +30,7 @@ _LIMITS = httpx.Limits(keepalive_expiry=30.0)
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A response, read to its end and decompressed."""
 
     status: int
@@ -64,7 +64,7 @@ class Endpoint:
         self.url = f"{str(base_url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
-        quieten_loggers()
+        quiet_http_loggers()
         self._http = httpx.AsyncClient(
             headers={
                 "x-api-key": api_key,
@@ -75,7 +75,7 @@ class Endpoint:
             timeout=timeout,
             limits=_LIMITS,
             transport=transport,
-            verify=_trusted(base_url),
+            verify=_ssl_context(base_url),
             # The key must not follow a server's word to another host.
             follow_redirects=False,
             # A proxy from the environment would see a plain request, key included.
@@ -86,7 +86,7 @@ class Endpoint:
         """Close all connections."""
         await self._http.aclose()
 
-    async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Answer:
+    async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Response:
         """Send `params` in the URL or as a JSON body, and read the whole answer.
 
         Raises:
@@ -101,7 +101,7 @@ class Endpoint:
                 response = await self._http.send(self._request(params, as_json), stream=True)
                 try:
                     body = await self._read(response)
-                    return Answer(response.status_code, response.headers, body)
+                    return Response(response.status_code, response.headers, body)
                 finally:
                     await response.aclose()
         except (httpx.TimeoutException, TimeoutError):
@@ -109,7 +109,7 @@ class Endpoint:
         except httpx.DecodingError:
             failure = MalformedResponse(f"{ENDPOINT} answered with broken compression")
         except httpx.TransportError as error:
-            failure = _connection_failure(error)
+            failure = _connection_error(error)
         # Raised out here, the error has no context: httpx's exceptions hold the request, and with
         # it the key and the filters.
         raise failure
@@ -138,19 +138,19 @@ class Endpoint:
         return b"".join(chunks)
 
 
-def _trusted(base_url: httpx.URL) -> ssl.SSLContext:
+def _ssl_context(base_url: httpx.URL) -> ssl.SSLContext:
     """Return whose certificates are accepted, read at most once; nobody's where none is shown."""
     if base_url.scheme == "https":
-        return _authorities()
+        return _default_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def _default_ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _connection_failure(error: httpx.TransportError) -> ArgosError:
+def _connection_error(error: httpx.TransportError) -> ArgosError:
     """Tell a certificate that does not verify from everything else that happens to connections."""
     cause: BaseException | None = error
     while cause is not None:
@@ -162,7 +162,7 @@ def _connection_failure(error: httpx.TransportError) -> ArgosError:
     return ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
 
 
-def quieten_loggers() -> None:
+def quiet_http_loggers() -> None:
     """Keep the HTTP libraries from logging URLs with filters, and headers with the key."""
     for name in ("httpx", "httpcore"):
         logger = logging.getLogger(name)

@@ -11,15 +11,15 @@ import httpx
 from argos_sync import __version__
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.api.settings import is_loopback
-from argos_sync.api.transport import quieten_loggers
+from argos_sync.api.transport import quiet_http_loggers
 
-_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 """For everything, so that a trickle of bytes does not hold a run that is over."""
 
-_LATE = "no answer in time"
+_TIMEOUT_PROBLEM = "no answer in time"
 
 
-def checked_webhook_url(value: str) -> httpx.URL:
+def validate_webhook_url(value: str) -> httpx.URL:
     """Return `value` parsed, if what is told may be sent there.
 
     The value itself is never repeated: who has it can write where it leads.
@@ -45,15 +45,15 @@ def post_text(url: httpx.URL, text: str) -> str | None:
         url: Checked.
         text: Without keys and anybody's data.
     """
-    quieten_loggers()
+    quiet_http_loggers()
     found: SimpleQueue[str | None] = SimpleQueue()
     # Asking for an address can be given up by leaving it to a thread that nobody waits for, and
     # in no other way.
     Thread(target=lambda: found.put(_post(url, text)), name="webhook", daemon=True).start()
     try:
-        return found.get(timeout=_SECONDS)
+        return found.get(timeout=_TIMEOUT_SECONDS)
     except Empty:
-        return _LATE
+        return _TIMEOUT_PROBLEM
 
 
 def _post(url: httpx.URL, text: str) -> str | None:
@@ -64,12 +64,12 @@ def _post(url: httpx.URL, text: str) -> str | None:
                 # As for the API: no proxy sees plain requests, and nobody sends the text elsewhere.
                 trust_env=url.scheme == "https",
                 follow_redirects=False,
-                timeout=_SECONDS,
+                timeout=_TIMEOUT_SECONDS,
             ) as client,
             client.stream("POST", url, json={"text": text}) as answer,
         ):
             return None if answer.is_success else f"status {answer.status_code}"
     except httpx.TimeoutException:
-        return _LATE
+        return _TIMEOUT_PROBLEM
     except Exception as error:  # noqa: BLE001 the environment's proxy and certificates raise any
         return type(error).__name__

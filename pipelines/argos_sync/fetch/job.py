@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from argos_sync.api import ArgosClient, Stats
+from argos_sync.api import ArgosClient, RequestStats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.reader import TaskPage, read_tasks
@@ -26,7 +26,7 @@ def utc_now() -> datetime:
 
 OnPage = Callable[[str, int], None]
 """Told the task's label and the number of entries of each page."""
-OnStats = Callable[[Stats], None]
+OnStats = Callable[[RequestStats], None]
 """Told the client's numbers at the end, also at a bad one."""
 
 

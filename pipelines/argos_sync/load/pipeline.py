@@ -44,7 +44,7 @@ from argos_sync.load.partitions import (
 from argos_sync.load.pending import finish_pending, note_base
 from argos_sync.load.shortcuts import take_shortcuts
 from argos_sync.load.source import SOURCE, schema_name, tables_source
-from argos_sync.shape.contract import Contract, filled_tables, load_contract
+from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Warehouse:
         """Whether all tables and columns of the contract were made."""
         own = self.pipeline.schemas.get(schema_name(self.sections))
         made = self._made_by([own] if own else [])
-        return made.tables.items() >= filled_tables(self.sections, self.contract).items()
+        return made.tables.items() >= tables_for_sections(self.sections, self.contract).items()
 
     @property
     def made(self) -> Contract:

@@ -12,7 +12,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.load.hints import table_hints, with_row_key
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import Contract, filled_tables
+from argos_sync.shape.contract import Contract, tables_for_sections
 
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
@@ -74,7 +74,9 @@ def rows_for_dlt(
         leave: Tables that are neither made nor merged into.
     """
     logging.getLogger("dlt").addFilter(_json_is_meant)
-    filled = {n: one for n, one in filled_tables(sections, contract).items() if n not in leave}
+    filled = {
+        n: one for n, one in tables_for_sections(sections, contract).items() if n not in leave
+    }
     created = dlt.current.source_schema().tables
     for name, table in filled.items():
         rows = tables[name] if name in tables else arrow_schema(table).empty_table()

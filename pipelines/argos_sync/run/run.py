@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from time import monotonic
 
-from argos_sync.api import Stats
+from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import State, drop_cursors, save_plan
 from argos_sync.fetch.chunks import Chunk
@@ -161,7 +161,7 @@ class Run:
         )
         self.add(gone_issue(self.report))
 
-    def count_requests(self, stats: Stats) -> None:
+    def count_requests(self, stats: RequestStats) -> None:
         """Add a client's numbers."""
         self.report.requests += stats.requests
         self.report.retries += stats.retries

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.api.webhook import checked_webhook_url, post_text
+from argos_sync.api.webhook import post_text, validate_webhook_url
 from argos_sync.config import webhook_url
 
 log = logging.getLogger("argos_sync")
@@ -26,7 +26,7 @@ def notify(command: str, dataset: str, said: str) -> None:
         if not value:
             return
         text = f"argos-sync {command} (dataset {dataset}): {said}"
-        problem = post_text(checked_webhook_url(value), text)
+        problem = post_text(validate_webhook_url(value), text)
     except ArgosError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 any: how a run ends does not depend on it

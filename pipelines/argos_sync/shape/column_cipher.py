@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from argos_sync.shape.contract import ColumnType
 
-LEAST_CHARACTERS = 16
+MIN_SECRET_CHARACTERS = 16
 """What a secret has at least."""
 
 _HASHED = "h1"
@@ -52,7 +52,7 @@ class RevealError(ValueError):
     """A text cannot be decrypted; the message says why and shows nothing of it."""
 
 
-class _Form(NamedTuple):
+class _Encoding(NamedTuple):
     """How values of a column type are written.
 
     Attributes:
@@ -70,45 +70,45 @@ class _Form(NamedTuple):
     read: Callable[[str], Any]
 
 
-def _write_moment(moment: datetime) -> str:
+def _encode_timestamp(moment: datetime) -> str:
     # A moment without a zone is UTC, as it is where API values are read (`values`).
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-_FORMS: dict[ColumnType, _Form] = {
-    "text": _Form(b"t", str, (), str, str),
-    "json": _Form(b"j", str, (), str, str),
-    "bigint": _Form(b"i", int, bool, int.__repr__, int),
-    "double": _Form(b"f", float, (), float.__repr__, float),
-    "bool": _Form(
+_ENCODINGS: dict[ColumnType, _Encoding] = {
+    "text": _Encoding(b"t", str, (), str, str),
+    "json": _Encoding(b"j", str, (), str, str),
+    "bigint": _Encoding(b"i", int, bool, int.__repr__, int),
+    "double": _Encoding(b"f", float, (), float.__repr__, float),
+    "bool": _Encoding(
         b"b", bool, (), lambda truth: "true" if truth else "false", lambda text: text == "true"
     ),
-    "date": _Form(b"d", date, datetime, date.isoformat, date.fromisoformat),
-    "timestamp": _Form(b"m", datetime, (), _write_moment, datetime.fromisoformat),
+    "date": _Encoding(b"d", date, datetime, date.isoformat, date.fromisoformat),
+    "timestamp": _Encoding(b"m", datetime, (), _encode_timestamp, datetime.fromisoformat),
 }
-_FORM_OF_MARK = {form.mark: form for form in _FORMS.values()}
+_ENCODING_BY_TAG = {form.mark: form for form in _ENCODINGS.values()}
 
 
-def write(value: Any, column_type: ColumnType) -> bytes:
+def encode_value(value: Any, column_type: ColumnType) -> bytes:
     """Return a value as it is hashed and encrypted, without the letter for its type.
 
     Raises:
         TypeError: It is no value of this type; integers are no doubles, and json is a text.
     """
-    form = _FORMS[column_type]
+    form = _ENCODINGS[column_type]
     if not isinstance(value, form.holds) or isinstance(value, form.but_not):
         raise TypeError(f"a value of type {column_type} is needed, not a {type(value).__name__}")
     # Texts never reach a warehouse with lone surrogates, but may be looked for.
     return form.write(value).encode("utf-8", "surrogatepass")
 
 
-def write_all(values: pa.Array, column_type: ColumnType) -> list[bytes]:
-    """Return the values of an Arrow array without nulls, each as `write` does."""
+def encode_array(values: pa.Array, column_type: ColumnType) -> list[bytes]:
+    """Return the values of an Arrow array without nulls, each as `encode_value` does."""
     if pa.types.is_string(values.type):
         plain: list[bytes] = values.cast(pa.binary()).to_pylist()
         return plain
-    return [write(value, column_type) for value in values.to_pylist()]
+    return [encode_value(value, column_type) for value in values.to_pylist()]
 
 
 @dataclass(frozen=True)
@@ -124,44 +124,46 @@ class Keyring:
     """
 
     key_id: str
-    hashing: bytes = field(repr=False)
-    encryption: bytes = field(repr=False)
-    content: bytes = field(repr=False)
-    suppression: bytes = field(repr=False)
+    hash_key: bytes = field(repr=False)
+    encryption_key: bytes = field(repr=False)
+    content_key: bytes = field(repr=False)
+    suppression_key: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, secret: str) -> Keyring:
-        """Make the keys from a secret of at least `LEAST_CHARACTERS` characters.
+    def from_secret(cls, secret: str) -> Keyring:
+        """Make the keys from a secret of at least `MIN_SECRET_CHARACTERS` characters.
 
         Raises:
             ValueError: The secret is shorter.
         """
-        if len(secret) < LEAST_CHARACTERS:
-            raise ValueError(f"{len(secret)} characters instead of at least {LEAST_CHARACTERS}")
+        if len(secret) < MIN_SECRET_CHARACTERS:
+            raise ValueError(
+                f"{len(secret)} characters instead of at least {MIN_SECRET_CHARACTERS}"
+            )
         # A stray surrogate must not raise: UnicodeEncodeError carries the whole secret with it.
         raw = secret.encode("utf-8", "surrogatepass")
-        (key_id,) = _armoured("", [_derive(raw, b"key id", _KEY_ID_BYTES)])
+        (key_id,) = _to_base64url("", [_derive_key(raw, b"key id", _KEY_ID_BYTES)])
         return cls(
             key_id=key_id.decode("ascii"),
-            hashing=_derive(raw, b"hash", 32),
-            encryption=_derive(raw, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
-            content=content_key(secret),
-            suppression=_derive(raw, b"suppression list", 32),
+            hash_key=_derive_key(raw, b"hash", 32),
+            encryption_key=_derive_key(raw, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
+            content_key=derive_content_key(secret),
+            suppression_key=_derive_key(raw, b"suppression list", 32),
         )
 
     def hash(self, plain: Iterable[bytes], column_type: ColumnType) -> list[bytes]:
         """Hash written values of one type.
 
         Args:
-            plain: What `write` made.
+            plain: What `encode_value` made.
             column_type: Their type.
         """
         if column_type == "double":  # the two zeros are equal
             plain = (b"0.0" if one == b"-0.0" else one for one in plain)
         # HMAC as RFC 2104 writes it, the same as `hmac.digest`, which takes more than twice as
         # long: it has the key read anew for every value.
-        block = self.hashing.ljust(_SHA256_BLOCK, b"\0")
-        inner = sha256(bytes(byte ^ 0x36 for byte in block) + _FORMS[column_type].mark).copy
+        block = self.hash_key.ljust(_SHA256_BLOCK, b"\0")
+        inner = sha256(bytes(byte ^ 0x36 for byte in block) + _ENCODINGS[column_type].mark).copy
         outer = sha256(bytes(byte ^ 0x5C for byte in block)).copy
         digests = []
         for one in plain:
@@ -169,20 +171,20 @@ class Keyring:
             inside.update(one)
             outside.update(inside.digest())
             digests.append(outside.digest())
-        return _armoured(f"{_HASHED}.{self.key_id}.", digests)
+        return _to_base64url(f"{_HASHED}.{self.key_id}.", digests)
 
     def encrypt(self, plain: Iterable[bytes], column_type: ColumnType, place: str) -> list[bytes]:
         """Encrypt written values of one column.
 
         Args:
-            plain: What `write` made.
+            plain: What `encode_value` made.
             column_type: Their type.
             place: `table.column`.
         """
-        encrypt, mark = AESSIV(self.encryption).encrypt, _FORMS[column_type].mark
+        encrypt, mark = AESSIV(self.encryption_key).encrypt, _ENCODINGS[column_type].mark
         bound_to = [place.encode()]
         sealed = [encrypt(mark + one, bound_to) for one in plain]
-        return _armoured(f"{_ENCRYPTED}.{self.key_id}.", sealed)
+        return _to_base64url(f"{_ENCRYPTED}.{self.key_id}.", sealed)
 
     def reveal(self, text: str, place: str) -> Any:
         """Decrypt a value of `place`, which is `table.column`.
@@ -205,28 +207,28 @@ class Keyring:
         with suppress(ValueError, InvalidTag):
             sealed = urlsafe_b64decode(body + "=" * (-len(body) % 4))
             # Base64 has unused bits at the end: only one way of writing is the one made here.
-            if _armoured("", [sealed]) == [body.encode("ascii")]:
-                plain = AESSIV(self.encryption).decrypt(sealed, [place.encode()])
-                return _FORM_OF_MARK[plain[:1]].read(plain[1:].decode("utf-8", "surrogatepass"))
+            if _to_base64url("", [sealed]) == [body.encode("ascii")]:
+                plain = AESSIV(self.encryption_key).decrypt(sealed, [place.encode()])
+                return _ENCODING_BY_TAG[plain[:1]].read(plain[1:].decode("utf-8", "surrogatepass"))
         raise RevealError(f"what {place} holds was changed, cut off or moved from another column")
 
 
-def content_key(secret: str) -> bytes:
+def derive_content_key(secret: str) -> bytes:
     """Make the key of content hashes alone, from a secret of any length."""
-    return _derive(secret.encode("utf-8", "surrogatepass"), b"content hash", 32)
+    return _derive_key(secret.encode("utf-8", "surrogatepass"), b"content hash", 32)
 
 
-def key_id_of(text: str) -> str | None:
+def extract_key_id(text: str) -> str | None:
     """Return the id of the key that a hashed or encrypted value was made with; None for others."""
     match = _PROTECTED.fullmatch(text)
     return match[2] if match else None
 
 
-def _derive(secret: bytes, label: bytes, length: int) -> bytes:
+def _derive_key(secret: bytes, label: bytes, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=_SALT, info=label).derive(secret)
 
 
-def _armoured(prefix: str, values: Iterable[bytes]) -> list[bytes]:
+def _to_base64url(prefix: str, values: Iterable[bytes]) -> list[bytes]:
     """Return each value in base64url behind a prefix, by way of one long text: that is faster."""
     lines = b"".join(map(b2a_base64, values)).translate(_URL_SAFE, b"=")
     start = prefix.encode("ascii")

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from argos_sync.shape.contract import Column, Table
-from argos_sync.shape.values import ABSENT_TEXTS, CONVERTERS, MisfitError, is_absent
+from argos_sync.shape.values import ABSENT_TEXTS, CONVERTERS, ConversionError, is_absent
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
@@ -29,16 +29,16 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 }
 """The Arrow type of each column type; dlt maps them to the destination's own."""
 
-Misfits = list[tuple[int, str]]
+ConversionErrors = list[tuple[int, str]]
 """Rows whose value did not fit, with the problem."""
 
 # Arrow takes the year 0, which Python's calendar does not have: early years are not plain.
 _VENDOR_TIME = r"^([1-9]\d{3}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})$"
 _DATE = r"^[1-9]\d{3}-\d\d-\d\d$"
-_ABSENT = pa.array(ABSENT_TEXTS, pa.string())
+_ABSENT_TEXTS = pa.array(ABSENT_TEXTS, pa.string())
 
 
-class _NotPlainError(Exception):
+class _SlowPathError(Exception):
     """The column holds something that has to be read value by value."""
 
 
@@ -54,7 +54,7 @@ def arrow_field(column: Column) -> pa.Field:
 
 def read_columns(
     objects: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, Column]]
-) -> Iterator[tuple[Column, pa.Array, Misfits]]:
+) -> Iterator[tuple[Column, pa.Array, ConversionErrors]]:
     """Read columns from the API objects of some rows.
 
     Args:
@@ -75,14 +75,14 @@ def read_columns(
         plain = {column.name: found.field(place) for place, (_, column) in enumerate(texts)}
     for key, column in columns:
         try:
-            array = _FROM_TEXTS[column.type](_cleaned(plain[column.name]))
-            misfits: Misfits = []
-        except (KeyError, _NotPlainError, pa.ArrowException):
+            array = _FROM_TEXTS[column.type](_absent_to_null(plain[column.name]))
+            misfits: ConversionErrors = []
+        except (KeyError, _SlowPathError, pa.ArrowException):
             array, misfits = to_array([item.get(key) for item in objects], column.type)
         yield column, array, misfits
 
 
-def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, Misfits]:
+def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, ConversionErrors]:
     """Convert the API values of one column to an Arrow array of the contract's type.
 
     Args:
@@ -94,91 +94,93 @@ def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, Misfits
     """
     try:
         if column_type in _FROM_TEXTS:
-            _only(values, str)
-            return _FROM_TEXTS[column_type](_cleaned(pa.array(values, pa.string()))), []
+            _require_types(values, str)
+            return _FROM_TEXTS[column_type](_absent_to_null(pa.array(values, pa.string()))), []
         if column_type in _FROM_VALUES:
             return _FROM_VALUES[column_type](values), []
-    except (_NotPlainError, pa.ArrowException, OverflowError, UnicodeEncodeError):
+    except (_SlowPathError, pa.ArrowException, OverflowError, UnicodeEncodeError):
         pass
-    return _one_by_one(values, column_type)
+    return _convert_one_by_one(values, column_type)
 
 
-def _one_by_one(values: Sequence[Any], column_type: str) -> tuple[pa.Array, Misfits]:
+def _convert_one_by_one(
+    values: Sequence[Any], column_type: str
+) -> tuple[pa.Array, ConversionErrors]:
     convert = CONVERTERS[column_type]
     converted: list[Any] = []
-    misfits: Misfits = []
+    misfits: ConversionErrors = []
     for row, value in enumerate(values):
         try:
             converted.append(None if is_absent(value) else convert(value))
-        except MisfitError as misfit:
+        except ConversionError as misfit:
             converted.append(None)
             misfits.append((row, str(misfit)))
     return pa.array(converted, ARROW_TYPES[column_type]), misfits
 
 
-def _only(values: Sequence[Any], *types: type) -> None:
+def _require_types(values: Sequence[Any], *types: type) -> None:
     # Arrow takes True for 1.0 and cuts 1.5 to 1 without a word: look at the types first.
     if not set(map(type, values)) <= {*types, NoneType}:
-        raise _NotPlainError
+        raise _SlowPathError
 
 
-def _cleaned(texts: pa.Array) -> pa.Array:
+def _absent_to_null(texts: pa.Array) -> pa.Array:
     """Return the texts with null for what the API means as absent."""
     data = texts.buffers()[2]
     if data is not None and b"\0" in data.to_pybytes():
-        raise _NotPlainError
-    absent = pc.is_in(texts, value_set=_ABSENT)
+        raise _SlowPathError
+    absent = pc.is_in(texts, value_set=_ABSENT_TEXTS)
     return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if absent.true_count else texts
 
 
-def _matching(texts: pa.Array, pattern: str) -> pa.Array:
+def _require_pattern(texts: pa.Array, pattern: str) -> pa.Array:
     if pc.all(pc.match_substring_regex(texts, pattern)).as_py() is False:
-        raise _NotPlainError
+        raise _SlowPathError
     return texts
 
 
-def _timestamps(texts: pa.Array) -> pa.Array:
-    iso = _matching(texts, _VENDOR_TIME)
+def _cast_timestamps(texts: pa.Array) -> pa.Array:
+    iso = _require_pattern(texts, _VENDOR_TIME)
     for place, mark in ((10, " "), (13, ":"), (16, ":"), (19, ".")):
         iso = pc.binary_replace_slice(iso, start=place, stop=place + 1, replacement=mark)
     return iso.cast(pa.timestamp("us")).cast(ARROW_TYPES["timestamp"])
 
 
-def _dates(texts: pa.Array) -> pa.Array:
-    return _matching(texts, _DATE).cast(pa.date32())
+def _cast_dates(texts: pa.Array) -> pa.Array:
+    return _require_pattern(texts, _DATE).cast(pa.date32())
 
 
-def _doubles(values: Sequence[Any]) -> pa.Array:
-    _only(values, float, int)
+def _cast_doubles(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, float, int)
     array = pa.array(values, pa.float64())
     if pc.all(pc.is_finite(array)).as_py() is False:
-        raise _NotPlainError
+        raise _SlowPathError
     return array
 
 
-def _bigints(values: Sequence[Any]) -> pa.Array:
-    _only(values, int)
+def _cast_bigints(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, int)
     return pa.array(values, pa.int64())
 
 
-def _jsons(values: Sequence[Any]) -> pa.Array:
-    _only(values, dict)
+def _cast_json(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, dict)
     try:
         texts = [orjson.dumps(value) if value else None for value in values]
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
-        raise _NotPlainError from None
+        raise _SlowPathError from None
     if any(b"\\u0000" in text for text in texts if text):
-        raise _NotPlainError
+        raise _SlowPathError
     return pa.array(texts, pa.string())
 
 
 _FROM_TEXTS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "text": lambda texts: texts,
-    "timestamp": _timestamps,
-    "date": _dates,
+    "timestamp": _cast_timestamps,
+    "date": _cast_dates,
 }
 _FROM_VALUES: dict[str, Callable[[Sequence[Any]], pa.Array]] = {
-    "double": _doubles,
-    "bigint": _bigints,
-    "json": _jsons,
+    "double": _cast_doubles,
+    "bigint": _cast_bigints,
+    "json": _cast_json,
 }

@@ -87,7 +87,7 @@ class Table:
         return f"{self.description} Key: {', '.join(self.key)}."
 
     @cached_property
-    def column(self) -> dict[str, Column]:
+    def columns_by_name(self) -> dict[str, Column]:
         """Columns by name."""
         return {column.name: column for column in self.columns}
 
@@ -180,11 +180,13 @@ def load_contract() -> Contract:
         yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 a safe loader
         for path in sorted(schemas_folder().glob("*.yaml"))
     ]
-    tables = sorted(map(_table, documents), key=_parents_first)
+    tables = sorted(map(_parse_table, documents), key=_parent_first_key)
     return Contract({table.name: table for table in tables})
 
 
-def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> dict[str, Table]:
+def tables_for_sections(
+    sections: Sequence[str], contract: Contract | None = None
+) -> dict[str, Table]:
     """Return the contract tables that runs over these sections write to."""
     return {
         name: table
@@ -193,7 +195,7 @@ def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> 
     }
 
 
-def identifier(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return a field name fit for a report, or `*` for one that may itself be personal.
 
     Names of unknown fields come from the API's free-form objects and can be anything, an email
@@ -202,7 +204,7 @@ def identifier(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name) else "*"
 
 
-def _table(document: dict[str, Any]) -> Table:
+def _parse_table(document: dict[str, Any]) -> Table:
     columns = tuple(
         Column(name=name, **spec | {"known": tuple(spec.get("known", ()))})
         for name, spec in document["columns"].items()
@@ -217,7 +219,7 @@ def _table(document: dict[str, Any]) -> Table:
     )
 
 
-def _parents_first(table: Table) -> tuple[bool, int, bool, str]:
+def _parent_first_key(table: Table) -> tuple[bool, int, bool, str]:
     root = table.root if table.root is not None else "\uffff"
     return (
         table.name != SUBMISSIONS,

@@ -14,7 +14,7 @@ from typing import Any
 from argos_sync.shape.contract import ITEM, SUBMISSIONS, Contract, Table
 from argos_sync.shape.values import is_absent
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -33,17 +33,17 @@ class Frame:
     table: Table
     parents: list[int] = field(default_factory=list)
     positions: list[tuple[int, ...]] = field(default_factory=list)
-    objects: list[Object] = field(default_factory=list)
-    extras: dict[int, Object] = field(default_factory=dict)
+    objects: list[JsonObject] = field(default_factory=list)
+    extras: dict[int, JsonObject] = field(default_factory=dict)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def add(self, parent: int, positions: tuple[int, ...], item: Object) -> None:
+    def add(self, parent: int, positions: tuple[int, ...], item: JsonObject) -> None:
         """Append a row."""
         self.parents.append(parent)
         self.positions.append(positions)
         self.objects.append(item)
 
-    def keep(
+    def add_extra(
         self, row: int, path: str, value: Any, problem: str, reported: str | None = None
     ) -> None:
         """Keep a value that has no column under its concrete API path.
@@ -59,7 +59,7 @@ class Frame:
         self.problems.append((row, reported or path, problem))
 
 
-def build_frames(submissions: Sequence[Object], contract: Contract) -> dict[str, Frame]:
+def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[str, Frame]:
     """Split submissions into the rows of every API table.
 
     Args:
@@ -78,42 +78,42 @@ def build_frames(submissions: Sequence[Object], contract: Contract) -> dict[str,
             for row, submission in enumerate(submissions):
                 frame.add(row, (), submission)
         elif table.root == "":
-            _fill_from_top(frame, submissions)
+            _add_top_level_rows(frame, submissions)
         elif table.from_scalars:
-            _fill_from_scalar_lists(frame, holders[table.root or ""])
+            _add_scalar_rows(frame, holders[table.root or ""])
         else:
-            _fill_from_objects(frame, *_holder(table.root or "", holders))
+            _add_object_rows(frame, *_find_container(table.root or "", holders))
         if not table.from_scalars:
             holders.setdefault(table.root or "", frame)
     return frames
 
 
-def at(path: str, positions: Sequence[int]) -> str:
+def concrete_path(path: str, positions: Sequence[int]) -> str:
     """Return an API path with each `[i]` replaced by the position it stands for."""
     for position in positions:
         path = path.replace(ITEM, f"[{position}]", 1)
     return path
 
 
-def quoted(key: str) -> str:
+def quote_key(key: str) -> str:
     """Return a key for an API path, in quotes where it could be taken for several steps."""
     return json.dumps(key) if "." in key or "[" in key else key
 
 
-def as_object(value: Any) -> Object | None:
+def as_object(value: Any) -> JsonObject | None:
     """Return the object that `value` is, alone or as the only entry of a list; else None."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, dict) else None
 
 
-def _holder(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
+def _find_container(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
     """Return the frame whose objects hold `root`, and the key it is held under."""
     path, _, key = root.rpartition(".")
     return holders[path], key
 
 
-def _fill_from_top(frame: Frame, submissions: Sequence[Object]) -> None:
+def _add_top_level_rows(frame: Frame, submissions: Sequence[JsonObject]) -> None:
     """Give a row to each submission that has anything for this table."""
     keys = {(c.path or "").partition(".")[0] for c in frame.table.api_columns}
     for row, submission in enumerate(submissions):
@@ -121,7 +121,7 @@ def _fill_from_top(frame: Frame, submissions: Sequence[Object]) -> None:
             frame.add(row, (), submission)
 
 
-def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
+def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
     """Give a row to each object under a key: a section, or the entries of a list."""
     key = last_step.removesuffix(ITEM)
     is_list = last_step.endswith(ITEM)
@@ -134,17 +134,19 @@ def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
             if type(value) is dict and value:  # what the API documents, without a call
                 frame.add(parent, positions, value)
             else:
-                _add_other(frame, holder, row, value, positions)
+                _add_irregular_entry(frame, holder, row, value, positions)
             continue
         for position, entry in enumerate(value if isinstance(value, list) else [value]):
             place = (*positions, position)
             if type(entry) is dict and entry:
                 frame.add(parent, place, entry)
             else:
-                _add_other(frame, holder, row, entry, place, in_list=isinstance(value, list))
+                _add_irregular_entry(
+                    frame, holder, row, entry, place, in_list=isinstance(value, list)
+                )
 
 
-def _add_other(
+def _add_irregular_entry(
     frame: Frame,
     holder: Frame,
     row: int,
@@ -160,11 +162,11 @@ def _add_other(
         frame.add(holder.parents[row], place, single)
     else:
         root = frame.table.root or ""
-        path = at(root if in_list else root.removesuffix(ITEM), place)
-        holder.keep(row, path, entry, "not an object")
+        path = concrete_path(root if in_list else root.removesuffix(ITEM), place)
+        holder.add_extra(row, path, entry, "not an object")
 
 
-def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:
+def _add_scalar_rows(frame: Frame, holder: Frame) -> None:
     """Give a row to each position of parallel lists of scalars (comment, commentCode)."""
     keys = [(c.path or "").rpartition(".")[2].removesuffix(ITEM) for c in frame.table.api_columns]
     for row, item in enumerate(holder.objects):

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from argos_sync.shape.contract import ITEM, load_contract
-from argos_sync.shape.values import MisfitError, is_absent, to_text, to_timestamp
+from argos_sync.shape.values import ConversionError, is_absent, to_text, to_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidIdentity:
     """Why an object cannot become rows.
 
     Attributes:
@@ -37,22 +37,22 @@ class Unusable:
     reason: str
 
 
-def identify(item: Any) -> Identity | Unusable:
+def identify(item: Any) -> Identity | InvalidIdentity:
     """Return a submission's identity, or why it has none.
 
     Args:
         item: One decoded entry of the API's `Items`.
     """
     if not isinstance(item, dict):
-        return Unusable("", "not an object")
+        return InvalidIdentity("", "not an object")
     try:
-        submission_id = _required(item, "submission_id", to_text)
-    except MisfitError as misfit:
-        return Unusable("submission_id", str(misfit))
+        submission_id = _required_value(item, "submission_id", to_text)
+    except ConversionError as misfit:
+        return InvalidIdentity("submission_id", str(misfit))
     try:
-        return Identity(submission_id, _required(item, "created_at", to_timestamp))
-    except MisfitError as misfit:
-        return Unusable("created_at", str(misfit))
+        return Identity(submission_id, _required_value(item, "created_at", to_timestamp))
+    except ConversionError as misfit:
+        return InvalidIdentity("created_at", str(misfit))
 
 
 def content_hash(item: Any, key: bytes = b"") -> str:
@@ -65,25 +65,25 @@ def content_hash(item: Any, key: bytes = b"") -> str:
         item: One decoded entry of the API's `Items`.
         key: At most 64 bytes; with a key the hash tells nothing to who does not have it.
     """
-    canonical = _canonical(item)
+    canonical = _canonical_json(item)
     if b"?" in canonical:
         for steps in _image_paths():
-            item = _without_query(item, steps)
-        canonical = _canonical(item)
+            item = _strip_url_query(item, steps)
+        canonical = _canonical_json(item)
     return blake2b(canonical, digest_size=16, key=key).hexdigest()
 
 
-def _canonical(item: Any) -> bytes:
+def _canonical_json(item: Any) -> bytes:
     try:
         return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
         return json.dumps(item, sort_keys=True).encode()
 
 
-def _required(item: dict[str, Any], key: str, convert: Callable[[Any], Any]) -> Any:
+def _required_value(item: dict[str, Any], key: str, convert: Callable[[Any], Any]) -> Any:
     value = item.get(key)
     if is_absent(value):
-        raise MisfitError("missing")
+        raise ConversionError("missing")
     return convert(value)
 
 
@@ -93,12 +93,12 @@ def _image_paths() -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(column.path.split(".")) for column in columns if column.path)
 
 
-def _without_query(value: Any, steps: tuple[str, ...]) -> Any:
+def _strip_url_query(value: Any, steps: tuple[str, ...]) -> Any:
     if not steps:
         return value.partition("?")[0] if isinstance(value, str) else value
     if isinstance(value, list):  # also where one object comes as a list of one
-        return [_without_query(entry, steps) for entry in value]
+        return [_strip_url_query(entry, steps) for entry in value]
     key = steps[0].removesuffix(ITEM)
     if not isinstance(value, dict) or key not in value:
         return value
-    return {**value, key: _without_query(value[key], steps[1:])}
+    return {**value, key: _strip_url_query(value[key], steps[1:])}

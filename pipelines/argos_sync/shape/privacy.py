@@ -23,22 +23,22 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
-from argos_sync.shape.column_cipher import Keyring, key_id_of, write, write_all
+from argos_sync.shape.column_cipher import Keyring, encode_array, encode_value, extract_key_id
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     Column,
     ColumnType,
     Contract,
     Table,
-    identifier,
     load_contract,
+    safe_name,
 )
 
-Mode = Literal["plain", "hash", "encrypt", "drop"]
+PrivacyMode = Literal["plain", "hash", "encrypt", "drop"]
 
-_KEYED = ("hash", "encrypt")
-_FORMAT = 1
-_SHOWN = 3
+_KEYED_MODES = ("hash", "encrypt")
+_FINGERPRINT_FORMAT = 1
+_MAX_PLACES = 3
 
 
 class PolicyError(ValueError):
@@ -61,7 +61,7 @@ class PolicyError(ValueError):
 
 
 @dataclass(frozen=True)
-class Policy:
+class PrivacyPolicy:
     """What happens to each column; can be pickled, and then carries keys.
 
     Attributes:
@@ -77,29 +77,29 @@ class Policy:
             or no key where one is needed.
     """
 
-    direct: Mode = "plain"
-    quasi: Mode = "plain"
-    columns: Mapping[str, Mode] = field(default_factory=dict, hash=False)
+    direct: PrivacyMode = "plain"
+    quasi: PrivacyMode = "plain"
+    columns: Mapping[str, PrivacyMode] = field(default_factory=dict, hash=False)
     keyring: Keyring | None = None
-    original: Contract = field(default_factory=load_contract, repr=False, hash=False)
-    former: tuple[Keyring, ...] = ()
+    base_contract: Contract = field(default_factory=load_contract, repr=False, hash=False)
+    old_keyrings: tuple[Keyring, ...] = ()
 
     @classmethod
-    def plain(cls) -> Policy:
+    def plain(cls) -> PrivacyPolicy:
         """Return the policy that changes nothing."""
         return cls()
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         direct: str = "plain",
         quasi: str = "plain",
         columns: Mapping[str, str] | None = None,
         key: str | None = None,
         *,
-        original: Contract | None = None,
-        former_keys: Iterable[str] = (),
-    ) -> Policy:
+        base_contract: Contract | None = None,
+        old_keys: Iterable[str] = (),
+    ) -> PrivacyPolicy:
         """Return the policy that configuration asks for.
 
         Args:
@@ -108,41 +108,41 @@ class Policy:
             columns: `sources.argos.privacy.columns`, mode by `table.column`.
             key: `sources.argos.privacy.key`.
             original: The table contract; the shipped one when left out.
-            former_keys: `sources.argos.privacy.old_keys`.
+            old_keys: `sources.argos.privacy.old_keys`.
 
         Raises:
             PolicyError: What the class raises, or a key that is too short.
         """
         keyring = None if key is None else _keyring("key", key)
-        former = tuple(_keyring("old_keys", one) for one in former_keys)
+        former = tuple(_keyring("old_keys", one) for one in old_keys)
         return cls(
-            cast("Mode", direct),
-            cast("Mode", quasi),
-            cast("dict[str, Mode]", dict(columns or {})),
+            cast("PrivacyMode", direct),
+            cast("PrivacyMode", quasi),
+            cast("dict[str, PrivacyMode]", dict(columns or {})),
             keyring,
-            original or load_contract(),
+            base_contract or load_contract(),
             former,
         )
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         given = {"direct": self.direct, "quasi": self.quasi}
-        given |= {f"columns.{_shown(place)}": mode for place, mode in self.columns.items()}
+        given |= {f"columns.{_safe_place(place)}": mode for place, mode in self.columns.items()}
         for name, mode in given.items():
-            if mode not in get_args(Mode):
-                known = _listed(get_args(Mode), "or")
+            if mode not in get_args(PrivacyMode):
+                known = _join_words(get_args(PrivacyMode), "or")
                 raise PolicyError(f"privacy.{name} has a value that is not valid", f"use {known}")
         for place in self.columns:
             table_name, _, column_name = place.partition(".")
             table = self._table(table_name)
-            if self._column(table, column_name) not in _personal(table):
-                fixed = f"{_shown(place)} is not personal and always stays as it is"
-                raise PolicyError(f"privacy.columns: {fixed}", _choice(table))
-        if self.keyring is None and any(mode in _KEYED for mode in self.modes.values()):
+            if self._column(table, column_name) not in _personal_columns(table):
+                fixed = f"{_safe_place(place)} is not personal and always stays as it is"
+                raise PolicyError(f"privacy.columns: {fixed}", _column_advice(table))
+        if self.keyring is None and any(mode in _KEYED_MODES for mode in self.modes.values()):
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY, or key under [sources.argos.privacy]"
             raise PolicyError("no value for privacy.key, which hash and encrypt need", remedy)
 
-    def mode(self, table: str, column: str) -> Mode:
+    def mode(self, table: str, column: str) -> PrivacyMode:
         """Return what happens to a column.
 
         Raises:
@@ -152,13 +152,13 @@ class Policy:
         return self.modes[f"{table}.{column}"]
 
     @cached_property
-    def modes(self) -> dict[str, Mode]:
+    def modes(self) -> dict[str, PrivacyMode]:
         """What happens to every column of every table, by `table.column`."""
-        classes: dict[str, Mode] = {"direct": self.direct, "quasi": self.quasi}
-        modes: dict[str, Mode] = {}
-        for table in self.original.tables.values():
+        classes: dict[str, PrivacyMode] = {"direct": self.direct, "quasi": self.quasi}
+        modes: dict[str, PrivacyMode] = {}
+        for table in self.base_contract.tables.values():
             modes |= dict.fromkeys((f"{table.name}.{c.name}" for c in table.columns), "plain")
-            for column in _personal(table):
+            for column in _personal_columns(table):
                 place = f"{table.name}.{column.name}"
                 modes[place] = self.columns.get(place, classes[column.privacy])
         return modes
@@ -176,11 +176,11 @@ class Policy:
         original, where no column is missing, and then protected.
         """
         if self.is_plain:
-            return self.original
+            return self.base_contract
         return Contract(
             {
                 table.name: replace(table, columns=tuple(self._effective(table)))
-                for table in self.original.tables.values()
+                for table in self.base_contract.tables.values()
             }
         )
 
@@ -210,7 +210,7 @@ class Policy:
         columns = [
             self._protected(f"{table_name}.{column.name}", column.type, rows.column(column.name))
             for column in table.columns
-            if column.name in effective.column
+            if column.name in effective.columns_by_name
         ]
         return pa.Table.from_arrays(columns, schema=arrow_schema(effective))
 
@@ -226,8 +226,8 @@ class Policy:
                 or comes from another column.
         """
         place = f"{table}.{self._column(self._table(table), column).name}"
-        keyrings = {one.key_id: one for one in self.former}
-        keyring = keyrings.get(key_id_of(text) or "") or self._keys()
+        keyrings = {one.key_id: one for one in self.old_keyrings}
+        keyring = keyrings.get(extract_key_id(text) or "") or self._keys()
         return keyring.reveal(text, place)
 
     def hash_value(self, value: Any, column_type: ColumnType = "text") -> str:
@@ -237,7 +237,7 @@ class Policy:
             PolicyError: There is no key.
             TypeError: It is no value of this type.
         """
-        (text,) = self._keys().hash([write(value, column_type)], column_type)
+        (text,) = self._keys().hash([encode_value(value, column_type)], column_type)
         return text.decode("ascii")
 
     def encrypt_value(self, table: str, column: str, value: Any) -> str:
@@ -248,14 +248,14 @@ class Policy:
             TypeError: It is no value of the column's type.
         """
         column_type = self._column(self._table(table), column).type
-        plain = [write(value, column_type)]
+        plain = [encode_value(value, column_type)]
         (text,) = self._keys().encrypt(plain, column_type, f"{table}.{column}")
         return text.decode("ascii")
 
     def fingerprint(self) -> str:
         """Return what a warehouse is written with: modes and the key's id, as one line of JSON."""
         found = {
-            "format": _FORMAT,
+            "format": _FINGERPRINT_FORMAT,
             "key": self.keyring.key_id if self.keyring and not self.is_plain else None,
             "modes": self.modes,
         }
@@ -266,7 +266,7 @@ class Policy:
         if mode == "plain":
             return values
         encoded = values.combine_chunks().dictionary_encode()  # each different value once
-        plain = write_all(encoded.dictionary, column_type)
+        plain = encode_array(encoded.dictionary, column_type)
         if mode == "hash":
             texts = self._keys().hash(plain, column_type)
         else:
@@ -277,7 +277,7 @@ class Policy:
         for column in table.columns:
             mode = self.modes[f"{table.name}.{column.name}"]
             if mode != "drop":
-                yield replace(column, type="text") if mode in _KEYED else column
+                yield replace(column, type="text") if mode in _KEYED_MODES else column
 
     def _changes(self, table: Table) -> bool:
         return any(self.modes[f"{table.name}.{c.name}"] != "plain" for c in table.columns)
@@ -289,21 +289,25 @@ class Policy:
         return self.keyring
 
     def _table(self, name: str) -> Table:
-        if name not in self.original.tables:
-            known = _listed(t.name for t in self.original.tables.values() if _personal(t))
-            raise PolicyError(
-                f"there is no table {_shown(name)}",
-                f"name columns as table.column; tables with personal columns are {known}",
+        if name not in self.base_contract.tables:
+            known = _join_words(
+                t.name for t in self.base_contract.tables.values() if _personal_columns(t)
             )
-        return self.original[name]
+            raise PolicyError(
+                f"there is no table {_safe_place(name)}",
+                f"name columns as table.columns_by_name; tables with personal columns are {known}",
+            )
+        return self.base_contract[name]
 
     def _column(self, table: Table, name: str) -> Column:
-        if name not in table.column:
-            raise PolicyError(f"{table.name} has no column {_shown(name)}", _choice(table))
-        return table.column[name]
+        if name not in table.columns_by_name:
+            raise PolicyError(
+                f"{table.name} has no column {_safe_place(name)}", _column_advice(table)
+            )
+        return table.columns_by_name[name]
 
 
-def difference(stored: str, current: str) -> str | None:
+def describe_policy_change(stored: str, current: str) -> str | None:
     """Tell in one line what differs between two fingerprints; None when nothing does.
 
     Columns that only one of them knows came or went with a version, and do not count.
@@ -312,63 +316,69 @@ def difference(stored: str, current: str) -> str | None:
         stored: The older fingerprint.
         current: The newer one.
     """
-    before, after = _parsed(stored), _parsed(current)
+    before, after = _parse_fingerprint(stored), _parse_fingerprint(current)
     if before is None or after is None:
         return "a fingerprint was written by another version of argos-sync"
     changes: dict[tuple[str, str], list[str]] = {}
     for place, mode in sorted(after["modes"].items()):
         if before["modes"].get(place, mode) != mode:
             changes.setdefault((before["modes"][place], mode), []).append(place)
-    told = [f"{old} became {new} for {_some(places)}" for (old, new), places in changes.items()]
+    told = [
+        f"{old} became {new} for {_abbreviate(places)}" for (old, new), places in changes.items()
+    ]
     old_key, new_key = (found.get("key") or "not set" for found in (before, after))
     if old_key != new_key:
         told.append(f"the key was {old_key} and is {new_key}")
     return "; ".join(told) or None
 
 
-def modes_of(fingerprint: str) -> dict[str, str]:
+def modes_from_fingerprint(fingerprint: str) -> dict[str, str]:
     """Return the modes of a fingerprint, by `table.column`; none if another version wrote it."""
-    found = _parsed(fingerprint)
+    found = _parse_fingerprint(fingerprint)
     return dict(found["modes"]) if found else {}
 
 
 def _keyring(setting: str, secret: str) -> Keyring:
     try:
-        return Keyring.of(secret)
+        return Keyring.from_secret(secret)
     except ValueError as error:
         remedy = "use a random one, such as `openssl rand -base64 32` prints"
         raise PolicyError(f"privacy.{setting} has {error}", remedy) from None
 
 
-def _parsed(fingerprint: str) -> dict[str, Any] | None:
+def _parse_fingerprint(fingerprint: str) -> dict[str, Any] | None:
     try:
         found = json.loads(fingerprint)
     except ValueError:
         return None
-    known = isinstance(found, dict) and found.get("format") == _FORMAT
+    known = isinstance(found, dict) and found.get("format") == _FINGERPRINT_FORMAT
     return found if known and isinstance(found.get("modes"), dict) else None
 
 
-def _personal(table: Table) -> list[Column]:
+def _personal_columns(table: Table) -> list[Column]:
     """Return the columns a mode may be set for; never a key, whatever its class."""
     return [c for c in table.columns if c.privacy != "none" and c.name not in table.key]
 
 
-def _choice(table: Table) -> str:
-    names = [f"{table.name}.{column.name}" for column in _personal(table)]
-    return f"use one of {_listed(names, 'or')}" if names else f"nothing in {table.name} is personal"
+def _column_advice(table: Table) -> str:
+    names = [f"{table.name}.{column.name}" for column in _personal_columns(table)]
+    return (
+        f"use one of {_join_words(names, 'or')}"
+        if names
+        else f"nothing in {table.name} is personal"
+    )
 
 
-def _shown(place: str) -> str:
+def _safe_place(place: str) -> str:
     """Return a name from the configuration, or stars where it could be a value gone astray."""
-    return ".".join(map(identifier, place.split(".")))
+    return ".".join(map(safe_name, place.split(".")))
 
 
-def _some(places: list[str]) -> str:
-    more = len(places) - _SHOWN
-    return _listed([*places[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
+def _abbreviate(places: list[str]) -> str:
+    more = len(places) - _MAX_PLACES
+    return _join_words([*places[:_MAX_PLACES], *([f"{more} more"] if more > 0 else [])])
 
 
-def _listed(names: Iterable[str], word: str = "and") -> str:
+def _join_words(names: Iterable[str], word: str = "and") -> str:
     *others, last = names
     return f"{', '.join(others)} {word} {last}" if others else last

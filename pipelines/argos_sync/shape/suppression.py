@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from argos_sync.shape.values import MisfitError, is_absent, to_text
+from argos_sync.shape.values import ConversionError, is_absent, to_text
 
-KINDS = ("submission_id", "userid", "email")
+IDENTIFIER_KINDS = ("submission_id", "userid", "email")
 """What a person is known by: the names of the API's own keys."""
 
 _LABEL = b"argos-sync suppression 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
+class SuppressionList:
     """The list, with the keys it was made with; can be pickled, and then carries keys.
 
     Attributes:
@@ -31,18 +31,18 @@ class Suppression:
     hashes: frozenset[str] = frozenset()
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
-    def has(self, item: Any) -> bool:
+    def matches(self, item: Any) -> bool:
         """Whether a decoded entry of the API's `Items` belongs to somebody on the list."""
         if not self.hashes or not isinstance(item, dict):
             return False
         return any(
             suppression_hash(key, kind, value) in self.hashes
-            for kind, value in _known_by(item)
+            for kind, value in _identifiers(item)
             for key in self.keys.values()
         )
 
 
-NOBODY = Suppression()
+EMPTY_SUPPRESSION_LIST = SuppressionList()
 """An empty list."""
 
 
@@ -51,7 +51,7 @@ def suppression_hash(key: bytes, kind: str, value: str) -> str:
 
     Args:
         key: Of the list.
-        kind: One of `KINDS`.
+        kind: One of `IDENTIFIER_KINDS`.
         value: As it was given; of an address neither case nor blanks around it count.
     """
     plain = value.strip().casefold() if kind == "email" else value
@@ -59,17 +59,17 @@ def suppression_hash(key: bytes, kind: str, value: str) -> str:
     return hmac.digest(key, message, "sha256").hex()
 
 
-def belongs_to(item: Any, wanted: Iterable[tuple[str, str]]) -> bool:
+def matches_any(item: Any, wanted: Iterable[tuple[str, str]]) -> bool:
     """Whether a decoded object carries one of these kinds and values."""
-    same = Suppression(frozenset(suppression_hash(b"", *one) for one in wanted), {"": b""})
-    return same.has(item)
+    same = SuppressionList(frozenset(suppression_hash(b"", *one) for one in wanted), {"": b""})
+    return same.matches(item)
 
 
-def _known_by(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for kind in KINDS:
+def _identifiers(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind in IDENTIFIER_KINDS:
         value = item.get(kind)
         if not is_absent(value):
             try:
                 yield kind, value if isinstance(value, str) else to_text(value)
-            except MisfitError:
+            except ConversionError:
                 continue

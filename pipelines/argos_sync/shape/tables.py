@@ -19,17 +19,24 @@ from argos_sync.shape.contract import (
     Column,
     Contract,
     Table,
-    identifier,
     load_contract,
+    safe_name,
 )
-from argos_sync.shape.frames import Frame, Object, as_object, at, build_frames, quoted
+from argos_sync.shape.frames import (
+    Frame,
+    JsonObject,
+    as_object,
+    build_frames,
+    concrete_path,
+    quote_key,
+)
 from argos_sync.shape.values import is_absent, to_json
 
 EXTRA = "_extra"
 UNKNOWN_FIELD = "unknown field"
 """The problem of a field the contract does not know."""
 
-_EMPTY: Object = {}
+_EMPTY_OBJECT: JsonObject = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
+class ShapedPage:
     """What a page became.
 
     Attributes:
@@ -70,12 +77,12 @@ class _Source:
     known: frozenset[str] | None
 
 
-def shape(
-    submissions: Sequence[Object],
+def shape_submissions(
+    submissions: Sequence[JsonObject],
     hashes: Sequence[str],
     fetched_at: datetime,
     contract: Contract | None = None,
-) -> Shaped:
+) -> ShapedPage:
     """Turn submissions into the rows of all tables.
 
     Args:
@@ -86,7 +93,7 @@ def shape(
         contract: The table contract; the shipped one when left out.
     """
     if not submissions:
-        return Shaped({}, [])
+        return ShapedPage({}, [])
     contract = contract or load_contract()
     frames = build_frames(submissions, contract)
     # Frames note in their parents what cannot be a row, so all values are read before any
@@ -99,25 +106,27 @@ def shape(
     hashed = pa.array(hashes, pa.string())
     made = {SUBMISSIONS: {"_synced_at": now, "_changed_at": now, "_content_hash": hashed}}
     tables = {
-        name: _table(frames[name], values | _keys(frames[name], ids) | made.get(name, {}))
+        name: _arrow_table(
+            frames[name], values | _key_columns(frames[name], ids) | made.get(name, {})
+        )
         for name, values in arrays.items()
     }
     issues = [issue for frame in frames.values() for issue in _issues(frame, ids)]
-    return Shaped(tables, issues)
+    return ShapedPage(tables, issues)
 
 
 def _read_values(frame: Frame, contract: Contract) -> dict[str, pa.Array]:
     arrays: dict[str, pa.Array] = {}
     for source in _sources(frame.table, contract):
-        objects = _objects(frame, source)
+        objects = _source_objects(frame, source)
         if source.known is not None:
-            _keep_unknown(frame, source.paths[-1], source.known, objects)
+            _add_unknown_fields(frame, source.paths[-1], source.known, objects)
         keys = {column.name: key for key, column in source.columns}
         for column, array, misfits in read_columns(objects, source.columns):
             arrays[column.name] = array
             for row, problem in misfits:
-                path = at(column.path or "", frame.positions[row])
-                frame.keep(row, path, objects[row][keys[column.name]], problem)
+                path = concrete_path(column.path or "", frame.positions[row])
+                frame.add_extra(row, path, objects[row][keys[column.name]], problem)
     return arrays
 
 
@@ -131,7 +140,7 @@ def _sources(table: Table, contract: Contract) -> tuple[_Source, ...]:
     looks_after_root = not table.from_scalars and (root != "" or table.name == SUBMISSIONS)
     return tuple(
         _Source(
-            paths=_paths_between(root, holder),
+            paths=_nested_paths(root, holder),
             columns=tuple(columns),
             known=contract.known_keys[holder] if holder != root or looks_after_root else None,
         )
@@ -139,7 +148,7 @@ def _sources(table: Table, contract: Contract) -> tuple[_Source, ...]:
     )
 
 
-def _paths_between(root: str, holder: str) -> tuple[str, ...]:
+def _nested_paths(root: str, holder: str) -> tuple[str, ...]:
     paths = [root]
     inner = holder.removeprefix(root).strip(".")
     for step in inner.split(".") if inner else []:
@@ -147,50 +156,54 @@ def _paths_between(root: str, holder: str) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _objects(frame: Frame, source: _Source) -> list[Object]:
+def _source_objects(frame: Frame, source: _Source) -> list[JsonObject]:
     """Return for each row the object to read from; an empty one where the API has none."""
     objects = frame.objects
     for path in source.paths[1:]:
         key = path.rpartition(".")[2]
-        inner = [item.get(key, _EMPTY) for item in objects]
+        inner = [item.get(key, _EMPTY_OBJECT) for item in objects]
         for row, value in enumerate(inner):
             if type(value) is not dict:
                 single = as_object(value)
                 if single is None and not is_absent(value):
-                    frame.keep(row, at(path, frame.positions[row]), value, "not an object")
-                inner[row] = single or _EMPTY
+                    frame.add_extra(
+                        row, concrete_path(path, frame.positions[row]), value, "not an object"
+                    )
+                inner[row] = single or _EMPTY_OBJECT
         objects = inner
     return objects
 
 
-def _keep_unknown(frame: Frame, path: str, known: frozenset[str], objects: list[Object]) -> None:
+def _add_unknown_fields(
+    frame: Frame, path: str, known: frozenset[str], objects: list[JsonObject]
+) -> None:
     if all(map(known.issuperset, objects)):
         return
     for row, item in enumerate(objects):
         if not item.keys() <= known:
-            prefix = f"{at(path, frame.positions[row])}." if path else ""
+            prefix = f"{concrete_path(path, frame.positions[row])}." if path else ""
             for key in sorted(item.keys() - known):
-                reported = prefix + identifier(key)
-                frame.keep(row, prefix + quoted(key), item[key], UNKNOWN_FIELD, reported)
+                reported = prefix + safe_name(key)
+                frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, reported)
 
 
-def _keys(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:
+def _key_columns(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:
     keys = {"submission_id": ids.take(pa.array(frame.parents, pa.int64()))}
     for depth, name in enumerate(frame.table.index_columns):
         keys[name] = pa.array([positions[depth] for positions in frame.positions], pa.int64())
     return keys
 
 
-def _extras(frame: Frame) -> pa.Array:
+def _extra_column(frame: Frame) -> pa.Array:
     texts: list[str | None] = [None] * len(frame.parents)
     for row, extra in frame.extras.items():
         texts[row] = to_json(extra)
     return pa.array(texts, pa.string())
 
 
-def _table(frame: Frame, values: dict[str, pa.Array]) -> pa.Table:
+def _arrow_table(frame: Frame, values: dict[str, pa.Array]) -> pa.Table:
     schema = arrow_schema(frame.table)
-    values = values | {EXTRA: _extras(frame)}
+    values = values | {EXTRA: _extra_column(frame)}
     rows = len(frame.parents)
     columns = [
         values[column.name] if column.name in values else pa.nulls(rows, column.type)

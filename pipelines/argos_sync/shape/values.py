@@ -29,7 +29,7 @@ _ISO_TIME = re.compile(
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class MisfitError(ValueError):
+class ConversionError(ValueError):
     """A value does not fit its column; the text says why and never shows the value."""
 
 
@@ -47,7 +47,7 @@ def to_text(value: Any) -> str:
     """
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise MisfitError("text with characters that cannot be stored")
+            raise ConversionError("text with characters that cannot be stored")
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -56,9 +56,9 @@ def to_text(value: Any) -> str:
     if isinstance(value, float):
         # Other decoders read integers beyond 64 bits as floats: their last digits are gone.
         if not math.isfinite(value) or abs(value) >= _INT64:
-            raise MisfitError("number too large to be exact")
+            raise ConversionError("number too large to be exact")
         return repr(value)
-    raise MisfitError(f"not a text but {_kind(value)}")
+    raise ConversionError(f"not a text but {_describe_type(value)}")
 
 
 def to_bigint(value: Any) -> int:
@@ -71,9 +71,9 @@ def to_bigint(value: Any) -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     if number is None:
-        raise MisfitError(f"not a whole number but {_kind(value)}")
+        raise ConversionError(f"not a whole number but {_describe_type(value)}")
     if not -_INT64 <= number < _INT64:
-        raise MisfitError("whole number beyond 64 bits")
+        raise ConversionError("whole number beyond 64 bits")
     return number
 
 
@@ -87,8 +87,8 @@ def to_double(value: Any) -> float:
             number = math.inf
         if math.isfinite(number):
             return number
-        raise MisfitError("number too large")
-    raise MisfitError(f"not a number but {_kind(value)}")
+        raise ConversionError("number too large")
+    raise ConversionError(f"not a number but {_describe_type(value)}")
 
 
 def to_date(value: Any) -> date:
@@ -99,11 +99,11 @@ def to_date(value: Any) -> date:
     """
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise MisfitError(f"not a date (YYYY-MM-DD) but {_kind(value)}")
+        raise ConversionError(f"not a date (YYYY-MM-DD) but {_describe_type(value)}")
     try:
         return date.fromisoformat(match[1])
     except ValueError:
-        raise MisfitError("not a day of the calendar") from None
+        raise ConversionError("not a day of the calendar") from None
 
 
 def to_timestamp(value: Any) -> datetime:
@@ -113,7 +113,7 @@ def to_timestamp(value: Any) -> datetime:
         MisfitError: Any other text, or a moment the calendar does not have.
     """
     if not isinstance(value, str):
-        raise MisfitError(f"not a timestamp but {_kind(value)}")
+        raise ConversionError(f"not a timestamp but {_describe_type(value)}")
     try:
         if match := _VENDOR_TIME.fullmatch(value):
             day, hour, minute, second, millisecond = match.groups()
@@ -123,8 +123,8 @@ def to_timestamp(value: Any) -> datetime:
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise MisfitError("not a moment of the calendar") from None
-    raise MisfitError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
+        raise ConversionError("not a moment of the calendar") from None
+    raise ConversionError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
 
 
 def to_bool(value: Any) -> bool:
@@ -133,7 +133,7 @@ def to_bool(value: Any) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise MisfitError(f"not true or false but {_kind(value)}")
+    raise ConversionError(f"not true or false but {_describe_type(value)}")
 
 
 def to_json(value: Any) -> str:
@@ -145,8 +145,8 @@ def to_json(value: Any) -> str:
     try:
         text = orjson.dumps(value).decode()
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
-        return json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"))
-    return orjson.dumps(_storable(value)).decode() if "\\u0000" in text else text
+        return json.dumps(_escape_unstorable(value), ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(_escape_unstorable(value)).decode() if "\\u0000" in text else text
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
@@ -161,16 +161,16 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
 """What each column type is read with."""
 
 
-def _storable(value: Any) -> Any:
+def _escape_unstorable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_escape_unstorable(item) for item in value]
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_escape_unstorable(key): _escape_unstorable(item) for key, item in value.items()}
     return value
 
 
-def _kind(value: Any) -> str:
+def _describe_type(value: Any) -> str:
     kinds = {str: "a text", bool: "a truth value", dict: "an object", list: "a list"}
     return kinds.get(type(value), "a number")
