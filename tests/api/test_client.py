@@ -138,7 +138,7 @@ def test_attempts_are_bounded(connect: Connect, sleeps: list[float]) -> None:
         _fetch(client)
     assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert client.stats == RequestStats(requests=6, retries=5)
-    assert str(caught.value).startswith("GET /submission answered HTTP 502 (6 attempts); ")
+    assert str(caught.value).startswith("GET /submission returned HTTP 502 (6 attempts); ")
 
 
 def test_single_attempt_does_not_retry(connect: Connect, sleeps: list[float]) -> None:
@@ -299,14 +299,14 @@ def test_walks_learn_from_each_other(
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
 def test_other_encodings_are_refused(connect: Connect, encoding: str) -> None:
-    """An encoding that was not asked for is not unpacked."""
+    """An encoding that was not requested is not unpacked."""
 
     def answer(_: httpx.Request) -> httpx.Response:
         stream = httpx.ByteStream(b"xx")
         return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
 
     client = connect(transport=httpx.MockTransport(answer), retry=RetryPolicy(attempts=1))
-    with pytest.raises(errors.MalformedResponse, match="encoding that was not asked for"):
+    with pytest.raises(errors.MalformedResponse, match="encoding that was not requested"):
         _fetch(client)
 
 

@@ -77,7 +77,7 @@ def test_undecodable_text(mode: EncryptionMode, text: str) -> None:
     """Text that is no ciphertext of this mode and key is refused and not repeated."""
     with pytest.raises(DecryptionFailed) as caught:
         Envelope(mode, KEY).decrypt(text)
-    assert caught.value.message == f"the answer does not decrypt as AES-256-{mode.upper()}"
+    assert caught.value.message == f"the response does not decrypt as AES-256-{mode.upper()}"
     assert caught.value.__context__ is None
 
 
@@ -112,7 +112,10 @@ def test_derivations() -> None:
         (("ecb", KEY, "md5"), "key_derivation is 'md5'; set key_derivation to truncate or sha256"),
         (("ecb", ""), "encryption_key is empty; set encryption_key"),
         (("ecb", "", "sha256"), "encryption_key is empty; set encryption_key"),
-        (("ecb", "short secret"), "has 12 bytes, and truncating needs at least 32; set key_deriv"),
+        (
+            ("ecb", "short secret"),
+            "has 12 bytes, and key_derivation truncate needs 32; set key_deriv",
+        ),
     ],
 )
 def test_bad_settings(arguments: Any, message: str) -> None:

@@ -54,7 +54,7 @@ def test_compressed_page(serve: Serve, connect: Connect) -> None:
 
 def test_stalled_answer(serve: Serve, connect: Connect) -> None:
     """A server that accepts and stays silent is a timeout."""
-    with pytest.raises(errors.RequestTimeout, match="no complete answer in time"):
+    with pytest.raises(errors.RequestTimeout, match="no complete response in time"):
         _fetch(serve, connect, None, timeout=0.05, retry=ONCE)
 
 

@@ -60,7 +60,7 @@ def test_unusable_text_is_refused(name: str, value: str) -> None:
         Query(**{name: value})
     assert str(caught.value) == (
         f"the filter {name} is empty, not valid Unicode, or too long; "
-        f"give {name} a text of 1 to 1024 characters, or leave it out"
+        f"set {name} to a text of 1 to 1024 characters, or leave it out"
     )
 
 
@@ -117,7 +117,7 @@ def test_page_key_round_trip(key: PageKey) -> None:
 )
 def test_malformed_page_key_is_refused(value: Any) -> None:
     """What could not be sent back as it came is no page key."""
-    with pytest.raises(ValueError, match="a page key is an object"):
+    with pytest.raises(ValueError, match="a page key must be an object"):
         PageKey.from_json(value)
 
 

@@ -55,7 +55,7 @@ def test_documented_codes(code: str, kind: type[errors.ArgosError]) -> None:
     """Each of the seven documented codes has its own class, and is named."""
     error = _error(400, {"errorCode": code, "message": "whatever"})
     assert type(error) is kind
-    assert error.message == f"GET /submission answered HTTP 400 {code}"
+    assert error.message == f"GET /submission returned HTTP 400 {code}"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_undocumented_400(body: bytes | dict[str, Any]) -> None:
     """A 400 of any other kind is told as such, without repeating what it said."""
     error = _error(400, body)
     assert type(error) is errors.UnknownApiError
-    assert error.message == "GET /submission answered HTTP 400 without a documented errorCode"
+    assert error.message == "GET /submission returned HTTP 400 without a documented errorCode"
 
 
 @pytest.mark.parametrize("code", ["invalid_parameter", "invalid_format"])
@@ -87,7 +87,7 @@ def test_parameter_is_named_only_if_known(code: str, said: Any, parameter: str |
     error = _error(400, {"errorCode": code, "message": said})
     assert error.parameter == parameter
     suffix = f" ({parameter})" if parameter else ""
-    assert error.message == f"GET /submission answered HTTP 400 {code}{suffix}"
+    assert error.message == f"GET /submission returned HTTP 400 {code}{suffix}"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_statuses(status: int, body: bytes | dict[str, Any], kind: type[errors.A
     """Every status has its class, whether its body is JSON, HTML or empty."""
     error = _error(status, body)
     assert type(error) is kind
-    assert error.message == f"GET /submission answered HTTP {status}"
+    assert error.message == f"GET /submission returned HTTP {status}"
 
 
 def test_retriable_statuses() -> None:

@@ -37,10 +37,10 @@ def test_good_addresses(value: str) -> None:
         ("https://", "is not an http or https address"),
         ("https://[::1", "is not an http or https address"),
         ("https://api.test:port", "is not an http or https address"),
-        ("https://me:pass@api.test/v3", "holds credentials"),
-        ("https://api.test/v3?key=pass", "holds credentials, a query"),
-        ("https://api.test/v3?", "holds credentials, a query"),
-        ("https://api.test/v3#pass", "holds credentials, a query or a fragment"),
+        ("https://me:pass@api.test/v3", "has credentials"),
+        ("https://api.test/v3?key=pass", "has credentials, a query"),
+        ("https://api.test/v3?", "has credentials, a query"),
+        ("https://api.test/v3#pass", "has credentials, a query or a fragment"),
         ("http://api.test/v3", "would send the API key unencrypted to api.test"),
         ("http://127.0.0.1.api.test", "unencrypted to 127.0.0.1.api.test"),
         ("http://localhost.api.test", "unencrypted to localhost.api.test"),
@@ -83,7 +83,7 @@ def test_good_key() -> None:
         ({"max_requests_per_second": 0.0}, "max_requests_per_second is 0.0; set it to a number"),
         ({"max_requests_per_second": float("nan")}, "max_requests_per_second is nan"),
         ({"api_key": ""}, "api_key is empty; copy the key"),
-        ({"base_url": "http://api.test"}, "use https; plain http is for loopback"),
+        ({"base_url": "http://api.test"}, "use https; plain http is allowed for loopback"),
     ],
 )
 def test_client_checks_its_options(

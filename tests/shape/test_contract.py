@@ -93,7 +93,7 @@ def test_keys(table: str) -> None:
     """A table's rows are told apart by the promised key, which is never empty."""
     contract = load_contract()[table]
     assert list(contract.key) == KEYS[table]
-    assert not any(contract.column[name].nullable for name in contract.key)
+    assert not any(contract.columns_by_name[name].nullable for name in contract.key)
 
 
 def test_tables() -> None:

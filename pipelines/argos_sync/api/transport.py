@@ -1,4 +1,4 @@
-"""One request, one whole answer: the only place that asks the API."""
+"""Send requests to the API and read whole responses."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from argos_sync.api.responses import ENDPOINT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Pages may be many seconds apart while a chunk loads; a TLS handshake each time is wasted.
+# Loading a chunk can take many seconds between two pages: keep the TLS connection meanwhile.
 _LIMITS = httpx.Limits(keepalive_expiry=30.0)
-# zlib grows a 64 KiB read to 64 MiB at most; other and nested encodings know no such bound.
+# zlib expands a 64 KiB read to at most 64 MiB; other and nested encodings have no such bound.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
 class Response(NamedTuple):
-    """A response, read to its end and decompressed."""
+    """Hold a complete, decompressed response."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,15 +39,15 @@ class Response(NamedTuple):
 
 
 class Endpoint:
-    """`{base_url}/submission` over kept-alive connections.
+    """Send requests to `{base_url}/submission` over persistent connections.
 
     Args:
-        base_url: Checked address up to and including the version.
-        api_key: Checked key, sent as `x-api-key`.
-        timeout: httpx's: seconds to connect, and between two reads or writes.
-        deadline: Seconds for one whole answer, so that a trickle of bytes cannot hold a walk.
-        max_bytes: Bound of one answer after decompression.
-        transport: Replaces the network, for tests.
+        base_url: Validated URL up to and including the version.
+        api_key: Validated key, sent as `x-api-key`.
+        timeout: httpx timeout: seconds to connect, and between two reads or writes.
+        deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
+        max_bytes: Largest response accepted, in bytes after decompression.
+        transport: Replaces the network in tests.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Endpoint:
         max_bytes: int,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """Prepare, without connecting yet."""
+        """Prepare the HTTP client; the first request opens a connection."""
         self.url = f"{str(base_url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -76,9 +76,9 @@ class Endpoint:
             limits=_LIMITS,
             transport=transport,
             verify=_ssl_context(base_url),
-            # The key must not follow a server's word to another host.
+            # A redirect would send the key to another host.
             follow_redirects=False,
-            # A proxy from the environment would see a plain request, key included.
+            # A proxy from the environment would see plain requests and their key.
             trust_env=base_url.scheme == "https",
         )
 
@@ -87,13 +87,17 @@ class Endpoint:
         await self._http.aclose()
 
     async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Response:
-        """Send `params` in the URL or as a JSON body, and read the whole answer.
+        """Send one request and read the whole response.
+
+        Args:
+            params: Parameters under the API's names.
+            as_json: Send `params` as a JSON body instead of in the URL.
 
         Raises:
-            RequestTimeout: No complete answer in time.
+            RequestTimeout: No complete response arrived in time.
             CertificateRefused: The server's certificate does not verify.
             ConnectionFailed: The connection failed or ended early.
-            MalformedResponse: The answer is too large, or not compressed as was asked.
+            MalformedResponse: The response is too large, or its compression is broken or unknown.
         """
         failure: ArgosError
         try:
@@ -105,17 +109,17 @@ class Endpoint:
                 finally:
                     await response.aclose()
         except (httpx.TimeoutException, TimeoutError):
-            failure = RequestTimeout(f"{ENDPOINT} gave no complete answer in time")
+            failure = RequestTimeout(f"{ENDPOINT} returned no complete response in time")
         except httpx.DecodingError:
-            failure = MalformedResponse(f"{ENDPOINT} answered with broken compression")
+            failure = MalformedResponse(f"{ENDPOINT} returned broken compression")
         except httpx.TransportError as error:
             failure = _connection_error(error)
-        # Raised out here, the error has no context: httpx's exceptions hold the request, and with
-        # it the key and the filters.
+        # Raise outside of `except`, so that the error has no context: httpx's exceptions contain
+        # the request with its key and filters.
         raise failure
 
     def _request(self, params: Mapping[str, Any], as_json: bool) -> httpx.Request:
-        """Put the parameters where they are wanted."""
+        """Build a request with its parameters in the URL or in the body."""
         if not as_json:
             return self._http.build_request("GET", self.url, params=params)
         headers = {"content-type": "application/json"}
@@ -123,23 +127,21 @@ class Endpoint:
         return self._http.build_request("GET", self.url, content=content, headers=headers)
 
     async def _read(self, response: httpx.Response) -> bytes:
-        """Read a body up to the bound, which a small compressed answer could exceed by far."""
+        """Read and decompress a body, up to the size limit."""
         if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise MalformedResponse(f"{ENDPOINT} answered with an encoding that was not asked for")
+            raise MalformedResponse(f"{ENDPOINT} returned an encoding that was not requested")
         chunks = []
-        left = self._max_bytes
+        bytes_left = self._max_bytes
         async for chunk in response.aiter_bytes():
-            left -= len(chunk)
-            if left < 0:
-                raise MalformedResponse(
-                    f"{ENDPOINT} answered with more than {self._max_bytes} bytes"
-                )
+            bytes_left -= len(chunk)
+            if bytes_left < 0:
+                raise MalformedResponse(f"{ENDPOINT} returned more than {self._max_bytes} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
 
 
 def _ssl_context(base_url: httpx.URL) -> ssl.SSLContext:
-    """Return whose certificates are accepted, read at most once; nobody's where none is shown."""
+    """Return the TLS settings; plain http needs no certificate authorities."""
     if base_url.scheme == "https":
         return _default_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -147,11 +149,12 @@ def _ssl_context(base_url: httpx.URL) -> ssl.SSLContext:
 
 @cache
 def _default_ssl_context() -> ssl.SSLContext:
+    """Read the certificate authorities once per process."""
     return httpx.create_ssl_context()
 
 
 def _connection_error(error: httpx.TransportError) -> ArgosError:
-    """Tell a certificate that does not verify from everything else that happens to connections."""
+    """Return CertificateRefused for a certificate that does not verify, else ConnectionFailed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -163,7 +166,7 @@ def _connection_error(error: httpx.TransportError) -> ArgosError:
 
 
 def quiet_http_loggers() -> None:
-    """Keep the HTTP libraries from logging URLs with filters, and headers with the key."""
+    """Stop the HTTP libraries from logging URLs with filters and headers with the key."""
     for name in ("httpx", "httpcore"):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))
