@@ -141,7 +141,7 @@ def pages(draw: st.DrawFn) -> list[dict[str, Any]]:
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_a_column_at_once_is_read_as_value_by_value(column_type: str, data: st.DataObject) -> None:
-    """The fast way of every type gives the array and the misfits of the slow one."""
+    """The fast way of every type gives the array and the errors of the slow one."""
     plain = {
         "text": TEXTS,
         "bigint": st.integers(-(2**63), 2**63),
@@ -153,11 +153,11 @@ def test_a_column_at_once_is_read_as_value_by_value(column_type: str, data: st.D
         "json": ANYTHING,
     }[column_type]
     values = data.draw(st.lists(plain | ABSENT) | st.lists(plain | ANYTHING))
-    fast, fast_misfits = to_array(values, column_type)
-    slow, slow_misfits = _convert_one_by_one(values, column_type)
+    fast, fast_errors = to_array(values, column_type)
+    slow, slow_errors = _convert_one_by_one(values, column_type)
     assert fast.type == slow.type
     assert fast.equals(slow)
-    assert fast_misfits == slow_misfits
+    assert fast_errors == slow_errors
 
 
 @pytest.mark.parametrize("column_type", sorted(CONVERT))
@@ -165,9 +165,9 @@ def test_a_column_at_once_is_read_as_value_by_value(column_type: str, data: st.D
 @given(value=SCALARS | ANYTHING)
 def test_a_value_is_read_as_the_contract_says(column_type: str, value: Any) -> None:
     """Every type takes and refuses what the independent reading takes and refuses."""
-    array, misfits = to_array([value], column_type)
-    assert [row for row, _ in misfits] == [0] * (not absent(value) and not fits(value, column_type))
-    if misfits or absent(value):
+    array, errors = to_array([value], column_type)
+    assert [row for row, _ in errors] == [0] * (not absent(value) and not fits(value, column_type))
+    if errors or absent(value):
         assert array.to_pylist() == [None]
     else:
         (found,) = array.to_pylist()

@@ -39,10 +39,10 @@ from argos_sync.shape.contract import load_contract
 )
 def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> None:
     """A column has the contract's type, its values, and nulls for what is absent."""
-    array, misfits = to_array(values, column_type)
+    array, errors = to_array(values, column_type)
     assert array.type == ARROW_TYPES[column_type]
     assert array.to_pylist() == expected
-    assert misfits == []
+    assert errors == []
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> No
 )
 def test_misfits(column_type: str, values: list[Any], rows: list[int]) -> None:
     """What does not fit is null in the column and listed by row, the rest stays."""
-    array, misfits = to_array(values, column_type)
-    assert [row for row, _ in misfits] == rows
+    array, errors = to_array(values, column_type)
+    assert [row for row, _ in errors] == rows
     assert all(array[row].as_py() is None for row in rows)
     assert array[0].as_py() is not None
 
@@ -70,19 +70,19 @@ def test_misfits(column_type: str, values: list[Any], rows: list[int]) -> None:
 )
 def test_the_year_0_does_not_fit(column_type: str, value: str) -> None:
     """Arrow would take the year 0, which nobody could read back."""
-    array, misfits = to_array([value], column_type)
+    array, errors = to_array([value], column_type)
     assert array.null_count == 1
-    assert len(misfits) == 1
+    assert len(errors) == 1
 
 
 @pytest.mark.parametrize("column_type", sorted(ARROW_TYPES))
 @pytest.mark.parametrize("values", [[], [None, None]])
 def test_columns_without_values(column_type: str, values: list[None]) -> None:
     """An empty column has its type too."""
-    array, misfits = to_array(values, column_type)
+    array, errors = to_array(values, column_type)
     assert array.type == ARROW_TYPES[column_type]
     assert array.to_pylist() == values
-    assert misfits == []
+    assert errors == []
 
 
 def test_schema() -> None:

@@ -265,7 +265,7 @@ def test_a_personal_key_is_never_changed() -> None:
         )
         == "plain"
     )
-    with pytest.raises(PolicyError, match="always stays as it is"):
+    with pytest.raises(PolicyError, match="is never changed"):
         PrivacyPolicy.from_settings(columns={"kyc.submission_id": "drop"}, base_contract=contract)
 
 
@@ -378,8 +378,8 @@ def test_what_cannot_be_revealed() -> None:
     other = PrivacyPolicy.from_settings("encrypt", key=f"{KEY} of another")
     sealed = ENCRYPT.encrypt_value("applicants", "email", "kim@example.com")
     refused = {
-        "kim@example.com": "what applicants.email holds is not encrypted",
-        HASH.hash_value("kim@example.com"): "what applicants.email holds is hashed",
+        "kim@example.com": "the value of applicants.email is not encrypted",
+        HASH.hash_value("kim@example.com"): "the value of applicants.email is hashed",
         other.encrypt_value("applicants", "email", "kim@example.com"): (
             f"encrypted with the key {other.keyring and other.keyring.key_id},"
             f" and the configured key is {KEYRING.key_id}"

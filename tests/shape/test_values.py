@@ -248,15 +248,15 @@ def test_json_writes_out_what_no_warehouse_stores(value: Any, stored: Any) -> No
     "value", [{"secret-7391": "secret-7391"}, ["secret-7391"], "secret-7391\0"]
 )
 def test_problems_never_show_the_value(column_type: str, value: Any) -> None:
-    """A misfit says what was expected and what kind of thing came, not what it was."""
-    with pytest.raises(ConversionError) as misfit:
+    """A error says what was expected and what kind of thing came, not what it was."""
+    with pytest.raises(ConversionError) as error:
         CONVERTERS[column_type](value)
-    assert "7391" not in str(misfit.value)
-    assert str(misfit.value)
+    assert "7391" not in str(error.value)
+    assert str(error.value)
 
 
 def test_problems_name_what_came() -> None:
-    """A misfit tells the kinds of values apart."""
+    """A error tells the kinds of values apart."""
     kinds = {"a text": "x", "a truth value": True, "an object": {"a": 1}, "a list": [1]}
     for kind, value in (kinds | {"a number": 1.5}).items():
         with pytest.raises(ConversionError, match=f"^not a whole number but {kind}$"):

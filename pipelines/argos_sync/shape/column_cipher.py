@@ -1,19 +1,20 @@
-"""Hashed and encrypted values: what they look like, and the keys they are made with.
+"""Hash and encrypt single column values with keys derived from one secret.
 
-Both are texts of three parts, `h1.<key id>.<base64url>` and `e1.<key id>.<base64url>` (RFC 4648,
-without padding). What is hashed or encrypted is a letter for the type and the value as text, in
-UTF-8: `temail@example.com`, `d1990-12-31`, `i5`, `f0.5`, `btrue`, `j{"a":1}`,
-`m2026-01-05T09:00:00.123000+00:00`. So a text `1` and a number 1 are two values.
+Results are texts of three parts, `h1.<key id>.<base64url>` for hashed and `e1.<key id>.<base64url>`
+for encrypted values (RFC 4648, without padding). The input of both is a tag for the type and the
+value as text, in UTF-8: `temail@example.com`, `d1990-12-31`, `i5`, `f0.5`, `btrue`, `j{"a":1}`,
+`m2026-01-05T09:00:00.123000+00:00`. So the text `1` and the number 1 are different values.
 
-- `h1` is HMAC-SHA-256: the same everywhere for the same value of the same type, so rows of
-  different tables can be joined on it. Two values are the same when all their characters are.
-- `e1` is AES-256-SIV (RFC 5297) with `table.column` as associated data: the same for the same
-  value of the same column, and changed or in any other column it does not decrypt.
+- `h1` is HMAC-SHA-256. Equal values of the same type have equal hashes in every table, so tables
+  can be joined on them. Texts are equal when all their characters are.
+- `e1` is AES-256-SIV (RFC 5297) with `table.column` as associated data. Equal values of the same
+  column have equal ciphertexts. A ciphertext that was changed, or moved to another column, does
+  not decrypt.
 
-Not hidden are whether there is a value, which rows have the same, and from an encrypted one how
-long it is. The keys are made from one secret with HKDF-SHA-256 (RFC 5869), each with a label of its
-own. That is fast, as is trying out guesses: the secret has to be random, for who can guess it can
-check the guess against any of the texts, the key id included.
+Both show which rows have a value and which values are equal; `e1` also shows the length. The keys
+are derived from one secret with HKDF-SHA-256 (RFC 5869), each with its own label. HKDF is fast, and
+so is guessing: the secret must be random, because a guess can be checked against any hashed or
+encrypted value, and against the key id.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from argos_sync.shape.contract import ColumnType
 
 MIN_SECRET_CHARACTERS = 16
-"""What a secret has at least."""
+"""Minimum length of a secret."""
 
 _HASHED = "h1"
 _ENCRYPTED = "e1"
@@ -49,29 +50,29 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class RevealError(ValueError):
-    """A text cannot be decrypted; the message says why and shows nothing of it."""
+    """A text does not decrypt; the message gives the reason but shows nothing of the text."""
 
 
 class _Encoding(NamedTuple):
-    """How values of a column type are written.
+    """Define how values of a column type become text.
 
     Attributes:
-        mark: The letter in front.
-        holds: What Python has them as.
-        but_not: Subclasses of that which are values of another type.
-        write: Value to text; always the same text for the same value.
-        read: The way back.
+        tag: Letter in front of the text.
+        python_type: Python type of the values.
+        excluded_types: Subclasses of `python_type` that are values of another column type.
+        to_text: Converts a value to text; equal values have equal texts.
+        from_text: Converts the text back.
     """
 
-    mark: bytes
-    holds: type
-    but_not: type | tuple[()]
-    write: Callable[[Any], str]
-    read: Callable[[str], Any]
+    tag: bytes
+    python_type: type
+    excluded_types: type | tuple[()]
+    to_text: Callable[[Any], str]
+    from_text: Callable[[str], Any]
 
 
 def _encode_timestamp(moment: datetime) -> str:
-    # A moment without a zone is UTC, as it is where API values are read (`values`).
+    # A time without a zone is UTC, as in `values.to_timestamp`.
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="microseconds")
 
@@ -87,24 +88,24 @@ _ENCODINGS: dict[ColumnType, _Encoding] = {
     "date": _Encoding(b"d", date, datetime, date.isoformat, date.fromisoformat),
     "timestamp": _Encoding(b"m", datetime, (), _encode_timestamp, datetime.fromisoformat),
 }
-_ENCODING_BY_TAG = {form.mark: form for form in _ENCODINGS.values()}
+_ENCODING_BY_TAG = {encoding.tag: encoding for encoding in _ENCODINGS.values()}
 
 
 def encode_value(value: Any, column_type: ColumnType) -> bytes:
-    """Return a value as it is hashed and encrypted, without the letter for its type.
+    """Convert a value to the bytes that are hashed or encrypted, without the type's tag.
 
     Raises:
-        TypeError: It is no value of this type; integers are no doubles, and json is a text.
+        TypeError: `value` does not have this type. An integer is not a double; json is text.
     """
-    form = _ENCODINGS[column_type]
-    if not isinstance(value, form.holds) or isinstance(value, form.but_not):
+    encoding = _ENCODINGS[column_type]
+    if not isinstance(value, encoding.python_type) or isinstance(value, encoding.excluded_types):
         raise TypeError(f"a value of type {column_type} is needed, not a {type(value).__name__}")
-    # Texts never reach a warehouse with lone surrogates, but may be looked for.
-    return form.write(value).encode("utf-8", "surrogatepass")
+    # No text in a warehouse has lone surrogates, but a user may search for one.
+    return encoding.to_text(value).encode("utf-8", "surrogatepass")
 
 
 def encode_array(values: pa.Array, column_type: ColumnType) -> list[bytes]:
-    """Return the values of an Arrow array without nulls, each as `encode_value` does."""
+    """Convert the values of an Arrow array without nulls; see `encode_value`."""
     if pa.types.is_string(values.type):
         plain: list[bytes] = values.cast(pa.binary()).to_pylist()
         return plain
@@ -113,14 +114,16 @@ def encode_array(values: pa.Array, column_type: ColumnType) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys made from one secret; the secret itself is not kept, and nothing is shown.
+    """Hold the keys derived from one secret, which is not stored.
+
+    Neither `repr` nor `str` shows a key.
 
     Attributes:
-        key_id: Tells keys apart, without being one; stands in every hashed or encrypted value.
-        hashing: For hashed values.
-        encryption: For encrypted values.
-        content: For `identity.content_hash`.
-        suppression: For the list of who must not come back.
+        key_id: Public identifier of the secret, part of every hashed or encrypted value.
+        hash_key: Key of hashed values (32 bytes).
+        encryption_key: Key of encrypted values (64 bytes).
+        content_key: Key of `identity.content_hash` (32 bytes).
+        suppression_key: Key of the suppression list (32 bytes).
     """
 
     key_id: str
@@ -131,7 +134,7 @@ class Keyring:
 
     @classmethod
     def from_secret(cls, secret: str) -> Keyring:
-        """Make the keys from a secret of at least `MIN_SECRET_CHARACTERS` characters.
+        """Derive the keys from a secret of at least `MIN_SECRET_CHARACTERS` characters.
 
         Raises:
             ValueError: The secret is shorter.
@@ -140,7 +143,7 @@ class Keyring:
             raise ValueError(
                 f"{len(secret)} characters instead of at least {MIN_SECRET_CHARACTERS}"
             )
-        # A stray surrogate must not raise: UnicodeEncodeError carries the whole secret with it.
+        # A lone surrogate must not raise: UnicodeEncodeError contains the whole secret.
         raw = secret.encode("utf-8", "surrogatepass")
         (key_id,) = _to_base64url("", [_derive_key(raw, b"key id", _KEY_ID_BYTES)])
         return cls(
@@ -152,74 +155,80 @@ class Keyring:
         )
 
     def hash(self, plain: Iterable[bytes], column_type: ColumnType) -> list[bytes]:
-        """Hash written values of one type.
+        """Hash encoded values of one type.
 
         Args:
-            plain: What `encode_value` made.
-            column_type: Their type.
+            plain: Results of `encode_value`.
+            column_type: Type of the values.
         """
-        if column_type == "double":  # the two zeros are equal
+        if column_type == "double":  # 0.0 and -0.0 are equal
             plain = (b"0.0" if one == b"-0.0" else one for one in plain)
-        # HMAC as RFC 2104 writes it, the same as `hmac.digest`, which takes more than twice as
-        # long: it has the key read anew for every value.
+        # HMAC as in RFC 2104. `hmac.digest` gives the same result but takes more than twice as
+        # long, because it processes the key again for every value.
         block = self.hash_key.ljust(_SHA256_BLOCK, b"\0")
-        inner = sha256(bytes(byte ^ 0x36 for byte in block) + _ENCODINGS[column_type].mark).copy
+        inner = sha256(bytes(byte ^ 0x36 for byte in block) + _ENCODINGS[column_type].tag).copy
         outer = sha256(bytes(byte ^ 0x5C for byte in block)).copy
         digests = []
         for one in plain:
-            inside, outside = inner(), outer()
-            inside.update(one)
-            outside.update(inside.digest())
-            digests.append(outside.digest())
+            inner_hash, outer_hash = inner(), outer()
+            inner_hash.update(one)
+            outer_hash.update(inner_hash.digest())
+            digests.append(outer_hash.digest())
         return _to_base64url(f"{_HASHED}.{self.key_id}.", digests)
 
     def encrypt(self, plain: Iterable[bytes], column_type: ColumnType, place: str) -> list[bytes]:
-        """Encrypt written values of one column.
+        """Encrypt encoded values of one column.
 
         Args:
-            plain: What `encode_value` made.
-            column_type: Their type.
+            plain: Results of `encode_value`.
+            column_type: Type of the values.
             place: `table.column`.
         """
-        encrypt, mark = AESSIV(self.encryption_key).encrypt, _ENCODINGS[column_type].mark
-        bound_to = [place.encode()]
-        sealed = [encrypt(mark + one, bound_to) for one in plain]
-        return _to_base64url(f"{_ENCRYPTED}.{self.key_id}.", sealed)
+        encrypt, tag = AESSIV(self.encryption_key).encrypt, _ENCODINGS[column_type].tag
+        associated_data = [place.encode()]
+        ciphertexts = [encrypt(tag + one, associated_data) for one in plain]
+        return _to_base64url(f"{_ENCRYPTED}.{self.key_id}.", ciphertexts)
 
     def reveal(self, text: str, place: str) -> Any:
-        """Decrypt a value of `place`, which is `table.column`.
+        """Decrypt a value of a column.
+
+        Args:
+            text: The encrypted value.
+            place: `table.column`.
 
         Raises:
-            RevealError: It is hashed or not encrypted at all, encrypted with another key, changed,
-                or comes from another column.
+            RevealError: The value is hashed or not encrypted, was encrypted with another key, was
+                changed, or comes from another column.
         """
         match = _PROTECTED.fullmatch(text)
         if match is None:
-            raise RevealError(f"what {place} holds is not encrypted")
+            raise RevealError(f"the value of {place} is not encrypted")
         kind, key_id, body = match.groups()
         if kind == _HASHED:
-            raise RevealError(f"what {place} holds is hashed, which cannot be undone")
+            raise RevealError(f"the value of {place} is hashed, which cannot be reversed")
         if key_id != self.key_id:
             raise RevealError(
-                f"what {place} holds is encrypted with the key {key_id},"
+                f"the value of {place} is encrypted with the key {key_id},"
                 f" and the configured key is {self.key_id}"
             )
         with suppress(ValueError, InvalidTag):
-            sealed = urlsafe_b64decode(body + "=" * (-len(body) % 4))
-            # Base64 has unused bits at the end: only one way of writing is the one made here.
-            if _to_base64url("", [sealed]) == [body.encode("ascii")]:
-                plain = AESSIV(self.encryption_key).decrypt(sealed, [place.encode()])
-                return _ENCODING_BY_TAG[plain[:1]].read(plain[1:].decode("utf-8", "surrogatepass"))
-        raise RevealError(f"what {place} holds was changed, cut off or moved from another column")
+            ciphertext = urlsafe_b64decode(body + "=" * (-len(body) % 4))
+            # The last character has unused bits, so several texts decode to the same bytes:
+            # accept only the one that `encrypt` writes.
+            if _to_base64url("", [ciphertext]) == [body.encode("ascii")]:
+                plain = AESSIV(self.encryption_key).decrypt(ciphertext, [place.encode()])
+                text = plain[1:].decode("utf-8", "surrogatepass")
+                return _ENCODING_BY_TAG[plain[:1]].from_text(text)
+        raise RevealError(f"the value of {place} was changed, cut off or moved from another column")
 
 
 def derive_content_key(secret: str) -> bytes:
-    """Make the key of content hashes alone, from a secret of any length."""
+    """Derive the key of content hashes from a secret of any length."""
     return _derive_key(secret.encode("utf-8", "surrogatepass"), b"content hash", 32)
 
 
 def extract_key_id(text: str) -> str | None:
-    """Return the id of the key that a hashed or encrypted value was made with; None for others."""
+    """Return the key id of a hashed or encrypted value; None for other texts."""
     match = _PROTECTED.fullmatch(text)
     return match[2] if match else None
 
@@ -229,7 +238,7 @@ def _derive_key(secret: bytes, label: bytes, length: int) -> bytes:
 
 
 def _to_base64url(prefix: str, values: Iterable[bytes]) -> list[bytes]:
-    """Return each value in base64url behind a prefix, by way of one long text: that is faster."""
+    """Encode values as base64url with a prefix, all in one text because that is faster."""
     lines = b"".join(map(b2a_base64, values)).translate(_URL_SAFE, b"=")
     start = prefix.encode("ascii")
     return (start + lines.replace(b"\n", b"\n" + start)).split(b"\n")[:-1]

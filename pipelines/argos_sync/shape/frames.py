@@ -1,7 +1,8 @@
-"""The rows a table gets from a page, before their values are read.
+"""Split submissions into the rows of each table, before reading their values.
 
-A frame is a table under construction: for each row the API object it is made from and its
-positions in the API's lists. What cannot be part of any row is noted in the parent's `extras`.
+A frame is a table under construction: it has, for each row, the API object that the row is made
+from and its positions in the API's lists. A value that cannot be part of any row goes to the
+`extras` of the parent's row.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ JsonObject = dict[str, Any]
 
 @dataclass(slots=True)
 class Frame:
-    """Rows of one table.
+    """Collect the rows of one table.
 
     Attributes:
-        table: The table's contract.
-        parents: For each row, its row in the submissions frame.
+        table: Contract of the table.
+        parents: For each row, its row number in the submissions frame.
         positions: For each row, its positions in the API's lists, outermost first.
-        objects: For each row, the API object its values are read from.
-        extras: For some rows, what has no column, by concrete API path.
-        problems: Row, reportable API path and problem of each entry of `extras`.
+        objects: For each row, the API object that has its values.
+        extras: For rows with values that have no column, those values by concrete API path.
+        problems: Row number, printable API path and problem of each entry of `extras`.
     """
 
     table: Table
@@ -44,26 +45,26 @@ class Frame:
         self.objects.append(item)
 
     def add_extra(
-        self, row: int, path: str, value: Any, problem: str, reported: str | None = None
+        self, row: int, path: str, value: Any, problem: str, safe_path: str | None = None
     ) -> None:
-        """Keep a value that has no column under its concrete API path.
+        """Store a value that has no column under its concrete API path.
 
         Args:
-            row: Row of this frame.
-            path: Where the API had it, positions included.
-            value: The decoded JSON value as it came.
+            row: Row number in this frame.
+            path: Path of the value in the API's object, with positions.
+            value: The decoded JSON value, unchanged.
             problem: Why it has no column.
-            reported: The path as reports may show it, when `path` itself may be personal.
+            safe_path: Path to show in reports, when `path` may contain personal data.
         """
         self.extras.setdefault(row, {})[path] = value
-        self.problems.append((row, reported or path, problem))
+        self.problems.append((row, safe_path or path, problem))
 
 
 def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[str, Frame]:
-    """Split submissions into the rows of every API table.
+    """Split submissions into the rows of all API tables.
 
     Args:
-        submissions: Decoded submissions with a usable id and `created_at`.
+        submissions: Decoded submissions with a valid id and `created_at`.
         contract: The table contract.
 
     Returns:
@@ -89,32 +90,32 @@ def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[
 
 
 def concrete_path(path: str, positions: Sequence[int]) -> str:
-    """Return an API path with each `[i]` replaced by the position it stands for."""
+    """Return an API path with its positions in place of each `[i]`."""
     for position in positions:
         path = path.replace(ITEM, f"[{position}]", 1)
     return path
 
 
 def quote_key(key: str) -> str:
-    """Return a key for an API path, in quotes where it could be taken for several steps."""
+    """Return a key for an API path, quoted if it could be read as several steps."""
     return json.dumps(key) if "." in key or "[" in key else key
 
 
 def as_object(value: Any) -> JsonObject | None:
-    """Return the object that `value` is, alone or as the only entry of a list; else None."""
+    """Return an object, also from a list with exactly one; None for other values."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, dict) else None
 
 
 def _find_container(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
-    """Return the frame whose objects hold `root`, and the key it is held under."""
+    """Return the frame whose objects contain `root`, and the key of `root` in them."""
     path, _, key = root.rpartition(".")
     return holders[path], key
 
 
 def _add_top_level_rows(frame: Frame, submissions: Sequence[JsonObject]) -> None:
-    """Give a row to each submission that has anything for this table."""
+    """Add a row for each submission with a value for this table."""
     keys = {(c.path or "").partition(".")[0] for c in frame.table.api_columns}
     for row, submission in enumerate(submissions):
         if any(not is_absent(submission.get(key)) for key in keys):
@@ -122,7 +123,7 @@ def _add_top_level_rows(frame: Frame, submissions: Sequence[JsonObject]) -> None
 
 
 def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
-    """Give a row to each object under a key: a section, or the entries of a list."""
+    """Add a row for each object under a key: a section, or the entries of a list."""
     key = last_step.removesuffix(ITEM)
     is_list = last_step.endswith(ITEM)
     for row, item in enumerate(holder.objects):
@@ -131,7 +132,7 @@ def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
             continue
         parent, positions = holder.parents[row], holder.positions[row]
         if not is_list:
-            if type(value) is dict and value:  # what the API documents, without a call
+            if type(value) is dict and value:  # fast path for the documented form
                 frame.add(parent, positions, value)
             else:
                 _add_irregular_entry(frame, holder, row, value, positions)
@@ -155,7 +156,7 @@ def _add_irregular_entry(
     *,
     in_list: bool = False,
 ) -> None:
-    """Give a row to what is an object in a list of one; keep what is none in the holder."""
+    """Add a row for an object in a list of one; else store the entry in the container's extras."""
     if is_absent(entry):
         return
     if (single := as_object(entry)) is not None:
@@ -167,7 +168,7 @@ def _add_irregular_entry(
 
 
 def _add_scalar_rows(frame: Frame, holder: Frame) -> None:
-    """Give a row to each position of parallel lists of scalars (comment, commentCode)."""
+    """Add a row for each position of parallel lists of scalars (comment, commentCode)."""
     keys = [(c.path or "").rpartition(".")[2].removesuffix(ITEM) for c in frame.table.api_columns]
     for row, item in enumerate(holder.objects):
         if item.keys().isdisjoint(keys):

@@ -1,4 +1,4 @@
-"""What makes a submission usable, and what makes it differ from what it was."""
+"""Validate the identity of a submission and hash its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ from argos_sync.shape.values import ConversionError, is_absent, to_text, to_time
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A usable submission's key and its moment of creation (UTC)."""
+    """Hold a submission's key and creation time.
+
+    Attributes:
+        submission_id: Id as text.
+        created_at: Creation time in UTC.
+    """
 
     submission_id: str
     created_at: datetime
@@ -26,10 +31,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class InvalidIdentity:
-    """Why an object cannot become rows.
+    """Describe why an object cannot become rows.
 
     Attributes:
-        path: `submission_id` or `created_at`; "" when it is no object at all.
+        path: `submission_id` or `created_at`; "" when it is not an object.
         reason: One line without the value.
     """
 
@@ -38,7 +43,7 @@ class InvalidIdentity:
 
 
 def identify(item: Any) -> Identity | InvalidIdentity:
-    """Return a submission's identity, or why it has none.
+    """Return the identity of a submission, or the reason it has none.
 
     Args:
         item: One decoded entry of the API's `Items`.
@@ -47,23 +52,26 @@ def identify(item: Any) -> Identity | InvalidIdentity:
         return InvalidIdentity("", "not an object")
     try:
         submission_id = _required_value(item, "submission_id", to_text)
-    except ConversionError as misfit:
-        return InvalidIdentity("submission_id", str(misfit))
+    except ConversionError as error:
+        return InvalidIdentity("submission_id", str(error))
     try:
         return Identity(submission_id, _required_value(item, "created_at", to_timestamp))
-    except ConversionError as misfit:
-        return InvalidIdentity("created_at", str(misfit))
+    except ConversionError as error:
+        return InvalidIdentity("created_at", str(error))
 
 
 def content_hash(item: Any, key: bytes = b"") -> str:
-    """Return a hash that differs when the content differs.
+    """Return a hash that changes when the content changes.
 
-    The order of keys does not count, nor does the query part of image URLs: they may be signed
-    afresh on every fetch (API page, "Timestamps and values").
+    The hash ignores the order of keys, and the query part of image URLs: the API may sign them
+    anew on every fetch (API page, "Timestamps and values").
 
     Args:
         item: One decoded entry of the API's `Items`.
-        key: At most 64 bytes; with a key the hash tells nothing to who does not have it.
+        key: At most 64 bytes. Without the key nobody can guess the content from the hash.
+
+    Returns:
+        32 hexadecimal digits.
     """
     canonical = _canonical_json(item)
     if b"?" in canonical:
@@ -96,7 +104,7 @@ def _image_paths() -> tuple[tuple[str, ...], ...]:
 def _strip_url_query(value: Any, steps: tuple[str, ...]) -> Any:
     if not steps:
         return value.partition("?")[0] if isinstance(value, str) else value
-    if isinstance(value, list):  # also where one object comes as a list of one
+    if isinstance(value, list):  # the API may send a single object as a list of one
         return [_strip_url_query(entry, steps) for entry in value]
     key = steps[0].removesuffix(ITEM)
     if not isinstance(value, dict) or key not in value:

@@ -1,7 +1,7 @@
-"""Who must not come back: a list of keyed hashes, which tells nothing to who has no key.
+"""Match submissions against the suppression list.
 
-`forget` puts a submission, a user id or an address on it. Whatever is fetched is held against the
-list before it becomes rows.
+`forget` adds a submission, a user id or an email address to the list as a keyed hash, which is
+useless without the key. Submissions on the list are dropped before they become rows.
 """
 
 from __future__ import annotations
@@ -14,25 +14,27 @@ from typing import Any
 from argos_sync.shape.values import ConversionError, is_absent, to_text
 
 IDENTIFIER_KINDS = ("submission_id", "userid", "email")
-"""What a person is known by: the names of the API's own keys."""
+"""Keys of the API that identify a person's submissions."""
 
 _LABEL = b"argos-sync suppression 1"
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
-    """The list, with the keys it was made with; can be pickled, and then carries keys.
+    """Hold the hashes of the suppression list and their keys.
+
+    Can be pickled; the pickle contains the keys.
 
     Attributes:
-        hashes: What is on it.
-        keys: By key id; each hash was made with one of them.
+        hashes: Results of `suppression_hash`.
+        keys: Keys by key id; each hash was made with one of them.
     """
 
     hashes: frozenset[str] = frozenset()
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def matches(self, item: Any) -> bool:
-        """Whether a decoded entry of the API's `Items` belongs to somebody on the list."""
+        """Return whether a decoded entry of the API's `Items` is on the list."""
         if not self.hashes or not isinstance(item, dict):
             return False
         return any(
@@ -43,26 +45,35 @@ class SuppressionList:
 
 
 EMPTY_SUPPRESSION_LIST = SuppressionList()
-"""An empty list."""
 
 
 def suppression_hash(key: bytes, kind: str, value: str) -> str:
-    """Return what stands on the list for a value.
+    """Return the keyed hash of an identifier.
 
     Args:
-        key: Of the list.
+        key: Key of the list.
         kind: One of `IDENTIFIER_KINDS`.
-        value: As it was given; of an address neither case nor blanks around it count.
+        value: The identifier. Case and surrounding blanks of an email address do not matter.
+
+    Returns:
+        64 hexadecimal digits (HMAC-SHA-256).
     """
     plain = value.strip().casefold() if kind == "email" else value
     message = b"\0".join([_LABEL, kind.encode(), plain.encode("utf-8", "surrogatepass")])
     return hmac.digest(key, message, "sha256").hex()
 
 
-def matches_any(item: Any, wanted: Iterable[tuple[str, str]]) -> bool:
-    """Whether a decoded object carries one of these kinds and values."""
-    same = SuppressionList(frozenset(suppression_hash(b"", *one) for one in wanted), {"": b""})
-    return same.matches(item)
+def matches_any(item: Any, identifiers: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a decoded object has one of these identifiers.
+
+    Args:
+        item: One decoded entry of the API's `Items`.
+        identifiers: Pairs of kind and value.
+    """
+    matcher = SuppressionList(
+        frozenset(suppression_hash(b"", *one) for one in identifiers), {"": b""}
+    )
+    return matcher.matches(item)
 
 
 def _identifiers(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

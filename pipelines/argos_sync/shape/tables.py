@@ -1,7 +1,7 @@
-"""From a page of submissions to Arrow tables, one pass, nothing lost.
+"""Convert a page of submissions to Arrow tables without losing a value.
 
-A value without a column, or one that does not fit its column, goes to `_extra` of its row under
-its concrete API path, and its place and problem (never the value) to the list of issues.
+A value that has no column, or does not fit its column, goes to `_extra` of its row under its
+concrete API path. Its path and problem, never the value, go to the list of issues.
 """
 
 from __future__ import annotations
@@ -34,14 +34,21 @@ from argos_sync.shape.values import is_absent, to_json
 
 EXTRA = "_extra"
 UNKNOWN_FIELD = "unknown field"
-"""The problem of a field the contract does not know."""
+"""Problem of a field that is not in the contract."""
 
 _EMPTY_OBJECT: JsonObject = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One value that did not fit or is not known; never the value itself."""
+    """Report one value that has no column or does not fit it; never the value itself.
+
+    Attributes:
+        submission_id: Id of the submission.
+        table_name: Table whose `_extra` has the value.
+        path: Concrete API path; unknown names that may be personal are `*`.
+        problem: One line.
+    """
 
     submission_id: str | None
     table_name: str
@@ -51,11 +58,11 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class ShapedPage:
-    """What a page became.
+    """Hold the rows of a page.
 
     Attributes:
-        tables: Arrow tables by name; a table without rows is left out.
-        issues: What did not fit, in the order it was met.
+        tables: Arrow tables by name; tables without rows are left out.
+        issues: Values that have no column or do not fit it.
     """
 
     tables: dict[str, pa.Table]
@@ -64,17 +71,17 @@ class ShapedPage:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An API object that fills columns of a row: the row's own object or one inside it.
+    """Describe an API object that fills columns of a row: the row's object or one inside it.
 
     Attributes:
         paths: API paths from the row's object to this one, both included.
-        columns: Key in the object and column, for each value read from it.
-        known: Keys the contract knows of it; None when another table looks after the rest.
+        columns: Pairs of the key in the object and the column that takes its value.
+        known_keys: Keys of the object in the contract; None when another table keeps unknown keys.
     """
 
     paths: tuple[str, ...]
     columns: tuple[tuple[str, Column], ...]
-    known: frozenset[str] | None
+    known_keys: frozenset[str] | None
 
 
 def shape_submissions(
@@ -83,31 +90,30 @@ def shape_submissions(
     fetched_at: datetime,
     contract: Contract | None = None,
 ) -> ShapedPage:
-    """Turn submissions into the rows of all tables.
+    """Convert submissions to the rows of all tables.
 
     Args:
-        submissions: Decoded submissions with a usable id and `created_at` (`identity.identify`),
-            each at most once.
-        hashes: The `identity.content_hash` of each.
-        fetched_at: When the page was received (UTC); becomes `_synced_at` and `_changed_at`.
-        contract: The table contract; the shipped one when left out.
+        submissions: Decoded submissions with a valid id and `created_at` (see
+            `identity.identify`), each at most once.
+        hashes: `identity.content_hash` of each submission.
+        fetched_at: Time the page arrived, in UTC; becomes `_synced_at` and `_changed_at`.
+        contract: The table contract; the shipped one by default.
     """
     if not submissions:
         return ShapedPage({}, [])
     contract = contract or load_contract()
     frames = build_frames(submissions, contract)
-    # Frames note in their parents what cannot be a row, so all values are read before any
-    # `_extra` is written.
+    # Reading values may add extras to any frame, so read all values before building `_extra`.
     arrays = {
         name: _read_values(frame, contract) for name, frame in frames.items() if frame.parents
     }
     ids = arrays[SUBMISSIONS]["submission_id"]
     now = pa.array([fetched_at] * len(submissions), ARROW_TYPES["timestamp"])
-    hashed = pa.array(hashes, pa.string())
-    made = {SUBMISSIONS: {"_synced_at": now, "_changed_at": now, "_content_hash": hashed}}
+    content_hashes = pa.array(hashes, pa.string())
+    added = {SUBMISSIONS: {"_synced_at": now, "_changed_at": now, "_content_hash": content_hashes}}
     tables = {
         name: _arrow_table(
-            frames[name], values | _key_columns(frames[name], ids) | made.get(name, {})
+            frames[name], values | _key_columns(frames[name], ids) | added.get(name, {})
         )
         for name, values in arrays.items()
     }
@@ -119,30 +125,30 @@ def _read_values(frame: Frame, contract: Contract) -> dict[str, pa.Array]:
     arrays: dict[str, pa.Array] = {}
     for source in _sources(frame.table, contract):
         objects = _source_objects(frame, source)
-        if source.known is not None:
-            _add_unknown_fields(frame, source.paths[-1], source.known, objects)
+        if source.known_keys is not None:
+            _add_unknown_fields(frame, source.paths[-1], source.known_keys, objects)
         keys = {column.name: key for key, column in source.columns}
-        for column, array, misfits in read_columns(objects, source.columns):
+        for column, array, errors in read_columns(objects, source.columns):
             arrays[column.name] = array
-            for row, problem in misfits:
+            for row, problem in errors:
                 path = concrete_path(column.path or "", frame.positions[row])
                 frame.add_extra(row, path, objects[row][keys[column.name]], problem)
     return arrays
 
 
 def _sources(table: Table, contract: Contract) -> tuple[_Source, ...]:
-    """Return what a row's columns are read from, the row's own object first."""
+    """Return the objects that a row's columns are read from, the row's own object first."""
     root = table.root or ""
     grouped: dict[str, list[tuple[str, Column]]] = {root: []}
     for column in table.api_columns:
         holder, _, key = (column.path or "").rpartition(".")
         grouped.setdefault(holder, []).append((key.removesuffix(ITEM), column))
-    looks_after_root = not table.from_scalars and (root != "" or table.name == SUBMISSIONS)
+    keeps_root = not table.from_scalars and (root != "" or table.name == SUBMISSIONS)
     return tuple(
         _Source(
             paths=_nested_paths(root, holder),
             columns=tuple(columns),
-            known=contract.known_keys[holder] if holder != root or looks_after_root else None,
+            known_keys=contract.known_keys[holder] if holder != root or keeps_root else None,
         )
         for holder, columns in grouped.items()
     )
@@ -157,7 +163,7 @@ def _nested_paths(root: str, holder: str) -> tuple[str, ...]:
 
 
 def _source_objects(frame: Frame, source: _Source) -> list[JsonObject]:
-    """Return for each row the object to read from; an empty one where the API has none."""
+    """Return the object to read from for each row; an empty one where the API has none."""
     objects = frame.objects
     for path in source.paths[1:]:
         key = path.rpartition(".")[2]
@@ -183,8 +189,8 @@ def _add_unknown_fields(
         if not item.keys() <= known:
             prefix = f"{concrete_path(path, frame.positions[row])}." if path else ""
             for key in sorted(item.keys() - known):
-                reported = prefix + safe_name(key)
-                frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, reported)
+                safe_path = prefix + safe_name(key)
+                frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, safe_path)
 
 
 def _key_columns(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:
