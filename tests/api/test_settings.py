@@ -1,4 +1,4 @@
-"""Where the key may go, and what may be a key."""
+"""Validation of the API key and the base URL."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from argos_sync.api.settings import validate_api_key, validate_base_url
         "http://[::1]:8080/v3",
     ],
 )
-def test_good_addresses(value: str) -> None:
-    """TLS to anywhere and clear text to this machine are accepted."""
+def test_valid_urls(value: str) -> None:
+    """TLS to any host and plain http to this machine are accepted."""
     assert str(validate_base_url(value, allow_insecure_http=False)) == value
 
 
@@ -48,30 +48,30 @@ def test_good_addresses(value: str) -> None:
         ("http://10.0.0.7", "unencrypted to 10.0.0.7"),
     ],
 )
-def test_bad_addresses(value: str, message: str) -> None:
-    """An address that cannot work or would leak the key is refused, its secrets unrepeated."""
+def test_invalid_urls(value: str, message: str) -> None:
+    """A URL that is invalid or would leak the key is refused and not repeated."""
     with pytest.raises(ConfigurationError, match=message) as caught:
         validate_base_url(value, allow_insecure_http=False)
     assert "pass" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
-def test_clear_text_can_be_allowed() -> None:
-    """Whoever runs a test server elsewhere can say so."""
+def test_plain_http_can_be_allowed() -> None:
+    """An option allows plain http to other hosts."""
     url = validate_base_url("http://api.test/v3", allow_insecure_http=True)
     assert str(url) == "http://api.test/v3"
 
 
 @pytest.mark.parametrize("value", ["", " ", "key\n", "zwei Teile", "ключ", "ke\x00y"])
-def test_bad_keys(value: str) -> None:
-    """A key that cannot be a header is refused without being shown."""
+def test_invalid_keys(value: str) -> None:
+    """A key that cannot be a header is refused and not shown."""
     with pytest.raises(ConfigurationError, match=r"^api_key ") as caught:
         validate_api_key(value)
     assert not value.strip() or value not in str(caught.value)
 
 
-def test_good_key() -> None:
-    """A printable ASCII key is taken as it is."""
+def test_valid_key() -> None:
+    """A printable ASCII key is accepted unchanged."""
     assert validate_api_key("aZ09-_./+=~") == "aZ09-_./+=~"
 
 
@@ -86,16 +86,16 @@ def test_good_key() -> None:
         ({"base_url": "http://api.test"}, "use https; plain http is allowed for loopback"),
     ],
 )
-def test_client_checks_its_options(
+def test_client_validates_its_options(
     connect: Callable[..., ArgosClient], option: dict[str, Any], message: str
 ) -> None:
-    """A value that cannot work is refused with what was received and what is valid."""
+    """An invalid option is refused with its value and the valid ones."""
     with pytest.raises(ConfigurationError) as caught:
         connect(**option)
     assert message in str(caught.value)
 
 
 def test_repr_hides_the_key(connect: Callable[..., ArgosClient]) -> None:
-    """A client can be printed."""
+    """The repr of a client does not show the key."""
     client = connect(api_key="very-secret")
     assert repr(client) == "ArgosClient(url='https://api.test/v3/submission', page_size=500)"

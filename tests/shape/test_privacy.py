@@ -282,8 +282,8 @@ def test_a_personal_key_is_never_changed() -> None:
         ("applicants.e-mail", "applicants has no column e-mail", "applicants.email, "),
         ("applicants", "applicants has no column *", "applicants.email, "),
         ("applicant.email", "there is no table applicant", "applicants, "),
-        ("email", "there is no table email", "name columns as table.columns_by_name"),
-        ("kim@example.com.x", "there is no table *", "name columns as table.columns_by_name"),
+        ("email", "there is no table email", "name columns as table.column"),
+        ("kim@example.com.x", "there is no table *", "name columns as table.column"),
     ],
 )
 def test_columns_that_cannot_be_set(place: str, problem: str, remedy: str) -> None:

@@ -299,7 +299,7 @@ class PrivacyPolicy:
             )
             raise PolicyError(
                 f"there is no table {_safe_place(name)}",
-                f"name columns as table.columns_by_name; tables with personal columns are {names}",
+                f"name columns as table.column; tables with personal columns are {names}",
             )
         return self.base_contract[name]
 
