@@ -157,13 +157,13 @@ class Contract:
     @cached_property
     def known_keys(self) -> dict[str, frozenset[str]]:
         """Return the keys that the contract has for each API object, by the object's path."""
-        known: dict[str, set[str]] = {"": {"submission_id"}}
+        keys: dict[str, set[str]] = {"": {"submission_id"}}
         for table in self.api_tables:
             for path in filter(None, [table.root, *(c.path for c in table.api_columns)]):
                 parts = path.split(".")
                 for depth, part in enumerate(parts):
-                    known.setdefault(".".join(parts[:depth]), set()).add(part.removesuffix(ITEM))
-        return {path: frozenset(keys) for path, keys in known.items()}
+                    keys.setdefault(".".join(parts[:depth]), set()).add(part.removesuffix(ITEM))
+        return {path: frozenset(names) for path, names in keys.items()}
 
 
 def schemas_folder() -> Path:

@@ -181,14 +181,14 @@ def _source_objects(frame: Frame, source: _Source) -> list[JsonObject]:
 
 
 def _add_unknown_fields(
-    frame: Frame, path: str, known: frozenset[str], objects: list[JsonObject]
+    frame: Frame, path: str, known_keys: frozenset[str], objects: list[JsonObject]
 ) -> None:
-    if all(map(known.issuperset, objects)):
+    if all(map(known_keys.issuperset, objects)):
         return
     for row, item in enumerate(objects):
-        if not item.keys() <= known:
+        if not item.keys() <= known_keys:
             prefix = f"{concrete_path(path, frame.positions[row])}." if path else ""
-            for key in sorted(item.keys() - known):
+            for key in sorted(item.keys() - known_keys):
                 safe_path = prefix + safe_name(key)
                 frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, safe_path)
 
