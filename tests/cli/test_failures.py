@@ -107,7 +107,7 @@ ONE_KEY = Behaviour(api_key="another")
 @pytest.mark.parametrize(
     ("behaviour", "settings", "code", "words"),
     [
-        (ONE_KEY, {}, 3, "HTTP 403; compare api_key with the key in the ARGOS dashboard"),
+        (ONE_KEY, {}, 3, "HTTP 403; check api_key against the key in the ARGOS dashboard"),
         (Behaviour(ip_allowed=False), {}, 3, "add this machine's public IP address"),
         (Behaviour(), {"BASE_URL": "{url}/wrong"}, 4, "HTTP 404; base_url is probably wrong"),
         (Behaviour(force_error="invalid_project"), {}, 4, "exists and is active"),
@@ -116,7 +116,7 @@ ONE_KEY = Behaviour(api_key="another")
             ENCRYPTED,
             {"ENCRYPTION": "gcm", "ENCRYPTION_KEY": "B" * 32},
             2,
-            "compare encryption, encryption_key and key_derivation",
+            "check encryption, encryption_key and key_derivation",
         ),
         (Behaviour(repeated_key=True), {"PAGE_SIZE": "10"}, 4, "the same nextpageKey twice"),
     ],

@@ -114,7 +114,7 @@ def test_a_refused_key_is_told_once(
         result = dg.materialize([definitions.submissions], instance=instance, raise_on_error=False)
         stored = everything_stored(instance, result.run_id)
     said = failure_of(result)
-    assert said.pop("said").endswith("compare api_key with the key in the ARGOS dashboard")
+    assert said.pop("said").endswith("check api_key against the key in the ARGOS dashboard")
     assert said == {"exit_code": 3, "kind": "InvalidApiKey"}
     assert not events(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)
     assert "nobody-may-see" not in stored

@@ -83,7 +83,7 @@ def test_what_goes_wrong_is_one_line(
 ) -> None:
     """Without the address, which is a secret; nobody is sent elsewhere, and nobody waits long."""
     assert webhook._TIMEOUT_SECONDS <= 10
-    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
     caplog.set_level(logging.DEBUG)
     listener.status, listener.headers = status, {"location": f"{listener.url}/elsewhere"}
     notify("sync", "argos", "said")
@@ -153,7 +153,7 @@ def test_a_slow_resolver_is_not_waited_for(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "https://hooks.example.com/x")
     began = time.monotonic()
     notify("sync", "argos", "said")

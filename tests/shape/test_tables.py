@@ -67,7 +67,7 @@ def equals_sample(value: Any, sample: Any) -> bool:
     if isinstance(value, datetime):
         return value == NINE and bool(sample == "2026-01-05-09-00-00-123")
     if isinstance(value, date):
-    return bool(type(value) is type(sample) and value == sample)
+        return bool(value.isoformat() == sample)
     return type(value) is type(sample) and bool(value == sample)
 
 

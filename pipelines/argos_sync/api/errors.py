@@ -77,8 +77,8 @@ class RequestNotDecrypted(ConfigurationError):
     """The API could not decrypt a request: it uses another key or mode."""
 
     advice = (
-        "the API uses another key or mode: compare encryption, encryption_key and key_derivation"
-        " with the project's encryption settings in the ARGOS dashboard"
+        "the API uses another key or mode: check encryption, encryption_key and key_derivation"
+        " against the project's encryption settings in the ARGOS dashboard"
     )
 
 
@@ -98,7 +98,7 @@ class AccessDenied(ArgosError):
 class InvalidApiKey(AccessDenied):
     """403 `{"message": "Forbidden"}`: the gateway does not know the key."""
 
-    advice = "compare api_key with the key in the ARGOS dashboard"
+    advice = "check api_key against the key in the ARGOS dashboard"
 
 
 class IpNotAllowed(AccessDenied):
