@@ -12,7 +12,7 @@ from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from argos_sync.report.section import Numbers, Told
 from argos_sync.report.series import over_time
 from argos_sync.report.words import count, hours, merged, name, plural, score, share
-from argos_sync.shape.sealing import key_id_of
+from argos_sync.shape.column_cipher import extract_key_id
 
 _MOST_BARS = 10
 _WEEKS = timedelta(weeks=53)
@@ -131,7 +131,7 @@ def failures(rows: ResultRows, what: str) -> Told:
 def countries(rows: ResultRows) -> Told:
     """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
     known = [row for row in rows if row[0] is not None]
-    if not known or any(key_id_of(str(row[0])) for row in known):
+    if not known or any(extract_key_id(str(row[0])) for row in known):
         return Told("Nationalities are not available here: they are left out, hashed or encrypted.")
     few = f"with fewer than {_FEWEST} each"
     sums = merged(rows, lambda code: name(code, "unknown"))

@@ -22,8 +22,8 @@ from argos_sync.shape.contract import (
     SUBMISSIONS,
     Column,
     Table,
-    filled_tables,
     load_contract,
+    tables_for_sections,
 )
 from argos_sync.shape.tables import UNKNOWN_FIELD
 from argos_sync.warehouse.integrity import parent_table, repeated_keys, rows_without_parent
@@ -108,7 +108,7 @@ def check_rows(
     """
     if since is not None and not _have_changed(client, since):
         return []
-    filled = filled_tables(sections).values()
+    filled = tables_for_sections(sections).values()
     tables = [one for one in filled if one.belongs_to_submission or one.name == SUBMISSIONS]
     return [
         *_counted(client, tables, since, before),
