@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from argos_sync.report import operation, screening, submissions
+from argos_sync.report import operations as operation
+from argos_sync.report import screening, submissions
+from argos_sync.report.formatting import duration, share
 from argos_sync.report.page import page
 from argos_sync.report.periods import period_of, summed
 from argos_sync.report.section import Numbers, Section, Told, Topic
-from argos_sync.report.words import duration, share
 from report.pages import Page
 from support import NOW
 
@@ -115,7 +116,7 @@ def test_runs_that_did_not_end_well() -> None:
         *(("failed", 70.0, 4), ("differs", 2.0, 6), ("ok", 5.0, 0)),
         ("unfinished", None, None),
     )
-    told = operation.runs(
+    told = operations.runs(
         [("sync", begun, seconds, end, code, None, 1, 1, 0, 0) for end, seconds, code in ends]
     )
     assert told.chart is not None
@@ -125,6 +126,6 @@ def test_runs_that_did_not_end_well() -> None:
     ]
     assert told.said.endswith("the newest first; 2 of them did not end well.")
     assert told.figure == ("2025-01-02 03:04", "last good run (UTC)")
-    assert operation.staleness([(0, 1, 0.5)], None).said.endswith(
+    assert operations.staleness([(0, 1, 0.5)], None).said.endswith(
         "no bound, since the sweep is off."
     )

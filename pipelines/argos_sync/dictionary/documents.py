@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argos_sync.dictionary.dbml import dbml
 from argos_sync.dictionary.dbt import sources
-from argos_sync.dictionary.page import page
+from argos_sync.dictionary.markdown import page
 from argos_sync.load.export import dlt_schema
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views

@@ -20,8 +20,8 @@ from argos_sync.load.atomic_file import (
 )
 from argos_sync.load.pipeline import Target, duckdb_file, open_read_only
 from argos_sync.report.page import MARK, page
+from argos_sync.report.queries import topics
 from argos_sync.report.section import ask
-from argos_sync.report.topics import topics
 
 REPORT = FileType("a report", MARK)
 

@@ -11,8 +11,8 @@ from string import Template
 
 from argos_sync import __version__
 from argos_sync.report.charts import svg
+from argos_sync.report.formatting import NONE, moment, name, plural
 from argos_sync.report.section import Numbers, Section
-from argos_sync.report.words import NONE, moment, name, plural
 
 MARK = b"<!doctype html>\n<!-- argos-sync report -->"
 """How a report begins, and is known by."""

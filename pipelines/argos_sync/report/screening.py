@@ -5,9 +5,9 @@ from __future__ import annotations
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
+from argos_sync.report.formatting import count, merged, plural, share
 from argos_sync.report.section import Numbers, Told
-from argos_sync.report.series import over_time
-from argos_sync.report.words import count, merged, plural, share
+from argos_sync.report.time_series import over_time
 
 _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 

@@ -9,9 +9,9 @@ from itertools import groupby
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
+from argos_sync.report.formatting import count, hours, merged, name, plural, score, share
 from argos_sync.report.section import Numbers, Told
-from argos_sync.report.series import over_time
-from argos_sync.report.words import count, hours, merged, name, plural, score, share
+from argos_sync.report.time_series import over_time
 from argos_sync.shape.sealing import key_id_of
 
 _MOST_BARS = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
+from argos_sync.report.formatting import NONE, count, duration, moment, plural
 from argos_sync.report.section import Numbers, Told
-from argos_sync.report.words import NONE, count, duration, moment, plural
 
 _MOST_RUNS = 12
 

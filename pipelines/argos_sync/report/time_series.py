@@ -5,9 +5,9 @@ from __future__ import annotations
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
+from argos_sync.report.formatting import count
 from argos_sync.report.periods import Period, period_of, summed
 from argos_sync.report.section import Numbers
-from argos_sync.report.words import count
 
 
 def over_time(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from argos_sync.report import operation, screening, submissions
+from argos_sync.report import operations as operation
+from argos_sync.report import screening, submissions
 from argos_sync.report.section import Topic
 from argos_sync.warehouse.views import STALENESS
 
@@ -172,7 +173,7 @@ def topics(bound: int | None) -> tuple[Topic, ...]:
             "Runs of argos-sync",
             "sync_health",
             _RUNS,
-            operation.runs,
+            operations.runs,
             "Nothing has run yet.",
         ),
         Topic(
@@ -180,7 +181,7 @@ def topics(bound: int | None) -> tuple[Topic, ...]:
             "Age of the rows",
             STALENESS,
             _STALENESS,
-            partial(operation.staleness, bound=bound),
+            partial(operations.staleness, bound=bound),
             _NO_SUBMISSIONS,
         ),
     )
