@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from argos_sync.dictionary.documents import documents
+from argos_sync.dictionary.documents import render_documents
 from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
 from argos_sync.warehouse.views import load_views
 
-MADE = documents()
+MADE = render_documents()
 BELONGS = {
     **dict.fromkeys(("aml", "applicants", "bank_verification", "kyc"), ("-", "submissions")),
     **dict.fromkeys(

@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from argos_sync.report import operations as operation
-from argos_sync.report import screening, submissions
-from argos_sync.report.formatting import duration, share
-from argos_sync.report.page import page
-from argos_sync.report.periods import period_of, summed
-from argos_sync.report.section import Numbers, Section, Told, Topic
+from argos_sync.report import operations, screening, submissions
+from argos_sync.report.formatting import format_duration, format_share
+from argos_sync.report.page import render_page
+from argos_sync.report.periods import choose_period, sum_by_period
+from argos_sync.report.section import Content, DataTable, Section, SectionSpec
 from report.pages import Page
 from support import NOW
 
@@ -31,18 +30,18 @@ DAY = date(2025, 1, 1)
 )
 def test_time_is_cut_into_few_pieces(days: int, smallest: str, period: str) -> None:
     """Days where they can be told apart, else weeks, else months."""
-    assert period_of([DAY, DAY + timedelta(days=days - 1)], smallest) == period
+    assert choose_period([DAY, DAY + timedelta(days=days - 1)], smallest) == period
 
 
 def test_counts_are_added_up() -> None:
     """Weeks begin on Monday, months on their first day; what has no rows is not there."""
     rows = [(date(2024, 12, 31), [1, 2]), (date(2025, 1, 5), [3, 4]), (date(2025, 3, 1), [5, 6])]
-    weeks = [(str(one.first), str(one.end), sums) for one, sums in summed(rows, "week")]
+    weeks = [(str(one.first), str(one.end), sums) for one, sums in sum_by_period(rows, "week")]
     assert weeks == [
         ("2024-12-30", "2025-01-06", (4, 6)),
         ("2025-02-24", "2025-03-03", (5, 6)),
     ]
-    months = [(str(one.first), str(one.end), sums) for one, sums in summed(rows, "month")]
+    months = [(str(one.first), str(one.end), sums) for one, sums in sum_by_period(rows, "month")]
     assert months == [
         ("2024-12-01", "2025-01-01", (1, 2)),
         ("2025-01-01", "2025-02-01", (3, 4)),
@@ -64,19 +63,19 @@ def test_counts_are_added_up() -> None:
 )
 def test_times_have_the_unit_that_suits_them(seconds: float | None, words: str) -> None:
     """Also one before its time, which a source may claim."""
-    assert duration(seconds).replace("\u00a0", " ") == words
+    assert format_duration(seconds).replace("\u00a0", " ") == words
 
 
 def test_shares_near_an_end_have_a_tenth() -> None:
     """Almost nothing is not nothing, and almost all is not all."""
-    found = [share(part, 1000).replace("\u00a0", " ") for part in (0, 4, 500, 996, 1000)]
+    found = [format_share(part, 1000).replace("\u00a0", " ") for part in (0, 4, 500, 996, 1000)]
     assert found == ["0 %", "0.4 %", "50 %", "99.6 %", "100 %"]
-    assert share(0, 0) == "–"  # noqa: RUF001 as on the page
+    assert format_share(0, 0) == "–"  # noqa: RUF001 as on the page
 
 
 def test_many_reasons_are_drawn_as_some_and_the_others() -> None:
     """The table has them all."""
-    told = submissions.rejections([(f"R{n:02}", 100 - n) for n in range(15)])
+    told = submissions.describe_rejections([(f"R{n:02}", 100 - n) for n in range(15)])
     assert told.chart is not None
     assert told.chart["params"][0]["value"] == [f"R{n:02}" for n in range(10)] + ["5 other reasons"]
     assert told.numbers is not None
@@ -85,26 +84,28 @@ def test_many_reasons_are_drawn_as_some_and_the_others() -> None:
 
 def test_a_table_stays_small() -> None:
     """What is left out is counted."""
-    topic = Topic("many", "Many", "view", "", lambda _: Told(""), "")
-    numbers = Numbers(("Code", "Number"), [(f"R{n}", "1") for n in range(205)])
-    read = Page(page([Section(topic, Told("Many.", None, numbers), "shown")], "argos", NOW))
+    topic = SectionSpec("many", "Many", "view", "", lambda _: Content(""), "")
+    numbers = DataTable(("Code", "Number"), [(f"R{n}", "1") for n in range(205)])
+    read = Page(
+        render_page([Section(topic, Content("Many.", None, numbers), "shown")], "argos", NOW)
+    )
     assert len(read.rows("many")) == 200
     assert read.all("caption")[0].text == "Many, in numbers; 5 more rows are not shown"
 
 
 def test_a_screening_without_red_flags() -> None:
     """Nothing is drawn, and the sentence says why."""
-    told = screening.hits([(DAY, 7, 0, 0, 0, 0)])
+    told = screening.describe_hit_rate([(DAY, 7, 0, 0, 0, 0)])
     assert told.chart is None
     assert told.said.startswith("0 submissions of 7 screened have a red flag (0\u00a0%)")
-    assert screening.alerts([("Severe", 2, 3, 9)]).said == (
+    assert screening.describe_alerts([("Severe", 2, 3, 9)]).said == (
         "2 submissions with an open red flag, 0 of high risk; the oldest has been open for 9 days."
     )
 
 
 def test_results_that_are_not_known() -> None:
     """They wait under another name, as do submissions without a result."""
-    told = submissions.backlog([("1 to 2 days", None, 1), ("1 to 2 days", "on hold", 2)])
+    told = submissions.describe_backlog([("1 to 2 days", None, 1), ("1 to 2 days", "on hold", 2)])
     assert told.numbers is not None
     assert (told.numbers.columns, told.numbers.rows) == (("Age", "Other"), [("1 to 2 days", "3")])
 
@@ -116,7 +117,7 @@ def test_runs_that_did_not_end_well() -> None:
         *(("failed", 70.0, 4), ("differs", 2.0, 6), ("ok", 5.0, 0)),
         ("unfinished", None, None),
     )
-    told = operations.runs(
+    told = operations.describe_runs(
         [("sync", begun, seconds, end, code, None, 1, 1, 0, 0) for end, seconds, code in ends]
     )
     assert told.chart is not None
@@ -126,6 +127,6 @@ def test_runs_that_did_not_end_well() -> None:
     ]
     assert told.said.endswith("the newest first; 2 of them did not end well.")
     assert told.figure == ("2025-01-02 03:04", "last good run (UTC)")
-    assert operations.staleness([(0, 1, 0.5)], None).said.endswith(
+    assert operations.describe_staleness([(0, 1, 0.5)], None).said.endswith(
         "no bound, since the sweep is off."
     )

@@ -15,8 +15,8 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.report import Made, make_report
-from argos_sync.report.page import MARK
+from argos_sync.report import ReportSummary, make_report
+from argos_sync.report.page import FILE_MARK
 from published import DIRECT, QUASI, recognisable
 from report.conftest import IMAGE, LONG, SCRIPT
 from report.pages import Page
@@ -28,7 +28,7 @@ SECTIONS = (
 )
 
 
-def report_of(warehouse: Warehouse, folder: Path, **options: Any) -> tuple[Made, Page]:
+def report_of(warehouse: Warehouse, folder: Path, **options: Any) -> tuple[ReportSummary, Page]:
     """Makes a report and reads it."""
     made = make_report(
         warehouse.target, folder / "report.html", **{"now": NOW, "bound": 30} | options
@@ -122,7 +122,7 @@ def test_the_page_stands_alone(page: Page) -> None:
     policy = next(one for one in page.all("meta") if "http-equiv" in one.attributes)
     assert str(policy.attributes["content"]).startswith("default-src 'none';")
     assert len(page.html) < 500_000
-    assert page.html.encode().startswith(MARK)
+    assert page.html.encode().startswith(FILE_MARK)
 
 
 def test_who_cannot_see_the_page_can_read_it(page: Page) -> None:

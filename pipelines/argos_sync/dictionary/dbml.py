@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from argos_sync.dictionary.references import Reference, references
+from argos_sync.dictionary.references import Reference, find_references
 from argos_sync.shape.contract import Column, Contract, Table
 
 
-def dbml(contract: Contract) -> str:
+def render_dbml(contract: Contract) -> str:
     """Return all tables with their columns, and how they refer to each other."""
     lines = [
         "// Made by `make schema` from schemas/*.yaml: change those.",
         "",
         *(line for table in contract.tables.values() for line in _table(table)),
-        *map(_reference, references(contract)),
+        *map(_reference, find_references(contract)),
     ]
     return "".join(f"{line}\n" for line in lines)
 

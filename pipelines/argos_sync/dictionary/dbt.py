@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from argos_sync.dictionary.references import Reference, references
+from argos_sync.dictionary.references import Reference, find_references
 from argos_sync.load.hints import ROW_KEY, has_own_key
 from argos_sync.load.source import SOURCE
 from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table
@@ -30,9 +30,9 @@ _FRESHNESS = {
 }
 
 
-def sources(contract: Contract) -> str:
+def render_sources(contract: Contract) -> str:
     """Return a dbt properties file with one source, which has all tables."""
-    refer = {one.table.name: one for one in references(contract)}
+    refer = {one.table.name: one for one in find_references(contract)}
     source = {
         "name": SOURCE,
         "description": "KYC and AML submissions from ARGOS Identity, brought by argos-sync.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from argos_sync.dictionary.references import references
+from argos_sync.dictionary.references import find_references
 from argos_sync.shape.contract import Contract, Table
 from argos_sync.warehouse.views import View
 
@@ -23,13 +23,13 @@ together, `none` never. What privacy settings hash or encrypt is text, what they
 """
 
 
-def page(contract: Contract, views: Sequence[View]) -> str:
+def render_markdown(contract: Contract, views: Sequence[View]) -> str:
     """Return the page, in Markdown."""
     tables = contract.tables.values()
     parts = [
         _HEAD,
         "## How tables belong together\n",
-        f"```mermaid\n{mermaid(contract)}```\n",
+        f"```mermaid\n{render_mermaid(contract)}```\n",
         "What belongs to a submission comes and goes with it. A run that was killed has no row.\n",
         "## Tables filled from the API\n",
         *(_table(contract, table) for table in tables if table.from_api),
@@ -41,9 +41,9 @@ def page(contract: Contract, views: Sequence[View]) -> str:
     return "\n".join(parts)
 
 
-def mermaid(contract: Contract) -> str:
+def render_mermaid(contract: Contract) -> str:
     """Return the diagram of tables, their keys and how they refer to each other."""
-    found = list(references(contract))
+    found = list(find_references(contract))
     shown = {table.name: table for one in found for table in (one.to, one.table)}
     refer = {(one.table.name, column) for one in found for column in one.columns}
     lines = ["erDiagram"]

@@ -31,7 +31,7 @@ class Reference:
         return self.columns == self.table.key
 
 
-def references(contract: Contract) -> Iterator[Reference]:
+def find_references(contract: Contract) -> Iterator[Reference]:
     """Yield all references: rows belong to one of a parent table, and were written by a run."""
     runs = contract[RUNS]
     for table in contract.tables.values():

@@ -22,7 +22,7 @@ from argos_sync.commands.reconcile import ReconcileResult
 from argos_sync.commands.reconcile import reconcile as compare
 from argos_sync.config import load_orchestration
 from argos_sync.orchestration.health import CHECKS, look
-from argos_sync.orchestration.tasks import make_target, report_failures, run, run_metadata
+from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
 from argos_sync.run.context import Context
 
 POOL = "argos_api"
@@ -55,7 +55,7 @@ class ReconcileOptions(dg.Config):
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
 def submissions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """All submissions with their parts, as of the last nightly sync."""
-    report, rows = run(SETTINGS, context.log, commands.sync)
+    report, rows = run_command(SETTINGS, context.log, commands.sync)
     return dg.MaterializeResult(metadata=run_metadata(report, rows))
 
 
@@ -82,7 +82,7 @@ with warnings.catch_warnings():
         days = context.partition_key_range
         first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
         backfill = partial(commands.backfill, first=first, last=last, force=config.force)
-        report, rows = run(SETTINGS, context.log, backfill)
+        report, rows = run_command(SETTINGS, context.log, backfill)
         # Every partition of a range gets the numbers of the range.
         return dg.MaterializeResult(
             metadata={"days": f"{first} to {last}"} | run_metadata(report, rows)
@@ -100,7 +100,7 @@ def reconciliation(
         first, last = today - timedelta(days=config.days), today - timedelta(days=1)
         return compare(asked, first, last, deep=config.deep, max_deleted=config.max_deleted)
 
-    result, rows = run(SETTINGS, context.log, reconcile)
+    result, rows = run_command(SETTINGS, context.log, reconcile)
     different = {"days_that_differed": len(result.days), "submissions_held": result.held}
     return dg.MaterializeResult(metadata=run_metadata(result.report, rows) | different)
 

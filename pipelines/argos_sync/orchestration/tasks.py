@@ -58,7 +58,7 @@ def make_target(settings: Orchestration) -> Target:
     return Target(settings.destination_name, settings.dataset_name, settings.pipelines_dir)
 
 
-def run(
+def run_command(
     settings: Orchestration, log: logging.Logger, command: Callable[[Context], _Result]
 ) -> tuple[_Result, int]:
     """Run a command as the command line does.

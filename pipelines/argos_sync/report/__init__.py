@@ -1,8 +1,8 @@
 """One page of charts about a warehouse: what it holds, and how well argos-sync keeps it.
 
-`topics` says what is asked of the views for analysts and in which order; `submissions`,
+`section_specs` says what is asked of the views for analysts and in which order; `submissions`,
 `screening` and `operation` make sentences, charts and numbers of the answers, purely; `charts`
-draws, `page` puts it together. A page tells of groups only, never of one submission.
+draws, `render_page` puts it together. A page tells of groups only, never of one submission.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from argos_sync.load.atomic_file import (
     write_errors,
 )
 from argos_sync.load.pipeline import Target, duckdb_file, open_read_only
-from argos_sync.report.page import MARK, page
-from argos_sync.report.queries import topics
-from argos_sync.report.section import ask
+from argos_sync.report.page import FILE_MARK, render_page
+from argos_sync.report.queries import section_specs
+from argos_sync.report.section import build_section
 
-REPORT = FileType("a report", MARK)
+REPORT_FILE = FileType("a report", FILE_MARK)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ReportSummary:
     """What was made.
 
     Attributes:
@@ -45,7 +45,7 @@ class Made:
 
 def make_report(
     target: Target, file: Path, *, now: datetime, bound: int | None, mode: int = 0o600
-) -> Made:
+) -> ReportSummary:
     """Write the report of a warehouse or of a published copy, in the place of an earlier one.
 
     Each section is asked for by one query: while a run is loading they may differ by a few rows.
@@ -61,15 +61,15 @@ def make_report(
         ConfigurationError: The file cannot be replaced, or the destination is not known.
         DestinationError: The warehouse is locked or not reachable, or the page cannot be written.
     """
-    place = check_output_path(file, REPORT)
+    place = check_output_path(file, REPORT_FILE)
     with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.storage)) is not None:
             refuse_warehouse(place, source)
-        sections = [ask(warehouse.client, topic) for topic in topics(bound)]
-    text = page(sections, target.dataset, now).encode()
-    with atomic_replacement(place, mode, REPORT) as new, write_errors(place):
+        sections = [build_section(warehouse.client, topic) for topic in section_specs(bound)]
+    text = render_page(sections, target.dataset, now).encode()
+    with atomic_replacement(place, mode, REPORT_FILE) as new, write_errors(place):
         new.write_bytes(text)
-    return Made(
+    return ReportSummary(
         place,
         len(text),
         {one.topic.key: one.state for one in sections},

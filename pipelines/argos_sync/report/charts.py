@@ -66,7 +66,7 @@ _CONFIG = {
 }
 
 
-def svg(spec: Spec, labelled_by: str, described_by: str) -> str:
+def render_svg(spec: Spec, labelled_by: str, described_by: str) -> str:
     """Draw a chart.
 
     Args:
@@ -92,7 +92,9 @@ def svg(spec: Spec, labelled_by: str, described_by: str) -> str:
     return drawn.replace("<svg", image, 1)
 
 
-def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[str, str]) -> Spec:
+def bar_chart(
+    rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[str, str]
+) -> Spec:
     """A bar for each name, from top to bottom, made up of several parts or of one.
 
     Args:
@@ -145,7 +147,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[
     }
 
 
-def stacks(
+def stacked_bar_chart(
     rows: Sequence[tuple[date, date, Mapping[str, float]]], colours: Mapping[str, str], unit: str
 ) -> Spec:
     """Bars over time, each piled up of several parts.
@@ -173,7 +175,9 @@ def stacks(
     }
 
 
-def lines(rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str) -> Spec:
+def line_chart(
+    rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str
+) -> Spec:
     """Lines over time, with a point at each value; they differ in colour and in their dashes.
 
     Args:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-NO_BREAK = "\N{NO-BREAK SPACE}"
-NONE = "\N{EN DASH}"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+NO_VALUE = "\N{EN DASH}"
 """Written where there is no value."""
 
 _TENTHS_BELOW = 10
@@ -19,7 +19,7 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u20
 """Characters that are not seen, or that turn the text around them (Unicode's Bidi_Control)."""
 
 
-def name(value: Any, unnamed: str) -> str:
+def format_code(value: Any, unnamed: str) -> str:
     """Return a code as it is shown: what cannot be seen in it is marked.
 
     Args:
@@ -30,52 +30,52 @@ def name(value: Any, unnamed: str) -> str:
     return shown or unnamed
 
 
-def count(number: float) -> str:
+def format_count(number: float) -> str:
     """Write a number of things."""
     return f"{number:,.0f}"
 
 
-def share(part: float, whole: float) -> str:
+def format_share(part: float, whole: float) -> str:
     """Write what share of the whole a part is."""
     if not whole:
-        return NONE
+        return NO_VALUE
     percent = 100 * part / whole
     near_an_end = 0 < min(percent, 100 - percent) < _TENTHS_BELOW
-    return f"{percent:.{int(near_an_end)}f}{NO_BREAK}%"
+    return f"{percent:.{int(near_an_end)}f}{NO_BREAK_SPACE}%"
 
 
-def score(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     """Write the average of a score."""
-    return NONE if value is None else f"{value:.1f}"
+    return NO_VALUE if value is None else f"{value:.1f}"
 
 
-def plural(number: int, one: str, many: str | None = None) -> str:
+def pluralize(number: int, one: str, many: str | None = None) -> str:
     """Write a number and what it counts."""
-    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+    return f"{format_count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def hours(value: float | None) -> str:
+def format_hours(value: float | None) -> str:
     """Write a time that is told in hours."""
-    return NONE if value is None else duration(3600 * value)
+    return NO_VALUE if value is None else format_duration(3600 * value)
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Write a time in the unit that suits it."""
     if seconds is None:
-        return NONE
+        return NO_VALUE
     if seconds < 0:
-        return f"\N{MINUS SIGN}{duration(-seconds)}"
+        return f"\N{MINUS SIGN}{format_duration(-seconds)}"
     size, unit = next((size, unit) for least, size, unit in _UNITS if seconds >= least)
     number = seconds / size
-    return f"{number:,.{int(number < _TENTHS_BELOW)}f}{NO_BREAK}{unit}"
+    return f"{number:,.{int(number < _TENTHS_BELOW)}f}{NO_BREAK_SPACE}{unit}"
 
 
-def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+def format_time(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
     """Write a moment, UTC."""
-    return NONE if value is None else f"{value.astimezone(UTC):{form}}"
+    return NO_VALUE if value is None else f"{value.astimezone(UTC):{form}}"
 
 
-def merged(rows: Iterable[Sequence[Any]], key: Callable[[Any], str]) -> dict[str, list[int]]:
+def sum_counts(rows: Iterable[Sequence[Any]], key: Callable[[Any], str]) -> dict[str, list[int]]:
     """Add up counts of rows that are the same for a person.
 
     Args:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
-from argos_sync.report.formatting import NONE, count, duration, moment, plural
-from argos_sync.report.section import Numbers, Told
+from argos_sync.report.formatting import (
+    NO_VALUE,
+    format_count,
+    format_duration,
+    format_time,
+    pluralize,
+)
+from argos_sync.report.section import Content, DataTable
 
 _MOST_RUNS = 12
 
@@ -17,7 +23,7 @@ _WELL = {"ok", "differs"}
 """Outcomes of runs that did what they were for: a look for differences may find some."""
 
 
-def staleness(rows: ResultRows, bound: int | None) -> Told:
+def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
     """Tell how long ago submissions were fetched.
 
     Args:
@@ -32,17 +38,23 @@ def staleness(rows: ResultRows, bound: int | None) -> Told:
     if bound is None:
         promise = "there is no bound, since the sweep is off"
     else:
-        promise = f"the bound of {plural(bound, 'day')} is {'' if oldest <= bound else 'not '}kept"
-    age = duration(86_400 * oldest)
-    return Told(
+        promise = (
+            f"the bound of {pluralize(bound, 'day')} is {'' if oldest <= bound else 'not '}kept"
+        )
+    age = format_duration(86_400 * oldest)
+    return Content(
         f"The submission that was fetched longest ago was fetched {age} ago; {promise}.",
-        charts.bars([(words, {"": float(n)}, count(n)) for words, n in sums.items()], {"": BLUE}),
-        Numbers(("Last fetched", "Submissions"), [(words, count(n)) for words, n in sums.items()]),
+        charts.bar_chart(
+            [(words, {"": float(n)}, format_count(n)) for words, n in sums.items()], {"": BLUE}
+        ),
+        DataTable(
+            ("Last fetched", "Submissions"), [(words, format_count(n)) for words, n in sums.items()]
+        ),
         (age, "since the oldest row was fetched"),
     )
 
 
-def runs(rows: ResultRows) -> Told:
+def describe_runs(rows: ResultRows) -> Content:
     """Tell how the last runs went.
 
     Args:
@@ -52,7 +64,7 @@ def runs(rows: ResultRows) -> Told:
     last = rows[:_MOST_RUNS]
     bars = [
         (
-            f"{moment(begun, '%m-%d %H:%M')} {command}",
+            f"{format_time(begun, '%m-%d %H:%M')} {command}",
             {str(outcome): float(seconds or 0)},
             _how(str(outcome), seconds),
         )
@@ -60,34 +72,34 @@ def runs(rows: ResultRows) -> Told:
     ]
     bad = sum(row[3] not in _WELL for row in last)
     seen = {str(row[3]) for row in last}
-    said = "all of them ended well" if not bad else f"{count(bad)} of them did not end well"
+    said = "all of them ended well" if not bad else f"{format_count(bad)} of them did not end well"
     good = next((row for row in rows if row[3] in _WELL), None)
-    return Told(
-        f"How long the last {plural(len(last), 'run')} took, the newest first; {said}.",
-        charts.bars(bars, {one: colour for one, colour in _OUTCOMES.items() if one in seen}),
-        Numbers(
+    return Content(
+        f"How long the last {pluralize(len(last), 'run')} took, the newest first; {said}.",
+        charts.bar_chart(bars, {one: colour for one, colour in _OUTCOMES.items() if one in seen}),
+        DataTable(
             (
                 *("Began (UTC)", "Command", "Took", "Outcome", "Exit code", "Error"),
                 *("Fetched", "New", "Changed", "Deleted"),
             ),
             [
                 (
-                    moment(begun),
+                    format_time(begun),
                     str(command),
-                    duration(seconds),
+                    format_duration(seconds),
                     str(outcome),
-                    NONE if code is None else f"{code}",
-                    str(error or NONE),
-                    *(count(one or 0) for one in counts),
+                    NO_VALUE if code is None else f"{code}",
+                    str(error or NO_VALUE),
+                    *(format_count(one or 0) for one in counts),
                 )
                 for command, begun, seconds, outcome, code, error, *counts in rows
             ],
         ),
-        (moment(good[1]) if good else "never", "last good run (UTC)"),
+        (format_time(good[1]) if good else "never", "last good run (UTC)"),
     )
 
 
 def _how(outcome: str, seconds: float | None) -> str:
     if outcome == "ok":
-        return duration(seconds)
-    return outcome if seconds is None else f"{outcome}, {duration(seconds)}"
+        return format_duration(seconds)
+    return outcome if seconds is None else f"{outcome}, {format_duration(seconds)}"

@@ -10,18 +10,18 @@ from importlib.resources import files
 from string import Template
 
 from argos_sync import __version__
-from argos_sync.report.charts import svg
-from argos_sync.report.formatting import NONE, moment, name, plural
-from argos_sync.report.section import Numbers, Section
+from argos_sync.report.charts import render_svg
+from argos_sync.report.formatting import NO_VALUE, format_code, format_time, pluralize
+from argos_sync.report.section import DataTable, Section
 
-MARK = b"<!doctype html>\n<!-- argos-sync report -->"
+FILE_MARK = b"<!doctype html>\n<!-- argos-sync report -->"
 """How a report begins, and is known by."""
 
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 """Not to be broken at the end of a line."""
 
 
-def page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
+def render_page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
     """Return the page; it needs nothing beside itself, and has no script.
 
     Args:
@@ -29,13 +29,13 @@ def page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
         dataset: What was asked.
         now: When.
     """
-    shown = escape(name(dataset, NONE))
+    shown = escape(format_code(dataset, NO_VALUE))
     return Template(_file("page.html")).substitute(
         style=_file("page.css"),
         dataset=shown,
         day=f"{now.astimezone(UTC):%Y-%m-%d}",
         iso=now.astimezone(UTC).isoformat(timespec="minutes"),
-        moment=moment(now),
+        moment=format_time(now),
         figures=_figures(sections),
         links="\n".join(
             f'<li><a href="#{one.topic.key}">{escape(one.topic.title)}</a></li>' for one in sections
@@ -65,7 +65,7 @@ def _section(section: Section) -> str:
         f'<p id="{said}">{sentence}</p>',
     ]
     if told.chart:
-        parts.append(svg(told.chart, heading, said))
+        parts.append(render_svg(told.chart, heading, said))
     if told.numbers:
         parts.append(_details(topic.title, told.numbers))
     kind = "" if told.chart else ' class="empty"'
@@ -76,7 +76,7 @@ def _section(section: Section) -> str:
     )
 
 
-def _details(title: str, numbers: Numbers) -> str:
+def _details(title: str, numbers: DataTable) -> str:
     """Return the table behind a chart, which who cannot see the chart reads instead of it."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in numbers.columns)
     rows = "\n".join(
@@ -86,7 +86,7 @@ def _details(title: str, numbers: Numbers) -> str:
         for first, *cells in numbers.shown
     )
     left = len(numbers.rows) - len(numbers.shown)
-    more = f"; {plural(left, 'more row is', 'more rows are')} not shown" if left else ""
+    more = f"; {pluralize(left, 'more row is', 'more rows are')} not shown" if left else ""
     said = escape(f"{title}, in numbers")
     return f"""<details>
 <summary>Numbers<span class="hidden">: {escape(title)}</span></summary>

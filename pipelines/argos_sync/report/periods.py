@@ -24,7 +24,7 @@ class Period:
     end: date
 
 
-def period_of(days: Sequence[date], smallest: str = "day") -> str:
+def choose_period(days: Sequence[date], smallest: str = "day") -> str:
     """Return the pieces that these days are best drawn in: `day`, `week` or `month`.
 
     Args:
@@ -37,7 +37,7 @@ def period_of(days: Sequence[date], smallest: str = "day") -> str:
     return "week" if span <= 7 * _WEEKS else "month"
 
 
-def summed(
+def sum_by_period(
     rows: Iterable[tuple[date, Sequence[int]]], period: str
 ) -> list[tuple[Period, tuple[int, ...]]]:
     """Add up counts by period, in order of time; periods without rows are not there.

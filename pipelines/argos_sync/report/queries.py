@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from argos_sync.report import operations as operation
-from argos_sync.report import screening, submissions
-from argos_sync.report.section import Topic
+from argos_sync.report import operations, screening, submissions
+from argos_sync.report.section import SectionSpec
 from argos_sync.warehouse.views import STALENESS
 
 _NO_SUBMISSIONS = "There are no submissions yet."
@@ -81,107 +80,107 @@ _RUNS = """
     FROM sync_health ORDER BY started_at DESC LIMIT 60"""
 
 
-def topics(bound: int | None) -> tuple[Topic, ...]:
+def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
     """Return all parts of the report.
 
     Args:
         bound: Days within which every row is to be fetched again; None when there is none.
     """
     return (
-        Topic(
+        SectionSpec(
             "volumes",
             "Submissions",
             "kyc_funnel_daily",
             _VOLUMES,
-            submissions.volumes,
+            submissions.describe_volumes,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "decisions",
             "Time to decision",
             "submissions_wide",
             _DECISIONS,
-            submissions.decisions,
+            submissions.describe_decisions,
             "No submission has a final result.",
         ),
-        Topic(
+        SectionSpec(
             "funnel",
             "Funnel",
             "kyc_funnel_daily",
             _FUNNEL,
-            submissions.funnel,
+            submissions.describe_funnel,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "backlog",
             "Waiting for a result",
             "review_backlog",
             _BACKLOG,
-            submissions.backlog,
+            submissions.describe_backlog,
             "No submission waits for a result.",
         ),
-        Topic(
+        SectionSpec(
             "rejections",
             "Why submissions are rejected",
             "rejection_reasons",
             _REJECTIONS,
-            submissions.rejections,
+            submissions.describe_rejections,
             "No submission was rejected.",
         ),
-        Topic(
+        SectionSpec(
             "failures",
             "Why attempts fail",
             "attempt_failures",
             _FAILURES,
-            partial(submissions.failures, what="attempts failed"),
+            partial(submissions.describe_failures, what="attempts failed"),
             "No attempt failed.",
         ),
-        Topic(
+        SectionSpec(
             "retries",
             "Why steps are repeated",
             "attempt_failures",
             _RETRIES,
-            partial(submissions.failures, what="steps were repeated within an attempt"),
+            partial(submissions.describe_failures, what="steps were repeated within an attempt"),
             "No step was repeated within an attempt.",
         ),
-        Topic(
+        SectionSpec(
             "alerts",
             "Open AML alerts by risk",
             "aml_open_alerts",
             _ALERTS,
-            screening.alerts,
+            screening.describe_alerts,
             "No submission has an open red flag.",
         ),
-        Topic(
+        SectionSpec(
             "hits",
             "AML red flags over time",
             "aml_hit_rate",
             _HITS,
-            screening.hits,
+            screening.describe_hit_rate,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "countries",
             "Countries",
             "submissions_wide",
             _COUNTRIES,
-            submissions.countries,
+            submissions.describe_countries,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "runs",
             "Runs of argos-sync",
             "sync_health",
             _RUNS,
-            operations.runs,
+            operations.describe_runs,
             "Nothing has run yet.",
         ),
-        Topic(
+        SectionSpec(
             "staleness",
             "Age of the rows",
             STALENESS,
             _STALENESS,
-            partial(operations.staleness, bound=bound),
+            partial(operations.describe_staleness, bound=bound),
             _NO_SUBMISSIONS,
         ),
     )

@@ -13,7 +13,7 @@ _MOST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class DataTable:
     """The numbers of a chart, for a table.
 
     Attributes:
@@ -31,7 +31,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Content:
     """What an answer says.
 
     Attributes:
@@ -43,12 +43,12 @@ class Told:
 
     said: str
     chart: Spec | None = None
-    numbers: Numbers | None = None
+    numbers: DataTable | None = None
     figure: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class SectionSpec:
     """A part of the report.
 
     Attributes:
@@ -64,7 +64,7 @@ class Topic:
     title: str
     view: str
     query: str
-    tell: Callable[[ResultRows], Told]
+    tell: Callable[[ResultRows], Content]
     nothing: str
 
 
@@ -78,19 +78,19 @@ class Section:
         state: `shown`, `empty`, or `unavailable` when the warehouse cannot tell.
     """
 
-    topic: Topic
-    told: Told
+    topic: SectionSpec
+    told: Content
     state: str
 
 
-def ask(client: Client, topic: Topic) -> Section:
+def build_section(client: Client, topic: SectionSpec) -> Section:
     """Ask the warehouse; where it has no such view the section says so."""
     if not tables_exist(client, [topic.view]):
         missing = (
             f"The warehouse has no view {topic.view} yet; the next run of argos-sync makes it."
         )
-        return Section(topic, Told(missing), "unavailable")
+        return Section(topic, Content(missing), "unavailable")
     rows = select(client, topic.query)
-    told = topic.tell(rows) if rows else Told(topic.nothing)
+    told = topic.tell(rows) if rows else Content(topic.nothing)
     shown = "shown" if told.numbers else "unavailable"
     return Section(topic, told, shown if rows else "empty")

@@ -9,9 +9,17 @@ from itertools import groupby
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
-from argos_sync.report.formatting import count, hours, merged, name, plural, score, share
-from argos_sync.report.section import Numbers, Told
-from argos_sync.report.time_series import over_time
+from argos_sync.report.formatting import (
+    format_code,
+    format_count,
+    format_hours,
+    format_score,
+    format_share,
+    pluralize,
+    sum_counts,
+)
+from argos_sync.report.section import Content, DataTable
+from argos_sync.report.time_series import chart_by_period
 from argos_sync.shape.sealing import key_id_of
 
 _MOST_BARS = 10
@@ -30,47 +38,47 @@ _RESULTS = {
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
-def volumes(rows: ResultRows) -> Told:
+def describe_volumes(rows: ResultRows) -> Content:
     """Rows: day, and submissions by result as in `_RESULTS`."""
     days = [day for day, *_ in rows]
     total = sum(int(one) for _, *counts in rows for one in counts)
-    period, chart, numbers = over_time(rows, _RESULTS, "submissions")
-    return Told(
-        f"{plural(total, 'submission')}, created {_span(min(days), max(days))}, by {period} and by"
+    period, chart, numbers = chart_by_period(rows, _RESULTS, "submissions")
+    return Content(
+        f"{pluralize(total, 'submission')}, created {_span(min(days), max(days))}, by {period} and by"
         " their KYC result so far.",
         chart,
         numbers,
-        (count(total), "submissions"),
+        (format_count(total), "submissions"),
     )
 
 
-def funnel(rows: ResultRows) -> Told:
+def describe_funnel(rows: ResultRows) -> Content:
     """Rows: submissions of a day, those attempted, decided and approved."""
     sums = [sum(int(one) for one in column) for column in zip(*rows, strict=True)]
     created, _, decided, approved = sums
     steps = ("created", "attempted", "decided", "approved")
-    shares = [share(one, created) for one in sums]
+    shares = [format_share(one, created) for one in sums]
     bars = [
-        (step, {"": float(one)}, f"{count(one)} ({part})")
+        (step, {"": float(one)}, f"{format_count(one)} ({part})")
         for step, one, part in zip(steps, sums, shares, strict=True)
     ]
     before = [created, *sums]
-    return Told(
-        f"Of {plural(created, 'submission')}, {shares[1]} came to an attempt, {shares[2]} to a"
-        f" decision, and {share(approved, decided)} of the decided were approved.",
-        charts.bars(bars, {"": BLUE}),
-        Numbers(
+    return Content(
+        f"Of {pluralize(created, 'submission')}, {shares[1]} came to an attempt, {shares[2]} to a"
+        f" decision, and {format_share(approved, decided)} of the decided were approved.",
+        charts.bar_chart(bars, {"": BLUE}),
+        DataTable(
             ("Step", "Submissions", "Of all", "Of the step before"),
             [
-                (step, count(one), share(one, created), share(one, earlier))
+                (step, format_count(one), format_share(one, created), format_share(one, earlier))
                 for step, one, earlier in zip(steps, sums, before, strict=False)
             ],
         ),
-        (share(approved, decided), "of the decided approved"),
+        (format_share(approved, decided), "of the decided approved"),
     )
 
 
-def decisions(rows: ResultRows) -> Told:
+def describe_decisions(rows: ResultRows) -> Content:
     """Rows: reviewer, week, number of decisions, hours that half and that nine of ten took."""
     last = max(week for _, week, *_ in rows)
     recent = [row for row in rows if row[1] > last - _WEEKS]
@@ -78,16 +86,16 @@ def decisions(rows: ResultRows) -> Told:
     reviewers = {who for _, who, _ in drawn}
     colours = {who: colour for who, colour in _REVIEWERS.items() if who in reviewers}
     by_number = sorted(recent, key=lambda row: -int(row[2]))
-    latest = [(hours(half), who) for who, week, _, half, _ in by_number if week == last]
-    return Told(
+    latest = [(format_hours(half), who) for who, week, _, half, _ in by_number if week == last]
+    return Content(
         "Hours from submission to result that half of the decisions took at most, by week of the"
         f" result and by reviewer; {', '.join(f'{half} ({who})' for half, who in latest)} in the"
         f" week from {last}.",
-        charts.lines(drawn, colours, "hours (median)"),
-        Numbers(
+        charts.line_chart(drawn, colours, "hours (median)"),
+        DataTable(
             ("Week from", "Reviewer", "Decisions", "Half took at most", "Nine of ten took at most"),
             [
-                (f"{week}", who, count(number), hours(half), hours(most))
+                (f"{week}", who, format_count(number), format_hours(half), format_hours(most))
                 for who, week, number, half, most in reversed(recent)
             ],
         ),
@@ -95,18 +103,20 @@ def decisions(rows: ResultRows) -> Told:
     )
 
 
-def rejections(rows: ResultRows) -> Told:
+def describe_rejections(rows: ResultRows) -> Content:
     """Rows: code and number of submissions, most frequent first."""
-    codes = merged(rows, lambda code: name(code, "no code"))
-    return Told(
-        f"{plural(len(codes), 'reason')} for which submissions were rejected; one with several"
+    codes = sum_counts(rows, lambda code: format_code(code, "no code"))
+    return Content(
+        f"{pluralize(len(codes), 'reason')} for which submissions were rejected; one with several"
         " counts for each.",
-        charts.bars(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
-        Numbers(("Code", "Submissions"), [(code, count(n)) for code, (n,) in codes.items()]),
+        charts.bar_chart(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
+        DataTable(
+            ("Code", "Submissions"), [(code, format_count(n)) for code, (n,) in codes.items()]
+        ),
     )
 
 
-def failures(rows: ResultRows, what: str) -> Told:
+def describe_failures(rows: ResultRows, what: str) -> Content:
     """Tell why something fails.
 
     Args:
@@ -114,51 +124,66 @@ def failures(rows: ResultRows, what: str) -> Told:
             scores of the attempts, most frequent first.
         what: Happened, for the sentence.
     """
-    named = [(name(code, "no code"), int(number), *rest) for code, number, *rest in rows]
-    return Told(
-        f"{count(sum(number for _, number, *_ in named))} {what}, for these reasons.",
-        charts.bars(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
-        Numbers(
+    named = [(format_code(code, "no code"), int(number), *rest) for code, number, *rest in rows]
+    return Content(
+        f"{format_count(sum(number for _, number, *_ in named))} {what}, for these reasons.",
+        charts.bar_chart(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
+        DataTable(
             ("Code", "Times", "Submissions", "Face similarity, average", "Liveness, average"),
             [
-                (code, count(number), count(of), score(similarity), score(liveness))
+                (
+                    code,
+                    format_count(number),
+                    format_count(of),
+                    format_score(similarity),
+                    format_score(liveness),
+                )
                 for code, number, of, similarity, liveness in named
             ],
         ),
     )
 
 
-def countries(rows: ResultRows) -> Told:
+def describe_countries(rows: ResultRows) -> Content:
     """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
     known = [row for row in rows if row[0] is not None]
     if not known or any(key_id_of(str(row[0])) for row in known):
-        return Told("Nationalities are not available here: they are left out, hashed or encrypted.")
+        return Content(
+            "Nationalities are not available here: they are left out, hashed or encrypted."
+        )
     few = f"with fewer than {_FEWEST} each"
-    sums = merged(rows, lambda code: name(code, "unknown"))
+    sums = sum_counts(rows, lambda code: format_code(code, "unknown"))
     large = {code: one for code, one in sums.items() if one[0] >= _FEWEST}
     small = [one for code, one in sums.items() if code not in large]
     if small:
         large[few] = [sum(column) for column in zip(*small, strict=True)]
     total = sum(one[0] for one in sums.values())
     shown = [(code, one[:1]) for code, one in large.items()]
-    return Told(
-        f"Applicants are from {plural(len(known), 'country', 'countries')}, by their nationality.",
-        charts.bars(_largest(shown, "countries", total), {"": BLUE}),
-        Numbers(
+    return Content(
+        f"Applicants are from {pluralize(len(known), 'country', 'countries')}, by their nationality.",
+        charts.bar_chart(_largest(shown, "countries", total), {"": BLUE}),
+        DataTable(
             ("Country", "Submissions", "Share", "Approved", "Rejected", "Approved of the decided"),
             [
-                (code, count(n), share(n, total), count(yes), count(no), share(yes, yes + no))
+                (
+                    code,
+                    format_count(n),
+                    format_share(n, total),
+                    format_count(yes),
+                    format_count(no),
+                    format_share(yes, yes + no),
+                )
                 for code, (n, yes, no) in large.items()
             ],
         ),
     )
 
 
-def backlog(rows: ResultRows) -> Told:
+def describe_backlog(rows: ResultRows) -> Content:
     """Rows: age in words, result and submissions, youngest first."""
     kinds = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
     ages = {
-        age: merged(
+        age: sum_counts(
             ((result, n) for _, result, n in group),
             lambda result: str(result) if result in kinds else "other",
         )
@@ -169,18 +194,18 @@ def backlog(rows: ResultRows) -> Told:
     total = sum(map(sum, by_age.values()))
     pending = sum(parts.get("pending", [0])[0] for parts in ages.values())
     bars = [
-        (age, dict(zip(used, map(float, counts), strict=True)), count(sum(counts)))
+        (age, dict(zip(used, map(float, counts), strict=True)), format_count(sum(counts)))
         for age, counts in by_age.items()
     ]
-    return Told(
-        f"{plural(total, 'submission')} without a final result, {count(pending)} of them pending,"
+    return Content(
+        f"{pluralize(total, 'submission')} without a final result, {format_count(pending)} of them pending,"
         " by the time since they were created.",
-        charts.bars(bars, used),
-        Numbers(
+        charts.bar_chart(bars, used),
+        DataTable(
             ("Age", *map(str.capitalize, used)),
-            [(age, *map(count, counts)) for age, counts in by_age.items()],
+            [(age, *map(format_count, counts)) for age, counts in by_age.items()],
         ),
-        (count(total), "waiting for a result"),
+        (format_count(total), "waiting for a result"),
     )
 
 
@@ -197,6 +222,6 @@ def _largest(
         together = sum(n for _, (n,) in others)
         rows = [*rows[:_MOST_BARS], (f"{len(others)} other {what}", [together])]
     return [
-        (code, {"": float(n)}, count(n) + (f" ({share(n, whole)})" if whole else ""))
+        (code, {"": float(n)}, format_count(n) + (f" ({format_share(n, whole)})" if whole else ""))
         for code, (n,) in rows
     ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
-from argos_sync.report.formatting import count
-from argos_sync.report.periods import Period, period_of, summed
-from argos_sync.report.section import Numbers
+from argos_sync.report.formatting import format_count
+from argos_sync.report.periods import Period, choose_period, sum_by_period
+from argos_sync.report.section import DataTable
 
 
-def over_time(
+def chart_by_period(
     rows: ResultRows, colours: dict[str, str], what: str, smallest: str = "day"
-) -> tuple[str, Spec | None, Numbers]:
+) -> tuple[str, Spec | None, DataTable]:
     """Put days or weeks together to what can be drawn.
 
     Args:
@@ -24,20 +24,20 @@ def over_time(
     Returns:
         The unit of time, a chart unless all counts are zero, and the numbers.
     """
-    period = period_of([row[0] for row in rows], smallest)
-    sums = summed(((day, [int(one) for one in counts]) for day, *counts in rows), period)
+    period = choose_period([row[0] for row in rows], smallest)
+    sums = sum_by_period(((day, [int(one) for one in counts]) for day, *counts in rows), period)
     totals = [sum(column) for column in zip(*(counts for _, counts in sums), strict=True)]
     used = {part: colours[part] for part, n in zip(colours, totals, strict=True) if n}
     drawn = [
         (one.first, one.end, dict(zip(colours, map(float, counts), strict=True)))
         for one, counts in sums
     ]
-    chart = charts.stacks(drawn, used, f"{what} a {period}") if used else None
+    chart = charts.stacked_bar_chart(drawn, used, f"{what} a {period}") if used else None
     named = {"day": "Day", "week": "Week from", "month": "Month"}[period]
-    numbers = Numbers(
+    numbers = DataTable(
         (named, "All", *map(str.capitalize, colours)),
         [
-            (_written(one, period), count(sum(counts)), *map(count, counts))
+            (_written(one, period), format_count(sum(counts)), *map(format_count, counts))
             for one, counts in reversed(sums)
         ],
     )
