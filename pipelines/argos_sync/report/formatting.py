@@ -1,4 +1,4 @@
-"""How values of the warehouse are written for a person, whatever is in them."""
+"""Format values of the warehouse as text for a reader."""
 
 from __future__ import annotations
 
@@ -9,81 +9,82 @@ from typing import Any
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 NO_VALUE = "\N{EN DASH}"
-"""Written where there is no value."""
+"""Text for a missing value."""
 
-_TENTHS_BELOW = 10
+_DECIMAL_BELOW = 10
 _UNITS = ((48 * 3600, 86400, "days"), (3600, 3600, "h"), (60, 60, "min"), (0, 1, "s"))
-"""From how many seconds on a unit is used, how many it has, and how it is written."""
+"""Smallest duration in seconds that uses a unit, seconds per unit, and the unit's symbol."""
 
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""Characters that are not seen, or that turn the text around them (Unicode's Bidi_Control)."""
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+"""Control characters, and those that change the direction of text (Unicode's Bidi_Control)."""
 
 
-def format_code(value: Any, unnamed: str) -> str:
-    """Return a code as it is shown: what cannot be seen in it is marked.
+def format_code(value: Any, default: str) -> str:
+    """Format a code, replacing invisible characters.
 
     Args:
-        value: As the warehouse has it.
-        unnamed: What stands for none.
+        value: Value from the warehouse.
+        default: Text for a missing or empty value.
     """
-    shown = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", str(value or "")).strip()
-    return shown or unnamed
+    text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", str(value or "")).strip()
+    return text or default
 
 
 def format_count(number: float) -> str:
-    """Write a number of things."""
+    """Format a count with thousands separators."""
     return f"{number:,.0f}"
 
 
 def format_share(part: float, whole: float) -> str:
-    """Write what share of the whole a part is."""
+    """Format a share as a percentage, with one decimal near 0 % and 100 %."""
     if not whole:
         return NO_VALUE
     percent = 100 * part / whole
-    near_an_end = 0 < min(percent, 100 - percent) < _TENTHS_BELOW
+    near_an_end = 0 < min(percent, 100 - percent) < _DECIMAL_BELOW
     return f"{percent:.{int(near_an_end)}f}{NO_BREAK_SPACE}%"
 
 
 def format_score(value: float | None) -> str:
-    """Write the average of a score."""
+    """Format an average score with one decimal."""
     return NO_VALUE if value is None else f"{value:.1f}"
 
 
-def pluralize(number: int, one: str, many: str | None = None) -> str:
-    """Write a number and what it counts."""
-    return f"{format_count(number)} {one if number == 1 else many or one + 's'}"
+def pluralize(number: int, singular: str, plural: str | None = None) -> str:
+    """Format a number with its noun, in the singular or the plural."""
+    return f"{format_count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
 def format_hours(value: float | None) -> str:
-    """Write a time that is told in hours."""
+    """Format a duration given in hours."""
     return NO_VALUE if value is None else format_duration(3600 * value)
 
 
 def format_duration(seconds: float | None) -> str:
-    """Write a time in the unit that suits it."""
+    """Format a duration in the largest suitable unit."""
     if seconds is None:
         return NO_VALUE
     if seconds < 0:
         return f"\N{MINUS SIGN}{format_duration(-seconds)}"
-    size, unit = next((size, unit) for least, size, unit in _UNITS if seconds >= least)
+    size, unit = next((size, unit) for smallest, size, unit in _UNITS if seconds >= smallest)
     number = seconds / size
-    return f"{number:,.{int(number < _TENTHS_BELOW)}f}{NO_BREAK_SPACE}{unit}"
+    return f"{number:,.{int(number < _DECIMAL_BELOW)}f}{NO_BREAK_SPACE}{unit}"
 
 
-def format_time(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
-    """Write a moment, UTC."""
-    return NO_VALUE if value is None else f"{value.astimezone(UTC):{form}}"
+def format_time(value: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """Format a timestamp in UTC."""
+    return NO_VALUE if value is None else f"{value.astimezone(UTC):{pattern}}"
 
 
 def sum_counts(rows: Iterable[Sequence[Any]], key: Callable[[Any], str]) -> dict[str, list[int]]:
-    """Add up counts of rows that are the same for a person.
+    """Add up the counts of rows with the same label.
 
     Args:
-        rows: A value and its counts.
-        key: What a value is for a person.
+        rows: A value, then its counts.
+        key: Returns the label of a value.
     """
     sums: dict[str, list[int]] = {}
     for value, *counts in rows:
-        known = sums.setdefault(key(value), [0] * len(counts))
-        known[:] = [a + int(b or 0) for a, b in zip(known, counts, strict=True)]
+        label = key(value)
+        before = sums.get(label, [0] * len(counts))
+        sums[label] = [a + int(b or 0) for a, b in zip(before, counts, strict=True)]
     return sums

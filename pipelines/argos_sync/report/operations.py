@@ -1,4 +1,4 @@
-"""What the report tells of argos-sync itself: how old the rows are, and how its runs went."""
+"""Describe argos-sync itself: the age of the rows and the outcome of its runs."""
 
 from __future__ import annotations
 
@@ -14,92 +14,103 @@ from argos_sync.report.formatting import (
 )
 from argos_sync.report.section import Content, DataTable
 
-_MOST_RUNS = 12
+_MAX_RUNS = 12
 
-_AGES = ((0, "less than a day"), (1, "1 to 6 days"), (7, "7 to 13 days"), (14, "14 to 29 days"))
-_OLD = (30, "30 days or more")
+_AGE_BANDS = (
+    (0, "less than a day"),
+    (1, "1 to 6 days"),
+    (7, "7 to 13 days"),
+    (14, "14 to 29 days"),
+    (30, "30 days or more"),
+)
+"""Smallest age in days of each band, and its label."""
+
 _OUTCOMES = {"ok": BLUE, "differs": ORANGE, "failed": VERMILLION, "unfinished": GREY}
-_WELL = {"ok", "differs"}
-"""Outcomes of runs that did what they were for: a look for differences may find some."""
+_GOOD_OUTCOMES = {"ok", "differs"}
+"""Outcomes of successful runs; `reconcile --dry-run` succeeds when it finds a difference."""
 
 
 def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
-    """Tell how long ago submissions were fetched.
+    """Describe how long ago submissions were last fetched.
 
     Args:
-        rows: Whole days, submissions, and days since the very oldest was fetched.
-        bound: Days within which every row is to be fetched again; None when there is none.
+        rows: Age in whole days, number of submissions, and exact age of the oldest row in days.
+        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
     """
-    bands = [*_AGES, _OLD]
-    sums = {words: 0 for _, words in bands}
+    sums = {label: 0 for _, label in _AGE_BANDS}
     for days, number, _ in rows:
-        sums[next(words for least, words in reversed(bands) if days >= least)] += int(number)
+        label = next(label for start, label in reversed(_AGE_BANDS) if days >= start)
+        sums[label] += int(number)
     oldest = float(rows[0][2])
     if bound is None:
-        promise = "there is no bound, since the sweep is off"
+        verdict = "There is no limit, because the sweep is off (sweep_days is 0)."
     else:
-        promise = (
-            f"the bound of {pluralize(bound, 'day')} is {'' if oldest <= bound else 'not '}kept"
-        )
+        comparison = "within" if oldest <= bound else "over"
+        verdict = f"That is {comparison} the limit of {pluralize(bound, 'day')} (sweep_days)."
     age = format_duration(86_400 * oldest)
+    counts = {label: format_count(number) for label, number in sums.items()}
     return Content(
-        f"The submission that was fetched longest ago was fetched {age} ago; {promise}.",
+        f"The oldest row was fetched {age} ago. {verdict}",
         charts.bar_chart(
-            [(words, {"": float(n)}, format_count(n)) for words, n in sums.items()], {"": BLUE}
+            [(label, {"": float(number)}, counts[label]) for label, number in sums.items()],
+            {"": BLUE},
         ),
-        DataTable(
-            ("Last fetched", "Submissions"), [(words, format_count(n)) for words, n in sums.items()]
-        ),
+        DataTable(("Last fetched", "Submissions"), [*counts.items()]),
         (age, "since the oldest row was fetched"),
     )
 
 
 def describe_runs(rows: ResultRows) -> Content:
-    """Tell how the last runs went.
+    """Describe the duration and outcome of the latest runs.
 
     Args:
-        rows: Command, beginning, seconds, outcome, exit code, kind of the error, and submissions
-            fetched, new, changed and deleted; the newest first.
+        rows: Command, start time, seconds, outcome, exit code, kind of error, and submissions
+            fetched, new, changed and deleted; newest first.
     """
-    last = rows[:_MOST_RUNS]
+    latest = rows[:_MAX_RUNS]
     bars = [
         (
-            f"{format_time(begun, '%m-%d %H:%M')} {command}",
+            f"{format_time(started, '%m-%d %H:%M')} {command}",
             {str(outcome): float(seconds or 0)},
-            _how(str(outcome), seconds),
+            _bar_text(str(outcome), seconds),
         )
-        for command, begun, seconds, outcome, *_ in last
+        for command, started, seconds, outcome, *_ in latest
     ]
-    bad = sum(row[3] not in _WELL for row in last)
-    seen = {str(row[3]) for row in last}
-    said = "all of them ended well" if not bad else f"{format_count(bad)} of them did not end well"
-    good = next((row for row in rows if row[3] in _WELL), None)
+    failures = sum(row[3] not in _GOOD_OUTCOMES for row in latest)
+    outcomes = {str(row[3]) for row in latest}
+    if failures:
+        verdict = f"{format_count(failures)} of them did not succeed."
+    else:
+        verdict = "All of them succeeded."
+    last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
     return Content(
-        f"How long the last {pluralize(len(last), 'run')} took, the newest first; {said}.",
-        charts.bar_chart(bars, {one: colour for one, colour in _OUTCOMES.items() if one in seen}),
+        f"Duration of the last {pluralize(len(latest), 'run')}, newest first. {verdict}",
+        charts.bar_chart(
+            bars, {name: colour for name, colour in _OUTCOMES.items() if name in outcomes}
+        ),
         DataTable(
             (
-                *("Began (UTC)", "Command", "Took", "Outcome", "Exit code", "Error"),
+                *("Started (UTC)", "Command", "Duration", "Outcome", "Exit code", "Error"),
                 *("Fetched", "New", "Changed", "Deleted"),
             ),
             [
                 (
-                    format_time(begun),
+                    format_time(started),
                     str(command),
                     format_duration(seconds),
                     str(outcome),
                     NO_VALUE if code is None else f"{code}",
                     str(error or NO_VALUE),
-                    *(format_count(one or 0) for one in counts),
+                    *(format_count(number or 0) for number in counts),
                 )
-                for command, begun, seconds, outcome, code, error, *counts in rows
+                for command, started, seconds, outcome, code, error, *counts in rows
             ],
         ),
-        (format_time(good[1]) if good else "never", "last good run (UTC)"),
+        (format_time(last_good[1]) if last_good else "never", "last successful run (UTC)"),
     )
 
 
-def _how(outcome: str, seconds: float | None) -> str:
+def _bar_text(outcome: str, seconds: float | None) -> str:
     if outcome == "ok":
         return format_duration(seconds)
     return outcome if seconds is None else f"{outcome}, {format_duration(seconds)}"

@@ -1,4 +1,4 @@
-"""What the report tells of AML screenings: open alerts, and how many submissions are flagged."""
+"""Describe AML screening: open alerts, and how many submissions are flagged."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 
 
 def describe_alerts(rows: ResultRows) -> Content:
-    """Rows: risk level, submissions with an open alert, matches, and age of the oldest, days."""
-    open_ones = sum_counts((row[:3] for row in rows), _risk)
-    levels = [level for level in _RISKS if level in open_ones]
-    total, high = sum(one[0] for one in open_ones.values()), open_ones.get("high", [0])[0]
+    """Describe open alerts by risk level.
+
+    Args:
+        rows: Risk level, submissions with an open alert, matches, and age of the oldest in days.
+    """
+    counts = sum_counts((row[:3] for row in rows), _risk)
+    levels = [level for level in _RISKS if level in counts]
+    total, high = sum(row[0] for row in counts.values()), counts.get("high", [0])[0]
     ages = {level: max(int(row[3]) for row in rows if _risk(row[0]) == level) for level in levels}
-    oldest = max(ages.values())
+    bars = [
+        (level, {"": float(counts[level][0])}, format_count(counts[level][0])) for level in levels
+    ]
     return Content(
-        f"{pluralize(total, 'submission')} with an open red flag, {format_count(high)} of high risk; the"
-        f" oldest has been open for {pluralize(oldest, 'day')}.",
-        charts.bar_chart(
-            [
-                (one, {"": float(open_ones[one][0])}, format_count(open_ones[one][0]))
-                for one in levels
-            ],
-            {"": VERMILLION},
-        ),
+        f"{pluralize(total, 'submission has', 'submissions have')} an open red flag,"
+        f" {format_count(high)} of high risk. The oldest red flag has been open for"
+        f" {pluralize(max(ages.values()), 'day')}.",
+        charts.bar_chart(bars, {"": VERMILLION}),
         DataTable(
-            ("Risk", "Submissions", "Matches", "Oldest, days"),
+            ("Risk", "Submissions", "Matches", "Oldest (days)"),
             [
-                (level, *map(format_count, open_ones[level]), format_count(ages[level]))
+                (level, *map(format_count, counts[level]), format_count(ages[level]))
                 for level in levels
             ],
         ),
@@ -41,20 +42,25 @@ def describe_alerts(rows: ResultRows) -> Content:
 
 
 def describe_hit_rate(rows: ResultRows) -> Content:
-    """Rows: week, submissions screened, and flagged ones by risk as in `_RISKS`."""
-    screened = sum(int(one[1]) for one in rows)
+    """Describe how many of the screened submissions have a red flag.
+
+    Args:
+        rows: Week, submissions screened, and submissions with a red flag by risk as in `_RISKS`.
+    """
+    screened = sum(int(row[1]) for row in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]
-    flagged = sum(int(one) for _, *counts in by_risk for one in counts)
-    period, chart, numbers = chart_by_period(by_risk, _RISKS, "red flags", "week")
+    flagged = sum(int(number) for _, *counts in by_risk for number in counts)
+    rate = format_share(flagged, screened)
+    unit, chart, table = chart_by_period(by_risk, _RISKS, "red flags", "week")
     return Content(
-        f"{pluralize(flagged, 'submission')} of {format_count(screened)} screened have a red flag"
-        f" ({format_share(flagged, screened)}), by the {period} they were created in.",
+        f"{format_count(flagged)} of {pluralize(screened, 'screened submission')}"
+        f" {'has' if flagged == 1 else 'have'} a red flag ({rate}), by {unit} of creation.",
         chart,
-        numbers,
-        (format_share(flagged, screened), "of the screened have a red flag"),
+        table,
+        (rate, "of screened submissions have a red flag"),
     )
 
 
 def _risk(level: object) -> str:
-    known = str(level).lower()
-    return known if known in _RISKS else "other"
+    risk = str(level).lower()
+    return risk if risk in _RISKS else "other"

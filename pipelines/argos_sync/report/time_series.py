@@ -1,4 +1,4 @@
-"""Counts over time: what is drawn of them, and what is written."""
+"""Chart and tabulate counts over time."""
 
 from __future__ import annotations
 
@@ -6,43 +6,43 @@ from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
 from argos_sync.report.formatting import format_count
-from argos_sync.report.periods import Period, choose_period, sum_by_period
+from argos_sync.report.periods import Period, choose_unit, sum_by_period
 from argos_sync.report.section import DataTable
 
 
 def chart_by_period(
-    rows: ResultRows, colours: dict[str, str], what: str, smallest: str = "day"
+    rows: ResultRows, colours: dict[str, str], title: str, smallest: str = "day"
 ) -> tuple[str, Spec | None, DataTable]:
-    """Put days or weeks together to what can be drawn.
+    """Add up counts by a period that fits the chart.
 
     Args:
-        rows: Day and counts.
-        colours: Of the counts, in their order.
-        what: Is counted.
-        smallest: What a day of the rows stands for.
+        rows: Date and counts.
+        colours: Colour by name of the count, in the order of the counts.
+        title: Plural noun for what is counted.
+        smallest: Unit that the date of a row stands for, `day` or `week`.
 
     Returns:
-        The unit of time, a chart unless all counts are zero, and the numbers.
+        The unit of time, a chart unless all counts are zero, and the table.
     """
-    period = choose_period([row[0] for row in rows], smallest)
-    sums = sum_by_period(((day, [int(one) for one in counts]) for day, *counts in rows), period)
+    unit = choose_unit([row[0] for row in rows], smallest)
+    sums = sum_by_period(((day, [int(n) for n in counts]) for day, *counts in rows), unit)
     totals = [sum(column) for column in zip(*(counts for _, counts in sums), strict=True)]
-    used = {part: colours[part] for part, n in zip(colours, totals, strict=True) if n}
-    drawn = [
-        (one.first, one.end, dict(zip(colours, map(float, counts), strict=True)))
-        for one, counts in sums
+    used = {name: colours[name] for name, n in zip(colours, totals, strict=True) if n}
+    bars = [
+        (period.first, period.end, dict(zip(colours, map(float, counts), strict=True)))
+        for period, counts in sums
     ]
-    chart = charts.stacked_bar_chart(drawn, used, f"{what} a {period}") if used else None
-    named = {"day": "Day", "week": "Week from", "month": "Month"}[period]
-    numbers = DataTable(
-        (named, "All", *map(str.capitalize, colours)),
+    chart = charts.stacked_bar_chart(bars, used, f"{title} per {unit}") if used else None
+    heading = {"day": "Day", "week": "Week from", "month": "Month"}[unit]
+    table = DataTable(
+        (heading, "All", *map(str.capitalize, colours)),
         [
-            (_written(one, period), format_count(sum(counts)), *map(format_count, counts))
-            for one, counts in reversed(sums)
+            (_format_period(period, unit), format_count(sum(counts)), *map(format_count, counts))
+            for period, counts in reversed(sums)
         ],
     )
-    return period, chart, numbers
+    return unit, chart, table
 
 
-def _written(period: Period, unit: str) -> str:
+def _format_period(period: Period, unit: str) -> str:
     return f"{period.first:%Y-%m}" if unit == "month" else f"{period.first}"
