@@ -78,7 +78,7 @@ def test_it_imports_without_the_checkout(installed: Path, tmp_path: Path) -> Non
     assert int(tables) == len(list((ROOT / "schemas").glob("*.yaml")))
 
 
-def test_the_command_works(installed: Path, tmp_path: Path) -> None:
+def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path: Path) -> None:
     """Help and the demo run from an empty folder; a report needs its extra."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
@@ -90,13 +90,7 @@ def test_the_command_works(installed: Path, tmp_path: Path) -> None:
         " pip install 'argos-sync[report]'"
     )
     assert not (tmp_path / "report.html").exists()
-
-
-def test_the_extra_report_works(installed: Path, wheel: Path, locked: Path, tmp_path: Path) -> None:
-    """With the extra installed, the same environment writes a report."""
     extra = f"argos-sync[report] @ {wheel.as_uri()}"
     run(UV, "pip", "install", "--quiet", "--python", installed, "--constraint", locked, extra)
-    argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
-    argos_sync("demo", "-n", "50")
-    argos_sync("report", "--file", "argos_demo.duckdb", "--out", "report.html")
+    argos_sync(*report)
     assert "</svg>" in (tmp_path / "report.html").read_text()

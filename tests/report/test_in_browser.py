@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-import browser
 from argos_sync.report import charts
-from browser import Tab
+from browser import Tab, browser, require_chromium
 from report.pages import Page
 
 CHARTS = """
