@@ -1,4 +1,4 @@
-"""All documents that are derived from the contract and the views."""
+"""Render all documents that are generated from the contract and the views."""
 
 from __future__ import annotations
 
