@@ -44,6 +44,9 @@ _WORDS = {
 }
 """What each check counts."""
 
+CHECK_NAMES = tuple(_WORDS)
+"""Names of all post-run checks."""
+
 _HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
 """Of rows, for `_select_changed`."""
 
