@@ -1,7 +1,7 @@
-"""ARGOS Identity ID Check submissions in a warehouse: correct, private, fast.
+"""Sync ARGOS Identity ID Check submissions into a warehouse.
 
-Public: `argos_source`, a dlt source for pipelines of your own. It is imported when it is asked
-for, so that the command line need not wait for dlt.
+Public: `argos_source`, a dlt source for your own pipelines, and `__version__`. The source is
+imported on first use, so that the command line does not have to wait for dlt.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import `argos_source` at its first use (PEP 562)."""
+    """Import `argos_source` on first use (PEP 562)."""
     if name == "argos_source":
         from argos_sync.source import argos_source  # noqa: PLC0415 its import takes a second
 

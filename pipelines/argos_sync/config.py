@@ -1,6 +1,8 @@
-"""Configuration, read dlt's own way: environment, `.dlt/config.toml`, `.dlt/secrets.toml`.
+"""Read and check the configuration, dlt's way: environment, `.dlt/config.toml`, `secrets.toml`.
 
-Section `sources.argos`; the names and defaults of its keys are what users rely on.
+All keys are in section `sources.argos`; their names and defaults are public. `load_settings` reads
+what commands need, `load_orchestration` what a scheduler needs. A message about a wrong value gives
+the key and the valid values, but never the value: it may be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -29,15 +31,15 @@ from argos_sync.api.errors import ConfigurationError
 
 SECTIONS = ("sources", "argos")
 REQUEST_TYPES = ("others", "kyc", "aml", "data")
-"""The sections of a submission; `others` is first because it carries `created_at`."""
+"""The sections of a submission; `others` is first because it has `created_at`."""
 
-_PROJECT = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = ("orchestration",)
-"""Sections below `sources.argos` that are no project's, beside those that are named like keys."""
+_PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED_SECTIONS = ("orchestration",)
+"""Sections below `sources.argos` that cannot be projects; names of keys cannot be either."""
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
-_MINIMUM = {
+_MINIMUMS = {
     "page_size": 1,
     "lookback_days": 0,
     "sweep_days": 0,
@@ -47,26 +49,26 @@ _MINIMUM = {
     "retry_seconds": 0,
 }
 _DEFAULTS = {
-    # dlt puts Ctrl-C off while it normalizes and loads, and forgets one that comes at the end. An
-    # interrupted run leaves the warehouse as a killed one does, so nothing has to be put off.
+    # dlt delays Ctrl-C while it normalizes and loads, and forgets one that comes at the end. An
+    # interrupted run leaves the warehouse as a killed one does, so no delay is needed.
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL", "intercept_signals": False},
-    # A trace has the last hundred steps with their schemas, and all of it is written to a file with
-    # each of them: a long backfill held more and more.
+    # A trace keeps the last hundred steps with their schemas, and dlt writes all of it to a file
+    # after each step: the memory of a long backfill grew and grew.
     "enable_runtime_trace": False,
-    # Loaded packages are full of personal data, and dlt keeps them unless told otherwise.
-    # The same goes for the staging tables that a load leaves behind.
+    # By default dlt keeps loaded packages and the rows of staging tables, which are full of
+    # personal data.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
     "destination": {"duckdb": {"credentials": "duckdb:///kyc.duckdb"}},
 }
-_PROVIDER = "argos-sync defaults"
-_COMPARE = (
+_PROVIDER_NAME = "argos-sync defaults"
+_REMEDY = (
     "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with docs/configuration.md"
 )
 
 
 @configspec
 class Privacy(BaseConfiguration):
-    """What happens to personal values before anything is written."""
+    """Keys of section `sources.argos.privacy`: how personal values are protected before writing."""
 
     direct: str = "plain"
     quasi: str = "plain"
@@ -76,29 +78,30 @@ class Privacy(BaseConfiguration):
 
     @property
     def modes(self) -> dict[str, str]:
-        """Modes of single columns by `table.columns_by_name`; from a table of TOML, or from JSON."""
-        given = self.columns or {}
-        found = json.loads(given) if isinstance(given, str) else given
-        return {
-            place: mode
-            for table, modes in found.items()
+        """Return the modes of single columns by `table.column`.
+
+        The setting is a TOML table or JSON text.
+        """
+        setting = self.columns or {}
+        columns = json.loads(setting) if isinstance(setting, str) else setting
+        modes: dict[str, str] = {}
+        for name, value in columns.items():
             # TOML reads a name without quotes, applicants.email, as a table in a table.
-            for place, mode in (
-                {f"{table}.{column}": mode for column, mode in modes.items()}
-                if isinstance(modes, Mapping)
-                else {table: modes}
-            ).items()
-        }
+            if isinstance(value, Mapping):
+                modes |= {f"{name}.{column}": mode for column, mode in value.items()}
+            else:
+                modes[name] = value
+        return modes
 
     @property
     def former_keys(self) -> list[str]:
-        """Keys that are no longer used; in the environment with commas between them."""
+        """Return the keys that are no longer used; the setting separates them by commas."""
         return [key.strip() for key in (self.old_keys or "").split(",") if key.strip()]
 
 
 @configspec
 class Settings(BaseConfiguration):
-    """The keys of section `sources.argos`; build it with `load_settings`, which checks them."""
+    """Keys of section `sources.argos`; create it by `load_settings`, which checks the values."""
 
     api_key: TSecretStrValue = None  # type: ignore[assignment] # how dlt marks a required key
     base_url: str = "https://rest-api.argosidentity.com/v3"
@@ -120,25 +123,25 @@ class Settings(BaseConfiguration):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that get a walk each, `others` first; empty: one request brings all."""
-        return tuple(sorted(set(_listed(self.request_types)), key=_position))
+        """Return the sections to read one by one, `others` first; empty if one request has all."""
+        return tuple(sorted(set(_parse_list(self.request_types)), key=REQUEST_TYPES.index))
 
     @property
     def project_names(self) -> tuple[str, ...]:
-        """Names of the projects that are seen as one."""
-        return tuple(dict.fromkeys(_listed(self.projects)))
+        """Return the names of the projects that the views of all projects combine."""
+        return tuple(dict.fromkeys(_parse_list(self.projects)))
 
     @property
     def first_day(self) -> date | None:
-        """Where the first sync begins; None is all history."""
+        """Return the first day of the first sync; None means all history."""
         return date.fromisoformat(self.start_date) if self.start_date else None
 
 
 @configspec
 class Orchestration(BaseConfiguration):
-    """The keys of section `sources.argos.orchestration`: what a command line would say.
+    """Keys of section `sources.argos.orchestration`: options and schedules of an orchestrator.
 
-    The first two are called as dlt calls them, for dlt also looks for the bare name of a key.
+    The first two have the names that dlt uses, because dlt also looks up a key without sections.
     """
 
     destination_name: str = "duckdb"
@@ -154,19 +157,23 @@ class Orchestration(BaseConfiguration):
 
 
 @configspec
-class _Local(Settings):
-    api_key: TSecretStrValue | None = None  # type: ignore[assignment] # the API is not asked
+class _OfflineSettings(Settings):
+    """Settings of commands that do not use the API: the key is optional."""
+
+    api_key: TSecretStrValue | None = None  # type: ignore[assignment] # widens the type
 
 
 @configspec
 class _Runtime(BaseConfiguration):
-    """What argos-sync reads of dlt's section `runtime`."""
+    """Keys that argos-sync reads from dlt's section `runtime`."""
 
     slack_incoming_webhook_url: TSecretStrValue | None = None
 
 
 @configspec
 class _Sweep(BaseConfiguration):
+    """The one setting that read-only commands need."""
+
     sweep_days: int = Settings.sweep_days
 
 
@@ -176,117 +183,120 @@ def load_settings(
     """Read and check the configuration.
 
     Args:
-        overrides: Values that go before every configuration source.
-        api: Whether the API will be asked, which takes a key.
-        project: One of several ARGOS projects, whose section goes before `sources.argos`. Its API
-            key must be its own: another's would bring another project's people.
+        overrides: Values that override every configuration source; None overrides nothing.
+        api: Whether the API will be used, which requires an API key.
+        project: One of several ARGOS projects; its section overrides `sources.argos`. The API key
+            must be in that section: the key of another project would load another project's people.
 
     Raises:
-        ConfigurationError: A required key is missing, or a value is not among the valid ones.
+        ConfigurationError: A required key is missing, or a value is invalid.
     """
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    if api and project and "api_key" not in given:
-        given["api_key"] = _own_key(project)
-    settings = _read(Settings() if api else _Local(), given, sections_of(project))
+    explicit = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if api and project and "api_key" not in explicit:
+        explicit["api_key"] = _project_api_key(project)
+    settings = _read(Settings() if api else _OfflineSettings(), explicit, sections_of(project))
     _check(settings)
     return settings
 
 
 def sections_of(project: str | None) -> tuple[str, ...]:
-    """Return where the configuration of a project stands; what it lacks is taken from above.
+    """Return the configuration sections of a project; outer sections fill in missing keys.
 
     Args:
-        project: Its name; None when there is but one project.
+        project: Name of the project; None if there is only one.
 
     Raises:
-        ConfigurationError: It cannot be a name.
+        ConfigurationError: The name is invalid.
     """
     if project is None:
         return SECTIONS
-    if not _PROJECT.fullmatch(project) or project in _TAKEN or project in Settings():
+    if (
+        not _PROJECT_NAME.fullmatch(project)
+        or project in _RESERVED_SECTIONS
+        or project in Settings()
+    ):
         raise ConfigurationError(
             "the name of the project cannot be a section of the configuration",
-            "use small letters, digits and _, beginning with a letter, and no name of a key",
+            "use lower-case letters, digits and _, begin with a letter, and avoid names of keys",
         )
     return (*SECTIONS, project)
 
 
 def dataset_of(project: str | None) -> str:
-    """Return the dataset that a project has when none is named."""
+    """Return the default dataset of a project."""
     return "_".join([SECTIONS[-1], *([project] if project else [])])
 
 
-def _own_key(project: str) -> Any:
-    """Return the API key that stands in the section of a project itself."""
+def _project_api_key(project: str) -> Any:
+    """Return the API key from the project's own section, without looking at outer sections."""
     sections = sections_of(project)
     for provider in Container()[PluggableRunContext].providers.providers:
         value, _ = provider.get_value("api_key", TSecretStrValue, "", *sections)
         if value is not None:
             return value
-    name = project.upper()
     raise ConfigurationError(
         f"no value for sources.argos.{project}.api_key",
-        f"set SOURCES__ARGOS__{name}__API_KEY, or api_key under [sources.argos.{project}] in"
-        " .dlt/secrets.toml",
+        f"set SOURCES__ARGOS__{project.upper()}__API_KEY, or api_key under"
+        f" [sources.argos.{project}] in .dlt/secrets.toml",
     )
 
 
 def sweep_days(project: str | None = None) -> int:
-    """Read `sources.argos.sweep_days` alone, for who only looks and may have no API key.
+    """Read `sources.argos.sweep_days` alone, for read-only commands, which need no API key.
 
     Args:
         project: See `load_settings`.
 
     Raises:
-        ConfigurationError: The value is not valid.
+        ConfigurationError: The value is invalid.
     """
     days = _read(_Sweep(), sections=sections_of(project)).sweep_days
-    _check_least("sweep_days", days)
+    _check_minimum("sweep_days", days)
     return days
 
 
 def webhook_url() -> str | None:
-    """Read `runtime.slack_incoming_webhook_url`: who is told of failures and news; a secret."""
+    """Read `runtime.slack_incoming_webhook_url`, a secret: where to send notifications."""
     return _read(_Runtime(), sections=("runtime",)).slack_incoming_webhook_url
 
 
 def load_orchestration() -> Orchestration:
-    """Read what a scheduler needs to know before it runs anything; takes no API key.
+    """Read what an orchestrator needs before it runs anything, without an API key.
 
-    `start_date` is the one of the section around it, where dlt looks next.
+    `start_date` comes from the outer section, `sources.argos`, which dlt looks up next.
 
     Raises:
-        ConfigurationError: A value is not valid.
+        ConfigurationError: A value is invalid.
     """
-    read = _read(Orchestration(), sections=(*SECTIONS, "orchestration"))
-    _check_least("max_age_hours", read.max_age_hours)
-    _check_least("retry_seconds", read.retry_seconds)
-    _check_day(read.start_date)
-    return read
+    settings = _read(Orchestration(), sections=(*SECTIONS, "orchestration"))
+    _check_minimum("max_age_hours", settings.max_age_hours)
+    _check_minimum("retry_seconds", settings.retry_seconds)
+    _check_start_date(settings.start_date)
+    return settings
 
 
 def add_defaults() -> None:
-    """Tell dlt what argos-sync wants where no other configuration source says anything.
+    """Add the defaults of argos-sync to dlt's configuration; every other source overrides them.
 
-    For runs of the argos-sync command; a pipeline of somebody else's keeps its own defaults.
+    Only commands of argos-sync do this; a user's own pipeline keeps dlt's defaults.
     """
     context = Container()[PluggableRunContext]
-    if _PROVIDER not in context.providers:
-        # dlt asks providers in order, so the last one only fills gaps.
-        context.providers.add_provider(CustomLoaderDocProvider(_PROVIDER, lambda: _DEFAULTS))
-        # dlt read its runtime section when it was imported, before these defaults were there.
+    if _PROVIDER_NAME not in context.providers:
+        # dlt asks its providers in order, so the last one only fills gaps.
+        context.providers.add_provider(CustomLoaderDocProvider(_PROVIDER_NAME, lambda: _DEFAULTS))
+        # dlt read its section `runtime` on import, before these defaults existed.
         stop_telemetry()
         context.context.initialize_runtime()
-    # Of this thread alone: the list of all values that were looked up ends with a trace only.
+    # dlt records every value it looks up, per thread, until a trace ends; there are no traces.
     get_resolved_traces().logging_enabled = False
 
 
 def _read(
-    spec: _Spec, given: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
+    spec: _Spec, explicit: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
 ) -> _Spec:
-    """Fill in a specification from the configuration, or tell what is wrong with it."""
+    """Resolve a specification; turn dlt's errors into ones without values."""
     try:
-        return resolve_configuration(spec, sections=sections, explicit_value=given)
+        return resolve_configuration(spec, sections=sections, explicit_value=explicit)
     except ConfigFieldMissingException as error:
         missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
         raise ConfigurationError(
@@ -296,68 +306,63 @@ def _read(
     except ConfigValueCannotBeCoercedException as error:
         if get_origin(error.hint) is Literal:
             choices = ", ".join(get_args(error.hint))
-            raise _not_valid(error.field_name, f"one of {choices}") from None
-        raise _wrong_type(error.field_name) from None
-    except ConfigurationException as error:
-        # The text of dlt's error repeats the value, which may be a key in the wrong place.
+            raise _invalid_value(error.field_name, f"one of {choices}") from None
         raise ConfigurationError(
-            f"the configuration cannot be read ({type(error).__name__})", _COMPARE
+            f"sources.argos.{error.field_name} has a value of the wrong type", _REMEDY
+        ) from None
+    except ConfigurationException as error:
+        # dlt's message repeats the value, which may be a key in the wrong place.
+        raise ConfigurationError(
+            f"the configuration cannot be read ({type(error).__name__})", _REMEDY
         ) from None
 
 
-def _wrong_type(name: str) -> ConfigurationError:
-    return ConfigurationError(f"sources.argos.{name} has a value of the wrong type", _COMPARE)
-
-
-def _listed(wanted: Any) -> list[str]:
-    """Return the entries of a list: TOML's, JSON's, or words with commas between them."""
-    wanted = wanted or ()
-    if isinstance(wanted, str):
-        wanted = json.loads(wanted) if wanted.startswith("[") else wanted.split(",")
-    return [str.strip(one) for one in wanted]
+def _parse_list(setting: Any) -> list[str]:
+    """Return the entries of a list setting: a TOML list, JSON text, or text with commas."""
+    entries = setting or ()
+    if isinstance(entries, str):
+        entries = json.loads(entries) if entries.startswith("[") else entries.split(",")
+    return [str.strip(entry) for entry in entries]
 
 
 def _check(settings: Settings) -> None:
-    for name in _MINIMUM:
+    """Check the values that dlt's types do not restrict enough."""
+    for name in _MINIMUMS:
         if name in settings:
-            _check_least(name, getattr(settings, name))
-    _check_day(settings.start_date)
+            _check_minimum(name, getattr(settings, name))
+    _check_start_date(settings.start_date)
     try:
         sections = settings.sections
-        readable = not sections or "others" in sections
+        valid = not sections or "others" in sections
     except (ValueError, TypeError):
-        readable = False
-    if not readable:
-        choice = "a list out of kyc, aml, data, others; others is required, it carries created_at"
-        raise _not_valid("request_types", choice)
+        valid = False
+    if not valid:
+        choices = "a list of kyc, aml, data and others; others is required, it has created_at"
+        raise _invalid_value("request_types", choices)
     try:
         names = [sections_of(project)[-1] for project in settings.project_names]
     except (ValueError, TypeError, ConfigurationError):
-        raise _not_valid("projects", "a list of names of projects, such as japan,korea") from None
+        raise _invalid_value("projects", "a list of project names, such as japan,korea") from None
     if settings.projects_dataset in {dataset_of(None), *map(dataset_of, names)}:
-        raise _not_valid("projects_dataset", "the name of a dataset that no project has")
+        raise _invalid_value("projects_dataset", "a dataset name that no project uses")
     try:
         _ = settings.privacy.modes
     except (ValueError, TypeError, AttributeError):
-        wanted = 'a table or JSON, such as {"applicants.email": "encrypt"}'
-        raise _not_valid("privacy.columns", wanted) from None
+        example = 'a table or JSON, such as {"applicants.email": "encrypt"}'
+        raise _invalid_value("privacy.columns", example) from None
 
 
-def _check_day(text: str | None) -> None:
+def _check_start_date(text: str | None) -> None:
     try:
         _ = date.fromisoformat(text) if text else None
     except ValueError:
-        raise _not_valid("start_date", "a day as YYYY-MM-DD") from None
+        raise _invalid_value("start_date", "a day as YYYY-MM-DD") from None
 
 
-def _check_least(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or value < _MINIMUM[name]:
-        raise _not_valid(name, f"a number of at least {_MINIMUM[name]}")
+def _check_minimum(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or value < _MINIMUMS[name]:
+        raise _invalid_value(name, f"a number of at least {_MINIMUMS[name]}")
 
 
-def _position(section: str) -> int:
-    return REQUEST_TYPES.index(section)
-
-
-def _not_valid(name: str, valid: str) -> ConfigurationError:
+def _invalid_value(name: str, valid: str) -> ConfigurationError:
     return ConfigurationError(f"sources.argos.{name} has a value that is not valid", f"use {valid}")

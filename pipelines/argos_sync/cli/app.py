@@ -1,4 +1,4 @@
-"""The command `argos-sync`: every command in one place, its work imported when it is called."""
+"""Collect the commands of `argos-sync`; each imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from argos_sync.process import (
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="ARGOS Identity ID Check submissions in a warehouse: correct, private, fast.",
+    help="Sync ARGOS Identity ID Check submissions into a warehouse.",
 )
 
 for function in (
@@ -67,7 +67,7 @@ def _options(
 
 
 def main() -> NoReturn:
-    """Run the command line; the console script's entry point."""
+    """Run the command line; the entry point of the console script."""
     restrict_permissions()
     limit_memory()
     arguments = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""What every command shares: its common options, its errors, its output."""
+"""Define the options, the run context and the output that all commands share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("argos_sync")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options every command takes."""
+    """Options that every command takes."""
 
     destination: Annotated[
         str, typer.Option(metavar="NAME", help="dlt destination, such as duckdb or postgres.")
@@ -34,15 +34,15 @@ class Common:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Dataset (schema) of the tables; argos, or argos_PROJECT, when left out.",
+            help="Dataset (schema) of the tables; default: argos, or argos_PROJECT.",
         ),
     ] = None
     project: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="One of several ARGOS projects; its key and settings stand in"
-            " sources.argos.NAME, and it has a dataset of its own.",
+            help="ARGOS project, when there are several; its key and settings are in section"
+            " sources.argos.NAME, and it has its own dataset.",
         ),
     ] = None
     pipelines_dir: Annotated[
@@ -51,32 +51,43 @@ class Common:
             metavar="DIR",
             file_okay=False,
             writable=True,
-            help="Working folder; dlt's own when left out.",
+            help="Working folder; default: dlt's own.",
         ),
     ] = None
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout, logs on stderr.")
     ] = False
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="More log lines, and where an error arose.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", help="Print more log lines, and where an error was raised."
+        ),
     ] = False
 
     @property
     def target(self) -> Target:
-        """Where to load to."""
+        """Return the warehouse that the options name."""
         from argos_sync.config import dataset_of
         from argos_sync.load.target import Target
 
-        working = str(self.pipelines_dir) if self.pipelines_dir else None
+        pipelines_dir = str(self.pipelines_dir) if self.pipelines_dir else None
         dataset = dataset_of(self.project) if self.dataset is None else self.dataset
-        return Target(self.destination, dataset, working)
+        return Target(self.destination, dataset, pipelines_dir)
 
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
-        """Give what a loading command needs, and show progress for as long as the block runs."""
+        """Yield the context of a loading command, and show progress while the block runs.
+
+        Args:
+            overrides: Settings that override the configuration.
+
+        Raises:
+            ConfigurationError: A required key is missing, or a value is invalid.
+        """
         from argos_sync.fetch.process.spawn import FetchProcess
 
-        with FetchProcess() as child:  # first, so that its imports run beside ours
+        # Start it first, so that its imports run at the same time as ours.
+        with FetchProcess() as fetch_process:
             from argos_sync.cli.progress import show_progress
             from argos_sync.config import load_settings
             from argos_sync.fetch.process.parent import fetch_in_process
@@ -84,33 +95,33 @@ class Common:
 
             settings = load_settings(overrides, project=self.project)
             with show_progress() as progress:
-                chunks = functools.partial(fetch_in_process, child)
+                chunks = functools.partial(fetch_in_process, fetch_process)
                 yield Context(settings, self.target, progress, chunks=chunks)
 
     def offline_context(self) -> Context:
-        """Return what a command needs that does not use the API, and so needs no API key."""
+        """Return the context of a command that does not use the API and needs no API key."""
         from argos_sync.config import load_settings
         from argos_sync.run.context import Context
 
         return Context(load_settings(api=False, project=self.project), self.target)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:
-        """Print the result: the summary as JSON, or the text for a person."""
+        """Print the result, as JSON if `--json` was given, as text otherwise."""
         typer.echo(json.dumps(summary, default=str, ensure_ascii=False) if self.as_json else text)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the common options and the one way of ending.
+    """Add the common options to a command, and set up logging before it runs.
 
     Args:
         function: Takes `Common` first, then its own options.
     """
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    shared = [
+    own_parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    common_parameters = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in inspect.signature(Common, eval_str=True).parameters.values()
     ]
-    names = [parameter.name for parameter in shared]
+    names = [parameter.name for parameter in common_parameters]
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
@@ -121,17 +132,22 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         log.setLevel(logging.DEBUG if common.verbose else logging.INFO)
         function(common, **options)
 
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    run.__signature__ = inspect.Signature([*keyword_only, *shared])  # type: ignore[attr-defined] # read by typer
-    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own_parameters]
+    parameters = [*keyword_only, *common_parameters]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 def parse_day(option: str, text: str) -> date:
-    """Return the day a command-line option names.
+    """Return the day that a command-line option gives.
+
+    Args:
+        option: Name of the option, for the message.
+        text: Its value, `YYYY-MM-DD`.
 
     Raises:
-        typer.BadParameter: The text is not a day.
+        typer.BadParameter: The value is not a day.
     """
     try:
         return date.fromisoformat(text)
@@ -140,14 +156,19 @@ def parse_day(option: str, text: str) -> date:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows under their names, drawn for a person."""
+    """Return rows as a text table with a header.
+
+    Args:
+        names: Names of the columns.
+        rows: The cells of each row.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*names)
+    text_table = Table(*names)
     for row in rows:
-        drawn.add_row(*row)
+        text_table.add_row(*row)
     console = Console(width=100)
     with console.capture() as captured:
-        console.print(drawn)
+        console.print(text_table)
     return captured.get()

@@ -1,4 +1,4 @@
-"""`argos-sync demo`: the whole way from a stand-in API to tables, in one command."""
+"""`argos-sync demo`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ QUERIES = {
         SELECT k.result, s.reviewer, COUNT(*) AS submissions
         FROM submissions AS s JOIN kyc AS k USING (submission_id)
         GROUP BY ALL ORDER BY submissions DESC, result, reviewer LIMIT 8""",
-    "Approved although an AML match is of high risk": """
+    "Approved despite a high-risk AML match": """
         SELECT s.submission_id, p.nationality, a.current_status, MAX(m.score) AS highest_score
         FROM submissions AS s JOIN kyc AS k USING (submission_id)
         JOIN applicants AS p USING (submission_id) JOIN aml AS a USING (submission_id)
         JOIN matches AS m USING (submission_id)
         WHERE k.result = 'approved' AND m.risk_level = 'HIGH'
         GROUP BY ALL ORDER BY highest_score DESC, submission_id LIMIT 5""",
-    "Why attempts are repeated": """
+    "Why applicants repeat an attempt": """
         SELECT r.retry_code, COUNT(*) AS retries, ROUND(AVG(t.liveness_score), 3) AS mean_liveness
         FROM attempt_retries AS r JOIN attempts AS t USING (submission_id, attempt_index)
         GROUP BY ALL ORDER BY retries DESC, retry_code LIMIT 5""",
 }
-"""Shown with their results; tables without a schema, as after `USE argos`."""
+"""Example queries by title, printed with their results; run them after `USE argos`."""
 
 _SETTINGS = {"api_key": "demo", "encryption": "off", "request_types": "", "start_date": ""}
-"""Go before what is configured for the real API."""
+"""Settings that override those of the real API."""
 
 
 def demo(
     common: Common,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many submissions.")] = 500,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, help="Number of submissions.")
+    ] = 500,
 ) -> None:
-    """Sync a bundled stand-in API into a DuckDB file of its own and show what landed."""
+    """Sync a bundled stand-in API into its own DuckDB file and show the result."""
     import tempfile
     from dataclasses import replace
     from pathlib import Path
@@ -50,21 +52,23 @@ def demo(
     from argos_sync.load.read_only import open_read_only
     from argos_sync.warehouse.overview import read_overview
 
-    # Made-up people must not get among real ones: the demo has a file of its own.
+    # The demo has its own file, so that made-up people never mix with real ones.
     Path(FILE).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder, Emulator(generate(count)) as api:
-        working = common.target.pipelines_dir or folder
-        target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=working)
+        pipelines_dir = common.target.pipelines_dir or folder
+        target = replace(
+            common.target, destination="duckdb", file=FILE, pipelines_dir=pipelines_dir
+        )
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
             run = sync(replace(context, target=target))
         with open_read_only(target) as warehouse:
             rows = read_overview(warehouse.client).rows
-            results = {title: _ask(warehouse.client, sql) for title, sql in QUERIES.items()}
+            results = {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": run.row(), "rows": rows, "queries": results}
     common.show(summary, _text(run.submissions_fetched, common.target.dataset, rows, results))
 
 
-def _ask(client: Client, sql: str) -> list[dict[str, Any]]:
+def _query(client: Client, sql: str) -> list[dict[str, Any]]:
     from argos_sync.load.sql import stream_native
 
     with stream_native(client, sql) as cursor:
@@ -79,9 +83,9 @@ def _text(
 
     blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
     blocks.append(table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
-    for title, found in results.items():
+    for title, result in results.items():
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")
-        names = list(found[0]) if found else ["no rows"]
-        blocks.append(table(names, [[str(row[name]) for name in names] for row in found]))
-    blocks.append(f"Look further: duckdb {FILE}, then USE {dataset};")
+        names = list(result[0]) if result else ["no rows"]
+        blocks.append(table(names, [[str(row[name]) for name in names] for row in result]))
+    blocks.append(f"To query it yourself: duckdb {FILE}, then USE {dataset};")
     return "\n".join(blocks)

@@ -12,23 +12,24 @@ from argos_sync.cli.common import Common
 def forget(
     common: Common,
     submission_id: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="May be given several times.")
+        list[str] | None, typer.Option(metavar="ID", help="Repeat it for several submissions.")
     ] = None,
     userid: Annotated[
-        str | None, typer.Option(metavar="ID", help="All submissions with it, later ones too.")
+        str | None, typer.Option(metavar="ID", help="All submissions of this user, later ones too.")
     ] = None,
     email: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="All submissions with it, later ones too.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="All submissions with this address, later ones too."),
     ] = None,
     as_in: Annotated[
         str | None,
-        typer.Option(metavar="DATASET", help="Take over who was forgotten in another dataset."),
+        typer.Option(metavar="DATASET", help="Take over the suppression list of another dataset."),
     ] = None,
 ) -> None:
-    """Erase a person from every table, and keep later runs from bringing them back."""
+    """Erase a person from every table, and keep later runs from loading them again."""
     from argos_sync.commands.forget import forget as erase
 
-    identifiers = [("submission_id", one) for one in submission_id or ()]
+    identifiers = [("submission_id", id_) for id_ in submission_id or ()]
     identifiers += [("userid", userid)] if userid is not None else []
     identifiers += [("email", email)] if email is not None else []
     result = erase(common.offline_context(), identifiers, as_in)
@@ -36,6 +37,6 @@ def forget(
     common.show(
         {"run_id": result.summary.run_id, "erased": result.erased, "listed": result.listed},
         f"{''.join(counts)}forget: {sum(result.erased.values()):,} rows erased,"
-        f" {result.listed:,} new entries in the list of who must not come back;"
-        f" the proof is in sync_erasures, run {result.summary.run_id}",
+        f" {result.listed:,} entries added to the suppression list;"
+        f" the erasure is recorded in sync_erasures, run {result.summary.run_id}",
     )

@@ -1,4 +1,4 @@
-"""Progress: a live line on a terminal, plain log lines elsewhere."""
+"""Show progress: a live line on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,45 +16,49 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("argos_sync")
 
-_BEGINNING = "connecting"
+_CONNECTING = "connecting"
 
 
 @contextmanager
 def show_progress() -> Iterator[ProgressReporter]:
-    """Show progress while the block runs, in the way fit for where standard error goes."""
+    """Show progress on stderr while the block runs; a live line if that is a terminal."""
     if not sys.stderr.isatty():
         yield LogProgress()
         return
     from rich.console import Console
 
-    # Left in every case, for the line hides the terminal's cursor.
-    with Console(stderr=True).status(_BEGINNING) as line:
+    # The line hides the cursor, and leaving the context always brings it back.
+    with Console(stderr=True).status(_CONNECTING) as line:
         yield LiveProgress(line)
 
 
 class LogProgress:
-    """A log line a chunk, and with -v one a page."""
+    """Log a line for each chunk, and with -v one for each page."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start counting time."""
+        """Start the clock.
+
+        Args:
+            clock: Returns seconds; only differences count.
+        """
         self._clock = clock
-        self._began = clock()
+        self._started = clock()
         self._rows = 0
         self._pages = 0
 
     def page_fetched(self, task: str, items: int) -> None:
-        """Note a page."""
+        """Count a page, and log it at level DEBUG."""
         self._pages += 1
         log.debug("page %d: %d submissions of window %s", self._pages, items, task)
 
     def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """Note a chunk."""
+        """Log the totals so far."""
         self._rows += rows
         log.info("%s", self.line(report))
 
     def line(self, report: RunSummary) -> str:
-        """Return pages, submissions and rows a second so far."""
-        seconds = max(self._clock() - self._began, 1e-9)
+        """Return the totals so far as text: pages, submissions, windows, rows per second."""
+        seconds = max(self._clock() - self._started, 1e-9)
         return (
             f"{report.command}: {self._pages} pages, {report.submissions_fetched:,} submissions"
             f" ({report.submissions_new:,} new, {report.submissions_changed:,} changed),"
@@ -63,21 +67,21 @@ class LogProgress:
 
 
 class LiveProgress(LogProgress):
-    """One line that is rewritten."""
+    """Rewrite one line on the terminal."""
 
     def __init__(self, line: Status, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the line, which is on the screen already."""
+        """Start with a line that is on the screen already."""
         super().__init__(clock)
         self._line = line
-        self._text = _BEGINNING
+        self._text = _CONNECTING
 
     def page_fetched(self, task: str, items: int) -> None:
-        """Show the window under way."""
+        """Show the current window and page."""
         super().page_fetched(task, items)
         self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
     def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """Show the numbers so far."""
+        """Show the totals so far."""
         self._rows += rows
         self._text = self.line(report)
         self._line.update(self._text)

@@ -1,4 +1,4 @@
-"""The command that gives the warehouse to analysts: publish."""
+"""`argos-sync publish`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from argos_sync.cli.common import Common, table
 def publish(
     common: Common,
     to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="DuckDB file to make or to replace.")
+        Path, typer.Option("--to", metavar="FILE", help="DuckDB file to create or to replace.")
     ],
     strict: Annotated[
-        bool, typer.Option("--strict", help="Leave out columns of class quasi too.")
+        bool, typer.Option("--strict", help="Leave out columns of class quasi as well.")
     ] = False,
 ) -> None:
-    """Copy the warehouse for analysts, without what identifies a person."""
+    """Copy the warehouse for analysts, without the columns that identify a person."""
     from argos_sync.commands.publish import publish as copy
     from argos_sync.process import output_file_mode
 
-    done = copy(common.target, to, strict=strict, mode=output_file_mode())
+    published = copy(common.target, to, strict=strict, mode=output_file_mode())
     summary = {
-        "file": str(done.file),
+        "file": str(published.file),
         "strict": strict,
-        "tables": done.rows,
-        "views": list(done.views),
-        "columns_left_out": done.columns_left_out,
+        "tables": published.rows,
+        "views": list(published.views),
+        "columns_left_out": published.columns_left_out,
     }
-    rows = table(["table", "rows"], [[name, f"{n:,}"] for name, n in done.rows.items()])
+    rows = table(["table", "rows"], [[name, f"{n:,}"] for name, n in published.rows.items()])
+    views = len(published.views)
     common.show(
         summary,
-        f"{rows}{done.file}: {done.columns_left_out} columns left out; {len(done.views)} views",
+        f"{rows}{published.file}: {published.columns_left_out} columns left out; {views} views",
     )

@@ -1,4 +1,4 @@
-"""Define the command `report`."""
+"""`argos-sync report`."""
 
 from __future__ import annotations
 

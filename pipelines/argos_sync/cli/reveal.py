@@ -17,32 +17,33 @@ def reveal(
     submission_id: Annotated[str, typer.Option(metavar="ID")],
     columns: Annotated[
         list[str] | None,
-        typer.Option(metavar="TABLE.COLUMN", help="May be given several times; all if left out."),
+        typer.Option(metavar="TABLE.COLUMN", help="Repeat it for several; default: all encrypted."),
     ] = None,
 ) -> None:
-    """Decrypt one submission on the terminal, and put on record who asked."""
+    """Decrypt one submission on the terminal, and record who asked for it."""
     from argos_sync.commands.reveal import reveal as decrypt
 
-    wanted = [one.strip() for given in columns or () for one in given.split(",")]
-    found = decrypt(common.offline_context(), submission_id, wanted)
+    places = [place.strip() for option in columns or () for place in option.split(",")]
+    values = decrypt(common.offline_context(), submission_id, places)
     common.show(
         {
             "values": [
                 {
-                    "table": one.table,
-                    "positions": one.positions,
-                    "column": one.column,
-                    "value": one.value,
+                    "table": value.table,
+                    "positions": value.positions,
+                    "column": value.column,
+                    "value": value.value,
                 }
-                for one in found
+                for value in values
             ]
         },
-        "\n".join(map(_line, found)) or "reveal: nothing is encrypted of this submission",
+        "\n".join(map(_line, values)) or "reveal: this submission has no encrypted values",
     )
 
 
-def _line(one: RevealedValue) -> str:
-    positions = "".join(f"[{position}]" for position in one.positions)
-    # What an applicant typed must not tell the terminal what to do.
-    value = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(one.value))
-    return f"{one.table}{positions}.{one.column}: {value}"
+def _line(revealed: RevealedValue) -> str:
+    """Return one value as `table[position].column: value`."""
+    positions = "".join(f"[{position}]" for position in revealed.positions)
+    # Text that an applicant typed must not reach the terminal as a control sequence.
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(revealed.value))
+    return f"{revealed.table}{positions}.{revealed.column}: {text}"

@@ -1,4 +1,4 @@
-"""The commands that look: status and doctor."""
+"""`argos-sync status`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argos_sync.warehouse.overview import Overview
 
 _STALE = 7
-_SAMPLE = 200
+_SAMPLE_LENGTH = 200
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -26,117 +26,135 @@ def status(
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Exit 7 when the last good sync or backfill is older, such as 26h.",
+            help="Exit 7 if the last successful sync or backfill is older, such as 26h.",
         ),
     ] = None,
 ) -> None:
-    """Tell last and next run, high-water mark, how old rows are, checks, row counts and issues."""
-    limit = _age(max_age) if max_age is not None else None
+    """Show last and next run, high-water mark, freshness, checks, row counts and issues."""
+    limit = _parse_age(max_age) if max_age is not None else None
     from argos_sync.config import sweep_days
     from argos_sync.fetch.checkpoint import high_water_mark
     from argos_sync.load.read_only import open_read_only
     from argos_sync.warehouse.overview import read_overview
 
-    # 0 turns the sweep off: rows may grow as old as they like.
+    # 0 turns the sweep off: then rows may be of any age.
     bound = sweep_days(common.project) or None
     with open_read_only(common.target) as warehouse:
-        seen = read_overview(warehouse.client)
+        overview = read_overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
-    age = datetime.now(UTC) - seen.last_success if seen.last_success else None
+    now = datetime.now(UTC)
+    age = now - overview.last_success if overview.last_success else None
     stale = limit is not None and (age is None or age > limit)
     staleness = {
-        "max_age_days": seen.max_age_days,
+        "max_age_days": overview.max_age_days,
         "bound_days": bound,
-        "kept": (seen.max_age_days or 0) <= bound if bound else None,
+        "kept": (overview.max_age_days or 0) <= bound if bound else None,
     }
     summary = {
-        "last_success": seen.last_success,
-        "next_expected": seen.next_expected,
+        "last_success": overview.last_success,
+        "next_expected": overview.next_expected,
         "age_seconds": round(age.total_seconds()) if age else None,
         "stale": stale,
         "high_water_mark": mark,
         "staleness": staleness,
-        "rows": seen.rows,
-        "runs": seen.runs,
-        "issues": seen.issues,
-        "checks": seen.checks,
+        "rows": overview.rows,
+        "runs": overview.runs,
+        "issues": overview.issues,
+        "checks": overview.checks,
     }
-    common.show(summary, _text(seen, mark, age, bound))
+    common.show(summary, _text(overview, mark, bound, now))
     if stale:
-        since = f"{_short(age)} ago" if age else "never"
-        said = (
-            f"argos-sync: stale: the last good sync or backfill was {since}, --max-age is {max_age}"
+        when = _relative(overview.last_success, now) if overview.last_success else "never"
+        typer.echo(
+            f"argos-sync: stale: last successful sync or backfill: {when}; --max-age is {max_age}",
+            err=True,
         )
-        typer.echo(said, err=True)
         raise typer.Exit(_STALE)
 
 
-def _age(text: str) -> timedelta:
+def _parse_age(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
     if match is None:
         raise typer.BadParameter("--max-age takes a number with m, h or d, such as 26h")
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
-def _short(age: timedelta) -> str:
-    return f"{age.total_seconds() / 3600:.1f} h"
+def _duration(start: datetime, end: datetime) -> str:
+    """Return the time between two moments in words, such as `2 minutes`."""
+    import pendulum
+
+    return pendulum.instance(start).diff_for_humans(
+        pendulum.instance(end), absolute=True, locale="en"
+    )
 
 
-def _staleness(max_age_days: float | None, bound: int | None) -> str:
+def _relative(moment: datetime, now: datetime) -> str:
+    """Return a moment in words, such as `2 minutes ago` or `in 5 hours`."""
+    duration = _duration(moment, now)
+    return f"in {duration}" if moment > now else f"{duration} ago"
+
+
+def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
     if max_age_days is None:
         return "oldest row fetched: none yet"
     if bound is None:
         promise = "no bound: sweep_days is 0"
     else:
         promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
+    # One decimal, to compare it with the bound.
     return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
 
 
-def _next(expected: datetime | None) -> str:
+def _next_sync_line(expected: datetime | None, now: datetime) -> str:
     if expected is None:
         return "next sync expected: none yet"
-    late = datetime.now(UTC) - expected
-    how = f"{_short(late)} late" if late > timedelta() else f"in {_short(-late)}"
-    return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {how}"
+    late = expected < now
+    when = f"{_duration(expected, now)} late" if late else _relative(expected, now)
+    return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {when}"
 
 
-def _checks(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return how many checks passed, and a line for each that does not, or once did not."""
-    passed = sum(one["passed"] for one in checks)
+def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the number of passed checks, and a line for each check that ever failed."""
+    passed = sum(check["passed"] for check in checks)
     lines = [f"checks: {passed} of {len(checks)} passed" if checks else "checks: none yet"]
-    for one in checks:
-        if one["last_failed_at"] is None:
+    for check in checks:
+        if check["last_failed_at"] is None:
             continue
-        where = f"{one['check_name']} {one['place']}"
-        if one["passed"]:
-            lines.append(f"  ok   {where}, since it failed {one['last_failed_at']:%Y-%m-%d %H:%M}")
+        name = f"{check['check_name']} {check['place']}"
+        if check["passed"]:
+            lines.append(f"  ok   {name}, last failed {check['last_failed_at']:%Y-%m-%d %H:%M}")
         else:
-            sample = f": {one['sample']}" if one["sample"] else ""
-            sample = shorten(sample, _SAMPLE, placeholder=" ...")
-            said = f"{one['found']:,} found {one['checked_at']:%Y-%m-%d %H:%M}"
-            lines.append(f"  FAIL {where}, {said}{sample}")
+            sample = f": {check['sample']}" if check["sample"] else ""
+            sample = shorten(sample, _SAMPLE_LENGTH, placeholder=" ...")
+            finding = f"{check['found']:,} found {check['checked_at']:%Y-%m-%d %H:%M}"
+            lines.append(f"  FAIL {name}, {finding}{sample}")
     return lines
 
 
-def _text(seen: Overview, mark: datetime | None, age: timedelta | None, bound: int | None) -> str:
+def _text(overview: Overview, mark: datetime | None, bound: int | None, now: datetime) -> str:
+    success = overview.last_success
     lines = [
-        f"last good sync or backfill: {seen.last_success:%Y-%m-%d %H:%M:%S} UTC, {_short(age)} ago"
-        if seen.last_success and age
-        else "last good sync or backfill: never",
+        f"last successful sync or backfill: {success:%Y-%m-%d %H:%M:%S} UTC,"
+        f" {_relative(success, now)}"
+        if success
+        else "last successful sync or backfill: never",
         f"high-water mark: {mark or 'none yet'}",
-        _staleness(seen.max_age_days, bound),
-        _next(seen.next_expected),
+        _freshness_line(overview.max_age_days, bound),
+        _next_sync_line(overview.next_expected, now),
         "runs:",
     ]
-    for run in seen.runs:
+    for run in overview.runs:
         outcome = "unfinished" if run["exit_status"] is None else f"exit {run['exit_status']}"
         outcome += f" {run['error']}" if run["error"] else ""
         lines.append(
             f"  {run['started_at']:%Y-%m-%d %H:%M:%S} {run['command']:<10} {outcome},"
             f" {run['submissions_fetched']:,} submissions"
         )
-    lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in seen.rows.items())]
-    lines += _checks(seen.checks)
-    lines += ["issues:" if seen.issues else "issues: none"]
-    lines += [f"  {i['count']:>8,} {i['table_name']}: {i['problem']}" for i in seen.issues]
+    lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in overview.rows.items())]
+    lines += _check_lines(overview.checks)
+    lines += ["issues:" if overview.issues else "issues: none"]
+    lines += [
+        f"  {issue['count']:>8,} {issue['table_name']}: {issue['problem']}"
+        for issue in overview.issues
+    ]
     return "\n".join(lines)
