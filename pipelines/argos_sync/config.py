@@ -305,8 +305,7 @@ def _read(
         ) from None
     except ConfigValueCannotBeCoercedException as error:
         if get_origin(error.hint) is Literal:
-            choices = ", ".join(get_args(error.hint))
-            raise _invalid_value(error.field_name, f"one of {choices}") from None
+            raise _invalid_choice(error.field_name, error.hint) from None
         raise ConfigurationError(
             f"sources.argos.{error.field_name} has a value of the wrong type", _REMEDY
         ) from None
@@ -327,6 +326,10 @@ def _parse_list(setting: Any) -> list[str]:
 
 def _check(settings: Settings) -> None:
     """Check the values that dlt's types do not restrict enough."""
+    # dlt checks the types of configured values, but not those of explicit ones.
+    for name, hint in settings.get_resolvable_fields().items():
+        if get_origin(hint) is Literal and getattr(settings, name) not in get_args(hint):
+            raise _invalid_choice(name, hint)
     for name in _MINIMUMS:
         if name in settings:
             _check_minimum(name, getattr(settings, name))
@@ -362,6 +365,10 @@ def _check_start_date(text: str | None) -> None:
 def _check_minimum(name: str, value: Any) -> None:
     if not isinstance(value, int | float) or value < _MINIMUMS[name]:
         raise _invalid_value(name, f"a number of at least {_MINIMUMS[name]}")
+
+
+def _invalid_choice(name: str, hint: Any) -> ConfigurationError:
+    return _invalid_value(name, f"one of {', '.join(get_args(hint))}")
 
 
 def _invalid_value(name: str, valid: str) -> ConfigurationError:
