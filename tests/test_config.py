@@ -1,4 +1,4 @@
-"""Configuration: the keys and defaults users rely on, and clear words for what is wrong."""
+"""Configuration: keys and defaults that users rely on, and errors that name the valid values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import ConfigTomlProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import load_settings
@@ -26,16 +29,22 @@ DEFAULTS = {
     "max_concurrency": 4,
     "max_requests_per_second": 10.0,
 }
+CHOICES = {
+    "request_style": "query, json",
+    "encryption": "off, ecb, cbc, gcm",
+    "key_derivation": "truncate, sha256",
+}
 
 
 @pytest.fixture(autouse=True)
-def _no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing but what the test sets."""
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Work in a folder without configuration files, and return it."""
     monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_the_defaults_are_the_documented_ones() -> None:
-    """Only the API key has to be given."""
+def test_defaults() -> None:
+    """Only the API key is required; all other keys have the documented defaults."""
     settings = load_settings({"api_key": "k"})
     assert {name: settings[name] for name in DEFAULTS} == DEFAULTS
     assert (settings.privacy.direct, settings.privacy.quasi) == ("plain", "plain")
@@ -50,27 +59,25 @@ def test_the_defaults_are_the_documented_ones() -> None:
         ("MAX_REQUESTS_PER_SECOND", "2.5", "max_requests_per_second", 2.5),
         ("REQUEST_TYPES", '["aml", "others"]', "sections", ("others", "aml")),
         ("REQUEST_TYPES", "kyc, others", "sections", ("others", "kyc")),
+        ("PROJECTS", "japan, korea,japan", "project_names", ("japan", "korea")),
         ("START_DATE", "2024-05-01", "first_day", date(2024, 5, 1)),
     ],
 )
-def test_the_environment_is_read(
+def test_environment_variables(
     key: str, text: str, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each key of section sources.argos has its variable."""
+    """Each key of section sources.argos has an environment variable."""
     monkeypatch.setenv("SOURCES__ARGOS__API_KEY", "k")
     monkeypatch.setenv(f"SOURCES__ARGOS__{key}", text)
     assert getattr(load_settings(), name) == value
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("settings", "message"),
     [
         ({}, "no value for sources.argos.api_key; set SOURCES__ARGOS__API_KEY"),
         ({"page_size": 0}, "sources.argos.page_size .* at least 1"),
         ({"page_size": "many"}, "sources.argos.page_size .* at least 1"),
-        ({"request_style": "xml"}, "sources.argos.request_style .* query, json"),
-        ({"encryption": "rot13"}, "sources.argos.encryption .* off, ecb, cbc, gcm"),
-        ({"key_derivation": "md5"}, "sources.argos.key_derivation .* truncate, sha256"),
         ({"request_types": "kyc,aml"}, "others is required"),
         ({"request_types": ["others", "photos"]}, "others is required"),
         ({"request_types": "[1"}, "others is required"),
@@ -80,12 +87,35 @@ def test_the_environment_is_read(
         ({"privacy": {"columns": "[1]"}}, "sources.argos.privacy.columns .* a table or JSON"),
     ],
 )
-def test_what_is_wrong_is_named_with_the_way_out(given: dict[str, Any], said: str) -> None:
-    """The key and the valid values are told; the value is not, it may be a secret misplaced."""
-    secret = {} if not given else {"api_key": "s3cret"}
-    with pytest.raises(ConfigurationError, match=said) as raised:
-        load_settings({**secret, **given})
+def test_invalid_settings(settings: dict[str, Any], message: str) -> None:
+    """The error names the key and the valid values, and exits with 2; it repeats no secret."""
+    secret = {"api_key": "s3cret"} if settings else {}
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        load_settings({**secret, **settings})
     assert "s3cret" not in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("place", ["explicit", "environment", "file"])
+@pytest.mark.parametrize("key", CHOICES)
+def test_invalid_choices(
+    key: str, place: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a wrong choice comes from, the error lists the choices and not the value."""
+    explicit = {"api_key": "k"}
+    if place == "explicit":
+        explicit[key] = "s3cret"
+    elif place == "environment":
+        monkeypatch.setenv(f"SOURCES__ARGOS__{key.upper()}", "s3cret")
+    else:
+        (empty_folder / "config.toml").write_text(f'[sources.argos]\n{key} = "s3cret"\n')
+        providers = Container()[PluggableRunContext].providers
+        monkeypatch.setattr(providers, "providers", [ConfigTomlProvider(str(empty_folder))])
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(explicit)
+    assert str(raised.value) == (
+        f"sources.argos.{key} has a value that is not valid; use one of {CHOICES[key]}"
+    )
     assert raised.value.exit_code == 2
 
 
@@ -97,37 +127,40 @@ def test_what_is_wrong_is_named_with_the_way_out(given: dict[str, Any], said: st
         '{"applicants.email": "encrypt", "submissions.userid": "hash"}',
     ],
 )
-def test_columns_have_modes_of_their_own(columns: Any) -> None:
-    """In TOML with quotes or without, and as JSON, which an environment variable can hold."""
+def test_privacy_modes_of_columns(columns: Any) -> None:
+    """TOML names columns with or without quotes; an environment variable holds JSON."""
     settings = load_settings({"api_key": "k", "privacy": {"columns": columns}})
     assert settings.privacy.modes == {"applicants.email": "encrypt", "submissions.userid": "hash"}
 
 
-def test_former_keys_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment variable holds several, with commas between them."""
+def test_former_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment variable holds several former keys, separated by commas."""
     monkeypatch.setenv("SOURCES__ARGOS__API_KEY", "k")
     monkeypatch.setenv("SOURCES__ARGOS__PRIVACY__OLD_KEYS", "one, two,")
     assert load_settings().privacy.former_keys == ["one", "two"]
 
 
-def test_without_the_api_no_key_of_it_is_needed() -> None:
-    """Who forgets or reveals need not be able to read the API."""
+def test_offline_settings_need_no_api_key() -> None:
+    """Commands that do not use the API, such as forget and reveal, work without its key."""
     assert load_settings(api=False).privacy.direct == "plain"
 
 
-def test_dlt_keeps_its_own_defaults_where_argos_sync_is_only_a_source() -> None:
-    """Only the command changes telemetry, logging and the clean-up of packages."""
+@pytest.mark.process
+def test_a_source_keeps_the_defaults_of_dlt() -> None:
+    """Only commands change telemetry, logging and the clean-up of load packages."""
     script = """
 import dlt, argos_sync, argos_sync.config as config
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-def seen():
+def settings():
     runtime = Container()[PluggableRunContext].context.runtime_config
     return runtime.dlthub_telemetry, runtime.log_level, dlt.config.get("load.delete_completed_jobs")
 argos_sync.argos_source(api_key="k")
-print(seen()); config.add_defaults(); print(seen())
+print(settings()); config.add_defaults(); print(settings())
 """
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    before, after = ran.stdout.split("\n")[:2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    before, after = done.stdout.split("\n")[:2]
     assert before == "(True, 'WARNING', None)"
     assert after == "(False, 'CRITICAL', True)"

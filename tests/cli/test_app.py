@@ -1,0 +1,262 @@
+"""The command line in this process: help, usage errors, exit codes, output of status and sync."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import typer
+
+from argos_sync import __version__
+from argos_sync.cli import app, common, failures, status
+from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.run.context import Context
+from support import Warehouse, context_for
+
+RunApp = Callable[..., int]
+NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def run_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunApp]:
+    """Return a function that runs the command line in an empty folder and returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+    root, package = logging.getLogger(), logging.getLogger("argos_sync")
+    state = root.level, root.handlers[:], package.level
+
+    def run(*arguments: str, verbose: bool = False) -> int:
+        return failures.run(lambda: app.app([*arguments], standalone_mode=False), verbose=verbose)
+
+    yield run
+    root.level, root.handlers[:], package.level = state
+
+
+@pytest.fixture
+def file(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the DuckDB file of the warehouse, which the command line uses by default."""
+    path = Path(str(warehouse.target.file))
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{path}")
+    return path
+
+
+@pytest.fixture
+def api(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """Return an API with two submissions, which commands read in a thread of this process."""
+
+    @contextmanager
+    def context(options: common.Common, overrides: object = None) -> Iterator[Context]:
+        yield context_for(running.base_url, warehouse.target)
+
+    with Emulator([submission("a"), submission("b")]) as running:
+        monkeypatch.setattr(common.Common, "context", context)
+        yield running
+
+
+def submission(id_: str) -> dict[str, Any]:
+    """Return a submission with hardly any values."""
+    return {"submission_id": id_, "created_at": "2025-01-05-10-00-00-000"}
+
+
+def test_help_lists_every_command(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """Help is printed with --help, and without a command."""
+    assert run_app("--help") == 0
+    text = capsys.readouterr().out
+    assert all(
+        f" {command.callback.__name__} " in text
+        for command in app.app.registered_commands
+        if command.callback
+    )
+    assert run_app() == 0
+    assert capsys.readouterr().out.split() == text.split()
+
+
+def test_version(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """The version alone is on stdout."""
+    assert run_app("--version") == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["syncc"], "No such command 'syncc'"),
+        (["backfill", "--from", "2025-01-01"], "Missing option '--to'"),
+        (["reconcile", "--from", "x", "--to", "2025-01-01"], "--from takes a day as YYYY-MM-DD"),
+        (["status", "--max-age", "26"], "--max-age takes a number with m, h or d, such as 26h"),
+        (["refresh", "kim@example.com"], "Got unexpected extra argument(s); see"),
+    ],
+)
+def test_usage_errors(
+    run_app: RunApp, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line names the error and the help, and repeats no person's address."""
+    assert run_app(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert captured.err.endswith("--help\n")
+    assert captured.err.count("\n") == 1
+    assert "example.com" not in captured.err
+
+
+def test_a_missing_api_key(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """Doctor marks the missing key as failed, and exits with 2."""
+    assert run_app("doctor", "--pipelines-dir", "work", "--json") == 2
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert [(check["name"], check["exit_code"]) for check in checks] == [
+        ("configuration", 2),
+        ("destination", 0),
+    ]
+
+
+def test_a_missing_file(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status exits with 5 if there is no warehouse."""
+    assert run_app("status", "--pipelines-dir", "work") == 5
+    assert "there is no DuckDB file at" in capsys.readouterr().err
+    assert list(Path().glob("*.duckdb")) == []
+
+
+@pytest.mark.tables_made
+@pytest.mark.usefixtures("file")
+def test_status_of_an_empty_warehouse(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warehouse without a successful run is stale: exit code 7, and one JSON object."""
+    arguments = ("status", "--pipelines-dir", "work", "--json")
+    assert run_app(*arguments) == 0
+    capsys.readouterr()
+    assert run_app(*arguments, "--max-age", "26h") == 7
+    captured = capsys.readouterr()
+    summary = json.loads(captured.out)
+    assert (summary["last_success"], summary["stale"]) == (None, True)
+    assert set(summary["rows"].values()) == {0}
+    assert summary["staleness"] == {"max_age_days": None, "bound_days": 30, "kept": True}
+    assert captured.err == (
+        "argos-sync: stale: last successful sync or backfill: never; --max-age is 26h\n"
+    )
+
+
+@pytest.mark.tables_made
+def test_status_compares_the_oldest_row_with_sweep_days(
+    run_app: RunApp,
+    file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bound is sweep_days, 30 by default; no API key is needed."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "INSERT INTO argos.submissions BY NAME SELECT 'a' AS submission_id, $now AS created_at,"
+            " $now AS _changed_at, $fetched AS _synced_at, 'h' AS _content_hash",
+            {"now": datetime.now(UTC), "fetched": datetime.now(UTC) - timedelta(days=3.2)},
+        )
+
+    def staleness() -> tuple[float, int | None, bool | None, str]:
+        assert run_app("status", "--pipelines-dir", "work", "--json") == 0
+        found = json.loads(capsys.readouterr().out)["staleness"]
+        assert run_app("status", "--pipelines-dir", "work") == 0
+        line = capsys.readouterr().out.splitlines()[2]
+        return round(found["max_age_days"], 2), found["bound_days"], found["kept"], line
+
+    kept = "oldest row fetched 3.2 days ago (bound: 30 days, kept)"
+    assert staleness() == (3.2, 30, True, kept)
+    monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "3")
+    missed = "oldest row fetched 3.2 days ago (bound: 3 days, not kept)"
+    assert staleness() == (3.2, 3, False, missed)
+    monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "0")
+    unbound = "oldest row fetched 3.2 days ago (no bound: sweep_days is 0)"
+    assert staleness() == (3.2, None, None, unbound)
+    monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "-1")
+    assert run_app("status") == 2
+    assert "sources.argos.sweep_days has a value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=-130), "2 minutes ago"),
+        (timedelta(hours=-26), "1 day ago"),
+        (timedelta(hours=5, minutes=10), "in 5 hours"),
+        (timedelta(), "a few seconds ago"),
+    ],
+)
+def test_ages_in_words(distance: timedelta, words: str) -> None:
+    """Moments are shown as an English distance from now."""
+    assert status._relative(NOW + distance, NOW) == words
+
+
+def test_a_late_sync() -> None:
+    """The line about the next sync says by how much it is late."""
+    expected = NOW - timedelta(hours=2)
+    assert status._next_sync_line(expected, NOW) == (
+        "next sync expected: 2025-02-01 10:00:00 UTC, 2 hours late"
+    )
+
+
+@pytest.mark.tables_made
+@pytest.mark.usefixtures("api")
+def test_sync_prints_its_summary(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary of a run is one line of text."""
+    assert run_app("sync") == 0
+    assert capsys.readouterr().out.startswith(
+        "sync: 2 submissions (2 new, 0 changed, 0 unchanged, 0 deleted), 1 windows"
+    )
+
+
+@pytest.mark.tables_made
+def test_a_refusal_of_the_api(
+    run_app: RunApp, api: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is that of the error, and the message says what to do."""
+    api.behaviour = Behaviour(ip_allowed=False)
+    assert run_app("sync") == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "HTTP 403; add this machine's public IP address" in captured.err
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_an_unexpected_error(*, verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only its type is printed; with -v also where it was raised, without values."""
+    value = "kim@example.com"
+
+    def fail() -> None:
+        raise ValueError(value)
+
+    assert failures.run(fail, verbose=verbose) == 1
+    first, *frames = capsys.readouterr().err.splitlines()
+    assert first == "argos-sync: unexpected ValueError; run again with -v and report what it prints"
+    assert bool(frames) == verbose
+    assert not verbose or frames[0] == "argos-sync: raised at:"
+    assert "example.com" not in "".join(frames)
+
+
+def test_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C exits with 130 and says how to continue."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    assert failures.run(interrupt, verbose=False) == 130
+    assert capsys.readouterr().err == (
+        "argos-sync: interrupted; run the command again, it continues from the last committed"
+        " chunk\n"
+    )
+
+
+def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    """A truncated file, such as bytecode written to a full disk, is an error, not Ctrl-D."""
+    application = typer.Typer()
+
+    @application.command()
+    def read() -> None:
+        raise EOFError
+
+    assert failures.run(lambda: application([], standalone_mode=False), verbose=False) == 1
+    message = capsys.readouterr().err.strip()
+    assert message == "argos-sync: unexpected EOFError; run again with -v and report what it prints"
