@@ -85,7 +85,7 @@ def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path:
     assert argos_sync("demo", "-n", "50").stdout.startswith("50 made-up submissions are in argos_")
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
     report = ("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
-    assert argos_sync.says(*report, code=2) == (
+    assert argos_sync.error_line(*report, code=2) == (
         "report needs the package vl-convert-python, which is not installed;"
         " pip install 'argos-sync[report]'"
     )

@@ -1,4 +1,4 @@
-"""The installed command `argos-sync`, run as a user runs it: a process in a folder."""
+"""Run the installed command `argos-sync` as a user does: a process in a folder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 import duckdb
 
 EXECUTABLE = Path(sys.executable).parent / "argos-sync"
-SECONDS = 120
+TIMEOUT_SECONDS = 120
 """The longest a command may take before the test fails."""
 
 
 @dataclass
 class Command:
-    """`argos-sync` in a folder, with an environment that says nothing else.
+    """Run `argos-sync` in a folder, with a minimal environment.
 
     Attributes:
-        folder: Where it runs, its home, and where the default warehouse appears.
-        settings: Environment variables for every run.
+        folder: Its working directory, its home, and the place of the default warehouse.
+        settings: Environment variables of every run.
         private: Texts that no run may ever print.
         executable: The console script.
     """
@@ -35,13 +35,17 @@ class Command:
 
     @property
     def environment(self) -> dict[str, str]:
-        """All environment variables; coverage of a process started by a test needs its own."""
-        kept = {k: v for k, v in os.environ.items() if k == "PATH" or k.startswith("COVERAGE_")}
-        own = {"HOME": str(self.folder), "DLT_DATA_DIR": str(self.folder / "dlt")}
-        return kept | own | self.settings
+        """Return all environment variables, including those that coverage needs."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name == "PATH" or name.startswith("COVERAGE_")
+        }
+        folders = {"HOME": str(self.folder), "DLT_DATA_DIR": str(self.folder / "dlt")}
+        return inherited | folders | self.settings
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Starts a command and leaves it running."""
+        """Start a command and return its process."""
         streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         return subprocess.Popen(
             [self.executable, *arguments],
@@ -52,33 +56,33 @@ class Command:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-        """Waits for the end, and checks that nothing private was printed."""
+        """Wait for the end of a process, and check that it printed nothing private."""
         with process:
             try:
-                out, err = process.communicate(timeout=SECONDS)
+                out, err = process.communicate(timeout=TIMEOUT_SECONDS)
             finally:
                 process.kill()
-        said = f"{out or ''}{err or ''}"
-        assert not [text for text in self.private if text in said]
-        assert "Traceback" not in said
+        output = f"{out or ''}{err or ''}"
+        assert not [text for text in self.private if text in output]
+        assert "Traceback" not in output
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def __call__(
         self, *arguments: str, code: int = 0, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end, and checks its exit code."""
+        """Run a command to its end, and check its exit code."""
         done = self.finish(self.start(*arguments, **options))
         assert done.returncode == code, f"exit {done.returncode}: {done.stderr}"
         return done
 
     def json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Runs a command with `--json`; what it prints is one object and nothing else."""
+        """Run a command with `--json`, and return the one object that it prints."""
         summary = json.loads(self(*arguments, "--json", code=code).stdout)
         assert isinstance(summary, dict)
         return summary
 
-    def says(self, *arguments: str, code: int) -> str:
-        """Runs a command that fails; the one line it says about it."""
+    def error_line(self, *arguments: str, code: int) -> str:
+        """Run a command that fails, and return its message, which is one line on stderr."""
         done = self(*arguments, code=code)
         lines = done.stderr.splitlines()
         assert len(lines) == 1, done.stderr
@@ -89,7 +93,7 @@ class Command:
     def rows(
         self, query: str, *, file: str = "kyc", dataset: str = "argos"
     ) -> list[tuple[Any, ...]]:
-        """Asks a dataset of a DuckDB file in the folder."""
+        """Query a dataset of a DuckDB file in the folder."""
         path = self.folder / f"{file}.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             connection.execute(f"SET TimeZone = 'UTC'; USE {dataset}")

@@ -1,4 +1,4 @@
-"""The command in an empty folder, a stand-in API to talk to, and a warehouse that is loaded."""
+"""Provide the command in an empty folder, an API for it, and a loaded warehouse."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ KEY = "key-of-the-project-that-nobody-may-see-0123"
 
 @pytest.fixture(scope="session")
 def submissions() -> list[dict[str, Any]]:
-    """Eighty submissions of January 2025."""
+    """Return eighty submissions of January 2025."""
     return generate(80, seed=4, end=date(2025, 1, 31))
 
 
 @pytest.fixture
 def api(submissions: list[dict[str, Any]]) -> Iterator[Emulator]:
-    """A stand-in API that knows one key."""
-    with Emulator(Store(submissions), behaviour=Behaviour(api_key=KEY)) as running:
-        yield running
+    """Run an API that accepts one key."""
+    with Emulator(Store(submissions), behaviour=Behaviour(api_key=KEY)) as emulator:
+        yield emulator
 
 
 @pytest.fixture
 def private(submissions: list[dict[str, Any]]) -> set[str]:
-    """What a run must not print: the key, and what identifies one of the people."""
-    found = {KEY}
-    for one in submissions:
-        person = one | one.get("data", {})
-        names = ("name", "full_name", "email", "userid", "documentNumber", "identityNumber")
-        found |= {person[name] for name in names if person.get(name)}
-    return found
+    """Return texts that no run may print: the key, and values that identify a person."""
+    texts = {KEY}
+    names = ("name", "full_name", "email", "userid", "documentNumber", "identityNumber")
+    for submission in submissions:
+        person = submission | submission.get("data", {})
+        texts |= {person[name] for name in names if person.get(name)}
+    return texts
 
 
 @pytest.fixture
 def argos_sync(tmp_path: Path, private: set[str]) -> Command:
-    """The command in an empty folder, with nothing configured."""
+    """Return the command in an empty folder, without any configuration."""
     return Command(tmp_path, private=private)
 
 
 @pytest.fixture
 def configured(argos_sync: Command, api: Emulator) -> Command:
-    """The command with key and address of the stand-in API."""
+    """Return the command with the key and the address of the API."""
     argos_sync.settings |= {
         "SOURCES__ARGOS__API_KEY": KEY,
         "SOURCES__ARGOS__BASE_URL": api.base_url,
@@ -59,7 +59,7 @@ def configured(argos_sync: Command, api: Emulator) -> Command:
 
 @pytest.fixture(scope="session")
 def synced(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str, Any]]) -> Path:
-    """A DuckDB file that one `sync` filled; to be copied."""
+    """Return a DuckDB file that one `sync` has filled; tests copy it."""
     folder = tmp_path_factory.mktemp("warehouse")
     with Emulator(Store(submissions)) as api:
         settings = {"SOURCES__ARGOS__API_KEY": KEY, "SOURCES__ARGOS__BASE_URL": api.base_url}
@@ -69,6 +69,6 @@ def synced(tmp_path_factory: pytest.TempPathFactory, submissions: list[dict[str,
 
 @pytest.fixture
 def loaded(configured: Command, synced: Path) -> Command:
-    """The configured command in a folder with a loaded warehouse."""
+    """Return the configured command in a folder with a loaded warehouse."""
     shutil.copy(synced, configured.folder)
     return configured

@@ -158,10 +158,10 @@ def test_status_compares_the_oldest_row_with_sweep_days(
 
     def staleness() -> tuple[float, int | None, bool | None, str]:
         assert run_app("status", "--pipelines-dir", "work", "--json") == 0
-        found = json.loads(capsys.readouterr().out)["staleness"]
+        summary = json.loads(capsys.readouterr().out)["staleness"]
         assert run_app("status", "--pipelines-dir", "work") == 0
         line = capsys.readouterr().out.splitlines()[2]
-        return round(found["max_age_days"], 2), found["bound_days"], found["kept"], line
+        return round(summary["max_age_days"], 2), summary["bound_days"], summary["kept"], line
 
     kept = "oldest row fetched 3.2 days ago (bound: 30 days, kept)"
     assert staleness() == (3.2, 30, True, kept)

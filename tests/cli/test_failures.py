@@ -1,4 +1,4 @@
-"""Each thing that goes wrong outside: one line, the contract's exit code, what to do."""
+"""Failures outside of argos-sync: one line, the contract's exit code, a remedy."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import typer
 
-from argos_sync.cli.failures import run
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
 
+pytestmark = pytest.mark.process
+
 PASSWORD = "password-of-the-warehouse"
-HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+LOCK = "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('locked', flush=True); input()"
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that nobody listens on; taken, so that nobody else can begin to."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    """Reserve a port on which no program listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("syncc",), "No such command 'syncc'"),
         (("sync", "--fast"), "No such option: --fast"),
@@ -45,23 +45,23 @@ def closed_port() -> Iterator[int]:
         (("sync", "--pipelines-dir", sys.executable), "'--pipelines-dir'"),
     ],
 )
-def test_usage(argos_sync: Command, arguments: tuple[str, ...], words: str) -> None:
-    """What was typed wrong is named, with where the help is, before anything is done."""
-    said = argos_sync.says(*arguments, code=2)
-    assert words in said
-    assert said.endswith("--help")
+def test_usage(argos_sync: Command, arguments: tuple[str, ...], message: str) -> None:
+    """The message names the wrong option and the help, before the command does anything."""
+    line = argos_sync.error_line(*arguments, code=2)
+    assert message in line
+    assert line.endswith("--help")
     assert list(argos_sync.folder.iterdir()) == []
 
 
-def test_a_person_without_an_option(argos_sync: Command) -> None:
-    """An address in the wrong place is not repeated, for errors end in logs."""
+def test_an_address_without_an_option(argos_sync: Command) -> None:
+    """The message does not repeat it, because errors end up in logs."""
     argos_sync.private.add("kim@example.com")
-    said = argos_sync.says("refresh", "kim@example.com", code=2)
-    assert said == "Got unexpected extra argument(s); see argos-sync refresh --help"
+    line = argos_sync.error_line("refresh", "kim@example.com", code=2)
+    assert line == "Got unexpected extra argument(s); see argos-sync refresh --help"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
         (("refresh",), "nothing to refresh; give --submission-id, --userid or --email"),
         (("backfill", "--from", "2025-01-05", "--to", "2025-01-04"), "swap --from and --to"),
@@ -70,16 +70,16 @@ def test_a_person_without_an_option(argos_sync: Command) -> None:
         (("sync", "--destination", "postgres"), "set DESTINATION__<NAME>__CREDENTIALS"),
     ],
 )
-def test_requests_that_cannot_work(
-    configured: Command, api: Emulator, arguments: tuple[str, ...], words: str
+def test_impossible_requests(
+    configured: Command, api: Emulator, arguments: tuple[str, ...], message: str
 ) -> None:
-    """What cannot work is refused before the API is asked."""
-    assert words in configured.says(*arguments, code=2)
+    """The command fails before it sends a request to the API."""
+    assert message in configured.error_line(*arguments, code=2)
     assert api.request_count == 0
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"API_KEY": None}, "no value for sources.argos.api_key; set SOURCES__ARGOS__API_KEY"),
         ({"BASE_URL": "http://argos.invalid/v3"}, "unencrypted to argos.invalid; use https"),
@@ -88,26 +88,26 @@ def test_requests_that_cannot_work(
     ],
 )
 def test_wrong_settings(
-    configured: Command, api: Emulator, settings: dict[str, str | None], words: str
+    configured: Command, api: Emulator, settings: dict[str, str | None], message: str
 ) -> None:
-    """A missing or wrong setting is named with its remedy, and nothing is sent or created."""
+    """The message names the setting and a remedy; nothing is sent or created."""
     for name, value in settings.items():
         configured.settings.pop(f"SOURCES__ARGOS__{name}", None)
         if value is not None:
             configured.settings[f"SOURCES__ARGOS__{name}"] = value
-    assert words in configured.says("sync", code=2)
+    assert message in configured.error_line("sync", code=2)
     assert api.request_count == 0
     assert not (configured.folder / "kyc.duckdb").exists()
 
 
 ENCRYPTED = Behaviour(encryption="gcm", encryption_key="A" * 32)
-ONE_KEY = Behaviour(api_key="another")
+OTHER_KEY = Behaviour(api_key="another")
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "settings", "code", "words"),
+    ("behaviour", "settings", "code", "message"),
     [
-        (ONE_KEY, {}, 3, "HTTP 403; check api_key against the key in the ARGOS dashboard"),
+        (OTHER_KEY, {}, 3, "HTTP 403; check api_key against the key in the ARGOS dashboard"),
         (Behaviour(ip_allowed=False), {}, 3, "add this machine's public IP address"),
         (Behaviour(), {"BASE_URL": "{url}/wrong"}, 4, "HTTP 404; base_url is probably wrong"),
         (Behaviour(force_error="invalid_project"), {}, 4, "exists and is active"),
@@ -128,45 +128,45 @@ def test_refusals(
     behaviour: Behaviour,
     settings: dict[str, str],
     code: int,
-    words: str,
+    message: str,
 ) -> None:
-    """What the API refuses, or answers wrong for ever, ends at once with the way out of it."""
+    """The command fails at once with a remedy when a retry cannot help."""
     api.behaviour = behaviour
     for name, value in settings.items():
         configured.settings[f"SOURCES__ARGOS__{name}"] = value.format(url=api.base_url)
     configured.private |= {"A" * 32, "B" * 32}
-    assert words in configured.says("sync", code=code)
+    assert message in configured.error_line("sync", code=code)
     assert api.request_count <= 3
     assert configured.rows("SELECT exit_status FROM sync_runs") == [(code,)]
 
 
-def test_failures_that_are_retried(
+def test_retried_failures(
     configured: Command, api: Emulator, closed_port: int, tmp_path: Path
 ) -> None:
-    """A service that is down, and one that answers half pages for ever, are given up in the end.
+    """Commands give up on an API that is down, and on one that only sends truncated pages.
 
-    Six attempts wait 8 s on average and 15.5 s at most, so all commands run side by side.
+    Six attempts wait 8 s on average and 15.5 s at most, so all commands run at the same time.
     """
-    # With this seed the last of the halves is announced as whole.
+    # With this seed, the Content-Length of the last response fits its truncated body.
     api.faults = Faults(rate_truncate=1, seed=3, max_consecutive=1_000_000)
     closed = {"SOURCES__ARGOS__BASE_URL": f"http://127.0.0.1:{closed_port}/v3"}
     commands = {
         "closed": (("sync",), closed, "check base_url, DNS, proxy, firewall"),
-        "nonsense": (("sync",), {}, "nothing is lost: run again later"),
+        "truncated": (("sync",), {}, "nothing is lost: run again later"),
         "doctor": (("doctor",), closed, ""),
     }
-    with ExitStack() as running:
+    with ExitStack() as stack:
         started = {}
         for name, (arguments, settings, _) in commands.items():
             folder = tmp_path / name
             folder.mkdir()
             command = replace(configured, folder=folder, settings=configured.settings | settings)
-            process = running.enter_context(command.start(*arguments))
-            running.callback(process.kill)
+            process = stack.enter_context(command.start(*arguments))
+            stack.callback(process.kill)
             started[name] = (command, process)
         done = {name: command.finish(process) for name, (command, process) in started.items()}
-    assert {name: one.returncode for name, one in done.items()} == dict.fromkeys(commands, 4)
-    for name in ("closed", "nonsense"):
+    assert {name: result.returncode for name, result in done.items()} == dict.fromkeys(commands, 4)
+    for name in ("closed", "truncated"):
         (line,) = done[name].stderr.splitlines()
         assert "(6 attempts); " in line
         assert commands[name][2] in line
@@ -181,18 +181,18 @@ def test_failures_that_are_retried(
 
 @pytest.mark.parametrize("arguments", [("sync",), ("status",), ("publish", "--to", "copy")])
 def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...]) -> None:
-    """A DuckDB file that another process has open is not waited for; the process is named."""
+    """The command does not wait for a locked DuckDB file, and names the process that has it."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(loaded.folder / "kyc.duckdb")],
+        [sys.executable, "-c", LOCK, str(loaded.folder / "kyc.duckdb")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        said = loaded.says(*arguments, code=5)
+        assert holder.stdout.readline() == "locked\n"
+        message = loaded.error_line(*arguments, code=5)
         holder.communicate("\n")
-    assert said.startswith(f"the destination is locked by process {holder.pid}; wait until that")
+    assert message.startswith(f"the destination is locked by process {holder.pid}; wait until that")
     assert api.request_count == 0
 
 
@@ -200,28 +200,28 @@ def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...
 def test_an_unreachable_database(
     configured: Command, api: Emulator, closed_port: int, arguments: tuple[str, ...]
 ) -> None:
-    """A PostgreSQL that is not there is told without its credentials."""
+    """The message about a PostgreSQL that does not listen contains no credentials."""
     configured.private.add(PASSWORD)
     address = f"postgresql://loader:{PASSWORD}@127.0.0.1:{closed_port}/kyc"
     configured.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
-    said = configured.says(*arguments, "--destination", "postgres", code=5)
-    assert said.startswith("the destination cannot be used (OperationalError); check that")
+    message = configured.error_line(*arguments, "--destination", "postgres", code=5)
+    assert message.startswith("the destination cannot be used (OperationalError); check that")
     assert api.request_count == 0
 
 
 def test_no_warehouse_yet(argos_sync: Command) -> None:
-    """The status of nothing says which file is missing, and creates none."""
+    """The message names the missing file, and status does not create it."""
     file = argos_sync.folder / "kyc.duckdb"
-    assert argos_sync.says("status", code=5) == (
+    assert argos_sync.error_line("status", code=5) == (
         f"there is no DuckDB file at {file}; load something first, or name another file"
     )
     assert not file.exists()
 
 
 @pytest.mark.parametrize(
-    ("types", "words"),
+    ("types", "message"),
     [
-        ({"exit_status": "VARCHAR"}, "loading failed ("),  # duckdb quotes what is no number
+        ({"exit_status": "VARCHAR"}, "loading failed ("),  # DuckDB quotes text that is no number
         (
             {"started_at": "VARCHAR", "command": "VARCHAR"},
             "unexpected ValueError; run again with -v and report",
@@ -230,31 +230,31 @@ def test_no_warehouse_yet(argos_sync: Command) -> None:
 )
 @pytest.mark.parametrize("verbose", [(), ("-v",)])
 def test_an_unexpected_error(
-    argos_sync: Command, types: dict[str, str], words: str, verbose: tuple[str, ...]
+    argos_sync: Command, types: dict[str, str], message: str, verbose: tuple[str, ...]
 ) -> None:
-    """A foreign error is told by its kind alone; with -v come places in the code, no values."""
+    """Only the type of an unexpected error is printed; -v adds lines of code, but no values."""
     argos_sync.private.add("kim@example.com")
     columns = {column.name: "INTEGER" for column in load_contract()["sync_runs"].columns} | types
     values = ["'kim@example.com'" if kind == "VARCHAR" else "0" for kind in columns.values()]
     with duckdb.connect(str(argos_sync.folder / "kyc.duckdb")) as connection:
         declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        connection.execute("CREATE SCHEMA argos.argos; USE argos")
+        connection.execute("CREATE SCHEMA argos; USE argos")
         connection.execute(f"CREATE TABLE sync_runs ({declared})")
         connection.execute(f"INSERT INTO sync_runs VALUES ({', '.join(values)})")
     done = argos_sync("status", *verbose, code=1)
-    first, *places = done.stderr.splitlines()
-    assert first.startswith(f"argos-sync: {words}")
-    assert bool(places) == bool(verbose)
+    first, *frames = done.stderr.splitlines()
+    assert first.startswith(f"argos-sync: {message}")
+    assert bool(frames) == bool(verbose)
     if verbose:
-        assert places[0] == "argos-sync: raised at:"
-        assert any("/cli/looking.py" in line for line in places)
+        assert frames[0] == "argos-sync: raised at:"
+        assert any("/cli/status.py" in line for line in frames)
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_person_on_the_command_line(
+def test_personal_values_on_the_command_line(
     configured: Command, api: Emulator, private: set[str], *, fails: bool
 ) -> None:
-    """Whom a refresh asks for is never printed, however much else is."""
+    """A refresh never prints the address and the user id of its options, even with -v."""
     if fails:
         api.behaviour = Behaviour(force_error="invalid_parameter")
     person = api.store.all()[0]
@@ -262,18 +262,5 @@ def test_a_person_on_the_command_line(
     arguments = ("--email", person["email"], "--userid", person["userid"])
     done = configured("refresh", *arguments, "-v", code=4 if fails else 0)
     assert done.stderr
-    sent = {(name, value) for one in api.requests for name, value in one.parameters.items()}
+    sent = {item for request in api.requests for item in request.parameters.items()}
     assert ("email", person["email"]) in sent
-
-
-def test_an_end_of_file_is_not_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file cut short, such as bytecode written to a full disk, is no wish of the user."""
-    app = typer.Typer()
-
-    @app.command()
-    def reads() -> None:
-        raise EOFError
-
-    assert run(lambda: app([], standalone_mode=False), verbose=False) == 1
-    said = capsys.readouterr().err.strip()
-    assert said == "argos-sync: unexpected EOFError; run again with -v and report what it prints"

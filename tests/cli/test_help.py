@@ -1,3 +1,5 @@
+"""Help: complete, fast, and without heavy imports."""
+
 from __future__ import annotations
 
 import re
@@ -10,6 +12,8 @@ import pytest
 
 from argos_sync import __version__
 from cli.command import EXECUTABLE, Command
+
+pytestmark = pytest.mark.process
 
 COMMANDS = (
     "demo",
@@ -29,10 +33,10 @@ COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
 
 
 def test_no_command_prints_help(argos_sync: Command) -> None:
-    """Without a command every command is listed, as with --help, and the exit code is 0."""
-    said = argos_sync().stdout
-    assert all(re.search(rf"^│ {name} ", said, re.MULTILINE) for name in COMMANDS)
-    assert said.split() == argos_sync("--help").stdout.split()
+    """Without a command, the output is that of --help, and the exit code is 0."""
+    text = argos_sync().stdout
+    assert all(re.search(rf"^│ {name} ", text, re.MULTILINE) for name in COMMANDS)
+    assert text.split() == argos_sync("--help").stdout.split()
 
 
 def test_version(argos_sync: Command) -> None:
@@ -43,27 +47,27 @@ def test_version(argos_sync: Command) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_lists_the_common_options(argos_sync: Command, name: str) -> None:
-    """The help of each command shows the options that all of them take."""
-    said = argos_sync(name, "--help").stdout
-    assert all(re.search(rf"(?<=\s){option}\b", said) for option in COMMON)
+    """The help of each command shows the common options."""
+    text = argos_sync(name, "--help").stdout
+    assert all(re.search(rf"(?<=\s){option}\b", text) for option in COMMON)
 
 
 def test_help_is_fast(argos_sync: Command) -> None:
-    """Help takes less than 0.4 s of processor time, once compiled; the best of five counts."""
+    """Help takes less than 0.4 s of CPU time when compiled; the best of five runs counts."""
     package = Path(sys.modules["argos_sync"].__path__[0])
     subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True)
     environment = {k: v for k, v in argos_sync.environment.items() if k in ("PATH", "HOME")}
-    taken = []
+    seconds = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([EXECUTABLE, "--help"], check=True, capture_output=True, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(taken) < 0.4
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.4
 
 
 def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
-    """Neither dlt nor what it brings is imported before a command needs it."""
+    """Neither dlt nor its dependencies are imported before a command needs them."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", EXECUTABLE, "--help"],
         check=True,
@@ -76,16 +80,16 @@ def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
     assert imported.isdisjoint({"dlt", "duckdb", "pyarrow", "httpx", "pendulum", "cryptography"})
 
 
-STARTED = """
+IMPORTED_AT_START = """
 import os, sys
 from argos_sync.cli.app import main
-from argos_sync.fetch.process.spawn import Child
+from argos_sync.fetch.process.spawn import FetchProcess
 
 def start(self):
     os.write(1, " ".join({"dlt", "duckdb", "pyarrow", "httpx"} & set(sys.modules)).encode())
     os._exit(42)
 
-Child.start = start
+FetchProcess.start = start
 main()
 """
 JANUARY = ("--from", "2025-01-01", "--to", "2025-01-31")
@@ -94,10 +98,10 @@ JANUARY = ("--from", "2025-01-01", "--to", "2025-01-31")
 @pytest.mark.parametrize(
     "arguments", [["sync"], ["backfill", *JANUARY], ["refresh"], ["reconcile", *JANUARY]]
 )
-def test_the_process_that_fetches_starts_first(arguments: list[str], argos_sync: Command) -> None:
-    """Its imports and those of the command are made at the same time."""
+def test_the_fetch_process_starts_first(arguments: list[str], argos_sync: Command) -> None:
+    """It starts before the heavy imports of the command, so that both import at the same time."""
     done = subprocess.run(
-        [sys.executable, "-c", STARTED, *arguments],
+        [sys.executable, "-c", IMPORTED_AT_START, *arguments],
         check=False,
         capture_output=True,
         env=argos_sync.environment,

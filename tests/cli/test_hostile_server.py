@@ -1,4 +1,4 @@
-"""A server that means harm: the key goes nowhere else, and no answer takes the machine down."""
+"""A malicious server: the key goes nowhere else, and no response exhausts the machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from cryptography.x509.oid import NameOID
 from argos_sync.emulator import Emulator
 from cli.command import Command
 from cli.conftest import KEY
-from cli.hostile import ATTACKS, Answer, Hostile, Parts, head, nested, whole
-from cli.processes import peak_memory, tree
+from cli.hostile_server import ATTACKS, Answer, HostileServer, Parts, complete, head, nested
+from cli.processes import peak_memory, process_tree
+
+pytestmark = pytest.mark.process
 
 MEGABYTE = 2**20
 
+CommandFor = Callable[[str], Command]
+"""Return the command, configured with a base URL."""
+
 
 @pytest.fixture
-def against(argos_sync: Command) -> Callable[[str], Command]:
-    """The command with a key and the address of some server."""
+def command_for(argos_sync: Command) -> CommandFor:
+    """Return a function that configures the command with a key and a base URL."""
 
-    def against(base_url: str) -> Command:
+    def command_for(base_url: str) -> Command:
         argos_sync.settings |= {
             "SOURCES__ARGOS__API_KEY": KEY,
             "SOURCES__ARGOS__BASE_URL": base_url,
@@ -37,60 +42,59 @@ def against(argos_sync: Command) -> Callable[[str], Command]:
         }
         return argos_sync
 
-    return against
+    return command_for
 
 
-Against = Callable[[str], Command]
-
-
-def refused(command: Command) -> str:
-    """What `doctor` says about the API that it gives up, sooner than a `sync`."""
+def api_failure(command: Command) -> str:
+    """Return what `doctor` reports about the API; it gives up sooner than a `sync`."""
     lines = command("doctor", code=4).stdout.splitlines()
     (line,) = [line for line in lines if line.startswith("FAIL")]
     return line.removeprefix("FAIL API and key: ")
 
 
-def honest(submissions: list[dict[str, Any]]) -> Answer:
-    """The answers of the stand-in API."""
+def correct_answers(submissions: list[dict[str, Any]]) -> Answer:
+    """Return a function with the answers of the emulator."""
     api = Emulator(submissions)
 
     def answer(path: str, key: str) -> Parts:
-        return whole(api.answer(path.partition("?")[2], b"", key).body)
+        return complete(api.answer(path.partition("?")[2], b"", key).body)
 
     return answer
 
 
-def test_attacks_between_good_answers(against: Against, submissions: list[dict[str, Any]]) -> None:
-    """Each request is attacked once and asked again: nothing is lost, and memory stays bounded."""
-    good = honest(submissions)
-    left = dict(ATTACKS)
+def test_attacks_between_correct_answers(
+    command_for: CommandFor, submissions: list[dict[str, Any]]
+) -> None:
+    """Each request is attacked once and retried: nothing is lost, and memory stays bounded."""
+    correct = correct_answers(submissions)
+    attacks = dict(ATTACKS)
     attacked: set[str] = set()
     memory: list[int] = []
 
     def answer(path: str, key: str) -> Parts:
-        if left and path not in attacked:
+        if attacks and path not in attacked:
             attacked.add(path)
-            return left.pop(next(iter(left)))()
-        if not left:
-            memory[:] = [peak_memory(pid) for pid in tree(process.pid)]
-        return good(path, key)
+            return attacks.pop(next(iter(attacks)))()
+        if not attacks:
+            memory[:] = [peak_memory(pid) for pid in process_tree(process.pid)]
+        return correct(path, key)
 
-    with Hostile(answer) as server:
-        command = against(server.url())
+    with HostileServer(answer) as server:
+        command = command_for(server.url())
         with command.start("sync") as process:
             done = command.finish(process)
     assert done.returncode == 0, done.stderr
-    assert left == {}
+    assert attacks == {}
     assert f"({len(ATTACKS)} retries)" in done.stdout
     assert sorted(command.rows("SELECT submission_id FROM submissions")) == sorted(
-        (one["submission_id"],) for one in submissions
+        (submission["submission_id"],) for submission in submissions
     )
     assert len(memory) == 2
     assert max(memory) < 800 * MEGABYTE, memory
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("gzip bomb", f"returned more than {256 * MEGABYTE} bytes"),
         ("endless", f"returned more than {256 * MEGABYTE} bytes"),
@@ -98,32 +102,32 @@ def test_attacks_between_good_answers(against: Against, submissions: list[dict[s
         ("nested", "answered 200 with no complete JSON object"),
     ],
 )
-def test_attacks_for_good(against: Against, name: str, words: str) -> None:
-    """What does not end is given up with one line; `doctor` tries twice, `sync` six times."""
-    with Hostile(lambda *_: ATTACKS[name]()) as server:
-        said = refused(against(server.url()))
-    assert words in said
-    assert "(2 attempts); " in said
+def test_attacks_without_end(command_for: CommandFor, name: str, message: str) -> None:
+    """The command gives up with one line; `doctor` tries twice, `sync` six times."""
+    with HostileServer(lambda *_: ATTACKS[name]()) as server:
+        failure = api_failure(command_for(server.url()))
+    assert message in failure
+    assert "(2 attempts); " in failure
 
 
-def test_a_submission_nested_too_deeply_to_be_written(against: Against) -> None:
-    """What can be read just so, but not be walked through, is nonsense of the API, no bug."""
-    with Hostile(lambda *_: whole(nested(1_000))) as server:
-        said = against(server.url()).says("sync", code=4)
-    assert said.startswith("a submission is nested too deeply; ")
+def test_a_submission_nested_too_deeply(command_for: CommandFor) -> None:
+    """A submission that can be parsed but not processed is a failure of the API, not a bug."""
+    with HostileServer(lambda *_: complete(nested(1_000))) as server:
+        message = command_for(server.url()).error_line("sync", code=4)
+    assert message.startswith("a submission is nested too deeply; ")
 
 
-def test_numbers_that_no_column_holds(against: Against) -> None:
-    """They stay in `_extra`, digit by digit, and the run goes through."""
-    many = b"7" * 6_000
+def test_numbers_that_no_column_holds(command_for: CommandFor) -> None:
+    """They are kept in `_extra`, digit by digit, and the run succeeds."""
+    digits = b"7" * 6_000
     row = b'{"submission_id":"n","created_at":"2025-01-05-00-00-00-000","argos_score":1e999,"x":%b}'
-    with Hostile(lambda *_: whole(b'{"Items":[%b]}' % (row % many))) as server:
-        command = against(server.url())
+    with HostileServer(lambda *_: complete(b'{"Items":[%b]}' % (row % digits))) as server:
+        command = command_for(server.url())
         command("sync")
     ((score, extra),) = command.rows("SELECT argos_score, _extra FROM submissions")
     assert score is None
     assert '"1e999"' in extra
-    assert many.decode() in extra
+    assert digits.decode() in extra
 
 
 @pytest.mark.parametrize(
@@ -135,25 +139,31 @@ def test_numbers_that_no_column_holds(against: Against) -> None:
     ],
     ids=["port", "host", "scheme"],
 )
-def test_redirects_are_refused(against: Against, status: str, scheme: str, host: str) -> None:
-    """The key stays with the server it was meant for; the other one is never even visited."""
-    with Hostile(lambda *_: [head()]) as other:
+def test_redirects_are_refused(
+    command_for: CommandFor, status: str, scheme: str, host: str
+) -> None:
+    """The key is only sent to the configured server; the other one gets no connection."""
+    with HostileServer(lambda *_: [head()]) as other:
         location = f"Location: {other.url(scheme, host)}/submission"
-        with Hostile(lambda *_: [head("Content-Length: 0", location, status=status)]) as server:
-            said = refused(against(server.url()))
-    assert f"HTTP {status[:3]}; " in said
-    assert "redirects are not followed" in said
+        with HostileServer(
+            lambda *_: [head("Content-Length: 0", location, status=status)]
+        ) as server:
+            failure = api_failure(command_for(server.url()))
+    assert f"HTTP {status[:3]}; " in failure
+    assert "redirects are not followed" in failure
     assert server.keys == [KEY]
-    assert other.visits == 0
+    assert other.connections == 0
 
 
-def test_plain_http_needs_permission(against: Against, submissions: list[dict[str, Any]]) -> None:
-    """An address that is not loopback by definition gets no key in clear text, unless told so."""
-    with Hostile(honest(submissions)) as server:
-        command = against(server.url(host="0.0.0.0"))  # noqa: S104 on Linux a way to this machine
-        said = command.says("sync", code=2)
-        assert "would send the API key unencrypted to 0.0.0.0; use https" in said
-        assert server.visits == 0
+def test_plain_http_needs_permission(
+    command_for: CommandFor, submissions: list[dict[str, Any]]
+) -> None:
+    """The key is sent unencrypted only to loopback addresses, unless a setting allows more."""
+    with HostileServer(correct_answers(submissions)) as server:
+        command = command_for(server.url(host="0.0.0.0"))  # noqa: S104 on Linux it leads to this machine
+        message = command.error_line("sync", code=2)
+        assert "would send the API key unencrypted to 0.0.0.0; use https" in message
+        assert server.connections == 0
         command.settings["SOURCES__ARGOS__ALLOW_INSECURE_HTTP"] = "true"
         command("doctor")
         assert set(server.keys) == {KEY}
@@ -161,12 +171,12 @@ def test_plain_http_needs_permission(against: Against, submissions: list[dict[st
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key, in one file."""
+    """Return a file with a self-signed certificate for 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
     now = datetime.now(UTC)
     alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
@@ -176,18 +186,18 @@ def certificate(tmp_path: Path) -> Path:
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     file = tmp_path / "certificate.pem"
     file.write_bytes(
-        key.private_bytes(pem, pkcs8, serialization.NoEncryption()) + made.public_bytes(pem)
+        key.private_bytes(pem, pkcs8, serialization.NoEncryption()) + signed.public_bytes(pem)
     )
     return file
 
 
 @pytest.fixture
-def secure(certificate: Path, submissions: list[dict[str, Any]]) -> Iterator[Hostile]:
-    """The stand-in API behind TLS with that certificate."""
+def tls_server(certificate: Path, submissions: list[dict[str, Any]]) -> Iterator[HostileServer]:
+    """Run the emulator's answers behind TLS with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with Hostile(honest(submissions), context) as running:
-        yield running
+    with HostileServer(correct_answers(submissions), context) as server:
+        yield server
 
 
 NO_VERIFICATION = {
@@ -198,20 +208,24 @@ NO_VERIFICATION = {
     "SOURCES__ARGOS__ALLOW_INSECURE_HTTP": "true",
     "SOURCES__ARGOS__VERIFY": "false",
 }
-"""What turns verification off elsewhere, or sounds like it."""
+"""Settings that turn verification off in other programs, or sound like it."""
 
 
-def test_certificates_are_verified(against: Against, secure: Hostile, certificate: Path) -> None:
-    """Nothing turns that off; a certificate can only be trusted, and then for its own name."""
-    command = against(secure.url("https"))
+def test_certificates_are_verified(
+    command_for: CommandFor, tls_server: HostileServer, certificate: Path
+) -> None:
+    """No setting turns that off; a certificate can be trusted, but only for its own name."""
+    command = command_for(tls_server.url("https"))
     command.settings |= NO_VERIFICATION
-    said = refused(command)
-    assert said.startswith("GET /submission failed: the certificate does not verify (OpenSSL 18); ")
-    assert "set SSL_CERT_FILE to the proxy's CA certificate" in said
+    failure = api_failure(command)
+    assert failure.startswith(
+        "GET /submission failed: the certificate does not verify (OpenSSL 18); "
+    )
+    assert "set SSL_CERT_FILE to the proxy's CA certificate" in failure
     command.settings["SSL_CERT_FILE"] = str(certificate)
-    command.settings["SOURCES__ARGOS__BASE_URL"] = secure.url("https", "localhost")
-    assert "the certificate does not verify (OpenSSL 62); " in refused(command)
-    assert secure.keys == []
-    command.settings["SOURCES__ARGOS__BASE_URL"] = secure.url("https")
+    command.settings["SOURCES__ARGOS__BASE_URL"] = tls_server.url("https", "localhost")
+    assert "the certificate does not verify (OpenSSL 62); " in api_failure(command)
+    assert tls_server.keys == []
+    command.settings["SOURCES__ARGOS__BASE_URL"] = tls_server.url("https")
     command("doctor")
-    assert set(secure.keys) == {KEY}
+    assert set(tls_server.keys) == {KEY}

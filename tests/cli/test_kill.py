@@ -1,4 +1,4 @@
-"""Killed at any moment, again and again: nothing is lost or there twice, and nobody lives on."""
+"""Kills at any moment lose and duplicate nothing, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from argos_sync.emulator import Emulator, Faults, generate
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
-from cli.moments import UNMEASURED, Ringing, ends_within, with_small_chunks
+from cli.events import NO_COVERAGE, SignallingEmulator, ends_within, small_chunks_command
 from support import (
     assert_equal,
     duckdb_warehouse,
@@ -29,38 +29,40 @@ from support import (
     postgres_warehouse,
 )
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process"
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process"),
+]
 
 SEED = os.environ.get("KILL_SEED", "20250131")
-"""Settles all moments; a failing test prints it."""
+"""Determines when the runs are killed; a failing test prints it."""
 KILLS = int(os.environ.get("KILLS", "30"))
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31")
 WORKERS = 4
 FAULTS = Faults(rate_500=0.01, rate_429=0.01, rate_503=0.01, rate_drop=0.01, rate_truncate=0.01)
 
 START_SECONDS = 2.0
-"""About what a run needs before its first request: it starts, and loads what was left behind."""
+"""About the time that a run needs before its first request."""
 IMPORT_SECONDS = 0.5
-"""Less than any run needs before it can load anything."""
-CHUNKS_TO_SPARE = 6
-"""More than a run loads in START_SECONDS."""
+"""Less time than any run needs before it can load anything."""
+SPARE_CHUNKS = 6
+"""More chunks than a run loads in START_SECONDS."""
 LOAD_SECONDS = 0.8
-"""About what a chunk needs from its last page to its commit."""
+"""About the time from the last page of a chunk to its commit."""
 END_SECONDS = 30
-"""The longest the process that fetches may take to notice that the one that loads has gone."""
+"""The longest that the fetch process may take to notice the end of the loading process."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is loaded, and how often that is interrupted.
+    """Sizes of a backfill, and how often it is killed.
 
     Attributes:
-        submissions: How many the API has.
-        page: Submissions a request brings.
-        chunk: Submissions that are committed together, and up to a page more.
-        kills: How often the command is killed.
+        submissions: Number of submissions of the API.
+        page: Submissions per request.
+        chunk: Submissions that are committed together; a chunk may exceed it by a page.
+        kills: Number of kills.
     """
 
     submissions: int
@@ -69,139 +71,139 @@ class Load:
     kills: int
 
     @property
-    def lost(self) -> int:
-        """The most submissions that a kill can cost, which are then fetched again.
+    def max_refetched(self) -> int:
+        """Return the most submissions that a kill can cost, which are then fetched again.
 
-        A chunk that was being extracted, and one in the process that fetches; one whose rows an
-        earlier run had merged, and not yet what follows them; a page in each
-        worker's hands, and as many on their way to the run before, which are counted when they
-        are ready; and the two rows that tell how `end_date` is read. That is less than a chunk
-        for each window that was open.
+        These are a chunk in extraction, and one in the fetch process; one whose rows an earlier
+        run has merged without its ledger; a page per worker, and as many requests of the previous
+        run that the API counts late; and the two rows of the probe of `end_date`.
         """
         return 3 * (self.chunk + self.page) + 2 * WORKERS * self.page + 2
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When a run is killed: after so many answers of the API, and so many seconds more."""
+    """When a run is killed: seconds after a number of answers of the API."""
 
     answers: int
     seconds: float
 
     @classmethod
-    def drawn(cls, rng: random.Random, load: Load, loaded: int, kills: int) -> Moment:
-        """Draw a moment that leaves something to do for the kills to come.
+    def random(cls, rng: random.Random, load: Load, loaded: int, kills: int) -> Moment:
+        """Return a random moment that leaves work for the remaining kills.
 
-        Without an answer it hits a run that starts, or loads what was left behind; soon after one
-        fetching, extracting, normalizing or loading. The process that fetches is soon two chunks
-        ahead and waits, so from then on answers follow commits. Near the end only starting runs
-        are killed, for on a fast machine any other could be through before its time.
+        Before the first answer a kill hits a run that starts; soon after an answer it hits one
+        that fetches, extracts, normalizes or loads. The fetch process is soon two chunks ahead and
+        waits, so from then on answers follow commits. Near the end only starting runs are killed,
+        because on a fast machine any other could finish before.
 
         Args:
-            rng: Where chance comes from.
-            load: What is loaded in all.
-            loaded: Submissions that are loaded.
-            kills: How many there are to come, this one included.
+            rng: Source of randomness.
+            load: Sizes of the backfill.
+            loaded: Submissions in the warehouse.
+            kills: Number of remaining kills, including this one.
         """
-        left = load.submissions - loaded
-        spare = left - CHUNKS_TO_SPARE * load.chunk
+        remaining = load.submissions - loaded
+        spare = remaining - SPARE_CHUNKS * load.chunk
         if spare < load.page:
             return cls(0, rng.random() * IMPORT_SECONDS)
-        answers = int(rng.random() * min(2 * left / (kills + 1), spare) / load.page)
+        answers = int(rng.random() * min(2 * remaining / (kills + 1), spare) / load.page)
         return cls(answers, rng.random() * (LOAD_SECONDS if answers else START_SECONDS))
 
-    def wait(self, pid: int, api: Ringing) -> None:
-        """Wait until it has come for a process that began just now."""
+    def wait(self, pid: int, api: SignallingEmulator) -> None:
+        """Wait until this moment in the run of a process that has just started."""
         api.wait(pid, self.answers)
         assert not ends_within(pid, self.seconds), "the run was too short"
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a run as power loss does, and wait until what it had started has ended as well."""
+    """Kill a run as a power failure does, and wait until its child processes have ended."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    # Held open, their numbers cannot come to mean others meanwhile.
-    with ExitStack() as held:
-        started = [held.enter_context(closing(os.fdopen(os.pidfd_open(int(c))))) for c in children]
+    # While these descriptors are open, no other process can get the same id.
+    with ExitStack() as stack:
+        descriptors = [
+            stack.enter_context(closing(os.fdopen(os.pidfd_open(int(child))))) for child in children
+        ]
         process.kill()
-        for one in started:
-            assert select.select([one], [], [], END_SECONDS)[0], "a process was left behind"
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], END_SECONDS)[0], "a process was left behind"
 
 
-MOMENTS = {"_synced_at", "_changed_at", "valid_from"}
-"""Columns that tell when a run has seen something."""
+RUN_TIMES = {"_synced_at", "_changed_at", "valid_from"}
+"""Columns with times of a run."""
 COMPARED = {
-    name: ", ".join(column.name for column in table.columns if column.name not in MOMENTS)
+    name: ", ".join(column.name for column in table.columns if column.name not in RUN_TIMES)
     for name, table in load_contract().tables.items()
     if name == "submissions" or table.belongs_to_submission
 }
 
 
-class Truth:
-    """The warehouse of an undisturbed run, as a hash of each row, to hold others against."""
+class Reference:
+    """Hashes of all rows of an undisturbed run, to compare other warehouses with."""
 
     def __init__(self, whole: Path) -> None:
-        """Read it."""
+        """Read the DuckDB file of the undisturbed run."""
         self._connection = duckdb.connect()
         self._connection.execute(f"ATTACH '{whole}' AS whole (READ_ONLY)")
         for name, columns in COMPARED.items():
             hashed = f"SELECT submission_id, hash({columns}) AS row_hash FROM whole.argos.{name}"
             self._connection.execute(f"CREATE TABLE {name} AS {hashed}")
 
-    def held(self, file: Path) -> tuple[int, int]:
-        """Check that a warehouse, if there is one yet, holds whole submissions, each once.
+    def check(self, file: Path) -> tuple[int, int]:
+        """Check that a warehouse, if it exists, has only complete submissions, each once.
 
         Returns:
-            How many it holds, and how many its ledger of windows speaks of.
+            The number of submissions, and the number that its ledger of windows records.
         """
-        with self._opened(file) as found:
-            if not found(
+        with self._open(file) as query:
+            if not query(
                 "SELECT 1 FROM duckdb_tables() WHERE table_name = 'sync_windows'"
                 " AND database_name = 'killed'"
             ):
                 return 0, 0
             for name, columns in COMPARED.items():
-                true = f"FROM {name} SEMI JOIN killed.argos.submissions USING (submission_id)"
-                assert found(
+                expected = f"FROM {name} SEMI JOIN killed.argos.submissions USING (submission_id)"
+                assert query(
                     f"SELECT COUNT(*), SUM(hash({columns})) FROM killed.argos.{name}"
-                ) == found(f"SELECT COUNT(*), SUM(row_hash) {true}"), name
-            ((submissions,),) = found("SELECT COUNT(*) FROM killed.argos.submissions")
-            ((recorded,),) = found("SELECT SUM(rows_loaded)::BIGINT FROM killed.argos.sync_windows")
+                ) == query(f"SELECT COUNT(*), SUM(row_hash) {expected}"), name
+            ((submissions,),) = query("SELECT COUNT(*) FROM killed.argos.submissions")
+            ((recorded,),) = query("SELECT SUM(rows_loaded)::BIGINT FROM killed.argos.sync_windows")
             return submissions, recorded or 0
 
     def assert_equal(self, file: Path) -> None:
-        """Compare value by value."""
-        with self._opened(file) as found:
+        """Compare all values of a warehouse."""
+        with self._open(file) as query:
             for name, columns in COMPARED.items():
-                one, other = (
+                rows, expected = (
                     f"SELECT {columns} FROM {w}.argos.{name}" for w in ("killed", "whole")
                 )
-                assert found(f"{one} EXCEPT ALL {other}") == [], name
-                assert found(f"{other} EXCEPT ALL {one}") == [], name
+                assert query(f"{rows} EXCEPT ALL {expected}") == [], name
+                assert query(f"{expected} EXCEPT ALL {rows}") == [], name
 
     @contextmanager
-    def _opened(self, file: Path) -> Iterator[Callable[[str], list[Any]]]:
+    def _open(self, file: Path) -> Iterator[Callable[[str], list[Any]]]:
         if not file.exists():
             yield lambda _: []
             return
         self._connection.execute(f"ATTACH '{file}' AS killed (READ_ONLY)")
-        yield lambda query: self._connection.execute(query).fetchall()
+        yield lambda sql: self._connection.execute(sql).fetchall()
         self._connection.execute("DETACH killed")
 
 
-def lean(submission: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of a submission what makes it long, and keep what has rows of its own."""
-    kept = {name: submission[name] for name in ("submission_id", "created_at", "userid", "aml")}
-    short = ("attemptCnt", "verificationResult", "faceSimilarityScore", "step1Time1st")
+def shorten(submission: dict[str, Any]) -> dict[str, Any]:
+    """Return a submission with few values, but with rows in many tables."""
+    short = {name: submission[name] for name in ("submission_id", "created_at", "userid", "aml")}
+    names = ("attemptCnt", "verificationResult", "faceSimilarityScore", "step1Time1st")
     attempts = [
-        {name: attempt[name] for name in short if name in attempt}
+        {name: attempt[name] for name in names if name in attempt}
         for attempt in submission["kyc"]["attempts"]
     ]
     person = {name: submission["data"][name] for name in ("name", "date_of_birth")}
-    return kept | {"kyc": submission["kyc"] | {"attempts": attempts}, "data": person}
+    return short | {"kyc": submission["kyc"] | {"attempts": attempts}, "data": person}
 
 
 def command(folder: Path, api: Emulator, load: Load) -> Command:
-    """Return the command in a folder of its own, with the address of an API."""
+    """Return the command in its own folder, with the address of an API."""
     folder.mkdir()
     settings = {
         "SOURCES__ARGOS__API_KEY": "k" * 40,
@@ -216,83 +218,85 @@ def command(folder: Path, api: Emulator, load: Load) -> Command:
 def survive(
     load: Load,
     run: Command,
-    api: Ringing,
-    held: Callable[[], tuple[int, int]],
+    api: SignallingEmulator,
+    check: Callable[[], tuple[int, int]],
     *options: str,
 ) -> None:
-    """Kill a backfill again and again, then let it live.
+    """Kill a backfill again and again, then let it finish.
 
     Args:
-        load: How much and how often.
+        load: Sizes of the backfill, and number of kills.
         run: The command.
-        api: What it reads.
-        held: Checks what the warehouse holds between two runs; returns how many submissions that
-            are, and how many its ledger of windows speaks of.
+        api: Its API.
+        check: Checks the warehouse between two runs; returns the number of its submissions, and
+            the number that its ledger of windows records.
         options: More options of the command.
     """
-    rng = random.Random(SEED)  # noqa: S311 moments, not secrets
-    executable = with_small_chunks(run.folder.parent, load.chunk)
-    # Nothing is measured of a process that is killed.
-    small = replace(run, executable=executable, settings=run.settings | UNMEASURED)
-    # The first chunk of a reading is full at half the size.
-    chunk = {size + more for size in (load.chunk, load.chunk // 2) for more in range(load.page)}
+    rng = random.Random(SEED)  # noqa: S311 not for secrets
+    executable = small_chunks_command(run.folder.parent, load.chunk)
+    # A killed process writes no coverage.
+    small = replace(run, executable=executable, settings=run.settings | NO_COVERAGE)
+    # The first chunk of a run is full at half the size.
+    chunk_sizes = {
+        size + more for size in (load.chunk, load.chunk // 2) for more in range(load.page)
+    }
     loaded = 0
     for kills in range(load.kills, 0, -1):
         served = api.served
-        moment = Moment.drawn(rng, load, loaded, kills)
+        moment = Moment.random(rng, load, loaded, kills)
         try:
             process = small.start(*BACKFILL, *options)
             moment.wait(process.pid, api)
             kill(process)
             assert small.finish(process).returncode == -signal.SIGKILL
-            before, (loaded, recorded) = loaded, held()
-            # Rows and their ledger are two transactions, so a chunk may lie between them.
-            assert abs(loaded - recorded) in {0, *chunk}
-            assert api.served - served <= loaded - before + load.lost
+            before, (loaded, recorded) = loaded, check()
+            # Rows and their ledger are two transactions, so the ledger may lack a chunk.
+            assert abs(loaded - recorded) in {0, *chunk_sizes}
+            assert api.served - served <= loaded - before + load.max_refetched
         except AssertionError as error:
-            error.add_note(f"KILL_SEED={SEED}, {kills} kills before the end: {moment}")
+            error.add_note(f"KILL_SEED={SEED}, {kills} kills remaining: {moment}")
             raise
     served = api.served
-    done = run.json(*BACKFILL, *options)  # as installed, in as few commits as it likes
+    done = run.json(*BACKFILL, *options)  # as installed, with its own chunk size
     assert done["exit_status"] == 0
-    assert api.served - served <= load.submissions - loaded + load.lost
-    assert held() == (load.submissions, load.submissions)
+    assert api.served - served <= load.submissions - loaded + load.max_refetched
+    assert check() == (load.submissions, load.submissions)
 
 
 @pytest.mark.slow
 def test_many_kills_lose_nothing(tmp_path: Path) -> None:
-    """After each the warehouse has whole chunks of true rows; in the end it has all of them."""
+    """After each kill the warehouse has complete chunks; after the last run it has everything."""
     load = Load(20_000, page=50, chunk=400, kills=KILLS)
-    submissions = [lean(one) for one in generate(load.submissions, seed=1)]
+    submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
     with Emulator(submissions) as api:
         undisturbed = command(tmp_path / "whole", api, replace(load, page=1_000))
         undisturbed(*BACKFILL)
-    truth = Truth(undisturbed.folder / "kyc.duckdb")
-    with Ringing(submissions, faults=FAULTS) as api:
+    reference = Reference(undisturbed.folder / "kyc.duckdb")
+    with SignallingEmulator(submissions, faults=FAULTS) as api:
         run = command(tmp_path / "killed", api, load)
         file = run.folder / "kyc.duckdb"
-        survive(load, run, api, lambda: truth.held(file))
-    truth.assert_equal(file)
+        survive(load, run, api, lambda: reference.check(file))
+    reference.assert_equal(file)
     assert_equal(duckdb_warehouse(run.folder), submissions)
 
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """An empty database, so that its sessions are those of the command."""
+    """Create an empty database, whose only sessions are those of the command."""
     with postgres_database() as name:
         yield name
 
 
 def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
-    """The same with a server that lives on when its client is killed."""
+    """The same holds for a server that continues when its client is killed."""
     load = Load(2_000, page=25, chunk=150, kills=5)
-    submissions = [lean(one) for one in generate(load.submissions, seed=1)]
+    submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
     address = postgres_address(database)
     warehouse = postgres_warehouse(tmp_path, "argos", address)
 
-    def held() -> tuple[int, int]:
+    def check() -> tuple[int, int]:
         with postgres_administrator() as execute:
-            # The server notices by itself, but not at once.
+            # The server ends the sessions by itself, but not at once.
             execute(
                 "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 f" WHERE datname = '{database}'"
@@ -300,14 +304,14 @@ def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
         if not warehouse.query("SELECT to_regclass('sync_windows') AS name")[0]["name"]:
             return 0, 0
         ids = {row["submission_id"] for row in warehouse.table("submissions")}
-        assert_equal(warehouse, [one for one in submissions if one["submission_id"] in ids])
+        assert_equal(warehouse, [row for row in submissions if row["submission_id"] in ids])
         ((recorded,),) = (
             row.values()
             for row in warehouse.query("SELECT CAST(SUM(rows_loaded) AS INTEGER) FROM sync_windows")
         )
         return len(ids), recorded or 0
 
-    with Ringing(submissions, faults=FAULTS) as api:
+    with SignallingEmulator(submissions, faults=FAULTS) as api:
         run = command(tmp_path / "killed", api, load)
         run.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
-        survive(load, run, api, held, "--destination", "postgres")
+        survive(load, run, api, check, "--destination", "postgres")

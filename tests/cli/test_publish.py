@@ -1,4 +1,4 @@
-"""`publish` as a process: nothing personal gets out, and whatever happens the old file is whole."""
+"""`publish`: no personal data leaves, and a failure never damages the published file."""
 
 from __future__ import annotations
 
@@ -33,33 +33,35 @@ from published import (
 )
 from support import PG, Warehouse, context_for
 
-TRAPPED = """
+pytestmark = pytest.mark.process
+
+COMMAND_WITH_STOP = """
 import logging, os, signal, sys
 from argos_sync.cli.app import main
 
-point, action = sys.argv.pop(1), sys.argv.pop(1)
+stop_point, action = sys.argv.pop(1), sys.argv.pop(1)
 
-def reached(where):
-    if where != point:
+def reach(point):
+    if point != stop_point:
         return
     if action == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     print("reached", flush=True)
     sys.stdin.readline()
 
-class Said(logging.Handler):
+class LogHandler(logging.Handler):
     def emit(self, record):
-        reached(record.getMessage().partition(",")[0])
+        reach(record.getMessage().partition(",")[0])
 
-def audited(event, arguments):
+def audit(event, arguments):
     if event in ("os.rename", "shutil.rmtree") and ".argos-publish-" in str(arguments[0]):
-        reached(event)
+        reach(event)
 
-logging.getLogger("argos_sync").addHandler(Said())
-sys.addaudithook(audited)
+logging.getLogger("argos_sync").addHandler(LogHandler())
+sys.addaudithook(audit)
 main()
 """
-"""The command, which dies or waits at a point: a line it logs, or a call Python tells of."""
+"""The command, which dies or waits at a point: a line that it logs, or an audit event of Python."""
 
 READER = """
 import duckdb, sys
@@ -68,11 +70,11 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
         print(connection.execute(query).fetchall(), flush=True)
         sys.stdin.readline()
 """
-"""An analyst, who has a copy open and asks for what was not read before."""
+"""A reader that has a copy open and reads another table later."""
 
 
 def command_for(warehouse: Warehouse, folder: Path) -> Command:
-    """The installed command, configured for this warehouse."""
+    """Return the installed command, configured for a warehouse."""
     return Command(
         folder,
         {
@@ -84,7 +86,7 @@ def command_for(warehouse: Warehouse, folder: Path) -> Command:
 
 
 def options(warehouse: Warehouse) -> list[str]:
-    """The options that name this warehouse."""
+    """Return the options that select a warehouse."""
     return [
         *("--destination", warehouse.target.destination, "--dataset", warehouse.target.dataset),
         *("--pipelines-dir", str(warehouse.target.pipelines_dir)),
@@ -92,44 +94,46 @@ def options(warehouse: Warehouse) -> list[str]:
 
 
 def load(warehouse: Warehouse, submissions: list[Any]) -> None:
-    """Syncs these submissions."""
+    """Sync submissions into a warehouse."""
     with Emulator(submissions) as api:
         sync(context_for(api.base_url, warehouse.target))
 
 
 @pytest.fixture
 def people(any_warehouse: Warehouse) -> Warehouse:
-    """A warehouse of each kind with people who can be recognised, one of them in quarantine."""
+    """Return a warehouse with marked people, one of them in quarantine."""
     load(any_warehouse, [*map(recognisable, range(3)), recognisable(3) | {"created_at": None}])
     return any_warehouse
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """The folder that analysts read."""
+    """Return the folder that analysts read."""
     folder = tmp_path / "shared"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def trapped(synced: Path, argos_sync: Command, shared: Path) -> Iterator[Any]:
-    """Starts the command in a folder with a loaded warehouse, to die or wait at a point."""
-    started: list[subprocess.Popen[str]] = []
+def start_with_stop(synced: Path, argos_sync: Command, shared: Path) -> Iterator[Any]:
+    """Return a function that starts a command which dies or waits at a point."""
+    processes: list[subprocess.Popen[str]] = []
 
     def start(point: str, action: str, *arguments: str) -> subprocess.Popen[str]:
         command = replace(argos_sync, executable=Path(sys.executable))
-        process = command.start("-c", TRAPPED, point, action, *arguments, stdin=subprocess.PIPE)
-        started.append(process)
+        process = command.start(
+            "-c", COMMAND_WITH_STOP, point, action, *arguments, stdin=subprocess.PIPE
+        )
+        processes.append(process)
         return process
 
     yield start
-    for process in started:
+    for process in processes:
         process.kill()
 
 
-def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Path) -> None:
-    """Direct columns are in no value and no byte of the copy, and with --strict no quasi ones."""
+def test_no_personal_data_is_published(people: Warehouse, tmp_path: Path, shared: Path) -> None:
+    """The copy has no value and no byte of direct columns, and with --strict none of quasi ones."""
     assert DIRECT in str(people.table("applicants"))
     assert DIRECT in str(people.table("quarantine"))
     argos_sync, file = command_for(people, tmp_path), shared / "copy.duckdb"
@@ -140,18 +144,18 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
         summary = argos_sync.json(*arguments)
         assert file.stat().st_mode & 0o777 == 0o666 & ~umask
         copy = copy_of(file, people.target.dataset)
-        found = columns(copy)
-        contract = {name: load_contract()[name] for name in found}
+        copied = columns(copy)
+        contract = {name: load_contract()[name] for name in copied}
         classes = {
-            contract[t].columns_by_name[c].privacy for t, names in found.items() for c in names
+            contract[t].columns_by_name[c].privacy for t, names in copied.items() for c in names
         }
         assert classes == ({"none"} if strict else {"none", "quasi"})
-        said, raw = "".join(texts(copy)), folder_bytes(shared)
-        for marker, there in ((DIRECT, False), (QUASI, not strict), (VISIBLE, True)):
-            assert (marker in said) == there
-            assert (marker.encode() in raw) == there
-        rows = content(copy, found)
-        assert rows == content(people, found)
+        text, raw = "".join(texts(copy)), folder_bytes(shared)
+        for marker, expected in ((DIRECT, False), (QUASI, not strict), (VISIBLE, True)):
+            assert (marker in text) == expected
+            assert (marker.encode() in raw) == expected
+        rows = content(copy, copied)
+        assert rows == content(people, copied)
         assert [path.name for path in shared.iterdir()] == ["copy.duckdb"]
         assert summary == {
             "file": str(file),
@@ -159,7 +163,7 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
             "tables": {name: len(rows[name]) for name in contract},
             "views": [view.name for view in load_views()],
             "columns_left_out": sum(
-                len(table.columns) - len(found[name]) for name, table in contract.items()
+                len(table.columns) - len(copied[name]) for name, table in contract.items()
             ),
         }
         assert summary["tables"]["submissions"] == 3
@@ -167,8 +171,10 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
         assert copy.query("SELECT submissions FROM staleness") == [{"submissions": 3}]
 
 
-def test_a_person_is_told_what_was_copied(argos_sync: Command, synced: Path, shared: Path) -> None:
-    """Tables with rows are on stdout, a log line for each table on stderr."""
+def test_the_output_lists_the_copied_tables(
+    argos_sync: Command, synced: Path, shared: Path
+) -> None:
+    """Stdout has a table of row counts, stderr a log line for each table."""
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     done = argos_sync("publish", "--to", str(shared / "copy.duckdb"))
     assert "│ submissions               │ 80" in done.stdout
@@ -179,10 +185,10 @@ def test_a_person_is_told_what_was_copied(argos_sync: Command, synced: Path, sha
     assert len(lines) == len(public_tables(strict=False))
 
 
-def test_a_reader_goes_on_reading_the_old_file(
+def test_a_reader_keeps_reading_the_old_file(
     synced: Path, argos_sync: Command, shared: Path
 ) -> None:
-    """Who has the old copy open sees it to the end; who opens it after sees the new one."""
+    """A reader that has the old copy open keeps it; a reader that opens it later gets the new one."""
     file = shared / "copy.duckdb"
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     publish(Target(file=str(synced), pipelines_dir=str(argos_sync.folder / "dlt")), file)
@@ -210,22 +216,28 @@ def test_a_reader_goes_on_reading_the_old_file(
         ("shutil.rmtree", True),
     ],
 )
-def test_a_kill_leaves_a_whole_file(
-    trapped: Any, synced: Path, argos_sync: Command, shared: Path, point: str, *, replaced: bool
+def test_a_kill_leaves_a_complete_file(
+    start_with_stop: Any,
+    synced: Path,
+    argos_sync: Command,
+    shared: Path,
+    point: str,
+    *,
+    replaced: bool,
 ) -> None:
-    """The old file or the new one is there, whole; the next publish removes what was left."""
+    """The old or the new file is complete; the next publish removes temporary files."""
     file = shared / "copy.duckdb"
     target = Target(file=str(synced), pipelines_dir=str(argos_sync.folder / "dlt"))
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     publish(target, file, strict=True)
     old = file.read_bytes()
-    died = argos_sync.finish(trapped(point, "die", "publish", "--to", str(file)))
-    assert died.returncode == -signal.SIGKILL
+    killed = argos_sync.finish(start_with_stop(point, "die", "publish", "--to", str(file)))
+    assert killed.returncode == -signal.SIGKILL
     assert (file.read_bytes() != old) == replaced
-    (left,) = shared.glob(".argos-publish-*")
-    assert left.stat().st_mode & 0o777 == 0o700
+    (temporary,) = shared.glob(".argos-publish-*")
+    assert temporary.stat().st_mode & 0o777 == 0o700
     if point.startswith("publish"):
-        assert (left / "new").stat().st_mode & 0o777 == 0o600
+        assert (temporary / "new").stat().st_mode & 0o777 == 0o600
     assert not [text for text in argos_sync.private if text.encode() in folder_bytes(shared)]
     assert ("nationality" in columns(copy_of(file))["applicants"]) == replaced
     assert copy_of(file).count("applicants") == 80
@@ -235,18 +247,18 @@ def test_a_kill_leaves_a_whole_file(
 
 
 def test_two_at_once(
-    trapped: Any, synced: Path, argos_sync: Command, shared: Path, tmp_path: Path
+    start_with_stop: Any, synced: Path, argos_sync: Command, shared: Path, tmp_path: Path
 ) -> None:
-    """Neither disturbs the other, the last one to end has the file, and a sync is told of them."""
+    """Two runs do not disturb each other: the last to end wins, and a sync names the lock's owner."""
     file = shared / "copy.duckdb"
     arguments = ("publish", "--to", str(file))
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     argos_sync.settings["SOURCES__ARGOS__API_KEY"] = "key"
-    first = trapped("publish: submissions", "wait", *arguments, "--strict")
+    first = start_with_stop("publish: submissions", "wait", *arguments, "--strict")
     assert first.stdout.readline() == "reached\n"
     argos_sync(*arguments)
     assert "nationality" in columns(copy_of(file))["applicants"]
-    assert f"locked by process {first.pid}" in argos_sync.says("sync", code=5)
+    assert f"locked by process {first.pid}" in argos_sync.error_line("sync", code=5)
     assert len(list(shared.iterdir())) == 2
     first.stdin.write("\n")
     assert argos_sync.finish(first).returncode == 0
@@ -255,51 +267,51 @@ def test_two_at_once(
 
 
 @pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
-def test_a_sync_meanwhile_is_not_seen(
-    trapped: Any,
+def test_a_sync_during_publish(
+    start_with_stop: Any,
     any_warehouse: Warehouse,
     argos_sync: Command,
     shared: Path,
     january: list[dict[str, Any]],
 ) -> None:
-    """On PostgreSQL the copy is of one moment, whatever a sync commits while it is made."""
+    """On PostgreSQL the copy is one snapshot, whatever a sync commits at the same time."""
     load(any_warehouse, january[:200])
     file = shared / "copy.duckdb"
     argos_sync.settings["DESTINATION__POSTGRES__CREDENTIALS"] = PG
     arguments = ("publish", "--to", str(file), *options(any_warehouse))
-    process = trapped("publish: submissions", "wait", *arguments)
+    process = start_with_stop("publish: submissions", "wait", *arguments)
     assert process.stdout.readline() == "reached\n"
     copy = copy_of(file, any_warehouse.target.dataset)
-    wanted = {table.name: list(table.columns_by_name) for table in public_tables(strict=False)}
-    before = content(any_warehouse, wanted)
-    load(any_warehouse, [one | {"kyc": {"result": "rejected"}} for one in january])
+    tables = {table.name: list(table.columns_by_name) for table in public_tables(strict=False)}
+    before = content(any_warehouse, tables)
+    load(any_warehouse, [row | {"kyc": {"result": "rejected"}} for row in january])
     assert any_warehouse.count("submissions") == 400
     process.stdin.write("\n")
     assert argos_sync.finish(process).returncode == 0
-    found = content(copy, wanted)
-    assert found == before
-    ids = {row["submission_id"] for row in found["submissions"]}
+    published = content(copy, tables)
+    assert published == before
+    ids = {row["submission_id"] for row in published["submissions"]}
     assert len(ids) == 200
-    children = [table for table in wanted if load_contract()[table].belongs_to_submission]
-    assert {row["submission_id"] for table in children for row in found[table]} == ids
+    children = [table for table in tables if load_contract()[table].belongs_to_submission]
+    assert {row["submission_id"] for table in children for row in published[table]} == ids
 
 
 @pytest.mark.parametrize(
-    ("to", "words"),
+    ("to", "message"),
     [
         ("link", "kyc.duckdb is the warehouse itself or its log; name another file"),
         ("notes.txt", "notes.txt is not a DuckDB file and stays as it is; name another file"),
     ],
 )
-def test_what_is_refused(loaded: Command, to: str, words: str) -> None:
-    """A target that cannot be meant is named, and everything stays as it is."""
+def test_refused_files(loaded: Command, to: str, message: str) -> None:
+    """The message names the file, and no file is changed."""
     (loaded.folder / "link").symlink_to("kyc.duckdb")
-    (loaded.folder / "notes.txt").write_text("not a database, and long enough for its mark")
+    (loaded.folder / "notes.txt").write_text("not a database, and long enough for its header")
 
     def state() -> set[tuple[str, int, int]]:
         paths = [path for path in loaded.folder.iterdir() if path.name != "dlt"]
         return {(path.name, path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths}
 
     before = state()
-    assert words in loaded.says("publish", "--to", to, code=2)
+    assert message in loaded.error_line("publish", "--to", to, code=2)
     assert state() == before

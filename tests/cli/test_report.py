@@ -1,10 +1,14 @@
-"""`report`: what it says when it has written the page, and what it refuses."""
+"""`report`: its output, its file and its errors."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
 from cli.command import Command
+
+pytestmark = pytest.mark.process
 
 SECTIONS = (
     *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),
@@ -12,8 +16,8 @@ SECTIONS = (
 )
 
 
-def test_a_page_of_the_warehouse_and_of_a_copy(loaded: Command) -> None:
-    """A program is told in one JSON object, a person the figures; others may read the page."""
+def test_reports_of_a_warehouse_and_of_a_copy(loaded: Command) -> None:
+    """The output is JSON or figures; the user's umask decides who may read the file."""
     loaded("publish", "--to", "copy.duckdb")
     umask = os.umask(0o077)
     os.umask(umask)
@@ -25,21 +29,21 @@ def test_a_page_of_the_warehouse_and_of_a_copy(loaded: Command) -> None:
     assert summary["sections"] == dict.fromkeys(SECTIONS, "shown")
     assert summary["figures"]["submissions"] == "80"
     first = file.stat().st_ino
-    said = loaded("report", "--out", "report.html", "--file", "copy.duckdb").stdout.splitlines()
-    assert said[0] == "submissions: 80"
-    assert said[-1].startswith(f"{file}: ")
-    assert not [line for line in said if line.startswith("not shown")]
+    lines = loaded("report", "--out", "report.html", "--file", "copy.duckdb").stdout.splitlines()
+    assert lines[0] == "submissions: 80"
+    assert lines[-1].startswith(f"{file}: ")
+    assert not [line for line in lines if line.startswith("not shown")]
     assert file.stat().st_ino != first
     assert not [text for text in loaded.private if text in file.read_text(encoding="utf-8")]
 
 
-def test_what_is_refused(loaded: Command) -> None:
-    """A target that cannot be meant, and a file that is not there, are named."""
+def test_refused_files(loaded: Command) -> None:
+    """A file that is no report is not replaced, and a missing file is an error."""
     notes = loaded.folder / "notes.html"
     notes.write_text("my own")
-    refused = "notes.html is not a report and stays as it is; name another file"
-    assert refused in loaded.says("report", "--out", "notes.html", code=2)
+    message = "notes.html is not a report and stays as it is; name another file"
+    assert message in loaded.error_line("report", "--out", "notes.html", code=2)
     assert notes.read_text() == "my own"
     missing = ("--out", "x.html", "--file", "missing.duckdb")
-    assert "there is no DuckDB file at" in loaded.says("report", *missing, code=5)
+    assert "there is no DuckDB file at" in loaded.error_line("report", *missing, code=5)
     assert not (loaded.folder / "x.html").exists()

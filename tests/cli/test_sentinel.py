@@ -1,4 +1,4 @@
-"""Marked people go through everything that can happen; marks stay where the policy allows them."""
+"""Marked values pass through every failure and command; they stay where the policy allows."""
 
 from __future__ import annotations
 
@@ -13,39 +13,41 @@ from dlt.common.versioned_state import decompress_state
 
 from argos_sync.emulator import Behaviour, Store
 from argos_sync.shape.contract import load_contract
+from cli.callback import CallbackEmulator
 from cli.command import Command
 from cli.conftest import KEY
-from cli.watched import Watched
 from published import DIRECT, QUASI, recognisable
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 SECRET = "privacy-key-that-nobody-may-see-0123"
 FORGOTTEN = 77_777
-"""Number of the person who is forgotten; no other number or text has it in it."""
+"""Number of the person to forget; no other number or text contains it."""
 
 RANGE = ("--from", "2026-01-01", "--to", "2026-01-31")
 
 
 @pytest.fixture
 def people() -> list[dict[str, Any]]:
-    """Thirty marked people, one of them fit for quarantine only, and one who will be forgotten."""
-    known = [*map(recognisable, range(100, 130)), recognisable(FORGOTTEN)]
-    return [*known, recognisable(130) | {"created_at": None}]
+    """Return thirty marked people, one more for the quarantine, and one to forget."""
+    valid = [*map(recognisable, range(100, 130)), recognisable(FORGOTTEN)]
+    return [*valid, recognisable(130) | {"created_at": None}]
 
 
 def values(command: Command) -> Iterator[tuple[str, str, str]]:
     """Yield table, column and text of every value of the warehouse, dlt's own tables included.
 
-    Views show what is in tables.
+    Views are left out: they show the values of tables.
     """
     with duckdb.connect(str(command.folder / "kyc.duckdb"), read_only=True) as connection:
-        found = connection.execute(
+        tables = connection.execute(
             "SELECT schema_name, table_name, list(column_name) FROM duckdb_columns()"
             " SEMI JOIN duckdb_tables() USING (schema_name, table_name)"
             " WHERE NOT internal GROUP BY ALL"
         ).fetchall()
-        for schema, table, columns in found:
+        for schema, table, columns in tables:
             for column in columns:
-                name = f'argos."{schema}"."{table}"'
+                name = f'"{schema}"."{table}"'
                 query = f'SELECT DISTINCT CAST("{column}" AS VARCHAR) FROM {name}'
                 for (text,) in connection.execute(query).fetchall():
                     if (table, column) == ("_dlt_pipeline_state", "state"):
@@ -55,31 +57,33 @@ def values(command: Command) -> Iterator[tuple[str, str, str]]:
 
 
 def files(command: Command) -> bytes:
-    """Return all bytes of all files but the warehouse, packed ones unpacked as well."""
+    """Return the bytes of all files but the warehouse; compressed ones decompressed as well."""
     raw = [
         path.read_bytes()
         for path in command.folder.rglob("*")
         if path.is_file() and not path.name.startswith("kyc.duckdb")
     ]
-    return b"".join(raw + [gzip.decompress(one) for one in raw if one[:2] == b"\x1f\x8b"])
+    return b"".join(
+        raw + [gzip.decompress(content) for content in raw if content[:2] == b"\x1f\x8b"]
+    )
 
 
 @pytest.mark.parametrize("mode", ["plain", "hash", "encrypt", "drop"])
-def test_marks_stay_where_they_may_be(
+def test_marked_values_stay_where_the_policy_allows(
     argos_sync: Command, people: list[dict[str, Any]], mode: str
 ) -> None:
-    """Through crash, refusal, retry, changes, reconcile and forget, with -v on.
+    """They do so after a crash, a refusal, changes, a reconcile and a forget, with -v.
 
-    What is printed is checked by the command itself.
+    `Command` checks the output of each run.
     """
     argos_sync.private = {DIRECT, QUASI, KEY, SECRET}
 
-    def trouble(number: int) -> None:
+    def fail(number: int) -> None:
         if number == 3:
             process.kill()
         api.behaviour = Behaviour(api_key=KEY, ip_allowed=number != 6)
 
-    with Watched(Store(people), before=trouble, behaviour=Behaviour(api_key=KEY)) as api:
+    with CallbackEmulator(Store(people), before=fail, behaviour=Behaviour(api_key=KEY)) as api:
         argos_sync.settings |= {
             "SOURCES__ARGOS__API_KEY": KEY,
             "SOURCES__ARGOS__BASE_URL": api.base_url,
@@ -97,9 +101,9 @@ def test_marks_stay_where_they_may_be(
         argos_sync("reconcile", *RANGE, "--deep", "--max-deleted", "50%", "-v")
         argos_sync("forget", "--submission-id", f"sub-{FORGOTTEN}", "-v")
         argos_sync("backfill", *RANGE, "-v")
-    held = list(values(argos_sync))
-    assert ("submissions", "submission_id", "sub-101") in held
-    marked = {(table, column) for table, column, text in held if DIRECT in text or QUASI in text}
+    stored = list(values(argos_sync))
+    assert ("submissions", "submission_id", "sub-101") in stored
+    marked = {(table, column) for table, column, text in stored if DIRECT in text or QUASI in text}
     personal = {
         (table.name, column.name)
         for table in load_contract().tables.values()
@@ -115,9 +119,9 @@ def test_marks_stay_where_they_may_be(
         raw = (argos_sync.folder / "kyc.duckdb").read_bytes()
         assert DIRECT.encode() not in raw
         assert QUASI.encode() not in raw
-    left = files(argos_sync)
-    assert left
+    content = files(argos_sync)
+    assert content
     for mark in (DIRECT, QUASI, KEY, SECRET, str(FORGOTTEN)):
-        assert mark.encode() not in left
+        assert mark.encode() not in content
         allowed = personal if mode == "plain" and mark in (DIRECT, QUASI) else set()
-        assert {(t, c) for t, c, text in held if mark in text} <= allowed
+        assert {(t, c) for t, c, text in stored if mark in text} <= allowed

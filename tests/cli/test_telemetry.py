@@ -1,4 +1,4 @@
-"""What leaves the machine beside the rows: traces, metrics, words; nobody's data."""
+"""Traces, metrics and notifications leave the machine without personal data."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ Numbers = dict[str, float]
 
 @pytest.fixture
 def listener(configured: Command, private: set[str]) -> Iterator[Listener]:
-    """Collector and webhook in one."""
-    with Listener() as listening:
+    """Run a server that is both collector and webhook; check that it got no personal data."""
+    with Listener() as server:
         configured.settings |= {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": listening.url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={TOKEN}",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
             "OTEL_SERVICE_NAME": "kyc",
-            "RUNTIME__SLACK_INCOMING_WEBHOOK_URL": f"{listening.url}/hook",
+            "RUNTIME__SLACK_INCOMING_WEBHOOK_URL": f"{server.url}/hook",
         }
         configured.private.add(TOKEN)
-        yield listening
+        yield server
         assert not [
             text
             for text in private | {str(configured.folder)}
-            for post in listening.posts
+            for post in server.posts
             if text.encode() in post.body
         ]
 
 
 def spans(listener: Listener) -> dict[str, dict[str, object]]:
-    """The last span of each name, by its name: attributes, and whether it failed."""
-    found: dict[str, dict[str, object]] = {}
+    """Return the last span of each name: its attributes, and whether it failed."""
+    spans_by_name: dict[str, dict[str, object]] = {}
     for post in listener.posts:
         if post.path == "/v1/traces":
-            for one in ExportTraceServiceRequest.FromString(post.body).resource_spans:
-                for span in one.scope_spans[0].spans:
+            for resource in ExportTraceServiceRequest.FromString(post.body).resource_spans:
+                for span in resource.scope_spans[0].spans:
                     values = {a.key: a.value for a in span.attributes}
-                    found[span.name] = {
+                    spans_by_name[span.name] = {
                         key: value.int_value if value.HasField("int_value") else value.string_value
                         for key, value in values.items()
                     } | {"failed": span.status.code == 2, "events": len(span.events)}
-    return found
+    return spans_by_name
 
 
 def metrics(listener: Listener) -> tuple[str, Numbers]:
-    """The service that the last metrics are of, and their values by name."""
-    post = [one for one in listener.posts if one.path == "/v1/metrics"][-1]
-    (resource,) = ExportMetricsServiceRequest.FromString(post.body).resource_metrics
+    """Return the service name of the last metrics, and their values by name."""
+    body = [post.body for post in listener.posts if post.path == "/v1/metrics"][-1]
+    (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
     (service,) = (a for a in resource.resource.attributes if a.key == "service.name")
     numbers: Numbers = {}
     for metric in resource.scope_metrics[0].metrics:
@@ -76,16 +76,17 @@ def metrics(listener: Listener) -> tuple[str, Numbers]:
     return service.value.string_value, numbers
 
 
+@pytest.mark.process
 def test_a_run_is_traced_and_measured(
     configured: Command, api: Emulator, listener: Listener
 ) -> None:
-    """A trace of command, fetch and load, and five numbers, of a good run and of a bad one."""
+    """A run, successful or failed, has spans of command, fetch and load, and five metrics."""
     summary = configured.json("sync")
     assert {post.headers["authorization"] for post in listener.posts} == {TOKEN}
-    seen = spans(listener)
-    assert set(seen) == {"argos-sync sync", "argos-sync fetch", "argos-sync load"}
-    assert seen["argos-sync load"]["argos_sync.submissions"] == 80
-    assert seen["argos-sync sync"]["argos_sync.run_id"] == summary["run_id"]
+    recorded = spans(listener)
+    assert set(recorded) == {"argos-sync sync", "argos-sync fetch", "argos-sync load"}
+    assert recorded["argos-sync load"]["argos_sync.submissions"] == 80
+    assert recorded["argos-sync sync"]["argos_sync.run_id"] == summary["run_id"]
     service, numbers = metrics(listener)
     assert service == "kyc"
     assert 0 < numbers.pop("argos_sync.duration") < 60
@@ -103,30 +104,31 @@ def test_a_run_is_traced_and_measured(
 
     listener.posts.clear()
     api.behaviour = Behaviour(api_key="another")
-    said = configured.says("sync", code=3)
-    (told,) = (json.loads(post.body)["text"] for post in listener.posts if post.path == "/hook")
-    assert told == f"argos-sync sync (dataset argos): exit 3: {said}"
+    message = configured.error_line("sync", code=3)
+    (text,) = (json.loads(post.body)["text"] for post in listener.posts if post.path == "/hook")
+    assert text == f"argos-sync sync (dataset argos): exit 3: {message}"
     run = spans(listener)["argos-sync sync"]
     assert (run["failed"], run["error.type"], run["events"]) == (True, "InvalidApiKey", 0)
     assert metrics(listener)[1]["argos_sync.exit_status"] == 3
 
 
-def test_nobody_collects(configured: Command, listener: Listener) -> None:
-    """A run does as well without, and says in one line that nobody has its trace."""
+@pytest.mark.process
+def test_a_failing_collector(configured: Command, listener: Listener) -> None:
+    """The run succeeds, and logs one line about the lost trace."""
     listener.status = 503
     done = configured("sync")
-    words = [line for line in done.stderr.splitlines() if "OTEL" in line or "opentelemetry" in line]
-    assert len(words) == 1
-    assert words[0].endswith("metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
+    lines = [line for line in done.stderr.splitlines() if "OTEL" in line or "opentelemetry" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith("metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
     assert KEY not in done.stderr
 
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    """What the environment of this process names."""
-    with Listener() as listening:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
-        yield listening
+    """Run a collector, and name it in the environment of this process."""
+    with Listener() as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+        yield server
 
 
 @pytest.mark.parametrize(
@@ -137,14 +139,14 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
         f"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE={TOKEN}",
     ],
 )
-def test_settings_that_are_not_understood(
+def test_invalid_settings_of_opentelemetry(
     setting: str,
     collector: Listener,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One line that names the variable; the SDK's own would quote its value."""
+    """One log line names the variable; the SDK's own line would quote its value."""
     name, value = setting.split("=", 1)
     monkeypatch.setenv(name, value)
     with trace_run("sync", "argos"):
@@ -157,18 +159,18 @@ def test_settings_that_are_not_understood(
 
 
 @pytest.mark.parametrize("name", ["SPAN_ATTRIBUTE_COUNT_LIMIT", "BSP_MAX_QUEUE_SIZE"])
-def test_settings_that_nothing_can_be_made_of(
+def test_settings_that_opentelemetry_cannot_use(
     name: str,
     collector: Listener,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The run goes on unobserved, and says so in one line."""
+    """The run continues without a trace, and logs one line."""
     monkeypatch.setenv(f"OTEL_{name}", "-1")
-    went_on = False
-    with trace_run("sync", "argos") as seen, seen.span("fetch"):
-        went_on = True
-    assert went_on
+    continued = False
+    with trace_run("sync", "argos") as trace, trace.span("fetch"):
+        continued = True
+    assert continued
     assert caplog.messages == [
         "the run is not traced: OpenTelemetry could not be set up (ValueError)"
     ]
@@ -176,10 +178,10 @@ def test_settings_that_nothing_can_be_made_of(
     assert logging.getLogger("opentelemetry").propagate
 
 
-def test_an_end_that_fails(
+def test_a_failing_shutdown_of_opentelemetry(
     collector: Listener, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the run committed stays a success, its error its own; the rest is sent nevertheless."""
+    """It changes neither success nor error of the run, and the other signal is still sent."""
 
     def failing(shutdown: Callable[..., None]) -> Callable[..., None]:
         def fail(provider: object) -> None:
@@ -190,8 +192,8 @@ def test_an_end_that_fails(
 
     for provider in (TracerProvider, MeterProvider):
         monkeypatch.setattr(provider, "shutdown", failing(provider.shutdown))
-    with trace_run("sync", "argos") as seen:
-        seen.summary = RunSummary("run", "sync", datetime.now(UTC))
+    with trace_run("sync", "argos") as trace:
+        trace.summary = RunSummary("run", "sync", datetime.now(UTC))
     assert metrics(collector)[1]["argos_sync.exit_status"] == 0
     with pytest.raises(KeyError, match="its own"), trace_run("sync", "argos"):
         raise KeyError("its own")

@@ -83,14 +83,14 @@ def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> N
 )
 def test_invalid_options(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
     """Invalid options are a usage error of one line."""
-    assert words in Command(tmp_path).says("emulator", *options, code=2)
+    assert words in Command(tmp_path).error_line("emulator", *options, code=2)
 
 
 def test_port_in_use(emulator_command: Callable[..., Process], tmp_path: Path) -> None:
     """A command whose port is in use prints one line and exits with 2."""
     with emulator_command("--port", "0", "-n", "1") as (_, line):
         port = line.split(":")[2].split("/")[0]
-        said = Command(tmp_path).says("emulator", "--port", port, "-n", "1", code=2)
+        said = Command(tmp_path).error_line("emulator", "--port", port, "-n", "1", code=2)
     assert said == (
         f"port {port} on 127.0.0.1 cannot be used (Address already in use); choose another"
         " with --port, or 0 for a free one"

@@ -299,7 +299,7 @@ sys.argv = ["argos-sync", "report", "--out", "report.html"]
 main()
 """
     python = Command(tmp_path, executable=Path(sys.executable))
-    assert python.says("-c", script, code=2) == (
+    assert python.error_line("-c", script, code=2) == (
         "report needs the package vl-convert-python, which is not installed;"
         " pip install 'argos-sync[report]'"
     )

@@ -1,4 +1,4 @@
-"""A server that means harm: raw bytes as an answer, over TCP or TLS, until the client hangs up."""
+"""A malicious server: it sends raw bytes over TCP or TLS until the client disconnects."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from typing import Any, Self, cast
 
 Parts = Iterable[bytes]
 Answer = Callable[[str, str], Parts]
-"""What is sent for a path, with query, and a key."""
+"""Return the bytes to send for a path with query, and an API key."""
 
 BLOCK = 16 * 1024 * 1024
-"""Bytes that a part of a bomb unpacks to."""
+"""Size of one part of a decompression bomb, decompressed, in bytes."""
 
 
-class Hostile(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1 between `with` and its end.
+class HostileServer(socketserver.ThreadingTCPServer):
+    """Listen on 127.0.0.1 while the `with` block runs.
 
     Args:
-        answer: What is sent.
-        tls: Speak TLS.
+        answer: Returns the bytes to send.
+        tls: Use TLS.
 
     Attributes:
-        visits: How often somebody connected.
-        keys: The key of each request.
+        connections: Number of connections.
+        keys: API key of each request.
     """
 
     daemon_threads = True
     request_queue_size = 32
 
     def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
-        """Takes a free port."""
+        """Choose a free port."""
         self.answer, self.tls = answer, tls
-        self.visits = 0
+        self.connections = 0
         self.keys: list[str] = []
-        super().__init__(("127.0.0.1", 0), _Conversation)
+        super().__init__(("127.0.0.1", 0), _Handler)
 
     def __enter__(self) -> Self:
-        """Listens."""
+        """Start to listen."""
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stops; conversations end when the client does."""
+        """Stop; open connections end when the client ends them."""
         self.shutdown()
         self.server_close()
 
     def url(self, scheme: str = "http", host: str = "127.0.0.1") -> str:
-        """Where it listens."""
+        """Return the base URL."""
         return f"{scheme}://{host}:{self.server_address[1]}/v3"
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Counts a connection; the handshake is left to the thread of the conversation."""
-        self.visits += 1
+        """Count a connection; its thread performs the TLS handshake."""
+        self.connections += 1
         connection, address = super().get_request()
         if self.tls is not None:
             connection = self.tls.wrap_socket(
@@ -67,16 +67,16 @@ class Hostile(socketserver.ThreadingTCPServer):
         return connection, address
 
 
-class _Conversation(socketserver.StreamRequestHandler):
-    """One request, and the answer as far as it is taken."""
+class _Handler(socketserver.StreamRequestHandler):
+    """Read one request, and send the answer as far as the client reads it."""
 
     def handle(self) -> None:
-        server = cast("Hostile", self.server)
+        server = cast("HostileServer", self.server)
         with suppress(OSError):
             lines = itertools.takewhile(lambda line: line != b"\r\n", self.rfile)
             head = b"".join(lines).decode("latin-1")
             if not head:
-                return  # who found the certificate wanting asks for nothing
+                return  # a client that rejects the certificate sends no request
             path = head.split()[1]
             (key,) = [line[11:] for line in head.splitlines() if line.startswith("x-api-key: ")]
             server.keys.append(key)
@@ -89,37 +89,39 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 def head(*lines: str, status: str = "200 OK") -> bytes:
-    """The head of an answer whose body ends with the connection."""
+    """Return the head of a response whose body ends with the connection."""
     return "\r\n".join([f"HTTP/1.1 {status}", "Connection: close", *lines, "\r\n"]).encode()
 
 
-def whole(body: bytes, *lines: str) -> Parts:
-    """An answer of a known length."""
+def complete(body: bytes, *lines: str) -> Parts:
+    """Return a response with a Content-Length."""
     return [head(f"Content-Length: {len(body)}", *lines) + body]
 
 
 def bomb(encoding: str) -> Iterator[bytes]:
-    """Four gigabytes of spaces in four megabytes."""
-    packer = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
-    parts = [packer.compress(b" " * BLOCK) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)]
+    """Yield four gigabytes of spaces, compressed to four megabytes."""
+    compressor = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+    parts = [
+        compressor.compress(b" " * BLOCK) + compressor.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    ]
     yield head(f"Content-Encoding: {encoding}") + parts[0]
     yield from itertools.repeat(parts[1], 255)
 
 
 def endless() -> Iterator[bytes]:
-    """A body without length and end."""
+    """Yield a response whose body never ends."""
     yield head()
     yield from itertools.repeat(b" " * 2**20)
 
 
 def endless_head() -> Iterator[bytes]:
-    """Header lines without end."""
+    """Yield a response whose headers never end."""
     yield b"HTTP/1.1 200 OK\r\n"
     yield from itertools.repeat(b"X-Flood: %b\r\n" % (b"x" * 1000))
 
 
 def nested(levels: int) -> bytes:
-    """A page with a submission that is nested so deeply."""
+    """Return a page with one submission, nested to a depth."""
     deep = b"[" * levels + b"]" * levels
     row = b'{"submission_id":"deep","created_at":"2025-01-05-00-00-00-000","new":%b}' % deep
     return b'{"Items":[%b]}' % row
@@ -128,12 +130,12 @@ def nested(levels: int) -> bytes:
 ATTACKS: dict[str, Callable[[], Parts]] = {
     "gzip bomb": lambda: bomb("gzip"),
     "deflate bomb": lambda: bomb("deflate"),
-    "packed twice": lambda: whole(b"?", "Content-Encoding: gzip, gzip"),
-    "brotli": lambda: whole(b"?", "Content-Encoding: br"),
+    "compressed twice": lambda: complete(b"?", "Content-Encoding: gzip, gzip"),
+    "brotli": lambda: complete(b"?", "Content-Encoding: br"),
     "endless": endless,
     "endless head": endless_head,
-    "nested": lambda: whole(nested(100_000)),
-    "not UTF-8": lambda: whole(b'{"Items":["\xff\xfe\xc0"]}'),
-    "gigantic numbers": lambda: whole(b'{"Items":%b}' % (b"9" * 10_000_000)),
+    "nested": lambda: complete(nested(100_000)),
+    "not UTF-8": lambda: complete(b'{"Items":["\xff\xfe\xc0"]}'),
+    "gigantic numbers": lambda: complete(b'{"Items":%b}' % (b"9" * 10_000_000)),
 }
-"""What must neither end a process nor pass for a page."""
+"""Responses that must neither crash a process nor count as a page, by name."""

@@ -1,4 +1,4 @@
-"""A stand-in API that a test is told of before it answers."""
+"""An emulator that calls a function of the test before it answers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from argos_sync.emulator import Emulator
 
 
-class Watched(Emulator):
-    """Calls `before` with the number of each request, from 1, and answers once that returns."""
+class CallbackEmulator(Emulator):
+    """Call `before` with the number of each request, from 1; answer when it has returned."""
 
     def __init__(self, *arguments: Any, before: Callable[[int], object], **options: Any) -> None:
-        """Count from the beginning."""
+        """Start counting requests."""
         super().__init__(*arguments, **options)
         self._before = before
         self._numbers = count(1)
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def answer(self, query: str, body: bytes, api_key: str) -> Any:
-        """Tell first."""
-        with self._one_at_a_time:
+        """Call the function, then answer."""
+        with self._lock:
             self._before(next(self._numbers))
         return super().answer(query, body, api_key)
