@@ -1,7 +1,7 @@
-"""Licences of everything that `uv.lock` pins and this machine has; `make audit` runs it.
+"""Check the licences of all packages that `uv.lock` pins; part of `make audit`.
 
-Prints one line a package, and exits with 1 when a licence is not among those that an Apache-2.0
-package may depend on without a second thought.
+Prints a line for each package, and exits with 1 if the licence of one is not among those that an
+Apache-2.0 package may depend on. Packages that are not installed are not checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALLOWED = {
     *("MIT", "MIT-0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0"),
     *("0BSD", "CC0-1.0"),  # the alternatives that roman-numerals offers
     "AFL-2.1",  # the alternative that simplejson offers to MIT
-    # Binding for who changes the library itself, which nobody does here.
+    # They restrict changes to the library itself, and argos-sync makes none.
     *("MPL-2.0", "LGPL"),
 }
 CHECKED_BY_HAND = {
@@ -35,13 +35,13 @@ CLASSIFIERS = {
     "Python Software Foundation License": "PSF-2.0",
     "3-Clause BSD License": "BSD-3-Clause",
 }
-"""What packages said before there were licence expressions (PEP 639)."""
+"""Licence classifiers, which packages used before licence expressions (PEP 639)."""
 
 
 def licence_of(package: PackageMetadata) -> str:
-    """Return a licence expression: the package's own, or one made of its older fields."""
-    if expression := package.get("License-Expression"):
-        return str(expression)
+    """Return the licence expression of a package, if necessary from its older fields."""
+    if expression := _field(package, "License-Expression"):
+        return expression
     classifiers = [
         text.rpartition(" :: ")[2]
         for text in package.get_all("Classifier") or []
@@ -49,29 +49,35 @@ def licence_of(package: PackageMetadata) -> str:
     ]
     if classifiers:
         return " AND ".join(CLASSIFIERS.get(text, text) for text in classifiers)
-    stated = str(package.get("License") or "none stated").partition("\n")[0]
-    return CLASSIFIERS.get(stated, stated)
+    name = _field(package, "License").partition("\n")[0] or "none stated"
+    return CLASSIFIERS.get(name, name)
+
+
+def _field(package: PackageMetadata, name: str) -> str:
+    """Return a field of the metadata; "" if it is missing."""
+    values: list[str] = package.get_all(name) or [""]
+    return values[0]
 
 
 def is_allowed(licence: str) -> bool:
-    """Whether every licence of an expression may be used, alternatives included."""
+    """Return whether every licence of an expression is allowed, alternatives included."""
     return set(re.split(r" AND | OR |[()]+", licence)) - {""} <= ALLOWED
 
 
 def main() -> int:
-    """Print what is pinned; return the exit code."""
-    wrong = 0
-    pinned = tomllib.loads(LOCK.read_text(encoding="utf-8"))["package"]
-    for name in sorted(package["name"] for package in pinned):
+    """Print the licences, and return the exit code."""
+    violations = 0
+    packages = tomllib.loads(LOCK.read_text(encoding="utf-8"))["package"]
+    for name in sorted(package["name"] for package in packages):
         try:
             licence = licence_of(metadata(name))
         except PackageNotFoundError:
-            print(f"{name:28} not installed here, so not checked")  # noqa: T201 a report
+            print(f"{name:28} not installed, so not checked")  # noqa: T201 a report
             continue
         allowed = is_allowed(licence) or name in CHECKED_BY_HAND
-        wrong += not allowed
+        violations += not allowed
         print(f"{name:28} {licence}{'' if allowed else '   <- NOT ALLOWED'}")  # noqa: T201
-    return 1 if wrong else 0
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The processes of a benchmark: one that serves, and one command at a time that is measured."""
+"""Start the processes of a benchmark: the API, and one measured command at a time."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ from typing import Any
 HERE = Path(__file__).parent
 
 _COMMAND = Path(sys.executable).with_name("argos-sync")
-_SECONDS_BETWEEN_LOOKS = 0.02
+_SAMPLE_SECONDS = 0.02
 _MEMORY = re.compile(r"^Rss(Anon|File|Shmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 class BenchmarkError(Exception):
-    """A process failed, or did not do what it is measured at."""
+    """A process failed, or did not load what it should."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one command took, with the processes it started itself.
+    """Time and memory of one command and its child processes.
 
     Attributes:
-        seconds: From its start to its end, imports included.
-        start_up: Seconds of it until its imports were done.
-        cpu: Seconds of computing, in all threads and processes; steadier than `seconds` on a busy
-            machine.
-        peak_mb: Most memory of all its processes at one moment, in units of 1,000,000 bytes: what
-            each has for itself, and the files they map (libraries, mostly) once, as much as the
-            process that maps most. Where there is no /proc, of the largest process alone.
+        seconds: From start to end, including imports.
+        start_up: Seconds until its imports are done.
+        cpu: CPU seconds of all threads and processes; steadier than `seconds` on a busy machine.
+        peak_mb: Peak memory of all its processes together, in units of 1,000,000 bytes: the private
+            memory of each, plus the mapped files (mostly libraries) of the process that maps most.
+            Without /proc, the peak of the largest process alone.
     """
 
     seconds: float
@@ -48,25 +47,25 @@ class Cost:
 
     @property
     def work(self) -> float:
-        """Seconds after the imports."""
+        """Return the seconds after the imports."""
         return self.seconds - self.start_up
 
 
 @contextmanager
 def emulator(submissions: int, *options: str) -> Iterator[str]:
-    """Serve made-up submissions from a process of its own.
+    """Serve made-up submissions from a separate process.
 
     Args:
-        submissions: How many.
-        *options: Further ones of `argos-sync emulator`.
+        submissions: Number of submissions.
+        *options: Further options of `argos-sync emulator`.
 
     Yields:
         The base URL.
 
     Raises:
-        BenchmarkError: It ended before it listened.
+        BenchmarkError: The process ended before it listened.
     """
-    command = [_COMMAND, "emulator", "-n", str(submissions), "--port", "0", *options]
+    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:
@@ -84,11 +83,11 @@ def measure(way: str, base_url: str, folder: Path) -> Cost:
 
     Args:
         way: A name in `ways.WAYS`.
-        base_url: Of the emulator.
-        folder: Empty; becomes the process's working directory.
+        base_url: Base URL of the emulator.
+        folder: An empty folder, which becomes the working directory of the process.
 
     Raises:
-        BenchmarkError: It failed.
+        BenchmarkError: The process failed.
     """
     options = ["--base-url", base_url, "--folder", str(folder)]
     return run_command([way, *options], {}, folder, python=(str(HERE / "ways.py"),))[0]
@@ -97,22 +96,21 @@ def measure(way: str, base_url: str, folder: Path) -> Cost:
 def run_command(
     arguments: Sequence[str], settings: Mapping[str, str], folder: Path, python: Sequence[str] = ()
 ) -> tuple[Cost, dict[str, Any]]:
-    """Run a command in a fresh process, and return what it took and the summary it printed.
+    """Run a command in a fresh process, and return its cost and the summary that it prints.
 
     Args:
-        arguments: Of the command.
-        settings: Environment variables it gets.
-        folder: Becomes the process's working directory, so that no configuration file of the
-            repository counts.
-        python: Arguments of an interpreter that runs in place of the installed command.
+        arguments: Arguments of the command.
+        settings: Additional environment variables.
+        folder: Working directory of the process, without the repository's configuration files.
+        python: Arguments of the Python interpreter, to run a script instead of the command.
 
     Raises:
-        BenchmarkError: It failed.
+        BenchmarkError: The process failed.
     """
     command = [sys.executable, *python] if python else [str(_COMMAND)]
     output, log = folder / "output", folder / "log"
     with output.open("w") as stdout, log.open("w") as stderr:
-        began, began_at = time.perf_counter(), time.time()
+        started, started_time = time.perf_counter(), time.time()
         process = subprocess.Popen(
             [*command, *arguments],
             stdout=stdout,
@@ -120,74 +118,74 @@ def run_command(
             cwd=folder,
             env=_environment() | dict(settings),
         )
-        with _memory_watched(process.pid) as peak:
-            # Only wait4 tells what this one child and the processes it waited for have used.
+        with _sample_memory(process.pid) as peak:
+            # Only wait4 returns the usage of this one child and of the processes it waited for.
             _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         name = " ".join([Path(*python[:1]).name or "argos-sync", *arguments[:1]])
-        said = log.read_text()[-4000:]
-        raise BenchmarkError(f"{name} ended with exit code {process.returncode}:\n{said}")
+        log_end = log.read_text()[-4000:]
+        raise BenchmarkError(f"{name} ended with exit code {process.returncode}:\n{log_end}")
     summary = json.loads(output.read_text())
     started_at = datetime.fromisoformat(summary["started_at"])
     largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cost = Cost(
         seconds=seconds,
-        start_up=started_at.timestamp() - began_at,
+        start_up=started_at.timestamp() - started_time,
         cpu=usage.ru_utime + usage.ru_stime,
         peak_mb=max(*peak, largest) / 1_000_000,
     )
     return cost, summary
 
 
-def ask_file(question: str, file: Path, *arguments: str) -> Any:
-    """Let `warehouse.py` do something with a DuckDB file, and return what it answers.
+def query_file(query: str, file: Path, *arguments: str) -> Any:
+    """Run a query of `warehouse.py` on a DuckDB file, and return its result.
 
-    In a process of its own: what a child is charged for memory is at least what its parent has.
+    It runs in a separate process, because memory used here would count for every child process.
 
     Args:
-        question: A name in `warehouse.QUESTIONS`.
-        file: That nobody has open.
-        *arguments: Of the question.
+        query: A name in `warehouse.QUERIES`.
+        file: A DuckDB file that no process has open.
+        *arguments: Arguments of the query.
 
     Raises:
-        BenchmarkError: It failed.
+        BenchmarkError: The query failed.
     """
-    command = [sys.executable, HERE / "warehouse.py", question, file, *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise BenchmarkError(f"asking a file for {question} failed:\n{answer.stderr[-4000:]}")
-    return json.loads(answer.stdout)
+    command = [sys.executable, str(HERE / "warehouse.py"), query, str(file), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"query {query} failed:\n{done.stderr[-4000:]}")
+    return json.loads(done.stdout)
 
 
 def check_loaded(way: str, folder: Path, submissions: int) -> None:
-    """Check that every submission is in the file, once.
+    """Check that the file has every submission exactly once.
 
     Raises:
-        BenchmarkError: It is not so.
+        BenchmarkError: Submissions are missing or duplicated.
     """
-    found = ask_file("count", folder / "loaded.duckdb")
-    if found != [submissions] * 2:
+    rows, ids = query_file("count", folder / "loaded.duckdb")
+    if (rows, ids) != (submissions, submissions):
         raise BenchmarkError(
-            f"{way} loaded not {submissions} submissions: rows and distinct ids are {found}"
+            f"{way} should load {submissions} submissions, but loaded {rows} rows with {ids} ids"
         )
 
 
 @contextmanager
-def _memory_watched(pid: int) -> Iterator[list[int]]:
-    """Look at the memory of a process, and of those it starts, again and again.
+def _sample_memory(pid: int) -> Iterator[list[int]]:
+    """Measure the memory of a process and its descendants again and again.
 
     Yields:
-        The most that was seen, in bytes, as the only element of a list.
+        The peak in bytes, as the only element of a list.
     """
     peak, ended = [0], threading.Event()
 
-    def watch() -> None:
-        while not ended.wait(_SECONDS_BETWEEN_LOOKS):
+    def sample() -> None:
+        while not ended.wait(_SAMPLE_SECONDS):
             peak[0] = max(peak[0], _memory(pid))
 
-    thread = threading.Thread(target=watch, name="memory", daemon=True)
+    thread = threading.Thread(target=sample, name="memory", daemon=True)
     thread.start()
     try:
         yield peak
@@ -197,27 +195,27 @@ def _memory_watched(pid: int) -> Iterator[list[int]]:
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes that `Cost.peak_mb` counts; see proc_pid_status(5) for their parts."""
-    own, mapped = 0, 0
-    for process in _family(pid):
-        with suppress(OSError):  # it has ended meanwhile
-            found = dict(_MEMORY.findall(Path(f"/proc/{process}/status").read_text()))
-            own += int(found.get("Anon", 0))
-            mapped = max(mapped, int(found.get("File", 0)) + int(found.get("Shmem", 0)))
-    return (own + mapped) * 1024
+    """Return the memory that `Cost.peak_mb` defines, in bytes; see proc_pid_status(5)."""
+    private, mapped = 0, 0
+    for process in _process_tree(pid):
+        with suppress(OSError):  # the process has ended
+            memory = dict(_MEMORY.findall(Path(f"/proc/{process}/status").read_text()))
+            private += int(memory.get("Anon", 0))
+            mapped = max(mapped, int(memory.get("File", 0)) + int(memory.get("Shmem", 0)))
+    return (private + mapped) * 1024
 
 
-def _family(pid: int) -> Iterator[int]:
-    """Yield a process and all that it, or one of these, has started."""
+def _process_tree(pid: int) -> Iterator[int]:
+    """Yield a process and its descendants."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # the thread has ended meanwhile
+        with suppress(OSError):  # the thread has ended
             for child in children.read_text().split():
-                yield from _family(int(child))
+                yield from _process_tree(int(child))
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment, with compiled imports kept and no settings of its own."""
+    """Return the environment without settings of argos-sync, and with cached bytecode."""
     settings = ("SOURCES__", "DESTINATION__")
     return {
         name: value

@@ -1,10 +1,10 @@
-"""The benchmark: argos-sync beside dlt's `rest_api` and DuckDB's `read_json`, on the same pages.
+"""Compare argos-sync with dlt's `rest_api` and DuckDB's `read_json`, on the same pages.
 
     python tests/bench/run.py [--submissions 50000] [--rest-api-submissions 5000] [--repeat 3]
 
 Every way runs in a fresh process against one emulator and into a fresh DuckDB file (see `ways`).
-Machines differ, so the figures that count are the ratios, taken within one run; targets are shown
-beside them, and nothing fails for missing one.
+Machines differ, so compare the ratios within one run; targets are shown beside them, but a missed
+target is not a failure.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from statistics import median
 from processes import BenchmarkError, Cost, check_loaded, emulator, measure
 from ways import PAGE_SIZE, WAYS
 
-OURS, REST_API, PARQUET, READ_JSON = WAYS
+ARGOS_SYNC, REST_API, PARQUET, READ_JSON = WAYS
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one way took, at the median of its runs.
+    """Median cost of the runs of one way.
 
     Attributes:
         way: Its name.
-        submissions: How many were loaded.
-        scaled_from: How many were loaded in truth, when `seconds` were scaled to `submissions`.
-        seconds: Of the whole process, imports included.
-        work: Seconds of it after the imports.
-        cpu: Seconds of computing, in all threads; never scaled.
-        peak_mb: Largest resident memory in units of 1,000,000 bytes; never scaled.
+        submissions: Number of submissions.
+        scaled_from: Number of submissions really loaded, if `seconds` are scaled.
+        seconds: Seconds of the whole process, including imports.
+        work: Seconds after the imports.
+        cpu: CPU seconds of all threads; never scaled.
+        peak_mb: Peak memory in units of 1,000,000 bytes; never scaled.
     """
 
     way: str
@@ -51,7 +51,7 @@ class Result:
 
     @classmethod
     def of(cls, way: str, costs: Sequence[Cost], loaded: int, submissions: int) -> Result:
-        """Take medians, and scale the work (not the imports) to all submissions."""
+        """Return the medians, with the work (not the imports) scaled to all submissions."""
         work = median(cost.work for cost in costs) * submissions / loaded
         seconds = (
             median(cost.seconds for cost in costs)
@@ -71,13 +71,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of the summary.
+    """One line of the summary.
 
     Attributes:
-        name: What it says.
-        value: For whole processes.
-        of_work: The same without start-up; None where that means nothing.
-        target: What is aimed at; "" for nothing.
+        name: What was measured.
+        value: The value for whole processes.
+        of_work: The value without start-up; None if it has no meaning.
+        target: The target; "" if there is none.
     """
 
     name: str
@@ -87,13 +87,13 @@ class Figure:
 
 
 def run(ways: Sequence[str], submissions: int, few: int, repeat: int) -> Iterator[Result]:
-    """Measure the ways, taking turns, so that a busy minute of the machine meets them all.
+    """Measure the ways in turns, so that a busy minute of the machine affects all of them.
 
     Args:
         ways: Names in `WAYS`.
-        submissions: How many to load.
-        few: How many to load with `rest_api`, which would take minutes for all.
-        repeat: Runs of each way; `rest_api` has one.
+        submissions: Number of submissions to load.
+        few: Number to load with `rest_api`, which would take minutes for all.
+        repeat: Runs of each way; `rest_api` runs once.
     """
     _compile_package()
     turns = [way for way in WAYS if way in ways and way != REST_API]
@@ -101,52 +101,50 @@ def run(ways: Sequence[str], submissions: int, few: int, repeat: int) -> Iterato
         costs: dict[str, list[Cost]] = {way: [] for way in turns}
         with emulator(submissions) as base_url:
             for way in turns * repeat:
-                costs[way].append(_measured(way, base_url, submissions))
+                costs[way].append(_measure(way, base_url, submissions))
         yield from (Result.of(way, costs[way], submissions, submissions) for way in turns)
     if REST_API in ways:
         with emulator(few) as base_url:
-            cost = _measured(REST_API, base_url, few)
+            cost = _measure(REST_API, base_url, few)
         yield Result.of(REST_API, [cost], few, submissions)
 
 
 def figures(results: Sequence[Result]) -> list[Figure]:
-    """Compare what was measured."""
+    """Return the ratios of the results."""
     by_way = {result.way: result for result in results}
-    ours = by_way.get(OURS)
-    if ours is None:
+    argos_sync = by_way.get(ARGOS_SYNC)
+    if argos_sync is None:
         return []
-    found = []
+    ratios = []
     for slower, target in ((REST_API, "at least 15"), (PARQUET, "at least 3")):
         if (other := by_way.get(slower)) is not None:
-            name = f"{slower} / {OURS}"
-            ratio, of_work = other.seconds / ours.seconds, other.work / ours.work
-            found.append(Figure(name, ratio, of_work, target))
-    if (least := by_way.get(READ_JSON)) is not None:
-        ratio, of_work = ours.seconds / least.seconds, ours.work / least.work
-        found.append(Figure(f"{OURS} / {READ_JSON}", ratio, of_work, "at most 2.5"))
-    return [*found, Figure(f"peak MB of {OURS}", ours.peak_mb, None, "under 600")]
+            name = f"{slower} / {ARGOS_SYNC}"
+            ratio, of_work = other.seconds / argos_sync.seconds, other.work / argos_sync.work
+            ratios.append(Figure(name, ratio, of_work, target))
+    if (read_json := by_way.get(READ_JSON)) is not None:
+        ratio, of_work = argos_sync.seconds / read_json.seconds, argos_sync.work / read_json.work
+        ratios.append(Figure(f"{ARGOS_SYNC} / {READ_JSON}", ratio, of_work, "at most 2.5"))
+    return [*ratios, Figure(f"peak MB of {ARGOS_SYNC}", argos_sync.peak_mb, None, "under 600")]
 
 
-def _measured(way: str, base_url: str, submissions: int) -> Cost:
+def _measure(way: str, base_url: str, submissions: int) -> Cost:
     with tempfile.TemporaryDirectory(prefix="argos-sync-bench-") as name:
         folder = Path(name)
         cost = measure(way, base_url, folder)
         check_loaded(way, folder, submissions)
-    _tell(f"{way}: {submissions:,} in {cost.seconds:.1f} s, start-up {cost.start_up:.1f} s of it")
+    _log(f"{way}: {submissions:,} in {cost.seconds:.1f} s, of which start-up {cost.start_up:.1f} s")
     return cost
 
 
 def _compile_package() -> None:
-    """Spare the first run what all others do not pay."""
-    found = find_spec("argos_sync")
-    for folder in (found.submodule_search_locations if found else None) or ():
+    """Compile the package, so that the first run is not slower than the others."""
+    spec = find_spec("argos_sync")
+    for folder in (spec.submodule_search_locations if spec else None) or ():
         compile_dir(folder, quiet=1)
 
 
 def _table(results: Sequence[Result]) -> Iterator[str]:
-    yield (
-        f"{'way':<20}{'submissions':>12}{'seconds':>10}{'of it work':>12}{'CPU':>10}{'peak MB':>10}"
-    )
+    yield (f"{'way':<20}{'submissions':>12}{'seconds':>10}{'work':>12}{'CPU':>10}{'peak MB':>10}")
     for result in results:
         note = f"  seconds scaled from {result.scaled_from:,}" if result.scaled_from else ""
         yield (
@@ -155,15 +153,15 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
         )
 
 
-def _summary(found: Sequence[Figure]) -> Iterator[str]:
+def _summary(lines: Sequence[Figure]) -> Iterator[str]:
     yield f"{'':<32}{'seconds':>10}{'work':>12}{'target':>14}"
-    for figure in found:
+    for figure in lines:
         digits = 0 if figure.of_work is None else 1
         of_work = "" if figure.of_work is None else f"{figure.of_work:.1f}"
         yield f"{figure.name:<32}{figure.value:>10,.{digits}f}{of_work:>12}{figure.target:>14}"
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201
 
 
@@ -192,12 +190,12 @@ def main() -> None:
         )
     except BenchmarkError as error:
         sys.exit(f"benchmark: {error}")
-    found = figures(results)
+    summary = figures(results)
     setting = f"pages of {PAGE_SIZE:,}, {os.cpu_count()} cores, median of {options.repeat}"
-    lines = [setting, "", *_table(results), "", *_summary(found)]
+    lines = [setting, "", *_table(results), "", *_summary(summary)]
     print("\n".join(lines))  # noqa: T201
     if options.json:
-        report = {"results": list(map(asdict, results)), "figures": list(map(asdict, found))}
+        report = {"results": list(map(asdict, results)), "figures": list(map(asdict, summary))}
         print(json.dumps(report))  # noqa: T201
 
 

@@ -1,11 +1,11 @@
-"""How argos-sync behaves: workers, a large warehouse, a quiet night, privacy, long backfills.
+"""Measure how argos-sync scales: workers, large warehouses, quiet nights, privacy, memory.
 
-    python tests/bench/scale.py [workers] [partitions] [room] [growth] [night] [privacy] [memory]
+    python tests/bench/scale.py [workers] [partitions] [storage] [growth] [night] [privacy] [memory]
 
-Without names it runs all but `memory`, which takes some minutes. `partitions` and `room` need a
-PostgreSQL, that of DESTINATION__POSTGRES__CREDENTIALS or the one on 127.0.0.1. Every run is a fresh
-process of the installed command. The figures that count are ratios within one run; targets are
-shown beside them, and nothing fails for missing one.
+Without names it runs all but `memory`, which takes several minutes. `partitions` and `storage` need
+a PostgreSQL: that of DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1. Every run is a
+fresh process of the installed command. Compare the ratios within one run; targets are shown beside
+them, but a missed target is not a failure.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from processes import (
     HERE,
     BenchmarkError,
     Cost,
-    ask_file,
     check_loaded,
     emulator,
+    query_file,
     run_command,
 )
 from ways import API_KEY, PAGE_SIZE, pages
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
-_DEFAULT = ("workers", "partitions", "room", "growth", "night", "privacy")
+_DEFAULT = ("workers", "partitions", "storage", "growth", "night", "privacy")
 _COUNT = "SELECT COUNT(DISTINCT submission_id) FROM {}.submissions"
 _SIZE = (
     "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class"
@@ -57,9 +57,9 @@ class Line:
     """One line of the result.
 
     Attributes:
-        name: What it says.
-        value: The figure, with its unit.
-        target: What is aimed at; "" for nothing.
+        name: What was measured.
+        value: The measurement, with its unit.
+        target: The target; "" if there is none.
     """
 
     name: str
@@ -68,13 +68,13 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A folder with a warehouse, and an API to fill it from.
+class Setup:
+    """A warehouse in a folder, and the API to load from.
 
     Attributes:
-        folder: Holds `loaded.duckdb` and the working directory.
-        base_url: Of the emulator.
-        settings: More environment variables.
+        folder: Folder of `loaded.duckdb` and the working directory.
+        base_url: Base URL of the emulator.
+        settings: Additional environment variables.
     """
 
     folder: Path
@@ -88,7 +88,7 @@ class Place:
         python: Sequence[str] = (),
         privacy: str = "plain",
     ) -> tuple[Cost, dict[str, Any]]:
-        """Run a command of argos-sync, and return what it took and its summary."""
+        """Run a command of argos-sync, and return its cost and its summary."""
         options = ["--pipelines-dir", str(self.folder / "working"), "--json"]
         settings = {
             "SOURCES__ARGOS__API_KEY": API_KEY,
@@ -105,21 +105,21 @@ class Place:
 
     @property
     def file(self) -> Path:
-        """The warehouse."""
+        """Return the path of the warehouse."""
         return self.folder / "loaded.duckdb"
 
 
 def workers(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield how much faster eight workers are than one, when every answer takes 200 ms.
+    """Measure how much faster eight workers are than one, with responses that take 200 ms.
 
-    Pages are small, so that there are many of them, and the waiting outweighs all else.
+    Pages are small, so that waiting for responses takes most of the time.
     """
     seconds = {}
     with emulator(20_000, "--latency-ms", "200") as base_url:
         for number in (1, 2, 4, 8):
             with _folder() as folder:
                 arguments = ("backfill", *_YEAR, "--workers", str(number))
-                cost, summary = Place(folder, base_url).run(*arguments, page_size=50)
+                cost, summary = Setup(folder, base_url).run(*arguments, page_size=50)
                 check_loaded(f"{number} workers", folder, 20_000)
             seconds[number] = cost.seconds
             requests = summary["requests"]
@@ -128,124 +128,124 @@ def workers(_: argparse.Namespace) -> Iterator[Line]:
 
 
 def growth(options: argparse.Namespace) -> Iterator[Line]:
-    """Yield what 5,000 new submissions take in a large warehouse and in an empty one.
+    """Measure the load of 5,000 new submissions into a large warehouse and into an empty one.
 
-    The large one holds the year up to November, the new ones were created in December.
+    The large one has submissions up to November; the new ones are of December.
     """
     days = ("backfill", "--from", "2025-12-01", "--to", "2025-12-31")
     december = ("--seed", "1", "--start-date", "2025-12-01")
     with _folder() as base, _folder() as empty:
         with emulator(_BASE, "--end-date", "2025-11-30") as base_url:
-            large = Place(base, base_url)
+            large = Setup(base, base_url)
             large.run("backfill", *_YEAR)
-        held, _ = ask_file("enlarge", large.file, str(options.large // _BASE))
-        yield Line("submissions in the large one", f"{held:,}")
+        rows, _ = query_file("enlarge", large.file, str(options.large // _BASE))
+        yield Line("submissions in the large one", f"{rows:,}")
         costs: dict[Path, list[Cost]] = {base: [], empty: []}
         with emulator(5_000, *december) as base_url:
             for _ in range(options.repeat):
-                for folder, found in costs.items():
-                    with _copy_of(folder, base_url) as place:
-                        found.append(_loading_new(place, days))
+                for folder, folder_costs in costs.items():
+                    with _copy_of(folder, base_url) as setup:
+                        folder_costs.append(_load_new(setup, days))
             in_large, in_empty = costs.values()
-            yield from _compared(in_large, in_empty)
+            yield from _compare(in_large, in_empty)
             yield from _by_table(base, empty, base_url, days)
 
 
 def night(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield what a sync takes when nothing is new, and what it changes."""
+    """Measure a sync that finds nothing new, and list the tables that it changes."""
     with _folder() as folder, emulator(_BASE) as base_url:
-        place = Place(folder, base_url)
-        place.run("sync")
-        before = ask_file("contents", place.file)
-        cost, summary = place.run("sync")
-        after = ask_file("contents", place.file)
-        alone = _alone(base_url, -(-summary["submissions_fetched"] // PAGE_SIZE))
+        setup = Setup(folder, base_url)
+        setup.run("sync")
+        before = query_file("contents", setup.file)
+        cost, summary = setup.run("sync")
+        after = query_file("contents", setup.file)
+        alone = _fetch_seconds(base_url, -(-summary["submissions_fetched"] // PAGE_SIZE))
     changed = [table for table, text in after.items() if before.get(table) != text]
-    yield Line("fetched again in a quiet night", f"{summary['submissions_fetched']:,}")
-    yield Line("requests of it", f"{summary['requests']:,}")
-    yield Line("seconds of it", f"{cost.seconds:.1f} s")
-    yield Line("seconds of as many submissions alone", f"{alone:.1f} s")
-    yield Line("seconds beyond them", f"{cost.seconds - alone:.1f} s", "under 3")
+    yield Line("submissions fetched in a quiet night", f"{summary['submissions_fetched']:,}")
+    yield Line("requests", f"{summary['requests']:,}")
+    yield Line("seconds", f"{cost.seconds:.1f} s")
+    yield Line("seconds to fetch these pages only", f"{alone:.1f} s")
+    yield Line("seconds for everything else", f"{cost.seconds - alone:.1f} s", "under 3")
     yield Line("tables that changed", ", ".join(changed), "sync_runs, sync_windows")
 
 
 def privacy(options: argparse.Namespace) -> Iterator[Line]:
-    """Yield what it costs to hash, encrypt or drop all columns of class `direct`."""
+    """Measure the cost of hashing, encrypting or dropping all columns of class `direct`."""
     costs: dict[str, list[float]] = {mode: [] for mode in ("plain", "hash", "encrypt", "drop")}
     with emulator(_BASE) as base_url:
-        # Taking turns, so that a busy minute of the machine meets them all.
+        # Take turns, so that a busy minute of the machine affects all modes.
         for mode in list(costs) * options.repeat:
             with _folder() as folder:
-                cost, _ = Place(folder, base_url).run("backfill", *_YEAR, privacy=mode)
+                cost, _ = Setup(folder, base_url).run("backfill", *_YEAR, privacy=mode)
                 check_loaded(mode, folder, _BASE)
             costs[mode].append(cost.seconds)
     plain = median(costs["plain"])
     for mode, seconds in costs.items():
         target = "at most 1.35" if mode in ("hash", "encrypt") else ""
-        taken = median(seconds)
-        yield Line(f"{mode}: {taken:.1f} s, by plain", f"{taken / plain:.2f}", target)
+        mode_seconds = median(seconds)
+        yield Line(f"{mode}: {mode_seconds:.1f} s, / plain", f"{mode_seconds / plain:.2f}", target)
 
 
 def partitions(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield how much faster processes beside each other fill one PostgreSQL from a slow API."""
+    """Measure how much faster parallel processes load into one PostgreSQL from a slow API."""
     server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
     seconds = {}
     with emulator(20_000, "--latency-ms", "200") as base_url:
         for number in (1, 2, 4):
-            with _folder() as folder, _dataset(server) as (dataset, ask):
+            with _folder() as folder, _dataset(server) as (dataset, query):
                 settings = {
                     "DESTINATION__POSTGRES__CREDENTIALS": server,
                     "SOURCES__ARGOS__MAX_CONCURRENCY": "1",
                 }
-                to = ("--destination", "postgres", "--dataset", dataset)
+                destination = ("--destination", "postgres", "--dataset", dataset)
                 parts = list(_parts_of_the_year(number))
-                places = [Place(folder / str(part), base_url, settings) for part in range(number)]
-                began = time.perf_counter()
+                setups = [Setup(folder / str(part), base_url, settings) for part in range(number)]
+                started = time.perf_counter()
                 with ThreadPoolExecutor(number) as threads:
                     runs = [
-                        threads.submit(place.run, "backfill", *days, *to, page_size=50)
-                        for place, days in zip(places, parts, strict=True)
+                        threads.submit(setup.run, "backfill", *days, *destination, page_size=50)
+                        for setup, days in zip(setups, parts, strict=True)
                     ]
                     for run in runs:
                         run.result()
-                seconds[number] = time.perf_counter() - began
-                if (found := ask(_COUNT.format(dataset))) != 20_000:
-                    raise BenchmarkError(f"{number} processes loaded {found:,}, not 20,000")
+                seconds[number] = time.perf_counter() - started
+                if (rows := query(_COUNT.format(dataset))) != 20_000:
+                    raise BenchmarkError(f"{number} processes loaded {rows:,}, not 20,000")
             yield Line(f"{number} processes", f"{seconds[number]:.1f} s")
     yield Line("1 process / 4 processes", f"{seconds[1] / seconds[4]:.1f}")
 
 
-def room(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield how fast each destination takes submissions, and how much room they need there."""
+def storage(_: argparse.Namespace) -> Iterator[Line]:
+    """Measure how fast each destination loads, and how much storage a submission takes there."""
     server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
     settings = {"DESTINATION__POSTGRES__CREDENTIALS": server}
-    with emulator(_BASE) as base_url, _folder() as folder, _dataset(server) as (dataset, ask):
-        place = Place(folder, base_url, settings)
+    with emulator(_BASE) as base_url, _folder() as folder, _dataset(server) as (dataset, query):
+        setup = Setup(folder, base_url, settings)
         postgres = ("--destination", "postgres", "--dataset", dataset)
-        for name, options in (("DuckDB", ()), ("PostgreSQL", postgres)):
-            cost, summary = place.run("backfill", *_YEAR, *options, page_size=500)
-            size = ask(_SIZE.format(dataset)) if options else place.file.stat().st_size
+        for name, destination in (("DuckDB", ()), ("PostgreSQL", postgres)):
+            cost, summary = setup.run("backfill", *_YEAR, *destination, page_size=500)
+            size = query(_SIZE.format(dataset)) if destination else setup.file.stat().st_size
             yield Line(f"{name}: submissions a second", f"{_BASE / cost.seconds:,.0f}")
             yield Line(f"{name}: bytes a submission", f"{size / _BASE:,.0f}")
             yield Line(f"{name}: requests", f"{summary['requests']:,}")
 
 
 def memory(_: argparse.Namespace) -> Iterator[Line]:
-    """Yield the peak memory of a long backfill and of one ten times as long."""
+    """Measure the peak memory of a long backfill and of one that is ten times as long."""
     peaks = {}
     for number in (100_000, 1_000_000):
         with _folder() as folder, emulator(number) as base_url:
-            cost, _ = Place(folder, base_url).run("backfill", *_YEAR)
+            cost = Setup(folder, base_url).run("backfill", *_YEAR)[0]
             check_loaded("the backfill", folder, number)
         peaks[number] = cost.peak_mb
         yield Line(f"{number:,} submissions", f"{cost.peak_mb:,.0f} MB, {cost.seconds:.0f} s")
     yield Line("1,000,000 / 100,000", f"{peaks[1_000_000] / peaks[100_000]:.2f}", "at most 1.2")
 
 
-FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
     "partitions": partitions,
-    "room": room,
+    "storage": storage,
     "growth": growth,
     "night": night,
     "privacy": privacy,
@@ -253,23 +253,23 @@ FIGURES: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
 }
 
 
-def _loading_new(place: Place, days: Sequence[str]) -> Cost:
-    cost, summary = place.run(*days)
+def _load_new(setup: Setup, days: Sequence[str]) -> Cost:
+    cost, summary = setup.run(*days)
     if summary["submissions_new"] != 5_000:
         raise BenchmarkError(f"{summary['submissions_new']:,} submissions were new, not 5,000")
     return cost
 
 
-def _alone(base_url: str, full_pages: int) -> float:
-    """Return the seconds that so many pages take, one after the other and not looked into."""
-    began, left = time.perf_counter(), full_pages
+def _fetch_seconds(base_url: str, full_pages: int) -> float:
+    """Return the seconds to fetch a number of pages one by one, without decoding them."""
+    started, remaining = time.perf_counter(), full_pages
     with httpx.Client(base_url=base_url, headers={"x-api-key": API_KEY}) as client:
-        while left:
-            left -= sum(1 for _ in islice(pages(client), left))
-    return time.perf_counter() - began
+        while remaining:
+            remaining -= sum(1 for _ in islice(pages(client), remaining))
+    return time.perf_counter() - started
 
 
-def _compared(large: Sequence[Cost], empty: Sequence[Cost]) -> Iterator[Line]:
+def _compare(large: Sequence[Cost], empty: Sequence[Cost]) -> Iterator[Line]:
     in_large, in_empty = (median(cost.seconds for cost in costs) for costs in (large, empty))
     yield Line("5,000 new into the large one", f"{in_large:.1f} s")
     yield Line("5,000 new into an empty one", f"{in_empty:.1f} s")
@@ -279,29 +279,29 @@ def _compared(large: Sequence[Cost], empty: Sequence[Cost]) -> Iterator[Line]:
 
 
 def _by_table(base: Path, empty: Path, base_url: str, days: Sequence[str]) -> Iterator[Line]:
-    """Yield the seconds of SQL by table, the slowest first."""
+    """Measure the seconds of SQL by table, the slowest first."""
     seconds = []
     for folder in (base, empty):
-        with _copy_of(folder, base_url) as place:
-            place.run(*days, python=(str(HERE / "statements.py"),))
-            seconds.append(json.loads((place.folder / "statements.json").read_text()))
+        with _copy_of(folder, base_url) as setup:
+            setup.run(*days, python=(str(HERE / "statements.py"),))
+            seconds.append(json.loads((setup.folder / "statements.json").read_text()))
     in_large, in_empty = seconds
     yield Line("seconds of SQL by table", "large", "empty")
-    for table, taken in sorted(in_large.items(), key=lambda pair: -pair[1]):
-        yield Line(f"  {table}", f"{taken:.2f} s", f"{in_empty.get(table, 0):.2f} s")
+    for table, table_seconds in sorted(in_large.items(), key=lambda pair: -pair[1]):
+        yield Line(f"  {table}", f"{table_seconds:.2f} s", f"{in_empty.get(table, 0):.2f} s")
 
 
 @contextmanager
-def _copy_of(folder: Path, base_url: str) -> Iterator[Place]:
-    """Give a place with a copy of a folder's warehouse, if it has one, for as long as needed."""
+def _copy_of(folder: Path, base_url: str) -> Iterator[Setup]:
+    """Yield a copy of a folder's warehouse, if it has one."""
     with _folder() as other:
         for file in folder.glob("loaded.duckdb"):
             shutil.copy(file, other)
-        yield Place(other, base_url)
+        yield Setup(other, base_url)
 
 
 def _parts_of_the_year(number: int) -> Iterator[Sequence[str]]:
-    """Yield the days of 2025 in so many parts, as options of backfill."""
+    """Yield the days of 2025 in a number of parts, as options of backfill."""
     first, days = date(2025, 1, 1), 365
     starts = [first + timedelta(days=days * part // number) for part in range(number + 1)]
     for start, following in pairwise(starts):
@@ -310,16 +310,17 @@ def _parts_of_the_year(number: int) -> Iterator[Sequence[str]]:
 
 @contextmanager
 def _dataset(server: str) -> Iterator[tuple[str, Callable[[str], int]]]:
-    """Give the name of a dataset, and what asks its server; it is dropped afterwards."""
+    """Yield the name of a dataset and a function that queries its server; drop the dataset."""
     name = f"argos_bench_{uuid.uuid4().hex[:8]}"
     with closing(psycopg2.connect(server)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
 
-        def ask(query: str) -> int:
-            cursor.execute(query)
-            return int(cursor.fetchone()[0])
+        def query(sql: str) -> int:
+            cursor.execute(sql)
+            ((value,),) = cursor.fetchall()
+            return int(value)
 
-        yield name, ask
+        yield name, query
         for schema in (name, f"{name}_staging"):
             cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
@@ -333,17 +334,17 @@ def _folder() -> Iterator[Path]:
 def main() -> None:
     """Measure, and print a table on stdout."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--large", type=int, default=2_000_000, metavar="N")
     parser.add_argument("--repeat", type=int, default=3, metavar="TIMES", help="take the median")
     options = parser.parse_args()
-    if unknown := ", ".join(name for name in options.figures if name not in FIGURES):
-        parser.error(f"there is no figure {unknown}, but {', '.join(FIGURES)}")
+    if unknown := ", ".join(name for name in options.names if name not in BENCHMARKS):
+        parser.error(f"unknown benchmark {unknown}; use {', '.join(BENCHMARKS)}")
     print(f"{os.cpu_count()} cores")  # noqa: T201
     try:
-        for name in options.figures or _DEFAULT:
+        for name in options.names or _DEFAULT:
             print(f"\n{name}", flush=True)  # noqa: T201
-            for line in FIGURES[name](options):
+            for line in BENCHMARKS[name](options):
                 print(f"{line.name:<44}{line.value:>24}{line.target:>32}", flush=True)  # noqa: T201
     except BenchmarkError as error:
         sys.exit(f"benchmark: {error}")

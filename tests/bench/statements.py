@@ -1,9 +1,9 @@
-"""Run argos-sync and note the seconds its SQL takes, by table.
+"""Run argos-sync and measure the seconds of its SQL by table.
 
     python tests/bench/statements.py COMMAND [OPTIONS]
 
-dlt sends a merge as one text; here its statements go one by one, each with a watch. Seconds by
-table, and those of everything else, are written to `statements.json` in the working directory.
+dlt sends a merge as one script; here its statements are sent and timed one by one. The seconds by
+table, and those of all other SQL, are written to `statements.json` in the working directory.
 """
 
 from __future__ import annotations
@@ -12,42 +12,43 @@ import atexit
 import json
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from argos_sync.cli.app import main
 from argos_sync.load.duckdb import _SqlClient
 
 _CHANGE = re.compile(r'\s*(?:INSERT INTO|DELETE FROM|UPDATE) "(argos\w*)"\."(\w+)"')
 
-taken: list[tuple[str, float]] = []
+timings: list[tuple[str, float]] = []
 
 
 @contextmanager
-def _watch(name: str) -> Iterator[None]:
-    began = time.perf_counter()
+def _time(name: str) -> Iterator[None]:
+    started = time.perf_counter()
     try:
         yield
     finally:
-        taken.append((name, time.perf_counter() - began))
+        timings.append((name, time.perf_counter() - started))
 
 
 def _name(sql: str) -> str:
     if (change := _CHANGE.match(sql)) is None:
-        return "reading, and temporary tables"
+        return "reads and temporary tables"
     dataset, table = change.groups()
     return table if dataset == "argos" else "staging"
 
 
-def _timed(plain: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(plain)
+def _timed(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
     def execute_sql(client: _SqlClient, sql: str, *arguments: Any, **options: Any) -> Any:
-        with _watch(_name(sql)):
-            return plain(client, sql, *arguments, **options)
+        with _time(_name(sql)):
+            return original(client, sql, *arguments, **options)
 
     return execute_sql
 
@@ -56,25 +57,28 @@ def _one_by_one(client: _SqlClient, statements: Sequence[str], *arguments: Any) 
     return [client.execute_sql(statement, *arguments) for statement in statements]
 
 
-def _timed_commit(plain: Callable[..., None]) -> Callable[..., None]:
-    @wraps(plain)
+def _timed_commit(original: Callable[..., None]) -> Callable[..., None]:
+    @wraps(original)
     def commit_transaction(client: _SqlClient) -> None:
-        with _watch("commit"):
-            plain(client)
+        with _time("commit"):
+            original(client)
 
     return commit_transaction
 
 
 def _write() -> None:
-    seconds: Counter[str] = Counter()
-    for name, one in taken:
-        seconds[name] += one
+    seconds: dict[str, float] = defaultdict(float)
+    for name, duration in timings:
+        seconds[name] += duration
     Path("statements.json").write_text(json.dumps(seconds), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    _SqlClient.execute_sql = _timed(_SqlClient.execute_sql)
-    _SqlClient.execute_many = _one_by_one
-    _SqlClient.commit_transaction = _timed_commit(_SqlClient.commit_transaction)
-    atexit.register(_write)  # the command leaves without coming back here
+    patch.multiple(
+        _SqlClient,
+        execute_sql=_timed(_SqlClient.execute_sql),
+        execute_many=_one_by_one,
+        commit_transaction=_timed_commit(_SqlClient.commit_transaction),
+    ).start()
+    atexit.register(_write)  # the command exits without returning here
     main()

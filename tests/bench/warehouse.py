@@ -1,8 +1,8 @@
-"""What the benchmarks ask of a DuckDB file, each question in a process of its own.
+"""Queries of the benchmarks on a DuckDB file; each runs in a separate process.
 
-    python tests/bench/warehouse.py QUESTION FILE [ARGUMENTS]
+    python tests/bench/warehouse.py QUERY FILE [ARGUMENTS]
 
-The answer is printed as JSON.
+The result is printed as JSON.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ _TABLES = """
 
 
 def count(file: str) -> list[int]:
-    """Return how many submissions there are, and how many different ones."""
+    """Return the number of submissions, and of distinct ids."""
     with duckdb.connect(file, read_only=True) as connection:
         query = "SELECT COUNT(*), COUNT(DISTINCT submission_id) FROM argos.submissions"
         return list(connection.execute(query).fetchone() or ())
 
 
 def contents(file: str) -> dict[str, str]:
-    """Return a text for each table that differs when its rows do, in more than `_synced_at`."""
+    """Return a fingerprint of the rows of each table, without column `_synced_at`."""
     with duckdb.connect(file, read_only=True) as connection:
-        found = {}
+        fingerprints = {}
         for table in _tables(connection):
-            kept = [name for name in _columns(connection, table) if name != "_synced_at"]
-            query = f"SELECT COUNT(*), bit_xor(hash({', '.join(kept)})) FROM argos.{table}"
-            found[table] = str(connection.execute(query).fetchone())
-        return found
+            columns = [name for name in _columns(connection, table) if name != "_synced_at"]
+            query = f"SELECT COUNT(*), bit_xor(hash({', '.join(columns)})) FROM argos.{table}"
+            fingerprints[table] = str(connection.execute(query).fetchone())
+        return fingerprints
 
 
 def enlarge(file: str, times: str) -> list[int]:
-    """Copy all submissions under other ids, in the tables that a run has made.
+    """Copy all submissions under new ids, in every table.
 
     Args:
-        file: Changed in place.
-        times: How many submissions there are of each in the end.
+        file: A DuckDB file, which is changed in place.
+        times: How often each submission exists afterwards.
 
     Returns:
-        The same as `count`.
+        The result of `count`.
 
     Raises:
-        ValueError: Keys are not unique any more.
+        ValueError: Keys are no longer unique.
     """
     with duckdb.connect(file) as connection:
         connection.execute("SET preserve_insertion_order = false")
@@ -57,7 +57,7 @@ def enlarge(file: str, times: str) -> list[int]:
             columns = _columns(connection, table)
             if "submission_id" not in columns or table == "sync_issues":
                 continue
-            # The row keys begin with the id, and neither has a "~" in it.
+            # Row keys begin with the id, and neither contains "~".
             keys = {"submission_id": "submission_id || '~' || n"}
             if "_dlt_id" in columns:
                 keys["_dlt_id"] = "replace(_dlt_id, submission_id, submission_id || '~' || n)"
@@ -75,7 +75,7 @@ def enlarge(file: str, times: str) -> list[int]:
     return count(file)
 
 
-QUESTIONS: dict[str, Callable[..., Any]] = {
+QUERIES: dict[str, Callable[..., Any]] = {
     "count": count,
     "contents": contents,
     "enlarge": enlarge,
@@ -91,5 +91,5 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    _, question, *arguments = sys.argv
-    print(json.dumps(QUESTIONS[question](*arguments)))  # noqa: T201
+    _, name, *arguments = sys.argv
+    print(json.dumps(QUERIES[name](*arguments)))  # noqa: T201

@@ -1,15 +1,15 @@
-"""The ways of getting every submission into DuckDB that the benchmark times.
+"""The ways to load every submission into DuckDB that the benchmark compares.
 
-Each takes the same pages from the same server into a fresh file and leaves a table
-`argos.submissions` with a column `submission_id` in it. How much more they do differs, and the
-differences favour the others: argos-sync merges into 13 related tables and can be resumed, dlt's
-`rest_api` appends what it infers, and `read_json` makes one nested table.
+Each loads the same pages from the same server into a fresh file, with a table `argos.submissions`
+that has a column `submission_id`. The others do less: argos-sync merges into 13 related tables and
+can resume, dlt's `rest_api` appends to the tables that it infers, and `read_json` creates one
+nested table.
 
-Run one alone, without measuring, with
+To run one without measuring it:
 
     python tests/bench/ways.py WAY --base-url http://127.0.0.1:PORT/v3 --folder EMPTY_FOLDER
 
-Every way prints a JSON object with `started_at`, the moment its imports were done.
+Every way prints a JSON object with `started_at`, the time when its imports were done.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     import httpx
@@ -30,11 +30,11 @@ PAGE_SIZE = 1000
 FIRST_DAY, LAST_DAY = "2025-01-01", "2025-12-31"
 API_KEY = "benchmark"
 
-_PARAMS = {"start_date": FIRST_DAY, "end_date": LAST_DAY, "count": PAGE_SIZE}
+_PARAMS: dict[str, str | int] = {"start_date": FIRST_DAY, "end_date": LAST_DAY, "count": PAGE_SIZE}
 
 
 def argos_sync(base_url: str, file: Path) -> None:
-    """Run the command as a user does; it takes the place of this process."""
+    """Run the installed command; it replaces this process."""
     os.environ |= {
         "SOURCES__ARGOS__API_KEY": API_KEY,
         "SOURCES__ARGOS__BASE_URL": base_url,
@@ -44,7 +44,7 @@ def argos_sync(base_url: str, file: Path) -> None:
     }
     command = str(Path(sys.executable).with_name("argos-sync"))
     options = ["--from", FIRST_DAY, "--to", LAST_DAY, "--pipelines-dir", str(file.parent), "--json"]
-    os.execv(command, [command, "backfill", *options])  # noqa: S606 our own command
+    os.execv(command, [command, "backfill", *options])  # noqa: S606 the project's own command
 
 
 def rest_api(base_url: str, file: Path) -> None:
@@ -58,11 +58,11 @@ def rest_api_parquet(base_url: str, file: Path) -> None:
 
 
 def read_json(base_url: str, file: Path) -> None:
-    """Save the pages and let DuckDB read them: about the least that anybody could do."""
-    import duckdb  # noqa: PLC0415 each process pays for its own way's imports only
+    """Save the pages and let DuckDB read them, which is about the least possible work."""
+    import duckdb  # noqa: PLC0415 each process imports only what its way needs
     import httpx  # noqa: PLC0415
 
-    _say_started()
+    _print_start()
     with httpx.Client(base_url=base_url, headers={"x-api-key": API_KEY}) as client:
         for number, page in enumerate(pages(client)):
             (file.parent / f"page-{number:06}.json").write_bytes(page)
@@ -83,15 +83,15 @@ WAYS: dict[str, Callable[[str, Path], None]] = {
 }
 
 
-def _rest_api(base_url: str, file: Path, *, loader_file_format: str | None) -> None:
+def _rest_api(base_url: str, file: Path, *, loader_file_format: Literal["parquet"] | None) -> None:
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    import dlt  # noqa: PLC0415 each process pays for its own way's imports only
+    import dlt  # noqa: PLC0415 each process imports only what its way needs
     from dlt.sources.helpers.requests import Request, Response  # noqa: PLC0415
     from dlt.sources.helpers.rest_client.paginators import BasePaginator  # noqa: PLC0415
     from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
 
     class NextPageKey(BasePaginator):
-        """Sends `nextpageKey` back; dlt's own paginators know cursors of one value only."""
+        """Send `nextpageKey` back; dlt's own paginators only support cursors of one value."""
 
         def update_state(self, response: Response, data: object = None) -> None:
             key = response.json().get("nextpageKey")
@@ -99,49 +99,47 @@ def _rest_api(base_url: str, file: Path, *, loader_file_format: str | None) -> N
             self._params = _key_params(key) if key else {}
 
         def update_request(self, request: Request) -> None:
-            request.params |= self._params
+            request.params = {**cast("dict[str, Any]", request.params), **self._params}
 
-    _say_started()
+    _print_start()
     pipeline = dlt.pipeline(
         "rest_api",
         destination=dlt.destinations.duckdb(str(file)),
         dataset_name="argos",
         pipelines_dir=str(file.parent),
     )
-    source = rest_api_source(
-        {
-            "client": {
-                "base_url": base_url,
-                "headers": {"x-api-key": API_KEY},
-                "paginator": NextPageKey(),
-            },
-            "resources": [
-                {
-                    "name": "submissions",
-                    "endpoint": {"path": "submission", "params": _PARAMS, "data_selector": "Items"},
-                }
-            ],
-        }
-    )
-    pipeline.run(source, loader_file_format=loader_file_format)
+    config: Any = {
+        "client": {
+            "base_url": base_url,
+            "headers": {"x-api-key": API_KEY},
+            "paginator": NextPageKey(),
+        },
+        "resources": [
+            {
+                "name": "submissions",
+                "endpoint": {"path": "submission", "params": _PARAMS, "data_selector": "Items"},
+            }
+        ],
+    }
+    pipeline.run(rest_api_source(config), loader_file_format=loader_file_format)  # type: ignore[arg-type] # None is the default
 
 
 def pages(client: httpx.Client) -> Iterator[bytes]:
-    """Yield all pages, as they come."""
+    """Yield all pages, undecoded."""
     params = dict(_PARAMS)
     while params:
         page = client.get("/submission", params=params).raise_for_status().content
         yield page
-        # Only the end is decoded: DuckDB reads the rest, and a second decoder would be its loss.
-        _, found, end = page.rpartition(b'"nextpageKey":')
-        params = _PARAMS | _key_params(json.loads(end[:-1])) if found else {}
+        # Decode only the end: DuckDB decodes the rest, and decoding it twice would be unfair.
+        _, separator, end = page.rpartition(b'"nextpageKey":')
+        params = _PARAMS | _key_params(json.loads(end[:-1])) if separator else {}
 
 
-def _key_params(key: dict[str, str]) -> dict[str, str]:
+def _key_params(key: dict[str, str]) -> dict[str, str | int]:
     return {"nextpage_id": key["id"], "nextpage_date": key["created_at"]}
 
 
-def _say_started() -> None:
+def _print_start() -> None:
     print(json.dumps({"started_at": datetime.now(UTC).isoformat()}), flush=True)  # noqa: T201
 
 
@@ -150,9 +148,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run one way of loading, without measuring it.")
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("--base-url", required=True, help="of a running `argos-sync emulator`")
-    parser.add_argument("--folder", required=True, type=Path, help="an empty one")
-    chosen = parser.parse_args()
-    WAYS[chosen.way](chosen.base_url, chosen.folder.absolute() / "loaded.duckdb")
+    parser.add_argument("--folder", required=True, type=Path, help="an empty folder")
+    options = parser.parse_args()
+    WAYS[options.way](options.base_url, options.folder.absolute() / "loaded.duckdb")
 
 
 if __name__ == "__main__":

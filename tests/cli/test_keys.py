@@ -86,6 +86,7 @@ def assert_nothing_stored(folder: Path, rows: list[tuple[Any, ...]], states: lis
     assert secrets_in(contents) == set()
 
 
+@pytest.mark.postgres
 def test_keys_from_the_environment(
     argos_sync: Command, submissions: list[dict[str, Any]], role: str
 ) -> None:

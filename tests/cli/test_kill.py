@@ -287,6 +287,7 @@ def database() -> Iterator[str]:
         yield name
 
 
+@pytest.mark.postgres
 def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
     """The same holds for a server that continues when its client is killed."""
     load = Load(2_000, page=25, chunk=150, kills=5)

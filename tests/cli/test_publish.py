@@ -188,7 +188,7 @@ def test_the_output_lists_the_copied_tables(
 def test_a_reader_keeps_reading_the_old_file(
     synced: Path, argos_sync: Command, shared: Path
 ) -> None:
-    """A reader that has the old copy open keeps it; a reader that opens it later gets the new one."""
+    """A reader that has the old copy open keeps it; a later reader gets the new one."""
     file = shared / "copy.duckdb"
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     publish(Target(file=str(synced), pipelines_dir=str(argos_sync.folder / "dlt")), file)
@@ -249,7 +249,7 @@ def test_a_kill_leaves_a_complete_file(
 def test_two_at_once(
     start_with_stop: Any, synced: Path, argos_sync: Command, shared: Path, tmp_path: Path
 ) -> None:
-    """Two runs do not disturb each other: the last to end wins, and a sync names the lock's owner."""
+    """Two runs do not disturb each other, and the last to end wins; a sync sees the lock."""
     file = shared / "copy.duckdb"
     arguments = ("publish", "--to", str(file))
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
