@@ -14,8 +14,10 @@ from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 ALL = ""
 
 Cursor = dict[str, Any]
-"""The `nextpageKey` of each section, as JSON; a missing section has been read to its end. If one walk
-reads all sections, the only key is ""."""
+"""The `nextpageKey` of each section, as JSON; a missing section has been read to its end.
+
+If one walk reads all sections, the only key is "".
+"""
 
 
 @dataclass(frozen=True, slots=True)
