@@ -1,15 +1,15 @@
 """Fetch submissions from the API and shape them into chunks. No SQL, no dlt.
 
-In come a plan or tasks and the options of the API client, out come chunks: rows, with the progress
-to commit with them.
+Input: a work queue (a plan, tasks) and the options of the API client. Output: chunks, which are
+rows with the progress to commit with them.
 
 Which days does tonight's sync read?             windows (`nightly_range`)
-Which windows has a command still to read?       plan, work_queue
+Which windows are left to read?                  plan, work_queue
 How is resuming stored between runs?             checkpoint
 How are pages read and sections joined?          reader
-When is `end_date` included?                     end_date
+Does the server include `end_date`?              end_date
 How are known submissions fetched again?         refetch
-How large is a chunk, and what becomes a row?    chunks
+How large is a chunk?                            chunks
 What happens to unusable objects?                quarantine
 How are personal values protected?               protection
 How is a job put together and run?               job, client

@@ -117,7 +117,7 @@ class Protection:
             )
 
     def state_changes(self, state: State) -> State:
-        """Return what the next commit has to add to the state, if anything."""
+        """Return the changes of the state for the next commit; empty if there are none."""
         fingerprint = self.policy.fingerprint()
         return {} if state.get(PRIVACY) == fingerprint else {PRIVACY: fingerprint}
 
@@ -128,7 +128,7 @@ class Protection:
         own, which protects the list from everybody but readers of the warehouse.
 
         Returns:
-            The key's id, the key, and what the state has to keep of it.
+            The key's id, the key, and the part of the state that stores it.
         """
         if keyring := self.policy.keyring:
             return keyring.key_id, keyring.suppression, {}

@@ -1,6 +1,6 @@
 """The fetch process: fetches and shapes on a core of its own, while the main process loads.
 
-In comes a fetch job, out come chunks; `../thread.py` does the same in a thread.
+Input: a fetch job. Output: its chunks. `fetch/thread.py` does the same in a thread.
 
 How is the process started and stopped?          spawn
 How does the main process get its chunks?        parent
