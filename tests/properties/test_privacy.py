@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
+from argos_sync.shape.column_cipher import RevealError
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
 from argos_sync.shape.contract import Column, ColumnType, Contract, Table
 from argos_sync.shape.privacy import Mode, Policy, PolicyError, difference
-from argos_sync.shape.sealing import RevealError
 
 TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 COLUMNS = (
@@ -51,7 +51,9 @@ policies = st.builds(
     keys,
     original=st.just(CONTRACT),
 )
-ENCRYPT = Policy.of("encrypt", "encrypt", key="a secret of some length", original=CONTRACT)
+ENCRYPT = PrivacyPolicy.from_settings(
+    "encrypt", "encrypt", key="a secret of some length", original=CONTRACT
+)
 
 
 def row_of(draw: Any) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def sealed_parts(text: str) -> tuple[str, bytes]:
 def test_round_trip(key: str, pair: tuple[ColumnType, Any]) -> None:
     """Every value of every type is revealed as it was."""
     name, value = pair
-    policy = Policy.of("encrypt", key=key, original=CONTRACT)
+    policy = PrivacyPolicy.from_settings("encrypt", key=key, original=CONTRACT)
     text = policy.encrypt_value("one", f"direct_{name}", value)
     assert same(policy.reveal("one", f"direct_{name}", text), value)
 
@@ -117,7 +119,7 @@ def test_equal_values_join_and_others_never_do(
     key: str, one: tuple[ColumnType, Any], other: tuple[ColumnType, Any]
 ) -> None:
     """Two hashes are the same exactly when type and value are."""
-    policy = Policy.of(key=key, original=CONTRACT)
+    policy = PrivacyPolicy.from_settings(key=key, original=CONTRACT)
     hashes = [policy.hash_value(value, name) for name, value in (one, other)]
     assert (hashes[0] == hashes[1]) == (one[0] == other[0] and one[1] == other[1])
     assert hashes[0] == policy.hash_value(one[1], one[0])
@@ -138,7 +140,9 @@ def test_values_of_one_type_join(name: ColumnType, data: st.DataObject) -> None:
 def test_other_keys_give_other_values(one: str, other: str, value: str) -> None:
     """Nothing that is made with one key is made with another, or opens with it."""
     assume(one != other)
-    first, second = (Policy.of(key=key, original=CONTRACT) for key in (one, other))
+    first, second = (
+        PrivacyPolicy.from_settings(key=key, original=CONTRACT) for key in (one, other)
+    )
     assert first.keyring
     assert second.keyring
     assert first.hash_value(value) != second.hash_value(value)
@@ -252,7 +256,7 @@ def test_both_zeros_come_back(zeros: list[float]) -> None:
 def test_the_effective_contract(policy: Policy) -> None:
     """Whatever the settings, keys and what is not personal stay, and nothing else changes class."""
     for table in TABLES:
-        effective = policy.contract[table.name].column
+        effective = policy.contract[table.name].columns_by_name
         for column in table.columns:
             mode = policy.mode(table.name, column.name)
             if column.privacy == "none":
@@ -271,8 +275,12 @@ def test_the_effective_contract(policy: Policy) -> None:
 
 @given(one=policies, other=policies)
 @example(
-    one=Policy.of("plain", "plain", key="a secret of some length", original=CONTRACT),
-    other=Policy.of("plain", "plain", key="another of some length", original=CONTRACT),
+    one=PrivacyPolicy.from_settings(
+        "plain", "plain", key="a secret of some length", original=CONTRACT
+    ),
+    other=PrivacyPolicy.from_settings(
+        "plain", "plain", key="another of some length", original=CONTRACT
+    ),
 )
 def test_fingerprints_differ_with_the_settings(one: Policy, other: Policy) -> None:
     """Two fingerprints differ exactly when a column's mode does, or the key that is used."""
@@ -302,7 +310,7 @@ def test_any_settings_are_taken_or_refused(
 def refusal(direct: str, columns: dict[str, str], key: str | None) -> PolicyError | None:
     """Why settings are refused; None when they are taken."""
     try:
-        Policy.of(direct, "plain", columns, key, original=CONTRACT)
+        PrivacyPolicy.from_settings(direct, "plain", columns, key, original=CONTRACT)
     except PolicyError as error:
         return error
     return None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shape.shaped_rows import MADE_HERE, comparable, land_all
 
 from argos_sync.emulator import generate
 from argos_sync.shape.columns import _one_by_one, to_array
@@ -16,7 +17,6 @@ from argos_sync.shape.identity import Identity, content_hash, identify
 from argos_sync.shape.values import CONVERTERS
 from oracle import CONVERT, absent, fits, flatten, quarantined, storable
 from shape.api_fields import FIELDS
-from shape.reading import MADE_HERE, comparable, land_all
 
 # What real and hostile answers hold
 

@@ -75,7 +75,7 @@ class Comparison:
     def add(self, page: TaskPage) -> None:
         """Take in a page."""
         for item in page.items:
-            if self.suppression.has(item):
+            if self.suppression.matches(item):
                 continue
             identity = identify(item)
             if isinstance(identity, Identity) and identity.created_at in self.days:

@@ -17,9 +17,9 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
 from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 
@@ -51,7 +51,7 @@ def reveal(
     Args:
         context: Settings and target; the API is not asked.
         submission_id: The submission.
-        columns: As `table.column`; none means all that are encrypted.
+        columns: As `table.columns_by_name`; none means all that are encrypted.
 
     Raises:
         ConfigurationError: There is no such submission, a column is not encrypted, or the key is
@@ -94,7 +94,8 @@ def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str,
         place
         for place, mode in modes.items()
         # What is in quarantine belongs to no submission.
-        if mode == "encrypt" and "submission_id" in load_contract()[place.partition(".")[0]].column
+        if mode == "encrypt"
+        and "submission_id" in load_contract()[place.partition(".")[0]].columns_by_name
     ]
     for place in columns:
         if place not in encrypted:

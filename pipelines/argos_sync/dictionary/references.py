@@ -37,5 +37,5 @@ def references(contract: Contract) -> Iterator[Reference]:
     for table in contract.tables.values():
         if parent := contract.parent(table):
             yield Reference(table, parent, parent.key, always=True)
-        elif table is not runs and set(runs.key) <= set(table.column):
+        elif table is not runs and set(runs.key) <= set(table.columns_by_name):
             yield Reference(table, runs, runs.key, always=False)

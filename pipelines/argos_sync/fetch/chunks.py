@@ -138,7 +138,7 @@ class ChunkBuilder:
         suppressed: set[str] = set()
         for item in page.items:
             identity = identify(item)
-            if self.protection.suppression.has(item):
+            if self.protection.suppression.matches(item):
                 if isinstance(identity, Identity):
                     suppressed.add(identity.submission_id)
                 else:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
+from argos_sync.shape.column_cipher import content_key
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of
-from argos_sync.shape.sealing import content_key
 from argos_sync.shape.suppression import NOBODY, Suppression
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class Protection:
         """
         privacy = settings.privacy
         try:
-            policy = Policy.of(
+            policy = PrivacyPolicy.from_settings(
                 privacy.direct,
                 privacy.quasi,
                 privacy.modes,
                 privacy.key,
-                former_keys=privacy.former_keys,
+                old_keys=privacy.former_keys,
             )
         except PolicyError as error:
             # A problem that names no setting is about the mode of a single column.
@@ -67,7 +67,7 @@ class Protection:
         if policy.is_plain:
             return cls(policy)
         if policy.keyring:
-            return cls(policy, policy.keyring.content)
+            return cls(policy, policy.keyring.content_key)
         return cls(policy, content_key(settings.api_key or ""))
 
     def content_hash(self, item: Any, sections: Sequence[str]) -> str:
@@ -131,7 +131,7 @@ class Protection:
             The key's id, the key, and the part of the state that stores it.
         """
         if keyring := self.policy.keyring:
-            return keyring.key_id, keyring.suppression, {}
+            return keyring.key_id, keyring.suppression_key, {}
         changes = suppression_secrets(state) or {
             _SECRETS: {secrets.token_hex(4): secrets.token_hex(32)}
         }
@@ -139,14 +139,14 @@ class Protection:
         return key_id, bytes.fromhex(secret), changes
 
     def _suppression_keys(self, state: State) -> Mapping[str, bytes]:
-        keyrings = [*self.policy.former, *filter(None, [self.policy.keyring])]
+        keyrings = [*self.policy.old_keyrings, *filter(None, [self.policy.keyring])]
         stored = state.get(_SECRETS) or {}
         own = {key_id: bytes.fromhex(secret) for key_id, secret in stored.items()}
-        return own | {keyring.key_id: keyring.suppression for keyring in keyrings}
+        return own | {keyring.key_id: keyring.suppression_key for keyring in keyrings}
 
 
 def stored_modes(state: State) -> dict[str, str]:
-    """Return the privacy mode of each column of a warehouse, by `table.column`."""
+    """Return the privacy mode of each column of a warehouse, by `table.columns_by_name`."""
     return modes_of(state.get(PRIVACY) or Policy.plain().fingerprint())
 
 

@@ -67,7 +67,7 @@ class IssueCollector:
         self._issues, self._quarantined = [], {}
         return {
             name: policy.protect(
-                name, pa.Table.from_pylist(rows, schema=arrow_schema(policy.original[name]))
+                name, pa.Table.from_pylist(rows, schema=arrow_schema(policy.base_contract[name]))
             )
             for name, rows in tables.items()
             if rows

@@ -12,7 +12,7 @@ from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from argos_sync.report.section import Numbers, Told
 from argos_sync.report.series import over_time
 from argos_sync.report.words import count, hours, merged, name, plural, score, share
-from argos_sync.shape.sealing import key_id_of
+from argos_sync.shape.column_cipher import key_id_of
 
 _MOST_BARS = 10
 _WEEKS = timedelta(weeks=53)
