@@ -146,7 +146,13 @@ def test_every_exit_code_is_documented(page: str, title: str) -> None:
     for module in pkgutil.walk_packages(argos_sync.__path__, "argos_sync."):
         if not re.search(r"orchestration|__main__|process\.worker|fetcher", module.name):
             importlib.import_module(module.name)
-    codes = {failures._BUG, failures._USAGE, failures._INTERRUPTED, DIFFERENCE, STALE}
+    codes = {
+        failures.UNEXPECTED_ERROR,
+        failures.USAGE_ERROR,
+        failures.INTERRUPTED,
+        DIFFERENCE,
+        STALE,
+    }
     codes |= {error.exit_code for error in subclasses(ArgosError)}
     listed = [int(row[0]) for row in rows(page, title) if row[0].isdigit()]
     assert [code for code in listed if code] == sorted(codes)

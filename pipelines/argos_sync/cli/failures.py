@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import typer
 
-_UNEXPECTED_ERROR = 1
-_USAGE_ERROR = 2
-_INTERRUPTED = 130
+UNEXPECTED_ERROR = 1
+USAGE_ERROR = 2
+INTERRUPTED = 130
 """The exit code that shells expect of a program ended by Ctrl-C."""
 
 
@@ -28,13 +28,13 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
         # typer takes an EOFError for Ctrl-D at a prompt, but no command prompts.
         if isinstance(error.__cause__, EOFError):
             return _report_error(error.__cause__, verbose=verbose)
-        result = _INTERRUPTED
+        result = INTERRUPTED
     except typer.TyperException as error:
         _print_error(_usage_message(error))
-        return _USAGE_ERROR
+        return USAGE_ERROR
     except Exception as error:  # noqa: BLE001 the last chance before a traceback full of values
         return _report_error(error, verbose=verbose)
-    if result == _INTERRUPTED:  # also typer's return value for a KeyboardInterrupt
+    if result == INTERRUPTED:  # also typer's return value for a KeyboardInterrupt
         _print_error(
             "interrupted; run the command again, it continues from the last committed chunk"
         )
@@ -65,7 +65,7 @@ def _report_error(error: Exception, *, verbose: bool) -> int:
     if verbose:
         frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
         _print_error(f"raised at:\n{frames}")
-    return error.exit_code if isinstance(error, ArgosError) else _UNEXPECTED_ERROR
+    return error.exit_code if isinstance(error, ArgosError) else UNEXPECTED_ERROR
 
 
 def _print_error(text: str) -> None:
