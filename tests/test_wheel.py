@@ -1,4 +1,4 @@
-"""The wheel, as a user gets it: alone in a fresh environment, far from the checkout."""
+"""The wheel works in a fresh environment, without the checkout."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import pytest
 
 from cli.command import Command
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 ROOT = Path(__file__).parent.parent
 UV = shutil.which("uv") or ROOT / ".uv" / "bin" / "uv"
-"""What `make` sets everything up with."""
+"""The uv that `make` uses."""
 
 
 def run(*command: str | Path) -> str:
-    """What a program prints that has to succeed."""
+    """Run a program that must succeed, and return its output."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -26,11 +28,11 @@ def run(*command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout."""
+    """Build the wheel from the checkout, and return its path."""
     folder = tmp_path_factory.mktemp("dist")
     run(UV, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", folder)
-    (built,) = folder.glob("*.whl")
-    return built
+    (file,) = folder.glob("*.whl")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +54,8 @@ def installed(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFactor
     return python
 
 
-def test_schemas_are_inside(wheel: Path) -> None:
-    """The wheel holds the package, typed, every schema and view, and nothing beside."""
+def test_the_wheel_contains_the_schemas(wheel: Path) -> None:
+    """The wheel has the typed package with every schema and view, and nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
     files = (*(ROOT / "schemas").glob("*.yaml"), *(ROOT / "schemas").glob("views/*.sql"))
     schemas = {f"argos_sync/{path.relative_to(ROOT).as_posix()}" for path in files}
@@ -63,8 +65,8 @@ def test_schemas_are_inside(wheel: Path) -> None:
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"argos_sync"}
 
 
-def test_it_imports_without_the_checkout(installed: Path, tmp_path: Path) -> None:
-    """The package and its schemas come from the environment, and the source can be made."""
+def test_the_package_imports_without_the_checkout(installed: Path, tmp_path: Path) -> None:
+    """The package and its schemas come from the environment, and `argos_source` is importable."""
     script = (
         "import argos_sync; from argos_sync.shape.contract import load_contract;"
         " print(argos_sync.__file__, argos_sync.argos_source.__name__, len(load_contract().tables))"
@@ -82,7 +84,9 @@ def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path:
     """Help and the demo run from an empty folder; a report needs its extra."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
-    assert argos_sync("demo", "-n", "50").stdout.startswith("50 made-up submissions are in argos_")
+    assert argos_sync("demo", "-n", "50").stdout.startswith(
+        "50 made-up submissions are in kyc_demo"
+    )
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
     report = ("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
     assert argos_sync.error_line(*report, code=2) == (
