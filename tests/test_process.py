@@ -106,6 +106,7 @@ def test_threads_share_a_heap() -> None:
     assert re.findall(r"^Arena (\d+):", done.stderr, re.MULTILINE) == ["0"]
 
 
+@pytest.mark.slow
 @pytest.mark.tables_made
 def test_a_load_leaves_nothing_of_dlt_in_memory(warehouse: Warehouse) -> None:
     """A long backfill has many loads, and dlt's traces keep the schemas and settings of each."""
