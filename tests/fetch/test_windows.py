@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argos_sync.api import Query
@@ -39,6 +39,7 @@ def lengths(windows: list[Window]) -> list[int]:
     return [(w.end - w.start).days + 1 for w in windows if w.start and w.end]
 
 
+@settings(deadline=None)
 @given(DAYS, st.integers(0, 1000), st.sampled_from([0, 3, 400, 90_000, None]), st.integers(1, 16))
 def test_windows_cover_the_range_and_one_more_day_on_either_side(
     first: date, length: int, rows_per_day: int | None, workers: int
