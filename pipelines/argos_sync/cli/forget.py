@@ -34,8 +34,12 @@ def forget(
     result = erase(common.offline_context(), identifiers, as_in)
     counts = [f"{table:<28}{rows:>10,}\n" for table, rows in result.erased.items() if rows]
     common.show(
-        {"run_id": result.summary.run_id, "erased": result.erased, "listed": result.listed},
+        {
+            "run_id": result.summary.run_id,
+            "erased": result.erased,
+            "listed": result.suppressions_added,
+        },
         f"{''.join(counts)}forget: {sum(result.erased.values()):,} rows erased,"
-        f" {result.listed:,} new entries in the list of who must not come back;"
+        f" {result.suppressions_added:,} new entries in the list of who must not come back;"
         f" the proof is in sync_erasures, run {result.summary.run_id}",
     )
