@@ -17,9 +17,9 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
-from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 
@@ -109,7 +109,8 @@ def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple
         place
         for place, mode in modes.items()
         # Quarantined objects do not belong to a submission.
-        if mode == "encrypt" and "submission_id" in load_contract()[place.partition(".")[0]].column
+        if mode == "encrypt"
+        and "submission_id" in load_contract()[place.partition(".")[0]].columns_by_name
     ]
     for place in columns:
         if place not in encrypted:
@@ -121,7 +122,7 @@ def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple
 
 
 def _decrypt_rows(
-    client: Client, policy: Policy, submission_id: str, columns: Sequence[tuple[str, str]]
+    client: Client, policy: PrivacyPolicy, submission_id: str, columns: Sequence[tuple[str, str]]
 ) -> Iterator[RevealedValue]:
     for table, column in columns:
         index = load_contract()[table].index_columns
@@ -132,7 +133,7 @@ def _decrypt_rows(
                 yield RevealedValue(table, tuple(positions), column, value)
 
 
-def _decrypt(policy: Policy, table: str, column: str, text: str) -> Any:
+def _decrypt(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
     try:
         return policy.reveal(table, column, text)
     except PolicyError as error:

@@ -20,10 +20,10 @@ from argos_sync.load.errors import destination_errors
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
-from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
-from argos_sync.shape.suppression import belongs_to, suppression_hash
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
+from argos_sync.shape.suppression import matches_any, suppression_hash
 from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
@@ -100,7 +100,7 @@ class Eraser:
 
 def erase(
     client: Client,
-    policy: Policy,
+    policy: PrivacyPolicy,
     submission_ids: Sequence[str],
     identifiers: Iterable[Identifier] = (),
     quarantine_ids: Sequence[str] = (),
@@ -127,7 +127,7 @@ def erase(
     Returns:
         Erased rows by table.
     """
-    _empty_staging(client, policy.original)
+    _empty_staging(client, policy.base_contract)
     rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
     windows = _windows_mentioning(client, submission_ids)
     states = _states_mentioning(client, submission_ids)
@@ -146,7 +146,7 @@ def erase(
 
 def _rows_to_erase(
     client: Client,
-    policy: Policy,
+    policy: PrivacyPolicy,
     submission_ids: Sequence[str],
     identifiers: Iterable[Identifier],
     quarantine_ids: Sequence[str],
@@ -154,8 +154,8 @@ def _rows_to_erase(
     """Return, by existing table, a column and the values of the rows to erase."""
     names = [
         table.name
-        for table in policy.original.tables.values()
-        if "submission_id" in table.column and table.name != REVEALS
+        for table in policy.base_contract.tables.values()
+        if "submission_id" in table.columns_by_name and table.name != REVEALS
     ]
     rows: dict[str, tuple[str, Sequence[str]]] = {
         name: ("submission_id", submission_ids) for name in names if tables_exist(client, [name])
@@ -168,17 +168,17 @@ def _rows_to_erase(
 
 
 def _quarantined_objects_of(
-    client: Client, policy: Policy, person: Sequence[Identifier]
+    client: Client, policy: PrivacyPolicy, person: Sequence[Identifier]
 ) -> Iterator[str]:
     """Yield the keys of quarantined objects that contain one of a person's identifiers."""
-    if "_extra" not in policy.contract[QUARANTINE].column:
+    if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
         return
     for key, value in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if belongs_to(_read_quarantined(policy, value), person):
+        if matches_any(_read_quarantined(policy, value), person):
             yield key
 
 
-def _read_quarantined(policy: Policy, value: Any) -> Any:
+def _read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
     """Return a quarantined object; None if it cannot be decrypted."""
     if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(value, str):
         try:
