@@ -93,7 +93,7 @@ def test_differences_by_day() -> None:
     assert comparison.differences == [
         DayDifference(day(2), 3, 3, ("new",), ("gone",), ("edited",)),
         DayDifference(day(5), 1, 0, ("marked",)),
-        DayDifference(day(6), 0, 1, gone=("also gone",)),
+        DayDifference(day(6), 0, 1, deleted=("also gone",)),
     ]
     assert comparison.stored_count == 4
 

@@ -145,7 +145,7 @@ def test_a_person_is_found_by_whatever_the_warehouse_keeps(
         sync(context)
         for left, (kind, value) in zip((39, 38, 37), people.items(), strict=True):
             if mode == "drop" and kind != "submission_id":
-                with pytest.raises(ConfigurationError, match=r"does not keep .* --submission-id"):
+                with pytest.raises(ConfigurationError, match=r"does not store .* --submission-id"):
                     forget(context, [(kind, value)])
                 assert warehouse.count("sync_suppressions") == 1
             else:
@@ -238,7 +238,7 @@ def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Ro
         assert any_warehouse.count("quarantine") == 1
 
 
-@pytest.mark.parametrize("dies", ["erase", "Run.finish"])
+@pytest.mark.parametrize("dies", ["erasure.erase", "run.Run.finish"])
 def test_an_erasure_that_is_killed_is_complete_once_it_is_repeated(
     dies: str, warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +249,7 @@ def test_an_erasure_that_is_killed_is_complete_once_it_is_repeated(
         sync(context)
         rows = sum(len(found) for found in everything(warehouse).values())
         with monkeypatch.context() as patch:
-            patch.setattr(f"argos_sync.run.run.{dies}", _power_cut)
+            patch.setattr(f"argos_sync.run.{dies}", _power_cut)
             with pytest.raises(KeyboardInterrupt):
                 forget(context, [("email", one["email"])])
         forget(at(context, LATER), [("email", one["email"])])
@@ -303,7 +303,7 @@ def test_a_list_is_taken_over_before_a_warehouse_is_loaded_anew(
         with pytest.raises(ConfigurationError, match="--as-in OLD --dataset NEW"):
             sync(at(hashed, LATER))
         anew = replace(hashed, target=replace(hashed.target, dataset=other))
-        assert forget(anew, [], any_warehouse.target.dataset).listed == 2
+        assert forget(anew, [], any_warehouse.target.dataset).suppressions_added == 2
         sync(at(anew, LATER))
     kept = any_warehouse.query(f"SELECT submission_id FROM {other}.submissions")
     assert len(kept) == len(january) - 1
@@ -337,7 +337,7 @@ def test_another_list_is_added_to_ones_own(warehouse: Warehouse, january: Rows) 
         forget(context, [("submission_id", first)])
         forget(other, [("submission_id", second)])
         file = Path(str(target.file)).stat().st_ino
-        assert forget(other, [], target.dataset).listed == 1
+        assert forget(other, [], target.dataset).suppressions_added == 1
         assert Path(str(target.file)).stat().st_ino == file  # nothing was erased
         sync(at(other, LATER))
     kept = {row["submission_id"] for row in warehouse.query("FROM other.submissions")}

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands import publish as publishing
+from argos_sync.commands import published_file
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
@@ -109,7 +109,7 @@ def test_rows_come_piece_by_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every row comes once, with its values, however many are read at once."""
-    monkeypatch.setattr(publishing, "_ROWS", 170)
+    monkeypatch.setattr(published_file, "_BATCH_ROWS", 170)
     with Emulator(january) as api:
         sync(context_for(api.base_url, any_warehouse.target))
     publish(any_warehouse.target, file)
@@ -169,7 +169,7 @@ def test_views_do_without_what_is_left_out(
     folder.mkdir()
     for name, text in views.items():
         (folder / f"{name}.sql").write_text(text)
-    monkeypatch.setattr(publishing, "load_views", lambda: load_views(folder))
+    monkeypatch.setattr(published_file, "load_views", lambda: load_views(folder))
     load(any_warehouse)
     assert set(publish(any_warehouse.target, file).views) == {"contacts", "countries", "results"}
     copy = copy_of(file, any_warehouse.target.dataset)

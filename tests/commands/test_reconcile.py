@@ -31,8 +31,8 @@ SERVERS = {
 
 
 def differences(result: ReconcileResult) -> dict[date, tuple[int, int, int]]:
-    """Return the numbers of missing, gone and changed by day."""
-    return {d.day: (len(d.missing), len(d.gone), len(d.changed)) for d in result.days}
+    """Return the numbers of missing, deleted and changed submissions by day."""
+    return {d.day: (len(d.missing), len(d.deleted), len(d.changed)) for d in result.days}
 
 
 def of_day(submissions: list[dict[str, Any]], day: date) -> list[str]:
@@ -149,7 +149,7 @@ def test_too_many_deletions_are_refused(
             "SELECT exit_status, error FROM sync_runs WHERE command = 'reconcile'"
         )
         result = reconcile(context, date(2025, 1, 1), LAST, max_deleted=0.2)
-    assert run == {"exit_status": 4, "error": "TooManyGone"}
+    assert run == {"exit_status": 4, "error": "TooManyDeletions"}
     assert result.summary.submissions_deleted == len(gone)
 
 

@@ -57,7 +57,7 @@ from argos_sync.shape.contract import load_contract
 from oracle import flatten, quarantined
 from support import (
     JSON_COLUMNS,
-    MADE_HERE,
+    ADDED_COLUMNS,
     NOW,
     Rows,
     StopAfter,
@@ -170,7 +170,7 @@ class Seen:
                 kept = {
                     column: value.partition("?")[0] if value and column in URLS[name] else value
                     for column, value in row.items()
-                    if column not in MADE_HERE
+                    if column not in ADDED_COLUMNS
                 }
                 rows = found.setdefault(row["submission_id"], {key: [] for key in API_TABLES})
                 rows[name].append(kept)

@@ -88,7 +88,7 @@ def test_what_goes_wrong_is_one_line(
     listener.status, listener.headers = status, {"location": f"{listener.url}/elsewhere"}
     notify("sync", "argos", "said")
     lines = [one.getMessage() for one in caplog.records if one.name != "asyncio"]
-    assert lines == [f"the webhook was not told: {words}"]
+    assert lines == [f"the webhook was not notified: {words}"]
     assert len(listener.posts) == 1
 
 
@@ -101,8 +101,10 @@ def test_nobody_listens(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.Mo
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"http://example.com/{SECRET}")
     notify("sync", "argos", "said")
     connect, refused = caplog.messages
-    assert connect == "the webhook was not told: ConnectError"
-    assert refused.startswith("the webhook was not told: runtime.slack_incoming_webhook_url is not")
+    assert connect == "the webhook was not notified: ConnectError"
+    assert refused.startswith(
+        "the webhook was not notified: runtime.slack_incoming_webhook_url is not"
+    )
     assert SECRET not in caplog.text
 
 
@@ -126,7 +128,7 @@ def test_an_environment_nobody_can_be_told_from(
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", f"https://127.0.0.1:9/{SECRET}")
     with pytest.raises(KeyError, match="Kim"), notify_failure("sync", "argos"):
         raise KeyError("Kim")
-    assert caplog.messages == [f"the webhook was not told: {kind}"]
+    assert caplog.messages == [f"the webhook was not notified: {kind}"]
 
 
 def test_told_from_a_notebook(listener: Listener, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,7 +163,7 @@ def test_a_slow_resolver_is_not_waited_for(
     answers.set()
     assert waited < 3
     assert [thread.daemon for thread in asking] == [True]
-    assert caplog.messages == ["the webhook was not told: no answer in time"]
+    assert caplog.messages == ["the webhook was not notified: no answer in time"]
 
 
 @pytest.mark.parametrize(
