@@ -95,6 +95,11 @@ def in_range(submissions: list[dict[str, Any]], first: date, last: date) -> list
     return [s for s in submissions if first <= created_at(s).date() <= last]
 
 
+def closed(submission: dict[str, Any]) -> dict[str, Any]:
+    """Return the submission with a final result, so that it is not open."""
+    return submission | {"kyc": {"result": "rejected"}, "aml": None}
+
+
 def created_at(submission: dict[str, Any]) -> datetime:
     """Return the `created_at` of a submission, UTC."""
     created: datetime = flatten([submission])["submissions"][0]["created_at"]

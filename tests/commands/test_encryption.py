@@ -32,7 +32,7 @@ MISMATCHES: list[tuple[EncryptionMode, str, str]] = [
 
 @pytest.fixture
 def january(january: Rows) -> Rows:
-    """Return a few pages of submissions."""
+    """Return enough for a few pages."""
     return january[:50]
 
 

@@ -26,6 +26,8 @@ from argos_sync.warehouse.views import load_views
 from published import DIRECT, columns, content, copy_of, recognisable, texts
 from support import Warehouse, context_for, duckdb_warehouse
 
+pytestmark = pytest.mark.tables_made
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -103,6 +105,7 @@ def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, fi
     assert DIRECT not in "".join(texts(copy))
 
 
+@pytest.mark.slow
 def test_batches(
     any_warehouse: Warehouse,
     file: Path,
@@ -144,7 +147,7 @@ def test_comments_and_types(people: Warehouse, file: Path) -> None:
     comments = copy.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'attempts'")
     assert comments == [
         {
-            "comment": "The attempts an applicant made, in the API's order."
+            "comment": "Attempts of an applicant, in the API's order."
             " Key: submission_id, attempt_index."
         }
     ]
@@ -250,10 +253,16 @@ def test_a_copy_that_cannot_be_written(people: Warehouse, file: Path, limit: str
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_file_permissions(people: Warehouse, file: Path) -> None:
-    """A new file has the given mode; a replaced one keeps its mode and group."""
+def test_permissions_of_a_new_file(people: Warehouse, file: Path) -> None:
+    """A new file has the given mode."""
     publish(people.target, file, mode=0o644)
     assert file.stat().st_mode & 0o7777 == 0o644
+
+
+@pytest.mark.slow
+def test_permissions_of_a_replaced_file(people: Warehouse, file: Path) -> None:
+    """A replaced file keeps its mode and group."""
+    publish(people.target, file)
     group = 4321 if os.geteuid() == 0 else max([*os.getgroups(), os.getegid()])
     for mode in (0o600, 0o640, 0o444):
         os.chown(file, -1, group)

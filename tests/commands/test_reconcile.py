@@ -39,19 +39,22 @@ def of_day(submissions: Rows, day: date) -> list[str]:
     return [s["submission_id"] for s in submissions if created_at(s).date() == day]
 
 
-def test_a_small_difference_is_repaired(warehouse: Warehouse, january: Rows) -> None:
+def test_a_small_difference_is_repaired(
+    synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
     """A missing submission is fetched, and a deleted one is marked."""
-    submissions = in_range(january, FIRST, LAST)[:40]
-    with Emulator(submissions[1:]) as api:
-        context = context_for(api.base_url, warehouse.target)
-        backfill(context, FIRST, LAST)
-        api.store.add(submissions[0])
-        api.store.delete(submissions[5]["submission_id"])
+    deleted, other = in_range(synced_submissions, FIRST, LAST)[4:6]
+    missing = other | {"submission_id": "missing"}
+    with Emulator([*synced_submissions, missing]) as api:
+        api.store.delete(deleted["submission_id"])
+        context = context_for(api.base_url, synced_warehouse.target)
         result = reconcile(at(context, LATER), FIRST, LAST)
     assert (result.summary.submissions_new, result.summary.submissions_deleted) == (1, 1)
-    marked = warehouse.query("SELECT submission_id FROM submissions WHERE _deleted_at IS NOT NULL")
-    assert marked == [{"submission_id": submissions[5]["submission_id"]}]
-    assert_equal(warehouse, submissions)
+    marked = synced_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE _deleted_at IS NOT NULL"
+    )
+    assert marked == [{"submission_id": deleted["submission_id"]}]
+    assert_equal(synced_warehouse, [*synced_submissions, missing])
 
 
 @pytest.mark.slow

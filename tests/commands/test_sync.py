@@ -26,6 +26,7 @@ from support import (
     Warehouse,
     assert_equal,
     at,
+    closed,
     context_for,
     created_at,
     in_range,
@@ -40,11 +41,6 @@ def stored_mark(warehouse: Warehouse) -> datetime | None:
         return high_water_mark(view.state)
 
 
-def closed(submission: dict[str, Any]) -> dict[str, Any]:
-    """Return the submission with a final result, so that it is not open."""
-    return submission | {"kyc": {"result": "rejected"}, "aml": None}
-
-
 def test_a_sync_loads_everything_and_sets_the_mark(warehouse: Warehouse, january: Rows) -> None:
     """The high-water mark is the newest `created_at`."""
     with Emulator(january[:60], behaviour=Behaviour(order="shuffled")) as api:
@@ -53,21 +49,22 @@ def test_a_sync_loads_everything_and_sets_the_mark(warehouse: Warehouse, january
     assert stored_mark(warehouse) == max(map(created_at, january[:60]))
 
 
-def test_the_second_sync_reads_all_tiers(warehouse: Warehouse, january: Rows) -> None:
+def test_the_second_sync_reads_all_tiers(
+    synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
     """New, recently changed, open and deleted submissions are found; closed old ones wait."""
-    source = [closed(item) for item in sorted(january[:60], key=created_at)]
-    old, still_open, deleted, recent, new = (source[i] for i in (0, 1, -3, -2, -1))
-    source[1] = still_open | {"kyc": {"result": "pending"}}
-    with Emulator(source[:-1]) as api:
-        context = context_for(api.base_url, warehouse.target, sweep_days=0)
-        sync(context)
+    old, still_open, *_, deleted, recent = synced_submissions
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target, sweep_days=0, lookback_days=14)
         for item in (old, still_open, recent):
             api.store.update(item["submission_id"], {"userid": "changed"})
         api.store.delete(deleted["submission_id"])
-        api.store.add(new)
+        api.store.add(recent | {"submission_id": "new"})
         summary = sync(at(context, datetime(2025, 2, 1, 4, tzinfo=UTC)))
     assert (summary.submissions_new, summary.submissions_deleted) == (1, 1)
-    changed = warehouse.query("SELECT submission_id FROM submissions WHERE userid = 'changed'")
+    changed = synced_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE userid = 'changed'"
+    )
     assert {row["submission_id"] for row in changed} == {
         item["submission_id"] for item in (still_open, recent)
     }
@@ -82,14 +79,17 @@ def test_the_first_sync_loads_everything(any_warehouse: Warehouse, january: Rows
     assert stored_mark(any_warehouse) == max(map(created_at, january))
 
 
+@pytest.mark.slow
 def test_the_first_sync_starts_at_start_date(warehouse: Warehouse, january: Rows) -> None:
     """`start_date` is a UTC day."""
+    january = january[::6]
     with Emulator(january, behaviour=Behaviour(day_zone="Asia/Seoul")) as api:
         sync(context_for(api.base_url, warehouse.target, start_date="2025-01-15"))
     expected = [s for s in january if created_at(s).date() >= date(2025, 1, 15)]
     assert_equal(warehouse, expected)
 
 
+@pytest.mark.slow
 def test_the_next_sync_reads_the_look_back_window(warehouse: Warehouse, january: Rows) -> None:
     """New submissions are loaded; changes are loaded within the look-back window only."""
     ordered_by_age = sorted(january, key=created_at)
