@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
+from argos_sync.emulator import Emulator, generate
 from support import Rows, Warehouse, closed, context_for, created_at, duckdb_warehouse
 
 WITH_CHILDREN = {
@@ -26,9 +27,10 @@ WITH_CHILDREN = {
 
 
 @pytest.fixture(scope="session")
-def synced_submissions(january: Rows) -> Rows:
+def synced_submissions() -> Rows:
     """Return the submissions of `synced_warehouse`, by age; the second one has children."""
-    submissions = [closed(item) for item in sorted(january[::5], key=created_at)]
+    generated = generate(80, seed=7, start=date(2025, 1, 1), end=date(2025, 1, 31))
+    submissions = [closed(item) for item in sorted(generated, key=created_at)]
     submissions[1] |= WITH_CHILDREN
     return submissions
 
