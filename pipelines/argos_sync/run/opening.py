@@ -98,7 +98,7 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
     """
     # The policy is committed with the first rows. If an interrupted load committed rows but no
     # state, all of them are fetched again; under another policy they count as changed.
-    configured.check(state, begun=PRIVACY in state or has_completed_load(client))
+    configured.check(state, has_rows=PRIVACY in state or has_completed_load(client))
     return configured.with_suppression_list(*read_suppression_list(client), state)
 
 
