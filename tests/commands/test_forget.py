@@ -148,11 +148,11 @@ def test_no_command_loads_a_forgotten_person(
         backfill(at(context, LATER), day, day, force=True)
         sync(at(context, LATER + timedelta(hours=1)))
         refresh(at(context, LATER), submission_ids=[one["submission_id"]])
-        again = reconcile(at(context, LATER + timedelta(hours=2)), day, day, deep=True)
+        comparison = reconcile(at(context, LATER + timedelta(hours=2)), day, day, deep=True)
         assert everything(warehouse) == others
         proof = warehouse.query("SELECT table_name, rows_erased, run_id FROM sync_erasures")
         suppressions = json.dumps(warehouse.query("SELECT * FROM sync_suppressions"), default=str)
-    assert again.days == ()
+    assert comparison.days == ()
     erased = {name: len(before[name]) - len(others[name]) for name in before}
     assert sum(erased.values()) > 3
     assert {name: result.erased[name] for name in erased} == erased
@@ -434,9 +434,9 @@ def test_an_incomplete_package_does_not_cost_the_state(
 def test_missing_identifiers_are_refused(warehouse: Warehouse, january: Rows) -> None:
     """A mistake in a script must not look like an erasure."""
     with Emulator(january[:5]) as api:
-        for nobody in ([], [("userid", " ")], [("userid", "another user"), ("email", "")]):
+        for identifiers in ([], [("userid", " ")], [("userid", "another user"), ("email", "")]):
             with pytest.raises(ConfigurationError, match="nobody"):
-                forget(context_for(api.base_url, warehouse.target), nobody)
+                forget(context_for(api.base_url, warehouse.target), identifiers)
 
 
 @pytest.mark.slow
