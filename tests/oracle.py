@@ -1,8 +1,8 @@
-"""The contract's tables in plain, slow Python: what the fast conversion is measured against.
+"""An independent, slow implementation of the contract's tables, to test the fast one against.
 
-Written from the contract's and the API page's words alone. It imports nothing of the
-package, reads no schema file, and converts one value at a time, so that an error made in
-both places is unlikely. Where the two disagree, one of them misreads the contract.
+It follows the text of the contract and of the API page. It imports nothing of the package, reads
+no schema file and converts one value at a time, so the same error in both implementations is
+unlikely. If they disagree, one of them misreads the contract.
 """
 
 import json
@@ -17,7 +17,7 @@ DATE, TIMESTAMP, JSON = "date", "timestamp", "json"
 
 
 class Column(NamedTuple):
-    """A column: its name, its type, and where its value lies inside the row's object."""
+    """A column: its name, its type, and the path of its value in the row's object."""
 
     name: str
     kind: str
@@ -176,7 +176,7 @@ TABLES = (
 
 
 def flatten(submissions: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of every table of the API, without the pipeline's own columns."""
+    """Return the rows of every table of the API, without the columns that argos-sync adds."""
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for submission in submissions:
         if _usable(submission):
@@ -185,12 +185,12 @@ def flatten(submissions: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def quarantined(submissions: Iterable[Any]) -> list[Any]:
-    """Return the submissions that no row can be made of."""
+    """Return the submissions that cannot become rows."""
     return [submission for submission in submissions if not _usable(submission)]
 
 
 def submission_id(submission: Any) -> str | None:
-    """Return the id all rows of this submission carry, None where it has no usable one."""
+    """Return the id in all rows of this submission; None if it has no usable id."""
     if not isinstance(submission, dict) or absent(submission.get("submission_id")):
         return None
     try:
@@ -210,12 +210,12 @@ def _usable(submission: Any) -> bool:
 
 
 def absent(value: Any) -> bool:
-    """Tell whether a value stands for nothing at all."""
+    """Return whether a value means that there is none."""
     return value is None or value in ("", "N/A") or (isinstance(value, dict | list) and not value)
 
 
 def fits(value: Any, kind: str) -> bool:
-    """Tell whether a value that is not absent can be had in a column of this type."""
+    """Return whether a value that is not absent can be converted to a type."""
     try:
         CONVERT[kind](value)
     except ValueError:
@@ -228,7 +228,7 @@ def fits(value: Any, kind: str) -> bool:
 
 def _flatten_one(raw: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -> None:
     keys = {"submission_id": submission_id(raw)}
-    top: dict[str, Any] = {}  # what only the row of `submissions` can keep
+    top: dict[str, Any] = {}  # `_extra` of the row of `submissions`
 
     person = {name: raw.get(name) for name in ("data", "image", "email", "OCR_raw")}
     if not all(map(absent, person.values())):
@@ -245,8 +245,8 @@ def _flatten_one(raw: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -
         at = f"additional_list[{index}]."
         row = _row({**keys, "answer_index": index}, answer, ADDITIONAL_ANSWERS, at, {})
         tables["additional_answers"].append(row)
-    elsewhere = ("submission_id", "kyc", "aml", "bank_verification", "additional_list")
-    own = _without(raw, *elsewhere, *person)
+    other_tables = ("submission_id", "kyc", "aml", "bank_verification", "additional_list")
+    own = _without(raw, *other_tables, *person)
     tables["submissions"].append(_row(keys, own, SUBMISSIONS, "", top))
 
 
@@ -285,7 +285,7 @@ def _without(obj: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _object(value: Any) -> dict[str, Any] | None:
-    """Return the object a value is: itself, or the only entry of a list."""
+    """Return a value that is an object, or the only object of a list; else None."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, dict) else None
@@ -294,27 +294,27 @@ def _object(value: Any) -> dict[str, Any] | None:
 def _section(
     parent: dict[str, Any], name: str, path: str, extra: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """Return the object under a name, None for an absent one; anything else goes to `extra`."""
+    """Return the object under a name, None if absent; put anything else into `extra`."""
     value = parent.get(name)
     if absent(value):
         return None
-    found = _object(value)
-    if found is None:
+    section = _object(value)
+    if section is None:
         extra[path] = value
-    return found
+    return section
 
 
 def _objects(
     parent: dict[str, Any], name: str, path: str, extra: dict[str, Any]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield position and object of a list; what is no object goes to `extra`."""
+    """Yield position and object of each entry of a list; put other entries into `extra`."""
     value = parent.get(name)
     for index, entry in enumerate(_list(value)):
         if absent(entry):
             continue
-        found = _object(entry)
-        if found is not None:
-            yield index, found
+        obj = _object(entry)
+        if obj is not None:
+            yield index, obj
         else:
             extra[f"{path}[{index}]" if isinstance(value, list) else path] = entry
 
@@ -332,19 +332,19 @@ def _side_by_side(
     index_name: str,
     at: str,
 ) -> list[dict[str, Any]]:
-    """Return a row for each position at which at least one of the parallel lists has something."""
+    """Return a row for each position at which one of the parallel lists has a value."""
     entries = {column: _list(parent.get(name)) for column, name in lists.items()}
     rows = []
     for index in range(max(map(len, entries.values()))):
-        values = {
-            column: found[index] if index < len(found) else None
-            for column, found in entries.items()
+        row_values = {
+            column: values[index] if index < len(values) else None
+            for column, values in entries.items()
         }
-        if all(map(absent, values.values())):
+        if all(map(absent, row_values.values())):
             continue
         row: dict[str, Any] = {**keys, index_name: index}
         extra: dict[str, Any] = {}
-        for column, value in values.items():
+        for column, value in row_values.items():
             row[column] = _read(value, TEXT, f"{at}{lists[column]}[{index}]", extra)
         rows.append(_finish(row, extra))
     return rows
@@ -360,7 +360,7 @@ def _row(
     at: str,
     extra: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return one row of an object's known fields, with the unknown ones in `_extra`."""
+    """Return the row of an object: known fields in columns, unknown ones in `_extra`."""
     row = dict(keys)
     extra = dict(extra)
     groups = {column.path.partition(".")[0] for column in columns if "." in column.path}
@@ -373,20 +373,20 @@ def _row(
     for name, value in obj.items():
         if name not in groups and ("", name) not in known:
             extra[at + _step(name)] = value
-    for group, found in inside.items():
-        for name, value in (found or {}).items():
+    for group, section in inside.items():
+        for name, value in (section or {}).items():
             if (group, name) not in known:
                 extra[f"{at}{group}.{_step(name)}"] = value
     return _finish(row, extra)
 
 
 def _step(name: str) -> str:
-    """Return a field's name for a path: quoted where it would look like several steps."""
+    """Return a field's name as a step of a path; quoted if it looks like several steps."""
     return json.dumps(name) if "." in name or "[" in name else name
 
 
 def _read(value: Any, kind: str, path: str, extra: dict[str, Any]) -> Any:
-    """Return a value as its column has it; one that does not fit goes to `extra`."""
+    """Return a value converted to its column's type; put one that does not fit into `extra`."""
     if absent(value):
         return None
     if fits(value, kind):
@@ -403,7 +403,7 @@ def _finish(row: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def storable(value: Any) -> Any:
-    """Return JSON with what no database stores in a text written out as an escape."""
+    """Return JSON with escapes for the characters that databases do not store in texts."""
     if isinstance(value, dict):
         return {storable(name): storable(entry) for name, entry in value.items()}
     if isinstance(value, list):
@@ -436,7 +436,7 @@ def _text(value: Any) -> str:
 
 def _bigint(value: Any) -> int:
     if isinstance(value, bool):
-        raise ValueError  # noqa: TRY004 - one kind of refusal for all types
+        raise ValueError  # noqa: TRY004 - the same error for all types
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}(\.0*)?", value.strip(SPACES)):
         value = int(value.partition(".")[0])
     if isinstance(value, float) and value.is_integer():
@@ -483,18 +483,18 @@ ISO = re.compile(
 
 def _timestamp(value: Any) -> datetime:
     if not isinstance(value, str):
-        raise ValueError  # noqa: TRY004 - one kind of refusal for all types
+        raise ValueError  # noqa: TRY004 - the same error for all types
     if match := VENDOR.fullmatch(value):
-        *parts, milliseconds = (int(part or 0) for part in match.groups())
-        return datetime(*parts, milliseconds * 1000, tzinfo=UTC)
+        year, month, day, hour, minute, second, ms = (int(part or 0) for part in match.groups())
+        return datetime(year, month, day, hour, minute, second, ms * 1000, tzinfo=UTC)
     if not (match := ISO.fullmatch(value)):
         raise ValueError
-    *parts, fraction, sign, hours, minutes = match.groups()
+    *texts, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     zone = timezone(-offset if sign == "-" else offset)
-    local = datetime(
-        *(int(part or 0) for part in parts), int((fraction or "").ljust(6, "0")[:6]), tzinfo=zone
-    )
+    year, month, day, hour, minute, second = (int(text or 0) for text in texts)
+    microsecond = int((fraction or "").ljust(6, "0")[:6])
+    local = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
     try:
         return local.astimezone(UTC)
     except OverflowError as error:

@@ -1,4 +1,4 @@
-"""What tests of the published copy share: people who can be recognised anywhere, and reading it."""
+"""Helpers for tests of `publish`: submissions with marked values, and reading a copy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from shape.api_fields import FIELDS, submission_with
 from support import JSON_COLUMNS, Rows, Warehouse
 
 DIRECT, QUASI, VISIBLE = "direct-marker-", "quasi-marker-", "Main"
-"""What the personal texts of recognisable people begin with, and one that is not personal."""
+"""Prefixes of personal texts of class `direct` and `quasi`, and a text that is not personal."""
 
 
 def recognisable(number: int) -> dict[str, Any]:
-    """A submission with every field of the contract, personal texts marked with their column."""
+    """Return a submission with every field of the contract and marked personal texts."""
     columns = {
         column.path: _value(column, f"{column.name}-{number}")
         for table in load_contract().api_tables
@@ -38,7 +38,7 @@ def _value(column: Column, name: str) -> Any:
 
 
 def copy_of(file: Path, dataset: str = "argos") -> Warehouse:
-    """The copy, to be asked like a warehouse."""
+    """Return the copy as a warehouse that can be queried."""
 
     def query(sql: str) -> Rows:
         with duckdb.connect() as connection:
@@ -53,35 +53,39 @@ def copy_of(file: Path, dataset: str = "argos") -> Warehouse:
 
 
 def columns(copy: Warehouse, types: Iterable[str] = ("BASE TABLE",)) -> dict[str, list[str]]:
-    """The columns of every table of the copy, in order."""
-    found: dict[str, list[str]] = {}
-    listed = ", ".join(f"'{one}'" for one in types)
+    """Return the columns of every table of the copy, in order."""
+    columns_by_table: dict[str, list[str]] = {}
+    type_list = ", ".join(f"'{name}'" for name in types)
     query = f"""
         SELECT table_name AS t, column_name AS c FROM information_schema.columns
         JOIN information_schema.tables USING (table_catalog, table_schema, table_name)
-        WHERE table_catalog = 'published' AND table_type IN ({listed}) ORDER BY ordinal_position"""
+        WHERE table_catalog = 'published' AND table_type IN ({type_list})
+        ORDER BY ordinal_position"""
     for row in copy.query(query):
-        found.setdefault(row["t"], []).append(row["c"])
-    return found
+        columns_by_table.setdefault(row["t"], []).append(row["c"])
+    return columns_by_table
 
 
-def content(warehouse: Warehouse, wanted: dict[str, list[str]]) -> dict[str, Rows]:
-    """Rows of these columns, ordered by the keys, JSON decoded."""
-    found = {}
-    for table, names in wanted.items():
-        rows = warehouse.query(f"SELECT {', '.join(names)} FROM {table}")
-        key = load_contract()[table].key
-        decoded = [{name: _decoded(name, row[name]) for name in names} for row in rows]
-        found[table] = sorted(decoded, key=lambda row, key=key: [row[name] for name in key])
-    return found
+def content(warehouse: Warehouse, columns_by_table: dict[str, list[str]]) -> dict[str, Rows]:
+    """Return the rows of these columns, in the order of the keys, with decoded JSON."""
+    return {
+        table: _read_columns(warehouse, table, names) for table, names in columns_by_table.items()
+    }
 
 
-def _decoded(name: str, value: Any) -> Any:
+def _read_columns(warehouse: Warehouse, table: str, names: list[str]) -> Rows:
+    rows = warehouse.query(f"SELECT {', '.join(names)} FROM {table}")
+    decoded = [{name: _decode(name, row[name]) for name in names} for row in rows]
+    key = load_contract()[table].key
+    return sorted(decoded, key=lambda row: [row[name] for name in key])
+
+
+def _decode(name: str, value: Any) -> Any:
     return json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
 
 
 def texts(copy: Warehouse) -> Iterator[str]:
-    """Every row of every table and view of the copy, and what the catalog says."""
+    """Yield every row of every table and view of the copy, and of its catalog, as text."""
     for table in columns(copy, ("BASE TABLE", "VIEW")):
         for row in copy.query(f"SELECT COLUMNS(*)::VARCHAR FROM {table}"):
             yield json.dumps(row, default=str)
@@ -90,5 +94,5 @@ def texts(copy: Warehouse) -> Iterator[str]:
 
 
 def folder_bytes(folder: Path) -> bytes:
-    """All bytes of all files in a folder and those below."""
+    """Return the bytes of all files in a folder and its subfolders."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a context against an emulator, and reading tables back."""
+"""Helpers for tests of several rooms: contexts, warehouses, and comparison with the oracle."""
 
 from __future__ import annotations
 
@@ -26,31 +26,42 @@ from argos_sync.run.context import Context
 from oracle import flatten
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
-MADE_HERE = ("_synced_at", "_changed_at", "_content_hash", "_deleted_at", "_dlt_id")
+"""Time of a test's first run."""
+ADDED_COLUMNS = ("_synced_at", "_changed_at", "_content_hash", "_deleted_at", "_dlt_id")
+"""Columns that argos-sync and dlt add to those of the API."""
+JSON_COLUMNS = {
+    "_extra",
+    "project_options",
+    "ocr_raw",
+    "verification",
+    "verification_params",
+    "raw_data",
+    "page_key",
+}
+"""Columns with JSON, which come back as text from DuckDB."""
 PG = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
 API_KEY = "k" * 40
 
 Rows = list[dict[str, Any]]
 
-
 IMPATIENT = RetryPolicy(attempts=6, base=0.0, cap=0.0, retry_after_cap=0.0)
-"""Retries without waiting."""
+"""A retry policy without pauses."""
 
 
 def context_for(base_url: str, target: Target, now: datetime = NOW, **settings: Any) -> Context:
-    """Return a context against an emulator, with a clock that stands still."""
-    given = {
+    """Return a context for an emulator, with a clock that always returns `now`."""
+    configuration = {
         "api_key": API_KEY,
         "base_url": base_url,
         "page_size": 100,
         "max_requests_per_second": 10_000.0,
         **settings,
     }
-    return Context(load_settings(given), target, clock=lambda: now, retry=IMPATIENT)
+    return Context(load_settings(configuration), target, clock=lambda: now, retry=IMPATIENT)
 
 
 def at(context: Context, now: datetime) -> Context:
-    """Return the context at another time."""
+    """Return the context with the clock set to another time."""
     return replace(context, clock=lambda: now)
 
 
@@ -60,18 +71,18 @@ class Warehouse:
 
     Attributes:
         target: Where commands load to.
-        query: Runs SQL over the dataset and returns rows as dictionaries.
+        query: Runs SQL on the dataset and returns rows as dictionaries.
     """
 
     target: Target
     query: Callable[[str], Rows]
 
     def table(self, name: str) -> Rows:
-        """Return a table's rows, JSON columns decoded, without what only this package writes."""
-        return [_plain(row) for row in self.query(f"SELECT * FROM {name}")]
+        """Return a table's rows, with decoded JSON and without `ADDED_COLUMNS`."""
+        return [_without_added(row) for row in self.query(f"SELECT * FROM {name}")]
 
     def tables(self, names: Iterable[str]) -> dict[str, Rows]:
-        """Return several tables, each in a stable order, to compare with the oracle."""
+        """Return several tables, each in a stable order."""
         return {name: ordered(self.table(name)) for name in names}
 
     def count(self, name: str) -> int:
@@ -80,26 +91,31 @@ class Warehouse:
 
 
 def in_range(submissions: list[dict[str, Any]], first: date, last: date) -> list[dict[str, Any]]:
-    """Return the submissions created between two days, UTC, both included."""
+    """Return the submissions created between two UTC days, both included."""
     return [s for s in submissions if first <= created_at(s).date() <= last]
 
 
+def closed(submission: dict[str, Any]) -> dict[str, Any]:
+    """Return the submission with a final result, so that it is not open."""
+    return submission | {"kyc": {"result": "rejected"}, "aml": None}
+
+
 def created_at(submission: dict[str, Any]) -> datetime:
-    """Return when a usable submission was created, UTC."""
-    moment: datetime = flatten([submission])["submissions"][0]["created_at"]
-    return moment
+    """Return the `created_at` of a submission, UTC."""
+    created: datetime = flatten([submission])["submissions"][0]["created_at"]
+    return created
 
 
 def assert_equal(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> None:
-    """Compare all API tables with the independent flattening, value by value."""
+    """Assert that all API tables equal the rows of the oracle."""
     expected = {name: ordered(rows) for name, rows in flatten(submissions).items()}
-    found = warehouse.tables(expected)
+    actual = warehouse.tables(expected)
     for name, rows in expected.items():
-        assert found[name] == rows, name
+        assert actual[name] == rows, name
 
 
 def duckdb_warehouse(folder: Path) -> Warehouse:
-    """Return a DuckDB file named like the dataset, as the default one is."""
+    """Return a warehouse in a new DuckDB file of a folder."""
     file = folder / "kyc.duckdb"
 
     def query(sql: str) -> Rows:
@@ -131,7 +147,7 @@ def postgres_warehouse(folder: Path, dataset: str, address: str = PG) -> Warehou
 
 @contextmanager
 def postgres_dataset() -> Iterator[str]:
-    """A dataset of the machine's PostgreSQL that is dropped afterwards; skips without one."""
+    """Yield a new dataset of the local PostgreSQL and drop it; skip the test without a server."""
     _skip_without_postgres()
     dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
     with pytest.MonkeyPatch.context() as patch:
@@ -144,7 +160,7 @@ def postgres_dataset() -> Iterator[str]:
 
 @contextmanager
 def postgres_database(template: str = "template1") -> Iterator[str]:
-    """The name of a copy of a database that is dropped afterwards; skips without a PostgreSQL."""
+    """Yield the name of a copied database and drop it; skip the test without a server."""
     _skip_without_postgres()
     name = f"argos_test_{uuid.uuid4().hex[:10]}"
     with postgres_administrator() as execute:
@@ -156,13 +172,13 @@ def postgres_database(template: str = "template1") -> Iterator[str]:
 
 
 def postgres_address(database: str) -> str:
-    """Return where a database of the machine's PostgreSQL is."""
+    """Return the URL of a database of the local PostgreSQL server."""
     return f"{PG.rpartition('/')[0]}/{database}"
 
 
 @contextmanager
 def postgres_administrator() -> Iterator[Callable[[str], None]]:
-    """Give what executes outside of transactions."""
+    """Yield a function that executes statements outside of transactions."""
     with closing(psycopg2.connect(PG)) as connection:
         connection.autocommit = True
         yield connection.cursor().execute
@@ -170,7 +186,7 @@ def postgres_administrator() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def warehouse_in(database: str, folder: Path) -> Iterator[Warehouse]:
-    """A dataset of a PostgreSQL database, as dlt is configured for as long as the block runs."""
+    """Yield the dataset `argos` of a database, with dlt configured for it."""
     address = postgres_address(database)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
@@ -186,7 +202,7 @@ def _skip_without_postgres() -> None:
 
 @contextmanager
 def empty_warehouse(kind: str, folder: Path) -> Iterator[Warehouse]:
-    """A warehouse of a kind, `duckdb` or `postgres`."""
+    """Yield an empty warehouse, `duckdb` or `postgres`."""
     if kind == "duckdb":
         yield duckdb_warehouse(folder)
     else:
@@ -195,15 +211,15 @@ def empty_warehouse(kind: str, folder: Path) -> Iterator[Warehouse]:
 
 
 def make_tables(warehouse: Warehouse) -> None:
-    """Leave a warehouse as runs that brought nothing do: tables and views are there."""
+    """Create tables and views, with runs that fetch no submission."""
     with Emulator() as api:
         context = context_for(api.base_url, warehouse.target)
-        for _ in range(2):  # the second notes which views the first has made
+        for _ in range(2):  # the second run saves the state about views that the first created
             refresh(context, submission_ids=["nobody"])
 
 
 def drop_postgres(dataset: str) -> None:
-    """Remove a dataset and its staging area."""
+    """Drop a dataset and its staging dataset."""
     with postgres_administrator() as execute:
         for schema in (dataset, f"{dataset}_staging"):
             execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
@@ -214,8 +230,8 @@ def ordered(rows: Rows) -> Rows:
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True, default=str))
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _value(name, value) for name, value in row.items() if name not in MADE_HERE}
+def _without_added(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _value(name, value) for name, value in row.items() if name not in ADDED_COLUMNS}
 
 
 def _value(name: str, value: Any) -> Any:
@@ -226,29 +242,18 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-JSON_COLUMNS = {
-    "_extra",
-    "project_options",
-    "ocr_raw",
-    "verification",
-    "verification_params",
-    "raw_data",
-    "page_key",
-}
-
-
 class StopAfter:
-    """Progress that makes the API fail for good after some chunks."""
+    """Progress that makes the API fail permanently after a number of chunks."""
 
-    def __init__(self, api: Emulator, loaded: int) -> None:
-        """Count down from `loaded`."""
-        self.api, self.left = api, loaded
+    def __init__(self, api: Emulator, chunks: int) -> None:
+        """Make the API fail after `chunks` loaded chunks."""
+        self.api, self.remaining = api, chunks
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, report: Any, rows: int) -> None:
-        """Break the API when enough is loaded."""
-        self.left -= 1
-        if self.left == 0:
+    def chunk_loaded(self, summary: Any, rows: int) -> None:
+        """Make the API fail if this was the last chunk."""
+        self.remaining -= 1
+        if self.remaining == 0:
             self.api.faults = Faults(rate_500=1.0, max_consecutive=10**6)

@@ -1,4 +1,4 @@
-"""Comparison: what two sides do not have in common, as soon as a day is complete."""
+"""Comparison: differences between source and warehouse, found as soon as a day is complete."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from argos_sync.fetch.windows import DateRange, Window
 from argos_sync.warehouse.submissions import SubmissionVersion
 
 FIRST = date(2025, 1, 1)
-WANTED = DateRange(FIRST, FIRST + timedelta(days=9))
+TEN_DAYS = DateRange(FIRST, FIRST + timedelta(days=9))
 
 
 def day(number: int) -> date:
-    """Return a day of the range, the first being 0."""
+    """Return a day of the range; the first one is 0."""
     return FIRST + timedelta(days=number)
 
 
 def task(first: int, last: int) -> Task:
-    """Return the task that reads some days."""
+    """Return the task that reads a range of days."""
     window = Window(day(first), day(last))
     return Task(str(first), "", lambda _: Query(), window=window)
 
@@ -33,76 +33,83 @@ TASKS = [task(-1, 3), task(4, 7), task(8, 10)]
 
 
 def item(number: int, key: str, content: str = "") -> dict[str, Any]:
-    """Return a submission of a day."""
+    """Return a submission of the source, created on a day."""
     created = datetime(2025, 1, 1, 12, tzinfo=UTC) + timedelta(days=number)
     return {"submission_id": key, "created_at": created.isoformat(), "userid": content}
 
 
-class Side:
-    """A warehouse that remembers what it was asked for."""
-
-    def __init__(self, *rows: SubmissionVersion) -> None:
-        """Take its submissions."""
-        self.rows, self.asked = rows, list[tuple[int, int]]()
-
-    def look(self, wanted: DateRange) -> Iterator[SubmissionVersion]:
-        """Return what lies in a range."""
-        assert wanted.first
-        assert wanted.last
-        self.asked.append(((wanted.first - FIRST).days, (wanted.last - FIRST).days))
-        return (row for row in self.rows if wanted.first <= row.day <= wanted.last)
-
-
-def held(number: int, key: str, content: str = "", *, deleted: bool = False) -> SubmissionVersion:
-    """Return a submission of the warehouse."""
+def stored(number: int, key: str, content: str = "", *, deleted: bool = False) -> SubmissionVersion:
+    """Return a submission of the warehouse, created on a day."""
     return SubmissionVersion(key, day(number), content, deleted)
 
 
-def content(submission: Any) -> str:
-    """Return what tells two versions apart here."""
+class StoredVersions:
+    """A warehouse that records the ranges it is asked for.
+
+    Attributes:
+        ranges: First and last day of each read range, as numbers.
+    """
+
+    def __init__(self, *versions: SubmissionVersion) -> None:
+        """Store submissions."""
+        self.versions = versions
+        self.ranges: list[tuple[int, int]] = []
+
+    def read(self, days: DateRange) -> Iterator[SubmissionVersion]:
+        """Return the submissions of a range."""
+        first, last = days.first, days.last
+        assert first is not None
+        assert last is not None
+        self.ranges.append(((first - FIRST).days, (last - FIRST).days))
+        return (version for version in self.versions if first <= version.day <= last)
+
+
+def content_of(submission: Any) -> str:
+    """Return the content hash of a submission in these tests."""
     return str(submission["userid"])
 
 
-def test_each_day_is_compared_when_nothing_of_it_can_come_any_more() -> None:
-    """A window's rows may lie a day beside it, so the day before the next window waits too."""
-    side = Side()
-    comparison = Comparison(WANTED, TASKS, side.look)
+def test_each_day_is_compared_as_soon_as_it_is_complete() -> None:
+    """A window can return rows of the day before it, so that day waits for the window too."""
+    warehouse = StoredVersions()
+    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read)
     comparison.add(TaskPage(TASKS[1], [], {}, done=True))
-    assert side.asked == []
+    assert warehouse.ranges == []
     comparison.add(TaskPage(TASKS[0], [], {}, done=True))
-    assert side.asked == [(0, 6)]
+    assert warehouse.ranges == [(0, 6)]
     comparison.add(TaskPage(TASKS[2], [], {}, done=True))
-    assert side.asked == [(0, 6), (7, 9)]
+    assert warehouse.ranges == [(0, 6), (7, 9)]
 
 
 def test_differences_by_day() -> None:
-    """Missing, gone and changed are told apart; a marked one counts as missing when it is back."""
-    side = Side(
-        held(2, "same", "x"),
-        held(2, "edited", "old"),
-        held(2, "gone"),
-        held(5, "marked", deleted=True),
-        held(6, "marked and gone", deleted=True),
-        held(6, "also gone"),
+    """Submissions are missing, deleted or changed; one that was marked and returned is missing."""
+    warehouse = StoredVersions(
+        stored(2, "same", "x"),
+        stored(2, "edited", "old"),
+        stored(2, "deleted"),
+        stored(5, "marked", deleted=True),
+        stored(6, "marked and deleted", deleted=True),
+        stored(6, "also deleted"),
     )
-    comparison = Comparison(WANTED, TASKS, side.look, content)
+    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read, content_of)
     page = [item(2, "same", "x"), item(2, "edited", "new"), item(2, "new", "n")]
     comparison.add(TaskPage(TASKS[0], page, {}, done=True))
     comparison.add(TaskPage(TASKS[1], [item(5, "marked", "m")], {}, done=True))
     comparison.add(TaskPage(TASKS[2], [], {}, done=True))
     assert comparison.differences == [
-        DayDifference(day(2), 3, 3, ("new",), ("gone",), ("edited",)),
+        DayDifference(day(2), 3, 3, ("new",), ("deleted",), ("edited",)),
         DayDifference(day(5), 1, 0, ("marked",)),
-        DayDifference(day(6), 0, 1, gone=("also gone",)),
+        DayDifference(day(6), 0, 1, deleted=("also deleted",)),
     ]
     assert comparison.stored_count == 4
 
 
 @pytest.mark.parametrize("number", [-1, 10])
-def test_the_days_beside_the_range_do_not_count(number: int) -> None:
-    """They are asked for because the server's days may not be UTC."""
-    side = Side(held(number, "warehouse"))
-    comparison = Comparison(WANTED, TASKS, side.look)
-    for one in TASKS:
-        comparison.add(TaskPage(one, [item(number, "source"), "no object"], {}, done=True))
+def test_days_outside_the_range_are_ignored(number: int) -> None:
+    """The windows include them, because the days of the server may not be UTC days."""
+    warehouse = StoredVersions(stored(number, "warehouse"))
+    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read)
+    for one_task in TASKS:
+        page = [item(number, "source"), "no object"]
+        comparison.add(TaskPage(one_task, page, {}, done=True))
     assert comparison.differences == []

@@ -1,4 +1,4 @@
-"""Forget: a person is gone from every table, stays away, and nobody else is touched."""
+"""Forget: a person is erased from every table and not loaded again; all others stay."""
 
 from __future__ import annotations
 
@@ -57,40 +57,72 @@ JANUARY = (date(2025, 1, 1), date(2025, 1, 31))
 
 @pytest.fixture
 def january(january: Rows) -> Rows:
-    """Enough of it: what is compared again and again is every row of every table."""
+    """Return fewer submissions: these tests compare every row of every table."""
     return january[:60]
 
 
 def protected(api: Emulator, warehouse: Warehouse, mode: str, **settings: Any) -> Context:
-    """Return a context in which everything personal has one mode."""
+    """Return a context with one privacy mode for all personal columns."""
     privacy = {"direct": mode, "quasi": mode, "key": KEY if mode in ("hash", "encrypt") else None}
     return context_for(api.base_url, warehouse.target, privacy=privacy, **settings)
 
 
 def person(submissions: Rows, number: int = 20) -> dict[str, Any]:
-    """Return somebody whose user id nobody else has."""
+    """Return a submission with a user id and an address that no other one has."""
     return submissions[number] | {"userid": "the-person", "email": "Person@Example.com"}
 
 
 def with_person(submissions: Rows, number: int = 20) -> Rows:
-    """Return the submissions with somebody among them who is known by everything."""
+    """Return the submissions, one of them replaced by the person's."""
     return [*submissions[:number], person(submissions, number), *submissions[number + 1 :]]
 
 
 def everything(warehouse: Warehouse) -> dict[str, Rows]:
-    """Return all rows of all tables that hold submissions."""
+    """Return all rows of all tables with submissions."""
     tables = load_contract().tables.values()
     return warehouse.tables(t.name for t in tables if t.from_api or t.belongs_to_submission)
 
 
 def without(rows: dict[str, Rows], submission_id: str) -> dict[str, Rows]:
-    """Return the rows of all others."""
+    """Return the rows of all other submissions."""
     return {
-        name: [row for row in found if row["submission_id"] != submission_id]
-        for name, found in rows.items()
+        name: [row for row in table_rows if row["submission_id"] != submission_id]
+        for name, table_rows in rows.items()
     }
 
 
+def test_a_person_is_erased_and_listed(
+    synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """All rows of the person are erased, and the proof has no personal data."""
+    with Emulator() as api:
+        context = context_for(api.base_url, synced_warehouse.target)
+        result = forget(at(context, LATER), [("email", "PERSON@example.org ")])
+    person = synced_submissions[1]
+    assert_equal(synced_warehouse, [item for item in synced_submissions if item is not person])
+    proof = synced_warehouse.query("SELECT table_name, rows_erased FROM sync_erasures")
+    assert {row["table_name"]: row["rows_erased"] for row in proof} == result.erased
+    assert (result.erased["submissions"], result.suppressions_added) == (1, 2)
+    suppressions = synced_warehouse.query("SELECT * FROM sync_suppressions")
+    assert person["submission_id"] not in str(suppressions)
+    assert "person" not in str(suppressions).lower()
+
+
+@pytest.mark.slow
+@pytest.mark.tables_made
+def test_a_listed_person_is_not_loaded(warehouse: Warehouse, january: Rows) -> None:
+    """Their later submissions are not loaded, whatever the spelling of the address."""
+    with Emulator(january[:5]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        sync(context)
+        forget(context, [("email", "person@EXAMPLE.com")])
+        api.store.add(january[5] | {"email": " PERSON@example.com"})
+        summary = backfill(at(context, LATER), *JANUARY)
+    assert summary.submissions_new == 0
+    assert_equal(warehouse, january[:5])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("database", "mode", "kind"),
     [
@@ -100,10 +132,10 @@ def without(rows: dict[str, Rows], submission_id: str) -> dict[str, Rows]:
         ("postgres", "encrypt", "email"),
     ],
 )
-def test_a_forgotten_person_does_not_come_back(
+def test_no_command_loads_a_forgotten_person(
     database: str, mode: str, kind: str, january: Rows, tmp_path: Path
 ) -> None:
-    """Neither by backfill, sync, refresh nor reconcile; all others stay as they are."""
+    """Backfill, sync, refresh and reconcile do not; the rows of all others do not change."""
     one = person(january)
     day = created_at(one).date()
     with Emulator(with_person(january)) as api, empty_warehouse(database, tmp_path) as warehouse:
@@ -116,25 +148,26 @@ def test_a_forgotten_person_does_not_come_back(
         backfill(at(context, LATER), day, day, force=True)
         sync(at(context, LATER + timedelta(hours=1)))
         refresh(at(context, LATER), submission_ids=[one["submission_id"]])
-        again = reconcile(at(context, LATER + timedelta(hours=2)), day, day, deep=True)
+        comparison = reconcile(at(context, LATER + timedelta(hours=2)), day, day, deep=True)
         assert everything(warehouse) == others
         proof = warehouse.query("SELECT table_name, rows_erased, run_id FROM sync_erasures")
-        listed = json.dumps(warehouse.query("SELECT * FROM sync_suppressions"), default=str)
-    assert again.days == ()
+        suppressions = json.dumps(warehouse.query("SELECT * FROM sync_suppressions"), default=str)
+    assert comparison.days == ()
     erased = {name: len(before[name]) - len(others[name]) for name in before}
     assert sum(erased.values()) > 3
     assert {name: result.erased[name] for name in erased} == erased
     assert {row["table_name"]: row["rows_erased"] for row in proof} == result.erased
     assert {row["run_id"] for row in proof} == {result.summary.run_id}
-    assert one["submission_id"] not in listed
-    assert "person" not in listed.lower()
+    assert one["submission_id"] not in suppressions
+    assert "person" not in suppressions.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_a_person_is_found_by_whatever_the_warehouse_keeps(
+def test_a_person_is_found_by_every_stored_identifier(
     mode: str, warehouse: Warehouse, january: Rows
 ) -> None:
-    """Three people by three names; what is not kept is refused before anything is done."""
+    """An identifier that the warehouse does not store is refused before anything is erased."""
     people = {
         "submission_id": january[3]["submission_id"],
         "userid": january[9]["userid"],
@@ -143,21 +176,22 @@ def test_a_person_is_found_by_whatever_the_warehouse_keeps(
     with Emulator(january[:40]) as api:
         context = protected(api, warehouse, mode)
         sync(context)
-        for left, (kind, value) in zip((39, 38, 37), people.items(), strict=True):
+        for remaining, (kind, value) in zip((39, 38, 37), people.items(), strict=True):
             if mode == "drop" and kind != "submission_id":
-                with pytest.raises(ConfigurationError, match=r"does not keep .* --submission-id"):
+                with pytest.raises(ConfigurationError, match=r"does not store .* --submission-id"):
                     forget(context, [(kind, value)])
                 assert warehouse.count("sync_suppressions") == 1
             else:
                 forget(context, [(kind, value)])
-                assert warehouse.count("submissions") == left
+                assert warehouse.count("submissions") == remaining
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["plain", "hash"])
-def test_who_comes_under_a_forgotten_address_is_kept_away_too(
+def test_submissions_with_a_forgotten_address(
     mode: str, warehouse: Warehouse, january: Rows
 ) -> None:
-    """A new submission, and an old one that gets the address, in whatever spelling."""
+    """A new one is not loaded, and an old one that gets the address is erased."""
     known, old = person(january), january[30]["submission_id"]
     later = january[50] | {"email": "PERSON@example.com "}
     with Emulator(with_person(january[:50])) as api:
@@ -165,14 +199,14 @@ def test_who_comes_under_a_forgotten_address_is_kept_away_too(
         sync(context)
         others = without(everything(warehouse), known["submission_id"])
         forget(context, [("email", "person@EXAMPLE.com")])
-        # Of a hashed address only one spelling finds the row at once.
+        # A hashed address is found immediately only if it has the same spelling.
         assert (everything(warehouse) == others) is (mode == "plain")
         api.store.add(later)
         api.store.update(old, {"email": " person@example.com"})
         backfill(at(context, LATER), *JANUARY, force=True)
         others = without(others, old)
         assert everything(warehouse) == others
-        # The id is listed by now: another address does not bring the submission back.
+        # Its id is on the suppression list now, so it is not loaded with another address either.
         api.store.update(old, {"email": "somebody@example.com"})
         backfill(at(context, LATER), *JANUARY, force=True)
         assert everything(warehouse) == others
@@ -180,16 +214,17 @@ def test_who_comes_under_a_forgotten_address_is_kept_away_too(
     assert proof == [{"n": 2}]
 
 
-def test_an_erasure_that_fails_on_the_way_is_tried_again(
+@pytest.mark.slow
+def test_a_failed_erasure_is_repeated_by_the_next_run(
     postgres_dataset: str, tmp_path: Path, january: Rows
 ) -> None:
-    """Nothing counts as read before who was forgotten is gone from it."""
+    """A chunk does not count as read before the forgotten people in it are erased."""
     warehouse = postgres_warehouse(tmp_path, postgres_dataset)
     with Emulator([person(january), *january[:5]]) as api:
         context = protected(api, warehouse, "hash")
         sync(context)
         forget(context, [("email", "person@EXAMPLE.com")])
-        assert warehouse.count("submissions") == 6  # hashed in another spelling
+        assert warehouse.count("submissions") == 6  # stored as the hash of another spelling
         warehouse.query(REFUSE_DELETION)
         with pytest.raises(LoadError):
             backfill(at(context, LATER), *JANUARY)
@@ -198,10 +233,11 @@ def test_an_erasure_that_fails_on_the_way_is_tried_again(
     assert warehouse.count("submissions") == 5
 
 
-def test_an_erasure_that_fails_on_the_way_leaves_every_row(
+@pytest.mark.slow
+def test_a_failed_erasure_erases_nothing(
     any_warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is one transaction with its proof, which is written last."""
+    """The erasure and its proof are one transaction; the proof is written last."""
     one = person(january[:5], 2)
     with Emulator(with_person(january[:5], 2)) as api:
         context = protected(api, any_warehouse, "plain")
@@ -216,16 +252,17 @@ def test_an_erasure_that_fails_on_the_way_leaves_every_row(
     assert everything(any_warehouse) == without(before, one["submission_id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("any_warehouse", "mode"),
     [*(("duckdb", mode) for mode in MODES), ("postgres", "encrypt")],
     indirect=["any_warehouse"],
 )
-def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Rows) -> None:
-    """An object without a usable id names its person itself; hashed, nobody can read it."""
-    lost = {k: v for k, v in person(january).items() if k != "submission_id"}
+def test_quarantined_objects_are_erased(mode: str, any_warehouse: Warehouse, january: Rows) -> None:
+    """They are searched for the person's identifiers; hashed objects cannot be read."""
+    anonymous = {k: v for k, v in person(january).items() if k != "submission_id"}
     other = {k: v for k, v in january[7].items() if k != "submission_id"}
-    with Emulator([*january[:50], lost, other]) as api:
+    with Emulator([*january[:50], anonymous, other]) as api:
         context = protected(api, any_warehouse, mode)
         sync(context)
         assert any_warehouse.count("quarantine") == 2
@@ -233,46 +270,46 @@ def test_quarantine_is_searched(mode: str, any_warehouse: Warehouse, january: Ro
             return
         forget(context, [("userid", "the-person")])
         assert any_warehouse.count("quarantine") == (2 if mode == "hash" else 1)
-        # Fetched again, it says whose it is.
+        # When it is fetched again, its plain values match the suppression list.
         backfill(at(context, LATER), *JANUARY, force=True)
         assert any_warehouse.count("quarantine") == 1
 
 
-@pytest.mark.parametrize("dies", ["erase", "Run.finish"])
-def test_an_erasure_that_is_killed_is_complete_once_it_is_repeated(
-    dies: str, warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_in", ["erasure.erase", "run.Run.finish"])
+def test_a_killed_erasure_is_complete_after_a_repetition(
+    killed_in: str, warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proof comes with the erasure: the second finds nobody by an address that is gone."""
+    """The proof is complete too, although the second run finds no rows by the address."""
     one = person(january[:30], 10)
     with Emulator(with_person(january[:30], 10)) as api:
         context = protected(api, warehouse, "plain")
         sync(context)
-        rows = sum(len(found) for found in everything(warehouse).values())
+        rows = sum(map(len, everything(warehouse).values()))
         with monkeypatch.context() as patch:
-            patch.setattr(f"argos_sync.run.run.{dies}", _power_cut)
+            patch.setattr(f"argos_sync.run.{killed_in}", _kill)
             with pytest.raises(KeyboardInterrupt):
                 forget(context, [("email", one["email"])])
         forget(at(context, LATER), [("email", one["email"])])
-    erased = rows - sum(len(found) for found in everything(warehouse).values())
+    erased = rows - sum(map(len, everything(warehouse).values()))
     proof = warehouse.query("SELECT SUM(rows_erased) AS n FROM sync_erasures")
     assert erased > 3
     assert proof == [{"n": erased}]
 
 
-def _power_cut(*_: Any, **__: Any) -> None:
+def _kill(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
 
 def states(warehouse: Warehouse) -> list[str]:
-    """Return all that pipelines remember or have remembered, the latest last."""
+    """Return all stored pipeline states, the latest one last."""
     rows = warehouse.query("SELECT state FROM _dlt_pipeline_state ORDER BY _dlt_load_id")
     return [json.dumps(decompress_state(row["state"])) for row in rows]
 
 
-def test_what_only_names_a_submission_loses_the_name(
-    any_warehouse: Warehouse, january: Rows
-) -> None:
-    """Cursors in the state and in the ledger, old states, issues; the backfill still ends well."""
+@pytest.mark.slow
+def test_mentions_of_a_submission_are_erased(any_warehouse: Warehouse, january: Rows) -> None:
+    """Cursors in states and in the ledger are erased; the backfill can still be resumed."""
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target, page_size=10, max_concurrency=1)
         context = replace(context, chunk_size=10, progress=StopAfter(api, 3))
@@ -289,10 +326,11 @@ def test_what_only_names_a_submission_loses_the_name(
     assert_equal(any_warehouse, [s for s in january if s["submission_id"] != one])
 
 
-def test_a_list_is_taken_over_before_a_warehouse_is_loaded_anew(
+@pytest.mark.slow
+def test_a_new_dataset_inherits_the_suppression_list(
     any_warehouse: Warehouse, january: Rows
 ) -> None:
-    """Another policy needs another dataset; who was forgotten in the old one stays forgotten."""
+    """Another privacy policy needs a new dataset; forgotten people are not loaded into it."""
     one = person(january)
     other = f"{any_warehouse.target.dataset}_b"
     with Emulator(with_person(january)) as api:
@@ -302,31 +340,35 @@ def test_a_list_is_taken_over_before_a_warehouse_is_loaded_anew(
         hashed = protected(api, any_warehouse, "hash")
         with pytest.raises(ConfigurationError, match="--as-in OLD --dataset NEW"):
             sync(at(hashed, LATER))
-        anew = replace(hashed, target=replace(hashed.target, dataset=other))
-        assert forget(anew, [], any_warehouse.target.dataset).listed == 2
-        sync(at(anew, LATER))
-    kept = any_warehouse.query(f"SELECT submission_id FROM {other}.submissions")
-    assert len(kept) == len(january) - 1
-    assert one["submission_id"] not in {row["submission_id"] for row in kept}
+        new_dataset = replace(hashed, target=replace(hashed.target, dataset=other))
+        assert forget(new_dataset, [], any_warehouse.target.dataset).suppressions_added == 2
+        sync(at(new_dataset, LATER))
+    stored = any_warehouse.query(f"SELECT submission_id FROM {other}.submissions")
+    assert len(stored) == len(january) - 1
+    assert one["submission_id"] not in {row["submission_id"] for row in stored}
 
 
-def test_a_list_of_another_key_is_refused(warehouse: Warehouse, january: Rows) -> None:
-    """Without the key nobody could be kept away; it may be among the old ones."""
+@pytest.mark.slow
+def test_a_suppression_list_with_an_unknown_key_is_refused(
+    warehouse: Warehouse, january: Rows
+) -> None:
+    """Without the key nobody would match; it may be one of the old keys."""
     with Emulator(january[:50]) as api:
         context = protected(api, warehouse, "hash")
         sync(context)
         forget(context, [("userid", "the-person")])
         other = {"direct": "hash", "quasi": "hash", "key": "another secret of some length"}
-        anew = replace(warehouse.target, dataset="anew")
-        refused = context_for(api.base_url, anew, privacy=other)
+        new_dataset = replace(warehouse.target, dataset="new_dataset")
+        refused = context_for(api.base_url, new_dataset, privacy=other)
         with pytest.raises(ConfigurationError, match=r"privacy key .* old_keys"):
             forget(refused, [], "argos")
         former = other | {"old_keys": KEY}
-        forget(context_for(api.base_url, anew, privacy=former), [], "argos")
+        forget(context_for(api.base_url, new_dataset, privacy=former), [], "argos")
 
 
-def test_another_list_is_added_to_ones_own(warehouse: Warehouse, january: Rows) -> None:
-    """Each keeps the secret it was made with, and both keep people away."""
+@pytest.mark.slow
+def test_two_suppression_lists_are_merged(warehouse: Warehouse, january: Rows) -> None:
+    """Each entry keeps the secret it was hashed with, and all entries match."""
     target = warehouse.target
     first, second = (one["submission_id"] for one in january[:2])
     with Emulator(january[:5]) as api:
@@ -337,17 +379,16 @@ def test_another_list_is_added_to_ones_own(warehouse: Warehouse, january: Rows) 
         forget(context, [("submission_id", first)])
         forget(other, [("submission_id", second)])
         file = Path(str(target.file)).stat().st_ino
-        assert forget(other, [], target.dataset).listed == 1
+        assert forget(other, [], target.dataset).suppressions_added == 1
         assert Path(str(target.file)).stat().st_ino == file  # nothing was erased
         sync(at(other, LATER))
-    kept = {row["submission_id"] for row in warehouse.query("FROM other.submissions")}
-    assert kept == {one["submission_id"] for one in january[2:5]}
+    stored = {row["submission_id"] for row in warehouse.query("FROM other.submissions")}
+    assert stored == {one["submission_id"] for one in january[2:5]}
 
 
-def test_a_list_of_a_warehouse_that_is_not_there_is_refused(
-    any_warehouse: Warehouse, january: Rows
-) -> None:
-    """A slip in its name would bring everybody back."""
+@pytest.mark.slow
+def test_a_missing_dataset_has_no_suppression_list(any_warehouse: Warehouse, january: Rows) -> None:
+    """A misspelled name is refused, because without the list everybody would be loaded."""
     with Emulator(january[:5]) as api:
         context = protected(api, any_warehouse, "plain")
         sync(context)
@@ -355,21 +396,23 @@ def test_a_list_of_a_warehouse_that_is_not_there_is_refused(
             forget(context, [], "no_such")
 
 
-def test_another_with_almost_the_same_user_id_stays(warehouse: Warehouse, january: Rows) -> None:
-    """Of addresses only neither case nor blanks count."""
+@pytest.mark.slow
+def test_user_ids_are_case_sensitive(warehouse: Warehouse, january: Rows) -> None:
+    """Only e-mail addresses are compared without case and surrounding blanks."""
     people = [one | {"userid": name} for one, name in zip(january, ("Kim", "kim"), strict=False)]
     with Emulator(people) as api:
         context = protected(api, warehouse, "hash")
         sync(context)
         forget(context, [("userid", "Kim")])
-    (left,) = warehouse.query("SELECT submission_id FROM submissions")
-    assert left["submission_id"] == people[1]["submission_id"]
+    (remaining,) = warehouse.query("SELECT submission_id FROM submissions")
+    assert remaining["submission_id"] == people[1]["submission_id"]
 
 
-def test_what_the_pipeline_remembers_outlives_a_package_that_never_was_complete(
+@pytest.mark.slow
+def test_an_incomplete_package_does_not_cost_the_state(
     any_warehouse: Warehouse, january: Rows
 ) -> None:
-    """Its state is the newest by number, but not the one that counts, and goes."""
+    """Its state has the highest version but was never committed, and is erased."""
     with Emulator(january[:5]) as api:
         context = protected(api, any_warehouse, "hash")
         for day in range(2):
@@ -388,16 +431,17 @@ def test_what_the_pipeline_remembers_outlives_a_package_that_never_was_complete(
     assert all("argos" in state for state in states(any_warehouse))
 
 
-def test_nobody_to_forget_is_refused(warehouse: Warehouse, january: Rows) -> None:
-    """A mistake in a script must not pass for an erasure."""
+def test_missing_identifiers_are_refused(warehouse: Warehouse, january: Rows) -> None:
+    """A mistake in a script must not look like an erasure."""
     with Emulator(january[:5]) as api:
-        for nobody in ([], [("userid", " ")], [("userid", "somebody"), ("email", "")]):
+        for identifiers in ([], [("userid", " ")], [("userid", "another user"), ("email", "")]):
             with pytest.raises(ConfigurationError, match="nobody"):
-                forget(context_for(api.base_url, warehouse.target), nobody)
+                forget(context_for(api.base_url, warehouse.target), identifiers)
 
 
-def test_forgetting_needs_no_api(warehouse: Warehouse, january: Rows) -> None:
-    """Nor a key of it."""
+@pytest.mark.slow
+def test_forget_does_not_use_the_api(warehouse: Warehouse, january: Rows) -> None:
+    """It needs no API key either."""
     with Emulator(january[:50]) as api:
         context = context_for(api.base_url, warehouse.target)
         sync(context)
@@ -406,12 +450,13 @@ def test_forgetting_needs_no_api(warehouse: Warehouse, january: Rows) -> None:
     assert warehouse.count("submissions") == 49
 
 
-def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
+@pytest.mark.slow
+def test_a_duckdb_file_has_no_block_of_an_erased_person(
     warehouse: Warehouse, january: Rows
 ) -> None:
-    """The file is written anew, as private as it was, and with its keys, comments and views."""
+    """The file is rewritten with the same permissions, keys, comments and views."""
     file = Path(str(warehouse.target.file))
-    # Long, and nothing in it comes twice, so that it is not compressed.
+    # Long and without repetition, so it is not compressed.
     mark = "".join(f"{number:x}" for number in range(10_000, 10_200))
     with Emulator([january[0] | {"userid": mark}, *january[1:60]]) as api:
         context = context_for(api.base_url, warehouse.target)
@@ -428,8 +473,9 @@ def test_a_duckdb_file_keeps_no_block_of_who_was_erased(
     assert sorted(path.name for path in file.parent.iterdir()) == ["kyc.duckdb", "pipelines"]
 
 
-def test_nor_does_a_run_that_erases_on_its_way(warehouse: Warehouse, january: Rows) -> None:
-    """Somebody gets an address that was forgotten, and is erased by the next run."""
+@pytest.mark.slow
+def test_a_refresh_that_erases_rewrites_the_file(warehouse: Warehouse, january: Rows) -> None:
+    """A submission that gets a forgotten address is erased by the next run."""
     file = Path(str(warehouse.target.file))
     mark = "".join(f"{number:x}" for number in range(10_000, 10_200))
     with Emulator([january[0] | {"userid": mark}, *january[1:60]]) as api:
@@ -443,13 +489,14 @@ def test_nor_does_a_run_that_erases_on_its_way(warehouse: Warehouse, january: Ro
     assert mark.encode() not in file.read_bytes()
 
 
-def test_a_slip_in_the_dataset_is_no_erasure(warehouse: Warehouse, january: Rows) -> None:
-    """Nor does it make a dataset of that name."""
+@pytest.mark.slow
+def test_a_misspelled_dataset_is_refused(warehouse: Warehouse, january: Rows) -> None:
+    """No dataset with that name is created."""
     with Emulator(january[:5]) as api:
         context = context_for(api.base_url, warehouse.target)
         sync(context)
-        slip = replace(context, target=replace(context.target, dataset="agros"))
+        misspelled = replace(context, target=replace(context.target, dataset="agros"))
         with pytest.raises(ConfigurationError, match="no submissions in the dataset agros"):
-            forget(slip, [("userid", "somebody")])
+            forget(misspelled, [("userid", "another user")])
     schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")
     assert "agros" not in {row["schema_name"] for row in schemas}

@@ -1,4 +1,4 @@
-"""The published copy: what is in it, and how it takes the place of another file."""
+"""The published copy: its contents, and how it replaces another file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands import publish as publishing
+from argos_sync.commands import published_file
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
@@ -26,10 +26,12 @@ from argos_sync.warehouse.views import load_views
 from published import DIRECT, columns, content, copy_of, recognisable, texts
 from support import Warehouse, context_for, duckdb_warehouse
 
+pytestmark = pytest.mark.tables_made
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where the copy goes: a name, in a folder, that SQL would stumble over."""
+    """Return a path for the copy with characters that must be quoted in SQL."""
     folder = tmp_path / 'analysts\' "own"'
     folder.mkdir()
     return folder / "it's; a copy.duckdb"
@@ -37,34 +39,34 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A DuckDB warehouse with three people, which nobody changes."""
+    """Return a DuckDB warehouse with three people, which no test changes."""
     warehouse = duckdb_warehouse(tmp_path_factory.mktemp("people"))
     load(warehouse)
     return warehouse
 
 
 def load(warehouse: Warehouse, count: int = 3) -> None:
-    """Syncs people who can be recognised."""
+    """Sync submissions with marked values."""
     with Emulator([recognisable(number) for number in range(count)]) as api:
         sync(context_for(api.base_url, warehouse.target))
 
 
 def change(warehouse: Warehouse, *statements: str) -> None:
-    """Changes the warehouse behind argos-sync's back; `{name}` is the table called so."""
+    """Change the warehouse with SQL; `{name}` stands for the table of that name."""
     with open_warehouse(warehouse.target) as opened:
         client = opened.client
         names = {table: client.make_qualified_table_name(table) for table in load_contract().tables}
         for statement in statements:
-            new = client.make_qualified_table_name("sync_later")
-            client.execute_sql(statement.format(sync_later=new, **names))
+            unknown = client.make_qualified_table_name("unknown_table")
+            client.execute_sql(statement.format(unknown_table=unknown, **names))
 
 
-def test_only_what_the_contract_names_is_copied() -> None:
-    """Every column is of a class that may be there, and nothing else of the contract is missing."""
+def test_public_tables() -> None:
+    """Exactly the columns with a class that may be published are copied."""
     for strict, classes in ((False, {"none", "quasi"}), (True, {"none"})):
         tables = {table.name: table for table in public_tables(strict=strict)}
-        left = {"quarantine", "sync_suppressions", "sync_erasures", "sync_reveals"}
-        assert set(load_contract().tables) - set(tables) == left
+        unpublished = {"quarantine", "sync_suppressions", "sync_erasures", "sync_reveals"}
+        assert set(load_contract().tables) - set(tables) == unpublished
         for name, table in tables.items():
             assert set(table.key) <= set(table.columns_by_name)
             missing = {
@@ -77,8 +79,9 @@ def test_only_what_the_contract_names_is_copied() -> None:
             assert {column.privacy for column in table.columns} <= classes
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, file: Path) -> None:
-    """What it lacks is empty, what is hashed stays a text, what nobody knows stays behind."""
+    """Missing columns are null, hashed ones are texts, unknown ones are not copied."""
     load(any_warehouse)
     change(
         any_warehouse,
@@ -87,10 +90,10 @@ def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, fi
         "UPDATE {applicants} SET date_of_birth = 'h1:a hash'",
         "ALTER TABLE {submissions} ADD COLUMN shoe_size TEXT",
         f"UPDATE {{submissions}} SET shoe_size = '{DIRECT}size'",
-        f"CREATE TABLE {{sync_later}} AS SELECT '{DIRECT}later' AS hashed",
+        f"CREATE TABLE {{unknown_table}} AS SELECT '{DIRECT}unknown' AS hashed",
         "DROP TABLE {match_risk_icons} CASCADE",
     )
-    done = publish(any_warehouse.target, file)
+    result = publish(any_warehouse.target, file)
     copy = copy_of(file, any_warehouse.target.dataset)
     assert columns(copy) == {
         table.name: list(table.columns_by_name) for table in public_tables(strict=False)
@@ -98,30 +101,32 @@ def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, fi
     query = "SELECT DISTINCT gender, date_of_birth FROM applicants"
     assert copy.query(query) == [{"gender": None, "date_of_birth": "h1:a hash"}]
     assert copy.query("SELECT * FROM match_risk_icons") == []
-    assert (done.rows["match_risk_icons"], done.rows["matches"]) == (0, 3)
+    assert (result.rows["match_risk_icons"], result.rows["matches"]) == (0, 3)
     assert DIRECT not in "".join(texts(copy))
 
 
-def test_rows_come_piece_by_piece(
+@pytest.mark.slow
+def test_batches(
     any_warehouse: Warehouse,
     file: Path,
     january: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every row comes once, with its values, however many are read at once."""
-    monkeypatch.setattr(publishing, "_ROWS", 170)
+    """Every row is copied once with its values, whatever the size of a batch."""
+    monkeypatch.setattr(published_file, "_BATCH_ROWS", 30)
+    january = january[:70]
     with Emulator(january) as api:
         sync(context_for(api.base_url, any_warehouse.target))
     publish(any_warehouse.target, file)
     copy = copy_of(file, any_warehouse.target.dataset)
-    found = columns(copy)
-    assert content(copy, found) == content(any_warehouse, found)
-    assert copy.count("submissions") == 400
+    names = columns(copy)
+    assert content(copy, names) == content(any_warehouse, names)
+    assert copy.count("submissions") == len(january)
 
 
-def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
-    """Types, empty or not, and meanings are the contract's, and every view can be read."""
-    made = publish(people.target, file).views
+def test_comments_and_types(people: Warehouse, file: Path) -> None:
+    """Types, nullability and comments are the contract's, and every view can be queried."""
+    published_views = publish(people.target, file).views
     copy = copy_of(file)
     kinds = {
         "timestamp": "TIMESTAMP WITH TIME ZONE",
@@ -132,44 +137,51 @@ def test_the_copy_explains_itself(people: Warehouse, file: Path) -> None:
     described = copy.query("""
         SELECT table_name AS t, column_name AS c, data_type, is_nullable, comment
         FROM duckdb_columns() WHERE database_name = 'published' AND schema_name = 'argos'""")
-    found = {(row["t"], row["c"]): row for row in described}
+    described_columns = {(row["t"], row["c"]): row for row in described}
     for table in public_tables(strict=False):
         for column in table.columns:
-            row = found[table.name, column.name]
+            row = described_columns[table.name, column.name]
             assert row["data_type"] == kinds.get(column.type, column.type.upper())
             assert row["comment"] == column.comment
             assert row["is_nullable"] == column.nullable
-    said = copy.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'attempts'")
-    assert said == [
+    comments = copy.query("SELECT comment FROM duckdb_tables() WHERE table_name = 'attempts'")
+    assert comments == [
         {
-            "comment": "The attempts an applicant made, in the API's order."
+            "comment": "Attempts of an applicant, in the API's order."
             " Key: submission_id, attempt_index."
         }
     ]
     described = copy.query("SELECT view_name AS v, comment FROM duckdb_views() WHERE NOT internal")
     views = {row["v"]: row["comment"] for row in described}
-    assert views == {view.name: view.description for view in load_views() if view.name in made}
+    assert views == {
+        view.name: view.description for view in load_views() if view.name in published_views
+    }
     for view in load_views():
-        meanings = {name: row["comment"] for (of, name), row in found.items() if of == view.name}
-        assert meanings == (view.columns if view.name in made else {})
+        meanings = {
+            name: row["comment"]
+            for (relation, name), row in described_columns.items()
+            if relation == view.name
+        }
+        assert meanings == (view.columns if view.name in published_views else {})
 
 
-def test_views_do_without_what_is_left_out(
+@pytest.mark.slow
+def test_views(
     any_warehouse: Warehouse, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Columns are empty in views, and those over tables are left out, whatever the file's name."""
+    """Columns that are left out are null in views; views over other tables are left out."""
     views = {
         "contacts": "SELECT email FROM applicants",
         "countries": "SELECT nationality, COUNT(*) AS n FROM applicants GROUP BY nationality",
-        "kept": "SELECT COUNT(*) AS n FROM quarantine",
-        "more": "SELECT n + 1 AS n FROM kept",
+        "quarantined": "SELECT COUNT(*) AS n FROM quarantine",
+        "more": "SELECT n + 1 AS n FROM quarantined",
         "results": "SELECT k.result FROM submissions JOIN kyc AS k USING (submission_id)",
     }
     folder = tmp_path / "views"
     folder.mkdir()
     for name, text in views.items():
         (folder / f"{name}.sql").write_text(text)
-    monkeypatch.setattr(publishing, "load_views", lambda: load_views(folder))
+    monkeypatch.setattr(published_file, "load_views", lambda: load_views(folder))
     load(any_warehouse)
     assert set(publish(any_warehouse.target, file).views) == {"contacts", "countries", "results"}
     copy = copy_of(file, any_warehouse.target.dataset)
@@ -182,8 +194,9 @@ def test_views_do_without_what_is_left_out(
     assert copy.query("SELECT * FROM results") == [{"result": "rejected"}] * 3
 
 
+@pytest.mark.slow
 def test_an_empty_dataset_is_not_published(any_warehouse: Warehouse, file: Path) -> None:
-    """A wrong name must not empty the analysts' file."""
+    """A wrong name must not replace the analysts' file."""
     load(any_warehouse)
     publish(any_warehouse.target, file)
     before = file.read_bytes()
@@ -198,7 +211,7 @@ def test_an_empty_dataset_is_not_published(any_warehouse: Warehouse, file: Path)
 def test_a_lost_connection(
     any_warehouse: Warehouse, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A database that goes away meanwhile is told as such, and leaves nothing behind."""
+    """An error of the database is reported as such, and no file stays behind."""
     load(any_warehouse)
     table = f"{any_warehouse.target.dataset}.submissions"
     locks = f"SELECT DISTINCT pid FROM pg_locks WHERE relation = '{table}'::regclass"
@@ -224,7 +237,7 @@ def test_a_lost_connection(
 
 @pytest.mark.parametrize("limit", ["space", "folder"])
 def test_a_copy_that_cannot_be_written(people: Warehouse, file: Path, limit: str) -> None:
-    """Without space or permission the old file stays, and the error says where."""
+    """Without space or permission the old file stays, and the error names the folder."""
     file.write_bytes(Path(str(people.target.file)).read_bytes())
     before = file.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -240,10 +253,16 @@ def test_a_copy_that_cannot_be_written(people: Warehouse, file: Path, limit: str
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_the_mode_stays(people: Warehouse, file: Path) -> None:
-    """A new file has the mode it is to have, and one that is replaced its own and its group."""
+def test_permissions_of_a_new_file(people: Warehouse, file: Path) -> None:
+    """A new file has the given mode."""
     publish(people.target, file, mode=0o644)
     assert file.stat().st_mode & 0o7777 == 0o644
+
+
+@pytest.mark.slow
+def test_permissions_of_a_replaced_file(people: Warehouse, file: Path) -> None:
+    """A replaced file keeps its mode and group."""
+    publish(people.target, file)
     group = 4321 if os.geteuid() == 0 else max([*os.getgroups(), os.getegid()])
     for mode in (0o600, 0o640, 0o444):
         os.chown(file, -1, group)
@@ -253,7 +272,7 @@ def test_the_mode_stays(people: Warehouse, file: Path) -> None:
 
 
 def test_links_are_followed(people: Warehouse, file: Path) -> None:
-    """A link stays one, and what it leads to is replaced."""
+    """The link stays, and the file it points to is replaced."""
     link = file.parent / "current.duckdb"
     link.symlink_to(file)
     for _ in range(2):
@@ -262,8 +281,8 @@ def test_links_are_followed(people: Warehouse, file: Path) -> None:
     assert copy_of(link).count("submissions") == 3
 
 
-def test_the_log_of_the_old_file_goes_with_it(people: Warehouse, file: Path) -> None:
-    """DuckDB would not open the new file beside what was written ahead for the old one."""
+def test_the_write_ahead_log_of_the_old_file_is_removed(people: Warehouse, file: Path) -> None:
+    """DuckDB cannot open the new file with the log of the old one."""
     publish(people.target, file)
     old = duckdb.connect(str(file))
     old.execute("CREATE TABLE mine AS SELECT 1 AS n")
@@ -275,14 +294,14 @@ def test_the_log_of_the_old_file_goes_with_it(people: Warehouse, file: Path) -> 
     assert copy_of(file).count("submissions") == 3
 
 
-def test_leftovers_are_removed_if_they_are_ours(people: Warehouse, file: Path) -> None:
-    """Folders of the dead go; those in use, those of others, and what is no folder stay."""
+def test_abandoned_folders_are_removed(people: Warehouse, file: Path) -> None:
+    """Only unlocked folders of the same user are removed."""
     folder = file.parent
-    dead, empty, held, foreign = (
-        folder / f".argos-publish-{name}" for name in ("dead", "empty", "held", "foreign")
+    dead, empty, locked, foreign = (
+        folder / f".argos-publish-{name}" for name in ("dead", "empty", "locked", "foreign")
     )
-    for one in (dead, empty, held, foreign):
-        one.mkdir(0o700)
+    for subfolder in (dead, empty, locked, foreign):
+        subfolder.mkdir(0o700)
     (dead / "lock").touch()
     (dead / "new").write_bytes(b"half of it")
     (folder / ".argos-publish-file").touch()
@@ -290,16 +309,21 @@ def test_leftovers_are_removed_if_they_are_ours(people: Warehouse, file: Path) -
     (folder / ".argos-other").mkdir()
     if os.geteuid() == 0:
         os.chown(foreign, 4321, -1)
-    with (held / "lock").open("w") as lock:
+    with (locked / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         publish(people.target, file)
-    kept = {".argos-publish-held", ".argos-publish-file", ".argos-publish-link", ".argos-other"}
-    kept |= {foreign.name} if os.geteuid() == 0 else set()
-    assert {path.name for path in folder.iterdir()} == {file.name, *kept}
+    remaining = {
+        ".argos-publish-locked",
+        ".argos-publish-file",
+        ".argos-publish-link",
+        ".argos-other",
+    }
+    remaining |= {foreign.name} if os.geteuid() == 0 else set()
+    assert {path.name for path in folder.iterdir()} == {file.name, *remaining}
 
 
-def refused(tmp_path: Path, to: str) -> str:
-    """What is said about a target beside a warehouse."""
+def refusal(tmp_path: Path, to: str) -> str:
+    """Return the error for an output path in the folder of a warehouse."""
     warehouse = tmp_path / "kyc.duckdb"
     with pytest.raises(ConfigurationError) as caught:
         refuse_warehouse(check_output_path(tmp_path / to), warehouse)
@@ -307,7 +331,7 @@ def refused(tmp_path: Path, to: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("to", "make", "words"),
+    ("to", "make", "message"),
     [
         ("kyc.duckdb", None, "kyc.duckdb is the warehouse itself or its log; name another"),
         ("x", lambda x: x.symlink_to("kyc.duckdb"), "is the warehouse itself or its log"),
@@ -322,21 +346,21 @@ def refused(tmp_path: Path, to: str) -> str:
         ("x", os.mkfifo, "x is not a DuckDB file and stays as it is; name another file"),
     ],
 )
-def test_what_is_refused(
-    tmp_path: Path, to: str, make: Callable[[Path], object] | None, words: str
+def test_refused_output_paths(
+    tmp_path: Path, to: str, make: Callable[[Path], object] | None, message: str
 ) -> None:
-    """A target that cannot be meant is named, with what to do."""
+    """The error names the path and the next step."""
     duckdb.connect(str(tmp_path / "kyc.duckdb")).close()
     if make:
         make(tmp_path / to)
-    assert words in refused(tmp_path, to)
+    assert message in refusal(tmp_path, to)
 
 
-def test_what_is_not_refused(tmp_path: Path) -> None:
-    """An earlier copy, beside a warehouse or with one that is in a service."""
+def test_accepted_output_paths(tmp_path: Path) -> None:
+    """An earlier copy can be replaced, also if the warehouse is a service."""
     copy, warehouse = tmp_path / "copy.duckdb", tmp_path / "kyc.duckdb"
     for file in (copy, warehouse):
         duckdb.connect(str(file)).close()
-    for one in (warehouse, Path("md:argos")):
-        refuse_warehouse(check_output_path(copy), one)
+    for other in (warehouse, Path("md:argos")):
+        refuse_warehouse(check_output_path(copy), other)
     assert check_output_path(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"

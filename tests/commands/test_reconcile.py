@@ -1,9 +1,8 @@
-"""Reconcile: what differs from the source is found, told and repaired."""
+"""Reconcile: differences from the source are found, reported and repaired."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from argos_sync.commands.reconcile import ReconcileResult, TooManyDeletions, rec
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.shape.contract import load_contract
-from support import NOW, Warehouse, assert_equal, at, context_for, created_at, in_range
+from support import NOW, Rows, Warehouse, assert_equal, at, context_for, created_at, in_range
 
 pytestmark = pytest.mark.tables_made
 
@@ -31,26 +30,43 @@ SERVERS = {
 
 
 def differences(result: ReconcileResult) -> dict[date, tuple[int, int, int]]:
-    """Return the numbers of missing, gone and changed by day."""
-    return {d.day: (len(d.missing), len(d.gone), len(d.changed)) for d in result.days}
+    """Return the numbers of missing, deleted and changed submissions by day."""
+    return {d.day: (len(d.missing), len(d.deleted), len(d.changed)) for d in result.days}
 
 
-def of_day(submissions: list[dict[str, Any]], day: date) -> list[str]:
-    """Return the ids of a day."""
+def of_day(submissions: Rows, day: date) -> list[str]:
+    """Return the ids of a day's submissions."""
     return [s["submission_id"] for s in submissions if created_at(s).date() == day]
 
 
+def test_a_small_difference_is_repaired(
+    synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """A missing submission is fetched, and a deleted one is marked."""
+    deleted, other = in_range(synced_submissions, FIRST, LAST)[4:6]
+    missing = other | {"submission_id": "missing"}
+    with Emulator([*synced_submissions, missing]) as api:
+        api.store.delete(deleted["submission_id"])
+        context = context_for(api.base_url, synced_warehouse.target)
+        result = reconcile(at(context, LATER), FIRST, LAST)
+    assert (result.summary.submissions_new, result.summary.submissions_deleted) == (1, 1)
+    marked = synced_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE _deleted_at IS NOT NULL"
+    )
+    assert marked == [{"submission_id": deleted["submission_id"]}]
+    assert_equal(synced_warehouse, [*synced_submissions, missing])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("any_warehouse", "server"),
     [*(("duckdb", name) for name in SERVERS), ("postgres", "shuffled, short, empty, doubled")],
     indirect=["any_warehouse"],
 )
-def test_repairs_what_differs(
-    server: str, any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """Missing ones are fetched, vanished ones marked, contents repaired; then nothing is left."""
+def test_repairs_differences(server: str, any_warehouse: Warehouse, january: Rows) -> None:
+    """Missing and changed submissions are fetched, deleted ones marked; then nothing differs."""
     absent = of_day(january, date(2025, 1, 7))[:2]
-    lost = of_day(january, date(2025, 1, 12))[:3]
+    deleted = of_day(january, date(2025, 1, 12))[:3]
     edited = of_day(january, date(2025, 1, 20))[0]
     beyond = of_day(january, date(2025, 1, 26))[0]
     at_first = [s for s in january if s["submission_id"] not in absent]
@@ -60,49 +76,49 @@ def test_repairs_what_differs(
         for submission in january:
             if submission["submission_id"] in absent:
                 api.store.add(submission)
-        for submission_id in (*lost, beyond):
+        for submission_id in (*deleted, beyond):
             api.store.delete(submission_id)
         api.store.update(edited, {"userid": "edited"})
         context = at(context, LATER)
-        told = reconcile(context, FIRST, LAST, deep=True, dry_run=True)
+        dry_run = reconcile(context, FIRST, LAST, deep=True, dry_run=True)
         result = reconcile(context, FIRST, LAST, deep=True)
-        again = reconcile(at(context, LATER + timedelta(hours=1)), FIRST, LAST, deep=True)
+        second = reconcile(at(context, LATER + timedelta(hours=1)), FIRST, LAST, deep=True)
         served = api.store.all()
     expected = {
         date(2025, 1, 7): (2, 0, 0),
         date(2025, 1, 12): (0, 3, 0),
         date(2025, 1, 20): (0, 0, 1),
     }
-    assert differences(told) == differences(result) == expected
-    assert again.days == ()
-    report = result.summary
-    assert (report.submissions_new, report.submissions_changed) == (2, 1)
-    assert report.submissions_deleted == 3
+    assert differences(dry_run) == differences(result) == expected
+    assert second.days == ()
+    summary = result.summary
+    assert (summary.submissions_new, summary.submissions_changed) == (2, 1)
+    assert summary.submissions_deleted == 3
     rows = any_warehouse.query("SELECT submission_id, _deleted_at FROM submissions")
     marked = {row["submission_id"]: row["_deleted_at"] for row in rows if row["_deleted_at"]}
-    assert marked == dict.fromkeys(lost, LATER)
-    kept = [s for s in january if s["submission_id"] in (*lost, beyond)]
-    assert_equal(any_warehouse, [*served, *kept])
+    assert marked == dict.fromkeys(deleted, LATER)
+    marked_or_beyond = [s for s in january if s["submission_id"] in (*deleted, beyond)]
+    assert_equal(any_warehouse, [*served, *marked_or_beyond])
 
 
-def test_without_deep_contents_are_not_compared(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """Ids alone are asked for, through the section that carries created_at."""
+@pytest.mark.slow
+def test_without_deep_contents_are_not_compared(warehouse: Warehouse, january: Rows) -> None:
+    """Only ids are requested, with the section that has `created_at`."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
         sync(context)
         api.store.update(of_day(january, date(2025, 1, 20))[0], {"userid": "edited"})
         before = api.request_count
         result = reconcile(at(context, LATER), FIRST, LAST)
-        asked = [r.parameters.get("request_type") for r in list(api.requests)[before:]]
+        requested = [r.parameters.get("request_type") for r in list(api.requests)[before:]]
     assert result.days == ()
-    assert set(asked[-1:]) == {"others"}
-    assert asked.count(None) <= 3  # the probe of end_date
+    assert set(requested[-1:]) == {"others"}
+    assert requested.count(None) <= 3  # the probe of end_date
 
 
-def test_a_dry_run_only_tells(any_warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Its exit status is 6, its record has the numbers, and no other table changes."""
+@pytest.mark.slow
+def test_a_dry_run_changes_nothing(any_warehouse: Warehouse, january: Rows) -> None:
+    """Its exit status is 6, its run record has the numbers, and no other table changes."""
     tables = [name for name in load_contract().tables if name != "sync_runs"]
     with Emulator(january[10:]) as api:
         context = context_for(api.base_url, any_warehouse.target)
@@ -118,30 +134,29 @@ def test_a_dry_run_only_tells(any_warehouse: Warehouse, january: list[dict[str, 
         "SELECT exit_status, submissions_new, submissions_deleted, error FROM sync_runs"
         " WHERE command = 'reconcile'"
     )
-    found = sum(len(day.missing) for day in result.days)
-    assert found >= len(missing) > 0
+    missing_count = sum(len(day.missing) for day in result.days)
+    assert missing_count >= len(missing) > 0
     assert run == {
         "exit_status": 6,
-        "submissions_new": found,
+        "submissions_new": missing_count,
         "submissions_deleted": 0,
         "error": None,
     }
 
 
-def test_too_many_deletions_are_refused(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """A source with holes empties nothing; what it has more is fetched all the same."""
+@pytest.mark.slow
+def test_too_many_deletions_are_refused(any_warehouse: Warehouse, january: Rows) -> None:
+    """An incomplete source causes no deletions; missing submissions are still fetched."""
     with Emulator(january[1:]) as api:
         context = context_for(api.base_url, any_warehouse.target)
         sync(context)
         api.store.add(january[0])
-        gone = [s["submission_id"] for s in in_range(january, FIRST, LAST)][::10]
-        for submission_id in gone:
+        deleted = [s["submission_id"] for s in in_range(january, FIRST, LAST)][::10]
+        for submission_id in deleted:
             api.store.delete(submission_id)
         context = at(context, LATER)
         with pytest.raises(
-            TooManyDeletions, match=rf"^{len(gone)} of \d+ submissions from 2025-01-01"
+            TooManyDeletions, match=rf"^{len(deleted)} of \d+ submissions from 2025-01-01"
         ):
             reconcile(context, date(2025, 1, 1), LAST)
         assert_equal(any_warehouse, january)
@@ -149,14 +164,13 @@ def test_too_many_deletions_are_refused(
             "SELECT exit_status, error FROM sync_runs WHERE command = 'reconcile'"
         )
         result = reconcile(context, date(2025, 1, 1), LAST, max_deleted=0.2)
-    assert run == {"exit_status": 4, "error": "TooManyGone"}
-    assert result.summary.submissions_deleted == len(gone)
+    assert run == {"exit_status": 4, "error": "TooManyDeletions"}
+    assert result.summary.submissions_deleted == len(deleted)
 
 
-def test_a_marked_one_that_returned_is_fetched(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """`_deleted_at` is cleared, and the row is what the source has now."""
+@pytest.mark.slow
+def test_a_deleted_submission_that_returns_is_fetched(warehouse: Warehouse, january: Rows) -> None:
+    """`_deleted_at` is cleared, and the row has the current values of the source."""
     person = of_day(january, date(2025, 1, 12))[0]
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
@@ -172,18 +186,18 @@ def test_a_marked_one_that_returned_is_fetched(
     assert_equal(warehouse, in_range(served, FIRST, LAST))
 
 
-def test_an_empty_warehouse_is_filled(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Everything is missing; whole days are read instead of hundreds of single submissions."""
+@pytest.mark.slow
+def test_an_empty_warehouse_is_filled(warehouse: Warehouse, january: Rows) -> None:
+    """Whole days are read instead of hundreds of single submissions."""
     with Emulator(january) as api:
         result = reconcile(context_for(api.base_url, warehouse.target), FIRST, LAST)
     assert_equal(warehouse, in_range(january, FIRST, LAST))
     assert result.summary.requests < 30
 
 
-def test_sections_are_compared_with_what_they_were_loaded_as(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """With request_types a deep comparison walks those, and finds no difference in the others."""
+@pytest.mark.slow
+def test_configured_sections_are_compared(warehouse: Warehouse, january: Rows) -> None:
+    """With `request_types` a deep comparison reads only those sections."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, request_types="others,kyc")
         backfill(context, FIRST, LAST)
@@ -191,6 +205,6 @@ def test_sections_are_compared_with_what_they_were_loaded_as(
         api.store.update(changed, {"kyc": {"result": "changed"}})
         api.store.update(of_day(january, date(2025, 1, 13))[0], {"aml": {"currentstatus": "x"}})
         result = reconcile(at(context, datetime(2025, 2, 2, tzinfo=UTC)), FIRST, LAST, deep=True)
-        asked = {request.parameters.get("request_type") for request in api.requests}
+        requested = {request.parameters.get("request_type") for request in api.requests}
     assert differences(result) == {date(2025, 1, 12): (0, 0, 1)}
-    assert asked == {"others", "kyc"}
+    assert requested == {"others", "kyc"}

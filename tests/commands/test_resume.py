@@ -1,4 +1,4 @@
-"""Interrupted runs: what is committed stays, and the next run goes on from there."""
+"""Interrupted runs: committed rows stay, and the next run resumes after them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from argos_sync.fetch.checkpoint import SYNC, high_water_mark, unfinished_plan
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.run.context import Context
-from support import StopAfter, Warehouse, assert_equal, context_for, created_at, duckdb_warehouse
+from support import (
+    Rows,
+    StopAfter,
+    Warehouse,
+    assert_equal,
+    context_for,
+    created_at,
+    duckdb_warehouse,
+)
 
 pytestmark = pytest.mark.tables_made
 
@@ -31,65 +39,80 @@ FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
 
 
 @pytest.fixture
-def january(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Enough for a few chunks."""
+def january(january: Rows) -> Rows:
+    """Return enough for a few chunks."""
     return january[:280]
 
 
-def interrupted(command: Any, context: Context, api: Emulator, after: int, *days: date) -> None:
-    """Run a command until the API fails for good after some chunks; then mend the API."""
+def interrupt(command: Any, context: Context, api: Emulator, after: int, *days: date) -> None:
+    """Run a command until the API fails after a number of chunks; then repair the API."""
     with pytest.raises(ServerError):
         command(replace(context, progress=StopAfter(api, after)), *days)
     api.faults = Faults()
 
 
 def ids(warehouse: Warehouse) -> set[str]:
-    """Return the submissions that are loaded."""
+    """Return the ids of the stored submissions."""
     return {
         row["submission_id"] for row in warehouse.query("SELECT submission_id FROM submissions")
     }
 
 
+@pytest.mark.slow
+def test_an_interrupted_backfill_resumes(warehouse: Warehouse, january: Rows) -> None:
+    """The second run completes the range, and its first windows are not fetched again."""
+    with Emulator(january[:40]) as api:
+        context = context_for(api.base_url, warehouse.target, page_size=5)
+        context = replace(context, chunk_size=20)
+        interrupt(backfill, context, api, 1, FIRST, LAST)
+        committed = ids(warehouse)
+        summary = backfill(replace(context, chunk_size=1_000), FIRST, LAST)
+    assert committed
+    assert summary.submissions_fetched < 40
+    assert_equal(warehouse, january[:40])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["ascending", "descending"])
-def test_a_backfill_goes_on_from_the_last_committed_chunk(
-    order: Any, warehouse: Warehouse, january: list[dict[str, Any]]
+def test_a_backfill_resumes_after_the_last_committed_chunk(
+    order: Any, warehouse: Warehouse, january: Rows
 ) -> None:
-    """After a failure nothing committed is lost, and little is fetched again."""
-    goes_on(order, warehouse, january)
+    """After a failure no committed row is lost, and little is fetched again."""
+    check_resumed_backfill(order, warehouse, january)
 
 
-def test_a_backfill_in_no_order_goes_on_from_the_last_committed_chunk(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """In whatever database."""
-    goes_on("shuffled", any_warehouse, january)
+@pytest.mark.slow
+def test_a_backfill_without_order_resumes(any_warehouse: Warehouse, january: Rows) -> None:
+    """It resumes on every destination."""
+    check_resumed_backfill("shuffled", any_warehouse, january)
 
 
-def goes_on(order: Any, warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Let a backfill fail, and run it again."""
+def check_resumed_backfill(order: Any, warehouse: Warehouse, january: Rows) -> None:
+    """Interrupt a backfill, run it again, and check that it resumes."""
     with Emulator(january, behaviour=Behaviour(order=order)) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
-        interrupted(backfill, context, api, 3, FIRST, LAST)
+        interrupt(backfill, context, api, 3, FIRST, LAST)
         committed = ids(warehouse)
         (failed,) = warehouse.query("SELECT exit_status, error FROM sync_runs")
-        report = backfill(replace(context, chunk_size=1_000), FIRST, LAST)
+        summary = backfill(replace(context, chunk_size=1_000), FIRST, LAST)
     assert 30 + 2 * 60 <= len(committed) < len(january)
     assert failed == {"exit_status": 4, "error": "ServerError"}
     assert committed <= ids(warehouse)
-    # One chunk and the pages on their way are what a failure costs at the most.
-    assert report.submissions_fetched <= len(january) - len(committed) + 60
+    # A failure costs at most one chunk and the pages that were being fetched.
+    assert summary.submissions_fetched <= len(january) - len(committed) + 60
     assert_equal(warehouse, january)
 
 
-def test_a_sync_goes_on_and_moves_the_mark_only_at_its_end(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+@pytest.mark.slow
+def test_a_sync_moves_the_high_water_mark_only_at_its_end(
+    warehouse: Warehouse, january: Rows
 ) -> None:
-    """In descending order the newest row comes first; the mark must wait for the oldest."""
+    """With the newest submissions first, the mark must wait for the oldest ones."""
     with Emulator(january, behaviour=Behaviour(order="descending")) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
-        interrupted(sync, context, api, 2)
+        interrupt(sync, context, api, 2)
         with open_read_only(warehouse.target) as view:
             assert high_water_mark(view.state) is None
             assert unfinished_plan(view.state, SYNC, ()) is not None
@@ -100,25 +123,23 @@ def test_a_sync_goes_on_and_moves_the_mark_only_at_its_end(
     assert_equal(warehouse, january)
 
 
-def test_the_working_directory_may_be_lost(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """All that a resumed run needs is in the warehouse."""
+@pytest.mark.slow
+def test_the_working_directory_can_be_deleted(any_warehouse: Warehouse, january: Rows) -> None:
+    """The warehouse has everything that a resumed run needs."""
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
-        interrupted(backfill, context, api, 3, FIRST, LAST)
+        interrupt(backfill, context, api, 3, FIRST, LAST)
         committed = len(ids(any_warehouse))
         shutil.rmtree(str(any_warehouse.target.pipelines_dir))
-        report = backfill(replace(context, chunk_size=1_000), FIRST, LAST)
-    assert report.submissions_fetched <= len(january) - committed + 60
+        summary = backfill(replace(context, chunk_size=1_000), FIRST, LAST)
+    assert summary.submissions_fetched <= len(january) - committed + 60
     assert_equal(any_warehouse, january)
 
 
-def test_a_warehouse_put_back_from_a_backup_is_believed(
-    warehouse: Warehouse, january: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    """The working directory remembers more than an old copy of the warehouse; the copy counts."""
+@pytest.mark.slow
+def test_a_restored_backup(warehouse: Warehouse, january: Rows, tmp_path: Path) -> None:
+    """The state in the warehouse counts, not the newer one in the working directory."""
     by_age = sorted(january, key=created_at)
     file, backup = Path(str(warehouse.target.file)), tmp_path / "backup"
     with Emulator(by_age[:100]) as api:
@@ -133,37 +154,37 @@ def test_a_warehouse_put_back_from_a_backup_is_believed(
     assert_equal(warehouse, january)
 
 
-def test_two_warehouses_share_a_working_folder(
-    tmp_path: Path, january: list[dict[str, Any]]
-) -> None:
-    """What one warehouse has seen says nothing about another."""
-    one, other = duckdb_warehouse(tmp_path / "one"), duckdb_warehouse(tmp_path / "other")
+@pytest.mark.slow
+def test_two_warehouses_share_a_working_directory(tmp_path: Path, january: Rows) -> None:
+    """The progress of one warehouse does not count for the other."""
+    first, second = (duckdb_warehouse(tmp_path / name) for name in ("first", "second"))
     shared = str(tmp_path / "pipelines")
     with Emulator(january) as api:
-        for warehouse in (one, other):
+        for warehouse in (first, second):
             Path(str(warehouse.target.file)).parent.mkdir()
             target = replace(warehouse.target, pipelines_dir=shared)
             sync(context_for(api.base_url, target))
-    assert_equal(one, january)
-    assert_equal(other, january)
+    assert_equal(first, january)
+    assert_equal(second, january)
 
 
-def test_ctrl_c_is_heeded_whatever_dlt_does(
-    warehouse: Warehouse, january: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+def test_ctrl_c_while_a_package_is_loaded(
+    warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a package is loaded dlt would put signals off, and forget those of its last moments."""
-    plain = Load.complete_package
+    """Dlt would delay the signal, or ignore it at the end of a load."""
+    complete_package = Load.complete_package
 
-    def interrupted(*arguments: Any, **options: Any) -> Any:
+    def complete_after_interrupt(*arguments: Any, **options: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
-        return plain(*arguments, **options)
+        return complete_package(*arguments, **options)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with Emulator(january) as api:
             context = context_for(api.base_url, warehouse.target)
             with monkeypatch.context() as patch:
-                patch.setattr(Load, "complete_package", interrupted)
+                patch.setattr(Load, "complete_package", complete_after_interrupt)
                 with pytest.raises(KeyboardInterrupt):
                     sync(context)
             sync(context)
@@ -172,7 +193,7 @@ def test_ctrl_c_is_heeded_whatever_dlt_does(
     assert_equal(warehouse, january)
 
 
-KILLED = """
+SCRIPT = """
 import sys
 from datetime import date
 from dataclasses import replace
@@ -180,26 +201,28 @@ from support import context_for
 from argos_sync.commands.backfill import backfill
 from argos_sync.load.target import Target
 
-class Say:
+class PrintProgress:
     def page_fetched(self, task, items): pass
-    def chunk_loaded(self, report, rows): print(report.submissions_fetched, flush=True)
+    def chunk_loaded(self, summary, rows): print(summary.submissions_fetched, flush=True)
 
 target = Target(file=sys.argv[2], pipelines_dir=sys.argv[3])
 context = context_for(sys.argv[1], target, page_size=20)
-backfill(replace(context, chunk_size=60, progress=Say()), date(2025, 1, 1), date(2025, 1, 31))
+context = replace(context, chunk_size=60, progress=PrintProgress())
+backfill(context, date(2025, 1, 1), date(2025, 1, 31))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_killed_process_loses_nothing_that_was_committed(
-    after: int, warehouse: Warehouse, january: list[dict[str, Any]]
+def test_a_killed_process_loses_no_committed_row(
+    after: int, warehouse: Warehouse, january: Rows
 ) -> None:
-    """After SIGKILL the warehouse has whole submissions only, and the next run completes it."""
+    """After SIGKILL the warehouse has whole submissions only; the next run completes it."""
     target = warehouse.target
     with Emulator(january) as api:
         arguments = [api.base_url, str(target.file), str(target.pipelines_dir)]
         process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, *arguments],
+            [sys.executable, "-c", SCRIPT, *arguments],
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
         )
@@ -209,32 +232,31 @@ def test_a_killed_process_loses_nothing_that_was_committed(
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        loaded = ids(warehouse)
-        assert len(loaded) >= 60 * after - 30  # of the first chunk half is enough
-        assert_equal(warehouse, [s for s in january if s["submission_id"] in loaded])
+        committed = ids(warehouse)
+        assert len(committed) >= 60 * after - 30  # the first chunk has half the size
+        assert_equal(warehouse, [s for s in january if s["submission_id"] in committed])
         context = replace(context_for(api.base_url, target, page_size=20), chunk_size=60)
-        report = backfill(context, FIRST, LAST)
-    assert report.submissions_fetched <= len(january) - len(loaded) + 60
+        summary = backfill(context, FIRST, LAST)
+    assert summary.submissions_fetched <= len(january) - len(committed) + 60
     assert_equal(warehouse, january)
 
 
-def test_a_stored_key_the_api_refuses_starts_the_window_again(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """A cursor that expired costs its window, not the run."""
+@pytest.mark.slow
+def test_a_refused_cursor_starts_the_window_again(warehouse: Warehouse, january: Rows) -> None:
+    """An expired cursor does not fail the run."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20)
         context = replace(context, chunk_size=60)
-        interrupted(backfill, context, api, 3, FIRST, LAST)
+        interrupt(backfill, context, api, 3, FIRST, LAST)
         name = f"backfill {FIRST} {LAST}"
         with open_warehouse(warehouse.target) as opened:
-            opened.load({}, lambda state: spoil(state["plans"][name]["windows"]))
+            opened.load({}, lambda state: make_cursors_invalid(state["plans"][name]["windows"]))
         backfill(context, FIRST, LAST)
     assert_equal(warehouse, january)
 
 
-def spoil(windows: dict[str, Any]) -> None:
-    """Put a key into every unfinished window that no server gave."""
+def make_cursors_invalid(windows: dict[str, Any]) -> None:
+    """Replace the cursor of every unfinished window by one that the API refuses."""
     for window in windows.values():
         if not window["done"]:
-            window["cursor"] = {"": {"id": "x", "created_at": "not a moment"}}
+            window["cursor"] = {"": {"id": "x", "created_at": "not a time"}}

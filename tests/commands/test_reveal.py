@@ -1,4 +1,4 @@
-"""Reveal: what is encrypted opens with the key, for who is on record."""
+"""Reveal: encrypted values are decrypted with the key, and every access is recorded."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PRIVACY = {"direct": "encrypt", "quasi": "hash", "key": KEY}
 
 @pytest.fixture
 def encrypted(any_warehouse: Warehouse, january: Rows) -> Context:
-    """A warehouse with some people in it, their direct values encrypted."""
-    with Emulator(january[:40]) as api:
+    """Return the context of a warehouse with encrypted direct identifiers."""
+    with Emulator(january[:10]) as api:
         context = context_for(api.base_url, any_warehouse.target, privacy=PRIVACY)
         sync(context)
     return context
 
 
 def with_keys(context: Context, **keys: str) -> Context:
-    """Return the context of somebody with other keys, who cannot ask the API."""
+    """Return the context with other keys and without an API key."""
     settings = load_settings({"privacy": PRIVACY | keys}, api=False)
     return replace(context, settings=settings)
 
@@ -44,39 +44,40 @@ def test_values_of_one_submission(
     january: Rows,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All of them, as they came, also those of lists; the record says who, when, what."""
-    monkeypatch.setenv("LOGNAME", "somebody-else")  # what anybody may say of themselves
-    one = january[5]
-    found = reveal(with_keys(at(encrypted, NOW + timedelta(days=1))), one["submission_id"])
-    values = {(r.table, r.positions, r.column): r.value for r in found}
-    assert values["applicants", (), "email"] == one["email"]
-    assert values["applicants", (), "name"] == one["data"]["name"]
-    images = [attempt["selfieImage"] for attempt in one["kyc"]["attempts"]]
+    """All encrypted values are returned; the record has user, time and columns."""
+    monkeypatch.setenv("LOGNAME", "somebody-else")  # anybody can set it
+    submission = january[5]
+    later = at(encrypted, NOW + timedelta(days=1))
+    revealed = reveal(with_keys(later), submission["submission_id"])
+    values = {(r.table, r.positions, r.column): r.value for r in revealed}
+    assert values["applicants", (), "email"] == submission["email"]
+    assert values["applicants", (), "name"] == submission["data"]["name"]
+    images = [attempt["selfieImage"] for attempt in submission["kyc"]["attempts"]]
     assert images
     assert [values["attempts", (i,), "selfie_image"] for i in range(len(images))] == images
     assert ("applicants", (), "nationality") not in values  # hashed
     (record,) = any_warehouse.query("SELECT * FROM sync_reveals")
-    assert record["submission_id"] == one["submission_id"]
+    assert record["submission_id"] == submission["submission_id"]
     assert record["revealed_at"] == NOW + timedelta(days=1)
     assert record["revealed_by"].startswith(f"{pwd.getpwuid(os.getuid()).pw_name}@")
     assert "applicants.email" in record["columns_shown"]
-    assert one["email"] not in str(record)
+    assert submission["email"] not in str(record)
 
 
-def test_only_columns_that_are_asked_for(
-    encrypted: Context, any_warehouse: Warehouse, january: Rows
-) -> None:
-    """What is not shown is not on record."""
-    found = reveal(encrypted, january[5]["submission_id"], ["applicants.email"])
-    assert [(r.column, r.value) for r in found] == [("email", january[5]["email"])]
+@pytest.mark.slow
+def test_selected_columns(encrypted: Context, any_warehouse: Warehouse, january: Rows) -> None:
+    """Only the selected columns are returned and recorded."""
+    revealed = reveal(encrypted, january[5]["submission_id"], ["applicants.email"])
+    assert [(r.column, r.value) for r in revealed] == [("email", january[5]["email"])]
     (record,) = any_warehouse.query("SELECT columns_shown FROM sync_reveals")
     assert record == {"columns_shown": "applicants.email"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("submission_id", "columns", "keys", "said"),
+    ("submission_id", "columns", "keys", "message"),
     [
-        ("nobody", [], {}, "no submission with that id"),
+        ("unknown", [], {}, "no submission with that id"),
         (None, ["applicants.nationality"], {}, "not encrypted .* applicants.email"),
         (None, ["applicants.shoe_size"], {}, "not encrypted .* applicants.email"),
         (None, [], {"key": NEW}, "encrypted with the key .* set sources.argos.privacy.key"),
@@ -90,29 +91,29 @@ def test_refusals(
     submission_id: str | None,
     columns: list[str],
     keys: dict[str, str],
-    said: str,
+    message: str,
 ) -> None:
-    """Nothing is shown, and so nothing is on record."""
-    with pytest.raises(ConfigurationError, match=said):
+    """Nothing is returned, and nothing is recorded."""
+    with pytest.raises(ConfigurationError, match=message):
         reveal(with_keys(encrypted, **keys), submission_id or january[5]["submission_id"], columns)
     assert any_warehouse.count("sync_reveals") == 0
 
 
-def test_after_the_key_was_changed_the_old_one_still_opens(
-    encrypted: Context, january: Rows
-) -> None:
-    """The values tell which key they need."""
+@pytest.mark.slow
+def test_old_keys(encrypted: Context, january: Rows) -> None:
+    """Each value says which key encrypted it, so old keys still work."""
     changed = with_keys(encrypted, key=NEW, old_keys=KEY)
-    found = reveal(changed, january[5]["submission_id"], ["applicants.email"])
-    assert [one.value for one in found] == [january[5]["email"]]
+    revealed = reveal(changed, january[5]["submission_id"], ["applicants.email"])
+    assert [value.value for value in revealed] == [january[5]["email"]]
 
 
-def test_a_record_of_a_forgotten_person_does_not_name_them(
+@pytest.mark.slow
+def test_the_record_of_a_forgotten_person(
     encrypted: Context, any_warehouse: Warehouse, january: Rows
 ) -> None:
-    """That somebody was shown something stays."""
-    one = january[5]["submission_id"]
-    reveal(encrypted, one)
-    forget(encrypted, [("submission_id", one)])
+    """The record stays, without the submission id."""
+    submission_id = january[5]["submission_id"]
+    reveal(encrypted, submission_id)
+    forget(encrypted, [("submission_id", submission_id)])
     records: list[dict[str, Any]] = any_warehouse.query("SELECT * FROM sync_reveals")
     assert [record["submission_id"] for record in records] == [None]

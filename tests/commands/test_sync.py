@@ -1,4 +1,4 @@
-"""Sync: new rows, the look-back window, and the high-water mark that only sync moves."""
+"""Sync: new submissions, the look-back window, open submissions, the sweep, and deletions."""
 
 from __future__ import annotations
 
@@ -19,70 +19,101 @@ from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob, fetch_in_thread
 from argos_sync.load.read_only import open_read_only
 from argos_sync.shape.contract import load_contract
-from argos_sync.warehouse import submissions as submissions_module
-from support import StopAfter, Warehouse, assert_equal, at, context_for, created_at, in_range
+from argos_sync.warehouse import submissions as stored_submissions
+from support import (
+    Rows,
+    StopAfter,
+    Warehouse,
+    assert_equal,
+    at,
+    closed,
+    context_for,
+    created_at,
+    in_range,
+)
 
 pytestmark = pytest.mark.tables_made
 
 
-def mark(warehouse: Warehouse) -> datetime | None:
+def stored_mark(warehouse: Warehouse) -> datetime | None:
     """Return the committed high-water mark."""
     with open_read_only(warehouse.target) as view:
         return high_water_mark(view.state)
 
 
-def closed(submission: dict[str, Any]) -> dict[str, Any]:
-    """Return the submission with a final result and nothing that is monitored."""
-    return submission | {"kyc": {"result": "rejected"}, "aml": None}
+def test_a_sync_loads_everything_and_sets_the_mark(warehouse: Warehouse, january: Rows) -> None:
+    """The high-water mark is the newest `created_at`."""
+    with Emulator(january[:60], behaviour=Behaviour(order="shuffled")) as api:
+        sync(context_for(api.base_url, warehouse.target))
+    assert_equal(warehouse, january[:60])
+    assert stored_mark(warehouse) == max(map(created_at, january[:60]))
 
 
-def test_the_first_sync_loads_all_history(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
+def test_the_second_sync_reads_all_tiers(
+    synced_warehouse: Warehouse, synced_submissions: Rows
 ) -> None:
-    """Without a start_date everything comes, and the mark is the newest created_at."""
+    """New, recently changed, open and deleted submissions are found; closed old ones wait."""
+    old, still_open, *_, deleted, recent = synced_submissions
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target, sweep_days=0, lookback_days=14)
+        for item in (old, still_open, recent):
+            api.store.update(item["submission_id"], {"userid": "changed"})
+        api.store.delete(deleted["submission_id"])
+        api.store.add(recent | {"submission_id": "new"})
+        summary = sync(at(context, datetime(2025, 2, 1, 4, tzinfo=UTC)))
+    assert (summary.submissions_new, summary.submissions_deleted) == (1, 1)
+    changed = synced_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE userid = 'changed'"
+    )
+    assert {row["submission_id"] for row in changed} == {
+        item["submission_id"] for item in (still_open, recent)
+    }
+
+
+@pytest.mark.slow
+def test_the_first_sync_loads_everything(any_warehouse: Warehouse, january: Rows) -> None:
+    """Without a `start_date`; the high-water mark is the newest `created_at`."""
     with Emulator(january, behaviour=Behaviour(order="shuffled")) as api:
         sync(context_for(api.base_url, any_warehouse.target))
     assert_equal(any_warehouse, january)
-    assert mark(any_warehouse) == max(map(created_at, january))
+    assert stored_mark(any_warehouse) == max(map(created_at, january))
 
 
-def test_the_first_sync_begins_at_start_date(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """`start_date` bounds the first sync by UTC days."""
+@pytest.mark.slow
+def test_the_first_sync_starts_at_start_date(warehouse: Warehouse, january: Rows) -> None:
+    """`start_date` is a UTC day."""
+    january = january[::6]
     with Emulator(january, behaviour=Behaviour(day_zone="Asia/Seoul")) as api:
         sync(context_for(api.base_url, warehouse.target, start_date="2025-01-15"))
-    wanted = [s for s in january if created_at(s).date() >= date(2025, 1, 15)]
-    assert_equal(warehouse, wanted)
+    expected = [s for s in january if created_at(s).date() >= date(2025, 1, 15)]
+    assert_equal(warehouse, expected)
 
 
-def test_the_next_sync_loads_what_is_new_and_the_look_back_window(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """New rows come; changes show within the look-back window, and not before it."""
+@pytest.mark.slow
+def test_the_next_sync_reads_the_look_back_window(warehouse: Warehouse, january: Rows) -> None:
+    """New submissions are loaded; changes are loaded within the look-back window only."""
     ordered_by_age = sorted(january, key=created_at)
     old, young = ordered_by_age[0]["submission_id"], ordered_by_age[-2]["submission_id"]
     with Emulator(map(closed, january[:-1])) as api:
         context = context_for(api.base_url, warehouse.target, lookback_days=7, sweep_days=0)
         sync(context)
-        api.store.update(old, {"userid": "changed long ago"})
-        api.store.update(young, {"userid": "changed lately"})
+        api.store.update(old, {"userid": "changed, but old"})
+        api.store.update(young, {"userid": "changed and recent"})
         api.store.add(january[-1])
         before = api.request_count
-        report = sync(at(context, datetime(2025, 2, 1, 3, tzinfo=UTC)))
+        summary = sync(at(context, datetime(2025, 2, 1, 3, tzinfo=UTC)))
         queries = [request.parameters for request in list(api.requests)[before:]]
-    assert (report.submissions_new, report.submissions_changed) == (1, 1)
+    assert (summary.submissions_new, summary.submissions_changed) == (1, 1)
     changed = warehouse.query("SELECT submission_id FROM submissions WHERE userid LIKE 'changed%'")
     assert [row["submission_id"] for row in changed] == [young]
-    # Requests for a single row are the probe's.
-    asked = [query["start_date"] for query in queries if query["count"] != "1"]
-    assert min(asked) == "2025-01-24"
+    # The probe of `end_date` requests single rows.
+    first_days = [query["start_date"] for query in queries if query["count"] != "1"]
+    assert min(first_days) == "2025-01-24"
 
 
-def test_a_sync_after_a_long_pause_reaches_back_to_the_mark(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """What was created while nothing ran is loaded, however long that was."""
+@pytest.mark.slow
+def test_a_sync_after_a_long_pause(warehouse: Warehouse, january: Rows) -> None:
+    """It loads everything created since the high-water mark."""
     by_age = sorted(january, key=created_at)
     with Emulator(by_age[:100]) as api:
         context = context_for(api.base_url, warehouse.target)
@@ -93,43 +124,40 @@ def test_a_sync_after_a_long_pause_reaches_back_to_the_mark(
     assert_equal(warehouse, january)
 
 
-def test_a_backfill_leaves_the_mark_alone(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """A backfill neither skips the mark ahead nor moves it back."""
+@pytest.mark.slow
+def test_a_backfill_does_not_move_the_high_water_mark(warehouse: Warehouse, january: Rows) -> None:
+    """Neither forward nor back."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
         backfill(context, date(2025, 1, 20), date(2025, 1, 31))
-        assert mark(warehouse) is None
+        assert stored_mark(warehouse) is None
         sync(context)
-        reached = mark(warehouse)
+        reached = stored_mark(warehouse)
         backfill(context, date(2025, 1, 1), date(2025, 1, 5))
-    assert mark(warehouse) == reached == max(map(created_at, january))
+    assert stored_mark(warehouse) == reached == max(map(created_at, january))
 
 
-def test_a_second_sync_changes_nothing(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """The same API state gives the same rows, to the last column but `_synced_at`."""
+@pytest.mark.slow
+def test_a_second_sync_changes_nothing(any_warehouse: Warehouse, january: Rows) -> None:
+    """If the source has not changed, only `_synced_at` changes."""
     names = ("submissions", "applicants", "attempts", "matches", "kyc_comments", "sync_issues")
     with Emulator(january, behaviour=Behaviour(image_urls="signed", order="descending")) as api:
         context = context_for(api.base_url, any_warehouse.target, lookback_days=60)
         sync(context)
         before = any_warehouse.tables(names)
-        stamps = any_warehouse.query(
+        stored = any_warehouse.query(
             "SELECT submission_id, _changed_at, _content_hash FROM submissions"
         )
-        report = sync(at(context, datetime(2025, 2, 2, tzinfo=UTC)))
-    assert report.submissions_unchanged == len(january)
+        summary = sync(at(context, datetime(2025, 2, 2, tzinfo=UTC)))
+    assert summary.submissions_unchanged == len(january)
     assert any_warehouse.tables(names) == before
-    again = any_warehouse.query("SELECT submission_id, _changed_at, _content_hash FROM submissions")
-    assert sorted(map(str, again)) == sorted(map(str, stamps))
+    after = any_warehouse.query("SELECT submission_id, _changed_at, _content_hash FROM submissions")
+    assert sorted(map(str, after)) == sorted(map(str, stored))
 
 
-def test_a_row_from_the_future_hides_nothing(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """After a long pause everything created in it is loaded, wrong clocks or not."""
+@pytest.mark.slow
+def test_a_submission_from_the_future(warehouse: Warehouse, january: Rows) -> None:
+    """A wrong `created_at` does not move the high-water mark past later submissions."""
     by_age = sorted(january, key=created_at)
     future = by_age[0] | {"submission_id": "future", "created_at": "2031-01-01-00-00-00-000"}
     with Emulator([*by_age[:100], future]) as api:
@@ -141,10 +169,11 @@ def test_a_row_from_the_future_hides_nothing(
     assert_equal(warehouse, [*january, future])
 
 
-def test_an_unfinished_first_sync_heeds_a_new_start_date(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+@pytest.mark.slow
+def test_an_unfinished_first_sync_with_a_new_start_date(
+    warehouse: Warehouse, january: Rows
 ) -> None:
-    """What was begun with another start_date does not set the mark."""
+    """The first sync starts over, and its mark is not that of the unfinished one."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20, start_date="2025-01-20")
         context = replace(context, chunk_size=40, progress=StopAfter(api, 1))
@@ -158,7 +187,7 @@ def test_an_unfinished_first_sync_heeds_a_new_start_date(
 NIGHT = datetime(2025, 3, 1, 3, tzinfo=UTC)
 
 
-OPEN = [
+OPEN: list[dict[str, Any]] = [
     {"kyc": {"result": "pending"}},
     {"kyc": {"result": "incomplete"}},
     {"kyc": None},
@@ -167,11 +196,12 @@ OPEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [5, 40])
-def test_an_open_case_is_fetched_every_night(
-    number: int, any_warehouse: Warehouse, january: list[dict[str, Any]]
+def test_open_submissions_are_refreshed(
+    number: int, any_warehouse: Warehouse, january: Rows
 ) -> None:
-    """However old it is, what may still change is asked for; by id, or by day if that is less."""
+    """However old they are, they are requested by id, or by day if that is cheaper."""
     source = [closed(s) for s in sorted(january, key=created_at)]
     source[:number] = [s | OPEN[i % len(OPEN)] for i, s in enumerate(source[:number])]
     with Emulator(source) as api:
@@ -179,34 +209,34 @@ def test_an_open_case_is_fetched_every_night(
         sync(context)
         for submission in source[:number]:
             api.store.update(submission["submission_id"], {"userid": "changed"})
-        api.store.update(source[200]["submission_id"], {"userid": "changed but closed"})
-        report = sync(at(context, NIGHT))
-    found = any_warehouse.query("SELECT submission_id FROM submissions WHERE userid = 'changed'")
-    assert sorted(row["submission_id"] for row in found) == sorted(
+        api.store.update(source[200]["submission_id"], {"userid": "changed, but not open"})
+        summary = sync(at(context, NIGHT))
+    changed = any_warehouse.query("SELECT submission_id FROM submissions WHERE userid = 'changed'")
+    assert sorted(row["submission_id"] for row in changed) == sorted(
         s["submission_id"] for s in source[:number]
     )
-    assert report.submissions_changed == number
-    assert report.requests < 20
+    assert summary.submissions_changed == number
+    assert summary.requests < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("result", ["approved", "rejected"])
-def test_a_closed_case_waits_for_the_sweep(
-    result: str, warehouse: Warehouse, january: list[dict[str, Any]]
+def test_closed_submissions_are_not_refreshed(
+    result: str, warehouse: Warehouse, january: Rows
 ) -> None:
-    """A final result without anything to monitor is not fetched with the open ones."""
+    """A submission with a final result is fetched by the sweep only."""
     source = [closed(s) | {"kyc": {"result": result}} for s in january]
     with Emulator(source) as api:
         context = context_for(api.base_url, warehouse.target, sweep_days=0)
         sync(context)
-        report = sync(at(context, NIGHT))
-    # A night begins with the day of the newest submission.
-    assert report.submissions_fetched == len(in_range(source, date(2025, 1, 31), NIGHT.date()))
+        summary = sync(at(context, NIGHT))
+    # The nightly range starts on the day of the newest submission.
+    assert summary.submissions_fetched == len(in_range(source, date(2025, 1, 31), NIGHT.date()))
 
 
-def test_the_sweep_reaches_every_submission_in_time(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """Night after night a share, so that no row is ever older than sweep_days."""
+@pytest.mark.slow
+def test_the_sweep_fetches_every_submission_in_time(warehouse: Warehouse, january: Rows) -> None:
+    """No row is ever older than `sweep_days`."""
     source = [closed(s) for s in january]
     fetched = []
     with Emulator(source) as api:
@@ -221,10 +251,9 @@ def test_the_sweep_reaches_every_submission_in_time(
     assert sum(fetched[:5]) >= len(source)
 
 
-def test_the_sweep_finds_what_appears_in_old_days(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """A submission that comes late, even on a day without any, is loaded within sweep_days."""
+@pytest.mark.slow
+def test_the_sweep_finds_late_submissions(any_warehouse: Warehouse, january: Rows) -> None:
+    """A late submission, even on an empty day, is loaded within `sweep_days`."""
     source = [closed(s) for s in january]
     early = closed(january[0]) | {"submission_id": "e", "created_at": "2024-06-01-00-00-00-000"}
     between = closed(january[0]) | {"submission_id": "b", "created_at": "2025-02-10-00-00-00-000"}
@@ -238,10 +267,11 @@ def test_the_sweep_finds_what_appears_in_old_days(
     assert_equal(any_warehouse, [*source, early, between])
 
 
-def test_the_sweep_leaves_days_alone_that_nobody_asked_for(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+@pytest.mark.slow
+def test_the_sweep_does_not_read_days_before_start_date(
+    warehouse: Warehouse, january: Rows
 ) -> None:
-    """Before start_date only the days that a backfill brought are read again."""
+    """Only the days that a backfill has loaded are read again."""
     source = [closed(s) for s in january]
     with Emulator(source) as api:
         context = context_for(api.base_url, warehouse.target, sweep_days=1, start_date="2025-01-25")
@@ -249,14 +279,13 @@ def test_the_sweep_leaves_days_alone_that_nobody_asked_for(
         sync(context)
         sync(at(context, NIGHT))
     days = {created_at(s).date() for s in source}
-    wanted = {day for day in days if day >= date(2025, 1, 25) or 3 <= day.day <= 5}
-    assert_equal(warehouse, [s for s in source if created_at(s).date() in wanted])
+    synced = {day for day in days if day >= date(2025, 1, 25) or 3 <= day.day <= 5}
+    assert_equal(warehouse, [s for s in source if created_at(s).date() in synced])
 
 
-def test_what_is_gone_is_marked_and_comes_back(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """A deletion shows in the look-back window, and a return clears it; the rows stay."""
+@pytest.mark.slow
+def test_deletion_and_return(any_warehouse: Warehouse, january: Rows) -> None:
+    """A deletion is marked, a return clears the mark, and the rows stay."""
     person = max(january, key=created_at)["submission_id"]
     query = f"SELECT _deleted_at, _changed_at FROM submissions WHERE submission_id = '{person}'"
     with Emulator(january) as api:
@@ -264,110 +293,109 @@ def test_what_is_gone_is_marked_and_comes_back(
         sync(context)
         api.store.delete(person)
         deleted = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
-        (gone,) = any_warehouse.query(query)
-        again = sync(at(context, datetime(2025, 2, 3, 3, tzinfo=UTC)))
+        (marked,) = any_warehouse.query(query)
+        second = sync(at(context, datetime(2025, 2, 3, 3, tzinfo=UTC)))
         api.store.restore(person)
-        back = sync(at(context, datetime(2025, 2, 4, 3, tzinfo=UTC)))
+        third = sync(at(context, datetime(2025, 2, 4, 3, tzinfo=UTC)))
         (row,) = any_warehouse.query(query)
     assert deleted.submissions_deleted == 1
-    assert gone["_deleted_at"] == gone["_changed_at"] == datetime(2025, 2, 2, 3, tzinfo=UTC)
-    assert (again.submissions_deleted, back.submissions_changed) == (0, 1)
+    assert marked["_deleted_at"] == marked["_changed_at"] == datetime(2025, 2, 2, 3, tzinfo=UTC)
+    assert (second.submissions_deleted, third.submissions_changed) == (0, 1)
     assert row["_deleted_at"] is None
     assert_equal(any_warehouse, january)
 
 
-def test_a_source_with_holes_empties_nothing(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """When more than a few are gone nothing is marked, and the run says so."""
+@pytest.mark.slow
+def test_too_many_deletions(warehouse: Warehouse, january: Rows) -> None:
+    """Nothing is marked, and the run records an issue."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
         sync(context)
         for submission in january[::3]:
             api.store.delete(submission["submission_id"])
-        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
-    assert report.submissions_deleted == 0
-    assert report.note is not None
-    assert "too many to mark" in report.note
+        summary = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+    assert summary.submissions_deleted == 0
+    assert summary.note is not None
+    assert "too many to mark" in summary.note
     assert warehouse.query("SELECT problem FROM sync_issues") == [
         {"problem": "too many are gone from the source to mark them as deleted"}
     ]
     assert_equal(warehouse, january)
 
 
-def test_a_list_with_a_hole_is_not_believed(
-    warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """What a list leaves out but its id still brings is not gone."""
+@pytest.mark.slow
+def test_an_incomplete_list(warehouse: Warehouse, january: Rows) -> None:
+    """A submission that is missing from a list but found by its id is not deleted."""
     hidden = max(january, key=created_at)
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
         sync(context)
-        # Listed on a day long before, as if the index that lists are made of were broken.
+        # On another day, as if the index behind the API's lists were broken.
         api.store.replace(hidden | {"created_at": "2024-01-01-00-00-00-000"})
-        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        summary = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
         moved = api.store.get(hidden["submission_id"])
-    assert (report.submissions_deleted, report.submissions_changed) == (0, 1)
+    assert (summary.submissions_deleted, summary.submissions_changed) == (0, 1)
     assert_equal(warehouse, [s for s in january if s is not hidden] + [moved])
 
 
-def test_a_night_without_news_changes_no_table(
-    any_warehouse: Warehouse, january: list[dict[str, Any]]
-) -> None:
-    """Only `_synced_at` moves, and the run and its windows are recorded."""
+@pytest.mark.slow
+def test_a_night_without_changes(any_warehouse: Warehouse, january: Rows) -> None:
+    """Only `_synced_at` changes, and the run and its windows are recorded."""
     tables = [name for name in load_contract().tables if name not in ("sync_runs", "sync_windows")]
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target)
         sync(context)
         before = any_warehouse.tables(tables)
-        sync(at(context, datetime(2025, 2, 1, 4, tzinfo=UTC)))  # notes which views there are
+        sync(at(context, datetime(2025, 2, 1, 4, tzinfo=UTC)))  # saves the state about views
         (loads_before,) = any_warehouse.query("SELECT COUNT(*) AS n FROM _dlt_loads")
-        report = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        summary = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
         (loads,) = any_warehouse.query("SELECT COUNT(*) AS n FROM _dlt_loads")
-    assert report.submissions_unchanged == report.submissions_fetched > 0
+    assert summary.submissions_unchanged == summary.submissions_fetched > 0
     assert any_warehouse.tables(tables) == before
     assert loads["n"] == loads_before["n"] + 1
 
 
-def test_a_night_without_news_is_few_packages(
-    warehouse: Warehouse, january: list[dict[str, Any]]
+@pytest.mark.slow
+def test_a_night_without_changes_needs_few_load_packages(
+    warehouse: Warehouse, january: Rows
 ) -> None:
-    """What is found as it was waits for the next commit."""
+    """The progress of unchanged submissions waits for the next commit."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20)
         sync(context)
         before = warehouse.count("_dlt_loads")
-        report = sync(at(replace(context, chunk_size=40), NIGHT))
-        assert report.submissions_unchanged > 3 * 40
-        # The window's own, if it ends after the first chunk, and the last.
+        summary = sync(at(replace(context, chunk_size=40), NIGHT))
+        assert summary.submissions_unchanged > 3 * 40
+        # The package of the window, if it ends after the first chunk, and the last one.
         assert warehouse.count("_dlt_loads") <= before + 2
 
 
-@pytest.mark.parametrize("most", [1_000, 100])
-def test_what_is_held_is_told_to_who_fetches(
-    most: int,
+@pytest.mark.slow
+@pytest.mark.parametrize("max_hashes", [1_000, 100])
+def test_stored_hashes_are_sent_to_the_fetch_job(
+    max_hashes: int,
     any_warehouse: Warehouse,
-    january: list[dict[str, Any]],
+    january: Rows,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So that it need not become rows; but nobody who is marked as gone, nor more than has room."""
-    monkeypatch.setattr(submissions_module, "_MOST_HASHES", most)
-    told: list[dict[str, str]] = []
+    """Except those of deleted submissions, and none if there are too many."""
+    monkeypatch.setattr(stored_submissions, "_MOST_HASHES", max_hashes)
+    sent_hashes: list[dict[str, str]] = []
 
-    def telling(reading: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
-        told.append(dict(reading.stored_hashes))
-        return fetch_in_thread(reading, *arguments)
+    def record_hashes(job: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:
+        sent_hashes.append(dict(job.stored_hashes))
+        return fetch_in_thread(job, *arguments)
 
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target, lookback_days=60)
         sync(context)
         api.store.delete(january[0]["submission_id"])
         assert sync(at(context, NIGHT)).submissions_deleted == 1
-        report = sync(replace(at(context, NIGHT + timedelta(hours=1)), chunks=telling))
+        summary = sync(replace(at(context, NIGHT + timedelta(hours=1)), chunks=record_hashes))
     hashes = any_warehouse.query(
         "SELECT submission_id, _content_hash FROM submissions WHERE _deleted_at IS NULL"
     )
     expected = {row["submission_id"]: row["_content_hash"] for row in hashes}
-    assert told == [expected if most == 1_000 else {}]
-    assert report.submissions_unchanged == len(january) - 1
+    assert sent_hashes == [expected if max_hashes == 1_000 else {}]
+    assert summary.submissions_unchanged == len(january) - 1
     assert_equal(any_warehouse, january)

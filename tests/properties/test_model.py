@@ -1,11 +1,11 @@
-"""The whole against a model: random histories of a source, of runs, of failures and of nights.
+"""A model of source and warehouse, tested with random sequences of changes, runs and failures.
 
-Each sequence changes the source and runs commands against it, some of which break off; after every
-run the warehouse is compared with what the source has and had. What the rows must be comes from
-`oracle`; what a run must have fetched is written here.
+Each sequence changes the source and runs commands against it; some of the runs are interrupted.
+After every run the warehouse is compared with the current and the former versions of the source's
+submissions. `oracle` says which rows a version has; this file says what a run must have fetched.
 
-A run costs about half a second, nearly all of it in dlt, so a sequence has only a few of them.
-Other sequences, and thousands of longer ones:
+A run takes about half a second, most of it in dlt, so a sequence has only a few runs. To run other
+sequences, or thousands of longer ones:
 
     MODEL_SEED=7 pytest -n auto tests/properties/test_model.py
     HYPOTHESIS_PROFILE=thorough pytest -n auto tests/properties/test_model.py
@@ -56,8 +56,8 @@ from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
 from oracle import flatten, quarantined
 from support import (
+    ADDED_COLUMNS,
     JSON_COLUMNS,
-    MADE_HERE,
     NOW,
     Rows,
     StopAfter,
@@ -77,8 +77,8 @@ CONTRACT = load_contract()
 API_TABLES = {table.name: table for table in CONTRACT.api_tables}
 URLS = {name: {c.name for c in table.columns if c.url} for name, table in API_TABLES.items()}
 """Columns whose query part differs on every fetch."""
-RECORD = ("sync_runs", "sync_windows", "sync_checks")
-STATE = {
+RUN_TABLES = ("sync_runs", "sync_windows", "sync_checks")
+STATUS_COLUMNS = {
     "kyc_result": ("kyc", "result"),
     "aml_current_status": ("aml", "current_status"),
     "aml_risk_level_summary": ("aml", "risk_level_summary"),
@@ -89,25 +89,25 @@ Submission = dict[str, Any]
 Tables = dict[str, Rows]
 
 
-# What the source can have
+# Submissions of the source
 
 
 @cache
 def bodies() -> Sequence[Submission]:
-    """Return what submissions are made of: half of them plain, half of them irregular."""
-    made = generate(60, seed=11) + generate(80, seed=12, messy=True, unencodable=True)
-    return [s for s in made if not quarantined([s])]
+    """Return the contents of submissions, about half of them irregular."""
+    generated = generate(60, seed=11) + generate(80, seed=12, messy=True, unencodable=True)
+    return [item for item in generated if not quarantined([item])]
 
 
 def body(number: int, submission_id: str, created: datetime) -> Submission:
     """Return a new submission."""
-    made = deepcopy(bodies()[number % len(bodies())])
-    moment = f"{created:%Y-%m-%d-%H-%M-%S}-{created.microsecond // 1000:03}"
-    return made | {"submission_id": submission_id, "created_at": moment}
+    content = deepcopy(bodies()[number % len(bodies())])
+    created_text = f"{created:%Y-%m-%d-%H-%M-%S}-{created.microsecond // 1000:03}"
+    return content | {"submission_id": submission_id, "created_at": created_text}
 
 
 def first_submissions() -> list[Submission]:
-    """Return what the source has before the first run: mostly old, closed and open."""
+    """Return the submissions before the first run, most of them old."""
     days = [0, 0, 1, 2, 3, 5, 7, 8, 12, *range(15, 42)]
     return [
         body(number * 7, f"first-{number:02}", NOW - timedelta(days=day, minutes=number))
@@ -125,35 +125,35 @@ CHILDREN = {
     "data": ("data",),
     "bank": ("bank_verification",),
 }
-"""Where children are that can become fewer: a list, or a whole section."""
+"""Paths of lists that can become shorter, and of sections that can be removed."""
 
 
-def with_fewer(submission: Submission, steps: Sequence[str], kept: int) -> Submission:
-    """Return the submission with at most some entries of a list left, or without a section."""
+def shorten(submission: Submission, path: Sequence[str], length: int) -> Submission:
+    """Return the submission with a shorter list, or without a section."""
     changed = deepcopy(submission)
-    *parents, name = steps
-    holder: Any = changed
-    for parent in parents:
-        holder = holder.get(parent) if isinstance(holder, dict) else None
-    if isinstance(holder, dict) and name in holder:
-        old = holder[name]
-        holder[name] = old[:kept] if isinstance(old, list) else None
+    *parents, name = path
+    parent: Any = changed
+    for step in parents:
+        parent = parent.get(step) if isinstance(parent, dict) else None
+    if isinstance(parent, dict) and name in parent:
+        value = parent[name]
+        parent[name] = value[:length] if isinstance(value, list) else None
     return changed
 
 
-# What the warehouse has
+# The contents of the warehouse
 
 
-class Seen:
-    """A warehouse, read once.
+class Snapshot:
+    """The contents of a warehouse after a run.
 
     Attributes:
         tables: Rows of every table of the contract.
-        marks: `_deleted_at` by submission.
+        marks: `_deleted_at` by submission id.
     """
 
     def __init__(self, file: Path) -> None:
-        """Read it."""
+        """Read a DuckDB file."""
         with duckdb.connect(str(file), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'; USE argos")
             self.tables = {name: _read(connection, name) for name in CONTRACT.tables}
@@ -163,67 +163,67 @@ class Seen:
 
     @cached_property
     def parts(self) -> dict[str, Tables]:
-        """The API's rows by submission and table, without what only the package writes."""
-        found: dict[str, Tables] = {}
+        """The API's rows by submission and table, without `ADDED_COLUMNS`."""
+        parts: dict[str, Tables] = {}
         for name in API_TABLES:
             for row in self.tables[name]:
-                kept = {
+                values = {
                     column: value.partition("?")[0] if value and column in URLS[name] else value
                     for column, value in row.items()
-                    if column not in MADE_HERE
+                    if column not in ADDED_COLUMNS
                 }
-                rows = found.setdefault(row["submission_id"], {key: [] for key in API_TABLES})
-                rows[name].append(kept)
-        return {key: in_order(tables) for key, tables in found.items()}
+                rows = parts.setdefault(row["submission_id"], {key: [] for key in API_TABLES})
+                rows[name].append(values)
+        return {key: in_order(tables) for key, tables in parts.items()}
 
     @cached_property
     def periods(self) -> dict[str, Rows]:
         """The status history by submission, in order."""
-        found: dict[str, Rows] = {}
+        periods: dict[str, Rows] = {}
         for row in sorted(self.tables["submission_status_history"], key=lambda r: r["valid_from"]):
-            found.setdefault(row["submission_id"], []).append(row)
-        return found
+            periods.setdefault(row["submission_id"], []).append(row)
+        return periods
 
     @cached_property
     def lasting(self) -> dict[str, Counter[str]]:
-        """All rows that a run without news must leave as they are."""
+        """All rows that a run without changes must not change."""
         return {
             name: Counter(str({k: v for k, v in row.items() if k != "_synced_at"}) for row in rows)
             for name, rows in self.tables.items()
-            if name not in RECORD
+            if name not in RUN_TABLES
         }
 
-    def state(self, submission_id: str) -> dict[str, Any]:
-        """Return what the history of a submission must end with."""
+    def status(self, submission_id: str) -> dict[str, Any]:
+        """Return the status that the history of a submission must end with."""
         tables = self.parts[submission_id]
         return {
             name: tables[table][0][column] if tables[table] else None
-            for name, (table, column) in STATE.items()
+            for name, (table, column) in STATUS_COLUMNS.items()
         }
 
     def open(self) -> set[str]:
-        """Return the submissions that a nightly sync asks for however old they are."""
-        return {key for key in self.parts if not self.marks[key] and _is_open(self.state(key))}
+        """Return the open submissions, which a nightly sync fetches however old they are."""
+        return {key for key in self.parts if not self.marks[key] and _is_open(self.status(key))}
 
 
 def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Rows:
     result = connection.execute(f"SELECT * FROM {name}")
     columns = [column[0] for column in result.description]
-    decoded = [place for place, column in enumerate(columns) if column in JSON_COLUMNS]
+    json_positions = [i for i, column in enumerate(columns) if column in JSON_COLUMNS]
     rows = []
     for values in map(list, result.fetchall()):
-        for place in decoded:
-            if values[place] is not None:
-                values[place] = json.loads(values[place])
+        for i in json_positions:
+            if values[i] is not None:
+                values[i] = json.loads(values[i])
         rows.append(dict(zip(columns, values, strict=True)))
     return rows
 
 
-def _is_open(state: Mapping[str, Any]) -> bool:
-    result = (state["kyc_result"] or "").lower()
-    status = (state["aml_current_status"] or "").lower()
-    waits = result == "approved" and status == "not screened"
-    return result not in ("approved", "rejected") or status == "red flag" or waits
+def _is_open(status: Mapping[str, Any]) -> bool:
+    result = (status["kyc_result"] or "").lower()
+    aml_status = (status["aml_current_status"] or "").lower()
+    is_unscreened = result == "approved" and aml_status == "not screened"
+    return result not in ("approved", "rejected") or aml_status == "red flag" or is_unscreened
 
 
 def in_order(tables: Tables) -> Tables:
@@ -234,84 +234,84 @@ def in_order(tables: Tables) -> Tables:
     }
 
 
-def unlike(one: Tables, other: Tables) -> set[str]:
+def differing_tables(first: Tables, second: Tables) -> set[str]:
     """Return the tables in which two versions of a submission differ."""
-    return {name for name in API_TABLES if one[name] != other[name]}
+    return {name for name in API_TABLES if first[name] != second[name]}
 
 
-# What becomes of a run
+# Interruptions of runs
 
 
 class PowerCut(BaseException):
-    """Ends a run where it stands; nothing in the package catches it."""
+    """Ends a run immediately; nothing in the package catches it."""
 
 
 class CutAfter(NoProgress):
     """Progress that ends the run after some chunks."""
 
     def __init__(self, chunks: int) -> None:
-        """Count down from `chunks`."""
-        self.left = chunks
+        """End the run after `chunks` loaded chunks."""
+        self.remaining = chunks
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """End the run when enough is loaded."""
-        self.left -= 1
-        if self.left == 0:
+    def chunk_loaded(self, summary: RunSummary, rows: int) -> None:
+        """End the run if this was the last chunk."""
+        self.remaining -= 1
+        if self.remaining == 0:
             raise PowerCut
 
 
 @dataclass(frozen=True)
-class Break:
-    """How a run is broken off.
+class Interruption:
+    """The way in which a run is interrupted.
 
     Attributes:
-        how: What fails: the API for good (`api`), the process between two chunks (`process`), the
-            transaction of a chunk (`merge`), the note that the package is complete (`note`), or
-            dlt's own housekeeping after it (`tidying`).
-        after: At which time, counted from 1.
+        failure: What fails: the API permanently (`api`), the process between two chunks
+            (`process`), the transaction of a chunk (`merge`), the record that the load package is
+            complete (`complete_load`), or dlt's clean-up after it (`clean_up`).
+        after: The occurrence that fails, counted from 1.
     """
 
-    how: str
+    failure: str
     after: int
 
     @contextmanager
     def __call__(self, context: Context, api: Emulator) -> Iterator[Context]:
-        """Give the context of a run that breaks off, if it comes so far."""
-        if self.how == "api":
+        """Yield the context of a run that is interrupted if it gets that far."""
+        if self.failure == "api":
             yield replace(context, progress=StopAfter(api, self.after))
-        elif self.how == "process":
+        elif self.failure == "process":
             yield replace(context, progress=CutAfter(self.after))
         else:
-            owner, name = PLACES[self.how]
+            owner, name = PATCHED_METHODS[self.failure]
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(owner, name, failing(getattr(owner, name), self.after))
                 yield context
 
 
-PLACES: dict[str, tuple[type, str]] = {
+PATCHED_METHODS: dict[str, tuple[type, str]] = {
     "merge": (SqlLoadJob, "run"),
-    "note": (SqlJobClientBase, "complete_load"),
-    "tidying": (LoadStorage, "complete_load_package"),
+    "complete_load": (SqlJobClientBase, "complete_load"),
+    "clean_up": (LoadStorage, "complete_load_package"),
 }
-BREAKS = (ServerError, LoadError, PowerCut)
+EXPECTED_ERRORS = (ServerError, LoadError, PowerCut)
 
 
 def failing(function: Callable[..., Any], after: int) -> Callable[..., Any]:
-    """Return the function, failing at one of its calls."""
+    """Return the function, with one call that fails."""
     calls = iter(range(1, sys.maxsize))
 
-    def called(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
         if next(calls) == after:
             raise DatabaseTerminalException(OSError("no space left on device"))
-        return function(*arguments, **named)
+        return function(*arguments, **options)
 
-    return called
+    return call
 
 
 # Strategies
 
 NUMBER = st.integers(0, 139)
-WHO = st.lists(st.integers(0, 60), min_size=1, max_size=3, unique=True)
+PICKS = st.lists(st.integers(0, 60), min_size=1, max_size=3, unique=True)
 CREATED = st.tuples(
     st.sampled_from([0, 0, 0, 1, 2, 3, 6, 7, 8, 9, 20, 40]),
     # Seconds of a day, among them where days begin and end in UTC and in Korea.
@@ -319,8 +319,8 @@ CREATED = st.tuples(
 )
 RANGE = st.tuples(st.sampled_from([45, 20, 8, 3, 1, 0]), st.sampled_from([0, 0, 1, 2, 10]))
 NIGHTS = st.sampled_from([0, 1, 1, 1, 2, 6])
-BREAK = st.none() | st.builds(
-    Break, st.sampled_from(["api", "process", *PLACES]), st.sampled_from([1, 1, 2])
+INTERRUPTION = st.none() | st.builds(
+    Interruption, st.sampled_from(["api", "process", *PATCHED_METHODS]), st.sampled_from([1, 1, 2])
 )
 BEHAVIOUR = st.builds(
     Behaviour,
@@ -339,7 +339,7 @@ FAULTY = Faults(rate_500=0.1, rate_429=0.05, rate_drop=0.05, rate_truncate=0.1, 
 
 
 class Machine(RuleBasedStateMachine):
-    """A source, a warehouse, and what is known to have been in either."""
+    """A source, a warehouse, and the versions of submissions that the source has had."""
 
     @initialize(
         behaviour=BEHAVIOUR,
@@ -348,24 +348,24 @@ class Machine(RuleBasedStateMachine):
         sweep_days=st.sampled_from([0, 1, 3]),
         lookback_days=st.sampled_from([0, 2, 7]),
         workers=st.sampled_from([1, 3]),
-        begun=st.sampled_from([True, True, False]),
+        is_loaded=st.sampled_from([True, True, False]),
         most_runs=st.sampled_from(MOST_RUNS),
         nights_after=st.sampled_from([0, 0, 0, 1]),
     )
-    def begin(
+    def start(
         self,
         *,
         behaviour: Behaviour,
         faults: Faults,
-        begun: bool,
+        is_loaded: bool,
         most_runs: int,
         nights_after: int,
         **configured: int,
     ) -> None:
-        """Put up a source, and a warehouse that is empty or has all of it."""
+        """Start a source, and a warehouse that is empty or has all of its submissions."""
         self.folder = Path(tempfile.mkdtemp(prefix="argos-model-"))
         self.warehouse = duckdb_warehouse(self.folder)
-        shutil.copy(template(begun=begun), str(self.warehouse.target.file))
+        shutil.copy(template(is_loaded=is_loaded), str(self.warehouse.target.file))
         self.live: dict[str, Submission] = {}
         self.removed: dict[str, Submission] = {}
         self.versions: dict[str, list[Tables]] = {}
@@ -380,40 +380,40 @@ class Machine(RuleBasedStateMachine):
         }
         self.now = NOW
         self.runs, self.most_runs, self.nights_after = 0, most_runs, nights_after
-        self.marked_by_syncs = begun  # a first sync has nothing to mark
+        self.marked_by_syncs = is_loaded  # a first sync has nothing to mark
         self.mixed = False
-        self.seen = Seen(self.file)
-        self.settled: Seen | None = None
+        self.snapshot = Snapshot(self.file)
+        self.reconciled: Snapshot | None = None
 
     def teardown(self) -> None:
-        """Settle what a sequence that went well has left, and clear up."""
+        """Reconcile everything if the sequence was successful, and clean up."""
         if not hasattr(self, "api"):
             return
         try:
             if sys.exc_info()[0] is None:
-                self.settle()
+                self.reconcile_all()
         finally:
             self.api.__exit__()
             shutil.rmtree(self.folder)
 
-    # The source
+    # Changes of the source
 
     @rule(number=NUMBER, created=CREATED, more=st.integers(0, 2))
     def add(self, number: int, created: tuple[int, float], more: int) -> None:
-        """New submissions, some of them late."""
+        """Add new submissions, some of them late."""
         days, seconds = created
-        moment = datetime.combine(self.now.date(), time(), UTC) - timedelta(days=days)
-        for place in range(more + 1):
+        first_created = datetime.combine(self.now.date(), time(), UTC) - timedelta(days=days)
+        for offset in range(more + 1):
             key = f"new-{len(self.versions):03}"
-            self._put(body(number + place, key, moment + timedelta(seconds=seconds)))
+            self._put(body(number + offset, key, first_created + timedelta(seconds=seconds)))
 
-    @rule(who=WHO, number=NUMBER, section=st.sampled_from(["kyc", "aml", "data", "others"]))
-    def change(self, who: list[int], number: int, section: str) -> None:
-        """A section becomes another submission's."""
+    @rule(picks=PICKS, number=NUMBER, section=st.sampled_from(["kyc", "aml", "data", "others"]))
+    def change(self, picks: list[int], number: int, section: str) -> None:
+        """Replace a section by that of another submission."""
         other = deepcopy(bodies()[number % len(bodies())])
         sections = ("kyc", "aml", "data")
         fixed = ("submission_id", "created_at")
-        for key in self._pick(who, self.live):
+        for key in self._pick(picks, self.live):
             now = self.live[key]
             if section == "others":
                 own = {name: now[name] for name in (*fixed, *sections) if name in now}
@@ -423,14 +423,16 @@ class Machine(RuleBasedStateMachine):
                 self._put(rest | ({section: other[section]} if section in other else {}))
 
     @rule(
-        who=WHO,
+        picks=PICKS,
         result=st.sampled_from(["approved", "approved", "rejected", "pending", "Incomplete"]),
         status=st.sampled_from([None, "Not Screened", "Red Flag", "Clear"]),
         reviewer=st.sampled_from(["system", "agent", None]),
     )
-    def decide(self, who: list[int], result: str, status: str | None, reviewer: str | None) -> None:
-        """The state moves on, or back."""
-        for key in self._pick(who, self.live):
+    def decide(
+        self, picks: list[int], result: str, status: str | None, reviewer: str | None
+    ) -> None:
+        """Change the status of submissions."""
+        for key in self._pick(picks, self.live):
             changes = {
                 "kyc": {"result": result},
                 "aml": {"currentstatus": status, "risk_level_summary": status and "High"},
@@ -439,54 +441,54 @@ class Machine(RuleBasedStateMachine):
             self.api.store.update(key, changes)
             self._put(self.api.store.get(key))
 
-    @rule(who=WHO, what=st.sampled_from(sorted(CHILDREN)), kept=st.integers(0, 1))
-    def shrink(self, who: list[int], what: str, kept: int) -> None:
-        """A submission loses children."""
-        for key in self._pick(who, self.live):
-            self._put(with_fewer(self.live[key], CHILDREN[what], kept))
+    @rule(picks=PICKS, children=st.sampled_from(sorted(CHILDREN)), length=st.integers(0, 1))
+    def shrink(self, picks: list[int], children: str, length: int) -> None:
+        """Remove children of submissions."""
+        for key in self._pick(picks, self.live):
+            self._put(shorten(self.live[key], CHILDREN[children], length))
 
-    @rule(who=WHO)
-    def delete(self, who: list[int]) -> None:
-        """The source does not have a submission any more."""
-        for key in self._pick(who, self.live):
+    @rule(picks=PICKS)
+    def delete(self, picks: list[int]) -> None:
+        """Delete submissions from the source."""
+        for key in self._pick(picks, self.live):
             self.removed[key] = self.live.pop(key)
             self.api.store.delete(key)
-            self.settled = None
+            self.reconciled = None
 
     @precondition(lambda self: self.removed)
-    @rule(who=WHO)
-    def restore(self, who: list[int]) -> None:
-        """The source has it again, as it was."""
-        for key in self._pick(who, self.removed):
+    @rule(picks=PICKS)
+    def restore(self, picks: list[int]) -> None:
+        """Restore deleted submissions unchanged."""
+        for key in self._pick(picks, self.removed):
             self.live[key] = self.removed.pop(key)
             self.api.store.restore(key)
-            self.settled = None
+            self.reconciled = None
 
     # The runs
 
     @precondition(lambda self: self.runs < self.most_runs)
-    @rule(nights=NIGHTS, breaks=BREAK)
-    def sync(self, nights: int, breaks: Break | None) -> None:
-        """A night."""
-        before, started = self.seen, self._pass(nights)
-        report = self._run(sync, breaks)
-        if report is None:
+    @rule(nights=NIGHTS, interruption=INTERRUPTION)
+    def sync(self, nights: int, interruption: Interruption | None) -> None:
+        """Run a nightly sync."""
+        before, started = self.snapshot, self._advance(nights)
+        summary = self._run(sync, interruption)
+        if summary is None:
             return
-        young = started.date() - timedelta(days=self.configured["lookback_days"])
-        asked = {key for key, one in self._all() if created_at(one).date() >= young}
-        asked |= before.open()
+        first_day = started.date() - timedelta(days=self.configured["lookback_days"])
+        requested = {key for key, item in self._all() if created_at(item).date() >= first_day}
+        requested |= before.open()
         if self.configured["sweep_days"] == 1:
-            asked |= {key for key, _ in self._all()}
-        self._assert_fetched(asked)
-        if self.marked_by_syncs and not (report.note and "too many" in report.note):
-            self._assert_marked(asked)
+            requested |= {key for key, _ in self._all()}
+        self._assert_fetched(requested)
+        if self.marked_by_syncs and not (summary.note and "too many" in summary.note):
+            self._assert_marked(requested)
         self.marked_by_syncs = self.marked_by_syncs or bool(self.live)
 
     @precondition(lambda self: self.runs < self.most_runs)
     @rule(
         days=RANGE,
         nights=NIGHTS,
-        breaks=BREAK,
+        interruption=INTERRUPTION,
         force=st.booleans(),
         page_size=st.sampled_from([4, 30]),
         style=st.sampled_from(["query", "json"]),
@@ -497,168 +499,196 @@ class Machine(RuleBasedStateMachine):
         *,
         days: tuple[int, int],
         nights: int,
-        breaks: Break | None,
+        interruption: Interruption | None,
         force: bool,
         page_size: int,
         style: str,
         sections: tuple[str, ...],
     ) -> None:
-        """Some days again, asked for in some way."""
-        self._pass(nights)
+        """Run a backfill of a range, with different settings."""
+        self._advance(nights)
         self.mixed |= bool(sections)
-        given = {"page_size": page_size, "request_style": style, "request_types": sections or None}
+        settings = {
+            "page_size": page_size,
+            "request_style": style,
+            "request_types": sections or None,
+        }
         first, last = self._days(days)
         run = partial(backfill, first=first, last=last, force=force)
-        report = self._run(run, breaks, **given)
-        # Without force what is done is not read again, so what has changed since may be missing.
-        if report is not None and force:
+        summary = self._run(run, interruption, **settings)
+        # Without force, finished days are not read again, so later changes may be missing.
+        if summary is not None and force:
             self._assert_fetched(self._created(first, last), sections)
 
     @precondition(lambda self: self.runs < self.most_runs)
     @rule(
         days=RANGE,
         nights=NIGHTS,
-        breaks=BREAK,
+        interruption=INTERRUPTION,
         deep=st.booleans(),
         share=st.sampled_from([0.05, 1.0]),
     )
     def reconcile(
-        self, *, days: tuple[int, int], nights: int, breaks: Break | None, deep: bool, share: float
+        self,
+        *,
+        days: tuple[int, int],
+        nights: int,
+        interruption: Interruption | None,
+        deep: bool,
+        share: float,
     ) -> None:
-        """Some days compared and repaired."""
-        self._pass(nights)
+        """Reconcile a range."""
+        self._advance(nights)
         first, last = self._days(days)
         try:
             run = partial(reconcile, first=first, last=last, deep=deep, max_deleted=share)
-            done = self._run(run, breaks)
+            result = self._run(run, interruption)
         except TooManyDeletions:
             assert share < 1
             return
-        if done is not None:
-            asked = self._created(first, last)
-            self._assert_fetched(asked if deep else asked - self.seen.marks.keys())
-            self._assert_marked(asked)
+        if result is not None:
+            compared = self._created(first, last)
+            self._assert_fetched(compared if deep else compared - self.snapshot.marks.keys())
+            self._assert_marked(compared)
 
     @precondition(lambda self: self.runs < self.most_runs and self.live)
-    @rule(who=WHO, nights=NIGHTS, by=st.sampled_from(["submission_ids", "userid", "email"]))
-    def refresh(self, who: list[int], nights: int, by: str) -> None:
-        """Some submissions again, whether the source still has them or not."""
-        self._pass(nights)
-        keys = self._pick(who, dict(self._all()))
+    @rule(picks=PICKS, nights=NIGHTS, by=st.sampled_from(["submission_ids", "userid", "email"]))
+    def refresh(self, picks: list[int], nights: int, by: str) -> None:
+        """Refresh submissions, which the source may have deleted."""
+        self._advance(nights)
+        keys = self._pick(picks, dict(self._all()))
         if by == "submission_ids":
             self._run(partial(refresh, submission_ids=keys), None)
         else:
-            person = self.live[self._pick(who, self.live)[0]].get(by)
+            person = self.live[self._pick(picks, self.live)[0]].get(by)
             if not isinstance(person, str) or not person.isprintable() or person in ("", "N/A"):
                 return
-            keys = [key for key, one in self.live.items() if one.get(by) == person]
-            self._run(partial(refresh, **{by: person}), None)
+            keys = [key for key, item in self.live.items() if item.get(by) == person]
+            selector: dict[str, Any] = {by: person}
+            self._run(partial(refresh, **selector), None)
         self._assert_fetched(keys)
 
-    def settle(self) -> None:
-        """Bring everything to where the source is; a run after that finds no news."""
-        self._pass(1)
-        days = [created_at(one).date() for _, one in self._all()]
+    def reconcile_all(self) -> None:
+        """Make the warehouse equal to the source; check that later syncs change nothing."""
+        self._advance(1)
+        days = [created_at(item).date() for _, item in self._all()]
         run = partial(reconcile, first=min(days), last=max(days), deep=True, max_deleted=1.0)
         self._run(run, None, page_size=100)
-        everything = {key for key, _ in self._all()}
-        self._assert_fetched(everything)
-        self._assert_marked(everything)
-        self.settled = self.seen
+        all_keys = {key for key, _ in self._all()}
+        self._assert_fetched(all_keys)
+        self._assert_marked(all_keys)
+        self.reconciled = self.snapshot
         for _ in range(self.nights_after):
-            self._pass(1)
+            self._advance(1)
             self._run(sync, None)
 
-    # What holds after every run
+    # Checks after every run
 
-    def _run(self, command: Callable[..., Any], breaks: Break | None, **given: Any) -> Any:
-        """Run a command, and check what holds whether it ended well or not."""
+    def _run(
+        self, command: Callable[..., Any], interruption: Interruption | None, **settings: Any
+    ) -> Any:
+        """Run a command, and check the warehouse whether the command succeeded or not."""
         self.runs += 1
-        context = context_for(self.api.base_url, self.warehouse.target, **self.configured | given)
-        context = replace(context, clock=self._tick, chunk_size=12 if breaks else 1_000)
+        context = context_for(
+            self.api.base_url, self.warehouse.target, **self.configured | settings
+        )
+        context = replace(context, clock=self._tick, chunk_size=12 if interruption else 1_000)
         try:
-            if breaks is None:
+            if interruption is None:
                 return command(context)
-            with breaks(context, self.api) as breaking:
-                return command(breaking)
-        except BREAKS:
-            assert breaks
+            with interruption(context, self.api) as interrupted_context:
+                return command(interrupted_context)
+        except EXPECTED_ERRORS:
+            assert interruption
         finally:
             self.api.faults = self.faults
-            before, self.seen = self.seen, Seen(self.file)
+            before, self.snapshot = self.snapshot, Snapshot(self.file)
             if not isinstance(sys.exc_info()[1], AssertionError):
                 self._check(before)
 
-    def _check(self, before: Seen) -> None:
+    def _check(self, before: Snapshot) -> None:
         for name, table in CONTRACT.tables.items():
-            keys = Counter(tuple(row[part] for part in table.key) for row in self.seen.tables[name])
-            assert not [key for key, number in keys.items() if number > 1], f"{name}: keys twice"
-        assert self.seen.parts.keys() == self.seen.marks.keys(), "orphans"
-        assert self.seen.periods.keys() == self.seen.marks.keys(), "history of others"
-        for key, tables in self.seen.parts.items():
+            keys = Counter(
+                tuple(row[part] for part in table.key) for row in self.snapshot.tables[name]
+            )
+            assert not [key for key, number in keys.items() if number > 1], (
+                f"{name}: duplicate keys"
+            )
+        assert self.snapshot.parts.keys() == self.snapshot.marks.keys(), "orphans"
+        assert self.snapshot.periods.keys() == self.snapshot.marks.keys(), (
+            "history without submissions"
+        )
+        for key, tables in self.snapshot.parts.items():
             self._check_rows(key, tables)
             self._check_history(key, before.periods.get(key, []))
-            if self.seen.marks[key] and not before.marks.get(key):
-                assert key not in self.live, f"{key} is marked as deleted, and it is there"
-        assert before.marks.keys() <= self.seen.marks.keys(), "a submission has vanished"
-        if self.settled:
-            for name, rows in self.settled.lasting.items():
-                assert self.seen.lasting[name] == rows, f"{name}: other rows without news"
+            if self.snapshot.marks[key] and not before.marks.get(key):
+                assert key not in self.live, f"{key} is marked as deleted, but the source has it"
+        assert before.marks.keys() <= self.snapshot.marks.keys(), "a submission has vanished"
+        if self.reconciled:
+            for name, rows in self.reconciled.lasting.items():
+                assert self.snapshot.lasting[name] == rows, f"{name}: rows changed without reason"
 
     def _check_rows(self, key: str, tables: Tables) -> None:
         versions = self.versions[key]
         if not self.mixed:
-            assert tables in versions, f"{key} never was so: {unlike(tables, versions[-1])}"
+            assert tables in versions, (
+                f"{key} never had this content: {differing_tables(tables, versions[-1])}"
+            )
             return
-        # Runs over some sections leave the tables of others as they were.
+        # Runs with some sections do not change the tables of the others.
         for name, rows in tables.items():
-            if rows or not any(one["submissions"] for one in versions):
-                assert rows in [one[name] for one in versions], f"{key}: {name} never was so"
+            if rows or not any(version["submissions"] for version in versions):
+                assert rows in [version[name] for version in versions], (
+                    f"{key}: {name} never had this content"
+                )
 
     def _check_history(self, key: str, before: Rows) -> None:
-        periods = self.seen.periods[key]
-        for one, following in pairwise(periods):
-            assert one["valid_from"] < one["valid_to"] == following["valid_from"], key
-            assert any(one[name] != following[name] for name in STATE), f"{key}: no change"
+        periods = self.snapshot.periods[key]
+        for period, following in pairwise(periods):
+            assert period["valid_from"] < period["valid_to"] == following["valid_from"], key
+            assert any(period[name] != following[name] for name in STATUS_COLUMNS), (
+                f"{key}: two periods with the same status"
+            )
         assert periods[-1]["valid_to"] is None, key
-        assert {name: periods[-1][name] for name in STATE} == self.seen.state(key), key
+        assert {name: periods[-1][name] for name in STATUS_COLUMNS} == self.snapshot.status(key), (
+            key
+        )
         *closed, last = before or [{}]
-        assert periods[: len(closed)] == closed, f"{key}: the past has changed"
+        assert periods[: len(closed)] == closed, f"{key}: an old period has changed"
         if last:
             now = periods[len(closed)]
-            assert {**now, "valid_to": None} == last, f"{key}: the past has changed"
+            assert {**now, "valid_to": None} == last, f"{key}: an old period has changed"
 
     def _assert_fetched(self, keys: Iterable[str], sections: Collection[str] = ()) -> None:
-        """Check that the warehouse has submissions as they are."""
+        """Assert that the warehouse has the current version of submissions."""
         names = [n for n, table in API_TABLES.items() if not sections or table.section in sections]
         for key in keys:
             if key in self.live:
-                assert key in self.seen.marks, f"{key} is missing"
-                assert self.seen.marks[key] is None, f"{key} is marked as deleted"
-                now, found = self.versions[key][-1], self.seen.parts[key]
-                different = unlike(found, now)
-                assert not different & set(names), f"{key} is out of date: {different}"
+                assert key in self.snapshot.marks, f"{key} is missing"
+                assert self.snapshot.marks[key] is None, f"{key} is marked as deleted"
+                differences = differing_tables(self.snapshot.parts[key], self.versions[key][-1])
+                assert not differences & set(names), f"{key} is out of date: {differences}"
 
     def _assert_marked(self, keys: Iterable[str]) -> None:
-        """Check that those of these submissions are marked that the source does not have."""
+        """Assert that the deleted ones of these submissions are marked."""
         for key in keys:
-            if key in self.seen.marks and key not in self.live:
-                assert self.seen.marks[key], f"{key} is not marked as deleted"
+            if key in self.snapshot.marks and key not in self.live:
+                assert self.snapshot.marks[key], f"{key} is not marked as deleted"
 
-    # The rest
+    # Helpers
 
     @property
     def file(self) -> Path:
-        """The warehouse."""
+        """The DuckDB file of the warehouse."""
         return Path(str(self.warehouse.target.file))
 
     def _tick(self) -> datetime:
-        """Return the moment, later each time."""
+        """Return the current time, one second later each time."""
         self.now += timedelta(seconds=1)
         return self.now
 
-    def _pass(self, nights: int) -> datetime:
-        """Let time pass, and return when it is."""
+    def _advance(self, nights: int) -> datetime:
+        """Move the clock by nights, or by ten minutes, and return the time."""
         if nights:
             day = self.now.date() + timedelta(days=nights)
             self.now = datetime.combine(day, NOW.time(), UTC)
@@ -675,13 +705,13 @@ class Machine(RuleBasedStateMachine):
             self.api.store.add(submission)
         self.live[key] = submission
         tables = in_order(flatten([submission]))
-        # A version that comes back is the latest again.
+        # A version that returns is the latest one again.
         self.versions.setdefault(key, []).append(tables)
-        self.settled = None
+        self.reconciled = None
 
-    def _pick(self, who: Iterable[int], among: Mapping[str, Any]) -> list[str]:
+    def _pick(self, picks: Iterable[int], among: Mapping[str, Any]) -> list[str]:
         keys = sorted(among)
-        return sorted({keys[number % len(keys)] for number in who}) if keys else []
+        return sorted({keys[number % len(keys)] for number in picks}) if keys else []
 
     def _all(self) -> list[tuple[str, Submission]]:
         return [*self.live.items(), *self.removed.items()]
@@ -691,16 +721,16 @@ class Machine(RuleBasedStateMachine):
         return min(before, last), max(before, last)
 
     def _created(self, first: date, last: date) -> set[str]:
-        return {key for key, one in self._all() if first <= created_at(one).date() <= last}
+        return {key for key, item in self._all() if first <= created_at(item).date() <= last}
 
 
 @cache
-def template(*, begun: bool) -> Path:
-    """Return a warehouse to copy: with all the first submissions, or with empty tables alone."""
+def template(*, is_loaded: bool) -> Path:
+    """Return a warehouse to copy: with the first submissions, or with empty tables."""
     folder = Path(tempfile.mkdtemp(prefix="argos-model-"))
     warehouse = duckdb_warehouse(folder)
     make_tables(warehouse)
-    if begun:
+    if is_loaded:
         with Emulator(first_submissions()) as api:
             sync(context_for(api.base_url, warehouse.target))
     return Path(str(warehouse.target.file))
@@ -708,8 +738,8 @@ def template(*, begun: bool) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
-def test_any_history(part: int) -> None:
-    """Whatever happens to source and runs, the warehouse is true, whole and in the end equal."""
+def test_random_sequences(part: int) -> None:
+    """The warehouse is consistent after every run, and equal to the source after a reconcile."""
     machine = seed(SEED * PARTS + part)(type("Part", (Machine,), {}))
     run_state_machine_as_test(
         machine,
@@ -719,7 +749,7 @@ def test_any_history(part: int) -> None:
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
-            # To shrink a sequence takes minutes, and ten steps can be read as they are.
+            # Shrinking takes minutes, and a sequence of ten steps is readable.
             phases=[Phase.generate, Phase.shrink] if THOROUGH else [Phase.generate],
             print_blob=False,
         ),

@@ -1,4 +1,4 @@
-"""The status history: periods without gaps, from whatever the runs saw."""
+"""The status history: periods without gaps or overlaps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from argos_sync.emulator import Emulator
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.tables import shape_submissions
-from support import NOW, Warehouse, at, context_for
+from support import NOW, Rows, Warehouse, at, context_for
 
 pytestmark = pytest.mark.tables_made
 
@@ -21,7 +21,7 @@ DAY = datetime(2025, 1, 10, tzinfo=UTC)
 
 
 def submission(result: str, status: str | None = None, reviewer: str = "system") -> dict[str, Any]:
-    """Return a submission in a state."""
+    """Return a submission with a status."""
     aml = {"currentstatus": status, "risk_level_summary": "High"} if status else None
     return {
         "submission_id": "s1",
@@ -32,8 +32,21 @@ def submission(result: str, status: str | None = None, reviewer: str = "system")
     }
 
 
+def shaped(result: str, fetched_at: datetime) -> dict[str, Any]:
+    """Return the tables of one submission."""
+    item = submission(result)
+    return shape_submissions([item], [content_hash(item)], fetched_at).tables
+
+
+def continue_history(history: Rows, result: str, fetched_at: datetime) -> Rows:
+    """Return the history after another fetch, in order."""
+    stored = {"s1": history} if history else {}
+    rows: Rows = history_rows(shaped(result, fetched_at), stored, ()).to_pylist()
+    return sorted(rows, key=lambda row: row["valid_from"])
+
+
 def periods(warehouse: Warehouse) -> list[tuple[Any, ...]]:
-    """Return the history in order, with days since NOW for moments."""
+    """Return the history in order, with times as days since NOW."""
     rows = warehouse.query("SELECT * FROM submission_status_history ORDER BY valid_from")
     return [
         (
@@ -47,14 +60,28 @@ def periods(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_each_state_seen_is_a_period(any_warehouse: Warehouse) -> None:
-    """Periods touch, the last is open, and a change of anything else begins none."""
+def test_a_changed_status_closes_the_period(any_warehouse: Warehouse) -> None:
+    """The old period ends where the new one starts."""
+    with Emulator([submission("pending")]) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        refresh(context, submission_ids=["s1"])
+        api.store.update("s1", {"kyc": {"result": "approved"}})
+        refresh(at(context, NOW + timedelta(days=1)), submission_ids=["s1"])
+    assert periods(any_warehouse) == [
+        ("pending", None, "system", 0, 1),
+        ("approved", None, "system", 1, None),
+    ]
+
+
+@pytest.mark.slow
+def test_each_fetched_status_is_a_period(any_warehouse: Warehouse) -> None:
+    """Periods touch, the last one is open, and other changes do not start a period."""
     with Emulator([submission("pending")]) as api:
         context = context_for(api.base_url, any_warehouse.target)
         backfill(context, DAY.date(), DAY.date())
         changes: list[dict[str, Any]] = [
             {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Not Screened"}},
-            {"userid": "somebody else"},
+            {"userid": "another user"},
             {"aml": {"currentstatus": "Red Flag"}},
             {},
             {"kyc": {"result": "rejected"}, "reviewer": "agent"},
@@ -70,18 +97,22 @@ def test_each_state_seen_is_a_period(any_warehouse: Warehouse) -> None:
     ]
 
 
-def test_a_state_that_comes_back_is_another_period(any_warehouse: Warehouse) -> None:
-    """History tells what was when, also when it was like that before."""
-    with Emulator([submission("pending")]) as api:
-        context = context_for(api.base_url, any_warehouse.target)
-        for day, result in enumerate(["pending", "approved", "pending"]):
-            api.store.update("s1", {"kyc": {"result": result}})
-            refresh(at(context, NOW + timedelta(days=day)), submission_ids=["s1"])
-    assert [row[0] for row in periods(any_warehouse)] == ["pending", "approved", "pending"]
+def test_a_status_that_returns_is_another_period() -> None:
+    """A status that the submission had before starts a new period."""
+    history: Rows = []
+    for day, result in enumerate(["pending", "approved", "pending"]):
+        history = continue_history(history, result, NOW + timedelta(days=day))
+    assert [row["kyc_result"] for row in history] == ["pending", "approved", "pending"]
+    assert [row["valid_to"] for row in history] == [
+        NOW + timedelta(days=1),
+        NOW + timedelta(days=2),
+        None,
+    ]
 
 
-def test_what_is_not_fetched_stays_as_it_was(warehouse: Warehouse) -> None:
-    """A run without the AML section does not end an AML state."""
+@pytest.mark.slow
+def test_sections_that_are_not_fetched_keep_their_status(warehouse: Warehouse) -> None:
+    """A run without the AML section does not change an AML status."""
     with Emulator([submission("approved", "Red Flag")]) as api:
         refresh(context_for(api.base_url, warehouse.target), submission_ids=["s1"])
         api.store.update("s1", {"kyc": {"result": "rejected"}, "aml": {"currentstatus": "Clear"}})
@@ -93,22 +124,20 @@ def test_what_is_not_fetched_stays_as_it_was(warehouse: Warehouse) -> None:
     ]
 
 
+def test_sections_that_are_not_shaped_keep_their_status() -> None:
+    """The new period takes the status of other sections from the period before it."""
+    aml = shape_submissions([submission("approved", "Red Flag")], ["hash"], NOW).tables
+    stored = {"s1": history_rows(aml, {}, ()).to_pylist()}
+    later = shaped("rejected", NOW + timedelta(days=1))
+    rows = history_rows(later, stored, ("others", "kyc")).to_pylist()
+    last = max(rows, key=lambda row: row["valid_from"])
+    assert (last["kyc_result"], last["aml_current_status"]) == ("rejected", "Red Flag")
+
+
 @pytest.mark.parametrize("behind", [timedelta(), timedelta(hours=3)])
-def test_a_clock_that_was_set_back_makes_no_overlap(behind: timedelta) -> None:
-    """A period never begins before the one it follows."""
-    rows = states("approved", NOW)
-    later = history_rows(states("rejected", NOW - behind), before(rows), ()).to_pylist()
-    first, second = sorted(later, key=lambda row: row["valid_from"])
+def test_a_clock_that_was_set_back_causes_no_overlap(behind: timedelta) -> None:
+    """A period always starts after the one before it."""
+    history = continue_history([], "approved", NOW)
+    first, second = continue_history(history, "rejected", NOW - behind)
     assert first["valid_from"] < first["valid_to"] == second["valid_from"]
     assert second["valid_to"] is None
-
-
-def states(result: str, at: datetime) -> dict[str, Any]:
-    """Return the tables of one submission."""
-    one = submission(result)
-    return shape_submissions([one], [content_hash(one)], at).tables
-
-
-def before(tables: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the history that a first load of these tables leaves."""
-    return {"s1": history_rows(tables, {}, ()).to_pylist()}

@@ -1,15 +1,18 @@
-"""Values that look like code: they are stored, compared, fetched and marked like any others."""
+"""Values that look like SQL or format strings: all commands treat them as plain values."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+
+import pytest
 
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.emulator import Emulator
-from support import NOW, Warehouse, assert_equal, at, context_for
+from support import NOW, Rows, Warehouse, assert_equal, at, context_for
+
+pytestmark = pytest.mark.tables_made
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
 CODE = [
@@ -21,13 +24,25 @@ CODE = [
 ]
 
 
-def test_values_are_never_code(any_warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Ids above all, for they are what the warehouse is asked for: all commands, both databases."""
-    hostile = [
-        one | {"submission_id": code, "userid": code, "email": code, "data": {"name": code}}
-        for one, code in zip(january, CODE, strict=False)
+def hostile_submissions(january: Rows) -> Rows:
+    """Return submissions whose ids, user ids, addresses and names look like code."""
+    return [
+        item | {"submission_id": code, "userid": code, "email": code, "data": {"name": code}}
+        for item, code in zip(january, CODE, strict=False)
     ]
-    with Emulator([*hostile, *january[len(CODE) : 40]]) as api:
+
+
+def test_a_backfill_stores_hostile_values(warehouse: Warehouse, january: Rows) -> None:
+    """They are stored as they are."""
+    with Emulator(hostile_submissions(january)) as api:
+        backfill(context_for(api.base_url, warehouse.target), FIRST, LAST)
+        assert_equal(warehouse, api.store.all())
+
+
+@pytest.mark.slow
+def test_values_are_never_code(any_warehouse: Warehouse, january: Rows) -> None:
+    """Commands load, compare, refresh and mark submissions with hostile ids."""
+    with Emulator([*hostile_submissions(january), *january[len(CODE) : 40]]) as api:
         context = context_for(api.base_url, any_warehouse.target)
         backfill(context, FIRST, LAST)
         assert_equal(any_warehouse, api.store.all())

@@ -27,7 +27,7 @@ from argos_sync.warehouse.views import load_views, update_views
 from oracle import flatten
 from published import copy_of
 from support import (
-    MADE_HERE,
+    ADDED_COLUMNS,
     Rows,
     Warehouse,
     at,
@@ -122,7 +122,7 @@ def wide(empty: Collection[str] = ()) -> Rows:
         row = {
             name: None if name in empty else values.get((table, key), {}).get(column.name)
             for name, (table, column) in columns_of_wide().items()
-            if name not in MADE_HERE
+            if name not in ADDED_COLUMNS
         }
         hours = until and (until - submission["created_at"]).total_seconds() / 3600
         found.append(row | {"hours_to_decision": hours})
@@ -131,7 +131,7 @@ def wide(empty: Collection[str] = ()) -> Rows:
 
 def without_ours(rows: Rows) -> Rows:
     """Rows of `submissions_wide` without the columns that only this package fills."""
-    return [{name: row[name] for name in row if name not in MADE_HERE} for row in rows]
+    return [{name: row[name] for name in row if name not in ADDED_COLUMNS} for row in rows]
 
 
 def stop_the_clock(warehouse: Warehouse, folder: Path, **privacy: str) -> None:

@@ -15,7 +15,7 @@ def doctor(common: Common) -> None:
     marks = {True: "ok  ", False: "FAIL"}
     common.show(
         {"checks": [check.row() for check in checks]},
-        "\n".join(f"{marks[check.passed]} {check.name}: {check.said}" for check in checks),
+        "\n".join(f"{marks[check.passed]} {check.name}: {check.message}" for check in checks),
     )
     failed = [check.exit_code for check in checks if not check.passed]
     if failed:

@@ -35,7 +35,11 @@ def forget(
     result = erase(common.offline_context(), identifiers, as_in)
     counts = [f"{table:<28}{rows:>10,}\n" for table, rows in result.erased.items() if rows]
     common.show(
-        {"run_id": result.summary.run_id, "erased": result.erased, "listed": result.listed},
+        {
+            "run_id": result.summary.run_id,
+            "erased": result.erased,
+            "listed": result.suppressions_added,
+        },
         f"{''.join(counts)}forget: {sum(result.erased.values()):,} rows erased,"
         f" {result.listed:,} entries added to the suppression list;"
         f" the erasure is recorded in sync_erasures, run {result.summary.run_id}",

@@ -40,7 +40,7 @@ def reconcile(
             "source": day.source,
             "warehouse": day.warehouse,
             "missing": len(day.missing),
-            "gone": len(day.gone),
+            "gone": len(day.deleted),
             "changed": len(day.changed),
         }
         for day in result.days

@@ -19,15 +19,15 @@ def backfill(
 ) -> RunSummary:
     """Load exactly the submissions created between two UTC days, both included.
 
-    An interrupted backfill of the same range is resumed. A finished one fetches only the days that
-    were not over when it ran. The nightly high-water mark is left alone.
+    An interrupted backfill of the same range is resumed. If the range was finished before, only the
+    days that were not over at that time are fetched. The high-water mark of `sync` does not move.
 
     Args:
         context: Settings and target.
         first: First day, UTC.
         last: Last day, UTC.
         workers: Windows read at once; None is `max_concurrency`.
-        force: Read everything again, whatever was read before.
+        force: Read the whole range again, even if it was finished before.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -55,7 +55,7 @@ def check_range(first: date, last: date) -> None:
     """Refuse a range that ends before it begins.
 
     Raises:
-        ConfigurationError: It does.
+        ConfigurationError: `last` is before `first`.
     """
     if last < first:
         raise ConfigurationError(

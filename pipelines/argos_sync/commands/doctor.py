@@ -1,10 +1,10 @@
-"""The checks of `doctor`: each says what it found, and what to do when that is bad."""
+"""`doctor`: check the configuration, the API and the destination."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,36 +22,43 @@ from argos_sync.load.target import Target
 from argos_sync.run.opening import warehouse_protection
 
 _TWO_ATTEMPTS = RetryPolicy(attempts=2)
-"""Someone waits for the answer at a terminal."""
+"""Few, because somebody waits at a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `doctor`.
+    """The result of one check, a line of `doctor`.
 
     Attributes:
-        name: What was looked at.
-        passed: Whether it is as it should be.
-        said: What was found; when that is bad, with the remedy.
-        exit_code: What the command line exits with for it; 0 when passed.
+        name: Subject of the check.
+        passed: Whether it passed.
+        message: The finding; for a failed check, with the remedy.
+        exit_code: Exit status of the command line for this failure; 0 if the check passed.
     """
 
     name: str
     passed: bool
-    said: str
+    message: str
     exit_code: int = 0
 
     def row(self) -> dict[str, Any]:
         """Return the check for the JSON summary."""
-        return asdict(self)
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "said": self.message,
+            "exit_code": self.exit_code,
+        }
 
 
 def run_checks(target: Target, project: str | None = None) -> list[Check]:
-    """Run all checks that make sense; those of the API end with the first that fails.
+    """Run the checks, and return their results in order.
+
+    The API is not checked without a valid configuration, nor after its first failed check.
 
     Args:
         target: Where the warehouse is.
-        project: See `config.load_settings`.
+        project: Project to load settings of, see `config.load_settings`.
     """
     settings: list[Settings] = []
 
@@ -59,8 +66,8 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
         settings.append(load_settings(project=project))
         client_options(settings[0]).connect()
         Protection.configured(settings[0])
-        if address := webhook_url():
-            validate_webhook_url(address)
+        if url := webhook_url():
+            validate_webhook_url(url)
         return f"complete; API at {settings[0].base_url}"
 
     checks = [_check("configuration", configuration)]
@@ -71,17 +78,17 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
         with open_warehouse(target) as warehouse:
             execute(warehouse.client, "SELECT 1")
             if checks[0].passed:
-                wanted = Protection.configured(settings[0])
-                warehouse_protection(wanted, warehouse.client, warehouse.state)
+                protection = Protection.configured(settings[0])
+                warehouse_protection(protection, warehouse.client, warehouse.state)
             file = database_file(getattr(warehouse.client, "credentials", None))
-        place = f"{target.destination} {file}" if file else target.destination
-        return f"{place}, dataset {target.dataset}, can be written to"
+        location = f"{target.destination} {file}" if file else target.destination
+        return f"{location}, dataset {target.dataset}, can be written to"
 
     return [*checks, _check("destination", destination)]
 
 
 def _api_checks(settings: Settings) -> list[Check]:
-    async def reach(client: ArgosClient) -> str:
+    async def reach_api(client: ArgosClient) -> str:
         page = await client.fetch(Query(request_type="others" if settings.sections else None))
         return f"the API accepts the key and answers{'' if page.items else ', with no submission'}"
 
@@ -90,27 +97,29 @@ def _api_checks(settings: Settings) -> list[Check]:
         return f"{settings.encryption}, both sides agree"
 
     async def end_date(client: ArgosClient) -> str:
-        found = await probe_end_date(client, "others" if settings.sections else None)
-        return f"the server reads end_date as {found or 'unknown: there is no submission yet'}"
+        answer = await probe_end_date(client, "others" if settings.sections else None)
+        return f"the server reads end_date as {answer or 'unknown: there is no submission yet'}"
 
     checks: list[Check] = []
-    for name, ask in (("API and key", reach), ("encryption", encryption), ("end_date", end_date)):
-        checks.append(_check(name, partial(_asked, settings, ask)))
+    steps = (("API and key", reach_api), ("encryption", encryption), ("end_date", end_date))
+    for name, step in steps:
+        checks.append(_check(name, partial(_call_api, settings, step)))
         if not checks[-1].passed:
             break
     return checks
 
 
-def _asked(settings: Settings, ask: Callable[[ArgosClient], Awaitable[str]]) -> str:
-    async def talk() -> str:
+def _call_api(settings: Settings, step: Callable[[ArgosClient], Awaitable[str]]) -> str:
+    async def call() -> str:
         async with client_options(settings, page_size=1, retry=_TWO_ATTEMPTS).connect() as client:
-            return await ask(client)
+            return await step(client)
 
-    return asyncio.run(talk())
+    return asyncio.run(call())
 
 
-def _check(name: str, look: Callable[[], str]) -> Check:
+def _check(name: str, run: Callable[[], str]) -> Check:
+    """Return the result of a check; it passes unless the function raises an `ArgosError`."""
     try:
-        return Check(name, passed=True, said=look())
+        return Check(name, passed=True, message=run())
     except ArgosError as error:
-        return Check(name, passed=False, said=str(error), exit_code=error.exit_code)
+        return Check(name, passed=False, message=str(error), exit_code=error.exit_code)

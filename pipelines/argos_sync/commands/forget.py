@@ -1,4 +1,7 @@
-"""Forget: erase a person from every table, and keep them from coming back."""
+"""`forget`: find a person's submissions, erase them, and put the person on the suppression list.
+
+This file finds the submissions; `run.erasure` erases them.
+"""
 
 from __future__ import annotations
 
@@ -28,85 +31,88 @@ from argos_sync.warehouse.rows import (
     read_suppression_list,
 )
 
-_PLACES = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
-"""Where rows have what a person is known by; the id of a submission is in every row."""
+_COLUMNS = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
+"""Table and column of each kind of identifier; every table has the submission id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:
-    """Proof of what was done, without a value.
+    """The outcome of an erasure, without personal data.
 
     Attributes:
         summary: The run.
         erased: Erased rows by table.
-        listed: Entries added to the suppression list.
+        suppressions_added: New entries of the suppression list.
     """
 
     summary: RunSummary
     erased: dict[str, int]
-    listed: int
+    suppressions_added: int
 
 
 def forget(
-    context: Context, identifiers: Sequence[Identifier], as_in: str | None = None
+    context: Context, identifiers: Sequence[Identifier], inherit_from: str | None = None
 ) -> ForgetResult:
-    """Erase submissions from every table, and list them so that no later run brings them back.
+    """Erase a person's submissions, and add the person to the suppression list.
 
-    They are listed first: whatever happens then, they do not come back, and forgetting again
-    erases what is left. Where addresses are hashed or encrypted, rows are found by an address as it
-    is spelled at the source or in small letters; others go when they are fetched again, for the
-    list knows an address in any spelling. A DuckDB file is written anew, without the blocks of what
-    was erased; other databases leave those to their own housekeeping, such as PostgreSQL's VACUUM.
+    The suppression list is committed first: if the erasure fails, no run loads the person again,
+    and repeating the command erases the rest. If addresses are hashed or encrypted, rows are found
+    by the given spelling and by its lower case; rows with another spelling are erased when they are
+    fetched again, because the suppression list matches every spelling. A DuckDB file is rewritten,
+    so its free blocks do not keep erased values; other databases free theirs by their own means,
+    such as PostgreSQL's VACUUM.
 
     Args:
-        context: Settings and target; the API is not asked.
-        identifiers: Submissions, user ids, addresses. Of the latter two all submissions are
-            erased, and later ones are kept away too.
-        as_in: Dataset of the same destination whose list is taken over, before a warehouse is
-            loaded anew.
+        context: Settings and target; the API is not used.
+        identifiers: Submission ids, user ids and e-mail addresses. All submissions with one of the
+            user ids or addresses are erased, and later ones are not loaded.
+        inherit_from: Another dataset of the same destination, whose suppression list is copied
+            before a new dataset is loaded.
 
     Raises:
-        ConfigurationError: Nobody is named, the warehouse does not have what they are named by, or
-            nothing was loaded into the dataset.
-        ArgosError: See `api.errors`, `load.failures`.
+        ConfigurationError: No identifier is given, the warehouse does not have the column to search
+            for it, or a dataset has no submissions.
+        ArgosError: See `api.errors`, `load.errors`.
     """
-    if not all(value.strip() for _, value in identifiers) or not (identifiers or as_in):
+    if not all(value.strip() for _, value in identifiers) or not (identifiers or inherit_from):
         remedy = "give --submission-id, --userid or --email"
         raise ConfigurationError("nobody to forget", remedy)
-    # First, for a DuckDB file is open in one way at a time.
-    with _loaded(context, as_in or context.target.dataset) as other:
-        inherited, secrets = _list_of(context, other) if as_in else ({}, {})
+    # Before the run: a DuckDB file cannot be open for reading and for writing at the same time.
+    with _open_loaded(context, inherit_from or context.target.dataset) as other:
+        inherited, secrets = _suppressions_of(context, other) if inherit_from else ({}, {})
     with open_run(context, "forget", uses_api=False) as run:
         with destination_errors():
-            submission_ids = sorted(_submission_ids(run, identifiers))
-        by_id = [("submission_id", key) for key in submission_ids]
+            submission_ids = sorted(_find_submissions(run, identifiers))
+        ids = [("submission_id", key) for key in submission_ids]
         run.committer.remember(suppression_secrets(run.warehouse.state, secrets))
         inherited_count = sum(rows.num_rows for rows in inherited.values())
         if inherited:
             run.committer.commit(inherited)
-        suppressions = run.eraser.suppression_rows([*identifiers, *by_id])
+        suppressions = run.eraser.suppression_rows([*identifiers, *ids])
         erased = run.eraser.erase(submission_ids, suppressions, identifiers) if identifiers else {}
     new_count = sum(rows.num_rows for rows in suppressions.values())
     return ForgetResult(run.summary, erased, inherited_count + new_count)
 
 
-def _submission_ids(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
-    """Return the ids of the submissions that are meant."""
+def _find_submissions(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
+    """Return the ids of all submissions with one of the identifiers."""
     client, policy = run.warehouse.client, run.protection.policy
-    found = {value for kind, value in identifiers if kind == "submission_id"}
+    submission_ids = {value for kind, value in identifiers if kind == "submission_id"}
     for kind, value in identifiers:
-        if kind in _PLACES:
-            found.update(_submissions_of(client, policy, kind, value))
-    return found
+        if kind in _COLUMNS:
+            submission_ids.update(_submissions_with(client, policy, kind, value))
+    return submission_ids
 
 
-def _submissions_of(client: Client, policy: PrivacyPolicy, kind: str, value: str) -> Iterator[str]:
-    table, column = _PLACES[kind]
+def _submissions_with(
+    client: Client, policy: PrivacyPolicy, kind: str, value: str
+) -> Iterator[str]:
+    table, column = _COLUMNS[kind]
     mode = policy.mode(table, column)
     if mode == "drop" or (has_submissions(client) and not tables_exist(client, [table])):
         raise ConfigurationError(
-            f"this warehouse does not keep {table}.{column}, so nobody is found by it",
-            "look the submissions up at ARGOS, and give each as --submission-id",
+            f"this warehouse does not store {table}.{column}, so it cannot be searched",
+            "look up the submissions at ARGOS, and pass each one as --submission-id",
         )
     if mode == "plain":
         yield from find_submission_ids(client, table, column, [value], loosely=kind == "email")
@@ -114,13 +120,14 @@ def _submissions_of(client: Client, policy: PrivacyPolicy, kind: str, value: str
     spellings = {value}
     if kind == "email":
         spellings |= {value.strip(), value.strip().lower()}
-    write = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
-    yield from find_submission_ids(client, table, column, [write(one) for one in spellings])
+    protect = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
+    stored_values = [protect(spelling) for spelling in spellings]
+    yield from find_submission_ids(client, table, column, stored_values)
 
 
 @contextmanager
-def _loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
-    """Open a dataset for reading that was loaded, so that a slip does not pass for an erasure."""
+def _open_loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
+    """Open a dataset for reading; refuse one without submissions, it may be a misspelling."""
     with (
         open_read_only(replace(context.target, dataset=dataset)) as warehouse,
         destination_errors(),
@@ -132,12 +139,15 @@ def _loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
         yield warehouse
 
 
-def _list_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:
-    """Return who must not come back to another warehouse, and what was kept for its list."""
-    # Says so if the keys it takes are not configured.
-    wanted = Protection.configured(context.settings)
-    wanted.with_suppression_list(*read_suppression_list(other.client), other.state)
+def _suppressions_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:
+    """Return the suppression list of another dataset, and the secrets it was hashed with.
+
+    Raises:
+        ConfigurationError: A key of the list is not configured.
+    """
+    configured = Protection.configured(context.settings)
+    configured.with_suppression_list(*read_suppression_list(other.client), other.state)
     columns = [column.name for column in load_contract()[SUPPRESSIONS].columns]
     rows = read_rows(other.client, SUPPRESSIONS, columns)
-    found = [dict(zip(columns, row, strict=True)) for row in rows]
-    return make_rows(SUPPRESSIONS, found) if found else {}, suppression_secrets(other.state)
+    entries = [dict(zip(columns, row, strict=True)) for row in rows]
+    return make_rows(SUPPRESSIONS, entries) if entries else {}, suppression_secrets(other.state)

@@ -26,11 +26,11 @@ from argos_sync.run.upkeep import daily_volume
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
-"""Exit code of a dry run that found a difference."""
+"""Exit status of a dry run that found a difference."""
 
 
 class TooManyDeletions(ApiFailure):
-    """More submissions are gone from the source than is plausible; nothing was marked."""
+    """More submissions are missing from the source than is plausible; none was marked."""
 
     advice = "ask ARGOS whether that many were deleted; if so, give --max-deleted a larger share"
 
@@ -40,7 +40,7 @@ class ReconcileResult:
     """The differences, and the run that repaired them.
 
     Attributes:
-        summary: The run; for a dry run it counts what a repair would do.
+        summary: The run; for a dry run, the numbers of what a repair would do.
         days: Days that differ, in order.
         stored: Submissions the warehouse had in the range.
     """
@@ -59,9 +59,9 @@ def reconcile(
     dry_run: bool = False,
     max_deleted: float = MAX_DELETED,
 ) -> ReconcileResult:
-    """Compare ids with the source day by day, fetch missing submissions, mark deleted ones.
+    """Compare the warehouse with the source by day, fetch missing submissions, mark deleted ones.
 
-    Ids are compared through `request_type=others`, the smallest answer with `created_at`.
+    Ids are read with `request_type=others`, the smallest response that has `created_at`.
 
     Args:
         context: Settings and target.
@@ -73,7 +73,8 @@ def reconcile(
 
     Raises:
         ConfigurationError: The range ends before it begins.
-        TooManyDeletions: More than `max_deleted` are gone; missing ones have been fetched.
+        TooManyDeletions: More than `max_deleted` are missing from the source. Differences have been
+            fetched, but nothing was marked as deleted.
         ArgosError: See `api.errors`, `load.errors`.
     """
     check_range(first, last)
@@ -130,7 +131,7 @@ async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]
 
 
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
-    deleted = [key for day in result.days for key in day.gone]
+    deleted = [key for day in result.days for key in day.deleted]
     too_many = len(deleted) > max_deleted * result.stored
     if deleted and not too_many:
         confirmed = confirm_deletions(
@@ -138,7 +139,7 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
             deleted,
             since=run.summary.started_at,
             at=run.context.clock(),
-            look_again=partial(run_tasks, run),
+            refetch=partial(run_tasks, run),
         )
         run.count_deleted(confirmed)
     _fetch_differences(run, result.days, final=not too_many)
@@ -150,7 +151,7 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
 
 
 def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
-    """Fetch what is missing or differs, by day or one by one."""
+    """Fetch missing and changed submissions, by day or by id, whichever needs fewer requests."""
     to_fetch = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
     counts |= {day.day: day.source for day in days}
@@ -162,7 +163,7 @@ def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) 
     by_id = [
         key
         for day, ids in to_fetch.items()
-        if any(one.has_day(day) for one in split.by_id)
+        if any(days_by_id.has_day(day) for days_by_id in split.by_id)
         for key in ids
     ]
     run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
@@ -172,7 +173,7 @@ def _count_repairs(run: Run, result: ReconcileResult) -> None:
     """Count what a repair would do, and set the exit status of a dry run."""
     run.summary.submissions_new = sum(len(day.missing) for day in result.days)
     run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
-    run.summary.submissions_deleted = sum(len(day.gone) for day in result.days)
+    run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
     run.exit_status = DIFFERENCE if result.days else 0
 
 

@@ -1,4 +1,4 @@
-"""`refresh`: fetch single submissions again, now."""
+"""`refresh`: fetch single submissions, or those of one person, immediately."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ def refresh(
     userid: str | None = None,
     email: str | None = None,
 ) -> RunSummary:
-    """Fetch these submissions again, now.
+    """Fetch submissions by id, user id or e-mail address, and load their changes.
+
+    Args:
+        context: Settings and target.
+        submission_ids: Submissions to fetch.
+        userid: Fetch all submissions with this user id.
+        email: Fetch all submissions with this e-mail address.
 
     Raises:
         ConfigurationError: No submission is named, or a value cannot be sent.

@@ -1,4 +1,4 @@
-"""Reveal: decrypt one submission for one person, who is put on record first."""
+"""`reveal`: decrypt one submission, and record who read it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 @dataclass(frozen=True, slots=True)
 class RevealedValue:
-    """One value, decrypted.
+    """A decrypted value.
 
     Attributes:
-        table: Where it stands.
-        positions: Which row of the submission it stands in: the key's indexes.
-        column: In which column.
-        value: As the column would have it if it were not encrypted.
+        table: Contract table.
+        positions: Values of the table's index columns, which identify the row in the submission.
+        column: Column name.
+        value: The value that the column would have without encryption.
     """
 
     table: str
@@ -43,44 +43,51 @@ class RevealedValue:
 def reveal(
     context: Context, submission_id: str, columns: Sequence[str] = ()
 ) -> list[RevealedValue]:
-    """Decrypt what a warehouse keeps encrypted of a submission.
+    """Decrypt the encrypted values of a submission, and record the access.
 
-    Who asked, when and for what is committed to `sync_reveals` before anything is returned: as
-    the operating system names them, which is as far as it can be trusted.
+    User, host, time and columns are committed to `sync_reveals` before the values are returned.
+    The user and host names are those of the operating system, so they are as reliable as it is.
 
     Args:
-        context: Settings and target; the API is not asked.
+        context: Settings and target; the API is not used.
         submission_id: The submission.
-        columns: As `table.columns_by_name`; none means all that are encrypted.
+        columns: Columns as `table.column`; none means all encrypted columns.
+
+    Returns:
+        The values that are not null.
 
     Raises:
-        ConfigurationError: There is no such submission, a column is not encrypted, or the key is
-            not the one the values were written with.
-        ArgosError: See `load.failures`.
+        ConfigurationError: The submission does not exist, a column is not encrypted, or the key is
+            not the one that encrypted the values.
+        ArgosError: See `load.errors`.
     """
     settings = context.settings
     policy = Protection.configured(settings).policy
     opened = open_warehouse(context.target, settings.sections, "reveal", policy.contract)
     with opened as warehouse, destination_errors():
         client = warehouse.client
-        places = _encrypted(stored_modes(warehouse.state), columns)
+        selected = _select_columns(stored_modes(warehouse.state), columns)
         if not stored_submissions(client, [submission_id]):
             remedy = "look for it in submissions.submission_id"
             raise ConfigurationError("the warehouse has no submission with that id", remedy)
-        found = list(_decrypted(client, policy, submission_id, places))
+        revealed = list(_decrypt_rows(client, policy, submission_id, selected))
+        shown = {f"{value.table}.{value.column}" for value in revealed}
         row = {
             "reveal_id": uuid.uuid4().hex,
             "revealed_at": context.clock(),
             "revealed_by": f"{_user()}@{socket.gethostname()}",
             "submission_id": submission_id,
-            "columns_shown": ", ".join(sorted({f"{one.table}.{one.column}" for one in found})),
+            "columns_shown": ", ".join(sorted(shown)),
         }
         warehouse.load(make_rows(REVEALS, [row]))
-    return found
+    return revealed
 
 
 def _user() -> str:
-    """Return who runs this, whatever the environment says; a number where that has no name."""
+    """Return the name of the process's user, or its number if it has no name.
+
+    Environment variables such as LOGNAME are ignored: anybody can set them.
+    """
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name
@@ -88,12 +95,20 @@ def _user() -> str:
         return str(number)
 
 
-def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str, str]]:
-    """Return table and column of what is wanted and encrypted."""
+def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str, str]]:
+    """Return table and name of the encrypted columns to reveal.
+
+    Args:
+        modes: Privacy mode by `table.column`.
+        columns: The requested columns; none means all.
+
+    Raises:
+        ConfigurationError: A requested column is not encrypted.
+    """
     encrypted = [
         place
         for place, mode in modes.items()
-        # What is in quarantine belongs to no submission.
+        # Quarantined objects do not belong to a submission.
         if mode == "encrypt"
         and "submission_id" in load_contract()[place.partition(".")[0]].columns_by_name
     ]
@@ -106,20 +121,19 @@ def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str,
     return [(table, name) for table, _, name in (p.partition(".") for p in columns or encrypted)]
 
 
-def _decrypted(
-    client: Client, policy: PrivacyPolicy, submission_id: str, places: Sequence[tuple[str, str]]
+def _decrypt_rows(
+    client: Client, policy: PrivacyPolicy, submission_id: str, columns: Sequence[tuple[str, str]]
 ) -> Iterator[RevealedValue]:
-    for table, column in places:
+    for table, column in columns:
         index = load_contract()[table].index_columns
-        for _, *positions, text in read_rows(
-            client, table, ("submission_id", *index, column), [submission_id]
-        ):
+        rows = read_rows(client, table, ("submission_id", *index, column), [submission_id])
+        for _, *positions, text in rows:
             if text is not None:
-                value = _opened(policy, table, column, text)
+                value = _decrypt(policy, table, column, text)
                 yield RevealedValue(table, tuple(positions), column, value)
 
 
-def _opened(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
+def _decrypt(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
     try:
         return policy.reveal(table, column, text)
     except PolicyError as error:

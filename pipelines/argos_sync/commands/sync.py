@@ -32,9 +32,9 @@ from argos_sync.warehouse.submissions import mark_deleted_fetched
 def sync(context: Context) -> RunSummary:
     """Bring the warehouse up to date, in four tiers.
 
-    It reads new submissions since the high-water mark, the look-back window again, older
-    submissions that are still open, and tonight's share of the sweep over all others. Submissions
-    that the source no longer has are marked as deleted. An interrupted sync is finished first.
+    The sync reads submissions created since the high-water mark, the look-back window, older
+    submissions that are still open, and tonight's share of the sweep. It marks submissions as
+    deleted that the source no longer has. An interrupted sync is finished first.
 
     Raises:
         ArgosError: See `api.errors`, `load.errors`.
@@ -85,7 +85,7 @@ def _run_tiers(run: Run) -> None:
 
 
 def _mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]) -> None:
-    """Mark what the source did not return as deleted, unless it is too much to be believed."""
+    """Mark submissions as deleted that the source no longer returns, unless there are too many."""
     client, since, clock = run.warehouse.client, run.summary.started_at, run.context.clock
     with destination_errors():
         candidates = find_deletions(client, ranges, submission_ids, since)
@@ -97,7 +97,7 @@ def _mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Seque
                 candidates.submission_ids,
                 since=since,
                 at=clock(),
-                look_again=partial(run_tasks, run),
+                refetch=partial(run_tasks, run),
             )
             run.count_deleted(deleted)
         mark_deleted_fetched(client, ranges, since, clock())

@@ -1,1 +1,31 @@
-"""TODO."""
+"""What happens to fetched chunks between the API and the warehouse, and around it.
+
+In come a context (settings, target, clock) and chunks of rows from `fetch`; out go load packages
+and a run summary.
+
+- Which older submissions does tonight's sync read? `upkeep`; `commands.sync` adds the recent days.
+- Which rows of a chunk are new, changed or unchanged? `diff`; their status history: `history`.
+- What is committed together? `committer`; in which order? `run`.
+- How is a deleted submission recognised? `deletions`.
+- How is a person erased? `erasure`.
+- What happens before and after every run? `opening`, `post_run`.
+"""
+
+__all__: list[str] = [
+    "analyst_views",
+    "committer",
+    "context",
+    "deletions",
+    "diff",
+    "erasure",
+    "history",
+    "jobs",
+    "journal",
+    "opening",
+    "otel",
+    "post_run",
+    "run",
+    "summary",
+    "telemetry",
+    "upkeep",
+]

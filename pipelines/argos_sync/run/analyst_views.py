@@ -1,4 +1,4 @@
-"""Keep the views for analysts up to date during a run."""
+"""Create and update the views for analysts during a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("argos_sync")
 def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
     """Create views and comments where they are missing or outdated.
 
-    Rows do not depend on views: whatever goes wrong is logged and fails no run.
+    Rows do not depend on views, so an error is logged and does not fail the run.
 
     Args:
         warehouse: Open for writing, and its tables exist.
@@ -38,7 +38,7 @@ def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
             "views": views,
             "project_views": update_project_views(warehouse, settings, views),
         }
-    except Exception as error:  # noqa: BLE001 logged by its kind: the text may quote values
+    except Exception as error:  # noqa: BLE001 the text may quote values
         log.warning(
             "the views for analysts could not be updated (%s); the next run tries again",
             type(error).__name__,

@@ -1,4 +1,8 @@
-"""Commit rows of a run together with the state and the ledger that belong to them."""
+"""Commit in one load package what belongs together.
+
+That is the rows of a chunk, the source's state (plan, cursors, other facts) and the ledger of
+windows. An interrupted run therefore resumes exactly after the last committed rows.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ from argos_sync.run.summary import RunSummary
 
 @dataclass(slots=True)
 class Committer:
-    """Commits rows, and with them the progress and the facts collected since the last commit.
+    """Commits rows together with the progress and the facts collected since the last commit.
 
     Attributes:
         warehouse: Open for writing.
-        summary: The run, named in the ledger.
+        summary: The run; the ledger refers to it.
         clock: The current time.
     """
 
@@ -34,7 +38,7 @@ class Committer:
 
     @property
     def state(self) -> State:
-        """Return the source's state as it will be after the next commit, without the plan."""
+        """Return the state of the source after the next commit, except for the plan."""
         return self.warehouse.state | self._facts
 
     @property
@@ -44,44 +48,44 @@ class Committer:
 
     @property
     def seconds_since_commit(self) -> float:
-        """Return the seconds since the last commit, or since the run began."""
+        """Return the seconds since the last commit, or since the start of the run."""
         return monotonic() - self._committed_at
 
     def remember(self, facts: Mapping[str, object]) -> None:
-        """Add facts to the state with the next commit."""
+        """Add facts to the state that the next commit saves."""
         self._facts |= facts
 
     def advance(self, plan: Plan | None, ledger: Sequence[LedgerEntry]) -> None:
-        """Save how far a plan and its windows have come with the next commit."""
+        """Add the progress of a plan and its windows to the next commit."""
         self._plan = plan or self._plan
         self._ledger |= {entry.name: entry for entry in ledger}
 
-    def commit(self, rows: TableRows, forgotten: Collection[str] = ()) -> None:
+    def commit(self, rows: TableRows, erased_ids: Collection[str] = ()) -> None:
         """Commit rows, facts, plan and ledger in one load package.
 
         Args:
-            rows: By contract table. Emptied as soon as the rows are on disk.
-            forgotten: Submissions that no stored cursor may name any longer.
+            rows: By contract table. Emptied as soon as the rows are in files on disk.
+            erased_ids: Submissions that no stored cursor may mention any longer.
 
         Raises:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
-        # Reset first: if the rows are refused, what was read with them does not count as read.
+        # Reset first: if the rows are refused, the progress that belongs to them must not be saved.
         plan, ledger = self._plan, tuple(self._ledger.values())
         self._plan, self._ledger = None, {}
         if ledger:
             rows |= window_records(self.summary, ledger, self.clock())
-        self.warehouse.load(rows, self._update_state(plan, forgotten))
+        self.warehouse.load(rows, self._update_state(plan, erased_ids))
         self._committed_at = monotonic()
 
     def _update_state(
-        self, plan: Plan | None, forgotten: Collection[str]
+        self, plan: Plan | None, erased_ids: Collection[str]
     ) -> Callable[[State], None]:
         def update(state: State) -> None:
             state.update(self._facts)
             if plan is not None:
                 save_plan(state, plan)
-            drop_cursors(state, forgotten)
+            drop_cursors(state, erased_ids)
 
         return update

@@ -1,4 +1,4 @@
-"""What every command needs to run: settings, target, progress, clock, and its source of chunks."""
+"""The dependencies of every command: settings, target, progress, clock and source of chunks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from argos_sync.run.summary import NoProgress, ProgressReporter
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every command needs.
+    """The dependencies of every command.
 
     Attributes:
         settings: Checked configuration.
-        target: Where to load to.
-        progress: Gets informed of pages and chunks.
-        clock: The current time.
+        target: Warehouse to load to.
+        progress: Receives every fetched page and loaded chunk.
+        clock: Returns the current time, UTC.
         retry: When a client gives up on a request.
-        chunk_size: Submissions that are committed together.
-        chunks: Runs a fetch job in a thread or a process, and yields its chunks.
+        chunk_size: Submissions per commit.
+        chunks: Runs a fetch job in a thread or a process and yields its chunks.
     """
 
     settings: Settings

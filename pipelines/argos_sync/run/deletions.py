@@ -1,4 +1,8 @@
-"""Submissions the source no longer has: looked for twice, then marked, never removed."""
+"""Recognise submissions that the source has deleted, and mark them (soft delete).
+
+The API does not announce deletions. A submission is a candidate if a run requested its day or its
+id and the API did not return it. Candidates are requested once more by id before they are marked.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +23,27 @@ from argos_sync.warehouse.submissions import (
 )
 
 MAX_DELETED = 0.05
-"""Share of what was asked for that may be gone. Beyond it the source answers with holes, or is
-another project's, and must not empty a warehouse."""
+"""Share of the requested submissions that may be missing from the source. Beyond it the source has
+incomplete lists, or is another project's, and must not mark a whole warehouse as deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionCandidates:
-    """What the source did not give although it was asked for.
+    """Submissions that were requested and that the source did not return.
 
     Attributes:
-        count: How many submissions.
-        of: How many it was asked for.
-        submission_ids: Which ones; empty when there are too many to be believed.
+        count: Number of candidates.
+        requested: Number of stored submissions that were requested.
+        submission_ids: Ids of the candidates; empty if there are too many.
     """
 
     count: int
-    of: int
+    requested: int
     submission_ids: tuple[str, ...] = ()
 
     @property
     def too_many(self) -> bool:
-        """Whether nothing may be marked."""
+        """Whether more is missing than is plausible, so that nothing may be marked."""
         return self.count > len(self.submission_ids)
 
 
@@ -49,21 +53,21 @@ def find_deletions(
     submission_ids: Sequence[str],
     since: datetime,
 ) -> DeletionCandidates:
-    """Return what a run has asked for and not been given.
+    """Return the stored submissions that a run requested and the source did not return.
 
     Args:
         client: Connected to the warehouse.
-        ranges: Days (UTC) that were read to their end.
-        submission_ids: Submissions that were asked for one by one.
-        since: When the run began; what was fetched since then is there.
+        ranges: UTC days that were read completely.
+        submission_ids: Submissions that were requested by id.
+        since: Start of the run; submissions fetched since then exist.
     """
-    lost = filter_not_fetched(client, submission_ids, since)
-    asked_for = count_submissions(client, ranges, since) + len(submission_ids)
-    count = count_not_fetched(client, ranges, since) + len(lost)
-    if count > MAX_DELETED * asked_for:
-        return DeletionCandidates(count, asked_for)
-    found = sorted({*lost, *ids_not_fetched(client, ranges, since)})
-    return DeletionCandidates(len(found), asked_for, tuple(found))
+    not_found_by_id = filter_not_fetched(client, submission_ids, since)
+    requested = count_submissions(client, ranges, since) + len(submission_ids)
+    count = count_not_fetched(client, ranges, since) + len(not_found_by_id)
+    if count > MAX_DELETED * requested:
+        return DeletionCandidates(count, requested)
+    candidates = sorted({*not_found_by_id, *ids_not_fetched(client, ranges, since)})
+    return DeletionCandidates(len(candidates), requested, tuple(candidates))
 
 
 def confirm_deletions(
@@ -72,20 +76,20 @@ def confirm_deletions(
     *,
     since: datetime,
     at: datetime,
-    look_again: Callable[[Sequence[Task]], None],
+    refetch: Callable[[Sequence[Task]], None],
 ) -> int:
-    """Mark submissions as deleted, and return how many.
+    """Request each candidate by id, mark those the source does not return, and count them.
 
-    Lists of an API can have holes, so each submission is asked for once more by its id.
+    The second request is needed because lists of an API can be incomplete.
 
     Args:
         client: Connected to the warehouse.
-        submission_ids: What the source did not list.
-        since: When the run began; what was fetched since then is there.
-        at: Becomes `_deleted_at`.
-        look_again: Reads tasks into the warehouse.
+        submission_ids: The candidates.
+        since: Start of the run; submissions fetched since then exist.
+        at: Time to store in `_deleted_at`.
+        refetch: Fetches tasks and loads what they return.
     """
-    look_again(id_tasks("second look", submission_ids))
-    confirmed = filter_not_fetched(client, submission_ids, since)
-    mark_deleted(client, confirmed, at)
-    return len(confirmed)
+    refetch(id_tasks("confirm deletion", submission_ids))
+    deleted = filter_not_fetched(client, submission_ids, since)
+    mark_deleted(client, deleted, at)
+    return len(deleted)

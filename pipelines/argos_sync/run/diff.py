@@ -1,4 +1,4 @@
-"""Which rows of a chunk say something new."""
+"""Compare a chunk with the warehouse: which submissions are new, changed or unchanged."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from argos_sync.warehouse.rows import StoredSubmission
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """A chunk compared with the warehouse.
+    """The difference between a chunk and the warehouse.
 
     Attributes:
-        tables: The rows to load: those of new and changed submissions.
-        new: Submissions the warehouse does not have.
-        changed: Ids of submissions that differ from what it has, or were marked as deleted.
-        unchanged: Ids of submissions that came back as they were.
+        tables: Rows to load: those of new and changed submissions, by contract table.
+        new: Number of submissions that the warehouse does not have.
+        changed: Ids of submissions whose content hash differs, or that were marked as deleted.
+        unchanged: Ids of submissions with the stored content hash.
     """
 
     tables: dict[str, pa.Table]
@@ -31,62 +31,71 @@ class Diff:
 
 
 def quarantine_ids(tables: Mapping[str, pa.Table]) -> list[str]:
-    """Return the keys of the objects a chunk puts in quarantine."""
+    """Return the keys of a chunk's quarantined objects."""
     return _column(tables, QUARANTINE, "quarantine_id")
 
 
-def earliest_fetch(seen: pa.Table) -> datetime | None:
-    """Return when the first of a chunk's submissions was fetched; None when it has none."""
-    moment: datetime | None = pc.min(seen["_synced_at"]).as_py()
-    return moment
+def earliest_fetch(fetched: pa.Table) -> datetime | None:
+    """Return when the first submission of a chunk was fetched; None for an empty chunk."""
+    earliest: datetime | None = pc.min(fetched["_synced_at"]).as_py()
+    return earliest
 
 
 def count_first_fetches_by_day(
-    seen: pa.Table, known: Mapping[str, StoredSubmission], since: datetime
+    fetched: pa.Table, stored: Mapping[str, StoredSubmission], since: datetime
 ) -> dict[date, int]:
-    """Return how many of a chunk's submissions no chunk before it had, by day of `created_at`.
+    """Count the submissions that this run fetched for the first time, by UTC day of `created_at`.
 
     Args:
-        seen: A chunk's submissions.
-        known: What the warehouse has, by submission id.
-        since: When the run began, UTC; what was fetched since then was in a chunk.
+        fetched: The chunk's submissions.
+        stored: The warehouse's versions of them, by submission id.
+        since: Start of the run, UTC. Submissions stored since then came with an earlier chunk.
     """
-    repeated = [key for key, had in known.items() if had.synced_at.astimezone(UTC) >= since]
+    repeated = [key for key, row in stored.items() if row.synced_at.astimezone(UTC) >= since]
     if repeated:
-        seen = seen.filter(_is_not_in(seen["submission_id"], repeated))
-    days = pc.value_counts(seen["created_at"].cast(pa.date32()))
-    return {one["values"]: one["counts"] for one in days.to_pylist()}
+        fetched = fetched.filter(_is_not_in(fetched["submission_id"], repeated))
+    days = pc.value_counts(fetched["created_at"].cast(pa.date32()))
+    return {entry["values"]: entry["counts"] for entry in days.to_pylist()}
 
 
 def diff_chunk(
     tables: Mapping[str, pa.Table],
-    seen: pa.Table,
-    known: Mapping[str, StoredSubmission],
+    fetched: pa.Table,
+    stored: Mapping[str, StoredSubmission],
     quarantined: set[str],
 ) -> Diff:
-    """Leave out what the warehouse already has.
+    """Return the difference between a chunk and the warehouse.
 
-    A submission without rows was held as it is when the reading began. Should the warehouse have
-    another version by now, it counts as not seen: a sync asks for it once more in the end, and any
-    other run finds in its checks that a day is not as the source has it.
+    The fetch process sends no rows for a submission whose content hash was stored when the job
+    started. If the warehouse has another version by now, the submission is neither changed nor
+    unchanged: a sync requests it again as a deletion candidate, and the post-run checks of other
+    commands report its day.
 
     Args:
-        tables: A chunk's rows by contract table.
-        seen: Its submissions.
-        known: What the warehouse has, by submission id.
-        quarantined: Keys of the objects its quarantine already keeps.
+        tables: The chunk's rows by contract table.
+        fetched: The chunk's submissions, with or without rows.
+        stored: The warehouse's versions of them, by submission id.
+        quarantined: Keys of the objects that are already in quarantine.
     """
     with_rows = set(_column(tables, SUBMISSIONS, "submission_id"))
-    ids, hashes = (seen[name].to_pylist() for name in ("submission_id", "_content_hash"))
-    old = [
-        (key, known[key], hashed) for key, hashed in zip(ids, hashes, strict=True) if key in known
+    ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
+    known = [
+        (key, stored[key], content_hash)
+        for key, content_hash in zip(ids, hashes, strict=True)
+        if key in stored
     ]
-    same = {key for key, had, hashed in old if had.content_hash == hashed and not had.deleted}
-    unchanged = [key for key, _, _ in old if key in same]
-    changed = [key for key, _, _ in old if key not in same and key in with_rows]
-    kept = {name: _without(rows, name, unchanged, quarantined) for name, rows in tables.items()}
-    kept = {name: rows for name, rows in kept.items() if rows.num_rows}
-    return Diff(kept, len(with_rows - known.keys()), changed, unchanged)
+    same = {
+        key
+        for key, row, content_hash in known
+        if row.content_hash == content_hash and not row.deleted
+    }
+    unchanged = [key for key, _, _ in known if key in same]
+    changed = [key for key, _, _ in known if key not in same and key in with_rows]
+    to_load = {
+        name: _drop_stored(rows, name, unchanged, quarantined) for name, rows in tables.items()
+    }
+    to_load = {name: rows for name, rows in to_load.items() if rows.num_rows}
+    return Diff(to_load, len(with_rows - stored.keys()), changed, unchanged)
 
 
 def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
@@ -94,15 +103,18 @@ def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str
     return values
 
 
-def _without(rows: pa.Table, name: str, unchanged: list[str], quarantined: set[str]) -> pa.Table:
-    key, known = (
+def _drop_stored(
+    rows: pa.Table, name: str, unchanged: list[str], quarantined: set[str]
+) -> pa.Table:
+    """Return the rows of a table without those the warehouse already has."""
+    column, stored = (
         ("quarantine_id", sorted(quarantined))
         if name == QUARANTINE
         else ("submission_id", unchanged)
     )
-    if not known:
+    if not stored:
         return rows
-    return rows.filter(_is_not_in(rows[key], known))
+    return rows.filter(_is_not_in(rows[column], stored))
 
 
 def _is_not_in(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:

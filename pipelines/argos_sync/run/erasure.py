@@ -1,6 +1,8 @@
-"""Erase submissions for good: their rows, history, quarantine, staged rows, and cursors naming them.
+"""Erase a person's submissions: their rows everywhere, and every mention of their ids.
 
-Load packages need no erasure: opening a warehouse discards the package of an interrupted run.
+That covers the contract's tables, the status history, the quarantine and the staging dataset, and
+the cursors and records that mention a submission. Load packages need no erasure: opening a
+warehouse discards the package of an interrupted run.
 """
 
 from __future__ import annotations
@@ -25,17 +27,17 @@ from argos_sync.shape.suppression import matches_any, suppression_hash
 from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
-"""One of `suppression.KINDS`, and the value a person is identified by."""
+"""One of `suppression.KINDS`, and the value that identifies a person."""
 
 
 @dataclass(slots=True)
 class Eraser:
-    """Erases submissions in a run, and keeps them from coming back.
+    """Erases submissions during a run, and puts them on the suppression list.
 
     Attributes:
         committer: Commits the suppression list.
-        protection: The privacy policy and the suppression list as the run began.
-        has_erased: Whether anything was erased.
+        protection: Privacy policy and suppression list, as of the start of the run.
+        has_erased: Whether the run has erased anything.
     """
 
     committer: Committer
@@ -45,14 +47,14 @@ class Eraser:
     def suppression_rows(self, identifiers: Iterable[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
 
-        The key they were hashed with is committed with them.
+        The next commit also saves the key they were hashed with.
         """
-        listed = list(identifiers)
-        if not listed:
+        entries = list(identifiers)
+        if not entries:
             return {}
         key_id, key, secrets = self.protection.suppression_key(self.committer.state)
         self.committer.remember(secrets)
-        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in listed}
+        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in entries}
         new = sorted(
             (kind, hashed)
             for kind, hashed in hashes
@@ -69,14 +71,14 @@ class Eraser:
         identifiers: Iterable[Identifier] = (),
         quarantine_ids: Sequence[str] = (),
     ) -> dict[str, int]:
-        """Erase submissions for good and leave proof of it.
+        """Add to the suppression list, then erase submissions and record the erasure.
 
         Args:
             submission_ids: Submissions to erase.
             suppressions: New rows of the suppression list. They are committed first: if the erasure
-                fails, nobody comes back, and running it again erases the rest.
-            identifiers: Other identifiers of the person, for objects in quarantine.
-            quarantine_ids: Objects in quarantine that are known to be the person's.
+                fails, no run loads the person again, and repeating the erasure completes it.
+            identifiers: Other identifiers of the person, to search the quarantine with.
+            quarantine_ids: Quarantined objects of the person.
 
         Returns:
             Erased rows by table.
@@ -105,33 +107,34 @@ def erase(
     *,
     proof: Callable[[Mapping[str, int]], TableRows],
 ) -> dict[str, int]:
-    """Erase submissions from every table, all in one transaction where the destination has them.
+    """Erase submissions from every table, in one transaction if the destination supports them.
 
-    The proof is part of the transaction: every erasure leaves one, a failed erasure leaves none.
+    The rows of `sync_erasures` are part of the transaction, so every erasure leaves a record and a
+    failed one leaves none.
 
-    Rows that merely name a submission stay, without the name: cursors of windows, and records of
-    reveals. Objects in quarantine are found by their own content; hashed ones cannot be read, and
-    stay.
+    Rows that only mention a submission are kept without its id: cursors in `sync_windows`, and
+    `sync_reveals`. Quarantined objects are matched by their content; hashed ones cannot be
+    read and are kept.
 
     Args:
         client: Connected to the warehouse.
         policy: Privacy policy of the warehouse.
         submission_ids: Submissions to erase.
-        identifiers: Other identifiers of the person, for the quarantine.
-        quarantine_ids: Objects in quarantine that are known to be the person's.
-        proof: Returns rows of `sync_erasures` for the rows erased by table.
+        identifiers: Other identifiers of the person, to search the quarantine with.
+        quarantine_ids: Quarantined objects of the person.
+        proof: Returns the rows of `sync_erasures`, given the erased rows by table.
 
     Returns:
         Erased rows by table.
     """
     _empty_staging(client, policy.base_contract)
-    found = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
-    windows = _windows_naming(client, submission_ids)
-    states = _states_naming(client, submission_ids)
+    rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
+    windows = _windows_mentioning(client, submission_ids)
+    states = _states_mentioning(client, submission_ids)
     reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
     with transaction(client):
         counts = {
-            table: _delete(client, table, column, keys) for table, (column, keys) in found.items()
+            table: _delete(client, table, column, keys) for table, (column, keys) in rows.items()
         }
         _set_null(client, WINDOWS, "page_key", "window_id", windows)
         _delete(client, STATES, ROW_ID, states)
@@ -148,65 +151,68 @@ def _rows_to_erase(
     identifiers: Iterable[Identifier],
     quarantine_ids: Sequence[str],
 ) -> dict[str, tuple[str, Sequence[str]]]:
-    """Return a column and its values by table, for the tables there are."""
-    found: dict[str, tuple[str, Sequence[str]]] = {
-        table.name: ("submission_id", submission_ids)
+    """Return, by existing table, a column and the values of the rows to erase."""
+    names = [
+        table.name
         for table in policy.base_contract.tables.values()
         if "submission_id" in table.columns_by_name and table.name != REVEALS
+    ]
+    rows: dict[str, tuple[str, Sequence[str]]] = {
+        name: ("submission_id", submission_ids) for name in names if tables_exist(client, [name])
     }
-    found = {table: keys for table, keys in found.items() if tables_exist(client, [table])}
     if tables_exist(client, [QUARANTINE]):
-        wanted = [*(("submission_id", one) for one in submission_ids), *identifiers]
-        keys = {*quarantine_ids, *_in_quarantine(client, policy, wanted)}
-        found[QUARANTINE] = ("quarantine_id", sorted(keys))
-    return found
+        person = [*(("submission_id", key) for key in submission_ids), *identifiers]
+        keys = {*quarantine_ids, *_quarantined_objects_of(client, policy, person)}
+        rows[QUARANTINE] = ("quarantine_id", sorted(keys))
+    return rows
 
 
-def _in_quarantine(
-    client: Client, policy: PrivacyPolicy, wanted: Sequence[Identifier]
+def _quarantined_objects_of(
+    client: Client, policy: PrivacyPolicy, person: Sequence[Identifier]
 ) -> Iterator[str]:
+    """Yield the keys of quarantined objects that contain one of a person's identifiers."""
     if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
         return
-    for key, kept in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if matches_any(_opened(policy, kept), wanted):
+    for key, value in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
+        if matches_any(_read_quarantined(policy, value), person):
             yield key
 
 
-def _opened(policy: PrivacyPolicy, kept: Any) -> Any:
-    """Return an object in quarantine; None when it cannot be read."""
-    if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(kept, str):
+def _read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
+    """Return a quarantined object; None if it cannot be decrypted."""
+    if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(value, str):
         try:
-            kept = policy.reveal(QUARANTINE, "_extra", kept)
+            value = policy.reveal(QUARANTINE, "_extra", value)
         except (PolicyError, RevealError):
             return None
-    if isinstance(kept, str):
+    if isinstance(value, str):
         with suppress(ValueError):
-            return json.loads(kept)
-    return kept
+            return json.loads(value)
+    return value
 
 
-def _windows_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
+def _windows_mentioning(client: Client, submission_ids: Sequence[str]) -> list[str]:
     rows = read_rows(client, WINDOWS, ("window_id", "page_key"))
     return [key for key, page_key in rows if mentions_any(page_key, submission_ids)]
 
 
-def _states_naming(client: Client, submission_ids: Sequence[str]) -> list[str]:
-    """Return the rows of pipeline states that name a submission, or cannot be read.
+def _states_mentioning(client: Client, submission_ids: Sequence[str]) -> list[str]:
+    """Return the row ids of dlt's pipeline states that mention a submission or cannot be read.
 
-    A pipeline resumes from the newest state that remains. This run's own does not name them; a
-    partition's may, and then reads a few pages again.
+    A pipeline resumes from the newest remaining state. The state of this run mentions no erased
+    submission; the state of a partition may, and then the partition reads a few pages again.
     """
     rows = read_rows(client, STATES, (ROW_ID, "state"))
-    return [key for key, state in rows if _state_names(state, submission_ids)]
+    return [key for key, state in rows if _mentions_in_state(state, submission_ids)]
 
 
-def _state_names(text: str, submission_ids: Sequence[str]) -> bool:
+def _mentions_in_state(text: str, submission_ids: Sequence[str]) -> bool:
     state = read_state(text)
     return state is None or any(mentions_any(cursor, submission_ids) for cursor in cursors(state))
 
 
 def _empty_staging(client: Client, contract: Contract) -> None:
-    """Delete rows that a killed load left in the staging dataset."""
+    """Delete the rows of an interrupted load from the staging dataset."""
     with client.with_staging_dataset():
         for table in contract.tables:
             if tables_exist(client, [table]):
@@ -214,14 +220,15 @@ def _empty_staging(client: Client, contract: Contract) -> None:
 
 
 def _delete(client: Client, table: str, column: str, keys: Sequence[str]) -> int:
-    rest, count = f"FROM {table} WHERE {column} = ANY(?)", 0
-    for portion in key_batches(client, keys):
-        ((number,),) = execute(client, f"SELECT COUNT(*) {rest}", portion) or [(0,)]
+    """Delete the rows with one of the keys, and return their number."""
+    rows, count = f"FROM {table} WHERE {column} = ANY(?)", 0
+    for batch in key_batches(client, keys):
+        ((number,),) = execute(client, f"SELECT COUNT(*) {rows}", batch) or [(0,)]
         count += number
-        execute(client, f"DELETE {rest}", portion)
+        execute(client, f"DELETE {rows}", batch)
     return count
 
 
 def _set_null(client: Client, table: str, column: str, key: str, keys: Sequence[str]) -> None:
-    for portion in key_batches(client, keys):
-        execute(client, f"UPDATE {table} SET {column} = NULL WHERE {key} = ANY(?)", portion)  # noqa: S608 names only
+    for batch in key_batches(client, keys):
+        execute(client, f"UPDATE {table} SET {column} = NULL WHERE {key} = ANY(?)", batch)  # noqa: S608 names only

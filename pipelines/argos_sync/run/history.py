@@ -1,7 +1,8 @@
-"""The status history: when a run first saw a submission in another state.
+"""The status history (slowly changing dimension): one row per period a submission kept a status.
 
-Its rows go with their submission in one transaction (`hints`), so they are always written whole:
-what the warehouse has of a changed submission, and what this chunk adds to it.
+A run dates a change by when it fetched it. The rows of a submission and of its history are replaced
+in one transaction, so a changed submission's history is always written completely: the periods the
+warehouse has, and the period this chunk adds.
 """
 
 from __future__ import annotations
@@ -18,76 +19,76 @@ from argos_sync.shape.contract import HISTORY, SUBMISSIONS, load_contract
 
 Row = dict[str, Any]
 
-_STATE = {
+_STATUS_COLUMNS = {
     "kyc_result": ("kyc", "kyc", "result"),
     "aml_current_status": ("aml", "aml", "current_status"),
     "aml_risk_level_summary": ("aml", "aml", "risk_level_summary"),
     "reviewer": ("others", SUBMISSIONS, "reviewer"),
 }
-"""Where each column of a state comes from: section, table and column."""
+"""Section, table and column that each column of the history is copied from."""
 
 _TICK = timedelta(microseconds=1)
 
 
 def history_rows(
-    tables: Mapping[str, pa.Table], before: Mapping[str, Sequence[Row]], sections: Sequence[str]
+    tables: Mapping[str, pa.Table], stored: Mapping[str, Sequence[Row]], sections: Sequence[str]
 ) -> pa.Table:
-    """Return the whole history of a chunk's submissions.
+    """Return the complete history of a chunk's submissions.
 
     Args:
         tables: Rows of new and changed submissions by contract table.
-        before: What the warehouse has of their history, by submission.
-        sections: `request_type`s that were fetched; the state of others stays as it was. Empty
-            means all of them.
+        stored: The periods the warehouse has, by submission id.
+        sections: `request_type`s that were fetched; the status of other sections is carried over.
+            Empty means all of them.
     """
     schema = arrow_schema(load_contract()[HISTORY])
     submissions = tables.get(SUBMISSIONS)
     if submissions is None:
         return schema.empty_table()
     ids = submissions["submission_id"].combine_chunks()
-    seen = {
+    values = {
         "submission_id": ids,
         "valid_from": submissions["_synced_at"].combine_chunks(),
         **{
             name: _column(tables, ids, table, column)
-            for name, (section, table, column) in _STATE.items()
+            for name, (section, table, column) in _STATUS_COLUMNS.items()
             if not sections or section in sections
         },
     }
     rows = pa.Table.from_arrays(
-        [seen.get(field.name, pa.nulls(len(ids), field.type)) for field in schema], schema=schema
+        [values.get(field.name, pa.nulls(len(ids), field.type)) for field in schema], schema=schema
     )
-    if not before:
+    if not stored:
         return rows
-    has_past = pc.is_in(ids, value_set=pa.array(list(before), ids.type))
+    has_periods = pc.is_in(ids, value_set=pa.array(list(stored), ids.type))
     continued = [
-        row
-        for now in rows.filter(has_past).to_pylist()
-        for row in _continued(before[now["submission_id"]], {k: now[k] for k in seen})
+        period
+        for row in rows.filter(has_periods).to_pylist()
+        for period in _continue(stored[row["submission_id"]], {name: row[name] for name in values})
     ]
     return pa.concat_tables(
-        [rows.filter(pc.invert(has_past)), pa.Table.from_pylist(continued, schema=schema)]
+        [rows.filter(pc.invert(has_periods)), pa.Table.from_pylist(continued, schema=schema)]
     )
 
 
 def _column(tables: Mapping[str, pa.Table], ids: pa.Array, table: str, column: str) -> pa.Array:
-    """Return a column's values in the order of `ids`; empty for submissions without a row."""
+    """Return a column's values in the order of `ids`; null for submissions without a row."""
     rows = tables.get(table)
     if rows is None:
         return pa.nulls(len(ids), pa.string())
-    places = pc.index_in(ids, value_set=rows["submission_id"].combine_chunks())
-    return rows[column].combine_chunks().take(places)
+    positions = pc.index_in(ids, value_set=rows["submission_id"].combine_chunks())
+    return rows[column].combine_chunks().take(positions)
 
 
-def _continued(past: Sequence[Row], now: Row) -> list[Row]:
-    """Return a submission's periods with the state seen now: as they were, or with one more."""
-    *closed, last = sorted(past, key=lambda row: _moment(row["valid_from"]))
-    if all(last[name] == now[name] for name in _STATE if name in now):
+def _continue(periods: Sequence[Row], current: Row) -> list[Row]:
+    """Return a submission's periods, with a new one if its status has changed."""
+    *closed, last = sorted(periods, key=lambda row: _utc(row["valid_from"]))
+    if all(last[name] == current[name] for name in _STATUS_COLUMNS if name in current):
         return [*closed, last]
-    # Later than the period before it in any case, also when a clock was set back.
-    since = max(_moment(now["valid_from"]), _moment(last["valid_from"]) + _TICK)
-    return [*closed, last | {"valid_to": since}, last | now | {"valid_from": since}]
+    # A period starts later than the one before it, even if the clock was set back.
+    start = max(_utc(current["valid_from"]), _utc(last["valid_from"]) + _TICK)
+    return [*closed, last | {"valid_to": start}, last | current | {"valid_from": start}]
 
 
-def _moment(value: datetime) -> datetime:
+def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)

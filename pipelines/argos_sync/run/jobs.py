@@ -25,12 +25,12 @@ def today(run: Run) -> date:
 
 
 def new_plan(run: Run, name: str, days: DateRange) -> Plan:
-    """Return a plan that has not begun.
+    """Return a new plan.
 
     Args:
         run: The run that starts it.
         name: `sync` or `backfill FIRST LAST`.
-        days: UTC days to keep.
+        days: UTC days whose submissions are loaded.
     """
     return Plan.new(
         name,
@@ -48,7 +48,7 @@ def new_queue(
 
     Args:
         run: Its configuration sets the page size.
-        plan: The windows to read.
+        plan: Windows to read.
         volume: Expected submissions per day.
         workers: Windows read at once; None is `max_concurrency`.
     """
@@ -91,9 +91,9 @@ def run_queue(run: Run, queue: WorkQueue, hashes: Mapping[str, str], *, final: b
 
     Args:
         run: The run.
-        queue: What to read.
-        hashes: Content hashes by submission id, see `stored_hashes`.
-        final: Whether the run ends with it.
+        queue: Windows and tasks to read.
+        hashes: Stored content hashes by submission id, see `stored_hashes`.
+        final: Whether the run ends with this job.
     """
     context = run.context
     job = FetchJob(
@@ -139,15 +139,15 @@ def range_tasks(
 
 
 def resolve_end_date(run: Run, *, probe: bool) -> EndDate | None:
-    """Return how the server reads `end_date`, found out once and remembered.
+    """Return how the server reads `end_date`: inclusive or exclusive.
 
     Args:
-        run: Remembers the answer with its next commit.
-        probe: Whether to spend two requests on finding out.
+        run: Its next commit saves the answer, so later runs do not probe again.
+        probe: Whether to spend two requests on the probe if the answer is unknown.
     """
-    known = end_date(run.committer.state)
-    if known is not None or not probe:
-        return known
+    answer = end_date(run.committer.state)
+    if answer is not None or not probe:
+        return answer
 
     async def ask() -> EndDate | None:
         async with run.context.client_options(page_size=1).connect() as client:
@@ -171,14 +171,17 @@ def load_stored_days(run: Run) -> list[DayStats]:
 def stored_hashes(
     run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return content hashes of what is about to be read again, by submission id.
+    """Return the content hashes of stored submissions that are about to be read again.
 
     The fetch process drops submissions that come back with the same hash.
 
     Args:
         run: The run.
         ranges: UTC days that will be read.
-        submission_ids: Submissions that will be read one by one.
+        submission_ids: Submissions that will be requested by id.
+
+    Returns:
+        Content hashes by submission id.
     """
     with destination_errors():
         return content_hashes(run.warehouse.client, ranges, submission_ids)

@@ -1,4 +1,4 @@
-"""The rows argos-sync writes of what it did itself: runs, windows, issues, suppressions, proofs."""
+"""The rows argos-sync writes about itself: run records, windows, issues, erasures and so on."""
 
 from __future__ import annotations
 
@@ -30,53 +30,53 @@ TableRows = dict[str, pa.Table]
 
 
 def make_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> TableRows:
-    """Return rows of a table that is not filled from the API, none of it personal.
+    """Return rows of a table that is not filled from the API.
 
     Args:
-        table: Its name.
-        rows: Values by column; what is left out is null.
+        table: A contract table without personal data.
+        rows: Values by column; a missing column is null.
     """
     schema = arrow_schema(load_contract()[table])
     return {table: pa.Table.from_pylist([dict(row) for row in rows], schema=schema)}
 
 
-def run_record(report: RunSummary) -> TableRows:
+def run_record(summary: RunSummary) -> TableRows:
     """Return the row of `sync_runs`."""
-    return make_rows(RUNS, [report.row()])
+    return make_rows(RUNS, [summary.row()])
 
 
-def window_records(report: RunSummary, steps: Sequence[LedgerEntry], at: datetime) -> TableRows:
-    """Return the rows of `sync_windows` of windows that came on.
+def window_records(summary: RunSummary, entries: Sequence[LedgerEntry], at: datetime) -> TableRows:
+    """Return the rows of `sync_windows` for windows that have progressed.
 
     Args:
-        report: The run.
-        steps: How far each window has come; those that are done are done `at`.
-        at: Now, UTC.
+        summary: The run.
+        entries: Progress of each window.
+        at: Current time, UTC; recorded as the end of finished windows.
     """
     return make_rows(
         WINDOWS,
         (
             {
-                "window_id": step.name,
-                "run_id": report.run_id,
-                "command": report.command,
-                "window_from": step.window.start,
-                "window_to": step.window.end,
-                "state": "done" if step.progress.done else "running",
-                "page_key": to_json(step.progress.cursor) if step.progress.cursor else None,
-                "rows_loaded": step.progress.rows,
-                "finished_at": at if step.progress.done else None,
+                "window_id": entry.name,
+                "run_id": summary.run_id,
+                "command": summary.command,
+                "window_from": entry.window.start,
+                "window_to": entry.window.end,
+                "state": "done" if entry.progress.done else "running",
+                "page_key": to_json(entry.progress.cursor) if entry.progress.cursor else None,
+                "rows_loaded": entry.progress.rows,
+                "finished_at": at if entry.progress.done else None,
             }
-            for step in steps
+            for entry in entries
         ),
     )
 
 
-def gone_issue(report: RunSummary) -> TableRows:
-    """Return the row of `sync_issues` that says that more is gone than may be marked."""
+def too_many_deletions_issue(summary: RunSummary) -> TableRows:
+    """Return the row of `sync_issues` about more deletions than may be marked."""
     issue = {
-        "issue_id": f"{report.run_id}/gone",
-        "run_id": report.run_id,
+        "issue_id": f"{summary.run_id}/gone",
+        "run_id": summary.run_id,
         "table_name": SUBMISSIONS,
         "path": "submission_id",
         "problem": "too many are gone from the source to mark them as deleted",
@@ -84,35 +84,41 @@ def gone_issue(report: RunSummary) -> TableRows:
     return make_rows(ISSUES, [issue])
 
 
-def check_records(report: RunSummary, results: Iterable[CheckResult], at: datetime) -> TableRows:
-    """Return the rows of `sync_checks` of what checks found after a run, now, UTC."""
+def check_records(summary: RunSummary, results: Iterable[CheckResult], at: datetime) -> TableRows:
+    """Return the rows of `sync_checks` for results of a run's checks.
+
+    Args:
+        summary: The run.
+        results: Results to record.
+        at: Current time, UTC.
+    """
     return make_rows(
         CHECKS,
         (
             {
-                "run_id": report.run_id,
-                "check_name": one.check_name,
-                "place": one.place,
-                "passed": one.passed,
-                "found": one.found,
-                "sample": one.sample,
+                "run_id": summary.run_id,
+                "check_name": result.check_name,
+                "place": result.place,
+                "passed": result.passed,
+                "found": result.found,
+                "sample": result.sample,
                 "checked_at": at,
             }
-            for one in results
+            for result in results
         ),
     )
 
 
 def suppression_records(
-    report: RunSummary, hashes: Iterable[tuple[str, str]], key_id: str, at: datetime
+    summary: RunSummary, hashes: Iterable[tuple[str, str]], key_id: str, at: datetime
 ) -> TableRows:
     """Return rows of `sync_suppressions`.
 
     Args:
-        report: The run that adds them.
-        hashes: Kind and hash of each (see `suppression`).
-        key_id: Of the key the hashes were made with.
-        at: Now, UTC.
+        summary: The run that adds them.
+        hashes: Kind and hash of each entry, see `shape.suppression`.
+        key_id: Id of the key the hashes were made with.
+        at: Current time, UTC.
     """
     return make_rows(
         SUPPRESSIONS,
@@ -121,7 +127,7 @@ def suppression_records(
                 "suppression_id": hashed,
                 "kind": kind,
                 "key_id": key_id,
-                "run_id": report.run_id,
+                "run_id": summary.run_id,
                 "added_at": at,
             }
             for kind, hashed in hashes
@@ -129,21 +135,20 @@ def suppression_records(
     )
 
 
-def erasure_records(report: RunSummary, counts: Mapping[str, int], at: datetime) -> TableRows:
-    """Return the proof of an erasure, rows of `sync_erasures`.
+def erasure_records(summary: RunSummary, counts: Mapping[str, int], at: datetime) -> TableRows:
+    """Return the rows of `sync_erasures`, the proof of an erasure.
 
     Args:
-        report: The run that erased.
-        counts: Rows erased, by table.
-        at: When they were gone, UTC.
+        summary: The run that erased.
+        counts: Erased rows by table.
+        at: Time of the erasure, UTC. Part of the key, since a run can erase more than once.
     """
-    # A run of `sync` may erase more than once.
     return make_rows(
         ERASURES,
         (
             {
-                "erasure_id": f"{report.run_id}/{at:%H%M%S%f}/{table}",
-                "run_id": report.run_id,
+                "erasure_id": f"{summary.run_id}/{at:%H%M%S%f}/{table}",
+                "run_id": summary.run_id,
                 "erased_at": at,
                 "table_name": table,
                 "rows_erased": count,
@@ -154,11 +159,11 @@ def erasure_records(report: RunSummary, counts: Mapping[str, int], at: datetime)
 
 
 def insert(client: Client, tables: TableRows) -> None:
-    """Insert rows of tables that are there, where they need no load package of their own.
+    """Insert a few rows with SQL, without a load package.
 
     Args:
         client: Connected to the warehouse.
-        tables: A few rows by contract table; each table is one statement.
+        tables: Rows by contract table; the tables must exist. Each table is one statement.
     """
     for table, rows in tables.items():
         values = ", ".join([f"({', '.join(['?'] * rows.num_columns)})"] * rows.num_rows)

@@ -1,4 +1,4 @@
-"""Open a warehouse for a run, record how the run ends, and check what it brought."""
+"""Open a warehouse for a run, record how the run ends, and run the post-run checks."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def open_run(
 
     Args:
         context: Settings and target.
-        command: Command name, for the run record and for processes that are locked out.
+        command: Command name, for the run record and for the message to processes that must wait.
         uses_api: Whether the run needs the API.
-        days: UTC days it writes to; runs over other days may be under way.
+        days: UTC days it writes to; runs over other days may write at the same time.
 
     Raises:
-        ArgosError: Whatever the block raises, or the reason why the warehouse cannot be opened.
+        ArgosError: The block raises it, or the warehouse cannot be opened.
     """
     names = (command, context.target.dataset)
     opened = _open_run(context, command, days, uses_api=uses_api)
@@ -96,8 +96,8 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
         ConfigurationError: The warehouse was written under another privacy policy, or its
             suppression list with a key that is not configured.
     """
-    # The policy is committed with the first rows. If a killed load committed rows but no state,
-    # all of them are fetched again, and differ under another policy.
+    # The policy is committed with the first rows. If an interrupted load committed rows but no
+    # state, all of them are fetched again; under another policy they count as changed.
     configured.check(state, has_rows=PRIVACY in state or has_completed_load(client))
     return configured.with_suppression_list(*read_suppression_list(client), state)
 

@@ -1,4 +1,7 @@
-"""The OpenTelemetry SDK, set up for one run; imported by `telemetry` when it is wanted."""
+"""Set up the OpenTelemetry SDK for one run.
+
+Only `telemetry` imports this module, and only if telemetry is on.
+"""
 
 from __future__ import annotations
 
@@ -23,99 +26,101 @@ from argos_sync.run.summary import RunSummary
 NAME = "argos_sync"
 
 
-class Sender:
-    """Sends the trace and the metrics of one run to where the environment says.
+class RunExporter:
+    """Exports the trace and the metrics of one run.
 
-    What has not been sent yet is sent at the end. Its providers are its own, so that a pipeline or
-    an orchestrator around it keeps theirs.
+    It has its own providers, so those of a surrounding application stay as they are. Spans that are
+    still in a queue are sent at the end.
     """
 
     def __init__(self, command: str, dataset: str) -> None:
-        """Begin the trace.
+        """Start the trace.
 
         Args:
-            command: What the run does.
-            dataset: Where it loads to.
+            command: Command of the run.
+            dataset: Dataset it loads to.
 
         Raises:
-            Exception: Any, where the SDK can make nothing of a variable.
+            Exception: Any kind, if the SDK cannot interpret a variable.
         """
-        named = {"service.name": "argos-sync", "service.version": __version__}
-        resource = Resource(named).merge(OTELResourceDetector().detect())
+        service = {"service.name": "argos-sync", "service.version": __version__}
+        resource = Resource(service).merge(OTELResourceDetector().detect())
         self._attributes = {f"{NAME}.command": command, f"{NAME}.dataset": dataset}
         self._tracers = TracerProvider(resource=resource)
         self._tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        # Without a rhythm of its own: the numbers of a run are known when it has ended.
+        # Never exports periodically: the numbers of a run are known when it has ended.
         reader = PeriodicExportingMetricReader(OTLPMetricExporter(), math.inf)
         self._meters = MeterProvider([reader], resource=resource)
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         tracer = self._tracers.get_tracer(NAME, __version__)
-        self._run = tracer.start_span(f"argos-sync {command}", attributes=self._attributes)
+        self._run_span = tracer.start_span(f"argos-sync {command}", attributes=self._attributes)
         self._tracer = tracer
 
     @contextmanager
     def span(self, name: str, **numbers: int) -> Iterator[None]:
-        """Make the block a part of the trace.
+        """Add a span for the block to the trace.
 
         Args:
-            name: Of the part.
-            numbers: What is known of it beforehand.
+            name: Name of the span, without the prefix `argos-sync`.
+            numbers: Attributes of the span.
         """
-        part = self._tracer.start_span(
+        span = self._tracer.start_span(
             f"argos-sync {name}",
-            context=trace.set_span_in_context(self._run),
+            context=trace.set_span_in_context(self._run_span),
             attributes={f"{NAME}.{key}": value for key, value in numbers.items()},
         )
         try:
             yield
         except BaseException as error:
-            _mark(part, type(error).__name__)
+            _set_error(span, type(error).__name__)
             raise
         finally:
-            part.end()
+            span.end()
 
-    def end(self, report: RunSummary | None, exit_status: int, error: str | None = None) -> bool:
-        """Note how the run ended, and send what is left; return whether nothing failed.
+    def end(self, summary: RunSummary | None, exit_status: int, error: str | None = None) -> bool:
+        """Record how the run ended, send everything, and return whether that worked.
 
         Args:
-            report: Its numbers; None when it ended before it began.
-            exit_status: Of the command.
-            error: Kind of the error it ended with, whose text may quote values.
+            summary: The run; None if it failed before it started.
+            exit_status: Exit status of the command.
+            error: Class name of the error that ended the run. Its text may quote values.
         """
         steps = (
-            partial(self._note, report, exit_status, error),
+            partial(self._record_end, summary, exit_status, error),
             self._tracers.shutdown,
             self._meters.force_flush,
             self._meters.shutdown,
         )
-        failed = [step for step in steps if not _is_done(step)]  # one that fails stops no other
-        return not failed
+        results = [_succeeds(step) for step in steps]  # a failed step does not stop the others
+        return all(results)
 
-    def _note(self, report: RunSummary | None, exit_status: int, error: str | None) -> None:
+    def _record_end(self, summary: RunSummary | None, exit_status: int, error: str | None) -> None:
         meter = self._meters.get_meter(NAME, __version__)
-        counts = {name: getattr(report, name) for name in ("rows", "requests", "retries") if report}
+        counts = {
+            name: getattr(summary, name) for name in ("rows", "requests", "retries") if summary
+        }
         for name, count in counts.items():
             meter.create_counter(f"{NAME}.{name}").add(count, self._attributes)
-            self._run.set_attribute(f"{NAME}.{name}", count)
+            self._run_span.set_attribute(f"{NAME}.{name}", count)
         meter.create_gauge(f"{NAME}.exit_status").set(exit_status, self._attributes)
-        seconds = time.monotonic() - self._began
+        seconds = time.monotonic() - self._started
         meter.create_histogram(f"{NAME}.duration", "s").record(seconds, self._attributes)
-        self._run.set_attribute(f"{NAME}.exit_status", exit_status)
-        if report:
-            self._run.set_attribute(f"{NAME}.run_id", report.run_id)
+        self._run_span.set_attribute(f"{NAME}.exit_status", exit_status)
+        if summary:
+            self._run_span.set_attribute(f"{NAME}.run_id", summary.run_id)
         if error:
-            _mark(self._run, error)
-        self._run.end()
+            _set_error(self._run_span, error)
+        self._run_span.end()
 
 
-def _is_done(step: Callable[[], object]) -> bool:
+def _succeeds(step: Callable[[], object]) -> bool:
     try:
         step()
-    except Exception:  # noqa: BLE001 whatever it is, the run is over and stays as it ended
+    except Exception:  # noqa: BLE001 telemetry must not fail a run
         return False
     return True
 
 
-def _mark(span: trace.Span, kind: str) -> None:
+def _set_error(span: trace.Span, kind: str) -> None:
     span.set_attribute("error.type", kind)
     span.set_status(trace.StatusCode.ERROR)

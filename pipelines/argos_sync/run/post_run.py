@@ -18,17 +18,17 @@ log = logging.getLogger("argos_sync")
 
 
 def run_post_run_checks(run: Run) -> None:
-    """Check what the run brought; record, log and notify whatever is wrong.
+    """Run the checks, record changed results, log failed checks and notify new failures.
 
-    A result is recorded when it differs from the last one, so a run without news writes nothing.
-    The run's rows are committed: nothing that happens here fails the run.
+    A result is recorded if it differs from the last one, so most runs record nothing. The run's
+    rows are committed, so an error in a check is logged and does not fail the run.
 
     Args:
-        run: A run that ended well.
+        run: A successful run.
     """
     try:
         changed = _check(run)
-    except Exception as error:  # noqa: BLE001 whatever it is, the run has ended well
+    except Exception as error:  # noqa: BLE001 the run itself succeeded
         log.warning("the post-run checks could not run (%s)", error_kind(error))
         return
     for result in run.summary.checks:
@@ -56,7 +56,7 @@ def notify(command: str, dataset: str, text: str) -> None:
         )
     except ArgosError as error:
         problem = str(error)
-    except Exception as error:  # noqa: BLE001 the end of a run does not depend on the webhook
+    except Exception as error:  # noqa: BLE001 the webhook must not fail a run
         problem = type(error).__name__
     if problem:
         log.warning("the webhook was not notified: %s", problem)

@@ -1,4 +1,4 @@
-"""One run: fetched chunks become committed rows, and the run record says how it ended."""
+"""One run: load fetched chunks, and record how the run ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from argos_sync.run.diff import (
 )
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
-from argos_sync.run.journal import gone_issue, run_record
+from argos_sync.run.journal import run_record, too_many_deletions_issue
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
@@ -41,7 +41,7 @@ from argos_sync.warehouse.rows import (
 )
 
 _MAX_SECONDS_WITHOUT_COMMIT = 10.0
-"""A killed run loses at most this much reading of unchanged submissions."""
+"""A killed run repeats at most this much fetching of unchanged submissions."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Run:
         context: Settings, target, progress and clock.
         warehouse: Open for writing.
         summary: What the run has done so far.
-        protection: What happens to submissions before they become rows.
+        protection: Privacy policy and suppression list, applied before submissions become rows.
         committer: Commits rows with state and ledger.
         eraser: Erases submissions of forgotten people.
         trace: The run's trace.
@@ -93,7 +93,7 @@ class Run:
     def new(
         cls, context: Context, warehouse: Warehouse, summary: RunSummary, protection: Protection
     ) -> Run:
-        """Return a run that has not begun."""
+        """Return a run that has not started."""
         committer = Committer(warehouse, summary, context.clock)
         eraser = Eraser(committer, protection)
         return cls(context, warehouse, summary, protection, committer, eraser)
@@ -121,7 +121,7 @@ class Run:
                 del chunk  # its rows must not stay in memory while the next one is built
 
     def finish(self, error: ArgosError | None = None) -> None:
-        """Record how the run ended, as far as the warehouse can still be written to."""
+        """Record how the run ended, if the warehouse can still be written to."""
         if error is not None or not self._is_recorded:
             self._end(error)
             with suppress(ArgosError) if error else nullcontext():
@@ -146,14 +146,14 @@ class Run:
         self._is_recorded = self._is_recorded and not number
 
     def report_too_many_deletions(self, candidates: DeletionCandidates) -> None:
-        """Note, and record as an issue, that more is gone than may be marked as deleted."""
+        """Record as an issue that more submissions are missing than may be marked as deleted."""
         self._is_recorded = False
         self.summary.issues += 1
         self.summary.note = (
-            f"{candidates.count} of {candidates.of} submissions are gone from the source, too many"
-            " to mark them as deleted; check with reconcile --dry-run"
+            f"{candidates.count} of {candidates.requested} submissions are gone from the source,"
+            " too many to mark them as deleted; check with reconcile --dry-run"
         )
-        self.committer.commit(gone_issue(self.summary))
+        self.committer.commit(too_many_deletions_issue(self.summary))
 
     def count_requests(self, stats: RequestStats) -> None:
         """Add a client's request counts."""
@@ -167,7 +167,7 @@ class Run:
         self.summary.error = type(error).__name__ if error else None
 
     def _load(self, chunk: Chunk) -> None:
-        """Commit what is new or changed in a chunk, and erase what is on the suppression list."""
+        """Commit new and changed submissions of a chunk; erase those on the suppression list."""
         client, sections = self.warehouse.client, self.warehouse.sections
         with destination_errors():
             stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
@@ -179,22 +179,22 @@ class Run:
             history = stored_history(client, diff.changed)
             suppressed = list(stored_submissions(client, chunk.suppressed))
             suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
-            # True whatever becomes of the chunk: they were fetched and are unchanged.
+            # Independent of the commit below: these submissions were fetched and are unchanged.
             mark_fetched(client, diff.unchanged, earliest_fetch(chunk.fetched))
-        chunk.tables.clear()  # from here on memory holds only what is to be loaded
+        chunk.tables.clear()  # from here on only the rows to load stay in memory
         self._count(chunk, diff)
         tables = diff.tables
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
             tables[HISTORY] = history_rows(tables, history, sections)
-        # A person may be listed by e-mail address only; their submissions are then added to the
-        # suppression list as they come.
+        # A person may be listed by e-mail address only. Their submissions' ids are added to the
+        # suppression list when they are fetched.
         suppressions = self.eraser.suppression_rows(
             ("submission_id", key) for key in chunk.suppressed
         )
         if suppressed or suppressed_quarantine:
-            # Before the chunk counts as read, so that a failed erasure is tried again.
+            # Erase before the chunk counts as read, so that a failed erasure is tried again.
             self.eraser.erase(suppressed, suppressions, quarantine_ids=suppressed_quarantine)
             self._is_recorded = False
             suppressions = {}
@@ -206,10 +206,11 @@ class Run:
         self.context.progress.chunk_loaded(self.summary, row_count)
 
     def _must_commit(self, chunk: Chunk) -> bool:
-        """Whether to commit although nothing in the chunk is new.
+        """Whether to commit a chunk without new or changed submissions.
 
-        A load package costs as much as fetching thousands of submissions again, so unchanged ones
-        wait for the next commit, unless it saves the progress of a plan or the end of the run.
+        A load package costs as much as fetching thousands of submissions again, so the progress
+        waits for the next commit, unless a plan is unfinished, the run ends or the last commit is
+        too long ago.
         """
         is_unfinished = chunk.plan is not None and not chunk.plan.finished
         is_end = self._is_recorded or (chunk.last and self.committer.has_progress)

@@ -1,4 +1,4 @@
-"""What a run has done: the numbers of `sync_runs`, of the JSON summary and of the progress."""
+"""The numbers of one run, for `sync_runs`, the JSON summary and the progress display."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NOT_RECORDED = {"note", "rows", "checks"}
 
 @dataclass(slots=True)
 class RunSummary:
-    """One run; the attributes are the columns of `sync_runs`, and what only who started it is told.
+    """One run: the columns of `sync_runs`, and three attributes that are not recorded.
 
     Attributes:
-        note: What is to be known beside the numbers.
-        rows: Rows loaded over all tables.
-        checks: What was looked at in the end.
+        note: A sentence for the user; not recorded.
+        rows: Rows loaded into all tables; not recorded.
+        checks: Results of the post-run checks; recorded in `sync_checks`.
     """
 
     run_id: str
@@ -47,20 +47,30 @@ class RunSummary:
 
 
 class ProgressReporter(Protocol):
-    """Told what a run is doing; called from the thread that fetches and from the one that loads."""
+    """Receives the progress of a run, from the fetching thread and from the loading thread."""
 
-    def page_fetched(self, task: str, items: int) -> None:
-        """Note a page of a task."""
+    def page_fetched(self, task: str, items: int, /) -> None:
+        """Report a fetched page.
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """Note a chunk, with the rows it brought over all tables."""
+        Args:
+            task: Label of the task it belongs to.
+            items: Submissions on the page.
+        """
+
+    def chunk_loaded(self, summary: RunSummary, rows: int, /) -> None:
+        """Report a loaded chunk.
+
+        Args:
+            summary: The run, including this chunk.
+            rows: Rows of the chunk that were loaded into all tables.
+        """
 
 
 class NoProgress:
-    """Progress that nobody watches."""
+    """Ignores the progress."""
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary, rows: int) -> None:
         """Do nothing."""

@@ -1,8 +1,8 @@
-"""Traces and metrics of runs by OpenTelemetry, where its environment variables ask for them.
+"""Send a run's trace and metrics with OpenTelemetry, if its environment variables configure it.
 
-Everything is configured by `OTEL_...`; without `OTEL_EXPORTER_OTLP_ENDPOINT`, or without the extra
-`otel`, nothing is imported and nothing happens. What is sent are names of this package and numbers.
-A run does not depend on it: what cannot be set up or sent is a line in the log.
+All settings are the standard `OTEL_...` variables. Without `OTEL_EXPORTER_OTLP_ENDPOINT`, or
+without the extra `otel`, nothing is imported or sent. Spans and metrics hold names of this package
+and numbers. Failures to set up or to send telemetry are logged and never fail a run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.run.summary import RunSummary
 
 if TYPE_CHECKING:
-    from argos_sync.run.otel import Sender
+    from argos_sync.run.otel import RunExporter
 
 log = logging.getLogger("argos_sync")
 
@@ -35,11 +35,11 @@ def _no_span(_: str, **__: int) -> AbstractContextManager[Any]:
 
 @dataclass(slots=True)
 class RunTrace:
-    """A run that may be watched.
+    """The trace of a run; does nothing if telemetry is off.
 
     Attributes:
-        span: Takes a name and numbers; the block it manages is a part of the run's trace.
-        summary: The run, once it has begun.
+        span: Takes a name and numbers, and returns a context manager for a span of the trace.
+        summary: The run; None until it has started.
     """
 
     span: Callable[..., AbstractContextManager[Any]] = _no_span
@@ -48,111 +48,113 @@ class RunTrace:
 
 @contextmanager
 def trace_run(command: str, dataset: str) -> Iterator[RunTrace]:
-    """Watch a run, and send its trace and its numbers when it has ended.
+    """Trace a run, and send its trace and metrics when it has ended.
 
     Args:
-        command: What the block does.
-        dataset: Where it loads to.
+        command: Command that runs in the block.
+        dataset: Dataset it loads to.
     """
-    if not _is_wanted():
+    exporter = _set_up(command, dataset) if _is_enabled() else None
+    if exporter is None:
         yield RunTrace()
         return
-    sender = _sender(command, dataset)
-    if sender is None:
-        yield RunTrace()
-        return
-    seen = RunTrace(sender.span)
-    with _overheard() as words:
+    run_trace = RunTrace(exporter.span)
+    with _capture_sdk_log() as sdk_log:
         try:
-            yield seen
+            yield run_trace
         except BaseException as error:
-            _end(words, sender.end(seen.summary, _exit_status(error), type(error).__name__))
+            is_sent = exporter.end(run_trace.summary, _exit_status(error), type(error).__name__)
+            _log_failure(sdk_log, is_sent=is_sent)
             raise
-        _end(words, sender.end(seen.summary, (seen.summary and seen.summary.exit_status) or 0))
+        exit_status = run_trace.summary.exit_status if run_trace.summary else None
+        _log_failure(sdk_log, is_sent=exporter.end(run_trace.summary, exit_status or 0))
 
 
-def trace_each(seen: RunTrace, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
-    """Yield items, with a span for the time each is waited for."""
-    rest = iter(items)
+def trace_each(run_trace: RunTrace, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
+    """Yield items, with a span around the wait for each."""
+    iterator = iter(items)
     while True:
-        with seen.span(name):
-            found = next(rest, None)
-        if found is None:
+        with run_trace.span(name):
+            item = next(iterator, None)
+        if item is None:
             return
-        yield found
-        del found  # it may be large, and must not stay while the next is waited for
+        yield item
+        del item  # it may be large, and must be freed before the next one is built
 
 
-class _Words(logging.Handler):
-    """Hears what the SDK complains about; its own words may hold addresses and passwords.
+class _SdkLog(logging.Handler):
+    """Records that the SDK has logged problems, but not its messages: they may quote secrets.
 
     Attributes:
-        failed: Something was an error to it, such as what could not be sent.
-        odd: Something was not as it likes it.
-        variables: Those of the environment whose values it spoke of.
+        has_errors: Whether it has logged an error, for example about a failed export.
+        has_warnings: Whether it has logged a warning or an error.
+        variables: Names of the environment variables that its messages are about.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.failed = self.odd = False
+        self.has_errors = self.has_warnings = False
         self.variables: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note what it is about."""
-        self.odd = True
-        self.failed |= record.levelno >= logging.ERROR
-        self.variables |= _variables(record)
+        """Record that a message was logged, and the variables it is about."""
+        self.has_warnings = True
+        self.has_errors |= record.levelno >= logging.ERROR
+        self.variables |= _variables_in(record)
 
 
-def _variables(record: logging.LogRecord) -> set[str]:
-    """Name the variables that a message names, or quotes a part of the value of."""
+def _variables_in(record: logging.LogRecord) -> set[str]:
+    """Return the OTEL_... variables whose name or part of whose value a message contains."""
     arguments = record.args if isinstance(record.args, tuple) else ()
-    said = [one.lower() for one in arguments if isinstance(one, str) and one]
+    texts = [text.lower() for text in arguments if isinstance(text, str) and text]
     return {
         name
         for name, value in os.environ.items()
         if name.startswith("OTEL_")
-        and any(one == name.lower() or one in value.lower() for one in said)
+        and any(text == name.lower() or text in value.lower() for text in texts)
     }
 
 
 @contextmanager
-def _overheard() -> Iterator[_Words]:
-    """Listen to the SDK in the block, so that nobody else has to."""
-    words, logger = _Words(), logging.getLogger("opentelemetry")
+def _capture_sdk_log() -> Iterator[_SdkLog]:
+    """Keep the SDK's messages in the block out of the log."""
+    handler, logger = _SdkLog(), logging.getLogger("opentelemetry")
     propagate = logger.propagate
-    logger.addHandler(words)
+    logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield words
+        yield handler
     finally:
-        logger.removeHandler(words)
+        logger.removeHandler(handler)
         logger.propagate = propagate
 
 
-def _sender(command: str, dataset: str) -> Sender | None:
-    """Set the SDK up, which reads its variables when it is imported and when it is made."""
-    sender = None
-    with _overheard() as words:
-        try:
-            from argos_sync.run.otel import Sender  # noqa: PLC0415 half a second, if wanted
+def _set_up(command: str, dataset: str) -> RunExporter | None:
+    """Return an exporter, or log why there is none.
 
-            sender = Sender(command, dataset)
-        except Exception as error:  # noqa: BLE001 any: the run does not depend on it
+    The SDK reads its variables when it is imported and when its objects are created.
+    """
+    exporter = None
+    with _capture_sdk_log() as sdk_log:
+        try:
+            from argos_sync.run.otel import RunExporter  # noqa: PLC0415 takes half a second
+
+            exporter = RunExporter(command, dataset)
+        except Exception as error:  # noqa: BLE001 telemetry must not fail a run
             kind = type(error).__name__
             log.warning("the run is not traced: OpenTelemetry could not be set up (%s)", kind)
-    if words.odd:
-        names = ", ".join(sorted(words.variables)) or "one of its variables"
+    if sdk_log.has_warnings:
+        names = ", ".join(sorted(sdk_log.variables)) or "one of its variables"
         log.warning("OpenTelemetry does not understand %s", names)
-    return sender
+    return exporter
 
 
-def _end(words: _Words, sent: bool) -> None:
-    if words.failed or not sent:
+def _log_failure(sdk_log: _SdkLog, *, is_sent: bool) -> None:
+    if sdk_log.has_errors or not is_sent:
         log.warning("traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-def _is_wanted() -> bool:
+def _is_enabled() -> bool:
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")) and not disabled and _is_installed()
 
@@ -160,7 +162,7 @@ def _is_wanted() -> bool:
 def _is_installed() -> bool:
     try:
         return find_spec(_EXTRA) is not None
-    except ModuleNotFoundError:  # not even the packages around it
+    except ModuleNotFoundError:  # a parent package is missing
         return False
 
 

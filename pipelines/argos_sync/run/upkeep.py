@@ -1,4 +1,8 @@
-"""What a nightly sync reads beyond the look-back window: open cases, and its share of the sweep."""
+"""Plan what a nightly sync reads beyond the look-back window: open submissions and the sweep.
+
+The sweep fetches every older submission again within `sweep_days`: each night reads the days whose
+last fetch is longest ago.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,21 @@ from argos_sync.load.sql import Client
 from argos_sync.warehouse.submissions import DayStats, count_open_by_day, open_submission_ids
 
 _SLACK = timedelta(days=1.5)
-"""A night has its length and does not begin on the minute: what would only just be young enough
-the next time is fetched now."""
+"""Syncs take time and do not start on the minute, so days that would become due shortly before the
+next sync are fetched now."""
 
-_PACE_DAYS = 31
+_RECENT_DAYS = 31
+"""Days that the expected volume of the next days is estimated from."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpkeepPlan:
-    """What is fetched again although it is older than the look-back window.
+    """Submissions before the look-back window that are fetched again.
 
     Attributes:
-        tasks: To read.
-        ranges: Days (UTC) that the tasks read whole.
-        submission_ids: Submissions that the tasks ask for one by one.
+        tasks: Tasks that fetch them.
+        ranges: UTC days that the tasks read completely.
+        submission_ids: Open submissions that the tasks request by id.
     """
 
     tasks: tuple[Task, ...] = ()
@@ -39,7 +44,7 @@ def plan_upkeep(
     client: Client,
     days: Sequence[DayStats],
     before: date,
-    territory: DateRange | None,
+    synced: DateRange | None,
     *,
     sections: Sequence[str],
     now: datetime,
@@ -47,45 +52,46 @@ def plan_upkeep(
     page_size: int,
     day_tasks: Callable[[Sequence[DateRange]], list[Task]],
 ) -> UpkeepPlan:
-    """Plan what of the older submissions is fetched again tonight.
+    """Plan which older submissions are fetched tonight: open ones, and a share of the sweep.
 
     Args:
         client: Connected to the warehouse.
-        days: What the warehouse holds, in order.
-        before: First day (UTC) of the look-back window.
-        territory: Days that syncs look after, so that whatever appears there is loaded. Of other
-            days, which backfills have brought, only those with submissions are read.
+        days: Days the warehouse has submissions of, in order.
+        before: First UTC day of the look-back window.
+        synced: Days that syncs have read completely. The sweep reads their empty days too, so it
+            finds submissions that appear late. Outside of them, where only backfills have loaded,
+            it reads the days that have submissions.
         sections: `request_type`s that are fetched.
-        now: The moment, UTC.
-        sweep_days: Days after which every submission has been fetched again; 0 for never.
-        page_size: Submissions a request brings.
-        day_tasks: Makes the tasks that read ranges whole.
+        now: Current time, UTC.
+        sweep_days: Days within which every submission is fetched again; 0 turns the sweep off.
+        page_size: Submissions per request.
+        day_tasks: Returns tasks that read ranges of days completely.
     """
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
-    swept = plan_sweep(old, before, territory, now, sweep_days)
-    waiting = {
-        day: number
-        for day, number in count_open_by_day(client, before, sections).items()
-        if not any(one.has_day(day) for one in swept)
+    swept = plan_sweep(old, before, synced, now, sweep_days)
+    open_counts = {
+        day: count
+        for day, count in count_open_by_day(client, before, sections).items()
+        if not any(range_.has_day(day) for range_ in swept)
     }
-    split = cheapest_requests(waiting, counts, page_size)
+    split = cheapest_requests(open_counts, counts, page_size)
     ranges = (*swept, *split.by_day)
     ids = open_submission_ids(client, split.by_id, sections)
     tasks = day_tasks(ranges)
-    return UpkeepPlan((*tasks, *id_tasks("open case", ids)), ranges, tuple(ids))
+    return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
 
 def plan_sweep(
     days: Sequence[DayStats],
     before: date,
-    territory: DateRange | None,
+    synced: DateRange | None,
     now: datetime,
     sweep_days: int,
 ) -> list[DateRange]:
-    """Return tonight's share of the days, those fetched longest ago first.
+    """Return tonight's share of the sweep: the days whose last fetch is longest ago.
 
-    A share is the number of submissions divided by the nights there are, and whatever would be
+    The share is the number of submissions divided by `sweep_days`, plus all days that would become
     older than `sweep_days` before the next night. See `plan_upkeep` for the arguments.
     """
     if not sweep_days or not days:
@@ -93,55 +99,55 @@ def plan_sweep(
     share = math.ceil(sum(day.rows for day in days) / sweep_days)
     due = now - timedelta(days=sweep_days) + _SLACK
     chosen: set[date] = set()
-    taken = 0
+    count = 0
     for day in sorted(days, key=lambda day: (day.oldest_fetch, day.day)):
-        if taken >= share and day.oldest_fetch >= due:
+        if count >= share and day.oldest_fetch >= due:
             break
         chosen.add(day.day)
-        taken += day.rows
-    return _joined(days, chosen, before, territory)
+        count += day.rows
+    return _join_days(days, chosen, before, synced)
 
 
 def daily_volume(days: Sequence[DayStats], since: date | None) -> DailyVolume:
-    """Return what days are expected to bring, from what the warehouse holds.
+    """Return the expected submissions per day, estimated from the warehouse.
 
     Args:
-        days: What it holds, in order.
-        since: Days before it are not asked for.
+        days: Days the warehouse has submissions of, in order.
+        since: First day that will be read; None for all days.
     """
     counts = {day.day: day.rows for day in days if since is None or day.day >= since}
-    last = days[-_PACE_DAYS:]
-    if not last:
+    recent = days[-_RECENT_DAYS:]
+    if not recent:
         return DailyVolume(counts)
-    span = (last[-1].day - last[0].day).days + 1
-    return DailyVolume(counts, ((span, sum(day.rows for day in last)),))
+    span = (recent[-1].day - recent[0].day).days + 1
+    return DailyVolume(counts, ((span, sum(day.rows for day in recent)),))
 
 
-def _joined(
-    days: Sequence[DayStats], chosen: set[date], before: date, territory: DateRange | None
+def _join_days(
+    days: Sequence[DayStats], chosen: set[date], before: date, synced: DateRange | None
 ) -> list[DateRange]:
-    """Return chosen days as ranges; the empty days after a day, in the territory, go with it."""
+    """Return chosen days as ranges, each with the empty synced days that follow it."""
     ranges: list[DateRange] = []
-    if territory is not None and days[0].day in chosen:
-        _append(ranges, territory.first, add_days(days[0].day, -1))
+    if synced is not None and days[0].day in chosen:
+        _append(ranges, synced.first, add_days(days[0].day, -1))
     following = [*(day.day for day in days[1:]), before]
     for day, next_day in zip((day.day for day in days), following, strict=True):
         if day in chosen:
             _append(ranges, day, day)
-            if territory is not None:
+            if synced is not None:
                 first = add_days(day, 1)
-                first = max(first, territory.first) if territory.first else first
+                first = max(first, synced.first) if synced.first else first
                 _append(ranges, first, add_days(next_day, -1))
     return ranges
 
 
 def _append(ranges: list[DateRange], first: date | None, last: date) -> None:
-    """Add a range, unless it is empty, to the one before it or as another one."""
+    """Append a range, or extend the last one if they touch; ignore an empty range."""
     if first is not None and first > last:
         return
-    before = ranges[-1] if ranges else DateRange()
-    # What has no beginning stays apart, for it cannot be cut into windows.
-    if first and before.first and before.last == add_days(first, -1):
-        ranges[-1] = DateRange(before.first, last)
+    previous = ranges[-1] if ranges else DateRange()
+    # A range without a first day stays separate, because it cannot be cut into windows.
+    if first and previous.first and previous.last == add_days(first, -1):
+        ranges[-1] = DateRange(previous.first, last)
     else:
         ranges.append(DateRange(first, last))

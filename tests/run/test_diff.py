@@ -1,0 +1,72 @@
+"""The diff of a chunk: new, changed and unchanged submissions."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from argos_sync.run.diff import count_first_fetches_by_day, diff_chunk
+from argos_sync.warehouse.rows import StoredSubmission
+from support import NOW
+
+CREATED = datetime(2025, 1, 10, 12, tzinfo=UTC)
+
+
+def fetched(**hashes: str) -> pa.Table:
+    """Return a chunk's submissions with their content hashes."""
+    return pa.table(
+        {
+            "submission_id": pa.array(list(hashes), pa.string()),
+            "_content_hash": pa.array(list(hashes.values()), pa.string()),
+            "created_at": pa.array([CREATED] * len(hashes), pa.timestamp("us", "UTC")),
+        }
+    )
+
+
+def rows(*ids: str) -> dict[str, pa.Table]:
+    """Return a chunk's rows, one of `submissions` for each id."""
+    return {"submissions": pa.table({"submission_id": pa.array(ids, pa.string())})}
+
+
+def stored(content_hash: str, *, deleted: bool = False, age: int = 1) -> StoredSubmission:
+    """Return a submission of the warehouse, fetched some days ago."""
+    return StoredSubmission(content_hash, deleted, NOW - timedelta(days=age))
+
+
+def test_new_changed_and_unchanged() -> None:
+    """Only the rows of new and changed submissions are loaded."""
+    diff = diff_chunk(
+        rows("new", "changed", "unchanged"),
+        fetched(new="1", changed="2", unchanged="3"),
+        {"changed": stored("old"), "unchanged": stored("3")},
+        set(),
+    )
+    assert (diff.new, diff.changed, diff.unchanged) == (1, ["changed"], ["unchanged"])
+    assert diff.tables["submissions"]["submission_id"].to_pylist() == ["new", "changed"]
+
+
+def test_a_deleted_submission_that_returns_is_changed() -> None:
+    """Its mark must be cleared even if its content is the same."""
+    diff = diff_chunk(rows("s1"), fetched(s1="1"), {"s1": stored("1", deleted=True)}, set())
+    assert (diff.new, diff.changed, diff.unchanged) == (0, ["s1"], [])
+
+
+def test_a_submission_without_rows_that_another_run_has_changed() -> None:
+    """It is neither changed nor unchanged, so it is requested again."""
+    diff = diff_chunk({}, fetched(s1="1"), {"s1": stored("2")}, set())
+    assert (diff.new, diff.changed, diff.unchanged, diff.tables) == (0, [], [], {})
+
+
+def test_quarantined_objects_are_loaded_once() -> None:
+    """An object that is in quarantine is not loaded again."""
+    quarantine = {"quarantine": pa.table({"quarantine_id": ["q1", "q2"]})}
+    diff = diff_chunk(quarantine, fetched(), {}, {"q1"})
+    assert diff.tables["quarantine"]["quarantine_id"].to_pylist() == ["q2"]
+
+
+def test_first_fetches_are_counted_by_day() -> None:
+    """A submission that an earlier chunk of the run had is not counted again."""
+    versions = {"repeated": stored("1", age=0), "old": stored("2")}
+    counts = count_first_fetches_by_day(fetched(repeated="1", old="2", new="3"), versions, NOW)
+    assert counts == {date(2025, 1, 10): 2}

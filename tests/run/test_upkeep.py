@@ -1,0 +1,56 @@
+"""The nightly share of the sweep."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from argos_sync.fetch.windows import DateRange
+from argos_sync.run.upkeep import daily_volume, plan_sweep
+from argos_sync.warehouse.submissions import DayStats
+from support import NOW
+
+FIRST, BEFORE = date(2025, 1, 1), date(2025, 1, 11)
+
+
+def day(number: int, age: float, rows: int = 10) -> DayStats:
+    """Return a stored day; 0 is the first, and its last fetch was `age` days ago."""
+    return DayStats(FIRST + timedelta(days=number), rows, NOW - timedelta(days=age))
+
+
+def sweep(days: list[DayStats], synced: DateRange | None, sweep_days: int) -> list[DateRange]:
+    """Return tonight's share of the sweep."""
+    return plan_sweep(days, BEFORE, synced, NOW, sweep_days)
+
+
+def test_the_days_fetched_longest_ago_come_first() -> None:
+    """A night reads the number of submissions divided by `sweep_days`."""
+    days = [day(0, 1), day(2, 3), day(4, 2), day(6, 1)]
+    assert sweep(days, None, 4 + 1) == [DateRange(date(2025, 1, 3), date(2025, 1, 3))]
+
+
+def test_all_due_days_are_read() -> None:
+    """No submission becomes older than `sweep_days` before the next night."""
+    days = [day(0, 9), day(2, 9), day(4, 9), day(6, 1)]
+    assert [one.first for one in sweep(days, None, 10)] == [
+        date(2025, 1, 1),
+        date(2025, 1, 3),
+        date(2025, 1, 5),
+    ]
+
+
+def test_empty_synced_days_are_read_with_the_day_before_them() -> None:
+    """Late submissions are found there, before the first day too."""
+    days = [day(2, 9), day(6, 1)]
+    synced = DateRange(FIRST, date(2025, 1, 10))
+    assert sweep(days, synced, 10) == [DateRange(FIRST, date(2025, 1, 6))]
+
+
+def test_the_sweep_can_be_turned_off() -> None:
+    """With `sweep_days` 0 nothing is read."""
+    assert sweep([day(0, 9)], None, 0) == []
+
+
+def test_expected_volume() -> None:
+    """Stored days are expected to have as many submissions again."""
+    volume = daily_volume([day(0, 1, rows=4), day(3, 1, rows=8)], date(2025, 1, 3))
+    assert volume.on(date(2025, 1, 4)) == 8
