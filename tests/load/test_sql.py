@@ -245,16 +245,16 @@ def test_long_lists_go_in_portions(
     ids = [submission["submission_id"] for submission in january[:20]]
     with Emulator(january[:20]) as api:
         sync(context_for(api.base_url, warehouse.target))
-    monkeypatch.setattr(sql, "_TAKES_LISTS", set())
-    monkeypatch.setattr(sql, "_KEYS_A_STATEMENT", 6)
-    sql._in_words.cache_clear()
+    monkeypatch.setattr(sql, "_DIALECTS_WITH_LISTS", set())
+    monkeypatch.setattr(sql, "_KEYS_PER_STATEMENT", 6)
+    sql._translate_text.cache_clear()
     moment = datetime(2025, 3, 1, tzinfo=UTC)
     with open_warehouse(warehouse.target) as opened:
         assert [len(one) for one in sql.key_batches(opened.client, ids)] == [6, 6, 6, 2]
         assert set(stored_submissions(opened.client, [*ids, "nobody"])) == set(ids)
         mark_fetched(opened.client, ids[:15], moment)
         assert list(sql.key_batches(opened.client, [])) == []
-    sql._in_words.cache_clear()
+    sql._translate_text.cache_clear()
     found = warehouse.query("SELECT submission_id, _synced_at FROM submissions")
     touched = {row["submission_id"] for row in found if row["_synced_at"] == moment}
     assert touched == set(ids[:15])
