@@ -1,14 +1,18 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check lint types format schema docs picture build bench audit clean
+.PHONY: help demo test test-all check coverage lint types format schema docs picture build bench \
+	audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
-# Of the tests' time a fifth is spent waiting, for processes, databases and retries.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN    := .venv/bin
-PYTEST  = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 READY  := .venv/.ready
+CORES  := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST  = $(BIN)/python -m pytest --dist worksteal
+# What `make test` leaves out.
+MARKED := slow or process or postgres or browser
+# A fifth of the other tests' time is spent waiting, for processes, databases and retries.
+REST    = $(PYTEST) -n $$(($(CORES) + 1)) -m "$(MARKED)"
 
 export UV_PYTHON_DOWNLOADS = never
 export UV_PROJECT_ENVIRONMENT = .venv
@@ -19,13 +23,21 @@ help: ## Show this list
 demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what landed
 	$(BIN)/argos-sync demo
 
-test: $(READY) ## Set up, then run all tests
-	$(PYTEST)
+test: $(READY) ## Set up, then run the fast tests
+	$(PYTEST) -n $(CORES) -m "not ($(MARKED))"
+	@echo "Left out: the tests marked $(MARKED). Run everything with: make test-all"
+
+test-all: test ## Run the fast tests, then all others; needs PostgreSQL and Chromium
+	$(REST)
+
+check: lint types coverage ## What CI runs: lint, types, all tests, 95 % branch coverage
 
 coverage: $(READY) ## Run all tests and show which lines none of them reaches
-	$(PYTEST) --cov --cov-report=term:skip-covered
-
-check: lint types test ## What CI runs: lint, types, all tests
+	rm -f .coverage .coverage.*
+	COVERAGE=1 $(MAKE) test
+	COVERAGE=1 $(MAKE) rest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(READY)
 	$(BIN)/ruff check

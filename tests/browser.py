@@ -1,7 +1,7 @@
-"""A real browser without a window: what a page looks like in it, and what it complains of.
+"""Control headless Chromium to inspect how a page renders.
 
-Speaks Chromium's own protocol (https://chromedevtools.github.io/devtools-protocol/) over one
-WebSocket; a page gets a tab of its own.
+Uses the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/) over one
+WebSocket; each page gets its own tab.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,14 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FOUND = next((path for path in map(shutil.which, NAMES) if path), None)
-"""The browser of this machine, if it has one."""
 
-SECONDS = 60
-"""The longest that the browser may take for one thing."""
+TIMEOUT = 60
+"""Maximum seconds the browser may take to answer."""
 
 _OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -35,21 +35,21 @@ _OPTIONS = (
 
 @dataclass
 class Tab:
-    """One page in the browser.
+    """Control a tab of the browser.
 
     Attributes:
-        said: What it wrote to the console, and errors; empty when all is well.
-        asked: Addresses it loaded or tried to.
+        messages: Console output and errors of the page.
+        requests: URLs that the page requested.
     """
 
     socket: ClientConnection
     session: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """What a method answers; events on the way are noted."""
+        """Call a method of the protocol and return its result, recording events on the way."""
         number = next(self._number)
         message = {"id": number, "method": method, "params": parameters, **self.session}
         self.socket.send(json.dumps(message))
@@ -60,69 +60,79 @@ class Tab:
         return result
 
     def open(self, page: Path) -> None:
-        """Load a file, and wait until it is all there."""
+        """Open a file and wait until it has loaded."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         self.call("Page.navigate", url=page.as_uri())
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
-    def show(self, width: int, *, scheme: str = "light") -> None:
-        """Be a screen this wide, or, below 600 pixels, a phone."""
+    def resize(self, width: int, *, scheme: str = "light") -> None:
+        """Emulate a screen of this width in pixels; below 600 it is a phone."""
         phone = width < 600
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
 
-    def ask(self, script: str) -> Any:
-        """What a script finds out about the page."""
+    def evaluate(self, script: str) -> Any:
+        """Run a script in the page and return its value."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def picture(self, **options: Any) -> bytes:
-        """The whole page as PNG, or as the browser's options for it say."""
+    def screenshot(self, **options: Any) -> bytes:
+        """Capture the whole page, as PNG unless the protocol's options say otherwise."""
         taken = self.call("Page.captureScreenshot", captureBeyondViewport=True, **options)
         return base64.b64decode(taken["data"])
 
-    def paper(self) -> bytes:
-        """The page as it is printed, as PDF."""
+    def print_to_pdf(self) -> bytes:
+        """Print the page to PDF."""
         return base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True)["data"])
 
     def _next(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self.socket.recv(timeout=SECONDS))
+        message: dict[str, Any] = json.loads(self.socket.recv(timeout=TIMEOUT))
         method, given = message.get("method"), message.get("params", {})
         if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
-            self.said.append(json.dumps(given))
+            self.messages.append(json.dumps(given))
         if method == "Network.requestWillBeSent":
-            self.asked.append(given["request"]["url"])
+            self.requests.append(given["request"]["url"])
         return message
+
+
+def require_chromium() -> str:
+    """Return the path of Chromium; without it, skip the test, or fail in CI."""
+    path = next((path for path in map(shutil.which, NAMES) if path), None)
+    if path:
+        return path
+    message = f"Chromium is not installed: none of {', '.join(NAMES)} is on the PATH"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Tab]:
-    """Start the browser with nothing that it remembers, and give a tab of it.
+    """Start the browser with a fresh profile and give one tab.
 
     Args:
-        folder: For its files; empty.
+        folder: Folder for the profile, empty or missing.
     """
-    assert FOUND
-    command = [FOUND, *_OPTIONS, f"--user-data-dir={folder}", "about:blank"]
+    command = [require_chromium(), *_OPTIONS, f"--user-data-dir={folder}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
             line = next(one for one in process.stderr if "DevTools listening on " in one)
             address = line.rpartition(" ")[2].strip()
-            with connect(address, max_size=None, open_timeout=SECONDS) as socket:
+            with connect(address, max_size=None, open_timeout=TIMEOUT) as socket:
                 tab = Tab(socket)
                 target = tab.call("Target.createTarget", url="about:blank")["targetId"]
                 attached = tab.call("Target.attachToTarget", targetId=target, flatten=True)
                 tab.session = {"sessionId": attached["sessionId"]}
                 yield tab
                 tab.session = {}
-                with suppress(Exception):  # it may be faster than its answer
+                with suppress(Exception):  # the browser may close before it answers
                     tab.call("Browser.close")
-            process.wait(SECONDS)
+            process.wait(TIMEOUT)
         finally:
             process.kill()

@@ -1,6 +1,6 @@
-"""The picture of the report that the README shows; `make picture` takes it.
+"""Take the screenshot of the report for the README: `make picture`.
 
-Made-up submissions of the last twelve weeks, one sync, and the upper part of the page.
+It syncs twelve weeks of synthetic submissions and captures the upper part of the page.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from argos_sync.report import make_report
 from browser import browser
 from support import context_for, duckdb_warehouse
 
-PICTURE = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
+CLIP = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
 
 
 def main(picture: Path) -> None:
-    """Write the picture, as WebP."""
+    """Write the screenshot as WebP."""
     now = datetime.now(UTC)
     submissions = generate(3_000, start=now.date() - timedelta(weeks=12), end=now.date())
     with tempfile.TemporaryDirectory() as name:
@@ -28,11 +28,11 @@ def main(picture: Path) -> None:
         warehouse = duckdb_warehouse(folder)
         with Emulator(submissions) as api:
             sync(context_for(api.base_url, warehouse.target, now))
-        made = make_report(warehouse.target, folder / "report.html", now=now, bound=30)
+        report = make_report(warehouse.target, folder / "report.html", now=now, bound=30)
         with browser(folder / "profile") as tab:
-            tab.show(PICTURE["width"])
-            tab.open(made.file)
-            picture.write_bytes(tab.picture(clip=PICTURE, format="webp", quality=80))
+            tab.resize(CLIP["width"])
+            tab.open(report.file)
+            picture.write_bytes(tab.screenshot(clip=CLIP, format="webp", quality=80))
 
 
 if __name__ == "__main__":

@@ -34,13 +34,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that holds the wheel and what it needs, nothing else."""
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a constraints file with the versions that uv.lock pins, extra `report` included."""
+    file = tmp_path_factory.mktemp("locked") / "locked.txt"
+    options = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
+    run(UV, "export", *options, "--extra", "report", "--output-file", file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the interpreter of an environment with the wheel and its dependencies, no extras."""
     folder = tmp_path_factory.mktemp("environment")
     python = folder / "bin" / "python"
-    locked = folder / "locked.txt"
-    options = ("--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
-    run(UV, "export", *options, "--output-file", locked)
     run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder)
     run(UV, "pip", "install", "--quiet", "--python", python, "--constraint", locked, wheel)
     return python
@@ -72,11 +78,19 @@ def test_it_imports_without_the_checkout(installed: Path, tmp_path: Path) -> Non
     assert int(tables) == len(list((ROOT / "schemas").glob("*.yaml")))
 
 
-def test_the_command_works(installed: Path, tmp_path: Path) -> None:
-    """Help, demo and a report of it run from an empty folder."""
+def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path: Path) -> None:
+    """Help and the demo run from an empty folder; a report needs its extra."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
     assert argos_sync("demo", "-n", "50").stdout.startswith("50 made-up submissions are in argos_")
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
-    argos_sync("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
+    report = ("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
+    assert argos_sync.says(*report, code=2) == (
+        "report needs the package vl-convert-python, which is not installed;"
+        " pip install 'argos-sync[report]'"
+    )
+    assert not (tmp_path / "report.html").exists()
+    extra = f"argos-sync[report] @ {wheel.as_uri()}"
+    run(UV, "pip", "install", "--quiet", "--python", installed, "--constraint", locked, extra)
+    argos_sync(*report)
     assert "</svg>" in (tmp_path / "report.html").read_text()

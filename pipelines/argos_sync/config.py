@@ -76,7 +76,7 @@ class Privacy(BaseConfiguration):
 
     @property
     def modes(self) -> dict[str, str]:
-        """Modes of single columns by `table.column`; from a table of TOML, or from JSON."""
+        """Modes of single columns by `table.columns_by_name`; from a table of TOML, or from JSON."""
         given = self.columns or {}
         found = json.loads(given) if isinstance(given, str) else given
         return {

@@ -1,16 +1,17 @@
--- How many submissions does the AML screening flag, by the week they came? Every one is counted
--- as screened or not, and every flagged one under exactly one risk level.
+-- Share of submissions that AML screening flags, by week of creation. Each submission counts as
+-- screened or not screened, and each flagged one under exactly one risk level.
 --
 -- week          Monday (UTC) of the week the submissions were created
--- submissions   How many
--- not_screened  Not screened, or without a status
--- screened      With any other status
--- flagged       With the status Red Flag
--- high          Flagged ones of high risk
--- medium        Flagged ones of medium risk
--- low           Flagged ones of low risk
--- other_risk    Flagged ones of another risk level or without one
--- hit_rate      Share of the screened that are flagged, from 0 to 1; empty when none is screened
+-- submissions   Number of submissions
+-- not_screened  Submissions with the status Not Screened or without a status
+-- screened      Submissions with any other status
+-- flagged       Submissions with the status Red Flag
+-- high          Flagged submissions of high risk
+-- medium        Flagged submissions of medium risk
+-- low           Flagged submissions of low risk
+-- other_risk    Flagged submissions with another risk level or none
+-- hit_rate      Share of screened submissions that are flagged, from 0 to 1; empty if none is
+--               screened
 WITH cases AS (
     SELECT
         UTC_WEEK(s.created_at) AS week,

@@ -1,26 +1,26 @@
--- Which AML alerts are open? One row a match of a submission with a red flag; one row also for a
--- red flag without matches.
+-- Open AML alerts: one row per match of a submission with a red flag, and one row for a red flag
+-- without matches.
 --
--- submission_id       The submission
--- created_at          When it was created
--- kyc_result          Its KYC result
+-- submission_id       Submission with the red flag
+-- created_at          When the submission was created
+-- kyc_result          KYC result of the submission
 -- risk_level_summary  Risk level of the submission
--- match_index         Position of the match in the API's list from 0; empty without matches
+-- match_index         Position of the match in the API's list, starting at 0; empty without matches
 -- risk_level          Risk level of the match
 -- score               Score of the match
--- risk_icons          Risk icons of the match, in the API's order with commas between them
+-- risk_icons          Risk icons of the match in the API's order, separated by commas
 -- argos_number        Unique ID for retrieving the AML report
 -- resource_id         Unique resource ID for retrieving the AML report
--- open_since          When a run first saw the red flag, after the last time it was not there;
---                     created_at when it was there from the first
--- age_days            Whole days since then
+-- open_since          When a run first saw the red flag after the last time without it; created_at
+--                     if the submission always had it
+-- age_days            Whole days since open_since
 WITH flagged AS (
     SELECT submission_id, risk_level_summary
     FROM aml
     WHERE LOWER(current_status) = 'red flag'
 ),
 raised AS (
-    -- Periods have no gaps: where the last one without the flag ends, the flag's first one begins.
+    -- The history has no gaps: the last period without the flag ends when the flag begins.
     SELECT submission_id, MAX(valid_to) AS raised_at
     FROM submission_status_history
     WHERE COALESCE(LOWER(aml_current_status), '') <> 'red flag'

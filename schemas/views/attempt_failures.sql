@@ -1,12 +1,12 @@
--- Where do attempts fail, and with which scores? Both attempts that failed and the retries within
--- an attempt. An attempt failed if it has an error code or a result other than success.
+-- Failed attempts and retries within attempts, by code, with average scores. An attempt failed if
+-- it has an error code or a result other than success.
 --
--- failed                     attempt, or retry within one
--- code                       Code of the failure; empty for those without one
--- failures                   How many
--- submissions                In how many submissions
--- face_similarity_score_avg  Average face similarity score of the attempts it occurred in
--- liveness_score_avg         Average liveness score of the attempts it occurred in
+-- failed                     attempt, or retry for a failure within an attempt
+-- code                       Code of the failure; empty if there is none
+-- failures                   Number of failures
+-- submissions                Number of submissions with this failure
+-- face_similarity_score_avg  Average face similarity score of the attempts with this failure
+-- liveness_score_avg         Average liveness score of the attempts with this failure
 WITH retried AS (
     SELECT submission_id, attempt_index, retry_code, COUNT(*) AS retries
     FROM attempt_retries

@@ -1,14 +1,14 @@
--- How often does the verification of a bank account succeed, by its type and the week of the
--- submission? Every verification is counted under exactly one result.
+-- Success rate of bank account verification, by type and week of the submission. Each verification
+-- counts under exactly one result.
 --
 -- week               Monday (UTC) of the week the submissions were created
 -- verification_type  occupancy (1 KRW verification) or nameCheck
--- verifications      Submissions with a bank verification
--- succeeded          With the result success
--- failed             With the result fail
--- other_result       With another result, or without one
--- retries            Failures during code transmission, all together
--- success_rate       Share of the verifications that succeeded, from 0 to 1
+-- verifications      Number of submissions with a bank verification
+-- succeeded          Verifications with the result success
+-- failed             Verifications with the result fail
+-- other_result       Verifications with another result or none
+-- retries            Total number of failures during code transmission
+-- success_rate       Share of verifications that succeeded, from 0 to 1
 WITH verified AS (
     SELECT
         UTC_WEEK(s.created_at) AS week,

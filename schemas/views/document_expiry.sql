@@ -1,13 +1,14 @@
--- Whose identity document has expired or will within 90 days (UTC)? A row a submission.
+-- Submissions whose identity document has expired or expires within 90 days (UTC), one row per
+-- submission.
 --
--- submission_id           The submission
--- created_at              When it was created
--- kyc_result              Its KYC result
+-- submission_id           Submission with the document
+-- created_at              When the submission was created
+-- kyc_result              KYC result of the submission
 -- id_type                 Type of the document
--- idcard_issuing_country  ISO alpha-3 code of the country that issued it
--- idcard_expire_date      Last day it is valid
--- days_left               Days until then; negative once it has expired
--- state                   expired, 30 days (it expires within them) or 90 days
+-- idcard_issuing_country  Country that issued the document, as an ISO alpha-3 code
+-- idcard_expire_date      Last day the document is valid
+-- days_left               Days until idcard_expire_date; negative once the document has expired
+-- state                   expired, 30 days (expires within 30 days) or 90 days
 WITH documents AS (
     SELECT
         s.submission_id,

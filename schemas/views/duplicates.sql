@@ -1,13 +1,13 @@
--- Which submissions are of the same applicant or user? A row for each submission of a group of at
--- least two; a submission may be in a group of either kind.
+-- Submissions of the same applicant or the same user: one row per submission of a group of at least
+-- two. A submission may be in a group of each kind.
 --
--- same                 applicant (the same applicant_id), or user (the same userid)
--- first_submission_id  The group's earliest submission, which stands for the group
--- submission_id        A submission of the group
--- place                Its place in the group by time from 1
--- submissions          How many the group has
--- created_at           When it was created
--- kyc_result           Its KYC result
+-- same                 applicant (same applicant_id) or user (same userid)
+-- first_submission_id  Earliest submission of the group, which identifies the group
+-- submission_id        Submission in the group
+-- place                Position of the submission in the group by time, starting at 1
+-- submissions          Number of submissions in the group
+-- created_at           When the submission was created
+-- kyc_result           KYC result of the submission
 WITH known AS (
     SELECT 'applicant' AS same, applicant_id AS whose, submission_id, created_at
     FROM submissions

@@ -1,17 +1,18 @@
--- How far do submissions get, by the day they came? Every one is counted under exactly one result.
+-- KYC funnel by day of creation. Each submission counts under exactly one result.
 --
 -- day            Day (UTC) the submissions were created
--- submissions    How many
--- attempted      Of these, how many have at least one attempt
--- retried        Of these, how many have more than one attempt
--- decided        Approved or rejected
--- approved       With the result approved
--- rejected       With the result rejected
--- pending        With the result pending
--- incomplete     With the result incomplete
--- other_result   With a result that is none of these
--- no_result      Without a result
--- approval_rate  Share of the decided that are approved, from 0 to 1; empty when none is decided
+-- submissions    Number of submissions
+-- attempted      Submissions with at least one attempt
+-- retried        Submissions with more than one attempt
+-- decided        Submissions that are approved or rejected
+-- approved       Submissions with the result approved
+-- rejected       Submissions with the result rejected
+-- pending        Submissions with the result pending
+-- incomplete     Submissions with the result incomplete
+-- other_result   Submissions with any other result
+-- no_result      Submissions without a result
+-- approval_rate  Share of decided submissions that are approved, from 0 to 1; empty if none is
+--                decided
 WITH tries AS (
     SELECT submission_id, COUNT(*) AS attempts
     FROM attempts

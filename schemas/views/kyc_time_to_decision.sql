@@ -1,14 +1,14 @@
--- How long does it take until the KYC result is final, by reviewer, country and week? The week is
--- that of the result: by the week of the submission the last weeks would look fast, for what takes
--- long is not there yet.
+-- Time from submission to final KYC result, by reviewer, country and week of the result. Weeks of
+-- submission would be misleading: recent weeks would look fast, because their slow decisions are
+-- still missing.
 --
--- reviewer   Who decided: system is the AI review, agent a human one
+-- reviewer   Reviewer type: system is the AI review, agent is a human review
 -- country    Nationality of the applicant
 -- week       Monday (UTC) of the week the result became final
--- decisions  How many results became final
--- hours_p50  Hours from created_at to kyc_result_at that half of them took at most
--- hours_p90  Hours that 90 % of them took at most
--- hours_p99  Hours that 99 % of them took at most
+-- decisions  Number of results that became final
+-- hours_p50  Median hours from created_at to kyc_result_at
+-- hours_p90  90th percentile of these hours
+-- hours_p99  99th percentile of these hours
 WITH decided AS (
     SELECT
         s.reviewer,
@@ -36,7 +36,7 @@ SELECT
     country,
     week,
     COUNT(*) AS decisions,
-    -- By nearest rank: no two databases have the same function for percentiles.
+    -- By nearest rank, because databases have different percentile functions.
     MIN(CASE WHEN place * 100 >= total * 50 THEN hours END) AS hours_p50,
     MIN(CASE WHEN place * 100 >= total * 90 THEN hours END) AS hours_p90,
     MIN(CASE WHEN place * 100 >= total * 99 THEN hours END) AS hours_p99

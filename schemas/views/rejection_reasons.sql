@@ -1,7 +1,8 @@
--- Why are submissions rejected, by the week they came? One with several reasons counts for each.
+-- Reasons for rejections, by week of creation. A submission with several reasons counts once for
+-- each.
 --
 -- week          Monday (UTC) of the week the submissions were created
--- comment_code  Code of the reason; empty for rejections without one
+-- comment_code  Code of the reason; empty for rejections without a reason
 -- rejected      Rejected submissions with this reason
 -- share         Share of all rejected submissions of the week, from 0 to 1
 WITH rejections AS (

@@ -1,11 +1,11 @@
--- How many submissions still wait for a final KYC result, and for how long? All that are neither
--- approved nor rejected, also those without a result.
+-- Submissions that wait for a final KYC result, by age and current result. Includes all submissions
+-- that are neither approved nor rejected, also those without a result.
 --
--- age_from_days      Full days since they were created, at least
--- age                The same in words, up to the next one
--- kyc_result         Their result in small letters; empty without one
--- submissions        How many
--- oldest_created_at  When the first of them was created
+-- age_from_days      Lower end of the age band, in whole days since creation
+-- age                Age band as text
+-- kyc_result         Current result in lower case; empty if there is none
+-- submissions        Number of submissions
+-- oldest_created_at  When the oldest of them was created
 WITH waiting AS (
     SELECT
         s.created_at,

@@ -1,15 +1,14 @@
--- How long ago were the submissions last fetched? Without those that are gone from the source;
--- no rows when there are none.
+-- Number of submissions by days since their last fetch, without submissions deleted in the source.
 --
--- age_days          Whole days since a submission was last fetched
--- submissions       How many were last fetched that long ago
--- oldest_synced_at  When the first of them was last fetched
--- max_age_days      Days since the very oldest was last fetched; the same in every row
+-- age_days          Whole days since the submissions were last fetched
+-- submissions       Number of submissions
+-- oldest_synced_at  When the oldest of them was last fetched
+-- max_age_days      Days since the oldest row of all was fetched; the same in every row
 WITH ages AS (
     SELECT
         _synced_at,
-        -- In seconds since 1970 a day has 86,400 of them, whatever the session's time zone.
-        -- Clocks of two machines differ: what was fetched "in the future" was fetched just now.
+        -- In seconds since 1970 every day has 86,400 seconds, in any session time zone. GREATEST
+        -- treats times in the future, from another machine's clock, as now.
         GREATEST(EPOCH(CURRENT_TIMESTAMP) - EPOCH(_synced_at), 0) / 86400 AS days
     FROM submissions
     WHERE _deleted_at IS NULL

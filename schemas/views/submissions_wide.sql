@@ -1,5 +1,4 @@
--- Everything about a submission that is a single value, one row each; without those that are gone
--- from the source.
+-- One row per submission with all single values, without submissions deleted in the source.
 --
 -- submission_id                  Unique identifier assigned to each submission
 -- created_at                     Date and time of submission
@@ -7,15 +6,15 @@
 -- kyc_result_at                  Date and time when the KYC result was finalized
 -- pending_at                     Date and time when the KYC submission was marked pending
 -- applicant_id                   Identifier for users with duplicate submissions
--- userid                         Optional user identifier given by the customer when the submission was created
+-- userid                         Optional user identifier, given by the customer when the submission was created
 -- token_id                       Token ID used for live-form submissions in private mode
 -- reviewer                       Reviewer type: system is the AI review, agent is a human review
--- duplicated_information         What this submission duplicates of an earlier one
--- recognition_score              Score of the document recognition
+-- duplicated_information         Information that duplicates an earlier submission
+-- recognition_score              Document recognition score
 -- argos_score                    Overall score given by ARGOS
 -- projection_id                  Identifier of the projection
 -- projection_name                Name of the projection
--- memo_text                      Free text a reviewer noted in the dashboard
+-- memo_text                      Memo that a reviewer wrote in the dashboard
 -- memo_updated_at                Date and time when the memo was last updated
 -- injection_type                 Type of the injection process
 -- injection_time                 Most recent execution time of the injection process
@@ -28,11 +27,11 @@
 -- full_name                      Full name of the applicant
 -- gender                         Gender of the applicant (male or female)
 -- age_group                      Age group of the applicant
--- nationality                    Country code in ISO alpha-3 format
+-- nationality                    Nationality, as an ISO alpha-3 country code
 -- date_of_birth                  Date of birth
--- ip_address                     IPv4 address
+-- ip_address                     IPv4 address of the applicant
 -- id_type                        Type of ID used
--- idcard_issuing_country         ISO alpha-3 code of the country that issued the ID
+-- idcard_issuing_country         Country that issued the ID, as an ISO alpha-3 code
 -- idcard_issue_date              ID issuance date
 -- idcard_expire_date             ID expiration date
 -- identity_number                Identification number
@@ -41,28 +40,28 @@
 -- address_country                Country
 -- address_state                  State
 -- address_street                 Street
--- address_street2                Second line of the street
+-- address_street2                Second line of the street address
 -- address_zipcode                Zip code
 -- address_global_code            Global address code (such as 8Q98HXPG+MP)
 -- address_compound_code          Compound address code (such as HXPG+MP Seoul, South Korea)
 -- address_formatted              Converted detailed address
--- address_input                  Address as the user typed it
--- address_detail                 Detailed address as the user typed it
--- cf1                            Custom field 1 optionally added during submission
--- cf2                            Custom field 2 optionally added during submission
--- cf3                            Custom field 3 optionally added during submission
+-- address_input                  Address as the applicant typed it
+-- address_detail                 Detailed address as the applicant typed it
+-- cf1                            Custom field 1, optionally added during submission
+-- cf2                            Custom field 2, optionally added during submission
+-- cf3                            Custom field 3, optionally added during submission
 -- email                          Email address associated with the submission
--- id_image                       URL of the image of the ID
--- id_back_image                  URL of the image of the back of the ID
+-- id_image                       URL of the ID image
+-- id_back_image                  URL of the image of the ID's back
 -- selfie_image                   URL of the selfie
 -- address_image                  URL of the image of the address document
 -- type_of_permit                 Type of the Korean residence permit
--- type_of_permit_gov_kor         Type of the residence permit as the Korean government has it
+-- type_of_permit_gov_kor         Type of the residence permit according to the Korean government
 -- expiry_date_of_stay_kor        End of the permitted stay in Korea
--- nationality_gov_kor            Nationality as the Korean government has it
+-- nationality_gov_kor            Nationality according to the Korean government
 -- kyc_result                     Status of the KYC process: approved, rejected, pending or incomplete
 -- aml_risk_level_summary         Summary of the risk level: Not Screened, High, Medium or Low
--- aml_current_status             Current AML screening status: Not Screened, Red Flag and others
+-- aml_current_status             Current AML screening status: Not Screened, Red Flag or another status
 -- bank_result                    Bank verification result: success or fail
 -- bank_type                      Type of bank verification: occupancy (1 KRW verification) or nameCheck
 -- bank_code                      Bank code used for verification
@@ -70,8 +69,8 @@
 -- bank_retry_count               Number of failures during code transmission (before step 2)
 -- hours_to_decision              Hours from created_at to kyc_result_at
 -- _synced_at                     When the submission was last fetched
--- _changed_at                    When the submission was last seen to differ
--- _content_hash                  Hash of the submission as fetched without the query part of image URLs
+-- _changed_at                    When a fetch last found the submission new or changed
+-- _content_hash                  Content hash of the submission, without the query strings of image URLs
 SELECT
     s.submission_id,
     s.created_at,

@@ -1,24 +1,24 @@
--- How did the runs go? One row a run of a command that loads.
+-- Outcome of each run of a command that loads data, one row per run.
 --
 -- run_id                 Identifier of the run
--- command                The command: sync, backfill, refresh and others
--- started_at             When the run began
--- ended_at               When it ended; empty while it runs or when it did not get to its end
--- duration_seconds       Seconds from one to the other
--- outcome                ok; differs: reconcile --dry-run found a difference; failed; or unfinished:
---                        it still runs, was interrupted or was killed
--- exit_status            Exit code of the run
--- error                  Kind of the error it ended with
--- windows                Windows finished
--- pages                  Pages received
--- requests               Requests sent including repeated ones
--- retries                Requests repeated after a failure
--- submissions_fetched    Submissions received
--- submissions_new        Submissions not in the warehouse before
--- submissions_changed    Submissions that differ from what the warehouse had
--- submissions_unchanged  Submissions that came back as they were
--- submissions_deleted    Submissions found gone from the source
--- issues                 Values that did not fit and objects in quarantine
+-- command                Command of the run, such as sync, backfill or refresh
+-- started_at             When the run started
+-- ended_at               When the run ended; empty while it runs or if it was killed
+-- duration_seconds       Seconds from started_at to ended_at
+-- outcome                ok; differs: reconcile --dry-run found a difference; failed; or
+--                        unfinished: the run is running, was interrupted or was killed
+-- exit_status            Exit code of the run; empty while it runs or if it was killed
+-- error                  Class of the error that ended the run
+-- windows                Number of windows finished
+-- pages                  Number of pages received
+-- requests               Number of requests sent, including retries
+-- retries                Number of requests retried after a failure
+-- submissions_fetched    Number of submissions received
+-- submissions_new        Number of submissions that were not in the warehouse before
+-- submissions_changed    Number of submissions that differ from the warehouse
+-- submissions_unchanged  Number of submissions without changes
+-- submissions_deleted    Number of submissions found deleted in the source
+-- issues                 Number of values that did not fit their column and of quarantined objects
 SELECT
     run_id,
     command,

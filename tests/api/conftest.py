@@ -1,4 +1,4 @@
-"""A clock that only sleeping moves, a client on a scripted transport, and a raw local server."""
+"""A clock that only `sleep` moves, a client on a scripted transport, and a raw local server."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ import pytest
 
 from argos_sync.api import ArgosClient
 
-Answer: TypeAlias = httpx.Response | Exception
+Outcome: TypeAlias = httpx.Response | Exception
 Reply: TypeAlias = Callable[[bytes], bytes | None]
 
 
 @pytest.fixture
 def sleeps() -> list[float]:
-    """Every wait that was asked for, in order and in seconds."""
+    """Collect the waits that the client asked for, in seconds."""
     return []
 
 
 @pytest.fixture
 def requests() -> list[httpx.Request]:
-    """Every request a scripted client has sent."""
+    """Collect the requests that a scripted client sent."""
     return []
 
 
 @pytest.fixture
 def connect(sleeps: list[float], requests: list[httpx.Request]) -> Callable[..., ArgosClient]:
-    """Make a client that is given these answers in order, the last one again and again."""
+    """Make a client that is given these outcomes in order, the last one again and again."""
 
     async def sleep(seconds: float) -> None:
         sleeps.append(seconds)
 
-    def connect(*answers: Answer, **options: Any) -> ArgosClient:
-        script = itertools.chain(answers[:-1], itertools.repeat(answers[-1])) if answers else None
+    def connect(*outcomes: Outcome, **options: Any) -> ArgosClient:
+        script = (
+            itertools.chain(outcomes[:-1], itertools.repeat(outcomes[-1])) if outcomes else None
+        )
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def respond(request: httpx.Request) -> httpx.Response:
             requests.append(request)
             assert script is not None
-            following = next(script)
-            if isinstance(following, Exception):
-                raise following
-            # A response can be read once only.
+            outcome = next(script)
+            if isinstance(outcome, Exception):
+                raise outcome
+            # A response can be read only once.
             return httpx.Response(
-                following.status_code,
-                headers=following.headers,
-                stream=httpx.ByteStream(following.content),
+                outcome.status_code,
+                headers=outcome.headers,
+                stream=httpx.ByteStream(outcome.content),
             )
 
         settings: dict[str, Any] = {
@@ -61,8 +63,8 @@ def connect(sleeps: list[float], requests: list[httpx.Request]) -> Callable[...,
             "clock": lambda: sum(sleeps),
             "random": lambda: 1.0,
         }
-        if answers:
-            settings["transport"] = httpx.MockTransport(answer)
+        if outcomes:
+            settings["transport"] = httpx.MockTransport(respond)
         return ArgosClient(**(settings | options))
 
     return connect
@@ -70,7 +72,7 @@ def connect(sleeps: list[float], requests: list[httpx.Request]) -> Callable[...,
 
 @pytest.fixture
 def page() -> Callable[..., httpx.Response]:
-    """Make a 200 with these ids as items, and a key made of one id if there is a next page."""
+    """Make a page with these ids, and with a next key if `key` is given."""
 
     def page(*ids: str, key: str | None = None) -> httpx.Response:
         document: dict[str, Any] = {"Items": [{"submission_id": each} for each in ids]}
@@ -83,19 +85,19 @@ def page() -> Callable[..., httpx.Response]:
 
 @pytest.fixture
 def serve() -> Callable[[Reply], AbstractAsyncContextManager[str]]:
-    """Run a loopback server that sends raw bytes, or with None stalls; gives its base URL."""
+    """Run a loopback server that sends raw bytes, or stalls after None; yield its base URL."""
 
     @asynccontextmanager
     async def serve(reply: Reply) -> AsyncIterator[str]:
-        conversations = set[asyncio.Task[Any] | None]()
+        connections = set[asyncio.Task[Any] | None]()
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            conversations.add(asyncio.current_task())
-            answer = reply(await reader.readuntil(b"\r\n\r\n"))
-            if answer is None:
+            connections.add(asyncio.current_task())
+            data = reply(await reader.readuntil(b"\r\n\r\n"))
+            if data is None:
                 await reader.read()
             else:
-                writer.write(answer)
+                writer.write(data)
                 await writer.drain()
             writer.close()
             await writer.wait_closed()
@@ -106,7 +108,7 @@ def serve() -> Callable[[Reply], AbstractAsyncContextManager[str]]:
             try:
                 yield f"http://{host}:{port}/v3"
             finally:
-                # Clients hang up in the middle; each talk must be over before the loop is.
-                await asyncio.gather(*filter(None, conversations), return_exceptions=True)
+                # Clients may disconnect early; all handlers must end before the loop does.
+                await asyncio.gather(*filter(None, connections), return_exceptions=True)
 
     return serve

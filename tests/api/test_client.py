@@ -1,4 +1,4 @@
-"""One page: what is sent, how often, how large, and what is counted."""
+"""Fetching one page: requests, retries, page size and counters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ import httpx
 import orjson
 import pytest
 
-from argos_sync.api import ArgosClient, Envelope, Page, PageKey, Query, RetryPolicy, Stats, errors
+from argos_sync.api import (
+    ArgosClient,
+    Envelope,
+    Page,
+    PageKey,
+    Query,
+    RequestStats,
+    RetryPolicy,
+    errors,
+)
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]
@@ -27,8 +36,8 @@ def _fetch(client: ArgosClient, query: Query | None = None, key: PageKey | None 
     return asyncio.run(fetch())
 
 
-def _refused(code: str, said: str = "") -> httpx.Response:
-    return httpx.Response(400, json={"errorCode": code, "message": said})
+def _error_response(code: str, message: str = "") -> httpx.Response:
+    return httpx.Response(400, json={"errorCode": code, "message": message})
 
 
 def _counts(requests: list[httpx.Request]) -> list[str | None]:
@@ -36,10 +45,10 @@ def _counts(requests: list[httpx.Request]) -> list[str | None]:
 
 
 def test_query_style(connect: Connect, page: MakePage, requests: list[httpx.Request]) -> None:
-    """By default parameters stand in the URL, and the key in its header alone."""
+    """By default the parameters are in the URL and the key only in its header."""
     query = Query(email="ann+x@mail.test", start_date=date(2026, 1, 5))
-    got = _fetch(connect(page("s1"), api_key="the-key"), query, PageKey("s0", 17))
-    assert got == Page([{"submission_id": "s1"}], None)
+    fetched = _fetch(connect(page("s1"), api_key="the-key"), query, PageKey("s0", 17))
+    assert fetched == Page([{"submission_id": "s1"}], None)
     (request,) = requests
     assert request.method == "GET"
     assert request.url.copy_with(query=None) == "https://api.test/v3/submission"
@@ -73,24 +82,24 @@ def test_json_style(connect: Connect, page: MakePage, requests: list[httpx.Reque
 def test_encrypted_exchange(
     connect: Connect, requests: list[httpx.Request], style: str, mode: Any
 ) -> None:
-    """With an envelope both ways are encrypted, and nothing of the query is in clear."""
+    """With an envelope both directions are encrypted, and no filter is in plain text."""
     envelope = Envelope(mode, "k" * 32)
     text = envelope.encrypt(b'{"Items":[1]}')
-    answer = httpx.Response(200, json={"isEncrypted": True, "data": text})
-    client = connect(answer, request_style=style, envelope=envelope)
+    response = httpx.Response(200, json={"isEncrypted": True, "data": text})
+    client = connect(response, request_style=style, envelope=envelope)
     assert _fetch(client, Query(email="ann@mail.test")).items == [1]
     (request,) = requests
     assert request.url == "https://api.test/v3/submission"
     sent = orjson.loads(request.content)
     assert list(sent) == ["body"]
-    opened = orjson.loads(envelope.decrypt(sent["body"]))
-    assert opened == {"email": "ann@mail.test", "count": 500}
+    decrypted = orjson.loads(envelope.decrypt(sent["body"]))
+    assert decrypted == {"email": "ann@mail.test", "count": 500}
 
 
 def test_base_url_may_end_in_a_slash(
     connect: Connect, page: MakePage, requests: list[httpx.Request]
 ) -> None:
-    """A trailing slash does not double."""
+    """A trailing slash is not doubled."""
     _fetch(connect(page(), base_url="https://api.test/v3/"))
     assert requests[0].url.path == "/v3/submission"
 
@@ -105,31 +114,31 @@ def test_base_url_may_end_in_a_slash(
         httpx.Response(504),
         httpx.Response(200, content=b'{"Items":[{"a":'),
         httpx.Response(200, content=b"{}"),
-        _refused("processing_error"),
+        _error_response("processing_error"),
         httpx.ReadTimeout("secret"),
         httpx.ConnectError("secret"),
         httpx.RemoteProtocolError("secret"),
         httpx.DecodingError("secret"),
     ],
 )
-def test_passing_failures_are_retried(
+def test_retriable_failures_are_retried(
     connect: Connect, page: MakePage, sleeps: list[float], failure: Any
 ) -> None:
-    """What may pass is tried again after a growing wait, and the page arrives."""
+    """Retriable failures are retried with growing waits until the page arrives."""
     client = connect(failure, failure, page("s1", "s2"))
     assert len(_fetch(client).items) == 2
     assert sleeps == [0.5, 1.0]
-    assert client.stats == Stats(requests=3, retries=2, pages=1, items=2)
+    assert client.stats == RequestStats(requests=3, retries=2, pages=1, items=2)
 
 
-def test_attempts_are_bounded(connect: Connect, sleeps: list[float]) -> None:
-    """After the last attempt the failure is raised, and says how often it was tried."""
+def test_attempts_are_limited(connect: Connect, sleeps: list[float]) -> None:
+    """After the last attempt the failure is raised with the number of attempts."""
     client = connect(httpx.Response(502))
     with pytest.raises(errors.BadGateway) as caught:
         _fetch(client)
     assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
-    assert client.stats == Stats(requests=6, retries=5)
-    assert str(caught.value).startswith("GET /submission answered HTTP 502 (6 attempts); ")
+    assert client.stats == RequestStats(requests=6, retries=5)
+    assert str(caught.value).startswith("GET /submission returned HTTP 502 (6 attempts); ")
 
 
 def test_single_attempt_does_not_retry(connect: Connect, sleeps: list[float]) -> None:
@@ -145,39 +154,39 @@ def test_single_attempt_does_not_retry(connect: Connect, sleeps: list[float]) ->
         (httpx.Response(403, json={"message": "Forbidden"}), errors.InvalidApiKey),
         (httpx.Response(404), errors.NotFound),
         (httpx.Response(302, headers={"location": "https://evil.test"}), errors.Redirected),
-        (_refused("invalid_payload"), errors.InvalidPayload),
-        (_refused("invalid_format", "Invalid format: start_date"), errors.InvalidFormat),
+        (_error_response("invalid_payload"), errors.InvalidPayload),
+        (_error_response("invalid_format", "Invalid format: start_date"), errors.InvalidFormat),
         (
             httpx.Response(200, json={"isEncrypted": True, "data": "AAAA"}),
             errors.EncryptionMismatch,
         ),
     ],
 )
-def test_lasting_failures_are_not_retried(
+def test_permanent_failures_are_not_retried(
     connect: Connect,
     requests: list[httpx.Request],
     failure: httpx.Response,
     kind: type[errors.ArgosError],
 ) -> None:
-    """What will not pass is raised after one request."""
+    """A permanent failure is raised after one request."""
     with pytest.raises(kind):
         _fetch(connect(failure))
     assert len(requests) == 1
 
 
-@pytest.mark.parametrize(("asked", "waited"), [("7", 7.0), ("3600", 60.0), ("soon", 0.5)])
-def test_rate_limit_waits_as_asked(
-    connect: Connect, page: MakePage, sleeps: list[float], asked: str, waited: float
+@pytest.mark.parametrize(("retry_after", "wait"), [("7", 7.0), ("3600", 60.0), ("soon", 0.5)])
+def test_rate_limit_waits_for_retry_after(
+    connect: Connect, page: MakePage, sleeps: list[float], retry_after: str, wait: float
 ) -> None:
-    """After a 429 the client waits as long as the API asks, within reason, and only once."""
-    _fetch(connect(httpx.Response(429, headers={"retry-after": asked}), page()))
-    assert sleeps == [waited]
+    """After a 429 the client waits once, as long as the API asks, up to a limit."""
+    _fetch(connect(httpx.Response(429, headers={"retry-after": retry_after}), page()))
+    assert sleeps == [wait]
 
 
-def test_rate_limit_pauses_every_walk(
+def test_rate_limit_pauses_all_requests(
     connect: Connect, page: MakePage, sleeps: list[float]
 ) -> None:
-    """A 429 of one walk holds back the others, and nobody bursts when the pause ends."""
+    """A 429 pauses all tasks, and no burst follows the pause."""
     limited = httpx.Response(429, headers={"retry-after": "30"})
     client = connect(limited, page("a"), page("b"), max_requests_per_second=10.0)
 
@@ -207,18 +216,18 @@ def test_requests_are_spaced(connect: Connect, page: MakePage, sleeps: list[floa
     "refusal",
     [
         httpx.Response(413),
-        _refused("invalid_parameter", "Invalid parameter: count"),
-        _refused("invalid_parameter", "the value is out of range"),
+        _error_response("invalid_parameter", "Invalid parameter: count"),
+        _error_response("invalid_parameter", "the value is out of range"),
     ],
 )
-def test_too_large_a_page_is_halved(
+def test_page_size_is_halved(
     connect: Connect,
     page: MakePage,
     requests: list[httpx.Request],
     sleeps: list[float],
     refusal: httpx.Response,
 ) -> None:
-    """The count is halved until the API accepts it, and what it accepted is remembered."""
+    """The count is halved until the API accepts it, and the client keeps the accepted count."""
     client = connect(refusal, refusal, page("s"), page())
 
     async def run() -> None:
@@ -229,12 +238,12 @@ def test_too_large_a_page_is_halved(
     asyncio.run(run())
     assert _counts(requests) == ["500", "250", "125", "125"]
     assert client.page_size == 125
-    assert client.stats == Stats(requests=4, retries=0, pages=2, items=1)
+    assert client.stats == RequestStats(requests=4, retries=0, pages=2, items=1)
     assert sleeps == []
 
 
-def test_each_size_has_all_attempts(connect: Connect, page: MakePage) -> None:
-    """A refused size is an answer, so failures before it do not count against the next size."""
+def test_each_page_size_gets_all_attempts(connect: Connect, page: MakePage) -> None:
+    """Failures before a refused page size do not count against the next size."""
     down, large = httpx.Response(502), httpx.Response(413)
     client = connect(down, large, down, large, down, page("s"), retry=RetryPolicy(attempts=2))
     assert len(_fetch(client).items) == 1
@@ -250,34 +259,36 @@ def test_halving_ends_at_one(connect: Connect, requests: list[httpx.Request]) ->
     assert client.page_size == 5
 
 
-def test_other_parameters_are_not_blamed_on_the_count(
+def test_error_about_another_parameter_does_not_halve(
     connect: Connect, requests: list[httpx.Request]
 ) -> None:
     """An invalid_parameter that names another parameter is raised at once."""
-    refusal = _refused("invalid_parameter", "Invalid parameter: start_date")
+    refusal = _error_response("invalid_parameter", "Invalid parameter: start_date")
     with pytest.raises(errors.InvalidParameter, match="start_date"):
         _fetch(connect(refusal))
     assert len(requests) == 1
 
 
-def test_single_submission_is_not_halved(connect: Connect, requests: list[httpx.Request]) -> None:
-    """A request that sent no count cannot be helped by a smaller one."""
+def test_request_without_count_is_not_halved(
+    connect: Connect, requests: list[httpx.Request]
+) -> None:
+    """A request without a count is not retried with a smaller one."""
     with pytest.raises(errors.InvalidParameter):
-        _fetch(connect(_refused("invalid_parameter")), Query("s1"))
+        _fetch(connect(_error_response("invalid_parameter")), Query("s1"))
     assert [dict(request.url.params) for request in requests] == [{"submission_id": "s1"}]
 
 
-def test_walks_learn_from_each_other(
+def test_concurrent_requests_share_the_page_size(
     connect: Connect, requests: list[httpx.Request], sleeps: list[float]
 ) -> None:
-    """Concurrent requests refused together settle on one size instead of halving each other's."""
+    """Concurrent requests that are refused together settle on one page size."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         requests.append(request)
         accepted = int(request.url.params["count"]) <= 100
         return httpx.Response(200, json={"Items": []}) if accepted else httpx.Response(413)
 
-    client = connect(transport=httpx.MockTransport(answer))
+    client = connect(transport=httpx.MockTransport(respond))
 
     async def run() -> None:
         async with client:
@@ -290,21 +301,21 @@ def test_walks_learn_from_each_other(
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
 def test_other_encodings_are_refused(connect: Connect, encoding: str) -> None:
-    """An encoding that was not asked for is not unpacked."""
+    """An encoding that the client did not request is not unpacked."""
 
-    def answer(_: httpx.Request) -> httpx.Response:
+    def respond(_: httpx.Request) -> httpx.Response:
         stream = httpx.ByteStream(b"xx")
         return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
 
-    client = connect(transport=httpx.MockTransport(answer), retry=RetryPolicy(attempts=1))
-    with pytest.raises(errors.MalformedResponse, match="encoding that was not asked for"):
+    client = connect(transport=httpx.MockTransport(respond), retry=RetryPolicy(attempts=1))
+    with pytest.raises(errors.MalformedResponse, match="encoding that was not requested"):
         _fetch(client)
 
 
 def test_loggers_are_quiet(
     connect: Connect, page: MakePage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The HTTP libraries, which log whole URLs, say nothing below a warning."""
+    """The HTTP libraries, which log whole URLs, log nothing below a warning."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("httpx").setLevel(logging.NOTSET)
     logging.getLogger("httpcore").setLevel(logging.ERROR)
@@ -314,7 +325,7 @@ def test_loggers_are_quiet(
     assert logging.getLogger("httpcore").level == logging.ERROR
 
 
-def test_unexpected_failures_are_not_swallowed(connect: Connect) -> None:
-    """A bug stays a bug: only failures of the network become errors of this package."""
+def test_unexpected_errors_propagate(connect: Connect) -> None:
+    """Only network failures become errors of this package; a bug stays visible."""
     with pytest.raises(ZeroDivisionError):
         _fetch(connect(ZeroDivisionError()))

@@ -1,4 +1,4 @@
-"""The exception tree: groups, exit codes, one line of advice each."""
+"""The exception tree: groups, exit codes and one line of advice for each class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_text_is_one_line(kind: type[ArgosError]) -> None:
 
 
 def test_remedies_differ() -> None:
-    """No two classes share a remedy, save the groups nobody raises themselves."""
+    """No two classes share a remedy, except groups that are never raised themselves."""
     groups = {errors.RetriableFailure}
     advice = [kind.advice for kind in TREE if kind not in groups]
     assert len(set(advice)) == len(advice)
@@ -39,25 +39,25 @@ def test_remedies_differ() -> None:
     [(errors.ConfigurationError, 2), (errors.AccessDenied, 3), (errors.ApiFailure, 4)],
 )
 def test_exit_codes_follow_groups(group: type[ArgosError], exit_code: int) -> None:
-    """Every class of a group exits with the group's code."""
+    """All classes of a group have the group's exit code."""
     assert {kind.exit_code for kind in _subclasses(group) if kind in TREE} == {exit_code}
 
 
 def test_own_remedy_wins() -> None:
-    """A remedy given on the spot replaces the class's own."""
+    """A remedy passed to the constructor replaces the class's advice."""
     assert str(errors.ConfigurationError("x is 3", "set x to 4")) == "x is 3; set x to 4"
 
 
-def test_attempts_are_told() -> None:
-    """A failure that was retried says how often."""
+def test_message_shows_attempts() -> None:
+    """A failure after several attempts shows their number."""
     error = errors.BadGateway("HTTP 502")
     error.attempts = 6
     assert str(error) == f"HTTP 502 (6 attempts); {error.remedy}"
 
 
 @pytest.mark.parametrize("clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301 - its own bytes
-def test_errors_travel_between_processes(clone: object) -> None:
-    """An error survives copying and pickling with everything it carries."""
+def test_errors_survive_pickling(clone: object) -> None:
+    """Copying and pickling keep all attributes of an error."""
     assert callable(clone)
     error = errors.RateLimited("HTTP 429", "wait", retry_after=3.0)
     other = clone(error)
@@ -65,6 +65,6 @@ def test_errors_travel_between_processes(clone: object) -> None:
     assert (str(other), other.retry_after, other.attempts) == ("HTTP 429; wait", 3.0, 1)
 
 
-def test_tree_is_drawn_completely() -> None:
-    """The drawing at the top of the module names every class."""
+def test_docstring_names_all_errors() -> None:
+    """The tree in the module's docstring names every class."""
     assert [k.__name__ for k in TREE if k.__name__ not in str(errors.__doc__)] == []

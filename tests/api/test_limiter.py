@@ -1,4 +1,4 @@
-"""The shared request rate, on a clock that only sleeping moves."""
+"""The shared request rate, on a clock that only `sleep` moves."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from argos_sync.api.limiter import RateLimiter
 
 
-class Time:
-    """Seconds that pass in sleep only."""
+class FakeClock:
+    """A clock that only `sleep` moves."""
 
     def __init__(self) -> None:
-        """Start at some moment that is not zero."""
+        """Start at a time other than zero."""
         self.now = 100.0
 
     def clock(self) -> float:
@@ -21,50 +21,50 @@ class Time:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass, and others run."""
+        """Advance the clock and let other tasks run."""
         self.now += seconds
         await asyncio.sleep(0)
 
 
-def _sent(limiter: RateLimiter, time: Time, requests: int) -> list[float]:
-    """Acquire one after the other and return the moments, rounded, from the start."""
+def _sent(limiter: RateLimiter, time: FakeClock, requests: int) -> list[float]:
+    """Acquire several times and return the rounded seconds since the start."""
 
     async def send() -> list[float]:
-        moments = []
+        times = []
         for _ in range(requests):
             await limiter.acquire()
-            moments.append(round(time.now - 100.0, 6))
-        return moments
+            times.append(round(time.now - 100.0, 6))
+        return times
 
     return asyncio.run(send())
 
 
 def test_burst_then_even_spacing() -> None:
-    """One second's worth goes out at once, the rest at the configured rate."""
-    time = Time()
+    """One second's worth of requests goes out at once, the rest at the configured rate."""
+    time = FakeClock()
     limiter = RateLimiter(4.0, clock=time.clock, sleep=time.sleep)
     assert _sent(limiter, time, 7) == [0, 0, 0, 0, 0.25, 0.5, 0.75]
 
 
 def test_slow_rate_has_no_burst() -> None:
-    """Below one a second every request waits for the one before."""
-    time = Time()
+    """Below one request a second, each request waits for the one before."""
+    time = FakeClock()
     limiter = RateLimiter(0.25, clock=time.clock, sleep=time.sleep)
     assert _sent(limiter, time, 3) == [0, 4, 8]
 
 
-def test_quiet_time_refills_no_more_than_the_bucket() -> None:
-    """However long nothing was sent, no more than the burst goes out at once."""
-    time = Time()
+def test_idle_time_refills_only_the_bucket() -> None:
+    """After any idle time, no more than one burst goes out at once."""
+    time = FakeClock()
     limiter = RateLimiter(2.0, clock=time.clock, sleep=time.sleep)
     _sent(limiter, time, 2)
     time.now = 1100.0
     assert _sent(limiter, time, 4) == [1000, 1000, 1000.5, 1001]
 
 
-def test_concurrent_walks_share_the_rate() -> None:
-    """Requests of all tasks together keep the rate, first come, first served."""
-    time = Time()
+def test_concurrent_tasks_share_the_rate() -> None:
+    """Requests of all tasks share the rate, first come, first served."""
+    time = FakeClock()
     limiter = RateLimiter(1.0, clock=time.clock, sleep=time.sleep)
     order: list[tuple[str, float]] = []
 
@@ -72,25 +72,25 @@ def test_concurrent_walks_share_the_rate() -> None:
         await limiter.acquire()
         order.append((name, time.now - 100.0))
 
-    async def together() -> None:
+    async def run() -> None:
         await asyncio.gather(*(request(name) for name in "abc"))
 
-    asyncio.run(together())
+    asyncio.run(run())
     assert order == [("a", 0), ("b", 1), ("c", 2)]
 
 
 def test_penalty_pauses_and_halves() -> None:
     """After a 429 nothing goes out during the pause, then half the rate, without a burst."""
-    time = Time()
+    time = FakeClock()
     limiter = RateLimiter(4.0, clock=time.clock, sleep=time.sleep)
     limiter.penalize(10.0)
     assert limiter.rate == 2.0
     assert _sent(limiter, time, 3) == [10, 10.5, 11]
 
 
-def test_penalty_reaches_those_already_waiting() -> None:
-    """A request that waits for its turn when the 429 arrives waits for the end of the pause."""
-    time = Time()
+def test_pause_applies_to_waiting_requests() -> None:
+    """A request that is waiting when a 429 arrives also waits for the pause."""
+    time = FakeClock()
     limiter = RateLimiter(1.0, clock=time.clock, sleep=time.sleep)
 
     async def run() -> float:
@@ -101,13 +101,13 @@ def test_penalty_reaches_those_already_waiting() -> None:
         await waiting
         return time.now - 100.0
 
-    # The penalty arrived after that first second had passed in the waiter's sleep.
+    # The waiting request had already slept for the first second when the 429 arrived.
     assert asyncio.run(run()) == 31.0
 
 
-def test_requests_that_fail_together_halve_once() -> None:
-    """Several 429s of one moment halve the rate once, and the longest pause counts."""
-    time = Time()
+def test_concurrent_429s_halve_the_rate_once() -> None:
+    """Several concurrent 429s halve the rate once, and the longest pause counts."""
+    time = FakeClock()
     limiter = RateLimiter(8.0, clock=time.clock, sleep=time.sleep)
     for seconds in (5.0, 20.0, 1.0):
         limiter.penalize(seconds)
@@ -116,9 +116,9 @@ def test_requests_that_fail_together_halve_once() -> None:
 
 
 @pytest.mark.parametrize(("configured", "floor"), [(10.0, 0.5), (0.2, 0.2)])
-def test_rate_has_a_floor(configured: float, floor: float) -> None:
-    """However many 429s come, the rate stays at 0.5, or at the configured rate if lower."""
-    time = Time()
+def test_rate_has_a_minimum(configured: float, floor: float) -> None:
+    """The rate never falls below 0.5, or below the configured rate if that is lower."""
+    time = FakeClock()
     limiter = RateLimiter(configured, clock=time.clock, sleep=time.sleep)
     for _ in range(10):
         limiter.penalize(1.0)
@@ -126,25 +126,25 @@ def test_rate_has_a_floor(configured: float, floor: float) -> None:
     assert limiter.rate == floor
 
 
-def test_successes_bring_the_rate_back() -> None:
-    """A halving is undone by 25 successes, and the configured rate is never exceeded."""
-    time = Time()
+def test_successes_restore_the_rate() -> None:
+    """25 successes undo a halving, and the configured rate is never exceeded."""
+    time = FakeClock()
     limiter = RateLimiter(10.0, clock=time.clock, sleep=time.sleep)
     limiter.penalize(1.0)
     rates = []
     for _ in range(30):
-        limiter.succeeded()
+        limiter.record_success()
         rates.append(round(limiter.rate, 6))
     assert rates[:2] == [5.2, 5.4]
     assert rates[23:] == [9.8, 10, 10, 10, 10, 10, 10]
 
 
-def test_clock_that_stands_still_does_not_spin() -> None:
-    """A sleep is taken at its word, even when the clock does not agree."""
-    naps: list[float] = []
+def test_stopped_clock_does_not_spin() -> None:
+    """The limiter trusts its sleep even when the clock does not advance."""
+    waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        naps.append(seconds)
+        waits.append(seconds)
 
     limiter = RateLimiter(1.0, clock=lambda: 0.0, sleep=sleep)
 
@@ -153,12 +153,12 @@ def test_clock_that_stands_still_does_not_spin() -> None:
             await limiter.acquire()
 
     asyncio.run(run())
-    assert naps == [1.0, 2.0]
+    assert waits == [1.0, 2.0]
 
 
-def test_cancelled_wait_takes_no_turn() -> None:
-    """A walk cancelled while it waits leaves the limiter free for the others."""
-    time = Time()
+def test_cancelled_request_frees_the_limiter() -> None:
+    """A task cancelled while it waits does not block the others."""
+    time = FakeClock()
     limiter = RateLimiter(1.0, clock=time.clock, sleep=time.sleep)
 
     async def run() -> float:

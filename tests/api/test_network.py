@@ -1,4 +1,4 @@
-"""A real socket: stalls, drops, cut bodies, redirects, bombs, kept-alive connections."""
+"""Real sockets: stalls, drops, truncated bodies, redirects, gzip bombs, persistent connections."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _http(
 
 
 def _fetch(serve: Serve, connect: Connect, *replies: bytes | None, **options: Any) -> Page:
-    """Fetch one page from a server that gives these replies in order, the last for good."""
-    left = list(replies)
+    """Fetch one page from a server that gives these replies in order and repeats the last."""
+    remaining = list(replies)
 
     async def fetch() -> Page:
         async with (
-            serve(lambda _: left.pop(0) if len(left) > 1 else left[0]) as base_url,
+            serve(lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0]) as base_url,
             connect(base_url=base_url, **options) as client,
         ):
             return await client.fetch(Query())
@@ -52,20 +52,20 @@ def test_compressed_page(serve: Serve, connect: Connect) -> None:
     assert _fetch(serve, connect, reply).items == [1]
 
 
-def test_stalled_answer(serve: Serve, connect: Connect) -> None:
-    """A server that accepts and stays silent is a timeout."""
-    with pytest.raises(errors.RequestTimeout, match="no complete answer in time"):
+def test_stalled_response(serve: Serve, connect: Connect) -> None:
+    """A server that accepts but never responds is a timeout."""
+    with pytest.raises(errors.RequestTimeout, match="no complete response in time"):
         _fetch(serve, connect, None, timeout=0.05, retry=ONCE)
 
 
-def test_slow_answer_meets_the_deadline(serve: Serve, connect: Connect) -> None:
-    """The whole answer has a deadline, whatever the single reads take."""
+def test_slow_response_meets_the_deadline(serve: Serve, connect: Connect) -> None:
+    """The whole response has a deadline, however long single reads may take."""
     with pytest.raises(errors.RequestTimeout):
         _fetch(serve, connect, None, timeout=httpx.Timeout(None), deadline=0.05, retry=ONCE)
 
 
 def test_trickle_meets_the_deadline(connect: Connect) -> None:
-    """A body that goes on for ever, byte by byte and never idle for long, is ended as well."""
+    """An endless body that is never idle for long is stopped too."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -89,7 +89,7 @@ def test_trickle_meets_the_deadline(connect: Connect) -> None:
 
 
 def test_refused_connection(connect: Connect) -> None:
-    """Nobody listening is a failed connection."""
+    """A port without a server is a failed connection."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         client = connect(base_url=f"http://127.0.0.1:{unused.getsockname()[1]}", retry=ONCE)
@@ -114,20 +114,20 @@ def test_refused_connection(connect: Connect) -> None:
     ],
 )
 def test_dropped_connection(serve: Serve, connect: Connect, reply: bytes) -> None:
-    """A connection that ends early is a failure, even when what arrived looks complete."""
+    """A connection that ends early is a failure, even if the body looks complete."""
     with pytest.raises(errors.ConnectionFailed, match="failed with RemoteProtocolError"):
         _fetch(serve, connect, reply, retry=ONCE)
 
 
 def test_recovery_after_drops(serve: Serve, connect: Connect, sleeps: list[float]) -> None:
-    """Dropped and cut answers are asked for again until the page is there."""
+    """Dropped and truncated responses are requested again until the page arrives."""
     replies = [b"", _http(b'{"Items":[', length=5000), _http(b'{"Items":[1]}')]
     assert _fetch(serve, connect, *replies).items == [1]
     assert sleeps == [0.5, 1.0]
 
 
 def test_redirects_are_not_followed(serve: Serve, connect: Connect) -> None:
-    """A redirect to another host is an error, and that host never sees the key."""
+    """A redirect is an error, and its target never receives the key."""
     visits: list[bytes] = []
 
     async def fetch() -> None:
@@ -143,7 +143,7 @@ def test_redirects_are_not_followed(serve: Serve, connect: Connect) -> None:
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
 def test_gzip_bomb(serve: Serve, connect: Connect, status: str) -> None:
-    """A small answer that unpacks to a huge one is stopped at the bound."""
+    """A small response that unpacks to a huge one is stopped at the limit."""
     bomb = gzip.compress(b" " * 5_000_000)
     reply = _http(bomb, status=status, more="Content-Encoding: gzip\r\n")
     assert len(reply) < 10_000
@@ -151,8 +151,8 @@ def test_gzip_bomb(serve: Serve, connect: Connect, status: str) -> None:
         _fetch(serve, connect, reply, max_response_bytes=1_000_000, retry=ONCE)
 
 
-def test_answer_of_exactly_the_bound(serve: Serve, connect: Connect) -> None:
-    """The bound itself is allowed."""
+def test_response_of_exactly_the_limit(serve: Serve, connect: Connect) -> None:
+    """A response of exactly the limit is accepted."""
     body = b'{"Items":[]}'
     page = _fetch(serve, connect, _http(body), max_response_bytes=len(body))
     assert page.items == []
@@ -161,14 +161,14 @@ def test_answer_of_exactly_the_bound(serve: Serve, connect: Connect) -> None:
 
 
 def test_broken_compression(serve: Serve, connect: Connect) -> None:
-    """A body that is not compressed as it claims is malformed."""
+    """A body that is not compressed as its header says is malformed."""
     reply = _http(b"not gzip", more="Content-Encoding: gzip\r\n")
     with pytest.raises(errors.MalformedResponse, match="broken compression"):
         _fetch(serve, connect, reply, retry=ONCE)
 
 
 def test_connection_is_kept_alive(connect: Connect) -> None:
-    """The pages of a walk travel over one connection."""
+    """All pages of a query use one connection."""
     connections = 0
     body = b'{"Items":[]}'
 

@@ -1,4 +1,4 @@
-"""Parameters, page keys, and what a query refuses."""
+"""Parameters, page keys and the validation of queries."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from argos_sync.api import Page, PageKey, Query
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.query import PARAMETERS, parameters
+from argos_sync.api.query import PARAMETER_NAMES, request_parameters
 
 
-def test_every_filter_has_the_name_of_the_api() -> None:
-    """All filters, the count and the page key are sent under the documented names."""
+def test_filters_have_the_names_of_the_api() -> None:
+    """All filters, the count and the page key have the documented names."""
     query = Query(
         userid="u",
         email="a@b.test",
@@ -21,7 +21,7 @@ def test_every_filter_has_the_name_of_the_api() -> None:
         end_date=date(2026, 2, 6),
         request_type="kyc",
     )
-    assert parameters(query, count=7, key=PageKey("s9", "2026-01-05-09-00-00-123")) == {
+    assert request_parameters(query, count=7, key=PageKey("s9", "2026-01-05-09-00-00-123")) == {
         "userid": "u",
         "email": "a@b.test",
         "start_date": "2026-01-05",
@@ -35,37 +35,37 @@ def test_every_filter_has_the_name_of_the_api() -> None:
 
 def test_empty_query_sends_only_the_count() -> None:
     """Filters that are not set are left out."""
-    assert parameters(Query(), count=50, key=None) == {"count": 50}
+    assert request_parameters(Query(), count=50, key=None) == {"count": 50}
 
 
 def test_single_submission_sends_no_other_filter() -> None:
-    """A submission id goes alone, save for the section, which keeps personal data unfetched."""
+    """A submission id is sent with the section only, which limits personal data."""
     query = Query("s1", userid="u", email="e", start_date=date(2026, 1, 1), request_type="others")
-    sent = parameters(query, count=50, key=None)
+    sent = request_parameters(query, count=50, key=None)
     assert sent == {"submission_id": "s1", "request_type": "others"}
 
 
-def test_parameter_names_are_the_documented_ones() -> None:
-    """The names an error may repeat are exactly those a request can send."""
+def test_parameter_names_are_those_of_requests() -> None:
+    """Error messages may name exactly the parameters that requests can send."""
     every = Query(userid="u", email="e", start_date=date.min, end_date=date.max, request_type="aml")
-    sent = parameters(every, count=1, key=PageKey(1, 2)).keys()
-    assert sent | {"submission_id"} == PARAMETERS
+    sent = request_parameters(every, count=1, key=PageKey(1, 2)).keys()
+    assert sent | {"submission_id"} == PARAMETER_NAMES
 
 
 @pytest.mark.parametrize("name", ["submission_id", "userid", "email"])
 @pytest.mark.parametrize("value", ["", "broken \ud800 text", "x" * 1025])
-def test_unusable_text_is_refused(name: str, value: str) -> None:
-    """An empty filter would ask for everybody, and a broken one cannot be sent; neither is told."""
+def test_invalid_text_is_refused(name: str, value: str) -> None:
+    """An empty filter would select everyone, and broken text cannot be sent."""
     with pytest.raises(ConfigurationError) as caught:
-        Query(**{name: value})
+        Query(**{name: value})  # type: ignore[arg-type]
     assert str(caught.value) == (
         f"the filter {name} is empty, not valid Unicode, or too long; "
-        f"give {name} a text of 1 to 1024 characters, or leave it out"
+        f"set {name} to a text of 1 to 1024 characters, or leave it out"
     )
 
 
 def test_unknown_section_is_refused() -> None:
-    """A section the API does not have is refused with the valid ones."""
+    """An unknown section is refused with the valid ones."""
     with pytest.raises(ConfigurationError, match="'all'; use one of kyc, aml, data, others"):
         Query(request_type="all")
 
@@ -76,15 +76,15 @@ def test_reversed_range_is_refused() -> None:
         Query(start_date=date(2026, 1, 2), end_date=date(2026, 1, 1))
 
 
-def test_one_day_range_is_fine() -> None:
+def test_one_day_range_is_valid() -> None:
     """A range may start and end on the same day."""
     day = date(2026, 1, 2)
-    sent = parameters(Query(start_date=day, end_date=day), count=1, key=None)
+    sent = request_parameters(Query(start_date=day, end_date=day), count=1, key=None)
     assert (sent["start_date"], sent["end_date"]) == ("2026-01-02", "2026-01-02")
 
 
-def test_repr_hides_the_person() -> None:
-    """The repr of a query, which may be logged, shows no user id or address."""
+def test_repr_hides_personal_values() -> None:
+    """The repr of a query, which may be logged, shows no user id or email address."""
     shown = repr(Query(userid="user-17", email="ann@mail.test"))
     assert "user-17" not in shown
     assert "ann@mail.test" not in shown
@@ -92,7 +92,7 @@ def test_repr_hides_the_person() -> None:
 
 @pytest.mark.parametrize("key", [PageKey("a", "b"), PageKey(17, 1767603600.5)])
 def test_page_key_round_trip(key: PageKey) -> None:
-    """A key comes back from its JSON form unchanged, types included, and hashes alike."""
+    """A key survives its JSON form, types included, and has the same hash."""
     back = PageKey.from_json(key.to_json())
     assert back == key
     assert type(back.id) is type(key.id)
@@ -116,12 +116,12 @@ def test_page_key_round_trip(key: PageKey) -> None:
     ],
 )
 def test_malformed_page_key_is_refused(value: Any) -> None:
-    """What could not be sent back as it came is no page key."""
-    with pytest.raises(ValueError, match="a page key is an object"):
+    """A key that cannot be sent back unchanged is refused."""
+    with pytest.raises(ValueError, match="a page key must be an object"):
         PageKey.from_json(value)
 
 
-def test_page_keeps_its_items_as_they_came() -> None:
+def test_page_does_not_copy_items() -> None:
     """A page does not copy its list."""
     items = [{"submission_id": "s"}]
     assert Page(items, None).items is items

@@ -1,4 +1,4 @@
-"""Status and bytes in, page or error out."""
+"""Conversion of status and bytes to a page or an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from argos_sync.api import Envelope, PageKey, errors
-from argos_sync.api.responses import error_for, parse_page
+from argos_sync.api.responses import error_from_response, parse_page
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HTML = b"<html><body>502 Bad Gateway</body></html>"
@@ -25,17 +25,17 @@ def _error(
     envelope: Envelope | None = None,
 ) -> Any:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return error_for(status, httpx.Headers(headers), raw, now=NOW, envelope=envelope)
+    return error_from_response(status, httpx.Headers(headers), raw, now=NOW, envelope=envelope)
 
 
-def _sealed(envelope: Envelope, document: Any, **extra: Any) -> bytes:
+def _encrypted(envelope: Envelope, document: Any, **extra: Any) -> bytes:
     return orjson.dumps(
         {"isEncrypted": True, "data": envelope.encrypt(orjson.dumps(document))} | extra
     )
 
 
-def test_200_is_no_error() -> None:
-    """A 200 is judged by its body alone."""
+def test_200_is_not_an_error() -> None:
+    """A 200 is never an error by its status."""
     assert _error(200, HTML) is None
 
 
@@ -52,10 +52,10 @@ def test_200_is_no_error() -> None:
     ],
 )
 def test_documented_codes(code: str, kind: type[errors.ArgosError]) -> None:
-    """Each of the seven documented codes has its own class, and is named."""
+    """Each of the seven documented codes has its own class, and the message names it."""
     error = _error(400, {"errorCode": code, "message": "whatever"})
     assert type(error) is kind
-    assert error.message == f"GET /submission answered HTTP 400 {code}"
+    assert error.message == f"GET /submission returned HTTP 400 {code}"
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_documented_codes(code: str, kind: type[errors.ArgosError]) -> None:
     [{"errorCode": "brand_new"}, {"errorCode": ["x"]}, {"message": "no"}, b"[]", HTML, b""],
 )
 def test_undocumented_400(body: bytes | dict[str, Any]) -> None:
-    """A 400 of any other kind is told as such, without repeating what it said."""
+    """A 400 without a documented code is reported without repeating its text."""
     error = _error(400, body)
     assert type(error) is errors.UnknownApiError
-    assert error.message == "GET /submission answered HTTP 400 without a documented errorCode"
+    assert error.message == "GET /submission returned HTTP 400 without a documented errorCode"
 
 
 @pytest.mark.parametrize("code", ["invalid_parameter", "invalid_format"])
 @pytest.mark.parametrize(
-    ("said", "parameter"),
+    ("message", "parameter"),
     [
         ("Invalid parameter: count", "count"),
         ("Invalid parameter: start_date", "start_date"),
@@ -82,12 +82,14 @@ def test_undocumented_400(body: bytes | dict[str, Any]) -> None:
         (17, None),
     ],
 )
-def test_parameter_is_named_only_if_known(code: str, said: Any, parameter: str | None) -> None:
-    """The parameter is read out of the message, and only documented names are repeated."""
-    error = _error(400, {"errorCode": code, "message": said})
+def test_message_names_documented_parameters_only(
+    code: str, message: Any, parameter: str | None
+) -> None:
+    """The message names the parameter only if it is documented."""
+    error = _error(400, {"errorCode": code, "message": message})
     assert error.parameter == parameter
     suffix = f" ({parameter})" if parameter else ""
-    assert error.message == f"GET /submission answered HTTP 400 {code}{suffix}"
+    assert error.message == f"GET /submission returned HTTP 400 {code}{suffix}"
 
 
 @pytest.mark.parametrize(
@@ -123,11 +125,11 @@ def test_statuses(status: int, body: bytes | dict[str, Any], kind: type[errors.A
     """Every status has its class, whether its body is JSON, HTML or empty."""
     error = _error(status, body)
     assert type(error) is kind
-    assert error.message == f"GET /submission answered HTTP {status}"
+    assert error.message == f"GET /submission returned HTTP {status}"
 
 
 def test_retriable_statuses() -> None:
-    """Trying again is for what passes, not for what stays."""
+    """Temporary failures are retriable, permanent ones are not."""
     retriable = [
         status
         for status in (301, 400, 401, 403, 404, 408, 413, 418, 429, 500, 502, 503, 504, 520)
@@ -154,13 +156,13 @@ def test_retriable_statuses() -> None:
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
-    """Retry-After is read as seconds or a date, and anything else is no answer."""
+    """Retry-After is read as seconds or a date; anything else is ignored."""
     error = _error(429, headers={"Retry-After": value} if value is not None else None)
     assert error.retry_after == seconds
 
 
 def test_page() -> None:
-    """A page carries its items and the key of the next."""
+    """A page has its items and the key of the next page."""
     page = parse_page(b'{"Items":[{"a":1},2],"nextpageKey":{"id":"x","created_at":17,"z":0}}')
     assert page.items == [{"a": 1}, 2]
     assert page.next_key == PageKey("x", 17)
@@ -169,8 +171,8 @@ def test_page() -> None:
 @pytest.mark.parametrize(
     "tail", ["", ',"nextpageKey":null', ',"nextpageKey":{}', ',"nextpageKey":""']
 )
-def test_end_of_a_walk(tail: str) -> None:
-    """A missing or empty key ends a walk."""
+def test_last_page(tail: str) -> None:
+    """A missing or empty key marks the last page."""
     assert parse_page(f'{{"Items":[]{tail}}}'.encode()).next_key is None
 
 
@@ -186,8 +188,8 @@ def test_end_of_a_walk(tail: str) -> None:
         "[1]",
     ],
 )
-def test_broken_key_never_ends_a_walk(key: str) -> None:
-    """A key that is there but unusable is an error, not an end."""
+def test_broken_key_is_an_error(key: str) -> None:
+    """An unusable key is an error, not the end of the query."""
     with pytest.raises(errors.MalformedResponse, match="unusable nextpageKey") as caught:
         parse_page(f'{{"Items":[],"nextpageKey":{key}}}'.encode())
     assert caught.value.__context__ is None
@@ -209,7 +211,7 @@ def test_broken_key_never_ends_a_walk(key: str) -> None:
     ],
 )
 def test_incomplete_json(body: bytes) -> None:
-    """What is no complete JSON object is malformed, however it is broken."""
+    """A body that is not a complete JSON object is malformed."""
     with pytest.raises(errors.MalformedResponse, match="no complete JSON object") as caught:
         parse_page(body)
     assert caught.value.__context__ is None
@@ -223,7 +225,7 @@ def test_missing_items(body: bytes) -> None:
 
 
 def test_lone_surrogate_is_accepted() -> None:
-    """JSON that orjson refuses but the standard allows is still read."""
+    """JSON that orjson refuses but the standard allows is decoded."""
     page = parse_page(json.dumps({"Items": [{"name": "\ud800"}]}).encode())
     assert page.items == [{"name": "\ud800"}]
 
@@ -231,7 +233,7 @@ def test_lone_surrogate_is_accepted() -> None:
 @pytest.mark.parametrize("mode", ["ecb", "cbc", "gcm"])
 @pytest.mark.parametrize("name", ["data", "body", "encryptedData"])
 def test_encrypted_page(mode: Any, name: str) -> None:
-    """An encrypted page is read in every mode, whatever its text is called."""
+    """An encrypted page is decrypted in every mode, whatever the name of its text."""
     envelope = Envelope(mode, "k", "sha256")
     text = envelope.encrypt(b'{"Items":[1],"nextpageKey":{"id":"x","created_at":"y"}}')
     page = parse_page(orjson.dumps({"isEncrypted": True, name: text, "version": 1}), envelope)
@@ -239,25 +241,25 @@ def test_encrypted_page(mode: Any, name: str) -> None:
     assert page.next_key == PageKey("x", "y")
 
 
-def test_flag_as_text_is_not_the_envelopes_text() -> None:
-    """A flag that came as a string is still the flag."""
+def test_flag_may_be_text() -> None:
+    """A flag sent as a string is not taken for the encrypted text."""
     envelope = Envelope("gcm", "k", "sha256")
-    assert parse_page(_sealed(envelope, {"Items": []}, isEncrypted="true"), envelope).items == []
+    assert parse_page(_encrypted(envelope, {"Items": []}, isEncrypted="true"), envelope).items == []
 
 
 @pytest.mark.parametrize("document", [[1], "Items", None])
-def test_decrypted_nonsense(document: Any) -> None:
-    """What decrypts to anything but an object was decrypted wrongly."""
+def test_decrypted_value_must_be_an_object(document: Any) -> None:
+    """A text that decrypts to anything but an object was decrypted with the wrong key."""
     envelope = Envelope("ecb", "k", "sha256")
     with pytest.raises(errors.DecryptionFailed, match="not JSON"):
-        parse_page(_sealed(envelope, document), envelope)
+        parse_page(_encrypted(envelope, document), envelope)
 
 
-def test_wrong_key_is_told_apart() -> None:
-    """A page sealed with another key is a decryption failure that names the settings."""
-    sealed = _sealed(Envelope("gcm", "their key", "sha256"), {"Items": []})
+def test_wrong_key_is_a_decryption_failure() -> None:
+    """A page encrypted with another key is an error that names the settings."""
+    encrypted = _encrypted(Envelope("gcm", "their key", "sha256"), {"Items": []})
     with pytest.raises(errors.DecryptionFailed) as caught:
-        parse_page(sealed, Envelope("gcm", "our key", "sha256"))
+        parse_page(encrypted, Envelope("gcm", "our key", "sha256"))
     for setting in ("encryption", "encryption_key", "key_derivation"):
         assert setting in caught.value.remedy
     assert isinstance(caught.value, errors.RetriableFailure)
@@ -273,9 +275,9 @@ def test_plain_page_while_encryption_is_on(flag: dict[str, Any]) -> None:
 
 def test_encrypted_page_while_encryption_is_off() -> None:
     """An encrypted page is a mismatch of settings when encryption is off."""
-    sealed = _sealed(Envelope("gcm", "k", "sha256"), {"Items": []})
+    encrypted = _encrypted(Envelope("gcm", "k", "sha256"), {"Items": []})
     with pytest.raises(errors.EncryptionMismatch, match="encrypted, but encryption is off"):
-        parse_page(sealed)
+        parse_page(encrypted)
 
 
 def test_neither_page_nor_encrypted_text() -> None:
@@ -291,8 +293,8 @@ def test_neither_page_nor_encrypted_text() -> None:
         {"errorCode": "invalid_parameter", "message": "Invalid parameter: body"},
     ],
 )
-def test_unparsed_encrypted_request(report: dict[str, Any]) -> None:
-    """A 400 about the envelope itself means that the API could not decrypt the request."""
+def test_undecrypted_request(report: dict[str, Any]) -> None:
+    """A 400 about the envelope means that the API could not decrypt the request."""
     envelope = Envelope("ecb", "k", "sha256")
     error = _error(400, report, envelope=envelope)
     assert type(error) is errors.RequestNotDecrypted
@@ -301,24 +303,24 @@ def test_unparsed_encrypted_request(report: dict[str, Any]) -> None:
 
 
 def test_encrypted_error() -> None:
-    """A failure described in an encrypted answer is understood."""
+    """An encrypted error report is decrypted."""
     envelope = Envelope("cbc", "k", "sha256")
     report = {"errorCode": "invalid_parameter", "message": "Invalid parameter: count"}
-    assert _error(400, _sealed(envelope, report), envelope=envelope).parameter == "count"
+    assert _error(400, _encrypted(envelope, report), envelope=envelope).parameter == "count"
 
 
 @pytest.mark.parametrize("document", [[1], None])
-def test_encrypted_error_that_says_nothing(document: Any) -> None:
-    """An encrypted description that is no object leaves the status to speak."""
+def test_encrypted_error_without_a_report(document: Any) -> None:
+    """An encrypted report that is not an object is ignored; the status decides."""
     envelope = Envelope("cbc", "k", "sha256")
-    error = _error(400, _sealed(envelope, document), envelope=envelope)
+    error = _error(400, _encrypted(envelope, document), envelope=envelope)
     assert type(error) is errors.UnknownApiError
 
 
 def test_encrypted_error_of_another_key() -> None:
-    """A description that does not decrypt leaves the status to speak."""
-    sealed = _sealed(Envelope("gcm", "their key", "sha256"), {"errorCode": "missing_data"})
-    error = _error(400, sealed, envelope=Envelope("gcm", "our key", "sha256"))
+    """A report that does not decrypt is ignored; the status decides."""
+    encrypted = _encrypted(Envelope("gcm", "their key", "sha256"), {"errorCode": "missing_data"})
+    error = _error(400, encrypted, envelope=Envelope("gcm", "our key", "sha256"))
     assert type(error) is errors.UnknownApiError
 
 
@@ -327,19 +329,19 @@ NUMBERS = [0, -1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("neighbour", ["", ',"\\ud800"', f",{10**20}"])
-def test_numbers_are_read_exactly_whatever_is_beside_them(number: float, neighbour: str) -> None:
-    """No digit is lost, and which decoder a page needs makes no difference."""
+def test_numbers_are_exact_with_both_decoders(number: float, neighbour: str) -> None:
+    """No digit is lost, whichever decoder a page needs."""
     found = parse_page(f'{{"Items":[{number}{neighbour}]}}'.encode()).items[0]
     assert (found, type(found)) == (number, type(number))
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1.5e400"])
-def test_a_number_beyond_the_largest_double_is_kept_as_text(text: str) -> None:
-    """As infinity it would be written as null, and what the API said would be lost."""
+def test_number_beyond_a_double_is_kept_as_text(text: str) -> None:
+    """Infinity would be written as null, and the value would be lost."""
     assert parse_page(f'{{"Items":[{text}, 1.5]}}'.encode()).items == [text, 1.5]
 
 
-def test_a_number_longer_than_python_reads_is_kept_as_text() -> None:
-    """It costs nobody the page."""
+def test_very_long_number_is_kept_as_text() -> None:
+    """A number with more digits than Python converts does not fail the page."""
     digits = "9" * 5_000
     assert parse_page(f'{{"Items":[{digits}]}}'.encode()).items == [digits]

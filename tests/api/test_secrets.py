@@ -1,4 +1,4 @@
-"""No key, body, filter or server text in any error, its traceback, or anything it refers to."""
+"""Errors, tracebacks and their objects contain no key, body, filter or server text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BODY = f'{{"errorCode":"x","message":"{PERSON} {KEY}","Items":"{PERSON}"}}'
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Everything a traceback or an error reporter would reach, suppressed contexts included."""
+    """Yield every exception that a traceback or an error reporter could show."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -43,7 +43,9 @@ def _check(error: ArgosError) -> None:
 def _failure(client: ArgosClient) -> ArgosError:
     async def fetch() -> None:
         async with client:
-            async for _ in client.walk(Query(email=EMAIL, userid=PERSON), PageKey(CURSOR, CURSOR)):
+            async for _ in client.iter_pages(
+                Query(email=EMAIL, userid=PERSON), PageKey(CURSOR, CURSOR)
+            ):
                 pass
 
     with pytest.raises(ArgosError) as caught:
@@ -55,11 +57,11 @@ def _failure(client: ArgosClient) -> ArgosError:
 @pytest.mark.parametrize(
     "status", [200, 204, 307, 400, 401, 403, 404, 413, 418, 429, 500, 502, 503, 504]
 )
-def test_answers(connect: Connect, style: str, status: int) -> None:
-    """Whatever the status, nothing of the request or the answer is told."""
+def test_responses(connect: Connect, style: str, status: int) -> None:
+    """No status makes an error repeat the request or the response."""
     headers = {"location": f"https://{PERSON}.test", "retry-after": PERSON}
-    answer = httpx.Response(status, headers=headers, text=BODY)
-    _check(_failure(connect(answer, api_key=KEY, request_style=style)))
+    response = httpx.Response(status, headers=headers, text=BODY)
+    _check(_failure(connect(response, api_key=KEY, request_style=style)))
 
 
 @pytest.mark.parametrize(
@@ -67,9 +69,9 @@ def test_answers(connect: Connect, style: str, status: int) -> None:
     ["invalid_payload", "invalid_parameter", "invalid_format", "processing_error", PERSON],
 )
 def test_messages(connect: Connect, code: str) -> None:
-    """What a server puts into its message is not repeated."""
-    answer = httpx.Response(400, json={"errorCode": code, "message": f"{PERSON}: {EMAIL}"})
-    _check(_failure(connect(answer, api_key=KEY)))
+    """Errors do not repeat the server's message."""
+    response = httpx.Response(400, json={"errorCode": code, "message": f"{PERSON}: {EMAIL}"})
+    _check(_failure(connect(response, api_key=KEY)))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_messages(connect: Connect, code: str) -> None:
 )
 @pytest.mark.parametrize("envelope", [None, Envelope("ecb", KEY), Envelope("gcm", KEY)])
 def test_bodies(connect: Connect, body: str, envelope: Envelope | None) -> None:
-    """A body that cannot be read is not shown, encrypted or not."""
+    """Errors do not show an unreadable body, encrypted or not."""
     _check(_failure(connect(httpx.Response(200, text=body), api_key=KEY, envelope=envelope)))
 
 
@@ -93,7 +95,7 @@ def test_bodies(connect: Connect, body: str, envelope: Envelope | None) -> None:
     [httpx.ReadTimeout, httpx.ConnectError, httpx.LocalProtocolError, httpx.DecodingError],
 )
 def test_transport_failures(connect: Connect, kind: type[httpx.RequestError]) -> None:
-    """What the HTTP library says is dropped, for it holds the request."""
+    """Errors do not contain the HTTP library's exceptions, which hold the request."""
     _check(_failure(connect(kind(f"{KEY} {EMAIL}"), api_key=KEY)))
 
 
@@ -116,7 +118,7 @@ def test_transport_failures(connect: Connect, kind: type[httpx.RequestError]) ->
 def test_real_connections(
     serve: Serve, connect: Connect, reply: bytes | None, options: dict[str, Any]
 ) -> None:
-    """The same over real sockets."""
+    """Errors over real sockets do not contain secrets either."""
 
     async def fetch() -> None:
         async with serve(lambda _: reply) as base_url:
@@ -143,7 +145,7 @@ def test_real_connections(
     ],
 )
 def test_settings(make: Callable[[], object]) -> None:
-    """A refused setting or filter is not repeated."""
+    """Errors do not repeat an invalid setting or filter."""
     with pytest.raises(ArgosError) as caught:
         make()
     _check(caught.value)

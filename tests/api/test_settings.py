@@ -1,4 +1,4 @@
-"""Where the key may go, and what may be a key."""
+"""Validation of the API key and the base URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from argos_sync.api import ArgosClient
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.settings import checked_api_key, checked_base_url
+from argos_sync.api.settings import validate_api_key, validate_base_url
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from argos_sync.api.settings import checked_api_key, checked_base_url
         "http://[::1]:8080/v3",
     ],
 )
-def test_good_addresses(value: str) -> None:
-    """TLS to anywhere and clear text to this machine are accepted."""
-    assert str(checked_base_url(value, allow_insecure_http=False)) == value
+def test_valid_urls(value: str) -> None:
+    """TLS to any host and plain http to this machine are accepted."""
+    assert str(validate_base_url(value, allow_insecure_http=False)) == value
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def test_good_addresses(value: str) -> None:
         ("https://", "is not an http or https address"),
         ("https://[::1", "is not an http or https address"),
         ("https://api.test:port", "is not an http or https address"),
-        ("https://me:pass@api.test/v3", "holds credentials"),
-        ("https://api.test/v3?key=pass", "holds credentials, a query"),
-        ("https://api.test/v3?", "holds credentials, a query"),
-        ("https://api.test/v3#pass", "holds credentials, a query or a fragment"),
+        ("https://me:pass@api.test/v3", "has credentials"),
+        ("https://api.test/v3?key=pass", "has credentials, a query"),
+        ("https://api.test/v3?", "has credentials, a query"),
+        ("https://api.test/v3#pass", "has credentials, a query or a fragment"),
         ("http://api.test/v3", "would send the API key unencrypted to api.test"),
         ("http://127.0.0.1.api.test", "unencrypted to 127.0.0.1.api.test"),
         ("http://localhost.api.test", "unencrypted to localhost.api.test"),
@@ -48,31 +48,31 @@ def test_good_addresses(value: str) -> None:
         ("http://10.0.0.7", "unencrypted to 10.0.0.7"),
     ],
 )
-def test_bad_addresses(value: str, message: str) -> None:
-    """An address that cannot work or would leak the key is refused, its secrets unrepeated."""
+def test_invalid_urls(value: str, message: str) -> None:
+    """A URL that is invalid or would leak the key is refused and not repeated."""
     with pytest.raises(ConfigurationError, match=message) as caught:
-        checked_base_url(value, allow_insecure_http=False)
+        validate_base_url(value, allow_insecure_http=False)
     assert "pass" not in str(caught.value)
     assert caught.value.__context__ is None
 
 
-def test_clear_text_can_be_allowed() -> None:
-    """Whoever runs a test server elsewhere can say so."""
-    url = checked_base_url("http://api.test/v3", allow_insecure_http=True)
+def test_plain_http_can_be_allowed() -> None:
+    """An option allows plain http to other hosts."""
+    url = validate_base_url("http://api.test/v3", allow_insecure_http=True)
     assert str(url) == "http://api.test/v3"
 
 
 @pytest.mark.parametrize("value", ["", " ", "key\n", "zwei Teile", "ключ", "ke\x00y"])
-def test_bad_keys(value: str) -> None:
-    """A key that cannot be a header is refused without being shown."""
+def test_invalid_keys(value: str) -> None:
+    """A key that cannot be a header is refused and not shown."""
     with pytest.raises(ConfigurationError, match=r"^api_key ") as caught:
-        checked_api_key(value)
+        validate_api_key(value)
     assert not value.strip() or value not in str(caught.value)
 
 
-def test_good_key() -> None:
-    """A printable ASCII key is taken as it is."""
-    assert checked_api_key("aZ09-_./+=~") == "aZ09-_./+=~"
+def test_valid_key() -> None:
+    """A printable ASCII key is accepted unchanged."""
+    assert validate_api_key("aZ09-_./+=~") == "aZ09-_./+=~"
 
 
 @pytest.mark.parametrize(
@@ -83,19 +83,19 @@ def test_good_key() -> None:
         ({"max_requests_per_second": 0.0}, "max_requests_per_second is 0.0; set it to a number"),
         ({"max_requests_per_second": float("nan")}, "max_requests_per_second is nan"),
         ({"api_key": ""}, "api_key is empty; copy the key"),
-        ({"base_url": "http://api.test"}, "use https; plain http is for loopback"),
+        ({"base_url": "http://api.test"}, "use https; plain http is allowed for loopback"),
     ],
 )
-def test_client_checks_its_options(
+def test_client_validates_its_options(
     connect: Callable[..., ArgosClient], option: dict[str, Any], message: str
 ) -> None:
-    """A value that cannot work is refused with what was received and what is valid."""
+    """An invalid option is refused with its value and the valid ones."""
     with pytest.raises(ConfigurationError) as caught:
         connect(**option)
     assert message in str(caught.value)
 
 
 def test_repr_hides_the_key(connect: Callable[..., ArgosClient]) -> None:
-    """A client can be printed."""
+    """The repr of a client does not show the key."""
     client = connect(api_key="very-secret")
     assert repr(client) == "ArgosClient(url='https://api.test/v3/submission', page_size=500)"

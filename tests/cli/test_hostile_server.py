@@ -92,8 +92,8 @@ def test_attacks_between_good_answers(against: Against, submissions: list[dict[s
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("gzip bomb", f"answered with more than {256 * MEGABYTE} bytes"),
-        ("endless", f"answered with more than {256 * MEGABYTE} bytes"),
+        ("gzip bomb", f"returned more than {256 * MEGABYTE} bytes"),
+        ("endless", f"returned more than {256 * MEGABYTE} bytes"),
         ("endless head", "failed with RemoteProtocolError"),
         ("nested", "answered 200 with no complete JSON object"),
     ],
@@ -207,7 +207,7 @@ def test_certificates_are_verified(against: Against, secure: Hostile, certificat
     command.settings |= NO_VERIFICATION
     said = refused(command)
     assert said.startswith("GET /submission failed: the certificate does not verify (OpenSSL 18); ")
-    assert "name its CA's certificate in SSL_CERT_FILE" in said
+    assert "set SSL_CERT_FILE to the proxy's CA certificate" in said
     command.settings["SSL_CERT_FILE"] = str(certificate)
     command.settings["SOURCES__ARGOS__BASE_URL"] = secure.url("https", "localhost")
     assert "the certificate does not verify (OpenSSL 62); " in refused(command)

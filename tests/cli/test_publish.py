@@ -142,7 +142,9 @@ def test_nothing_personal_gets_out(people: Warehouse, tmp_path: Path, shared: Pa
         copy = copy_of(file, people.target.dataset)
         found = columns(copy)
         contract = {name: load_contract()[name] for name in found}
-        classes = {contract[t].column[c].privacy for t, names in found.items() for c in names}
+        classes = {
+            contract[t].columns_by_name[c].privacy for t, names in found.items() for c in names
+        }
         assert classes == ({"none"} if strict else {"none", "quasi"})
         said, raw = "".join(texts(copy)), folder_bytes(shared)
         for marker, there in ((DIRECT, False), (QUASI, not strict), (VISIBLE, True)):
@@ -268,7 +270,7 @@ def test_a_sync_meanwhile_is_not_seen(
     process = trapped("publish: submissions", "wait", *arguments)
     assert process.stdout.readline() == "reached\n"
     copy = copy_of(file, any_warehouse.target.dataset)
-    wanted = {table.name: list(table.column) for table in public_tables(strict=False)}
+    wanted = {table.name: list(table.columns_by_name) for table in public_tables(strict=False)}
     before = content(any_warehouse, wanted)
     load(any_warehouse, [one | {"kyc": {"result": "rejected"}} for one in january])
     assert any_warehouse.count("submissions") == 400

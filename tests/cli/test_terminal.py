@@ -60,7 +60,7 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     before, _, line = shown.rpartition("argos-sync: ")
     assert before.rfind(SHOW) > before.rfind(HIDE)
-    assert line.startswith("GET /submission answered HTTP 403; add this machine's")
+    assert line.startswith("GET /submission returned HTTP 403; add this machine's")
     assert line.count("\n") == 1
 
 

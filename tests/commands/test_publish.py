@@ -66,11 +66,11 @@ def test_only_what_the_contract_names_is_copied() -> None:
         left = {"quarantine", "sync_suppressions", "sync_erasures", "sync_reveals"}
         assert set(load_contract().tables) - set(tables) == left
         for name, table in tables.items():
-            assert set(table.key) <= set(table.column)
+            assert set(table.key) <= set(table.columns_by_name)
             missing = {
                 column.name
                 for column in load_contract()[name].columns
-                if column.privacy in classes and column.name not in table.column
+                if column.privacy in classes and column.name not in table.columns_by_name
             }
             left_out = {"submissions": {"_content_hash"}, "sync_windows": {"page_key"}}
             assert missing == left_out.get(name, set())
@@ -93,7 +93,7 @@ def test_a_warehouse_that_differs_from_the_contract(any_warehouse: Warehouse, fi
     done = publish(any_warehouse.target, file)
     copy = copy_of(file, any_warehouse.target.dataset)
     assert columns(copy) == {
-        table.name: list(table.column) for table in public_tables(strict=False)
+        table.name: list(table.columns_by_name) for table in public_tables(strict=False)
     }
     query = "SELECT DISTINCT gender, date_of_birth FROM applicants"
     assert copy.query(query) == [{"gender": None, "date_of_birth": "h1:a hash"}]

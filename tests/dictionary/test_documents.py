@@ -1,4 +1,4 @@
-"""What `make schema` writes: that it is up to date, and says what the contract says."""
+"""The documents of `make schema` are up to date and complete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from argos_sync.dictionary.documents import documents
+from argos_sync.dictionary.documents import render_documents
 from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
 from argos_sync.warehouse.views import load_views
 
-MADE = documents()
+DOCUMENTS = render_documents()
 BELONGS = {
     **dict.fromkeys(("aml", "applicants", "bank_verification", "kyc"), ("-", "submissions")),
     **dict.fromkeys(
@@ -25,24 +25,24 @@ BELONGS = {
     "attempt_retries": (">", "attempts"),
     "match_risk_icons": (">", "matches"),
 }
-"""Which table each of a submission's is part of, and whether a row of that has one at most."""
+"""Parent of each table, and whether a parent has many rows (`>`) or at most one (`-`)."""
 
 
-def kept(name: str) -> str:
-    """A document as it is in the repository."""
+def committed(name: str) -> str:
+    """Return a document as committed."""
     return (schemas_folder() / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_document_is_up_to_date(name: str) -> None:
-    """`make schema` would change nothing."""
-    assert MADE[name] == kept(name), "run `make schema`"
+    """`make schema` changes nothing."""
+    assert DOCUMENTS[name] == committed(name), "run `make schema`"
 
 
-def test_the_page_has_every_table_and_view_with_its_columns() -> None:
-    """In order, each column with all that is known of it."""
+def test_the_dictionary_has_every_table_and_view() -> None:
+    """Columns are in order, with type, key, path, class and meaning."""
     sections = dict(
-        re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", kept("README.md"), re.DOTALL | re.MULTILINE)
+        re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", committed("README.md"), re.DOTALL | re.MULTILINE)
     )
     tables, views = load_contract().tables, {view.name: view for view in load_views()}
     assert set(sections) == set(tables) | set(views)
@@ -65,16 +65,16 @@ def test_the_page_has_every_table_and_view_with_its_columns() -> None:
             )
 
 
-def test_the_diagrams_have_every_relation() -> None:
-    """Each table is part of what it is part of, in both languages."""
+def test_the_diagrams_have_every_reference() -> None:
+    """Mermaid and DBML show the same parents."""
     drawn = {
         child: ("-" if many == "|" else ">", parent)
-        for parent, many, child in re.findall(r"(\w+) \|\|--o(.) (\w+) :", kept("README.md"))
+        for parent, many, child in re.findall(r"(\w+) \|\|--o(.) (\w+) :", committed("README.md"))
     }
     written = {
         child: (kind, parent)
         for child, _, kind, parent, _ in re.findall(
-            r"^Ref: (\w+)\.(\S+|\(.*?\)) ([->]) (\w+)\.(.+)$", kept("argos.dbml"), re.MULTILINE
+            r"^Ref: (\w+)\.(\S+|\(.*?\)) ([->]) (\w+)\.(.+)$", committed("argos.dbml"), re.MULTILINE
         )
         if parent != "sync_runs"
     }
@@ -82,8 +82,8 @@ def test_the_diagrams_have_every_relation() -> None:
 
 
 def test_the_dbml_has_every_table_and_column() -> None:
-    """With keys and texts; a quotation mark in one does not end it."""
-    text = kept("argos.dbml")
+    """Keys and descriptions are complete; quotation marks are escaped."""
+    text = committed("argos.dbml")
     tables = dict(re.findall(r"^Table (\w+) \{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE))
     for name, table in load_contract().tables.items():
         found = re.findall(
@@ -101,8 +101,8 @@ def test_the_dbml_has_every_table_and_column() -> None:
 
 
 def dbt_source() -> dict[str, Any]:
-    """The source that dbt is told of."""
-    document = yaml.safe_load(kept("dbt/sources.yml"))
+    """Return the dbt source."""
+    document = yaml.safe_load(committed("dbt/sources.yml"))
     assert (set(document), document["version"]) == ({"version", "sources"}, 2)
     (source,) = document["sources"]
     assert set(source) == {"name", "description", "schema", "loader", "tables"}
@@ -110,7 +110,7 @@ def dbt_source() -> dict[str, Any]:
 
 
 def test_the_dbt_source_is_the_contract() -> None:
-    """Tables and columns with descriptions, in the form of dbt 1.10.5 and newer."""
+    """Tables and columns have their descriptions, in the format of dbt 1.10.5."""
     contract = load_contract()
     source = dbt_source()
     assert source["name"] == "argos"
@@ -137,10 +137,10 @@ def test_the_dbt_source_is_the_contract() -> None:
     }
 
 
-def test_dbt_tests_keys_and_relations() -> None:
-    """A column is unique where there can be one, what is not null is tested, children have parents.
+def test_dbt_tests_keys_and_references() -> None:
+    """The dbt tests cover unique keys, columns that are not null, and parents.
 
-    Rows that do not go through dlt have no key of its.
+    Tables that dlt does not load have no `_dlt_id`.
     """
     contract = load_contract()
     for described in dbt_source()["tables"]:
@@ -160,5 +160,5 @@ def test_dbt_tests_keys_and_relations() -> None:
         assert related == ([to_submissions] if table.name in BELONGS else [])
         if table.name in BELONGS:
             parent = contract[BELONGS[table.name][1]]
-            said = {"table": parent.name, "columns": list(parent.key)}
-            assert described["config"]["meta"]["belongs_to"] == said
+            expected = {"table": parent.name, "columns": list(parent.key)}
+            assert described["config"]["meta"]["belongs_to"] == expected

@@ -12,7 +12,7 @@ from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress, WorkQueue
 from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
-from argos_sync.shape.suppression import Suppression, suppression_hash
+from argos_sync.shape.suppression import SuppressionList, suppression_hash
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 DAYS = Window(None, None)
@@ -93,7 +93,9 @@ def test_one_package_takes_each_submission_once() -> None:
 def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
     """Cursors are stored; a page more is read again instead."""
     hashed = suppression_hash(b"key", "submission_id", "s2")
-    protection = replace(NO_PROTECTION, suppression=Suppression(frozenset([hashed]), {"": b"key"}))
+    protection = replace(
+        NO_PROTECTION, suppression=SuppressionList(frozenset([hashed]), {"": b"key"})
+    )
     chunks = builder(protection=protection)
     chunks.add(page(submission(1), cursor={"": {"id": "s1"}}), NOW)
     chunks.add(page(submission(3), submission(2), cursor={"": {"id": "s2"}}), NOW)

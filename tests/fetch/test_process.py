@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import RetryPolicy, Stats
+from argos_sync.api import RequestStats, RetryPolicy
 from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
@@ -85,10 +85,10 @@ def reading(base_url: str, **settings: Any) -> FetchJob:
 
 def take_all(
     feed: ChunkSource, order: FetchJob
-) -> tuple[list[Chunk], list[tuple[str, int]], list[Stats]]:
+) -> tuple[list[Chunk], list[tuple[str, int]], list[RequestStats]]:
     """Return all chunks, and what was told of pages and at the end."""
     pages: list[tuple[str, int]] = []
-    stats: list[Stats] = []
+    stats: list[RequestStats] = []
     with feed(order, lambda label, entries: pages.append((label, entries)), stats.append) as chunks:
         return list(chunks), pages, stats
 

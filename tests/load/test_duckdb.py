@@ -26,7 +26,7 @@ from argos_sync.load.target import Target, duckdb_file, make_pipeline
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
-from argos_sync.shape.tables import shape
+from argos_sync.shape.tables import shape_submissions
 from argos_sync.warehouse.views import load_views, view_query
 from support import Warehouse, context_for
 
@@ -71,7 +71,7 @@ def test_a_table_may_have_columns_that_a_package_has_not(
     table = contract[SUBMISSIONS]
     retired = replace(table.columns[-1], name="retired", type="text", nullable=True)
     old = replace(table, columns=(*table.columns, retired))
-    tables = shape(january[:20], [str(n) for n in range(20)], datetime.now(UTC)).tables
+    tables = shape_submissions(january[:20], [str(n) for n in range(20)], datetime.now(UTC)).tables
     rows = tables[SUBMISSIONS].slice(0, 10)
     before = rows.append_column("retired", pa.array(["old"] * 10))
     with open_warehouse(

@@ -1,10 +1,11 @@
-"""A stand-in API, a DuckDB file, and the definitions module configured for both."""
+"""Provide a stand-in API, a DuckDB file, and the Dagster definitions configured for both."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import resource
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,38 +16,72 @@ from typing import Any
 import pytest
 
 from argos_sync import process
+from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from support import Warehouse, duckdb_warehouse
+from support import Warehouse, context_for, duckdb_warehouse, make_tables
 
 KEY = "key-of-the-project-that-nobody-may-see-0123"
 
 
-@pytest.fixture
-def submissions() -> list[dict[str, Any]]:
-    """Sixty submissions of the last weeks, none of them younger than three days."""
+@pytest.fixture(scope="session")
+def _file_with_tables(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a DuckDB file with empty tables, which are half of a first run's work."""
+    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("tables"))
+    make_tables(warehouse)
+    return str(warehouse.target.file)
+
+
+@pytest.fixture(scope="session")
+def _synced_file(_file_with_tables: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a DuckDB file after a sync a moment ago."""
+    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("synced"))
+    shutil.copy(_file_with_tables, str(warehouse.target.file))
+    with Emulator(Store(recent_submissions())) as api:
+        sync(context_for(api.base_url, warehouse.target, datetime.now(UTC)))
+    return str(warehouse.target.file)
+
+
+def recent_submissions() -> list[dict[str, Any]]:
+    """Return sixty submissions of the last weeks, at least three days old."""
     today = datetime.now(UTC).date()
     return generate(60, seed=3, start=today - timedelta(20), end=today - timedelta(3))
 
 
 @pytest.fixture
+def submissions() -> list[dict[str, Any]]:
+    """Return the submissions of the stand-in API."""
+    return recent_submissions()
+
+
+@pytest.fixture
 def api(submissions: list[dict[str, Any]]) -> Iterator[Emulator]:
-    """A stand-in API that knows one key."""
+    """Return a stand-in API that accepts one key."""
     with Emulator(Store(submissions), behaviour=Behaviour(api_key=KEY)) as running:
         yield running
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    """The DuckDB file that is configured."""
-    return duckdb_warehouse(tmp_path)
+def warehouse(_file_with_tables: str, tmp_path: Path) -> Warehouse:
+    """Return the configured DuckDB file, with empty tables."""
+    warehouse = duckdb_warehouse(tmp_path)
+    shutil.copy(_file_with_tables, str(warehouse.target.file))
+    return warehouse
+
+
+@pytest.fixture
+def synced_warehouse(_synced_file: str, tmp_path: Path) -> Warehouse:
+    """Return a DuckDB file after a sync a moment ago."""
+    warehouse = duckdb_warehouse(tmp_path)
+    shutil.copy(_synced_file, str(warehouse.target.file))
+    return warehouse
 
 
 @pytest.fixture
 def configured(
     api: Emulator, tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Everything a task needs to know, in the environment; retries do not wait."""
-    # A task makes its process private, here that of all tests.
+    """Configure tasks by environment variables, with retries that do not wait."""
+    # A task restricts the permissions of its process, which here is the process of all tests.
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     umask = os.umask(0o022)
     process.restrict_permissions.cache_clear()
@@ -68,7 +103,7 @@ def configured(
 
 
 def load_definitions() -> ModuleType:
-    """Import the definitions module as a process that starts now would."""
+    """Import the definitions module afresh, as a new process would."""
     name = "argos_sync.orchestration.dagster"
     sys.modules.pop(name, None)
     return importlib.import_module(name)
@@ -76,5 +111,5 @@ def load_definitions() -> ModuleType:
 
 @pytest.fixture
 def definitions(configured: None) -> ModuleType:
-    """The definitions module, read with this test's configuration."""
+    """Return the definitions module, loaded with this test's configuration."""
     return load_definitions()

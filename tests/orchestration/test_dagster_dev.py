@@ -1,4 +1,4 @@
-"""`dagster dev` as docs/deployment.md starts it: a backfill, a night and a check, through its own API."""
+"""`dagster dev` as in the README: a backfill, a scheduled sync and its checks, over GraphQL."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ import pytest
 
 from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.orchestration.checks import CHECKS
+from argos_sync.warehouse.checks import CheckResult
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 
-PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
-SECONDS = 180
-"""The longest anything may take on a busy machine before the test fails."""
+README = Path(__file__).parents[2] / "README.md"
+TIMEOUT = 180
+"""Maximum seconds for anything on a busy machine."""
 
 FIRST, LAST = date(2025, 1, 6), date(2025, 1, 12)
-LOCATION = "argos_sync.orchestration.dagster"
-MADE_UP = "a-row-of-nobody"
+MODULE = "argos_sync.orchestration.dagster"
+ORPHAN = "a-submission-that-does-not-exist"
 
 
 def blocks(language: str) -> list[str]:
-    """The code blocks of the section on Dagster."""
-    section = PAGE.read_text(encoding="utf-8").partition("\n## Dagster\n")[2].partition("\n## ")[0]
+    """Return the code blocks of the README's section on Dagster."""
+    section = README.read_text(encoding="utf-8").partition("### Dagster")[2].partition("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
 def documented_command() -> list[str]:
-    """The one command that starts it, with this environment's executables."""
+    """Return the command that starts Dagster, from this environment."""
     (commands,) = blocks("sh")
     (line,) = [line for line in commands.splitlines() if line.startswith("dagster ")]
     program, *arguments = shlex.split(line)
@@ -52,50 +54,50 @@ def documented_command() -> list[str]:
 
 @dataclass
 class Dagster:
-    """A running `dagster dev`.
+    """Control a running `dagster dev`.
 
     Attributes:
-        port: Where its webserver listens.
-        process: Itself.
-        pause: Waited on between two looks.
+        port: Port of the webserver.
+        process: Process of `dagster dev`.
+        pause: Event that is never set, to wait on between two polls.
     """
 
     port: int
     process: subprocess.Popen[bytes]
     pause: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self, query: str, **variables: Any) -> Any:
-        """Sends a GraphQL query; what it answers."""
+    def query(self, query: str, **variables: Any) -> Any:
+        """Send a GraphQL query and return its only value."""
         url = f"http://127.0.0.1:{self.port}/graphql"
-        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=SECONDS)
+        answer = httpx.post(url, json={"query": query, "variables": variables}, timeout=TIMEOUT)
         body = answer.json()
         assert "errors" not in body, body
         (value,) = body["data"].values()
         return value
 
-    def until(self, look: Callable[[], Any]) -> Any:
-        """Looks again and again until it sees something."""
-        deadline = time.monotonic() + SECONDS
+    def wait_for(self, poll: Callable[[], Any]) -> Any:
+        """Poll until there is a result, and return it."""
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "dagster dev has ended"
-            if seen := look():
-                return seen
-            self.pause.wait(1.0)  # each look costs the webserver time that the runs need
-        pytest.fail("it takes too long")
+            if result := poll():
+                return result
+            self.pause.wait(1.0)  # polling takes time from the runs
+        pytest.fail(f"no result after {TIMEOUT} s")
 
     def serves(self) -> bool:
-        """Whether it answers; then it must have read the definitions."""
+        """Return whether the webserver answers with the definitions loaded."""
         query = "{repositoriesOrError {... on RepositoryConnection {nodes {name}}}}"
         try:
-            found = self.ask(query)
+            found = self.query(query)
         except httpx.TransportError:
             return False
         assert found == {"nodes": [{"name": "__repository__"}]}
         return True
 
     def runs_of(self, key: str, value: str) -> list[dict[str, Any]]:
-        """Runs with a tag, oldest first, once there are some and all have ended; all are good."""
-        runs = self.ask(
+        """Return runs with a tag, oldest first, once all of them have succeeded."""
+        runs = self.query(
             """query($filter: RunsFilter) {runsOrError(filter: $filter) {... on Runs {results {
                  runId status jobName}}}}""",
             filter={"tags": [{"key": key, "value": value}]},
@@ -104,8 +106,8 @@ class Dagster:
         return runs[::-1] if all(run["status"] == "SUCCESS" for run in runs) else []
 
     def metadata(self, asset: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """What a run's materializations of an asset say, by partition."""
-        found = self.ask(
+        """Return the metadata of a run's materializations of an asset, by partition."""
+        found = self.query(
             """query($key: AssetKeyInput!) {assetOrError(assetKey: $key) {... on Asset {
                  assetMaterializations {runId partition metadataEntries {label
                    ... on IntMetadataEntry {intValue} ... on FloatMetadataEntry {floatValue}
@@ -122,18 +124,18 @@ class Dagster:
 
 
 def processes_of(home: Path) -> list[int]:
-    """All that runs with a Dagster home, whoever started it."""
-    mark = f"DAGSTER_HOME={home}".encode()
+    """Return the ids of all processes with a Dagster home."""
+    variable = f"DAGSTER_HOME={home}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if mark in (folder / "environ").read_bytes().split(b"\0"):
+            if variable in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found
 
 
 def end_all(process: subprocess.Popen[bytes], home: Path) -> None:
-    """Ends `dagster dev` as Ctrl-C does, and whatever it leaves behind."""
+    """Stop `dagster dev` as Ctrl-C does, then kill remaining processes."""
     with process:
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
@@ -147,13 +149,13 @@ def end_all(process: subprocess.Popen[bytes], home: Path) -> None:
 
 @pytest.fixture
 def submissions() -> list[dict[str, Any]]:
-    """Eighty submissions of January 2025."""
+    """Return eighty submissions of January 2025."""
     return generate(80, seed=4, start=date(2025, 1, 1), end=date(2025, 1, 31))
 
 
 @pytest.fixture
 def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator[Dagster]:
-    """`dagster dev` with nights of a minute, over a warehouse with one row that nobody misses."""
+    """Return `dagster dev` with a sync every minute, over a warehouse with one orphaned row."""
     folder = Path(str(warehouse.target.file)).parent
     home = folder / "home"
     home.mkdir()
@@ -164,10 +166,12 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
         backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
         with duckdb.connect(str(warehouse.target.file)) as connection:
             connection.execute(
-                "INSERT INTO argos.attempts BY NAME"
-                " (SELECT * REPLACE (? AS submission_id) FROM argos.attempts LIMIT 1)",
-                [MADE_UP],
+                "INSERT INTO argos.argos.attempts BY NAME"
+                " (SELECT * REPLACE (? AS submission_id) FROM argos.argos.attempts LIMIT 1)",
+                [ORPHAN],
             )
+            # Without an earlier run, the next one checks all rows, not only changed ones.
+            connection.execute("DELETE FROM argos.argos.sync_runs")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -193,49 +197,51 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
             )
             try:
                 running = Dagster(port, process)
-                running.until(running.serves)
+                running.wait_for(running.serves)
                 yield running
             finally:
                 end_all(process, home)
 
 
 @pytest.mark.long
-def test_days_and_nights(
+@pytest.mark.slow
+@pytest.mark.process
+def test_backfill_schedule_and_checks(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
 ) -> None:
-    """Days are loaded, a night comes, a check fails; what is left is right and not private."""
+    """Days are loaded, the schedule syncs, one check fails, and Dagster stores no private data."""
     days = [FIRST.replace(day=day).isoformat() for day in range(FIRST.day, LAST.day + 1)]
-    backfill = dagster.ask(
+    backfill = dagster.query(
         """mutation($params: LaunchBackfillParams!) {launchPartitionBackfill(
              backfillParams: $params) {... on LaunchBackfillSuccess {backfillId}}}""",
         params={"assetSelection": [{"path": ["submissions_by_day"]}], "partitionNames": days},
     )["backfillId"]
-    ticked(dagster)
-    a_night_has_synced_everything(dagster, submissions)
-    days_are_one_backfill(dagster, backfill, days, in_range(submissions, FIRST, LAST))
-    a_check_has_failed(dagster)
-    what_is_left_is_right(dagster, submissions, warehouse)
+    wait_for_tick(dagster)
+    assert_schedule_synced(dagster, submissions)
+    assert_one_backfill(dagster, backfill, days, in_range(submissions, FIRST, LAST))
+    assert_one_check_failed(dagster)
+    assert_no_private_data(dagster, submissions, warehouse)
 
 
-def ticked(dagster: Dagster) -> None:
-    """Waits for the schedule's own tick, the daemon's, and stops it: one night is enough."""
+def wait_for_tick(dagster: Dagster) -> None:
+    """Wait for a tick of the schedule, then stop the schedule."""
 
     def state() -> dict[str, Any] | None:
-        found = dagster.ask(
+        found = dagster.query(
             """query($selector: ScheduleSelector!) {scheduleOrError(scheduleSelector: $selector) {
                  ... on Schedule {scheduleState {id status ticks {status runIds}}}}}""",
             selector={
                 "repositoryName": "__repository__",
-                "repositoryLocationName": LOCATION,
+                "repositoryLocationName": MODULE,
                 "scheduleName": "nightly",
             },
         )["scheduleState"]
         assert found["status"] == "RUNNING"
         return found if any(tick["status"] == "SUCCESS" for tick in found["ticks"]) else None
 
-    seen = dagster.until(state)
+    seen = dagster.wait_for(state)
     assert [len(tick["runIds"]) for tick in seen["ticks"] if tick["status"] == "SUCCESS"] == [1]
-    stopped = dagster.ask(
+    stopped = dagster.query(
         """mutation($id: String!) {stopRunningSchedule(id: $id) {
              ... on ScheduleStateResult {scheduleState {status}}}}""",
         id=seen["id"],
@@ -243,61 +249,57 @@ def ticked(dagster: Dagster) -> None:
     assert stopped == {"scheduleState": {"status": "STOPPED"}}
 
 
-def a_night_has_synced_everything(dagster: Dagster, submissions: list[dict[str, Any]]) -> None:
-    """The run of the schedule is the sync of the command."""
-    run = dagster.until(lambda: dagster.runs_of("dagster/schedule_name", "nightly"))[0]
+def assert_schedule_synced(dagster: Dagster, submissions: list[dict[str, Any]]) -> None:
+    """Assert that the scheduled run is a sync of all submissions."""
+    run = dagster.wait_for(lambda: dagster.runs_of("dagster/schedule_name", "nightly"))[0]
     assert run["jobName"] == "sync"
     (numbers,) = dagster.metadata("submissions", run["runId"]).values()
     assert numbers["command"] == "sync"
     assert numbers["submissions_fetched"] == len(submissions)
 
 
-def days_are_one_backfill(
-    dagster: Dagster, backfill: str, days: list[str], wanted: list[dict[str, Any]]
+def assert_one_backfill(
+    dagster: Dagster, backfill: str, days: list[str], expected: list[dict[str, Any]]
 ) -> None:
-    """Seven partitions are one run, whose numbers stand in every partition."""
-    (run,) = dagster.until(lambda: dagster.runs_of("dagster/backfill", backfill))
-    told = dagster.metadata("submissions_by_day", run["runId"])
-    assert sorted(told) == days
-    for numbers in told.values():
+    """Assert that seven partitions are one run, with its metadata in each partition."""
+    (run,) = dagster.wait_for(lambda: dagster.runs_of("dagster/backfill", backfill))
+    metadata = dagster.metadata("submissions_by_day", run["runId"])
+    assert sorted(metadata) == days
+    for numbers in metadata.values():
         assert numbers["days"] == f"{FIRST} to {LAST}"
         assert numbers["command"] == "backfill"
-        assert numbers["submissions_fetched"] == len(wanted)
-        # The night may have been faster and brought the rows already.
+        assert numbers["submissions_fetched"] == len(expected)
+        # The scheduled sync may have loaded the rows first.
         assert {"rows", "submissions_new", "submissions_unchanged"} < set(numbers)
         assert numbers["requests"] > 0
         assert numbers["seconds"] > 0
 
 
-def a_check_has_failed(dagster: Dagster) -> None:
-    """One check of four has failed, for the row of nobody."""
-    checks = dagster.ask(
+def assert_one_check_failed(dagster: Dagster) -> None:
+    """Assert that only has_parent failed, for the orphaned row."""
+    checks = dagster.query(
         """query($key: AssetKeyInput!) {assetNodeOrError(assetKey: $key) {... on AssetNode {
              assetChecksOrError {... on AssetChecks {checks {name
                executionForLatestMaterialization {status evaluation {description}}}}}}}}""",
         key={"path": ["submissions"]},
     )["assetChecksOrError"]["checks"]
     found = {check["name"]: check["executionForLatestMaterialization"] for check in checks}
-    assert {name: one["status"] for name, one in found.items()} == {
-        "row_counts": "SUCCEEDED",
-        "referential_integrity": "FAILED",
-        "staleness": "SUCCEEDED",
-        "last_run_age": "SUCCEEDED",
-    }
-    said = found["referential_integrity"]["evaluation"]["description"]
-    assert said == "rows without what they belong to: 1 in attempts"
+    expected = dict.fromkeys(CHECKS, "SUCCEEDED") | {"has_parent": "FAILED"}
+    assert {name: one["status"] for name, one in found.items()} == expected
+    description = found["has_parent"]["evaluation"]["description"]
+    assert description == str(CheckResult("has_parent", "attempts", 1))
 
 
-def what_is_left_is_right(
+def assert_no_private_data(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
 ) -> None:
-    """It ends with all it has started; the rows are right, and nothing private is in its home."""
+    """Assert that all processes end, the rows are right, and nothing private is stored."""
     folder = Path(str(warehouse.target.file)).parent
     home = folder / "home"
     end_all(dagster.process, home)
     assert processes_of(home) == []
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("DELETE FROM argos.attempts WHERE submission_id = ?", [MADE_UP])
+        connection.execute("DELETE FROM argos.argos.attempts WHERE submission_id = ?", [ORPHAN])
     assert_equal(warehouse, submissions)
 
     private = {KEY}

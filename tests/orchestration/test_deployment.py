@@ -19,12 +19,13 @@ ARGOS_SYNC = str(Path(sys.executable).parent / "argos-sync")
 
 
 def blocks(language: str) -> list[str]:
-    """The code blocks in a language."""
+    """Return the code blocks in a language."""
     return re.findall(rf"```{language}\n(.*?)```", SECTION, re.DOTALL)
 
 
+@pytest.mark.process
 def test_every_command_and_option_exists() -> None:
-    """Whatever the schedulers are told to run, argos-sync understands."""
+    """The schedulers' commands use only options that `--help` lists."""
     code = "\n".join(re.findall(r"```\w+\n(.*?)```", SECTION, re.DOTALL))
     found = re.findall(r"\bargos-sync (sync|status|reconcile)\b([^\n]*)", code)
     assert {name for name, _ in found} == {"sync", "status", "reconcile"}
@@ -36,19 +37,19 @@ def test_every_command_and_option_exists() -> None:
         assert used <= set(re.findall(r"--[a-z-]+", done.stdout))
 
 
-def test_every_key_has_its_default_in_the_table() -> None:
-    """Names and defaults of the section orchestration."""
+def test_every_setting_has_its_default_in_the_table() -> None:
+    """The table lists every setting of the section orchestration."""
     for one in fields(Orchestration):
         if not one.name.startswith("_") and one.name != "start_date":
             (row,) = [line for line in SECTION.splitlines() if f".{one.name}`" in line]
             default = getattr(Orchestration, one.name)
-            said = f"{default:g}" if isinstance(default, float) else default
-            assert said is None or f"{said}" in row.rpartition(" | ")[2]
+            text = f"{default:g}" if isinstance(default, float) else default
+            assert text is None or f"{text}" in row.rpartition(" | ")[2]
 
 
 @pytest.mark.parametrize("value", ["", "nonsense"])
-def test_the_first_partition_is_checked(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No day is no start; anything else that is no day is refused."""
+def test_start_date_is_validated(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty value counts as none; anything but a date is refused."""
     monkeypatch.setenv("SOURCES__ARGOS__START_DATE", value)
     if value:
         with pytest.raises(ConfigurationError, match="start_date"):
@@ -58,16 +59,16 @@ def test_the_first_partition_is_checked(value: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_airflow_example_is_python() -> None:
-    """It compiles; Airflow itself is not installed for the tests."""
+    """It compiles; Airflow itself is not installed here."""
     (example,) = blocks("python")
     compile(example, "dag.py", "exec")
 
 
-def test_the_units_are_what_systemd_expects(tmp_path: Path) -> None:
-    """Both are read without a complaint."""
+def test_the_systemd_units_are_valid(tmp_path: Path) -> None:
+    """systemd-analyze reports nothing."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
-        pytest.skip("systemd is not on this machine")
+        pytest.skip("systemd is not installed")
     units = []
     for text in blocks("ini"):
         unit = tmp_path / Path(text.splitlines()[0]).name

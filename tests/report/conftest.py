@@ -1,4 +1,4 @@
-"""A warehouse for reports: one that has something to say to every section."""
+"""Provide a warehouse with data for every section of the report, and its report."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from support import NOW, Warehouse, context_for, duckdb_warehouse
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 LONG = "liveness_" * 12 + "end"
-"""What stands where codes are expected, and would be more than text in a careless page."""
+"""Hostile codes: markup that must be escaped, and a label longer than the chart."""
 
 
 @pytest.fixture(scope="session")
-def told(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The submissions that the report is about, with names that want to be more than text."""
+def source_submissions(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the submissions behind the report, some with hostile codes and names."""
     submissions = copy.deepcopy(january)
     rejected = [one for one in submissions if one["kyc"].get("result") == "rejected"]
     for one, code in zip(rejected, (SCRIPT, IMAGE, LONG, "\u202ebackwards"), strict=False):
@@ -38,14 +38,16 @@ def told(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def reported(told: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A DuckDB warehouse with them, of a good run and one that failed."""
-    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("reported"))
-    # A clock on which everything takes a while.
-    moments = (NOW + timedelta(seconds=seconds) for seconds in itertools.count())
-    with Emulator(told) as api:
+def loaded_warehouse(
+    source_submissions: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Warehouse:
+    """Return a DuckDB warehouse after a successful sync and a failed one."""
+    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("loaded"))
+    # Each look at the clock is a second later, so that runs have a duration.
+    ticks = (NOW + timedelta(seconds=seconds) for seconds in itertools.count())
+    with Emulator(source_submissions) as api:
         context = context_for(api.base_url, warehouse.target)
-        context = replace(context, clock=lambda: next(moments))
+        context = replace(context, clock=lambda: next(ticks))
         sync(context)
         api.behaviour = Behaviour(ip_allowed=False)
         with pytest.raises(IpNotAllowed):
@@ -54,8 +56,8 @@ def reported(told: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def page(reported: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """The report of that warehouse."""
+def page(loaded_warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """Return the report of that warehouse."""
     file = tmp_path_factory.mktemp("report") / "report.html"
-    make_report(reported.target, file, now=NOW, bound=30)
+    make_report(loaded_warehouse.target, file, now=NOW, bound=30)
     return Page(file.read_text(encoding="utf-8"))

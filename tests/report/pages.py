@@ -1,4 +1,4 @@
-"""Reading a report as a program does that knows HTML and nothing of how the page was made."""
+"""Parse a report into elements and tables, knowing only HTML."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Attributes = dict[str, str | None]
 
 @dataclass
 class Element:
-    """An element of a page.
+    """Represent an HTML element.
 
     Attributes:
-        section: Id of the section it stands in; empty outside of them.
-        text: Its text, that of elements in it included.
+        section: Id of the section around it; empty outside sections.
+        text: Text of the element and its descendants.
     """
 
     tag: str
@@ -28,14 +28,14 @@ class Element:
 
 @dataclass
 class Page(HTMLParser):
-    """All elements of a page in their order, and the cells of its tables by section."""
+    """Collect the elements of a page in order, and the cells of its tables by section."""
 
     html: str
     elements: list[Element] = field(default_factory=list)
     tables: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
-        """Read it; an element that is closed in the wrong place is an error."""
+        """Parse the page, failing on an element that is closed in the wrong place."""
         super().__init__()
         self._open: list[Element] = []
         self.feed(self.html)
@@ -43,7 +43,7 @@ class Page(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Record an element."""
         attributes = dict(attrs)
         inside = self._open[-1].section if self._open else ""
         section = str(attributes["id"]) if tag == "section" else inside
@@ -55,30 +55,30 @@ class Page(HTMLParser):
             self._open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element of SVG, which has nothing in it."""
+        """Record an SVG element without content."""
         self.elements.append(Element(tag, dict(attrs), self._open[-1].section))
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the element that is open."""
+        """Close the innermost open element."""
         element = self._open.pop()
         assert element.tag == tag
         if tag in ("td", "th"):
             self.tables[element.section][-1].append(element.text)
 
     def handle_data(self, data: str) -> None:
-        """Add text to all elements that are open."""
+        """Add text to every open element."""
         for element in self._open:
             element.text += data
 
     def all(self, *tags: str) -> list[Element]:
-        """The elements of these kinds."""
+        """Return the elements with any of these tags."""
         return [element for element in self.elements if element.tag in tags]
 
-    def one(self, name: str) -> Element:
-        """The element with this id."""
-        (element,) = (one for one in self.elements if one.attributes.get("id") == name)
+    def by_id(self, element_id: str) -> Element:
+        """Return the element with an id."""
+        (element,) = (one for one in self.elements if one.attributes.get("id") == element_id)
         return element
 
     def rows(self, section: str) -> dict[str, list[str]]:
-        """What the table of a section says, by the first cell of each row, without its head."""
+        """Return the rows of a section's table, without its head, by first cell."""
         return {first: cells for first, *cells in self.tables[section][1:]}

@@ -1,8 +1,9 @@
-"""The report: what its numbers are, and what is never on it."""
+"""The report's numbers, its HTML, and that it holds no personal data."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.report import Made, make_report
-from argos_sync.report.page import MARK
+from argos_sync.load.target import Target
+from argos_sync.report import ReportSummary, make_report
+from argos_sync.report.page import FILE_MARK
+from cli.command import Command
 from published import DIRECT, QUASI, recognisable
 from report.conftest import IMAGE, LONG, SCRIPT
 from report.pages import Page
@@ -26,94 +29,94 @@ SECTIONS = (
     *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),
     *("alerts", "hits", "countries", "runs", "staleness"),
 )
+ALLOWED_TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav"),
+    *("section", "h1", "h2", "p", "time", "bdi", "dl", "div", "dt", "dd", "ul", "li", "a"),
+    *("details", "summary", "span", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("svg", "g", "path", "line", "text", "rect", "defs", "clippath"),
+}
 
 
-def report_of(warehouse: Warehouse, folder: Path, **options: Any) -> tuple[Made, Page]:
-    """Makes a report and reads it."""
-    made = make_report(
-        warehouse.target, folder / "report.html", **{"now": NOW, "bound": 30} | options
-    )
-    return made, Page(made.file.read_text(encoding="utf-8"))
+def write_report(target: Target, folder: Path, mode: int = 0o600) -> tuple[ReportSummary, Page]:
+    """Write a report and parse it."""
+    summary = make_report(target, folder / "report.html", now=NOW, bound=30, mode=mode)
+    return summary, Page(summary.file.read_text(encoding="utf-8"))
 
 
 def number(text: str) -> int:
-    """A count as it is written."""
+    """Parse a formatted count."""
     return int(text.replace(",", ""))
 
 
-def test_the_numbers_are_those_of_the_source(page: Page, told: list[dict[str, Any]]) -> None:
-    """Counts by day, result, country, reason and risk are what the submissions themselves say."""
-    results = Counter(one["kyc"]["result"] for one in told)
+def counts(rows: dict[str, list[str]]) -> dict[str, int]:
+    """Return the first count of each row."""
+    return {label: number(cells[0]) for label, cells in rows.items()}
+
+
+def test_numbers_match_the_source(page: Page, source_submissions: list[dict[str, Any]]) -> None:
+    """Counts by day, result, country, reason and risk match counts over the submissions."""
+    results = Counter(one["kyc"]["result"] for one in source_submissions)
     kinds = ("approved", "rejected", "pending", "incomplete")
     days = page.rows("volumes")
     sums = [sum(map(number, column)) for column in zip(*days.values(), strict=True)]
-    assert sums == [len(told), *(results[kind] for kind in kinds), 0]
+    assert sums == [len(source_submissions), *(results[kind] for kind in kinds), 0]
     assert len(days) == 31
-    funnel = [number(cells[0]) for cells in page.rows("funnel").values()]
     decided = results["approved"] + results["rejected"]
-    assert funnel == [len(told), len(told), decided, results["approved"]]
+    total = len(source_submissions)
+    assert list(counts(page.rows("funnel")).values()) == [
+        *(total, total, decided),
+        results["approved"],
+    ]
     waiting = [sum(map(number, cells)) for cells in page.rows("backlog").values()]
-    assert sum(waiting) == len(told) - decided
+    assert sum(waiting) == total - decided
+
+
+def test_reasons_and_countries_match_the_source(
+    page: Page, source_submissions: list[dict[str, Any]]
+) -> None:
+    """Countries with fewer than five submissions are combined."""
     codes = Counter(
         code
-        for one in told
+        for one in source_submissions
         if one["kyc"]["result"] == "rejected"
         for code in set(one["kyc"].get("commentCode") or ["no code"])
     )
     codes["\ufffdbackwards"] = codes.pop("\u202ebackwards")
-    assert {code: number(n) for code, (n,) in page.rows("rejections").items()} == codes
-    countries = Counter(one["data"]["nationality"] for one in told)
-    few = [code for code, n in countries.items() if n < 5]
-    assert few
-    countries["with fewer than 5 each"] = sum(countries.pop(code) for code in few)
-    found = page.rows("countries")
-    assert {code: number(cells[0]) for code, cells in found.items()} == countries
+    assert counts(page.rows("rejections")) == codes
+    countries = Counter(one["data"]["nationality"] for one in source_submissions)
+    rare = [code for code, n in countries.items() if n < 5]
+    assert rare
+    countries["fewer than 5 each"] = sum(countries.pop(code) for code in rare)
+    assert counts(page.rows("countries")) == countries
     flags = Counter(
         one["aml"]["risk_level_summary"].lower()
-        for one in told
+        for one in source_submissions
         if one["aml"]["currentstatus"] == "Red Flag"
     )
-    assert {risk: number(cells[0]) for risk, cells in page.rows("alerts").items()} == flags
-    errors = Counter(
-        a["errorCode"] for one in told for a in one["kyc"]["attempts"] if "errorCode" in a
-    )
-    assert {code: number(cells[0]) for code, cells in page.rows("failures").items()} == errors
-    retries = Counter(
-        code for one in told for a in one["kyc"]["attempts"] for code in a.get("retryCode", ())
-    )
-    assert {code: number(cells[0]) for code, cells in page.rows("retries").items()} == retries
+    assert counts(page.rows("alerts")) == flags
+    attempts = [attempt for one in source_submissions for attempt in one["kyc"]["attempts"]]
+    errors = Counter(attempt["errorCode"] for attempt in attempts if "errorCode" in attempt)
+    assert counts(page.rows("failures")) == errors
+    retries = Counter(code for attempt in attempts for code in attempt.get("retryCode", ()))
+    assert counts(page.rows("retries")) == retries
 
 
-def test_what_is_told_of_runs_and_rows(page: Page) -> None:
-    """The newest run comes first, with its end and error; the age of rows with its bound."""
+def test_runs_and_staleness(page: Page) -> None:
+    """The newest run comes first with its outcome and error; rows are older than 30 days."""
     failed, good = page.tables["runs"][1:]
     assert failed[:2] == good[:2] == ["2025-02-01 03:00", "sync"]
     assert all(re.fullmatch(r"\d+(\.\d)?\u00a0s", run[2]) for run in (failed, good))
     assert failed[3:6] == ["failed", "3", "IpNotAllowed"]
-    assert good[3:] == ["ok", "0", "–", "400", "400", "0", "0"]  # noqa: RUF001 as on the page
-    assert page.one("runs-said").text.endswith("; 1 of them did not end well.")
+    assert good[3:] == ["ok", "0", "\N{EN DASH}", "400", "400", "0", "0"]
+    assert page.by_id("runs-text").text.endswith(" 1 of them did not succeed.")
     assert page.rows("staleness")["30 days or more"] == ["400"]
-    assert page.one("staleness-said").text.endswith("the bound of 30 days is not kept.")
+    text = page.by_id("staleness-text").text
+    assert text.endswith(" That is over the limit of 30 days (sweep_days).")
 
 
-def test_the_page_stands_alone(page: Page) -> None:
-    """It loads nothing, runs nothing, is small, and says so to the browser."""
-    allowed = {"html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav"}
-    allowed |= {"section", "h1", "h2", "p", "time", "bdi", "dl", "div", "dt", "dd", "ul", "li", "a"}
-    allowed |= {
-        "details",
-        "summary",
-        "span",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-    }
-    allowed |= {"svg", "g", "path", "line", "text", "rect", "defs", "clippath"}
-    assert {one.tag for one in page.elements} <= allowed
+def test_the_page_is_self_contained(page: Page) -> None:
+    """It loads no resources, runs no scripts, is small, and forbids both to the browser."""
+    assert {one.tag for one in page.elements} <= ALLOWED_TAGS
     names = {name for one in page.elements for name in one.attributes}
     assert not {name for name in names if name.startswith("on") or name == "src"}
     links = [str(one.attributes["href"]) for one in page.all("a")]
@@ -122,11 +125,11 @@ def test_the_page_stands_alone(page: Page) -> None:
     policy = next(one for one in page.all("meta") if "http-equiv" in one.attributes)
     assert str(policy.attributes["content"]).startswith("default-src 'none';")
     assert len(page.html) < 500_000
-    assert page.html.encode().startswith(MARK)
+    assert page.html.encode().startswith(FILE_MARK)
 
 
-def test_who_cannot_see_the_page_can_read_it(page: Page) -> None:
-    """Headings, names of pictures, and tables whose heads belong to rows and columns."""
+def test_the_page_is_accessible(page: Page) -> None:
+    """Headings, chart names and table heads work with a screen reader."""
     ids = [one.attributes["id"] for one in page.elements if "id" in one.attributes]
     assert len(ids) == len(set(ids))
     assert page.all("html")[0].attributes["lang"] == "en"
@@ -134,39 +137,39 @@ def test_who_cannot_see_the_page_can_read_it(page: Page) -> None:
     assert [one.attributes["id"] for one in page.all("section")] == list(SECTIONS)
     for section in SECTIONS:
         inside = [one for one in page.elements if one.section == section]
-        (drawn,) = (one for one in inside if one.tag == "svg")
-        assert drawn.attributes["role"] == "img"
-        assert page.one(str(drawn.attributes["aria-labelledby"])).text
-        assert page.one(str(drawn.attributes["aria-describedby"])).text.endswith(".")
+        (chart,) = (one for one in inside if one.tag == "svg")
+        assert chart.attributes["role"] == "img"
+        assert page.by_id(str(chart.attributes["aria-labelledby"])).text
+        assert page.by_id(str(chart.attributes["aria-describedby"])).text.endswith((".", ")."))
         (caption,) = (one for one in inside if one.tag == "caption")
-        (scrolled,) = (one for one in inside if one.attributes.get("role") == "region")
+        (region,) = (one for one in inside if one.attributes.get("role") == "region")
         assert caption.text
-        assert scrolled.attributes["tabindex"] == "0"
+        assert region.attributes["tabindex"] == "0"
         assert {one.attributes.get("scope") for one in inside if one.tag == "th"} == {"col", "row"}
         head, *rows = page.tables[section]
         assert rows
         assert {len(row) for row in rows} == {len(head)}
 
 
-def test_names_are_text_and_nothing_else(page: Page) -> None:
-    """What looks like markup is shown as it is; the long is cut in the chart, not in the table."""
-    charts = [one.text for one in page.all("text")]
+def test_codes_are_escaped(page: Page) -> None:
+    """Markup in a code appears as text; a long code is cut in the chart, not in the table."""
+    labels = [one.text for one in page.all("text")]
     for code, section in ((SCRIPT, "rejections"), (IMAGE, "countries"), (LONG, "rejections")):
         assert code in page.rows(section)
         assert code not in page.html or code == LONG
-    assert LONG not in charts
-    assert any(re.fullmatch("liveness_.*…", text) for text in charts)
+    assert LONG not in labels
+    assert any(re.fullmatch("liveness_.*…", text) for text in labels)
     assert "\u202e" not in page.html
 
 
-def test_nothing_tells_who_a_person_is(page: Page, told: list[dict[str, Any]]) -> None:
-    """No value of a person, no id of a submission, no reviewer by name, no country of a few."""
+def test_no_personal_data(page: Page, source_submissions: list[dict[str, Any]]) -> None:
+    """The page has no personal value, submission id, reviewer's name or rare country."""
     values = {
         str(value)
-        for one in told
+        for one in source_submissions
         for value in (*one["data"].values(), *(v for v in one.values() if isinstance(v, str)))
     }
-    # Short ones and days may be there by chance.
+    # Short values and dates may be on the page by chance.
     private = {value for value in values if len(value) > 10} - {IMAGE}
     assert len(private) > 1_000
     assert not [value for value in private if value in page.html]
@@ -174,83 +177,130 @@ def test_nothing_tells_who_a_person_is(page: Page, told: list[dict[str, Any]]) -
     assert {row[1] for row in page.tables["decisions"][1:]} == {"agent", "system", "other"}
 
 
+@pytest.mark.tables_made
 def test_every_destination_has_a_report(any_warehouse: Warehouse, tmp_path: Path) -> None:
-    """People who can be recognised are not; every section finds something to show."""
+    """Every section has something to show, and marked personal values stay off the page."""
     submissions = [recognisable(1), recognisable(2)]
     submissions[0]["aml"]["currentstatus"] = "Red Flag"
     submissions[0]["kyc"]["result"] = "rejected"
     submissions[1]["kyc"]["result"] = "pending"
     with Emulator(submissions) as api:
         sync(context_for(api.base_url, any_warehouse.target))
-    made, page = report_of(any_warehouse, tmp_path)
-    assert made.sections == dict.fromkeys(SECTIONS, "shown")
-    assert made.figures["submissions"] == "2"
+    summary, page = write_report(any_warehouse.target, tmp_path)
+    assert summary.sections == dict.fromkeys(SECTIONS, "shown")
+    assert summary.figures["submissions"] == "2"
     assert DIRECT not in page.html
     assert QUASI not in page.html
 
 
 @pytest.mark.parametrize("mode", ["hash", "drop"])
-def test_a_protected_column_is_not_available(
+def test_countries_need_plain_nationalities(
     mode: str, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    """The section says so, and nothing else is missing."""
+    """The section says that the privacy policy hides them; other sections are complete."""
     privacy = {"direct": mode, "quasi": mode, "key": "k" * 44}
     with Emulator([recognisable(1)]) as api:
         sync(context_for(api.base_url, warehouse.target, privacy=privacy))
-    made, page = report_of(warehouse, tmp_path)
-    assert made.sections["countries"] == "unavailable"
-    assert "left out, hashed or encrypted" in page.one("countries-said").text
-    assert made.sections["volumes"] == made.sections["decisions"] == "shown"
+    summary, page = write_report(warehouse.target, tmp_path)
+    assert summary.sections["countries"] == "unavailable"
+    assert "dropped, hashed or encrypted" in page.by_id("countries-text").text
+    assert summary.sections["volumes"] == summary.sections["decisions"] == "shown"
 
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_published_copy_has_the_same_report(
-    strict: bool, reported: Warehouse, page: Page, tmp_path: Path
+    strict: bool, loaded_warehouse: Warehouse, page: Page, tmp_path: Path
 ) -> None:
-    """But for the countries, which are not in a strict one."""
+    """Only a strict copy lacks a section, the countries."""
     file = tmp_path / "copy.duckdb"
-    publish(reported.target, file, strict=strict)
-    made, again = report_of(Warehouse(type(reported.target)(file=str(file)), str), tmp_path)
-    left_out = {"countries"} if strict else set()
-    assert {name for name, state in made.sections.items() if state != "shown"} == left_out
-    for section in set(SECTIONS) - left_out:
-        assert again.tables[section] == page.tables[section]
+    publish(loaded_warehouse.target, file, strict=strict)
+    summary, copy = write_report(Target(file=str(file)), tmp_path)
+    missing = {"countries"} if strict else set()
+    assert {name for name, state in summary.sections.items() if state != "shown"} == missing
+    for section in set(SECTIONS) - missing:
+        assert copy.tables[section] == page.tables[section]
 
 
-def test_an_empty_warehouse_has_a_report(warehouse: Warehouse, tmp_path: Path) -> None:
-    """It says of each section that there is nothing yet."""
+def test_a_warehouse_without_views_has_a_report(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Every section says which view is missing."""
     with open_warehouse(warehouse.target):
         pass
-    made, page = report_of(warehouse, tmp_path)
-    assert made.sections == dict.fromkeys(SECTIONS, "unavailable")
-    assert page.one("volumes-said").text == (
-        "The warehouse has no view kyc_funnel_daily yet; the next run of argos-sync makes it."
+    summary, page = write_report(warehouse.target, tmp_path)
+    assert summary.sections == dict.fromkeys(SECTIONS, "unavailable")
+    assert page.by_id("volumes-text").text == (
+        "The warehouse has no view kyc_funnel_daily yet. The next run of argos-sync creates it."
     )
     assert page.all("svg", "table", "dl") == []
+
+
+@pytest.mark.tables_made
+def test_a_warehouse_without_submissions_has_a_report(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Every section but the runs says that it is empty."""
     with Emulator([]) as api:
         sync(context_for(api.base_url, warehouse.target))
-    made, page = report_of(warehouse, tmp_path)
-    assert made.sections == dict.fromkeys(SECTIONS, "empty") | {"runs": "shown"}
-    assert page.one("volumes-said").text == "There are no submissions yet."
+    summary, page = write_report(warehouse.target, tmp_path)
+    assert summary.sections == dict.fromkeys(SECTIONS, "empty") | {"runs": "shown"}
+    assert page.by_id("volumes-text").text == "There are no submissions yet."
 
 
-def test_where_it_is_written(reported: Warehouse, tmp_path: Path) -> None:
-    """A new file has its mode; only a report is ever replaced, and keeps its mode then."""
-    made, _ = report_of(reported, tmp_path, mode=0o640)
-    assert made.file.stat().st_mode & 0o777 == 0o640
-    before = made.file.stat().st_ino
-    again, _ = report_of(reported, tmp_path, mode=0o600)
-    assert again.size == made.file.stat().st_size
-    assert made.file.stat().st_mode & 0o777 == 0o640
-    assert made.file.stat().st_ino != before
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    made.file.write_text("<!doctype html>\n<p>my own page")
+@pytest.mark.tables_made
+def test_a_report_is_replaced_and_keeps_its_mode(warehouse: Warehouse, tmp_path: Path) -> None:
+    """A new file has the mode asked for; the next report replaces the file and keeps its mode."""
+    first, _ = write_report(warehouse.target, tmp_path, 0o640)
+    assert first.file.stat().st_mode & 0o777 == 0o640
+    inode = first.file.stat().st_ino
+    second, _ = write_report(warehouse.target, tmp_path, 0o600)
+    assert second.size == first.file.stat().st_size
+    assert first.file.stat().st_mode & 0o777 == 0o640
+    assert first.file.stat().st_ino != inode
+    assert list(tmp_path.glob("*.html*")) == [first.file]
+
+
+@pytest.mark.tables_made
+def test_other_files_are_not_replaced(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Files that are not reports, missing folders and the warehouse itself are refused."""
+    own_page = tmp_path / "report.html"
+    own_page.write_text("<!doctype html>\n<p>my own page")
     with pytest.raises(ConfigurationError, match=r"report.html is not a report and stays as it is"):
-        report_of(reported, tmp_path)
+        write_report(warehouse.target, tmp_path)
+    assert own_page.read_text() == "<!doctype html>\n<p>my own page"
     with pytest.raises(ConfigurationError, match="nowhere; make it, or name another file"):
-        report_of(reported, tmp_path / "nowhere")
-    log = Path(f"{reported.target.file}.wal")
+        write_report(warehouse.target, tmp_path / "nowhere")
+    log = Path(f"{warehouse.target.file}.wal")
     with pytest.raises(ConfigurationError, match="is the warehouse itself or its log"):
-        make_report(reported.target, log, now=NOW, bound=None)
+        make_report(warehouse.target, log, now=NOW, bound=None)
     with pytest.raises(DestinationError, match="the file cannot be written"):
-        make_report(reported.target, Path("/proc/report.html"), now=NOW, bound=None)
+        make_report(warehouse.target, Path("/proc/report.html"), now=NOW, bound=None)
+
+
+def test_a_missing_renderer_is_a_configuration_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the extra, before the warehouse is opened or a file is written."""
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    target = Target(file=str(tmp_path / "missing.duckdb"))
+    with pytest.raises(ConfigurationError) as raised:
+        write_report(target, tmp_path)
+    assert raised.value.message == (
+        "report needs the package vl-convert-python, which is not installed"
+    )
+    assert raised.value.remedy == "pip install 'argos-sync[report]'"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.process
+def test_the_command_without_its_renderer(tmp_path: Path) -> None:
+    """The command prints one line and exits with 2."""
+    script = """
+import sys
+sys.modules["vl_convert"] = None
+from argos_sync.cli.app import main
+sys.argv = ["argos-sync", "report", "--out", "report.html"]
+main()
+"""
+    python = Command(tmp_path, executable=Path(sys.executable))
+    assert python.says("-c", script, code=2) == (
+        "report needs the package vl-convert-python, which is not installed;"
+        " pip install 'argos-sync[report]'"
+    )
+    assert not (tmp_path / "report.html").exists()

@@ -12,7 +12,7 @@ from argos_sync.commands.refresh import refresh
 from argos_sync.emulator import Emulator
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
-from argos_sync.shape.tables import shape
+from argos_sync.shape.tables import shape_submissions
 from support import NOW, Warehouse, at, context_for
 
 pytestmark = pytest.mark.tables_made
@@ -106,7 +106,7 @@ def test_a_clock_that_was_set_back_makes_no_overlap(behind: timedelta) -> None:
 def states(result: str, at: datetime) -> dict[str, Any]:
     """Return the tables of one submission."""
     one = submission(result)
-    return shape([one], [content_hash(one)], at).tables
+    return shape_submissions([one], [content_hash(one)], at).tables
 
 
 def before(tables: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

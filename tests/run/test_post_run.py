@@ -14,7 +14,7 @@ import pytest
 
 from argos_sync.api import webhook
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
-from argos_sync.api.webhook import checked_webhook_url
+from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.run.opening import open_run
@@ -82,8 +82,8 @@ def test_what_goes_wrong_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the address, which is a secret; nobody is sent elsewhere, and nobody waits long."""
-    assert webhook._SECONDS <= 10
-    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    assert webhook._TIMEOUT_SECONDS <= 10
+    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
     caplog.set_level(logging.DEBUG)
     listener.status, listener.headers = status, {"location": f"{listener.url}/elsewhere"}
     notify("sync", "argos", "said")
@@ -153,7 +153,7 @@ def test_a_slow_resolver_is_not_waited_for(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(webhook, "_SECONDS", 0.3)
+    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setenv("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "https://hooks.example.com/x")
     began = time.monotonic()
     notify("sync", "argos", "said")
@@ -170,7 +170,7 @@ def test_a_slow_resolver_is_not_waited_for(
 def test_addresses_that_are_refused(value: str) -> None:
     """What is told leaves the machine encrypted or not at all."""
     with pytest.raises(ConfigurationError) as raised:
-        checked_webhook_url(value)
+        validate_webhook_url(value)
     assert value == "" or value not in str(raised.value)
 
 
@@ -179,4 +179,4 @@ def test_addresses_that_are_refused(value: str) -> None:
 )
 def test_addresses_that_are_taken(value: str) -> None:
     """With a query too, which some have their secret in."""
-    assert str(checked_webhook_url(value)) == value
+    assert str(validate_webhook_url(value)) == value

@@ -1,7 +1,7 @@
-"""The API page's field table as data: every documented field, with a value it may have.
+"""List every documented field of the API with a sample value.
 
 Paths are written as the page writes them, `[i]` marking the entries of a list. A sample of an
-object or a list stands for a place where the page promises one.
+object or a list shows that the page documents one there.
 """
 
 from typing import Any
@@ -98,7 +98,7 @@ DOCUMENTED: dict[str, Any] = {
     "Injection_action.time": TIME,
     "tokenId": "tok-1",
 }
-"""Section 5-2 of the page, without `nextpageKey`, which is no part of a submission."""
+"""Section 5-2 of the API page, without `nextpageKey`, which is not part of a submission."""
 
 NEWER: dict[str, Any] = {
     "data.first_name": "Minjun",
@@ -126,32 +126,32 @@ NEWER: dict[str, Any] = {
     "memo.text": "checked by phone",
     "memo.updated_at": TIME,
     "OCR_raw": {"lines": ["KIM", {"confidence": 0.5}]},
-    # Where the table says string, newer examples show lists in parallel.
+    # The table says string, but newer examples show parallel lists.
     "kyc.comment[i]": "Blurred image",
     "kyc.commentCode[i]": "R01",
     "kyc.attempts[i].retryMsg[i]": "Eyes closed",
     "kyc.attempts[i].retryCode[i]": "L02",
     "aml.matches[i].risk_icons[i]": "PEP",
 }
-"""What newer pages of the vendor show beyond it."""
+"""Fields that only newer pages of the vendor show."""
 
 FIELDS = DOCUMENTED | NEWER
 
 
 def submission_with(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return a submission that has these fields and, of others, only its identity."""
+    """Return a submission with an identity and these fields."""
     submission: dict[str, Any] = {"submission_id": "sub-1", "created_at": TIME}
     for path, value in fields.items():
         _put(submission, path.split("."), value)
     return submission
 
 
-def _put(holder: dict[str, Any], steps: list[str], value: Any) -> None:
+def _put(target: dict[str, Any], steps: list[str], value: Any) -> None:
     step, *rest = steps
     name = step.removesuffix("[i]")
     if not rest:
-        holder[name] = value if name == step else [value]
+        target[name] = value if name == step else [value]
     elif name == step:
-        _put(holder.setdefault(name, {}), rest, value)
+        _put(target.setdefault(name, {}), rest, value)
     else:
-        _put(holder.setdefault(name, [{}])[0], rest, value)
+        _put(target.setdefault(name, [{}])[0], rest, value)

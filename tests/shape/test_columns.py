@@ -38,11 +38,11 @@ from argos_sync.shape.contract import load_contract
     ],
 )
 def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> None:
-    """A column has the contract's type, its values, and nulls for what is absent."""
-    array, misfits = to_array(values, column_type)
+    """A column has the contract's type, its values, and null for absent values."""
+    array, errors = to_array(values, column_type)
     assert array.type == ARROW_TYPES[column_type]
     assert array.to_pylist() == expected
-    assert misfits == []
+    assert errors == []
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> No
         ("timestamp", ["2026-01-05-09-00-00-123", "2026-02-30-09-00-00-123"], [1]),
     ],
 )
-def test_misfits(column_type: str, values: list[Any], rows: list[int]) -> None:
-    """What does not fit is null in the column and listed by row, the rest stays."""
-    array, misfits = to_array(values, column_type)
-    assert [row for row, _ in misfits] == rows
+def test_conversion_errors(column_type: str, values: list[Any], rows: list[int]) -> None:
+    """A value that does not fit becomes null and is listed; the other values stay."""
+    array, errors = to_array(values, column_type)
+    assert [row for row, _ in errors] == rows
     assert all(array[row].as_py() is None for row in rows)
     assert array[0].as_py() is not None
 
@@ -68,25 +68,25 @@ def test_misfits(column_type: str, values: list[Any], rows: list[int]) -> None:
 @pytest.mark.parametrize(
     ("column_type", "value"), [("date", "0000-01-01"), ("timestamp", "0000-01-01-00-00-00-000")]
 )
-def test_the_year_0_does_not_fit(column_type: str, value: str) -> None:
-    """Arrow would take the year 0, which nobody could read back."""
-    array, misfits = to_array([value], column_type)
+def test_year_0_does_not_fit(column_type: str, value: str) -> None:
+    """Arrow would accept the year 0, which Python cannot read back."""
+    array, errors = to_array([value], column_type)
     assert array.null_count == 1
-    assert len(misfits) == 1
+    assert len(errors) == 1
 
 
 @pytest.mark.parametrize("column_type", sorted(ARROW_TYPES))
 @pytest.mark.parametrize("values", [[], [None, None]])
 def test_columns_without_values(column_type: str, values: list[None]) -> None:
-    """An empty column has its type too."""
-    array, misfits = to_array(values, column_type)
+    """An empty column has the contract's type too."""
+    array, errors = to_array(values, column_type)
     assert array.type == ARROW_TYPES[column_type]
     assert array.to_pylist() == values
-    assert misfits == []
+    assert errors == []
 
 
 def test_schema() -> None:
-    """The Arrow schema has the contract's columns in order, with their types and emptiness."""
+    """The Arrow schema has the contract's columns in order, with type and nullability."""
     schema = arrow_schema(load_contract()["submissions"])
     assert schema.field("created_at") == pa.field(
         "created_at", pa.timestamp("us", tz="UTC"), nullable=False

@@ -1,6 +1,6 @@
 import pytest
 
-from argos_sync.shape.contract import identifier, load_contract, schemas_folder
+from argos_sync.shape.contract import load_contract, safe_name, schemas_folder
 
 PROMISED = {
     "submissions": """
@@ -90,10 +90,10 @@ def test_columns(table: str) -> None:
 
 @pytest.mark.parametrize("table", KEYS)
 def test_keys(table: str) -> None:
-    """A table's rows are told apart by the promised key, which is never empty."""
+    """Each table has the documented key, whose columns are never null."""
     contract = load_contract()[table]
     assert list(contract.key) == KEYS[table]
-    assert not any(contract.column[name].nullable for name in contract.key)
+    assert not any(contract.columns_by_name[name].nullable for name in contract.key)
 
 
 def test_tables() -> None:
@@ -109,12 +109,12 @@ def test_own_tables_hold_no_value(table: str) -> None:
 
 def test_issues_say_where_and_what() -> None:
     """Not what the value was."""
-    columns = load_contract()["sync_issues"].column
+    columns = load_contract()["sync_issues"].columns_by_name
     assert {"run_id", "submission_id", "table_name", "path", "problem"} <= set(columns)
 
 
-def test_enumerations_are_nobodys_data() -> None:
-    """A value that is not known is named in a report, so it must not be of a personal column."""
+def test_enumerations_are_not_personal() -> None:
+    """Reports name unknown values of enumerations, so these columns must not be personal."""
     columns = {
         f"{table.name}.{column.name}": column
         for table in load_contract().api_tables
@@ -127,13 +127,13 @@ def test_enumerations_are_nobodys_data() -> None:
     assert min(len(one.known) for one in columns.values()) > 1
 
 
-def test_created_at_is_never_empty() -> None:
-    """A submission without its moment of creation is none."""
-    assert not load_contract()["submissions"].column["created_at"].nullable
+def test_created_at_is_never_null() -> None:
+    """A submission without a creation time is invalid."""
+    assert not load_contract()["submissions"].columns_by_name["created_at"].nullable
 
 
 def test_tables_come_parents_first() -> None:
-    """Submissions come first, and lists after the objects that hold them."""
+    """Submissions come first, and lists after the objects that contain them."""
     names = [table.name for table in load_contract().api_tables]
     assert names[0] == "submissions"
     for parent, child in [
@@ -146,15 +146,15 @@ def test_tables_come_parents_first() -> None:
         assert names.index(parent) < names.index(child)
 
 
-def test_extra_counts_as_personal() -> None:
-    """Nobody knows what an unknown field holds: `_extra` is of the most careful class."""
-    extras = [table.column["_extra"] for table in load_contract().api_tables]
+def test_extra_is_personal() -> None:
+    """`_extra` may contain anything, so it has the strictest privacy class."""
+    extras = [table.columns_by_name["_extra"] for table in load_contract().api_tables]
     assert {column.privacy for column in extras} == {"direct"}
     assert {column.nullable for column in extras} == {True}
 
 
-def test_pictures_are_marked_as_urls() -> None:
-    """Columns whose query part may differ on every fetch are the images."""
+def test_images_are_marked_as_urls() -> None:
+    """The columns whose query part may change on every fetch are the images."""
     urls = {c.path for table in load_contract().api_tables for c in table.columns if c.url}
     assert urls == {
         "image.idImage",
@@ -166,7 +166,7 @@ def test_pictures_are_marked_as_urls() -> None:
 
 
 def test_every_column_has_a_meaning_of_one_line() -> None:
-    """The data dictionary has a line for every column and table."""
+    """Every column and table has one line for the data dictionary."""
     for table in load_contract().tables.values():
         assert table.description
         assert "\n" not in table.description
@@ -175,15 +175,15 @@ def test_every_column_has_a_meaning_of_one_line() -> None:
             assert "\n" not in column.meaning
 
 
-def test_own_id_is_read_once() -> None:
-    """Other tables get the submission's id from the submission, not from their own object."""
+def test_submission_id_is_read_once() -> None:
+    """Other tables take the submission's id from the submission, not from their object."""
     contract = load_contract()
     assert "submission_id" in [c.name for c in contract["submissions"].api_columns]
     assert "submission_id" not in [c.name for c in contract["kyc"].api_columns]
 
 
 def test_index_columns() -> None:
-    """Positions are the key behind the submission's id; tables made here have none."""
+    """The key columns after the submission's id are positions, in API tables only."""
     contract = load_contract()
     assert contract["attempt_retries"].index_columns == ("attempt_index", "retry_index")
     assert contract["submissions"].index_columns == ()
@@ -191,28 +191,28 @@ def test_index_columns() -> None:
 
 
 def test_known_keys() -> None:
-    """Each API object's known keys include those that other tables are made from."""
-    known = load_contract().known_keys
-    assert known["aml"] == {"risk_level_summary", "currentstatus", "raw_data", "matches"}
-    assert known["kyc"] == {"result", "comment", "commentCode", "attempts"}
-    assert known["kyc.attempts[i].liveness"] == {"score", "probability", "quality"}
-    assert {"submission_id", "data", "kyc", "memo", "OCR_raw"} <= known[""]
+    """The keys keys of an API object include those of other tables."""
+    keys = load_contract().known_keys
+    assert keys["aml"] == {"risk_level_summary", "currentstatus", "raw_data", "matches"}
+    assert keys["kyc"] == {"result", "comment", "commentCode", "attempts"}
+    assert keys["kyc.attempts[i].liveness"] == {"score", "probability", "quality"}
+    assert {"submission_id", "data", "kyc", "memo", "OCR_raw"} <= keys[""]
 
 
 def test_schemas_folder() -> None:
-    """The schema files are found from the package, one a table."""
+    """The package finds its schema files, one for each table."""
     assert {path.stem for path in schemas_folder().glob("*.yaml")} == set(load_contract().tables)
 
 
 @pytest.mark.parametrize("name", ["newField", "id_type", "_x", "x-y", "a" * 64])
-def test_identifiers_may_be_reported(name: str) -> None:
-    """What looks like a field's name is repeated in reports."""
-    assert identifier(name) == name
+def test_safe_names_are_shown(name: str) -> None:
+    """A name that looks like an identifier is shown in reports."""
+    assert safe_name(name) == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "kim@example.com", "Kim Minjun", "9lives", "김", "a" * 65, "a.b", "x\n"]
 )
-def test_other_names_are_not_reported(name: str) -> None:
-    """A name that may itself be a person's data is reported as a star."""
-    assert identifier(name) == "*"
+def test_other_names_are_hidden(name: str) -> None:
+    """A name that may be personal is shown as a star."""
+    assert safe_name(name) == "*"

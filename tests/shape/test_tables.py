@@ -6,10 +6,10 @@ import pytest
 
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
-from argos_sync.shape.tables import Issue, shape
+from argos_sync.shape.tables import Issue, shape_submissions
 from oracle import absent, flatten, quarantined
 from shape.api_fields import FIELDS, submission_with
-from shape.reading import FETCHED_AT, MADE_HERE, comparable, land, land_all
+from shape.shaped_rows import ADDED_COLUMNS, FETCHED_AT, comparable, shape_all, shape_one
 
 NINE = datetime(2026, 1, 5, 9, 0, 0, 123_000, tzinfo=UTC)
 
@@ -18,82 +18,82 @@ NINE = datetime(2026, 1, 5, 9, 0, 0, 123_000, tzinfo=UTC)
 
 @pytest.mark.parametrize("path", FIELDS)
 def test_every_field_of_the_api_has_a_column(path: str) -> None:
-    """A documented field lands in typed columns, nothing of it in `_extra`."""
-    landed = land_all([submission_with({path: FIELDS[path]})])
-    assert landed.extras == {}
-    assert landed.issues == []
+    """A documented field goes to typed columns, and none of it to `_extra`."""
+    shaped = shape_all([submission_with({path: FIELDS[path]})])
+    assert shaped.extras == {}
+    assert shaped.issues == []
     typed = [
         value
-        for rows in landed.tables.values()
+        for rows in shaped.tables.values()
         for row in rows
         for name, value in row.items()
-        if name not in MADE_HERE and not name.endswith("_index")
+        if name not in ADDED_COLUMNS and not name.endswith("_index")
     ]
-    for leaf in columns_worth(path, FIELDS[path]):
-        assert any(same(value, leaf) for value in typed)
+    for leaf in leaf_values(path, FIELDS[path]):
+        assert any(equals_sample(value, leaf) for value in typed)
 
 
 def test_all_fields_of_the_api_at_once() -> None:
-    """A submission with every documented field has no `_extra`, no issue, and no empty column."""
-    landed = land_all([submission_with(FIELDS)])
-    assert landed.extras == {}
-    assert landed.issues == []
-    for table, rows in landed.tables.items():
+    """A submission with all documented fields fills every column without an issue."""
+    shaped = shape_all([submission_with(FIELDS)])
+    assert shaped.extras == {}
+    assert shaped.issues == []
+    for table, rows in shaped.tables.items():
         for column in load_contract()[table].api_columns:
             assert any(row[column.name] is not None for row in rows), (table, column.name)
         assert comparable(rows) == comparable(flatten([submission_with(FIELDS)])[table])
 
 
 def test_every_column_is_a_field_of_the_api() -> None:
-    """The contract reads no path that the API's pages do not name."""
+    """The contract reads only paths that the API's pages name."""
     paths = {c.path for table in load_contract().api_tables for c in table.api_columns}
     assert paths <= set(FIELDS)
 
 
-def columns_worth(path: str, sample: Any) -> list[Any]:
-    """Return the values that should each have a column: JSON columns take a sample whole."""
+def leaf_values(path: str, sample: Any) -> list[Any]:
+    """Return the values that need a column each; a JSON column takes its sample whole."""
     columns = {c.path: c for table in load_contract().api_tables for c in table.api_columns}
     if path in columns and columns[path].type == "json":
         return [sample]
     if isinstance(sample, dict):
         return list(sample.values())
     if isinstance(sample, list):
-        return [leaf for entry in sample for leaf in columns_worth("", entry)]
+        return [leaf for entry in sample for leaf in leaf_values("", entry)]
     return [sample]
 
 
-def same(value: Any, sample: Any) -> bool:
-    """Tell whether a column's value is what the API page's sample says."""
+def equals_sample(value: Any, sample: Any) -> bool:
+    """Return whether a column's value equals the API page's sample."""
     if isinstance(value, datetime):
-        return value == NINE and sample == "2026-01-05-09-00-00-123"
+        return value == NINE and bool(sample == "2026-01-05-09-00-00-123")
     if isinstance(value, date):
-        return value.isoformat() == sample
-    return type(value) is type(sample) and value == sample
+        return bool(value.isoformat() == sample)
+    return type(value) is type(sample) and bool(value == sample)
 
 
-# What every row has
+# Every row
 
 
-def test_nothing_comes_of_nothing() -> None:
-    """A page without submissions has no tables: an empty Arrow table could stop a load."""
-    assert shape([], [], FETCHED_AT).tables == {}
+def test_empty_page_has_no_tables() -> None:
+    """A page without submissions has no tables: an empty Arrow table can stop a load."""
+    assert shape_submissions([], [], FETCHED_AT).tables == {}
 
 
 def test_tables_without_rows_are_left_out() -> None:
-    """Only tables that have a row are there, with the contract's exact schema."""
+    """Only tables with rows are returned, with the contract's exact schema."""
     page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
-    tables = shape(page, ["h"], FETCHED_AT).tables
+    tables = shape_submissions(page, ["h"], FETCHED_AT).tables
     assert set(tables) == {"submissions", "aml"}
     assert all(
         rows.schema.equals(arrow_schema(load_contract()[name])) for name, rows in tables.items()
     )
 
 
-def test_columns_made_here() -> None:
-    """A submission carries when it was fetched, its hash, and that nobody deleted it."""
-    row = shape([{"submission_id": "s1", "created_at": "2026-01-05"}], ["hash"], FETCHED_AT).tables[
-        "submissions"
-    ]
+def test_added_columns() -> None:
+    """A submission has its fetch time, its hash and no deletion time."""
+    row = shape_submissions(
+        [{"submission_id": "s1", "created_at": "2026-01-05"}], ["hash"], FETCHED_AT
+    ).tables["submissions"]
     columns = ["_synced_at", "_changed_at", "_content_hash", "_deleted_at"]
     assert row.select(columns).to_pylist() == [
         {
@@ -105,9 +105,9 @@ def test_columns_made_here() -> None:
     ]
 
 
-def test_rows_carry_the_id_of_their_submission() -> None:
-    """Children of several submissions in a page are told apart by id and position."""
-    page = [
+def test_rows_have_the_id_of_their_submission() -> None:
+    """Rows of several submissions differ by id and position."""
+    page: list[dict[str, Any]] = [
         {"submission_id": "a", "created_at": "2026-01-05", "aml": {"matches": [{}, {"score": 1}]}},
         {"submission_id": 17, "created_at": "2026-01-05"},
         {
@@ -116,23 +116,23 @@ def test_rows_carry_the_id_of_their_submission() -> None:
             "aml": {"matches": [{"score": "2", "risk_icons": ["PEP", "", "SAN"]}, {"score": 3}]},
         },
     ]
-    landed = land_all(page)
-    assert landed.rows("submissions", "submission_id") == ["a", "17", "c"]
-    assert landed.rows("matches", "submission_id", "match_index", "score") == [
+    shaped = shape_all(page)
+    assert shaped.rows("submissions", "submission_id") == ["a", "17", "c"]
+    assert shaped.rows("matches", "submission_id", "match_index", "score") == [
         ("a", 1, 1.0),
         ("c", 0, 2.0),
         ("c", 1, 3.0),
     ]
     icons = ("submission_id", "match_index", "icon_index", "risk_icon")
-    assert landed.rows("match_risk_icons", *icons) == [("c", 0, 0, "PEP"), ("c", 0, 2, "SAN")]
+    assert shaped.rows("match_risk_icons", *icons) == [("c", 0, 0, "PEP"), ("c", 0, 2, "SAN")]
 
 
-# What has no column
+# Values without a column
 
 
-def test_unknown_fields_are_kept_in_their_row() -> None:
-    """A field nobody knows is kept whole in the row of the object that holds it."""
-    landed = land(
+def test_unknown_fields_go_to_extra() -> None:
+    """An unknown field goes whole to `_extra` in the row of its object."""
+    shaped = shape_one(
         newField=1,
         data={"newField": 2},
         image={"newField": [3]},
@@ -146,7 +146,7 @@ def test_unknown_fields_are_kept_in_their_row() -> None:
         bank_verification={"newField": ""},
         additional_list=[{"newField": []}],
     )
-    assert landed.extras == {
+    assert shaped.extras == {
         "submissions": [
             {"newField": 1, "memo.newField": None, "id_LivenessScore.newField": {}},
         ],
@@ -158,36 +158,38 @@ def test_unknown_fields_are_kept_in_their_row() -> None:
         "bank_verification": [{"bank_verification.newField": ""}],
         "additional_answers": [{"additional_list[0].newField": []}],
     }
-    assert {issue.problem for issue in landed.issues} == {"unknown field"}
-    assert sorted(issue.path for issue in landed.issues) == sorted(
-        path for extras in landed.extras.values() for extra in extras for path in extra
+    assert {issue.problem for issue in shaped.issues} == {"unknown field"}
+    assert sorted(issue.path for issue in shaped.issues) == sorted(
+        path for extras in shaped.extras.values() for extra in extras for path in extra
     )
 
 
-def test_values_that_do_not_fit_are_kept_as_they_came() -> None:
-    """A value of the wrong type leaves its column empty and stays in `_extra`."""
-    landed = land(
+def test_values_that_do_not_fit_go_to_extra() -> None:
+    """A value of the wrong type is null in its column and unchanged in `_extra`."""
+    shaped = shape_one(
         argos_score="high",
         updated_at="yesterday",
         data={"name": {"ko": "김"}, "date_of_birth": "31/12/2020", "gender": "male"},
         kyc={"result": ["a", "b"], "attempts": [{"attemptCnt": 1.5, "liveness": {"score": True}}]},
         bank_verification={"retry_count": 2**63, "result": "fail"},
     )
-    assert landed.extras == {
+    assert shaped.extras == {
         "submissions": [{"argos_score": "high", "updated_at": "yesterday"}],
         "applicants": [{"data.name": {"ko": "김"}, "data.date_of_birth": "31/12/2020"}],
         "kyc": [{"kyc.result": ["a", "b"]}],
         "attempts": [{"kyc.attempts[0].attemptCnt": 1.5, "kyc.attempts[0].liveness.score": True}],
         "bank_verification": [{"bank_verification.retry_count": 2**63}],
     }
-    assert landed.rows("applicants", "name", "date_of_birth", "gender") == [(None, None, "male")]
-    assert landed.row("bank_verification")["result"] == "fail"
+    assert shaped.rows("applicants", "name", "date_of_birth", "gender") == [(None, None, "male")]
+    assert shaped.row("bank_verification")["result"] == "fail"
 
 
 def test_issues_say_where_and_why() -> None:
     """Each value in `_extra` has one issue with table, path and problem."""
-    landed = land(argos_score="high", data={"date_of_birth": "2023-02-30"}, kyc="x", newField=1)
-    assert sorted(landed.issues, key=lambda issue: issue.path) == [
+    shaped = shape_one(
+        argos_score="high", data={"date_of_birth": "2023-02-30"}, kyc="x", newField=1
+    )
+    assert sorted(shaped.issues, key=lambda issue: issue.path) == [
         Issue("s1", "submissions", "argos_score", "not a number but a text"),
         Issue("s1", "applicants", "data.date_of_birth", "not a day of the calendar"),
         Issue("s1", "submissions", "kyc", "not an object"),
@@ -195,10 +197,10 @@ def test_issues_say_where_and_why() -> None:
     ]
 
 
-def test_issues_never_hold_a_value() -> None:
-    """Neither values nor field names that may be personal get into the list of issues."""
+def test_issues_never_contain_a_value() -> None:
+    """The issues contain no values and no field names that may be personal."""
     secret = "kim.minjun@example.com"
-    landed = land(
+    shaped = shape_one(
         **{secret: secret},
         email={secret: secret},
         argos_score=secret,
@@ -207,11 +209,11 @@ def test_issues_never_hold_a_value() -> None:
         kyc={"attempts": [secret, {"liveness": secret, secret: secret}], "result": [secret]},
         aml=secret,
     )
-    assert len(landed.issues) == 12
-    assert secret not in repr(landed.issues)
-    assert ("submissions", "*", "unknown field") in landed.problems
-    assert ("applicants", "data.*", "unknown field") in landed.problems
-    assert ("attempts", "kyc.attempts[1].*", "unknown field") in landed.problems
+    assert len(shaped.issues) == 12
+    assert secret not in repr(shaped.issues)
+    assert ("submissions", "*", "unknown field") in shaped.problems
+    assert ("applicants", "data.*", "unknown field") in shaped.problems
+    assert ("attempts", "kyc.attempts[1].*", "unknown field") in shaped.problems
 
 
 @pytest.mark.parametrize(
@@ -246,59 +248,59 @@ def test_issues_never_hold_a_value() -> None:
         ),
     ],
 )
-def test_things_in_the_wrong_place_are_kept_by_the_nearest_row(
+def test_misplaced_values_go_to_the_nearest_row(
     fields: dict[str, Any], table: str, extra: dict[str, Any]
 ) -> None:
-    """What is no section or list of the contract stays under its concrete path."""
-    landed = land(**fields)
-    assert landed.extras == {table: [extra]}
-    assert [(issue.table_name, issue.path) for issue in landed.issues] == [(table, *extra)]
+    """A value in place of a section or list goes to `_extra` under its concrete path."""
+    shaped = shape_one(**fields)
+    assert shaped.extras == {table: [extra]}
+    assert [(issue.table_name, issue.path) for issue in shaped.issues] == [(table, *extra)]
 
 
 def test_names_with_dots_do_not_hide_other_fields() -> None:
-    """A field called `memo.newField` and the field `newField` of the memo are both kept."""
-    landed = land(**{"memo.newField": 1, "memo": {"newField": 2, "text": "a"}, "memo.text": 3})
-    assert landed.kept("submissions") == {
+    """The field `memo.newField` and the field `newField` of the memo are both kept."""
+    shaped = shape_one(**{"memo.newField": 1, "memo": {"newField": 2, "text": "a"}, "memo.text": 3})
+    assert shaped.row_extra("submissions") == {
         '"memo.newField"': 1,
         "memo.newField": 2,
         '"memo.text"': 3,
     }
-    assert landed.row("submissions")["memo_text"] == "a"
+    assert shaped.row("submissions")["memo_text"] == "a"
 
 
 def test_extra_can_be_stored_everywhere() -> None:
-    """NUL and lone surrogates are kept as readable escapes, in names too."""
-    landed = land(
+    """NUL and lone surrogates become readable escapes, in names too."""
+    shaped = shape_one(
         **{"nul\0name": ["\udfff"]}, memo={"text": "nul \0 here"}, OCR_raw={"\0": "\ud800"}
     )
-    assert landed.kept("submissions") == {
+    assert shaped.row_extra("submissions") == {
         "nul\\u0000name": ["\\udfff"],
         "memo.text": "nul \\u0000 here",
     }
-    assert landed.row("applicants")["ocr_raw"] == {"\\u0000": "\\ud800"}
+    assert shaped.row("applicants")["ocr_raw"] == {"\\u0000": "\\ud800"}
 
 
 def test_empty_sections_in_a_list_of_one() -> None:
-    """A list of one empty object is a section that is there and says nothing."""
-    landed = land(kyc=[{}])
-    assert landed.rows("kyc", "result", "_extra") == [(None, None)]
-    assert landed.issues == []
+    """A list with one empty object is a section without values."""
+    shaped = shape_one(kyc=[{}])
+    assert shaped.rows("kyc", "result", "_extra") == [(None, None)]
+    assert shaped.issues == []
 
 
 def test_another_contract() -> None:
-    """A contract with fewer tables keeps what it does not know in `_extra`."""
+    """With a contract of fewer tables, the rest goes to `_extra`."""
     submissions = load_contract()["submissions"]
     page = [{"submission_id": "s1", "created_at": "2026-01-05", "aml": {"currentstatus": "x"}}]
-    shaped = shape(page, ["h"], FETCHED_AT, Contract({"submissions": submissions}))
+    shaped = shape_submissions(page, ["h"], FETCHED_AT, Contract({"submissions": submissions}))
     assert isinstance(shaped.tables["submissions"], pa.Table)
     assert shaped.tables["submissions"]["_extra"].to_pylist() == ['{"aml":{"currentstatus":"x"}}']
 
 
-# The independent reading
+# The oracle
 
 
-def test_the_independent_reading_reads_by_hand() -> None:
-    """The oracle of the property tests says what a person reading the contract would."""
+def test_oracle() -> None:
+    """The oracle of the property tests returns the expected rows of a small example."""
     item = {
         "submission_id": 7,
         "created_at": "2026-01-05-09-00-00-123",

@@ -6,7 +6,7 @@ import pytest
 
 from argos_sync.shape.values import (
     CONVERTERS,
-    MisfitError,
+    ConversionError,
     is_absent,
     to_bigint,
     to_bool,
@@ -22,13 +22,13 @@ NINE = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 @pytest.mark.parametrize("value", [None, "", "N/A", {}, []])
 def test_absent(value: Any) -> None:
-    """The API has five ways to say nothing, besides leaving the key out."""
+    """The API has five ways to send no value, besides leaving out the key."""
     assert is_absent(value)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, False, " ", "n/a", "null", [None], {"a": None}])
 def test_present(value: Any) -> None:
-    """Zero, false and near misses are values."""
+    """Zero, false and similar texts are values."""
     assert not is_absent(value)
 
 
@@ -47,7 +47,7 @@ def test_present(value: Any) -> None:
     ],
 )
 def test_text(value: Any, text: str) -> None:
-    """Texts stay as they are; numbers and truth values are written as in JSON."""
+    """Texts are unchanged; numbers and booleans are written as in JSON."""
     assert to_text(value) == text
 
 
@@ -55,9 +55,9 @@ def test_text(value: Any, text: str) -> None:
     "value",
     [{"ko": "김"}, ["a"], "nul \0 here", "half \ud800 pair", "\udfff", 2.0**63, -(2.0**63), 1e30],
 )
-def test_no_text(value: Any) -> None:
-    """Structures, unstorable characters and numbers that lost digits are no text."""
-    with pytest.raises(MisfitError):
+def test_invalid_text(value: Any) -> None:
+    """Structures, unstorable characters and inexact numbers are refused."""
+    with pytest.raises(ConversionError):
         to_text(value)
 
 
@@ -78,10 +78,10 @@ def test_no_text(value: Any) -> None:
     ],
 )
 def test_bigint(value: Any, number: int) -> None:
-    """Whole numbers within 64 bits come as integers, floats or text."""
-    found = to_bigint(value)
-    assert found == number
-    assert type(found) is int
+    """Whole numbers within 64 bits are read from integers, floats and text."""
+    result = to_bigint(value)
+    assert result == number
+    assert type(result) is int
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_bigint(value: Any, number: int) -> None:
         *(2**63, -(2**63) - 1, 2.0**63, 1e30, "9223372036854775808", "9" * 5_000),
     ],
 )
-def test_no_bigint(value: Any) -> None:
-    """Fractions, truth values and more than 64 bits are no whole number."""
-    with pytest.raises(MisfitError):
+def test_invalid_bigint(value: Any) -> None:
+    """Fractions, booleans and numbers beyond 64 bits are refused."""
+    with pytest.raises(ConversionError):
         to_bigint(value)
 
 
@@ -102,18 +102,18 @@ def test_no_bigint(value: Any) -> None:
     [(97.5, 97.5), (97, 97.0), ("97.5", 97.5), (" 97.5 ", 97.5), ("-.5", -0.5), ("1e3", 1000.0)],
 )
 def test_double(value: Any, number: float) -> None:
-    """Finite numbers come as numbers or text."""
-    found = to_double(value)
-    assert found == number
-    assert type(found) is float
+    """Finite numbers are read from numbers and text."""
+    result = to_double(value)
+    assert result == number
+    assert type(result) is float
 
 
 @pytest.mark.parametrize(
     "value", ["abc", "nan", "inf", "1_0", "1e999", "٣", "", True, None, [1], float("inf"), 10**400]
 )
-def test_no_double(value: Any) -> None:
-    """Texts that are no number, truth values and the infinite are no number."""
-    with pytest.raises(MisfitError):
+def test_invalid_double(value: Any) -> None:
+    """Other texts, booleans and infinite numbers are refused."""
+    with pytest.raises(ConversionError):
         to_double(value)
 
 
@@ -129,7 +129,7 @@ def test_no_double(value: Any) -> None:
     ],
 )
 def test_date(value: str) -> None:
-    """A day may have its midnight behind it."""
+    """A date may be followed by midnight."""
     assert to_date(value) == date(2020, 2, 29)
 
 
@@ -141,9 +141,9 @@ def test_date(value: str) -> None:
         *(20200229, None, True),
     ],
 )
-def test_no_date(value: Any) -> None:
-    """Other orders, days that do not exist and other times of day are no date."""
-    with pytest.raises(MisfitError):
+def test_invalid_date(value: Any) -> None:
+    """Other orders, impossible days and other times of day are refused."""
+    with pytest.raises(ConversionError):
         to_date(value)
 
 
@@ -169,14 +169,14 @@ def test_no_date(value: Any) -> None:
     ],
 )
 def test_timestamp(value: str, microsecond: int) -> None:
-    """The vendor's form and every spelling of ISO 8601 give the moment in UTC."""
-    found = to_timestamp(value)
-    assert found == NINE.replace(microsecond=microsecond)
-    assert found.tzinfo is UTC
+    """The vendor's form and every form of ISO 8601 give the time in UTC."""
+    result = to_timestamp(value)
+    assert result == NINE.replace(microsecond=microsecond)
+    assert result.tzinfo is UTC
 
 
-def test_a_bare_day_is_its_midnight() -> None:
-    """A day without a time is the moment it begins."""
+def test_date_is_midnight() -> None:
+    """A date without a time is midnight UTC."""
     assert to_timestamp("2026-01-05") == datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -195,9 +195,9 @@ def test_a_bare_day_is_its_midnight() -> None:
         *("2026-W02-1", "2026-01-05\n", "2026-01-05Z", 1767603600, None, True, ["2026-01-05"]),
     ],
 )
-def test_no_timestamp(value: Any) -> None:
-    """What the calendar or both forms do not have is no moment."""
-    with pytest.raises(MisfitError):
+def test_invalid_timestamp(value: Any) -> None:
+    """Impossible times and other forms are refused."""
+    with pytest.raises(ConversionError):
         to_timestamp(value)
 
 
@@ -205,14 +205,14 @@ def test_no_timestamp(value: Any) -> None:
     ("value", "truth"), [(True, True), (False, False), ("true", True), ("False", False)]
 )
 def test_bool(value: Any, truth: bool) -> None:
-    """Truth values come as such or as text."""
+    """Booleans are read from booleans and text."""
     assert to_bool(value) is truth
 
 
 @pytest.mark.parametrize("value", [1, 0, "yes", "", None, [True]])
-def test_no_bool(value: Any) -> None:
-    """Numbers and other texts are no truth value."""
-    with pytest.raises(MisfitError):
+def test_invalid_bool(value: Any) -> None:
+    """Numbers and other texts are refused."""
+    with pytest.raises(ConversionError):
         to_bool(value)
 
 
@@ -221,7 +221,7 @@ def test_no_bool(value: Any) -> None:
     [{"김": [1, 2.5, None, True, {"deep": "x"}]}, "text", 5, 0.1, [[]], {"n": 10**30}, 2**64],
 )
 def test_json(value: Any) -> None:
-    """Any JSON value comes back from its text unchanged, integers of any size included."""
+    """JSON text decodes to the original value, integers of any size included."""
     assert json.loads(to_json(value)) == value
 
 
@@ -235,7 +235,7 @@ def test_json(value: Any) -> None:
         ("already \\u0000", "already \\u0000"),
     ],
 )
-def test_json_writes_out_what_no_warehouse_stores(value: Any, stored: Any) -> None:
+def test_json_escapes_unstorable_characters(value: Any, stored: Any) -> None:
     """NUL and lone surrogates become readable escapes, in keys too."""
     text = to_json(value)
     assert json.loads(text) == stored
@@ -247,17 +247,17 @@ def test_json_writes_out_what_no_warehouse_stores(value: Any, stored: Any) -> No
 @pytest.mark.parametrize(
     "value", [{"secret-7391": "secret-7391"}, ["secret-7391"], "secret-7391\0"]
 )
-def test_problems_never_show_the_value(column_type: str, value: Any) -> None:
-    """A misfit says what was expected and what kind of thing came, not what it was."""
-    with pytest.raises(MisfitError) as misfit:
+def test_errors_never_show_the_value(column_type: str, value: Any) -> None:
+    """A conversion error names the expected and the received type, not the value."""
+    with pytest.raises(ConversionError) as error:
         CONVERTERS[column_type](value)
-    assert "7391" not in str(misfit.value)
-    assert str(misfit.value)
+    assert "7391" not in str(error.value)
+    assert str(error.value)
 
 
-def test_problems_name_what_came() -> None:
-    """A misfit tells the kinds of values apart."""
+def test_errors_name_the_received_type() -> None:
+    """A conversion error names the type of the value."""
     kinds = {"a text": "x", "a truth value": True, "an object": {"a": 1}, "a list": [1]}
     for kind, value in (kinds | {"a number": 1.5}).items():
-        with pytest.raises(MisfitError, match=f"^not a whole number but {kind}$"):
+        with pytest.raises(ConversionError, match=f"^not a whole number but {kind}$"):
             to_bigint(value)

@@ -22,7 +22,7 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
-from argos_sync.shape.privacy import Policy
+from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.warehouse.views import load_views, update_views
 from oracle import flatten
 from published import copy_of
@@ -142,7 +142,9 @@ def stop_the_clock(warehouse: Warehouse, folder: Path, **privacy: str) -> None:
         text = file.read_text(encoding="utf-8").replace("CURRENT_TIMESTAMP", moment)
         (folder / file.name).write_text(text, encoding="utf-8")
     with open_warehouse(warehouse.target) as opened:
-        assert update_views(opened.client, None, folder, Policy.of(**privacy).contract)
+        assert update_views(
+            opened.client, None, folder, PrivacyPolicy.from_settings(**privacy).contract
+        )
 
 
 def fill(warehouse: Warehouse, folder: Path) -> None:

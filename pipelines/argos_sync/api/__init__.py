@@ -1,20 +1,24 @@
-"""The source API over HTTP: requests, paging, retries, errors, encryption."""
+"""Query the ARGOS API over HTTP.
 
-from argos_sync.api.client import ArgosClient, RequestStyle, Stats
-from argos_sync.api.crypto import Derivation, Envelope, Mode
+In: a `Query`, the API key and, where the project needs one, an encryption `Envelope`.
+Out: a `Page` of decoded submissions with the key of the next page, or an error of `api.errors`.
+"""
+
+from argos_sync.api.client import ArgosClient, RequestStats, RequestStyle
+from argos_sync.api.crypto import EncryptionMode, Envelope, KeyDerivation
 from argos_sync.api.query import REQUEST_TYPES, Page, PageKey, Query
 from argos_sync.api.retry import RetryPolicy
 
 __all__ = [
     "REQUEST_TYPES",
     "ArgosClient",
-    "Derivation",
+    "EncryptionMode",
     "Envelope",
-    "Mode",
+    "KeyDerivation",
     "Page",
     "PageKey",
     "Query",
+    "RequestStats",
     "RequestStyle",
     "RetryPolicy",
-    "Stats",
 ]

@@ -1,4 +1,4 @@
-"""The client: one page at a time, or a whole walk, with every failure a typed error."""
+"""Fetch one page of submissions, or all pages of a query."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from argos_sync.api.errors import (
     RetriableFailure,
 )
 from argos_sync.api.limiter import RateLimiter
-from argos_sync.api.query import parameters
-from argos_sync.api.responses import ENDPOINT, error_for, parse_page
+from argos_sync.api.query import request_parameters
+from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
-from argos_sync.api.settings import checked_api_key, checked_base_url
+from argos_sync.api.settings import validate_api_key, validate_base_url
 from argos_sync.api.transport import Endpoint
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ _RETRY = RetryPolicy()
 
 
 @dataclass(slots=True)
-class Stats:
-    """What a client has done so far.
+class RequestStats:
+    """Count what a client has requested and received.
 
     Attributes:
-        requests: Requests sent, repeated ones included.
+        requests: Requests sent, including retries.
         retries: Requests repeated after a retriable failure.
         pages: Pages received.
-        items: Submissions on them.
+        items: Submissions on those pages.
     """
 
     requests: int = 0
@@ -58,28 +58,30 @@ class Stats:
 
 
 class ArgosClient:
-    """Reads submissions; an async context manager, shared by concurrent walks of one event loop.
+    """Fetch submissions from the ARGOS API.
+
+    Use it as an async context manager. Concurrent tasks of one event loop can share a client.
 
     Args:
-        api_key: Sent as `x-api-key`, never shown.
+        api_key: Sent in the header `x-api-key`, never shown.
         base_url: Up to and including the version, such as `https://rest-api.argosidentity.com/v3`.
-        request_style: Parameters in the URL (`query`, the vendor's newer page) or as a JSON body
-            of the GET (`json`, its older one).
-        envelope: Encrypts requests and decrypts answers; requests are JSON then in either style.
-        page_size: Rows asked for per page; lowered for good when the API refuses it.
-        max_requests_per_second: The rate all walks share.
-        retry: When to ask again, and when to give up.
-        timeout: httpx's: seconds to connect, and between two reads or writes.
-        deadline: Seconds for one whole answer, so that a trickle of bytes cannot hold a walk.
-        max_response_bytes: Bound of one answer after decompression.
-        allow_insecure_http: Accept plain http to other hosts than this machine.
-        transport: Replaces the network, for tests.
-        sleep: Waits that many seconds.
-        clock: Monotonic seconds.
-        random: Uniform numbers in [0, 1), for jitter.
+        request_style: `query` puts the parameters in the URL, as the vendor's newer page says;
+            `json` sends them as a JSON body of the GET, as its older page says.
+        envelope: Encrypts requests and decrypts responses. Encrypted requests are always JSON.
+        page_size: Rows to request per page. Lowered permanently when the API refuses it.
+        max_requests_per_second: Request rate that all tasks share.
+        retry: How often and after which delay to retry.
+        timeout: httpx timeout: seconds to connect, and between two reads or writes.
+        deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
+        max_response_bytes: Largest response accepted, in bytes after decompression.
+        allow_insecure_http: Accept plain http to hosts other than this machine.
+        transport: Replaces the network in tests.
+        sleep: Async function that waits a number of seconds.
+        clock: Returns monotonic seconds.
+        random: Returns uniform numbers in [0, 1), for jitter.
 
     Raises:
-        ConfigurationError: One of these values cannot work.
+        ConfigurationError: A value is not valid.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class ArgosClient:
         clock: Clock = time.monotonic,
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
-        """Check the settings and prepare, without connecting yet."""
+        """Validate the settings; the first request opens a connection."""
         if request_style not in get_args(RequestStyle):
             raise ConfigurationError(
                 f"request_style is {request_style!r}",
@@ -110,11 +112,11 @@ class ArgosClient:
         if page_size < 1:
             raise ConfigurationError(f"page_size is {page_size}", "set page_size to 1 or more")
         self.page_size = page_size
-        self.stats = Stats()
+        self.stats = RequestStats()
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
-            checked_base_url(base_url, allow_insecure_http=allow_insecure_http),
-            checked_api_key(api_key),
+            validate_base_url(base_url, allow_insecure_http=allow_insecure_http),
+            validate_api_key(api_key),
             timeout=timeout,
             deadline=deadline,
             max_bytes=max_response_bytes,
@@ -127,7 +129,7 @@ class ArgosClient:
         self._random = random
 
     async def __aenter__(self) -> Self:
-        """Enter; connections open with the first request."""
+        """Return the client; the first request opens a connection."""
         return self
 
     async def __aexit__(
@@ -140,33 +142,33 @@ class ArgosClient:
         await self._endpoint.aclose()
 
     def __repr__(self) -> str:
-        """Show where requests go, and no key."""
+        """Show the URL and page size, but not the key."""
         return f"ArgosClient(url={self._endpoint.url!r}, page_size={self.page_size})"
 
     async def fetch(self, query: Query, key: PageKey | None = None) -> Page:
-        """Return one page, retried and rate-limited, with as many rows as the API accepts.
+        """Fetch one page, with retries, rate limiting and a page size the API accepts.
 
-        The largest `count` is not documented: a 413, or an `invalid_parameter` that may mean
-        it, halves the count until the API accepts, and what it accepted is kept in `page_size`.
+        The vendor does not document the largest `count`. A 413, or an `invalid_parameter` that may
+        refer to `count`, halves it until the API accepts it; `page_size` keeps the accepted value.
 
         Args:
-            query: The filters of the walk.
-            key: Where the page starts; None for the first.
+            query: Filters.
+            key: Start of the page; None for the first page.
 
         Raises:
-            ArgosError: As the tree in `errors` says; a retriable one after the last attempt.
+            ArgosError: One of the classes in `errors`; a retriable one after the last attempt.
         """
         failures = 0
         count = self.page_size
         while True:
-            params = parameters(query, count=count, key=key)
+            params = request_parameters(query, count=count, key=key)
             try:
-                page = await self._ask(params)
+                page = await self._request(params)
             except (RequestTooLarge, InvalidParameter) as error:
-                if not _may_shrink(error, params):
+                if not _can_reduce_count(error, params):
                     raise
-                # Another walk may have found a smaller count in the meantime. A refusal is an
-                # answer: the smaller request has all its attempts before it.
+                # A concurrent task may have lowered page_size in the meantime. The API has
+                # responded, so the smaller request gets all its attempts.
                 failures, count = 0, min(count // 2, self.page_size)
             except RetriableFailure as error:
                 failures += 1
@@ -175,22 +177,28 @@ class ArgosClient:
                     raise
                 await self._back_off(failures, error)
             else:
-                self._limiter.succeeded()
+                self._limiter.record_success()
                 self.page_size = min(self.page_size, count)
                 self.stats.pages += 1
                 self.stats.items += len(page.items)
                 return page
 
-    async def walk(self, query: Query, start: PageKey | None = None) -> AsyncGenerator[Page, None]:
-        """Yield every page of `query`, from `start` on.
+    async def iter_pages(
+        self, query: Query, start: PageKey | None = None
+    ) -> AsyncGenerator[Page, None]:
+        """Yield all pages of a query.
 
-        The store behind the API pages by bytes scanned: short and even empty pages say nothing,
-        and only a missing key ends a walk. A page that points back is not yielded, so that its key
-        is never stored as a place to resume from.
+        The store behind the API pages by bytes scanned, so pages can be short or even empty; only a
+        missing key marks the last page. A page that repeats a key is not yielded, so that no caller
+        stores that key as a cursor.
+
+        Args:
+            query: Filters.
+            start: Key of the first page to fetch; None for the first page of the query.
 
         Raises:
-            PageLoop: A key came twice, the starting one included.
-            ArgosError: As `fetch` does.
+            PageLoop: The API returned a key twice, or returned `start`.
+            ArgosError: See `fetch`.
         """
         seen = {start}
         key = start
@@ -198,28 +206,28 @@ class ArgosClient:
             page = await self.fetch(query, key)
             key = page.next_key
             if key is not None and key in seen:
-                raise PageLoop(f"{ENDPOINT} gave the same nextpageKey twice in one walk")
+                raise PageLoop(f"{ENDPOINT} returned the same nextpageKey twice for one query")
             seen.add(key)
             yield page
             if key is None:
                 return
 
-    async def _ask(self, params: dict[str, Scalar]) -> Page:
-        """Send one request when it is its turn, and judge the answer."""
+    async def _request(self, params: dict[str, Scalar]) -> Page:
+        """Wait for the rate limiter, send one request, and parse the response."""
         await self._limiter.acquire()
         self.stats.requests += 1
         if self._envelope is None:
-            answer = await self._endpoint.get(params, as_json=self._as_json)
+            response = await self._endpoint.get(params, as_json=self._as_json)
         else:
-            sealed = self._envelope.wrap_request(params)
-            answer = await self._endpoint.get(sealed, as_json=True)
-        error = error_for(*answer, now=datetime.now(UTC), envelope=self._envelope)
+            encrypted = self._envelope.wrap_request(params)
+            response = await self._endpoint.get(encrypted, as_json=True)
+        error = error_from_response(*response, now=datetime.now(UTC), envelope=self._envelope)
         if error is not None:
             raise error
-        return parse_page(answer.body, self._envelope)
+        return parse_page(response.body, self._envelope)
 
     async def _back_off(self, failures: int, error: RetriableFailure) -> None:
-        """Wait before the next attempt; after a 429 everyone waits, in the limiter."""
+        """Wait before the next attempt; after a 429 the limiter makes all tasks wait."""
         self.stats.retries += 1
         delay = self._retry.delay(failures, error, self._random)
         if isinstance(error, RateLimited):
@@ -228,7 +236,8 @@ class ArgosClient:
             await self._sleep(delay)
 
 
-def _may_shrink(error: RequestTooLarge | InvalidParameter, params: dict[str, Scalar]) -> bool:
-    """Whether asking for fewer rows may help."""
-    blames_another = isinstance(error, InvalidParameter) and error.parameter not in (None, "count")
-    return not blames_another and params.get("count", 1) != 1
+def _can_reduce_count(error: RequestTooLarge | InvalidParameter, params: dict[str, Scalar]) -> bool:
+    """Return whether a request for fewer rows may succeed."""
+    if isinstance(error, InvalidParameter) and error.parameter not in (None, "count"):
+        return False
+    return params.get("count", 1) != 1

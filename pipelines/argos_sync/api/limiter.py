@@ -1,4 +1,4 @@
-"""One request rate for all concurrent walks of a client."""
+"""Limit the request rate of all tasks that share a client."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     Clock: TypeAlias = Callable[[], float]
     Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
-_FLOOR = 0.5  # Requests per second: slower than this a night is too short.
-_RECOVERY = 0.02  # Share of the configured rate regained per success: 25 undo one halving.
+_MIN_RATE = 0.5  # Requests per second: at a lower rate a nightly run would take too long.
+_RECOVERY_SHARE = 0.02  # Share of the configured rate regained per success: 25 undo one halving.
 
 
 class RateLimiter:
-    """A token bucket that slows down when the API says 429 and recovers with successes.
+    """Limit requests with a token bucket; halve the rate after a 429, then recover.
 
-    Its state is the time at which the bucket will be full again (the generic cell rate algorithm),
-    so that nothing has to be refilled and no timer runs.
+    The state is the time at which the bucket will be full again (generic cell rate algorithm), so
+    no timer has to refill it.
 
     Args:
-        max_per_second: The configured rate, which is never exceeded; up to one second's worth of
-            requests (at least one) may go out at once after a quiet time.
-        clock: Monotonic seconds.
-        sleep: Waits that many seconds.
+        max_per_second: Requests per second, never exceeded. After an idle period, one second's
+            worth of requests (at least one) may go out at once.
+        clock: Returns monotonic seconds.
+        sleep: Async function that waits a number of seconds.
 
     Raises:
         ConfigurationError: The rate is not a positive number.
@@ -49,36 +49,39 @@ class RateLimiter:
         self._turn = asyncio.Lock()  # First come, first served, and one sleeper at a time.
 
     async def acquire(self) -> None:
-        """Wait for this request's turn."""
+        """Wait until the next request may be sent."""
         async with self._turn:
             now = self._clock()
-            # Asked again after each sleep: a penalty may have arrived meanwhile.
+            # Check again after each sleep: a 429 may have extended the pause.
             while (ready := self._ready_at()) > now:
                 await self._sleep(ready - now)
                 now = max(ready, self._clock())
             self._full_at = max(self._full_at, now) + 1 / self.rate
 
     def penalize(self, seconds: float) -> None:
-        """Pause everyone for `seconds` after a 429, and go on at half the rate.
+        """Pause all requests after a 429, then continue at half the rate.
 
-        Requests that were under way together fail together: those that come back during the pause
-        prolong it if they must, and do not halve the rate again.
+        Concurrent requests tend to fail together: a 429 that arrives during the pause may extend
+        it, but does not halve the rate again.
+
+        Args:
+            seconds: Length of the pause.
         """
         now = self._clock()
         if now >= self._paused_until:
-            self.rate = max(self.rate / 2, min(_FLOOR, self._ceiling))
+            self.rate = max(self.rate / 2, min(_MIN_RATE, self._ceiling))
         self._paused_until = max(self._paused_until, now + seconds)
-        # The bucket is empty when the pause ends: no burst into an API that has just refused one.
+        # The bucket is empty when the pause ends: no burst after a refusal.
         self._full_at = max(self._full_at, self._paused_until + self._burst_seconds())
 
-    def succeeded(self) -> None:
-        """Regain a little of the configured rate."""
-        self.rate = min(self._ceiling, self.rate + self._ceiling * _RECOVERY)
+    def record_success(self) -> None:
+        """Raise the rate by a small share of the configured rate."""
+        self.rate = min(self._ceiling, self.rate + self._ceiling * _RECOVERY_SHARE)
 
     def _ready_at(self) -> float:
-        """Return the earliest time the next request may go out."""
+        """Return the earliest time at which the next request may be sent."""
         return max(self._full_at - self._burst_seconds(), self._paused_until)
 
     def _burst_seconds(self) -> float:
-        """Return how far ahead of an even spacing requests may run: a bucket less one token."""
+        """Return the seconds that a burst may run ahead of even spacing."""
         return (max(1.0, self.rate) - 1) / self.rate

@@ -1,6 +1,6 @@
-"""What can be asked for, and what comes back: values that know the API's own names.
+"""Define queries, pages and page keys, and name their parameters as the API does.
 
-Names and meanings of the parameters are those of the vendor's page on `GET /v3/submission`.
+Names and meanings of the parameters come from the vendor's page on `GET /v3/submission`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from datetime import date
 
 Scalar: TypeAlias = str | float
-"""A JSON string or number, as it came."""
+"""A JSON string or number, unchanged."""
 
 REQUEST_TYPES = ("kyc", "aml", "data", "others")
-"""The sections of a submission that can be asked for one at a time."""
+"""The sections of a submission that the API can return separately."""
 
-PARAMETERS = frozenset(
+PARAMETER_NAMES = frozenset(
     {
         "submission_id",
         "userid",
@@ -32,37 +32,37 @@ PARAMETERS = frozenset(
         "request_type",
     }
 )
-"""Every parameter the API documents: the only names an error message may repeat."""
+"""All documented parameters; error messages name no others."""
 
-_LONGEST_TEXT = 1024  # Percent-encoded, two such texts still fit any URL a gateway accepts.
+_MAX_TEXT_LENGTH = 1024  # Two such texts, percent-encoded, fit in the URLs that gateways accept.
 
 
 def _is_sendable(value: object) -> TypeGuard[Scalar]:
-    """Whether `value` is a scalar that every request style carries unchanged."""
+    """Return whether both request styles can send a value unchanged."""
     if isinstance(value, int | float):
-        # Beyond 64 bits, infinite or NaN, JSON would not bring it back as it was.
+        # JSON does not preserve infinity, NaN and numbers beyond 64 bits.
         return not isinstance(value, bool) and abs(value) < 2**63
     if not isinstance(value, str):
         return False
-    # A lone surrogate, which JSON and command lines can hold, has no UTF-8 form.
-    return 0 < len(value) <= _LONGEST_TEXT and not any("\ud800" <= c <= "\udfff" for c in value)
+    # JSON and command lines can contain lone surrogates, which UTF-8 cannot encode.
+    return 0 < len(value) <= _MAX_TEXT_LENGTH and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The filters of one walk; the empty query means every submission of the project.
+    """Select submissions; without filters, all submissions of the project.
 
     Attributes:
         submission_id: One submission. The API needs no other filter then, so none is sent.
-        userid: All submissions of this user id.
-        email: All submissions of this address.
+        userid: All submissions with this user id.
+        email: All submissions with this email address.
         start_date: First day of `created_at`.
-        end_date: Last day of `created_at`; whether it is included is not documented.
-        request_type: One section only, of `kyc`, `aml`, `data`, `others`.
+        end_date: Last day of `created_at`. The vendor does not document whether it is included.
+        request_type: One section only: `kyc`, `aml`, `data` or `others`.
 
     Raises:
         ConfigurationError: A text is empty, too long or not Unicode, the section is unknown, or
-            the range ends before it starts. An empty filter would silently ask for everybody.
+            the date range ends before it starts. An empty filter would select all submissions.
     """
 
     submission_id: str | None = None
@@ -73,13 +73,13 @@ class Query:
     request_type: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked, without repeating anybody's value."""
+        """Validate the filters; messages do not contain personal values."""
         for name in ("submission_id", "userid", "email"):
             value = getattr(self, name)
             if value is not None and not _is_sendable(value):
                 raise ConfigurationError(
                     f"the filter {name} is empty, not valid Unicode, or too long",
-                    f"give {name} a text of 1 to {_LONGEST_TEXT} characters, or leave it out",
+                    f"set {name} to a text of 1 to {_MAX_TEXT_LENGTH} characters, or leave it out",
                 )
         if self.request_type is not None and self.request_type not in REQUEST_TYPES:
             raise ConfigurationError(
@@ -88,54 +88,59 @@ class Query:
             )
         if self.start_date and self.end_date and self.start_date > self.end_date:
             raise ConfigurationError(
-                f"the range ends on {self.end_date}, before it starts on {self.start_date}",
-                "swap the two days",
+                f"the date range ends on {self.end_date}, before its start on {self.start_date}",
+                "swap the two dates",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """Where the next page starts: `nextpageKey` of the page before, to be sent back unchanged."""
+    """Identify the start of a page: the `nextpageKey` of the page before it, unchanged."""
 
     id: Scalar
     created_at: Scalar
 
     def to_json(self) -> dict[str, Scalar]:
-        """Return the API's own form, fit for storing in state."""
+        """Return the key in the API's form, which can be stored as JSON."""
         return {"id": self.id, "created_at": self.created_at}
 
     @classmethod
     def from_json(cls, value: Any) -> PageKey:
-        """Read what `to_json` or the API wrote.
+        """Read a key from the API's form.
 
         Raises:
-            ValueError: `value` is no object with a usable `id` and `created_at`.
+            ValueError: `value` is not an object with a usable `id` and `created_at`.
         """
         if isinstance(value, dict):
             last_id, created_at = value.get("id"), value.get("created_at")
             if _is_sendable(last_id) and _is_sendable(created_at):
                 return cls(last_id, created_at)
-        raise ValueError("a page key is an object with the scalars id and created_at")
+        raise ValueError("a page key must be an object with the scalars id and created_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: the submissions as decoded JSON, and the key of the next page if there is one."""
+    """Hold the submissions of one page.
+
+    Attributes:
+        items: Submissions as decoded JSON.
+        next_key: Key of the next page; None on the last page.
+    """
 
     items: list[Any]
     next_key: PageKey | None
 
 
-def parameters(query: Query, *, count: int, key: PageKey | None) -> dict[str, Scalar]:
-    """Name one request's parameters as the API does.
+def request_parameters(query: Query, *, count: int, key: PageKey | None) -> dict[str, Scalar]:
+    """Return the parameters of one request under the API's names.
 
-    A single submission is asked for by its id alone, without even a `count`; `request_type` stays,
-    since it chooses sections and not rows, and leaving it out would fetch unwanted personal data.
+    A request for a single submission has no other filter and no `count`. It keeps `request_type`,
+    which selects sections and not rows: without it the API would return unwanted personal data.
 
     Args:
-        query: The filters of the walk.
+        query: Filters.
         count: Rows per page.
-        key: Where the page starts; None for the first.
+        key: Start of the page; None for the first page.
     """
     named: dict[str, Scalar | None]
     if query.submission_id is not None:

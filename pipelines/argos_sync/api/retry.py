@@ -1,4 +1,4 @@
-"""How long to wait before asking again."""
+"""Define how often to retry and how long to wait."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential back-off with full jitter, and respect for Retry-After.
+    """Retry with exponential back-off and full jitter, and honour Retry-After.
 
-    Full jitter spreads concurrent walks that failed together over the whole interval (Brooker,
+    Full jitter spreads concurrent requests that failed together over the whole interval (Brooker,
     "Exponential Backoff And Jitter", AWS Architecture Blog).
 
     Attributes:
-        attempts: How many times a request is sent at most; 1 means no retry.
-        base: Upper bound of the first wait, in seconds; it doubles from there.
-        cap: Upper bound of every wait, in seconds.
-        retry_after_cap: The longest Retry-After that is honoured, in seconds.
+        attempts: Maximum number of times to send a request; 1 means no retry.
+        base: Upper bound of the first wait, in seconds; it doubles with each failure.
+        cap: Upper bound of all waits, in seconds.
+        retry_after_cap: Longest Retry-After to honour, in seconds.
 
     Raises:
-        ConfigurationError: Fewer than one attempt, or a negative time.
+        ConfigurationError: There is less than one attempt, or a time is negative.
     """
 
     attempts: int = 6
@@ -36,21 +36,21 @@ class RetryPolicy:
     retry_after_cap: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuse a policy that would never send, or wait backwards."""
+        """Validate the number of attempts and the times."""
         if self.attempts < 1 or min(self.base, self.cap, self.retry_after_cap) < 0:
             raise ConfigurationError(
                 f"the retry policy is {self}", "use attempts >= 1 and times of 0 seconds or more"
             )
 
     def delay(self, attempt: int, error: RetriableFailure, random: Callable[[], float]) -> float:
-        """Return the seconds to wait after failure number `attempt`, counted from 1.
+        """Return the seconds to wait after a failure.
 
-        Never less than the API asked for, up to `retry_after_cap`.
+        The wait is never shorter than the API asked for, up to `retry_after_cap`.
 
         Args:
-            attempt: How many times the request has failed so far.
+            attempt: How many times the request has failed so far, from 1.
             error: The latest failure.
-            random: Uniform numbers in [0, 1).
+            random: Returns uniform numbers in [0, 1).
         """
         jittered = random() * min(self.cap, self.base * 2.0 ** (attempt - 1))
         return max(jittered, min(error.retry_after or 0.0, self.retry_after_cap))

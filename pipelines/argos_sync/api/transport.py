@@ -1,4 +1,4 @@
-"""One request, one whole answer: the only place that asks the API."""
+"""Send requests to the API and read whole responses."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from argos_sync.api.responses import ENDPOINT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Pages may be many seconds apart while a chunk loads; a TLS handshake each time is wasted.
+# Loading a chunk can take many seconds between two pages: keep the TLS connection meanwhile.
 _LIMITS = httpx.Limits(keepalive_expiry=30.0)
-# zlib grows a 64 KiB read to 64 MiB at most; other and nested encodings know no such bound.
+# zlib expands a 64 KiB read to at most 64 MiB; other and nested encodings have no such bound.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 
 
-class Answer(NamedTuple):
-    """A response, read to its end and decompressed."""
+class Response(NamedTuple):
+    """Hold a complete, decompressed response."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,15 +39,15 @@ class Answer(NamedTuple):
 
 
 class Endpoint:
-    """`{base_url}/submission` over kept-alive connections.
+    """Send requests to `{base_url}/submission` over persistent connections.
 
     Args:
-        base_url: Checked address up to and including the version.
-        api_key: Checked key, sent as `x-api-key`.
-        timeout: httpx's: seconds to connect, and between two reads or writes.
-        deadline: Seconds for one whole answer, so that a trickle of bytes cannot hold a walk.
-        max_bytes: Bound of one answer after decompression.
-        transport: Replaces the network, for tests.
+        base_url: Validated URL up to and including the version.
+        api_key: Validated key, sent as `x-api-key`.
+        timeout: httpx timeout: seconds to connect, and between two reads or writes.
+        deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
+        max_bytes: Largest response accepted, in bytes after decompression.
+        transport: Replaces the network in tests.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Endpoint:
         max_bytes: int,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """Prepare, without connecting yet."""
+        """Prepare the HTTP client; the first request opens a connection."""
         self.url = f"{str(base_url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
-        quieten_loggers()
+        quiet_http_loggers()
         self._http = httpx.AsyncClient(
             headers={
                 "x-api-key": api_key,
@@ -75,10 +75,10 @@ class Endpoint:
             timeout=timeout,
             limits=_LIMITS,
             transport=transport,
-            verify=_trusted(base_url),
-            # The key must not follow a server's word to another host.
+            verify=_ssl_context(base_url),
+            # A redirect would send the key to another host.
             follow_redirects=False,
-            # A proxy from the environment would see a plain request, key included.
+            # A proxy from the environment would see plain requests and their key.
             trust_env=base_url.scheme == "https",
         )
 
@@ -86,14 +86,18 @@ class Endpoint:
         """Close all connections."""
         await self._http.aclose()
 
-    async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Answer:
-        """Send `params` in the URL or as a JSON body, and read the whole answer.
+    async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Response:
+        """Send one request and read the whole response.
+
+        Args:
+            params: Parameters under the API's names.
+            as_json: Send `params` as a JSON body instead of in the URL.
 
         Raises:
-            RequestTimeout: No complete answer in time.
+            RequestTimeout: No complete response arrived in time.
             CertificateRefused: The server's certificate does not verify.
             ConnectionFailed: The connection failed or ended early.
-            MalformedResponse: The answer is too large, or not compressed as was asked.
+            MalformedResponse: The response is too large, or its compression is broken or unknown.
         """
         failure: ArgosError
         try:
@@ -101,21 +105,21 @@ class Endpoint:
                 response = await self._http.send(self._request(params, as_json), stream=True)
                 try:
                     body = await self._read(response)
-                    return Answer(response.status_code, response.headers, body)
+                    return Response(response.status_code, response.headers, body)
                 finally:
                     await response.aclose()
         except (httpx.TimeoutException, TimeoutError):
-            failure = RequestTimeout(f"{ENDPOINT} gave no complete answer in time")
+            failure = RequestTimeout(f"{ENDPOINT} returned no complete response in time")
         except httpx.DecodingError:
-            failure = MalformedResponse(f"{ENDPOINT} answered with broken compression")
+            failure = MalformedResponse(f"{ENDPOINT} returned broken compression")
         except httpx.TransportError as error:
-            failure = _connection_failure(error)
-        # Raised out here, the error has no context: httpx's exceptions hold the request, and with
-        # it the key and the filters.
+            failure = _connection_error(error)
+        # Raise outside of `except`, so that the error has no context: httpx's exceptions contain
+        # the request with its key and filters.
         raise failure
 
     def _request(self, params: Mapping[str, Any], as_json: bool) -> httpx.Request:
-        """Put the parameters where they are wanted."""
+        """Build a request with its parameters in the URL or in the body."""
         if not as_json:
             return self._http.build_request("GET", self.url, params=params)
         headers = {"content-type": "application/json"}
@@ -123,35 +127,34 @@ class Endpoint:
         return self._http.build_request("GET", self.url, content=content, headers=headers)
 
     async def _read(self, response: httpx.Response) -> bytes:
-        """Read a body up to the bound, which a small compressed answer could exceed by far."""
+        """Read and decompress a body, up to the size limit."""
         if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise MalformedResponse(f"{ENDPOINT} answered with an encoding that was not asked for")
+            raise MalformedResponse(f"{ENDPOINT} returned an encoding that was not requested")
         chunks = []
-        left = self._max_bytes
+        bytes_left = self._max_bytes
         async for chunk in response.aiter_bytes():
-            left -= len(chunk)
-            if left < 0:
-                raise MalformedResponse(
-                    f"{ENDPOINT} answered with more than {self._max_bytes} bytes"
-                )
+            bytes_left -= len(chunk)
+            if bytes_left < 0:
+                raise MalformedResponse(f"{ENDPOINT} returned more than {self._max_bytes} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
 
 
-def _trusted(base_url: httpx.URL) -> ssl.SSLContext:
-    """Return whose certificates are accepted, read at most once; nobody's where none is shown."""
+def _ssl_context(base_url: httpx.URL) -> ssl.SSLContext:
+    """Return the TLS settings; plain http needs no certificate authorities."""
     if base_url.scheme == "https":
-        return _authorities()
+        return _default_ssl_context()
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def _default_ssl_context() -> ssl.SSLContext:
+    """Read the certificate authorities once per process."""
     return httpx.create_ssl_context()
 
 
-def _connection_failure(error: httpx.TransportError) -> ArgosError:
-    """Tell a certificate that does not verify from everything else that happens to connections."""
+def _connection_error(error: httpx.TransportError) -> ArgosError:
+    """Return CertificateRefused for a certificate that does not verify, else ConnectionFailed."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -162,8 +165,8 @@ def _connection_failure(error: httpx.TransportError) -> ArgosError:
     return ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
 
 
-def quieten_loggers() -> None:
-    """Keep the HTTP libraries from logging URLs with filters, and headers with the key."""
+def quiet_http_loggers() -> None:
+    """Stop the HTTP libraries from logging URLs with filters and headers with the key."""
     for name in ("httpx", "httpcore"):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))

@@ -1,4 +1,4 @@
-"""A webhook that takes `{"text": ...}`, such as Slack's: told in one request, within seconds."""
+"""Post a text to a webhook that accepts `{"text": ...}`, such as Slack's."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import httpx
 from argos_sync import __version__
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.api.settings import is_loopback
-from argos_sync.api.transport import quieten_loggers
+from argos_sync.api.transport import quiet_http_loggers
 
-_SECONDS = 5.0
-"""For everything, so that a trickle of bytes does not hold a run that is over."""
+_TIMEOUT_SECONDS = 5.0
+"""Limit for the whole request, so that a slow server does not delay the end of a run."""
 
-_LATE = "no answer in time"
+_TIMEOUT_PROBLEM = "no answer in time"
 
 
-def checked_webhook_url(value: str) -> httpx.URL:
-    """Return `value` parsed, if what is told may be sent there.
+def validate_webhook_url(value: str) -> httpx.URL:
+    """Parse a webhook URL and check that a text may be sent to it.
 
-    The value itself is never repeated: who has it can write where it leads.
+    Messages never contain the URL: anyone who has it can post to the webhook.
 
     Raises:
-        ConfigurationError: It is no https address with a host, or http of another machine.
+        ConfigurationError: `value` is neither an https URL with a host nor an http URL of this
+            machine.
     """
     url = httpx.URL()
     with suppress(httpx.InvalidURL):
@@ -34,26 +35,25 @@ def checked_webhook_url(value: str) -> httpx.URL:
         return url
     raise ConfigurationError(
         "runtime.slack_incoming_webhook_url is not an https address with a host",
-        "use the address as Slack, or whoever takes a JSON POST with text, gives it",
+        "copy the address from Slack, or from another service that accepts a JSON POST with text",
     )
 
 
 def post_text(url: httpx.URL, text: str) -> str | None:
-    """Post a text; return what kept it from arriving, None when it did.
+    """Post a text and return the problem, or None after a success.
 
     Args:
-        url: Checked.
-        text: Without keys and anybody's data.
+        url: Validated URL.
+        text: Text without keys and personal data.
     """
-    quieten_loggers()
-    found: SimpleQueue[str | None] = SimpleQueue()
-    # Asking for an address can be given up by leaving it to a thread that nobody waits for, and
-    # in no other way.
-    Thread(target=lambda: found.put(_post(url, text)), name="webhook", daemon=True).start()
+    quiet_http_loggers()
+    problems: SimpleQueue[str | None] = SimpleQueue()
+    # A DNS lookup cannot be cancelled, so it runs in a daemon thread that nothing waits for.
+    Thread(target=lambda: problems.put(_post(url, text)), name="webhook", daemon=True).start()
     try:
-        return found.get(timeout=_SECONDS)
+        return problems.get(timeout=_TIMEOUT_SECONDS)
     except Empty:
-        return _LATE
+        return _TIMEOUT_PROBLEM
 
 
 def _post(url: httpx.URL, text: str) -> str | None:
@@ -61,15 +61,15 @@ def _post(url: httpx.URL, text: str) -> str | None:
         with (
             httpx.Client(
                 headers={"user-agent": f"argos-sync/{__version__}"},
-                # As for the API: no proxy sees plain requests, and nobody sends the text elsewhere.
+                # As for the API: no proxy sees plain requests, and no redirect is followed.
                 trust_env=url.scheme == "https",
                 follow_redirects=False,
-                timeout=_SECONDS,
+                timeout=_TIMEOUT_SECONDS,
             ) as client,
-            client.stream("POST", url, json={"text": text}) as answer,
+            client.stream("POST", url, json={"text": text}) as response,
         ):
-            return None if answer.is_success else f"status {answer.status_code}"
+            return None if response.is_success else f"status {response.status_code}"
     except httpx.TimeoutException:
-        return _LATE
-    except Exception as error:  # noqa: BLE001 the environment's proxy and certificates raise any
+        return _TIMEOUT_PROBLEM
+    except Exception as error:  # noqa: BLE001 - proxy and certificate settings raise various errors
         return type(error).__name__

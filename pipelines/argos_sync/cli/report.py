@@ -1,4 +1,4 @@
-"""The command that shows the warehouse to people: report."""
+"""Define the command `report`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from argos_sync.cli.common import Common
 def report(
     common: Common,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="HTML file to make or to replace.")
+        Path,
+        typer.Option("--out", metavar="FILE", help="HTML file to create, or report to replace."),
     ],
     file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="DuckDB file to read, such as a published copy; goes before --destination.",
+            help="DuckDB file to read, such as a published copy; overrides --destination.",
         ),
     ] = None,
 ) -> None:
-    """Write one page of charts: submissions, decisions, reasons, AML alerts, age, runs."""
+    """Write an HTML report with charts of submissions, decisions, AML alerts and runs."""
     from dataclasses import replace
     from datetime import UTC, datetime
 
@@ -34,7 +35,7 @@ def report(
     target = common.target
     if file is not None:
         target = replace(target, destination="duckdb", file=str(file))
-    made = make_report(
+    written = make_report(
         target,
         out,
         now=datetime.now(UTC),
@@ -42,12 +43,12 @@ def report(
         mode=output_file_mode(),
     )
     summary = {
-        "file": str(made.file),
-        "bytes": made.size,
-        "sections": made.sections,
-        "figures": made.figures,
+        "file": str(written.file),
+        "bytes": written.size,
+        "sections": written.sections,
+        "figures": written.figures,
     }
-    missing = [f"{name} ({state})" for name, state in made.sections.items() if state != "shown"]
-    lines = [f"{what}: {value}" for what, value in made.figures.items()]
+    missing = [f"{name} ({state})" for name, state in written.sections.items() if state != "shown"]
+    lines = [f"{label}: {value}" for label, value in written.figures.items()]
     lines += [f"not shown: {', '.join(missing)}"] if missing else []
-    common.show(summary, "\n".join([*lines, f"{made.file}: {made.size / 1000:,.0f} kB"]))
+    common.show(summary, "\n".join([*lines, f"{written.file}: {written.size / 1000:,.0f} kB"]))

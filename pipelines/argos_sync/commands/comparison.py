@@ -9,7 +9,7 @@ from datetime import UTC, date
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, add_days
 from argos_sync.shape.identity import Identity, identify
-from argos_sync.shape.suppression import NOBODY, Suppression
+from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 from argos_sync.warehouse.submissions import SubmissionVersion
 
 Look = Callable[[DateRange], Iterable[SubmissionVersion]]
@@ -65,7 +65,7 @@ class Comparison:
     tasks: Sequence[Task]
     read_versions: Look
     content_hash: Hash | None = None
-    suppression: Suppression = NOBODY
+    suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
     differences: list[DayDifference] = field(default_factory=list)
     stored_count: int = 0
     _seen: dict[date, dict[str, str]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Comparison:
     def add(self, page: TaskPage) -> None:
         """Take in a page."""
         for item in page.items:
-            if self.suppression.has(item):
+            if self.suppression.matches(item):
                 continue
             identity = identify(item)
             if isinstance(identity, Identity) and identity.created_at in self.days:

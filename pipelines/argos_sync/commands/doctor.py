@@ -10,7 +10,7 @@ from typing import Any
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
-from argos_sync.api.webhook import checked_webhook_url
+from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.fetch.client import client_options
 from argos_sync.fetch.end_date import probe_end_date
@@ -60,7 +60,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
         client_options(settings[0]).connect()
         Protection.configured(settings[0])
         if address := webhook_url():
-            checked_webhook_url(address)
+            validate_webhook_url(address)
         return f"complete; API at {settings[0].base_url}"
 
     checks = [_check("configuration", configuration)]

@@ -20,7 +20,7 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
-from argos_sync.shape.privacy import Policy
+from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.warehouse.rows import (
     find_submission_ids,
     has_submissions,
@@ -100,7 +100,7 @@ def _submission_ids(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
     return found
 
 
-def _submissions_of(client: Client, policy: Policy, kind: str, value: str) -> Iterator[str]:
+def _submissions_of(client: Client, policy: PrivacyPolicy, kind: str, value: str) -> Iterator[str]:
     table, column = _PLACES[kind]
     mode = policy.mode(table, column)
     if mode == "drop" or (has_submissions(client) and not tables_exist(client, [table])):

@@ -17,9 +17,9 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
-from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 
@@ -51,7 +51,7 @@ def reveal(
     Args:
         context: Settings and target; the API is not asked.
         submission_id: The submission.
-        columns: As `table.column`; none means all that are encrypted.
+        columns: As `table.columns_by_name`; none means all that are encrypted.
 
     Raises:
         ConfigurationError: There is no such submission, a column is not encrypted, or the key is
@@ -94,7 +94,8 @@ def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str,
         place
         for place, mode in modes.items()
         # What is in quarantine belongs to no submission.
-        if mode == "encrypt" and "submission_id" in load_contract()[place.partition(".")[0]].column
+        if mode == "encrypt"
+        and "submission_id" in load_contract()[place.partition(".")[0]].columns_by_name
     ]
     for place in columns:
         if place not in encrypted:
@@ -106,7 +107,7 @@ def _encrypted(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str,
 
 
 def _decrypted(
-    client: Client, policy: Policy, submission_id: str, places: Sequence[tuple[str, str]]
+    client: Client, policy: PrivacyPolicy, submission_id: str, places: Sequence[tuple[str, str]]
 ) -> Iterator[RevealedValue]:
     for table, column in places:
         index = load_contract()[table].index_columns
@@ -118,7 +119,7 @@ def _decrypted(
                 yield RevealedValue(table, tuple(positions), column, value)
 
 
-def _opened(policy: Policy, table: str, column: str, text: str) -> Any:
+def _opened(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
     try:
         return policy.reveal(table, column, text)
     except PolicyError as error:

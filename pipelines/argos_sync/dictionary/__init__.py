@@ -1,5 +1,10 @@
-"""What describes the tables to people and to other tools, made from the contract: `make schema`.
+"""Render the documents that describe the tables, for `make schema`.
 
-Nothing here is used when argos-sync runs. All of it is kept in the repository, and a test fails
-when it is not what would be made.
+In: the contract (`schemas/*.yaml`) and the views (`schemas/views/*.sql`). Out: a data dictionary in
+Markdown, a DBML diagram, a dbt source and a dlt schema. All four are committed, and a test fails
+when one is out of date. argos-sync does not use this room when it runs.
 """
+
+from argos_sync.dictionary.documents import render_documents
+
+__all__ = ["render_documents"]

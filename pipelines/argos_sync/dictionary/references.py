@@ -1,4 +1,4 @@
-"""How rows of one table refer to those of another."""
+"""Find the foreign keys between tables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from argos_sync.shape.contract import RUNS, Contract, Table
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Rows of one table name a row of another.
+    """Describe a foreign key.
 
     Attributes:
-        table: The one that refers.
-        to: The one that is referred to.
-        columns: That both have; they are the other's key.
-        always: Whether the other row is there; that of a run is written when the run ends, and one
-            that is killed never writes it.
+        table: Table with the foreign key.
+        to: Table it refers to.
+        columns: Columns of the foreign key; the primary key of `to` has the same names.
+        always: Whether the other row always exists. The row of a run is written when the run
+            ends, and a killed run never writes it.
     """
 
     table: Table
@@ -27,15 +27,15 @@ class Reference:
 
     @property
     def at_most_one(self) -> bool:
-        """Whether no two rows refer to the same one."""
+        """Return whether at most one row refers to the same row."""
         return self.columns == self.table.key
 
 
-def references(contract: Contract) -> Iterator[Reference]:
-    """Yield all references: rows belong to one of a parent table, and were written by a run."""
+def find_references(contract: Contract) -> Iterator[Reference]:
+    """Yield the references of rows to their parents and to the runs that wrote them."""
     runs = contract[RUNS]
     for table in contract.tables.values():
         if parent := contract.parent(table):
             yield Reference(table, parent, parent.key, always=True)
-        elif table is not runs and set(runs.key) <= set(table.column):
+        elif table is not runs and set(runs.key) <= set(table.columns_by_name):
             yield Reference(table, runs, runs.key, always=False)

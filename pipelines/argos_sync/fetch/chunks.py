@@ -20,11 +20,11 @@ from argos_sync.shape.contract import (
     ISSUES,
     QUARANTINE,
     SUBMISSIONS,
-    filled_tables,
     load_contract,
+    tables_for_sections,
 )
-from argos_sync.shape.identity import Identity, Unusable, identify
-from argos_sync.shape.tables import Issue, shape
+from argos_sync.shape.identity import Identity, InvalidIdentity, identify
+from argos_sync.shape.tables import Issue, shape_submissions
 from argos_sync.shape.values import to_json
 
 CHUNK_SUBMISSIONS = 20_000
@@ -131,13 +131,13 @@ class ChunkBuilder:
         forgotten: set[str] = set()
         for item in page.items:
             identity = identify(item)
-            if self.protection.suppression.has(item):
+            if self.protection.suppression.matches(item):
                 if isinstance(identity, Identity):
                     forgotten.add(identity.submission_id)
                 else:
                     self._suppressed_quarantine.add(self._quarantine_id(item))
                 continue
-            if isinstance(identity, Unusable):
+            if isinstance(identity, InvalidIdentity):
                 self._quarantine(item, identity, received_at)
                 continue
             if identity.created_at not in page.task.days:
@@ -201,15 +201,15 @@ class ChunkBuilder:
 
     def _shape(self, fresh: dict[str, tuple[dict[str, Any], str]], received_at: datetime) -> None:
         items = [item for item, _ in fresh.values()]
-        shaped = shape(items, [hashed for _, hashed in fresh.values()], received_at)
-        filled = filled_tables(self.sections)
+        shaped = shape_submissions(items, [hashed for _, hashed in fresh.values()], received_at)
+        filled = tables_for_sections(self.sections)
         for name, rows in shaped.tables.items():
             if name in filled:
                 protected = self.protection.policy.protect(name, rows)
                 self._batches.setdefault(name, []).append(protected)
         self._issues += [issue for issue in shaped.issues if issue.table_name in filled]
 
-    def _quarantine(self, item: Any, unusable: Unusable, received_at: datetime) -> None:
+    def _quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         key = self._quarantine_id(item)
         self._quarantined[key] = {
             "quarantine_id": key,
@@ -229,7 +229,7 @@ class ChunkBuilder:
         rows = {QUARANTINE: list(self._quarantined.values()), ISSUES: issues}
         return {
             name: policy.protect(
-                name, pa.Table.from_pylist(found, schema=arrow_schema(policy.original[name]))
+                name, pa.Table.from_pylist(found, schema=arrow_schema(policy.base_contract[name]))
             )
             for name, found in rows.items()
             if found

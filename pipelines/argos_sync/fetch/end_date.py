@@ -40,7 +40,7 @@ async def probe_end_date(client: ArgosClient, section: str | None = None) -> End
 
 async def _first(client: ArgosClient, query: Query) -> Identity | None:
     pages = 0
-    async for page in client.walk(query):
+    async for page in client.iter_pages(query):
         for item in page.items:
             if isinstance(identity := identify(item), Identity):
                 return identity

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from argos_sync.api import Stats
+from argos_sync.api import RequestStats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
 from argos_sync.fetch.client import ClientOptions
 from argos_sync.fetch.plan import WorkQueue
@@ -27,7 +27,7 @@ def utc_now() -> datetime:
 
 OnPage = Callable[[str, int], None]
 """Told the task's label and the number of entries of each page."""
-OnStats = Callable[[Stats], None]
+OnStats = Callable[[RequestStats], None]
 """Told the client's numbers at the end, also at a bad one."""
 
 

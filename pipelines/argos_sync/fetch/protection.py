@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
+from argos_sync.shape.column_cipher import derive_content_key
 from argos_sync.shape.identity import content_hash
-from argos_sync.shape.privacy import Policy, PolicyError, difference, modes_of
-from argos_sync.shape.sealing import content_key
-from argos_sync.shape.suppression import NOBODY, Suppression
+from argos_sync.shape.privacy import (
+    PolicyError,
+    PrivacyPolicy,
+    describe_policy_change,
+    modes_from_fingerprint,
+)
+from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 
 if TYPE_CHECKING:
     from argos_sync.config import Settings
@@ -37,9 +42,9 @@ class Protection:
         suppression: Who must not come back.
     """
 
-    policy: Policy
+    policy: PrivacyPolicy
     hash_key: bytes = field(default=b"", repr=False)
-    suppression: Suppression = NOBODY
+    suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
 
     @classmethod
     def configured(cls, settings: Settings) -> Protection:
@@ -50,12 +55,12 @@ class Protection:
         """
         privacy = settings.privacy
         try:
-            policy = Policy.of(
+            policy = PrivacyPolicy.from_settings(
                 privacy.direct,
                 privacy.quasi,
                 privacy.modes,
                 privacy.key,
-                former_keys=privacy.former_keys,
+                old_keys=privacy.former_keys,
             )
         except PolicyError as error:
             # What it says of a table or a column is about the modes of single columns.
@@ -65,8 +70,8 @@ class Protection:
         if policy.is_plain:
             return cls(policy)
         if policy.keyring:
-            return cls(policy, policy.keyring.content)
-        return cls(policy, content_key(settings.api_key or ""))
+            return cls(policy, policy.keyring.content_key)
+        return cls(policy, derive_content_key(settings.api_key or ""))
 
     def content_hash(self, item: Any, sections: Sequence[str]) -> str:
         """Return a submission's hash; that of some sections never passes for that of the whole."""
@@ -93,7 +98,7 @@ class Protection:
                 "set sources.argos.privacy.key, or old_keys, to it",
             )
         kept = {key_id: key for key_id, key in keys.items() if key_id in key_ids}
-        return replace(self, suppression=Suppression(hashes, kept))
+        return replace(self, suppression=SuppressionList(hashes, kept))
 
     def check(self, state: State, *, begun: bool) -> None:
         """Refuse to go on with rows that were written in another way.
@@ -105,8 +110,8 @@ class Protection:
         Raises:
             ConfigurationError: They were.
         """
-        stored = state.get(PRIVACY) or (Policy.plain().fingerprint() if begun else None)
-        if stored and (differs := difference(stored, self.policy.fingerprint())):
+        stored = state.get(PRIVACY) or (PrivacyPolicy.plain().fingerprint() if begun else None)
+        if stored and (differs := describe_policy_change(stored, self.policy.fingerprint())):
             raise ConfigurationError(
                 f"the warehouse was written with other privacy settings: {differs}",
                 "set them back, or load all history into another dataset and drop this one:"
@@ -126,7 +131,7 @@ class Protection:
         nothing from who can read the warehouse, but from everybody else.
         """
         if keyring := self.policy.keyring:
-            return keyring.key_id, keyring.suppression, {}
+            return keyring.key_id, keyring.suppression_key, {}
         known = suppression_secrets(state) or {
             _SECRETS: {secrets.token_hex(4): secrets.token_hex(32)}
         }
@@ -134,15 +139,15 @@ class Protection:
         return key_id, bytes.fromhex(secret), known
 
     def _suppression_keys(self, state: State) -> Mapping[str, bytes]:
-        keyrings = [*self.policy.former, *filter(None, [self.policy.keyring])]
+        keyrings = [*self.policy.old_keyrings, *filter(None, [self.policy.keyring])]
         stored = state.get(_SECRETS) or {}
         own = {key_id: bytes.fromhex(secret) for key_id, secret in stored.items()}
-        return own | {keyring.key_id: keyring.suppression for keyring in keyrings}
+        return own | {keyring.key_id: keyring.suppression_key for keyring in keyrings}
 
 
 def stored_modes(state: State) -> dict[str, str]:
-    """Return what happened to each column of a warehouse, by `table.column`."""
-    return modes_of(state.get(PRIVACY) or Policy.plain().fingerprint())
+    """Return what happened to each column of a warehouse, by `table.columns_by_name`."""
+    return modes_from_fingerprint(state.get(PRIVACY) or PrivacyPolicy.plain().fingerprint())
 
 
 def suppression_secrets(*states: State) -> State:
@@ -151,5 +156,5 @@ def suppression_secrets(*states: State) -> State:
     return {_SECRETS: found} if found else {}
 
 
-NO_PROTECTION = Protection(Policy.plain())
+NO_PROTECTION = Protection(PrivacyPolicy.plain())
 """Everything as it comes, and nobody suppressed."""

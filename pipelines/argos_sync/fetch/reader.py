@@ -123,7 +123,7 @@ def _pages(
 
 async def _whole(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
     start = PageKey.from_json(task.cursor[ALL]) if task.cursor else None
-    async for page in client.walk(task.query(None), start):
+    async for page in client.iter_pages(task.query(None), start):
         cursor = {ALL: page.next_key.to_json()} if page.next_key else {}
         yield TaskPage(task, page.items, cursor, done=page.next_key is None)
 
@@ -138,7 +138,7 @@ async def _joined(
     """
     cursor = dict(task.cursor) if task.cursor else dict.fromkeys(sections)
     walks = {
-        section: client.walk(task.query(section), PageKey.from_json(key) if key else None)
+        section: client.iter_pages(task.query(section), PageKey.from_json(key) if key else None)
         for section, key in cursor.items()
     }
     waiting: dict[Any, dict[str, Any]] = {}

@@ -28,7 +28,7 @@ from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lo
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import SOURCE, make_source, schema_name
 from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
-from argos_sync.shape.contract import Contract, filled_tables, load_contract
+from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Warehouse:
         """Whether all tables and columns of the contract exist."""
         own = self.pipeline.schemas.get(schema_name(self.sections))
         existing = self._tables_of([own] if own else [])
-        return existing.tables.items() >= filled_tables(self.sections, self.contract).items()
+        return existing.tables.items() >= tables_for_sections(self.sections, self.contract).items()
 
     @property
     def existing(self) -> Contract:

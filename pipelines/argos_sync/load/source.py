@@ -23,7 +23,7 @@ from dlt.extract import DltResource, DltSource
 
 from argos_sync.fetch.checkpoint import State
 from argos_sync.shape.columns import arrow_schema
-from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, filled_tables
+from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, tables_for_sections
 
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
@@ -101,7 +101,7 @@ def _with_hints(
     logging.getLogger("dlt").addFilter(_is_not_json_hint_warning)
     filled = {
         name: table
-        for name, table in filled_tables(sections, contract).items()
+        for name, table in tables_for_sections(sections, contract).items()
         if name not in skipped_tables
     }
     created = dlt.current.source_schema().tables

@@ -1,12 +1,12 @@
-"""argos-sync in Dagster: `dagster dev -m argos_sync.orchestration.dagster`.
+"""Define argos-sync's assets for Dagster: `dagster dev -m argos_sync.orchestration.dagster`.
 
-Each asset is one command, called as the command line calls it and configured in the same places.
-All that touches the warehouse is in the pool `argos_api`: with a limit of one, runs wait for one
-another instead of finding the warehouse locked. Where a limit is missing, or somebody else holds
-the warehouse, the retry policy waits.
+Each asset runs one command with the same configuration as the command line. Everything that opens
+the warehouse is in the pool `argos_api`: with a limit of one, runs wait for each other instead of
+finding the warehouse locked. Without a limit, or when another process has the lock, the retry
+policy waits.
 """
 
-# Without `from __future__ import annotations`: Dagster reads the types of assets as they stand.
+# Without `from __future__ import annotations`: Dagster evaluates the annotations of assets.
 
 import warnings
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ import dagster as dg
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import ReconcileResult
-from argos_sync.commands.reconcile import reconcile as compare
+from argos_sync.commands.reconcile import reconcile as run_reconcile
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_orchestration
-from argos_sync.orchestration.health import CHECKS, look
-from argos_sync.orchestration.tasks import make_target, report_failures, run, run_metadata
+from argos_sync.orchestration.checks import CHECKS, WARNINGS, read_checks
+from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
 from argos_sync.run.context import Context
 
 POOL = "argos_api"
@@ -36,32 +36,32 @@ RETRY = dg.RetryPolicy(max_retries=4, delay=SETTINGS.retry_seconds, backoff=dg.B
 
 
 class BackfillOptions(dg.Config):
-    """What a backfill can be told."""
+    """Configure a backfill."""
 
     force: bool = False
-    """Read again what was read to its end before."""
+    """Fetch days again that an earlier backfill finished."""
 
 
 class ReconcileOptions(dg.Config):
-    """What a reconcile can be told."""
+    """Configure a reconcile."""
 
     days: int = 90
-    """How many days back, yesterday included."""
+    """Number of days to compare, the last one being yesterday."""
     deep: bool = False
-    """Compare contents too, and repair them."""
+    """Compare and repair contents, too."""
     max_deleted: float = 0.05
-    """Mark no more than this share as deleted."""
+    """Maximum share of submissions to mark as deleted."""
 
 
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
 def submissions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-    """All submissions with their parts, as of the last nightly sync."""
-    report, rows = run(SETTINGS, context.log, sync)
+    """Load new and changed submissions with the nightly sync."""
+    report, rows = run_command(SETTINGS, context.log, sync)
     return dg.MaterializeResult(metadata=run_metadata(report, rows))
 
 
 with warnings.catch_warnings():
-    # Dagster calls backfill policies beta, on every start; its version is bounded for that.
+    # Dagster warns on every start that backfill policies are beta; its version is bounded for it.
     warnings.simplefilter("ignore", dg.BetaWarning)
 
     @dg.asset(
@@ -72,19 +72,19 @@ with warnings.catch_warnings():
         partitions_def=dg.DailyPartitionsDefinition(
             SETTINGS.start_date or EARLIEST, timezone="UTC"
         ),
-        # A range is one run and one backfill: days share requests and load packages, and a
-        # warehouse with one writer gains nothing from many runs.
+        # A range is one run and one backfill: days share requests and load packages, and many
+        # runs would only wait for each other.
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def submissions_by_day(
         context: dg.AssetExecutionContext, config: BackfillOptions
     ) -> dg.MaterializeResult[None]:
-        """The submissions created on each day (UTC), loaded whole by a backfill."""
+        """Load all submissions of each day (UTC) with a backfill."""
         days = context.partition_key_range
         first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
         command = partial(backfill, first=first, last=last, force=config.force)
-        report, rows = run(SETTINGS, context.log, command)
-        # Every partition of a range gets the numbers of the range.
+        report, rows = run_command(SETTINGS, context.log, command)
+        # Every partition of a range gets the metadata of the whole range.
         return dg.MaterializeResult(
             metadata={"days": f"{first} to {last}"} | run_metadata(report, rows)
         )
@@ -94,74 +94,77 @@ with warnings.catch_warnings():
 def reconciliation(
     context: dg.AssetExecutionContext, config: ReconcileOptions
 ) -> dg.MaterializeResult[None]:
-    """The last months compared with the source, and repaired where they differed."""
+    """Compare the last months with the source and repair differences."""
 
-    def reconcile(asked: Context) -> ReconcileResult:
-        today = asked.clock().astimezone(UTC).date()
+    def reconcile(context: Context) -> ReconcileResult:
+        today = context.clock().astimezone(UTC).date()
         first, last = today - timedelta(days=config.days), today - timedelta(days=1)
-        return compare(asked, first, last, deep=config.deep, max_deleted=config.max_deleted)
+        return run_reconcile(context, first, last, deep=config.deep, max_deleted=config.max_deleted)
 
-    result, rows = run(SETTINGS, context.log, reconcile)
+    result, rows = run_command(SETTINGS, context.log, reconcile)
     different = {"days_that_differed": len(result.days), "submissions_held": result.stored}
     return dg.MaterializeResult(metadata=run_metadata(result.summary, rows) | different)
 
 
 @dg.multi_asset_check(
     specs=[
-        dg.AssetCheckSpec(name, asset=submissions, description=meaning)
-        for name, meaning in CHECKS.items()
+        dg.AssetCheckSpec(name, asset=submissions, description=description)
+        for name, description in CHECKS.items()
     ],
-    # A DuckDB file that is written cannot be read.
+    # A DuckDB file cannot be read while another process writes it.
     pool=POOL,
     retry_policy=RETRY,
 )
-def health() -> Iterator[dg.AssetCheckResult]:
-    """Look into the warehouse; nothing is changed."""
+def warehouse_checks() -> Iterator[dg.AssetCheckResult]:
+    """Report the results of post-run checks, freshness and staleness."""
     target = make_target(SETTINGS)
-    for found in report_failures(partial(look, target, datetime.now(UTC), SETTINGS.max_age_hours)):
+    read = partial(read_checks, target, datetime.now(UTC), SETTINGS.max_age_hours)
+    for check in report_failures(read):
+        severity = dg.AssetCheckSeverity.WARN if check.name in WARNINGS else None
         yield dg.AssetCheckResult(
-            passed=found.passed,
+            passed=check.passed,
             asset_key=submissions.key,
-            check_name=found.name,
-            description=found.said,
-            metadata=dict(found.figures),
+            check_name=check.name,
+            description=check.text,
+            severity=severity or dg.AssetCheckSeverity.ERROR,
+            metadata=dict(check.metadata),
         )
 
 
 def _executor(name: str | None) -> dg.ExecutorDefinition | None:
-    """Return the executor with a name such as `dagster_k8s.k8s_job_executor`."""
+    """Import an executor by its name, such as `dagster_k8s.k8s_job_executor`."""
     if not name:
         return None
     module, _, attribute = name.rpartition(".")
     try:
-        found = getattr(import_module(module), attribute)
+        executor = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
-        found = None
-    if not isinstance(found, dg.ExecutorDefinition):
+        executor = None
+    if not isinstance(executor, dg.ExecutorDefinition):
         raise ConfigurationError(
-            "sources.argos.orchestration.executor names no executor of Dagster that is installed",
+            "sources.argos.orchestration.executor is not the name of an installed Dagster executor",
             "use module.name, such as dagster_k8s.k8s_job_executor, and install its package",
         )
-    return found
+    return executor
 
 
 sync_job = dg.define_asset_job(
-    "sync", dg.AssetSelection.assets(submissions), description="The nightly run, and its checks."
+    "sync", dg.AssetSelection.assets(submissions), description="Sync, then check."
 )
 reconcile_job = dg.define_asset_job(
     "reconcile",
     dg.AssetSelection.assets(reconciliation),
-    description="The last months compared with the source.",
+    description="Compare the last months with the source.",
 )
 check_job = dg.define_asset_job(
     "check",
-    dg.AssetSelection.checks(health),
-    description="The checks alone, which also tell when no sync has run at all.",
+    dg.AssetSelection.checks(warehouse_checks),
+    description="Check only; fails when no sync has run.",
 )
 
 defs = dg.Definitions(
     assets=[submissions, submissions_by_day, reconciliation],
-    asset_checks=[health],
+    asset_checks=[warehouse_checks],
     jobs=[sync_job, reconcile_job, check_job],
     schedules=[
         dg.ScheduleDefinition(

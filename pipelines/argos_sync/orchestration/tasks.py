@@ -1,7 +1,7 @@
-"""What a task of a scheduler runs: a command, told of as the scheduler tells it.
+"""Run a command as a Dagster task, and report its progress, result and failure.
 
-Everything that reaches the scheduler's storage passes through here: numbers of a run, and errors
-as one line. Foreign errors quote values, so only their kind is told.
+Dagster stores only what passes through this module: the counts of a run, and an error as one line.
+Errors of other packages may quote values, so only their class is reported.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from argos_sync.run.summary import RunSummary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FOR_GOOD = (ConfigurationError, AccessDenied, TooManyDeletions)
-"""Errors that somebody has to look into: running again would say the same."""
+_PERMANENT_ERRORS = (ConfigurationError, AccessDenied, TooManyDeletions)
+"""Errors that a retry cannot resolve."""
 
 _Result = TypeVar("_Result")
 
 
 class TaskLog:
-    """Progress as log lines, a line a chunk; counts the rows of all tables."""
+    """Log progress, one line per chunk, and count the rows of all tables."""
 
     def __init__(self, log: logging.Logger) -> None:
-        """Write to a log."""
+        """Log to a Dagster logger."""
         self._log = log
         self.rows = 0
 
     def page_fetched(self, task: str, items: int) -> None:
-        """Do nothing: a page is too little to be told."""
+        """Do nothing: one line per page would be too many."""
 
     def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """Note a chunk."""
+        """Log a chunk."""
         self.rows += rows
         self._log.info(
             f"{report.command}: {report.submissions_fetched:,} submissions, {self.rows:,} rows,"
@@ -54,40 +54,40 @@ class TaskLog:
 
 
 def make_target(settings: Orchestration) -> Target:
-    """Return where tasks load to."""
+    """Return the warehouse that tasks load into."""
     return Target(settings.destination_name, settings.dataset_name, settings.pipelines_dir)
 
 
-def run(
+def run_command(
     settings: Orchestration, log: logging.Logger, command: Callable[[Context], _Result]
 ) -> tuple[_Result, int]:
     """Run a command as the command line does.
 
     Args:
-        settings: Where to load to.
-        log: Told of each chunk.
-        command: Takes what every command needs.
+        settings: Warehouse to load into.
+        log: Logger for one line per chunk.
+        command: Function of a command; takes the context.
 
     Returns:
-        What the command returns, and how many rows it loaded over all tables.
+        The command's result, and the number of rows it loaded into all tables.
 
     Raises:
-        dagster.Failure: It failed.
+        dagster.Failure: The command failed.
     """
-    lines = TaskLog(log)
+    progress = TaskLog(log)
 
     def work() -> _Result:
-        with _context(settings, lines) as context:
+        with _context(settings, progress) as context:
             return command(context)
 
-    return report_failures(work), lines.rows
+    return report_failures(work), progress.rows
 
 
 def report_failures(work: Callable[[], _Result]) -> _Result:
-    """Return what a function returns, and tell its failure in one line without anybody's values.
+    """Call a function, and convert its exception to a one-line failure without values.
 
     Raises:
-        dagster.Failure: It raised. Dagster tries again only where that may help.
+        dagster.Failure: The function raised. Dagster retries unless the error is permanent.
     """
     restrict_permissions()
     try:
@@ -96,26 +96,26 @@ def report_failures(work: Callable[[], _Result]) -> _Result:
         failure = dg.Failure(
             str(error),
             metadata={"exit_code": error.exit_code, "kind": type(error).__name__},
-            allow_retries=not isinstance(error, _FOR_GOOD),
+            allow_retries=not isinstance(error, _PERMANENT_ERRORS),
         )
-    except Exception as error:  # noqa: BLE001 the last stop before a traceback full of values
+    except Exception as error:  # noqa: BLE001 a traceback would show values
         kind = type(error).__name__
         advice = "run the same command of argos-sync with -v and report what it prints"
         failure = dg.Failure(f"unexpected {kind}; {advice}", metadata={"kind": kind})
-    # Raised out here, it does not carry the error as its context, which Dagster would store.
+    # Raised outside `except`, or Dagster would store the original error as its context.
     raise failure
 
 
 def run_metadata(report: RunSummary, rows: int) -> dict[str, Any]:
-    """Return what a run has done as the metadata of a materialization.
+    """Return the metadata of a materialization.
 
     Args:
-        report: The run, ended.
-        rows: What it loaded, over all tables.
+        report: Summary of the finished run.
+        rows: Number of rows loaded into all tables.
     """
     ended = report.ended_at or report.started_at
-    left_out = {"started_at", "ended_at", "exit_status", "error"}
-    counts = {name: value for name, value in report.row().items() if name not in left_out}
+    excluded = {"started_at", "ended_at", "exit_status", "error"}
+    counts = {name: value for name, value in report.row().items() if name not in excluded}
     seconds = round((ended - report.started_at).total_seconds(), 3)
     note = {"note": report.note} if report.note else {}
     return {"rows": rows, "seconds": seconds} | counts | note
@@ -123,6 +123,7 @@ def run_metadata(report: RunSummary, rows: int) -> dict[str, Any]:
 
 @contextmanager
 def _context(settings: Orchestration, progress: TaskLog) -> Iterator[Context]:
+    """Yield the context of a command, fetching in a process of its own."""
     with FetchProcess() as child:
         yield Context(
             load_settings(),

@@ -1,8 +1,10 @@
-"""One page of charts about a warehouse: what it holds, and how well argos-sync keeps it.
+"""Write an HTML report about a warehouse, for `argos-sync report`.
 
-`topics` says what is asked of the views for analysts and in which order; `submissions`,
-`screening` and `operation` make sentences, charts and numbers of the answers, purely; `charts`
-draws, `page` puts it together. A page tells of groups only, never of one submission.
+In: the views of a warehouse or of a published copy, read-only. Out: one HTML file with charts,
+tables and key figures. It has aggregates only, never a value of a single submission.
+
+`queries` lists the sections and their SQL; `submissions`, `screening` and `operations` turn rows
+into text, charts and tables; `charts` renders SVG; `page` assembles the HTML.
 """
 
 from __future__ import annotations
@@ -20,22 +22,25 @@ from argos_sync.load.atomic_file import (
 )
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target, duckdb_file
-from argos_sync.report.page import MARK, page
-from argos_sync.report.section import ask
-from argos_sync.report.topics import topics
+from argos_sync.report.charts import load_renderer
+from argos_sync.report.page import FILE_MARK, render_page
+from argos_sync.report.queries import section_specs
+from argos_sync.report.section import build_section
 
-REPORT = FileType("a report", MARK)
+__all__ = ["ReportSummary", "make_report"]
+
+REPORT_FILE = FileType("a report", FILE_MARK)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What was made.
+class ReportSummary:
+    """Describe a report that was written.
 
     Attributes:
-        file: The page.
-        size: In bytes.
-        sections: What became of each: `shown`, `empty` or `unavailable`.
-        figures: The most important numbers, by what they are.
+        file: Path of the HTML file.
+        size: Size of the file in bytes.
+        sections: State of each section by key: `shown`, `empty` or `unavailable`.
+        figures: Key figures by label.
     """
 
     file: Path
@@ -46,33 +51,36 @@ class Made:
 
 def make_report(
     target: Target, file: Path, *, now: datetime, bound: int | None, mode: int = 0o600
-) -> Made:
-    """Write the report of a warehouse or of a published copy, in the place of an earlier one.
+) -> ReportSummary:
+    """Write the report of a warehouse, replacing an earlier report.
 
-    Each section is asked for by one query: while a run is loading they may differ by a few rows.
+    Each section runs one query, so sections may differ by a few rows while a run is loading.
 
     Args:
-        target: Where the warehouse is.
-        file: HTML file to make, or report to replace; links are followed.
-        now: When it is made.
-        bound: Days within which every row is to be fetched again; None when there is none.
-        mode: Permissions of a new file; one that is replaced passes on its own.
+        target: Warehouse or published copy to read.
+        file: HTML file to create, or report to replace; symbolic links are followed.
+        now: Time shown on the page.
+        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
+        mode: Permissions of a new file; a replaced file keeps its own.
 
     Raises:
-        ConfigurationError: The file cannot be replaced, or the destination is not known.
-        DestinationError: The warehouse is locked or not reachable, or the page cannot be written.
+        ConfigurationError: The package that renders charts is not installed, the file cannot be
+            replaced, or the destination is unknown.
+        DestinationError: The warehouse is locked or unreachable, or the file cannot be written.
     """
-    place = check_output_path(file, REPORT)
+    load_renderer()
+    path = check_output_path(file, REPORT_FILE)
     with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.storage)) is not None:
-            refuse_warehouse(place, source)
-        sections = [ask(warehouse.client, topic) for topic in topics(bound)]
-    text = page(sections, target.dataset, now).encode()
-    with atomic_replacement(place, mode, REPORT) as new, write_errors(place):
-        new.write_bytes(text)
-    return Made(
-        place,
-        len(text),
-        {one.topic.key: one.state for one in sections},
-        {one.told.figure[1]: one.told.figure[0] for one in sections if one.told.figure},
+            refuse_warehouse(path, source)
+        sections = [build_section(warehouse.client, spec) for spec in section_specs(bound)]
+    html = render_page(sections, target.dataset, now).encode()
+    with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):
+        new.write_bytes(html)
+    figures = [section.content.figure for section in sections if section.content.figure]
+    return ReportSummary(
+        path,
+        len(html),
+        {section.spec.key: section.state for section in sections},
+        {label: value for value, label in figures},
     )

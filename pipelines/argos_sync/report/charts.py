@@ -1,59 +1,61 @@
-"""Charts as Vega-Lite specifications, and their drawing as SVG.
+"""Build charts as Vega-Lite specifications and render them as SVG.
 
-A specification is plain data (https://vega.github.io/vega-lite/docs/); `vl-convert` draws it with
-Vega itself, so that a page needs no script. Values of the warehouse are only ever data of a
-specification, never a part of its language: names of fields and expressions are written here.
+A specification is plain data (https://vega.github.io/vega-lite/docs/). The package
+`vl-convert-python` renders it with Vega itself, so the page needs no script. Values from the
+warehouse only ever appear as data in a specification; field names and expressions are literals of
+this module.
 
-Every chart is as wide as a phone's screen and scaled up from there, so that its text can be read
-everywhere. What is not coloured for a meaning has the colour of the text around it, light or dark.
+Every chart is laid out for the width of a phone and scaled up, so its text is readable on any
+screen. Marks without a colour of their own take the text colour of the page, light or dark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from importlib import import_module
 from typing import Any
 
-import vl_convert
+from argos_sync.api.errors import ConfigurationError
 
 Spec = Mapping[str, Any]
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, GREY = (
     *("#0072b2", "#d55e00", "#009e73", "#b0608d", "#b98600", "#7f7f7f"),
 )
-"""Okabe and Ito's colours, which colour-blind people tell apart; the light ones are darker here, so
-that all stand out against white by 3 to 1, and against the page's dark ground."""
+"""Okabe and Ito's palette, which colour-blind people can distinguish. Light colours are darkened
+here, so that all have a contrast of 3:1 against white and against the dark background."""
 
-_VEGA_LITE = "6.4"
+_VEGA_LITE_VERSION = "6.4"
 _WIDTH = 400
 _HEIGHT = 220
-_ROW = 32, 46
-"""The least and the most that a bar of several has, with the gap to the next; few have more."""
-_LABELS = 150
-"""Pixels that a bar's name has; what is longer ends with an ellipsis."""
+_MIN_BAR_STEP, _MAX_BAR_STEP = 32, 46
+"""Pixels from one horizontal bar to the next; a chart with fewer bars spaces them wider."""
+_LABEL_LIMIT = 150
+"""Maximum width of a bar's label in pixels; longer labels end with an ellipsis."""
 
-_INK = "currentColor"
+_TEXT_COLOR = "currentColor"
 _CONFIG = {
-    # The page says in words what a chart shows.
+    # The page describes each chart in its own text.
     "aria": False,
-    # As wide as Arial, Helvetica and Roboto, one of which the page is shown in; drawn by whichever.
+    # Same metrics as Arial, Helvetica and Roboto; browsers use whichever of them is installed.
     "font": "Liberation Sans",
     "view": {"stroke": None},
     "axis": {
-        "labelColor": _INK,
+        "labelColor": _TEXT_COLOR,
         "labelFontSize": 14,
         "labelPadding": 6,
-        "titleColor": _INK,
+        "titleColor": _TEXT_COLOR,
         "titleFontSize": 14,
         "titleFontWeight": "normal",
-        "gridColor": _INK,
+        "gridColor": _TEXT_COLOR,
         "gridOpacity": 0.15,
-        "domainColor": _INK,
+        "domainColor": _TEXT_COLOR,
         "domainOpacity": 0.4,
         "ticks": False,
     },
     "legend": {
-        "labelColor": _INK,
+        "labelColor": _TEXT_COLOR,
         "labelFontSize": 14,
         "labelLimit": 0,
         "orient": "top",
@@ -61,23 +63,41 @@ _CONFIG = {
         "symbolSize": 120,
         "columnPadding": 14,
     },
-    "text": {"fontSize": 14, "color": _INK},
-    "title": {"color": _INK, "fontSize": 14, "fontWeight": "normal", "offset": 8},
+    "text": {"fontSize": 14, "color": _TEXT_COLOR},
+    "title": {"color": _TEXT_COLOR, "fontSize": 14, "fontWeight": "normal", "offset": 8},
 }
 
 
-def svg(spec: Spec, labelled_by: str, described_by: str) -> str:
-    """Draw a chart.
+def load_renderer() -> Any:
+    """Import `vl_convert`, which the extra `report` installs.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    try:
+        return import_module("vl_convert")
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "report needs the package vl-convert-python, which is not installed",
+            "pip install 'argos-sync[report]'",
+        ) from None
+
+
+def render_svg(spec: Spec, labelled_by: str, described_by: str) -> str:
+    """Render a chart as an SVG element for the page.
 
     Args:
-        spec: What one of the functions below returned.
-        labelled_by: Id of the element that names it for who cannot see it.
-        described_by: Id of the element that says what it shows.
+        spec: Specification from one of the functions below.
+        labelled_by: Id of the HTML element with the chart's name, for screen readers.
+        described_by: Id of the HTML element with the chart's description.
 
     Returns:
-        An element that can stand in a page as it is; all text in it is escaped.
+        The SVG element; all text in it is escaped.
+
+    Raises:
+        ConfigurationError: The package that renders charts is not installed.
     """
-    whole = {
+    chart = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": None,
         "width": _WIDTH,
@@ -86,42 +106,46 @@ def svg(spec: Spec, labelled_by: str, described_by: str) -> str:
         "config": _CONFIG,
         **spec,
     }
-    drawn = vl_convert.vegalite_to_svg(whole, vl_version=_VEGA_LITE, allowed_base_urls=[])
-    # An image for who cannot see it, whose parts are not read out one by one.
+    svg: str = load_renderer().vegalite_to_svg(
+        chart, vl_version=_VEGA_LITE_VERSION, allowed_base_urls=[]
+    )
+    # With the role of an image, screen readers do not read out its parts one by one.
     image = f'<svg role="img" aria-labelledby="{labelled_by}" aria-describedby="{described_by}"'
-    return drawn.replace("<svg", image, 1)
+    return svg.replace("<svg", image, 1)
 
 
-def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[str, str]) -> Spec:
-    """A bar for each name, from top to bottom, made up of several parts or of one.
+def bar_chart(
+    rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[str, str]
+) -> Spec:
+    """Build a chart of horizontal bars, each with one or more segments.
 
     Args:
-        rows: Names, with the values of their parts, and what is written behind the bar.
-        colours: Of the parts, from left to right. Several are explained by a key.
+        rows: Label, values by segment and text behind the bar, from top to bottom.
+        colours: Colour by segment, from left to right; several segments get a legend.
     """
-    names = [name for name, _, _ in rows]
+    labels = [label for label, _, _ in rows]
     data = [
-        {"row": row, "part": part, "place": place, "value": values.get(part, 0)}
+        {"row": row, "segment": segment, "position": position, "value": values.get(segment, 0)}
         for row, (_, values, _) in enumerate(rows)
-        for place, part in enumerate(colours)
+        for position, segment in enumerate(colours)
     ]
-    ends = [
-        {"row": row, "value": sum(values.values()), "written": written}
-        for row, (_, values, written) in enumerate(rows)
+    totals = [
+        {"row": row, "value": sum(values.values()), "text": text}
+        for row, (_, values, text) in enumerate(rows)
     ]
     return {
-        "height": {"step": min(max(_HEIGHT / (len(rows) or 1), _ROW[0]), _ROW[1])},
-        # Looked up by the axis, so that two rows may have one name.
-        "params": [{"name": "names", "value": names}],
+        "height": {"step": min(max(_HEIGHT / (len(rows) or 1), _MIN_BAR_STEP), _MAX_BAR_STEP)},
+        # The axis looks labels up by row number, so two rows may have the same label.
+        "params": [{"name": "labels", "value": labels}],
         "encoding": {
             "y": {
                 "field": "row",
                 "type": "ordinal",
                 "axis": {
                     "title": None,
-                    "labelLimit": _LABELS,
+                    "labelLimit": _LABEL_LIMIT,
                     "domain": False,
-                    "labelExpr": "names[datum.value]",
+                    "labelExpr": "labels[datum.value]",
                 },
                 "scale": {"paddingInner": 0.3, "paddingOuter": 0.15},
             },
@@ -132,61 +156,69 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[
                 "data": {"values": data},
                 "mark": "bar",
                 "encoding": {
-                    "color": _key("part", colours),
-                    "order": {"field": "place", "type": "quantitative"},
+                    "color": _colour_scale("segment", colours),
+                    "order": {"field": "position", "type": "quantitative"},
                 },
             },
             {
-                "data": {"values": ends},
+                "data": {"values": totals},
                 "mark": {"type": "text", "align": "left", "dx": 6},
-                "encoding": {"text": {"field": "written", "type": "nominal"}},
+                "encoding": {"text": {"field": "text", "type": "nominal"}},
             },
         ],
     }
 
 
-def stacks(
+def stacked_bar_chart(
     rows: Sequence[tuple[date, date, Mapping[str, float]]], colours: Mapping[str, str], unit: str
 ) -> Spec:
-    """Bars over time, each piled up of several parts.
+    """Build a chart of stacked bars over time.
 
     Args:
-        rows: First day, day after the last, and values of the parts.
-        colours: Of the parts, from the bottom of the pile to its top.
-        unit: What is counted.
+        rows: First day, day after the last day, and values by segment.
+        colours: Colour by segment, from bottom to top.
+        unit: Title of the vertical axis.
     """
     values = [
-        {"start": start.isoformat(), "end": end.isoformat(), "part": part, "low": low, "high": high}
-        for start, end, parts in rows
-        for part, low, high in _piled(parts, colours)
+        {
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "segment": segment,
+            "low": low,
+            "high": high,
+        }
+        for start, end, segments in rows
+        for segment, low, high in _stack(segments, colours)
     ]
-    return _titled(unit) | {
+    return _layout(unit) | {
         "data": {"values": values},
         "mark": {"type": "rect", "stroke": "none"},
         "encoding": {
-            "x": _time("start"),
+            "x": _time_axis("start"),
             "x2": {"field": "end"},
-            "y": _amount("low"),
+            "y": _value_axis("low"),
             "y2": {"field": "high"},
-            "color": _key("part", colours),
+            "color": _colour_scale("segment", colours),
         },
     }
 
 
-def lines(rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str) -> Spec:
-    """Lines over time, with a point at each value; they differ in colour and in their dashes.
+def line_chart(
+    rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str
+) -> Spec:
+    """Build a chart of lines over time that differ in colour and dash pattern.
 
     Args:
         rows: Day, line and value.
-        colours: Of the lines, of which there are three at most.
-        unit: What is measured.
+        colours: Colour by line, for at most three lines.
+        unit: Title of the vertical axis.
     """
     values = [{"day": day.isoformat(), "line": line, "value": value} for day, line, value in rows]
-    colour = _key("line", colours)
+    colour = _colour_scale("line", colours)
     dashes = {"domain": list(colours), "range": [[1, 0], [6, 3], [2, 2]][: len(colours)]}
-    return _titled(unit) | {
+    return _layout(unit) | {
         "data": {"values": values},
-        "encoding": {"x": _time("day"), "y": _amount("value"), "color": colour},
+        "encoding": {"x": _time_axis("day"), "y": _value_axis("value"), "color": colour},
         "layer": [
             {
                 "mark": {"type": "line", "strokeWidth": 2.5},
@@ -197,19 +229,22 @@ def lines(rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], u
     }
 
 
-def _piled(parts: Mapping[str, float], order: Iterable[str]) -> Iterator[tuple[str, float, float]]:
+def _stack(
+    values: Mapping[str, float], segments: Iterable[str]
+) -> Iterator[tuple[str, float, float]]:
+    """Yield each segment that is not zero, with its lower and upper end."""
     low = 0.0
-    for part in order:
-        if value := parts.get(part):
-            yield part, low, low + value
+    for segment in segments:
+        if value := values.get(segment):
+            yield segment, low, low + value
             low += value
 
 
-def _titled(unit: str) -> dict[str, Any]:
+def _layout(unit: str) -> dict[str, Any]:
     return {"height": _HEIGHT, "title": {"text": unit, "anchor": "start", "frame": "group"}}
 
 
-def _time(field: str) -> dict[str, Any]:
+def _time_axis(field: str) -> dict[str, Any]:
     axis = {"title": None, "grid": False, "labelOverlap": True, "labelSeparation": 8}
     return {
         "field": field,
@@ -219,12 +254,12 @@ def _time(field: str) -> dict[str, Any]:
     }
 
 
-def _amount(field: str) -> dict[str, Any]:
+def _value_axis(field: str) -> dict[str, Any]:
     axis = {"title": None, "tickCount": 4, "domain": False, "format": ",~r"}
     return {"field": field, "type": "quantitative", "axis": axis}
 
 
-def _key(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
+def _colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
     scale = {"domain": list(colours), "range": list(colours.values())}
-    key = {"field": field, "type": "nominal", "scale": scale}
-    return key if len(colours) > 1 else key | {"legend": None}
+    encoding = {"field": field, "type": "nominal", "scale": scale}
+    return encoding if len(colours) > 1 else encoding | {"legend": None}

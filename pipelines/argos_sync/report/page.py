@@ -1,4 +1,4 @@
-"""The page: sections put into `page.html`, with everything that comes from a warehouse escaped."""
+"""Assemble the HTML page from its sections, escaping every value from the warehouse."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from importlib.resources import files
 from string import Template
 
 from argos_sync import __version__
-from argos_sync.report.charts import svg
-from argos_sync.report.section import Numbers, Section
-from argos_sync.report.words import NONE, moment, name, plural
+from argos_sync.report.charts import render_svg
+from argos_sync.report.formatting import NO_VALUE, format_code, format_time, pluralize
+from argos_sync.report.section import DataTable, Section
 
-MARK = b"<!doctype html>\n<!-- argos-sync report -->"
-"""How a report begins, and is known by."""
+FILE_MARK = b"<!doctype html>\n<!-- argos-sync report -->"
+"""First bytes of a report, which identify the file as one."""
 
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
-"""Not to be broken at the end of a line."""
+"""Matches a date, which must not be split over two lines."""
 
 
-def page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
-    """Return the page; it needs nothing beside itself, and has no script.
+def render_page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
+    """Return the page as HTML, without scripts and external resources.
 
     Args:
-        sections: What it tells, in their order.
-        dataset: What was asked.
-        now: When.
+        sections: Sections in order.
+        dataset: Name of the dataset.
+        now: Time of the report.
     """
-    shown = escape(name(dataset, NONE))
-    return Template(_file("page.html")).substitute(
-        style=_file("page.css"),
-        dataset=shown,
+    return Template(_read("page.html")).substitute(
+        style=_read("page.css"),
+        dataset=escape(format_code(dataset, NO_VALUE)),
         day=f"{now.astimezone(UTC):%Y-%m-%d}",
         iso=now.astimezone(UTC).isoformat(timespec="minutes"),
-        moment=moment(now),
+        moment=format_time(now),
         figures=_figures(sections),
         links="\n".join(
-            f'<li><a href="#{one.topic.key}">{escape(one.topic.title)}</a></li>' for one in sections
+            f'<li><a href="#{section.spec.key}">{escape(section.spec.title)}</a></li>'
+            for section in sections
         ),
         sections="\n".join(map(_section, sections)),
         version=__version__,
@@ -46,53 +46,53 @@ def page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
 
 
 def _figures(sections: Sequence[Section]) -> str:
-    """Return the most important numbers of all sections."""
-    found = [one.told.figure for one in sections if one.told.figure]
-    if not found:
+    """Return the key figures of all sections as a list of tiles."""
+    figures = [section.content.figure for section in sections if section.content.figure]
+    if not figures:
         return ""
     tiles = "\n".join(
-        f"<div><dt>{escape(what)}</dt><dd>{escape(value)}</dd></div>" for value, what in found
+        f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for value, label in figures
     )
     return f'<dl class="figures">\n{tiles}\n</dl>'
 
 
 def _section(section: Section) -> str:
-    topic, told = section.topic, section.told
-    heading, said = f"{topic.key}-heading", f"{topic.key}-said"
-    sentence = _DAY.sub(r"<time>\g<0></time>", escape(told.said))
+    spec, content = section.spec, section.content
+    heading_id, text_id = f"{spec.key}-heading", f"{spec.key}-text"
+    text = _DAY.sub(r"<time>\g<0></time>", escape(content.text))
     parts = [
-        f'<h2 id="{heading}">{escape(topic.title)}</h2>',
-        f'<p id="{said}">{sentence}</p>',
+        f'<h2 id="{heading_id}">{escape(spec.title)}</h2>',
+        f'<p id="{text_id}">{text}</p>',
     ]
-    if told.chart:
-        parts.append(svg(told.chart, heading, said))
-    if told.numbers:
-        parts.append(_details(topic.title, told.numbers))
-    kind = "" if told.chart else ' class="empty"'
+    if content.chart:
+        parts.append(render_svg(content.chart, heading_id, text_id))
+    if content.table:
+        parts.append(_table(spec.title, content.table))
+    style = "" if content.chart else ' class="empty"'
     return (
-        f'<section id="{topic.key}"{kind} aria-labelledby="{heading}">\n'
+        f'<section id="{spec.key}"{style} aria-labelledby="{heading_id}">\n'
         + "\n".join(parts)
         + "\n</section>"
     )
 
 
-def _details(title: str, numbers: Numbers) -> str:
-    """Return the table behind a chart, which who cannot see the chart reads instead of it."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in numbers.columns)
+def _table(title: str, table: DataTable) -> str:
+    """Return the table behind a chart, which screen readers read instead of the chart."""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     rows = "\n".join(
-        f'<tr><th scope="row"><bdi>{escape(first)}</bdi></th>'
+        f'<tr><th scope="row"><bdi>{escape(label)}</bdi></th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         + "</tr>"
-        for first, *cells in numbers.shown
+        for label, *cells in table.visible_rows
     )
-    left = len(numbers.rows) - len(numbers.shown)
-    more = f"; {plural(left, 'more row is', 'more rows are')} not shown" if left else ""
-    said = escape(f"{title}, in numbers")
+    hidden = len(table.rows) - len(table.visible_rows)
+    note = f"; {pluralize(hidden, 'more row is', 'more rows are')} not shown" if hidden else ""
+    caption = escape(f"{title}, in numbers")
     return f"""<details>
 <summary>Numbers<span class="hidden">: {escape(title)}</span></summary>
-<div class="scroll" role="region" aria-label="{said}" tabindex="0">
+<div class="scroll" role="region" aria-label="{caption}" tabindex="0">
 <table>
-<caption>{said}{more}</caption>
+<caption>{caption}{note}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {rows}
@@ -102,5 +102,5 @@ def _details(title: str, numbers: Numbers) -> str:
 </details>"""
 
 
-def _file(called: str) -> str:
-    return (files("argos_sync.report") / called).read_text(encoding="utf-8").strip()
+def _read(file_name: str) -> str:
+    return (files("argos_sync.report") / file_name).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Time in pieces: days, weeks or months, whichever are few enough to be told apart in a chart."""
+"""Group dates into days, weeks or months, few enough to tell apart in a chart."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_DAYS, _WEEKS = 62, 62
-"""How many days, and else how many weeks, are drawn at most; longer times are drawn in months."""
+_MAX_DAYS, _MAX_WEEKS = 62, 62
+"""Longest range drawn in days, and in weeks; longer ranges are drawn in months."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A piece of time.
+    """Represent a day, week or month.
 
     Attributes:
-        first: Its first day.
-        end: The day after its last.
+        first: First day.
+        end: Day after the last day.
     """
 
     first: date
     end: date
 
 
-def period_of(days: Sequence[date], smallest: str = "day") -> str:
-    """Return the pieces that these days are best drawn in: `day`, `week` or `month`.
+def choose_unit(days: Sequence[date], smallest: str = "day") -> str:
+    """Return the unit that suits a range of dates: `day`, `week` or `month`.
 
     Args:
-        days: When there was something, in any order.
-        smallest: What the days stand for themselves, `day` or `week`.
+        days: Dates with data, in any order.
+        smallest: Unit that each date stands for, `day` or `week`.
     """
     span = (max(days) - min(days)).days + 1 if days else 0
-    if span <= _DAYS and smallest == "day":
+    if span <= _MAX_DAYS and smallest == "day":
         return "day"
-    return "week" if span <= 7 * _WEEKS else "month"
+    return "week" if span <= 7 * _MAX_WEEKS else "month"
 
 
-def summed(
-    rows: Iterable[tuple[date, Sequence[int]]], period: str
+def sum_by_period(
+    rows: Iterable[tuple[date, Sequence[int]]], unit: str
 ) -> list[tuple[Period, tuple[int, ...]]]:
-    """Add up counts by period, in order of time; periods without rows are not there.
+    """Add up counts by period, in chronological order, leaving out periods without rows.
 
     Args:
-        rows: A day and its counts, of which all rows have as many.
-        period: `day`, `week` (from Monday) or `month`.
+        rows: A date and its counts; all rows have the same number of counts.
+        unit: `day`, `week` (from Monday) or `month`.
     """
     groups: dict[Period, list[Sequence[int]]] = defaultdict(list)
     for day, counts in rows:
-        groups[_around(day, period)].append(counts)
+        groups[_period_of(day, unit)].append(counts)
     return [
-        (one, tuple(map(sum, zip(*groups[one], strict=True))))
-        for one in sorted(groups, key=lambda one: one.first)
+        (period, tuple(map(sum, zip(*groups[period], strict=True))))
+        for period in sorted(groups, key=lambda period: period.first)
     ]
 
 
-def _around(day: date, period: str) -> Period:
-    if period == "day":
+def _period_of(day: date, unit: str) -> Period:
+    if unit == "day":
         return Period(day, day + timedelta(days=1))
-    if period == "week":
+    if unit == "week":
         monday = day - timedelta(days=day.weekday())
         return Period(monday, monday + timedelta(days=7))
     first = day.replace(day=1)

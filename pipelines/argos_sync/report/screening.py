@@ -1,54 +1,66 @@
-"""What the report tells of AML screenings: open alerts, and how many submissions are flagged."""
+"""Describe AML screening: open alerts, and how many submissions are flagged."""
 
 from __future__ import annotations
 
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
-from argos_sync.report.section import Numbers, Told
-from argos_sync.report.series import over_time
-from argos_sync.report.words import count, merged, plural, share
+from argos_sync.report.formatting import format_count, format_share, pluralize, sum_counts
+from argos_sync.report.section import Content, DataTable
+from argos_sync.report.time_series import chart_by_period
 
 _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 
 
-def alerts(rows: ResultRows) -> Told:
-    """Rows: risk level, submissions with an open alert, matches, and age of the oldest, days."""
-    open_ones = merged((row[:3] for row in rows), _risk)
-    levels = [level for level in _RISKS if level in open_ones]
-    total, high = sum(one[0] for one in open_ones.values()), open_ones.get("high", [0])[0]
+def describe_alerts(rows: ResultRows) -> Content:
+    """Describe open alerts by risk level.
+
+    Args:
+        rows: Risk level, submissions with an open alert, matches, and age of the oldest in days.
+    """
+    counts = sum_counts((row[:3] for row in rows), _risk)
+    levels = [level for level in _RISKS if level in counts]
+    total, high = sum(row[0] for row in counts.values()), counts.get("high", [0])[0]
     ages = {level: max(int(row[3]) for row in rows if _risk(row[0]) == level) for level in levels}
-    oldest = max(ages.values())
-    return Told(
-        f"{plural(total, 'submission')} with an open red flag, {count(high)} of high risk; the"
-        f" oldest has been open for {plural(oldest, 'day')}.",
-        charts.bars(
-            [(one, {"": float(open_ones[one][0])}, count(open_ones[one][0])) for one in levels],
-            {"": VERMILLION},
+    bars = [
+        (level, {"": float(counts[level][0])}, format_count(counts[level][0])) for level in levels
+    ]
+    return Content(
+        f"{pluralize(total, 'submission has', 'submissions have')} an open red flag,"
+        f" {format_count(high)} of high risk. The oldest red flag has been open for"
+        f" {pluralize(max(ages.values()), 'day')}.",
+        charts.bar_chart(bars, {"": VERMILLION}),
+        DataTable(
+            ("Risk", "Submissions", "Matches", "Oldest (days)"),
+            [
+                (level, *map(format_count, counts[level]), format_count(ages[level]))
+                for level in levels
+            ],
         ),
-        Numbers(
-            ("Risk", "Submissions", "Matches", "Oldest, days"),
-            [(level, *map(count, open_ones[level]), count(ages[level])) for level in levels],
-        ),
-        (count(total), "open AML alerts"),
+        (format_count(total), "open AML alerts"),
     )
 
 
-def hits(rows: ResultRows) -> Told:
-    """Rows: week, submissions screened, and flagged ones by risk as in `_RISKS`."""
-    screened = sum(int(one[1]) for one in rows)
+def describe_hit_rate(rows: ResultRows) -> Content:
+    """Describe how many of the screened submissions have a red flag.
+
+    Args:
+        rows: Week, submissions screened, and submissions with a red flag by risk as in `_RISKS`.
+    """
+    screened = sum(int(row[1]) for row in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]
-    flagged = sum(int(one) for _, *counts in by_risk for one in counts)
-    period, chart, numbers = over_time(by_risk, _RISKS, "red flags", "week")
-    return Told(
-        f"{plural(flagged, 'submission')} of {count(screened)} screened have a red flag"
-        f" ({share(flagged, screened)}), by the {period} they were created in.",
+    flagged = sum(int(number) for _, *counts in by_risk for number in counts)
+    rate = format_share(flagged, screened)
+    unit, chart, table = chart_by_period(by_risk, _RISKS, "red flags", "week")
+    return Content(
+        f"{format_count(flagged)} of {pluralize(screened, 'screened submission')}"
+        f" {'has' if flagged == 1 else 'have'} a red flag ({rate}), by {unit} of creation.",
         chart,
-        numbers,
-        (share(flagged, screened), "of the screened have a red flag"),
+        table,
+        (rate, "of screened submissions have a red flag"),
     )
 
 
 def _risk(level: object) -> str:
-    known = str(level).lower()
-    return known if known in _RISKS else "other"
+    risk = str(level).lower()
+    return risk if risk in _RISKS else "other"

@@ -1,4 +1,4 @@
-"""What a part of the report is made of: what is asked, and what is told of the answer."""
+"""Define what a section of the report is made of, and build one from a query."""
 
 from __future__ import annotations
 
@@ -8,89 +8,90 @@ from dataclasses import dataclass
 from argos_sync.load.sql import Client, ResultRows, select, tables_exist
 from argos_sync.report.charts import Spec
 
-_MOST_ROWS = 200
-"""How many rows a table has at most: the page stays small whatever the warehouse holds."""
+_MAX_ROWS = 200
+"""Maximum rows of a table, so the page stays small however large the warehouse is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """The numbers of a chart, for a table.
+class DataTable:
+    """Hold the numbers behind a chart.
 
     Attributes:
-        columns: Their names; the first one names the row.
-        rows: What is written in each.
+        columns: Column headings; the first column labels the rows.
+        rows: Formatted cells of each row.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     @property
-    def shown(self) -> Sequence[Sequence[str]]:
-        """The rows that have a place on the page."""
-        return self.rows[:_MOST_ROWS]
+    def visible_rows(self) -> Sequence[Sequence[str]]:
+        """Return the rows that fit on the page."""
+        return self.rows[:_MAX_ROWS]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What an answer says.
+class Content:
+    """Hold the content of a section.
 
     Attributes:
-        said: In a sentence or two.
-        chart: To be drawn; None when there is nothing to draw.
-        numbers: Of the chart.
-        figure: The most important one, and what it is.
+        text: One or two sentences.
+        chart: Chart to render; None when there is nothing to show.
+        table: Numbers behind the chart.
+        figure: Key figure of the section: formatted value and label.
     """
 
-    said: str
+    text: str
     chart: Spec | None = None
-    numbers: Numbers | None = None
+    table: DataTable | None = None
     figure: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
-    """A part of the report.
+class SectionSpec:
+    """Define a section: its query, and how to describe the result.
 
     Attributes:
-        key: Its name in summaries and links.
-        title: Its heading.
-        view: The view it asks.
-        query: What it asks.
-        tell: Makes something of the rows, of which there is at least one.
-        nothing: What is said when there are none.
+        key: Name in the summary and in links.
+        title: Heading.
+        view: View that the query reads.
+        query: SQL in the package's own dialect.
+        describe: Builds the content from the rows, of which there is at least one.
+        empty_text: Text when the query returns no rows.
     """
 
     key: str
     title: str
     view: str
     query: str
-    tell: Callable[[ResultRows], Told]
-    nothing: str
+    describe: Callable[[ResultRows], Content]
+    empty_text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A topic with what the warehouse says to it.
+    """Hold a section filled from the warehouse.
 
     Attributes:
-        topic: What was asked.
-        told: What is answered.
-        state: `shown`, `empty`, or `unavailable` when the warehouse cannot tell.
+        spec: Definition of the section.
+        content: Content built from the warehouse.
+        state: `shown`, `empty`, or `unavailable` when the warehouse lacks the data.
     """
 
-    topic: Topic
-    told: Told
+    spec: SectionSpec
+    content: Content
     state: str
 
 
-def ask(client: Client, topic: Topic) -> Section:
-    """Ask the warehouse; where it has no such view the section says so."""
-    if not tables_exist(client, [topic.view]):
+def build_section(client: Client, spec: SectionSpec) -> Section:
+    """Run a section's query and build its content, or say that the view is missing."""
+    if not tables_exist(client, [spec.view]):
         missing = (
-            f"The warehouse has no view {topic.view} yet; the next run of argos-sync makes it."
+            f"The warehouse has no view {spec.view} yet. The next run of argos-sync creates it."
         )
-        return Section(topic, Told(missing), "unavailable")
-    rows = select(client, topic.query)
-    told = topic.tell(rows) if rows else Told(topic.nothing)
-    shown = "shown" if told.numbers else "unavailable"
-    return Section(topic, told, shown if rows else "empty")
+        return Section(spec, Content(missing), "unavailable")
+    rows = select(client, spec.query)
+    if not rows:
+        return Section(spec, Content(spec.empty_text), "empty")
+    content = spec.describe(rows)
+    return Section(spec, content, "shown" if content.table else "unavailable")

@@ -1,4 +1,4 @@
-"""What the report tells of submissions: how many, how far they got, how long that took, and why."""
+"""Describe submissions: volumes, funnel, time to decision, reasons and countries."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from itertools import groupby
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
-from argos_sync.report.section import Numbers, Told
-from argos_sync.report.series import over_time
-from argos_sync.report.words import count, hours, merged, name, plural, score, share
-from argos_sync.shape.sealing import key_id_of
+from argos_sync.report.formatting import (
+    format_code,
+    format_count,
+    format_hours,
+    format_score,
+    format_share,
+    pluralize,
+    sum_counts,
+)
+from argos_sync.report.section import Content, DataTable
+from argos_sync.report.time_series import chart_by_period
+from argos_sync.shape.column_cipher import extract_key_id
 
-_MOST_BARS = 10
-_WEEKS = timedelta(weeks=53)
+_MAX_BARS = 10
+_MAX_AGE = timedelta(weeks=53)
 
-_FEWEST = 5
-"""Countries with fewer submissions are told together: a single person must not stand out."""
+_MIN_GROUP = 5
+"""Countries with fewer submissions are combined, so that no single person stands out."""
 
 _RESULTS = {
     "approved": GREEN,
@@ -30,173 +38,247 @@ _RESULTS = {
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
-def volumes(rows: ResultRows) -> Told:
-    """Rows: day, and submissions by result as in `_RESULTS`."""
+def describe_volumes(rows: ResultRows) -> Content:
+    """Describe the number of submissions over time.
+
+    Args:
+        rows: Day, and submissions by result as in `_RESULTS`.
+    """
     days = [day for day, *_ in rows]
-    total = sum(int(one) for _, *counts in rows for one in counts)
-    period, chart, numbers = over_time(rows, _RESULTS, "submissions")
-    return Told(
-        f"{plural(total, 'submission')}, created {_span(min(days), max(days))}, by {period} and by"
-        " their KYC result so far.",
+    total = sum(int(number) for _, *counts in rows for number in counts)
+    unit, chart, table = chart_by_period(rows, _RESULTS, "submissions")
+    return Content(
+        f"{pluralize(total, 'submission')} created {_format_range(min(days), max(days))}, by"
+        f" {unit} and current KYC result.",
         chart,
-        numbers,
-        (count(total), "submissions"),
+        table,
+        (format_count(total), "submissions"),
     )
 
 
-def funnel(rows: ResultRows) -> Told:
-    """Rows: submissions of a day, those attempted, decided and approved."""
-    sums = [sum(int(one) for one in column) for column in zip(*rows, strict=True)]
+def describe_funnel(rows: ResultRows) -> Content:
+    """Describe how many submissions reach each step.
+
+    Args:
+        rows: Submissions created, attempted, decided and approved on a day.
+    """
+    sums = [sum(int(number) for number in column) for column in zip(*rows, strict=True)]
     created, _, decided, approved = sums
     steps = ("created", "attempted", "decided", "approved")
-    shares = [share(one, created) for one in sums]
+    shares = [format_share(number, created) for number in sums]
     bars = [
-        (step, {"": float(one)}, f"{count(one)} ({part})")
-        for step, one, part in zip(steps, sums, shares, strict=True)
+        (step, {"": float(number)}, f"{format_count(number)} ({part})")
+        for step, number, part in zip(steps, sums, shares, strict=True)
     ]
-    before = [created, *sums]
-    return Told(
-        f"Of {plural(created, 'submission')}, {shares[1]} came to an attempt, {shares[2]} to a"
-        f" decision, and {share(approved, decided)} of the decided were approved.",
-        charts.bars(bars, {"": BLUE}),
-        Numbers(
-            ("Step", "Submissions", "Of all", "Of the step before"),
+    previous = [created, *sums]
+    approval_rate = format_share(approved, decided)
+    return Content(
+        f"{shares[1]} of {pluralize(created, 'submission')} had an attempt and {shares[2]} have a"
+        f" decision. {approval_rate} of the decided submissions were approved.",
+        charts.bar_chart(bars, {"": BLUE}),
+        DataTable(
+            ("Step", "Submissions", "Share of all", "Share of previous step"),
             [
-                (step, count(one), share(one, created), share(one, earlier))
-                for step, one, earlier in zip(steps, sums, before, strict=False)
+                (
+                    step,
+                    format_count(number),
+                    format_share(number, created),
+                    format_share(number, before),
+                )
+                for step, number, before in zip(steps, sums, previous, strict=False)
             ],
         ),
-        (share(approved, decided), "of the decided approved"),
+        (approval_rate, "of decided submissions approved"),
     )
 
 
-def decisions(rows: ResultRows) -> Told:
-    """Rows: reviewer, week, number of decisions, hours that half and that nine of ten took."""
+def describe_decisions(rows: ResultRows) -> Content:
+    """Describe how long decisions take.
+
+    Args:
+        rows: Reviewer, week, number of decisions, and hours to decision, median and 90th
+            percentile.
+    """
     last = max(week for _, week, *_ in rows)
-    recent = [row for row in rows if row[1] > last - _WEEKS]
-    drawn = [(week, who, float(half)) for who, week, _, half, _ in recent]
-    reviewers = {who for _, who, _ in drawn}
-    colours = {who: colour for who, colour in _REVIEWERS.items() if who in reviewers}
-    by_number = sorted(recent, key=lambda row: -int(row[2]))
-    latest = [(hours(half), who) for who, week, _, half, _ in by_number if week == last]
-    return Told(
-        "Hours from submission to result that half of the decisions took at most, by week of the"
-        f" result and by reviewer; {', '.join(f'{half} ({who})' for half, who in latest)} in the"
-        f" week from {last}.",
-        charts.lines(drawn, colours, "hours (median)"),
-        Numbers(
-            ("Week from", "Reviewer", "Decisions", "Half took at most", "Nine of ten took at most"),
+    recent = [row for row in rows if row[1] > last - _MAX_AGE]
+    points = [(week, reviewer, float(median)) for reviewer, week, _, median, _ in recent]
+    reviewers = {reviewer for _, reviewer, _ in points}
+    colours = {name: colour for name, colour in _REVIEWERS.items() if name in reviewers}
+    most_decisions_first = sorted(recent, key=lambda row: -int(row[2]))
+    latest = [
+        (format_hours(median), reviewer)
+        for reviewer, week, _, median, _ in most_decisions_first
+        if week == last
+    ]
+    medians = ", ".join(f"{median} ({reviewer})" for median, reviewer in latest)
+    return Content(
+        "Median hours from submission to result, by reviewer and week of the result."
+        f" In the week from {last}: {medians}.",
+        charts.line_chart(points, colours, "hours (median)"),
+        DataTable(
+            ("Week from", "Reviewer", "Decisions", "Median", "90th percentile"),
             [
-                (f"{week}", who, count(number), hours(half), hours(most))
-                for who, week, number, half, most in reversed(recent)
+                (
+                    f"{week}",
+                    reviewer,
+                    format_count(number),
+                    format_hours(median),
+                    format_hours(percentile),
+                )
+                for reviewer, week, number, median, percentile in reversed(recent)
             ],
         ),
         (latest[0][0], f"median time to decision ({latest[0][1]})"),
     )
 
 
-def rejections(rows: ResultRows) -> Told:
-    """Rows: code and number of submissions, most frequent first."""
-    codes = merged(rows, lambda code: name(code, "no code"))
-    return Told(
-        f"{plural(len(codes), 'reason')} for which submissions were rejected; one with several"
-        " counts for each.",
-        charts.bars(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
-        Numbers(("Code", "Submissions"), [(code, count(n)) for code, (n,) in codes.items()]),
-    )
-
-
-def failures(rows: ResultRows, what: str) -> Told:
-    """Tell why something fails.
+def describe_rejections(rows: ResultRows) -> Content:
+    """Describe why submissions are rejected.
 
     Args:
-        rows: Code, failures, submissions they are of, and average face similarity and liveness
-            scores of the attempts, most frequent first.
-        what: Happened, for the sentence.
+        rows: Code and number of submissions, most frequent first.
     """
-    named = [(name(code, "no code"), int(number), *rest) for code, number, *rest in rows]
-    return Told(
-        f"{count(sum(number for _, number, *_ in named))} {what}, for these reasons.",
-        charts.bars(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
-        Numbers(
-            ("Code", "Times", "Submissions", "Face similarity, average", "Liveness, average"),
+    codes = sum_counts(rows, lambda code: format_code(code, "no code"))
+    return Content(
+        f"Submissions were rejected for {pluralize(len(codes), 'reason')}. A submission with"
+        " several reasons counts once for each.",
+        charts.bar_chart(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
+        DataTable(
+            ("Code", "Submissions"), [(code, format_count(n)) for code, (n,) in codes.items()]
+        ),
+    )
+
+
+def describe_failures(rows: ResultRows, noun: str) -> Content:
+    """Describe why attempts or their steps fail.
+
+    Args:
+        rows: Code, failures, submissions affected, and average face similarity and liveness
+            scores of the attempts, most frequent first.
+        noun: What the failures are called in the text, in the plural.
+    """
+    named = [(format_code(code, "no code"), int(number), *rest) for code, number, *rest in rows]
+    return Content(
+        f"{format_count(sum(number for _, number, *_ in named))} {noun}, by reason.",
+        charts.bar_chart(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
+        DataTable(
+            ("Code", "Count", "Submissions", "Average face similarity", "Average liveness"),
             [
-                (code, count(number), count(of), score(similarity), score(liveness))
-                for code, number, of, similarity, liveness in named
+                (
+                    code,
+                    format_count(number),
+                    format_count(submissions),
+                    format_score(similarity),
+                    format_score(liveness),
+                )
+                for code, number, submissions, similarity, liveness in named
             ],
         ),
     )
 
 
-def countries(rows: ResultRows) -> Told:
-    """Rows: nationality, submissions, approved and rejected ones, most frequent first."""
-    known = [row for row in rows if row[0] is not None]
-    if not known or any(key_id_of(str(row[0])) for row in known):
-        return Told("Nationalities are not available here: they are left out, hashed or encrypted.")
-    few = f"with fewer than {_FEWEST} each"
-    sums = merged(rows, lambda code: name(code, "unknown"))
-    large = {code: one for code, one in sums.items() if one[0] >= _FEWEST}
-    small = [one for code, one in sums.items() if code not in large]
+def describe_countries(rows: ResultRows) -> Content:
+    """Describe the nationalities of applicants.
+
+    Args:
+        rows: Nationality, and submissions in total, approved and rejected, most frequent first.
+    """
+    with_country = [row for row in rows if row[0] is not None]
+    if not with_country or any(extract_key_id(str(row[0])) for row in with_country):
+        return Content(
+            "Nationalities are not available in this warehouse: they are dropped, hashed or"
+            " encrypted."
+        )
+    sums = sum_counts(rows, lambda code: format_code(code, "unknown"))
+    groups = {code: counts for code, counts in sums.items() if counts[0] >= _MIN_GROUP}
+    small = [counts for code, counts in sums.items() if code not in groups]
     if small:
-        large[few] = [sum(column) for column in zip(*small, strict=True)]
-    total = sum(one[0] for one in sums.values())
-    shown = [(code, one[:1]) for code, one in large.items()]
-    return Told(
-        f"Applicants are from {plural(len(known), 'country', 'countries')}, by their nationality.",
-        charts.bars(_largest(shown, "countries", total), {"": BLUE}),
-        Numbers(
-            ("Country", "Submissions", "Share", "Approved", "Rejected", "Approved of the decided"),
+        groups[f"fewer than {_MIN_GROUP} each"] = [
+            sum(column) for column in zip(*small, strict=True)
+        ]
+    total = sum(counts[0] for counts in sums.values())
+    bars = [(code, counts[:1]) for code, counts in groups.items()]
+    return Content(
+        f"Applicants have {pluralize(len(with_country), 'nationality', 'nationalities')}.",
+        charts.bar_chart(_largest(bars, "countries", total), {"": BLUE}),
+        DataTable(
+            ("Country", "Submissions", "Share", "Approved", "Rejected", "Approval rate"),
             [
-                (code, count(n), share(n, total), count(yes), count(no), share(yes, yes + no))
-                for code, (n, yes, no) in large.items()
+                (
+                    code,
+                    format_count(number),
+                    format_share(number, total),
+                    format_count(approved),
+                    format_count(rejected),
+                    format_share(approved, approved + rejected),
+                )
+                for code, (number, approved, rejected) in groups.items()
             ],
         ),
     )
 
 
-def backlog(rows: ResultRows) -> Told:
-    """Rows: age in words, result and submissions, youngest first."""
-    kinds = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
+def describe_backlog(rows: ResultRows) -> Content:
+    """Describe submissions that wait for a final result.
+
+    Args:
+        rows: Age as text, result and number of submissions, youngest first.
+    """
+    colours = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
     ages = {
-        age: merged(
-            ((result, n) for _, result, n in group),
-            lambda result: str(result) if result in kinds else "other",
+        age: sum_counts(
+            ((result, number) for _, result, number in group),
+            lambda result: str(result) if result in colours else "other",
         )
         for age, group in groupby(rows, key=lambda row: str(row[0]))
     }
-    used = {k: c for k, c in kinds.items() if any(k in parts for parts in ages.values())}
-    by_age = {age: [parts.get(kind, [0])[0] for kind in used] for age, parts in ages.items()}
+    used = {
+        result: colour
+        for result, colour in colours.items()
+        if any(result in counts for counts in ages.values())
+    }
+    by_age = {age: [counts.get(result, [0])[0] for result in used] for age, counts in ages.items()}
     total = sum(map(sum, by_age.values()))
-    pending = sum(parts.get("pending", [0])[0] for parts in ages.values())
+    pending = sum(counts.get("pending", [0])[0] for counts in ages.values())
     bars = [
-        (age, dict(zip(used, map(float, counts), strict=True)), count(sum(counts)))
+        (age, dict(zip(used, map(float, counts), strict=True)), format_count(sum(counts)))
         for age, counts in by_age.items()
     ]
-    return Told(
-        f"{plural(total, 'submission')} without a final result, {count(pending)} of them pending,"
-        " by the time since they were created.",
-        charts.bars(bars, used),
-        Numbers(
+    return Content(
+        f"{pluralize(total, 'submission')} without a final result, {format_count(pending)} of them"
+        " pending, by age.",
+        charts.bar_chart(bars, used),
+        DataTable(
             ("Age", *map(str.capitalize, used)),
-            [(age, *map(count, counts)) for age, counts in by_age.items()],
+            [(age, *map(format_count, counts)) for age, counts in by_age.items()],
         ),
-        (count(total), "waiting for a result"),
+        (format_count(total), "waiting for a result"),
     )
 
 
-def _span(first: date, last: date) -> str:
+def _format_range(first: date, last: date) -> str:
     return f"on {first}" if first == last else f"from {first} to {last}"
 
 
 def _largest(
-    rows: Sequence[tuple[str, Sequence[int]]], what: str, whole: float = 0
+    rows: Sequence[tuple[str, Sequence[int]]], noun: str, total: float = 0
 ) -> list[tuple[str, dict[str, float], str]]:
-    """Return the first names and counts as bars, and all others together as one more."""
-    if len(rows) > _MOST_BARS + 1:
-        others = rows[_MOST_BARS:]
-        together = sum(n for _, (n,) in others)
-        rows = [*rows[:_MOST_BARS], (f"{len(others)} other {what}", [together])]
+    """Return the first rows as bars, and the sum of all others as one more bar.
+
+    Args:
+        rows: Label and count, largest first.
+        noun: What the labels are, in the plural.
+        total: Sum that shares are of; 0 shows no shares.
+    """
+    if len(rows) > _MAX_BARS + 1:
+        others = rows[_MAX_BARS:]
+        number = sum(n for _, (n,) in others)
+        rows = [*rows[:_MAX_BARS], (f"{len(others)} other {noun}", [number])]
     return [
-        (code, {"": float(n)}, count(n) + (f" ({share(n, whole)})" if whole else ""))
-        for code, (n,) in rows
+        (
+            label,
+            {"": float(n)},
+            format_count(n) + (f" ({format_share(n, total)})" if total else ""),
+        )
+        for label, (n,) in rows
     ]

@@ -18,10 +18,10 @@ from argos_sync.load.errors import destination_errors
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
-from argos_sync.shape.privacy import Policy, PolicyError
-from argos_sync.shape.sealing import RevealError
-from argos_sync.shape.suppression import belongs_to, suppression_hash
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
+from argos_sync.shape.suppression import matches_any, suppression_hash
 from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
@@ -98,7 +98,7 @@ class Eraser:
 
 def erase(
     client: Client,
-    policy: Policy,
+    policy: PrivacyPolicy,
     submission_ids: Sequence[str],
     identifiers: Iterable[Identifier] = (),
     quarantine_ids: Sequence[str] = (),
@@ -124,7 +124,7 @@ def erase(
     Returns:
         Erased rows by table.
     """
-    _empty_staging(client, policy.original)
+    _empty_staging(client, policy.base_contract)
     found = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
     windows = _windows_naming(client, submission_ids)
     states = _states_naming(client, submission_ids)
@@ -143,7 +143,7 @@ def erase(
 
 def _rows_to_erase(
     client: Client,
-    policy: Policy,
+    policy: PrivacyPolicy,
     submission_ids: Sequence[str],
     identifiers: Iterable[Identifier],
     quarantine_ids: Sequence[str],
@@ -151,8 +151,8 @@ def _rows_to_erase(
     """Return a column and its values by table, for the tables there are."""
     found: dict[str, tuple[str, Sequence[str]]] = {
         table.name: ("submission_id", submission_ids)
-        for table in policy.original.tables.values()
-        if "submission_id" in table.column and table.name != REVEALS
+        for table in policy.base_contract.tables.values()
+        if "submission_id" in table.columns_by_name and table.name != REVEALS
     }
     found = {table: keys for table, keys in found.items() if tables_exist(client, [table])}
     if tables_exist(client, [QUARANTINE]):
@@ -162,15 +162,17 @@ def _rows_to_erase(
     return found
 
 
-def _in_quarantine(client: Client, policy: Policy, wanted: Sequence[Identifier]) -> Iterator[str]:
-    if "_extra" not in policy.contract[QUARANTINE].column:
+def _in_quarantine(
+    client: Client, policy: PrivacyPolicy, wanted: Sequence[Identifier]
+) -> Iterator[str]:
+    if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
         return
     for key, kept in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if belongs_to(_opened(policy, kept), wanted):
+        if matches_any(_opened(policy, kept), wanted):
             yield key
 
 
-def _opened(policy: Policy, kept: Any) -> Any:
+def _opened(policy: PrivacyPolicy, kept: Any) -> Any:
     """Return an object in quarantine; None when it cannot be read."""
     if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(kept, str):
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.api.webhook import checked_webhook_url, post_text
+from argos_sync.api.webhook import post_text, validate_webhook_url
 from argos_sync.config import webhook_url
 from argos_sync.load.errors import error_kind
 from argos_sync.run.journal import check_records, insert
@@ -52,7 +52,7 @@ def notify(command: str, dataset: str, text: str) -> None:
         if not url:
             return
         problem = post_text(
-            checked_webhook_url(url), f"argos-sync {command} (dataset {dataset}): {text}"
+            validate_webhook_url(url), f"argos-sync {command} (dataset {dataset}): {text}"
         )
     except ArgosError as error:
         problem = str(error)

@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from argos_sync.api import Stats
+from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob
@@ -155,7 +155,7 @@ class Run:
         )
         self.committer.commit(gone_issue(self.summary))
 
-    def count_requests(self, stats: Stats) -> None:
+    def count_requests(self, stats: RequestStats) -> None:
         """Add a client's request counts."""
         self.summary.requests += stats.requests
         self.summary.retries += stats.retries

@@ -1,8 +1,8 @@
-"""A whole column at a time: a list of API values as one Arrow array.
+"""Convert lists of API values to Arrow arrays, whole columns at a time.
 
-Most columns of most pages hold only what the API page promises, and Arrow converts those in C.
-A column that holds anything else is read value by value with `values.CONVERTERS`; both ways give
-the same answer (a property test holds them against each other).
+Most columns of most pages contain only values as the API page documents them, and Arrow converts
+those in C. A column with other values is converted value by value with `values.CONVERTERS`. Both
+ways give the same result; a property test compares them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from argos_sync.shape.contract import Column, Table
-from argos_sync.shape.values import ABSENT_TEXTS, CONVERTERS, MisfitError, is_absent
+from argos_sync.shape.values import ABSENT_TEXTS, CONVERTERS, ConversionError, is_absent
 
 ARROW_TYPES: dict[str, pa.DataType] = {
     "text": pa.string(),
@@ -27,23 +27,23 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "bigint": pa.int64(),
     "bool": pa.bool_(),
 }
-"""The Arrow type of each column type; dlt maps them to the destination's own."""
+"""Arrow type of each column type; dlt maps it to the destination's type."""
 
-Misfits = list[tuple[int, str]]
-"""Rows whose value did not fit, with the problem."""
+ConversionErrors = list[tuple[int, str]]
+"""Row number and problem of each value that does not fit its column."""
 
-# Arrow takes the year 0, which Python's calendar does not have: early years are not plain.
+# Arrow accepts the year 0, which Python's calendar does not have: early years take the slow path.
 _VENDOR_TIME = r"^([1-9]\d{3}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})$"
 _DATE = r"^[1-9]\d{3}-\d\d-\d\d$"
-_ABSENT = pa.array(ABSENT_TEXTS, pa.string())
+_ABSENT_TEXTS = pa.array(ABSENT_TEXTS, pa.string())
 
 
-class _NotPlainError(Exception):
-    """The column holds something that has to be read value by value."""
+class _SlowPathError(Exception):
+    """The column has values that must be converted one by one."""
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """Return the explicit Arrow schema of a contract table."""
+    """Return the Arrow schema of a contract table."""
     return pa.schema([arrow_field(column) for column in table.columns])
 
 
@@ -54,131 +54,133 @@ def arrow_field(column: Column) -> pa.Field:
 
 def read_columns(
     objects: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, Column]]
-) -> Iterator[tuple[Column, pa.Array, Misfits]]:
-    """Read columns from the API objects of some rows.
+) -> Iterator[tuple[Column, pa.Array, ConversionErrors]]:
+    """Convert columns of API objects to Arrow arrays.
 
     Args:
-        objects: One decoded JSON object a row.
-        columns: Key in the object and column, for each column.
+        objects: One decoded JSON object for each row.
+        columns: Pairs of the key in the object and the contract column.
 
     Yields:
-        Each column with its array, and the rows whose value did not fit: null in the array.
+        Each column with its array and its conversion errors; the array is null at those rows.
     """
     texts = [(key, column) for key, column in columns if column.type in _FROM_TEXTS]
-    # One pass in C over the rows for all columns that are texts in JSON.
+    # All columns that JSON writes as text take one pass over the rows in C.
     struct = pa.struct([(key, pa.string()) for key, _ in texts])
     try:
-        found = pa.array(objects, struct)
+        text_columns = pa.array(objects, struct)
     except (pa.ArrowException, UnicodeEncodeError):
-        plain = {}
+        arrays = {}
     else:
-        plain = {column.name: found.field(place) for place, (_, column) in enumerate(texts)}
+        arrays = {column.name: text_columns.field(i) for i, (_, column) in enumerate(texts)}
     for key, column in columns:
         try:
-            array = _FROM_TEXTS[column.type](_cleaned(plain[column.name]))
-            misfits: Misfits = []
-        except (KeyError, _NotPlainError, pa.ArrowException):
-            array, misfits = to_array([item.get(key) for item in objects], column.type)
-        yield column, array, misfits
+            array = _FROM_TEXTS[column.type](_absent_to_null(arrays[column.name]))
+            errors: ConversionErrors = []
+        except (KeyError, _SlowPathError, pa.ArrowException):
+            array, errors = to_array([item.get(key) for item in objects], column.type)
+        yield column, array, errors
 
 
-def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, Misfits]:
-    """Convert the API values of one column to an Arrow array of the contract's type.
+def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, ConversionErrors]:
+    """Convert the API values of one column to an Arrow array.
 
     Args:
-        values: One decoded JSON value a row; absent ones become null.
+        values: One decoded JSON value for each row; absent values become null.
         column_type: A column type of the contract.
 
     Returns:
-        The array, and the rows whose value did not fit: null in the array.
+        The array and the conversion errors; the array is null at those rows.
     """
     try:
         if column_type in _FROM_TEXTS:
-            _only(values, str)
-            return _FROM_TEXTS[column_type](_cleaned(pa.array(values, pa.string()))), []
+            _require_types(values, str)
+            return _FROM_TEXTS[column_type](_absent_to_null(pa.array(values, pa.string()))), []
         if column_type in _FROM_VALUES:
             return _FROM_VALUES[column_type](values), []
-    except (_NotPlainError, pa.ArrowException, OverflowError, UnicodeEncodeError):
+    except (_SlowPathError, pa.ArrowException, OverflowError, UnicodeEncodeError):
         pass
-    return _one_by_one(values, column_type)
+    return _convert_one_by_one(values, column_type)
 
 
-def _one_by_one(values: Sequence[Any], column_type: str) -> tuple[pa.Array, Misfits]:
+def _convert_one_by_one(
+    values: Sequence[Any], column_type: str
+) -> tuple[pa.Array, ConversionErrors]:
     convert = CONVERTERS[column_type]
     converted: list[Any] = []
-    misfits: Misfits = []
+    errors: ConversionErrors = []
     for row, value in enumerate(values):
         try:
             converted.append(None if is_absent(value) else convert(value))
-        except MisfitError as misfit:
+        except ConversionError as error:
             converted.append(None)
-            misfits.append((row, str(misfit)))
-    return pa.array(converted, ARROW_TYPES[column_type]), misfits
+            errors.append((row, str(error)))
+    return pa.array(converted, ARROW_TYPES[column_type]), errors
 
 
-def _only(values: Sequence[Any], *types: type) -> None:
-    # Arrow takes True for 1.0 and cuts 1.5 to 1 without a word: look at the types first.
+def _require_types(values: Sequence[Any], *types: type) -> None:
+    # Arrow silently converts True to 1.0 and truncates 1.5 to 1: check the types first.
     if not set(map(type, values)) <= {*types, NoneType}:
-        raise _NotPlainError
+        raise _SlowPathError
 
 
-def _cleaned(texts: pa.Array) -> pa.Array:
-    """Return the texts with null for what the API means as absent."""
+def _absent_to_null(texts: pa.Array) -> pa.Array:
+    """Replace texts by null where the API uses them for an absent value."""
     data = texts.buffers()[2]
     if data is not None and b"\0" in data.to_pybytes():
-        raise _NotPlainError
-    absent = pc.is_in(texts, value_set=_ABSENT)
+        raise _SlowPathError
+    absent = pc.is_in(texts, value_set=_ABSENT_TEXTS)
     return pc.if_else(absent, pa.scalar(None, pa.string()), texts) if absent.true_count else texts
 
 
-def _matching(texts: pa.Array, pattern: str) -> pa.Array:
+def _require_pattern(texts: pa.Array, pattern: str) -> pa.Array:
     if pc.all(pc.match_substring_regex(texts, pattern)).as_py() is False:
-        raise _NotPlainError
+        raise _SlowPathError
     return texts
 
 
-def _timestamps(texts: pa.Array) -> pa.Array:
-    iso = _matching(texts, _VENDOR_TIME)
-    for place, mark in ((10, " "), (13, ":"), (16, ":"), (19, ".")):
-        iso = pc.binary_replace_slice(iso, start=place, stop=place + 1, replacement=mark)
+def _cast_timestamps(texts: pa.Array) -> pa.Array:
+    iso = _require_pattern(texts, _VENDOR_TIME)
+    for start, separator in ((10, " "), (13, ":"), (16, ":"), (19, ".")):
+        iso = pc.binary_replace_slice(iso, start=start, stop=start + 1, replacement=separator)
     return iso.cast(pa.timestamp("us")).cast(ARROW_TYPES["timestamp"])
 
 
-def _dates(texts: pa.Array) -> pa.Array:
-    return _matching(texts, _DATE).cast(pa.date32())
+def _cast_dates(texts: pa.Array) -> pa.Array:
+    return _require_pattern(texts, _DATE).cast(pa.date32())
 
 
-def _doubles(values: Sequence[Any]) -> pa.Array:
-    _only(values, float, int)
+def _cast_doubles(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, float, int)
     array = pa.array(values, pa.float64())
     if pc.all(pc.is_finite(array)).as_py() is False:
-        raise _NotPlainError
+        raise _SlowPathError
     return array
 
 
-def _bigints(values: Sequence[Any]) -> pa.Array:
-    _only(values, int)
+def _cast_bigints(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, int)
     return pa.array(values, pa.int64())
 
 
-def _jsons(values: Sequence[Any]) -> pa.Array:
-    _only(values, dict)
+def _cast_json(values: Sequence[Any]) -> pa.Array:
+    _require_types(values, dict)
     try:
         texts = [orjson.dumps(value) if value else None for value in values]
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
-        raise _NotPlainError from None
+        raise _SlowPathError from None
     if any(b"\\u0000" in text for text in texts if text):
-        raise _NotPlainError
+        raise _SlowPathError
     return pa.array(texts, pa.string())
 
 
 _FROM_TEXTS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "text": lambda texts: texts,
-    "timestamp": _timestamps,
-    "date": _dates,
+    "timestamp": _cast_timestamps,
+    "date": _cast_dates,
 }
 _FROM_VALUES: dict[str, Callable[[Sequence[Any]], pa.Array]] = {
-    "double": _doubles,
-    "bigint": _bigints,
-    "json": _jsons,
+    "double": _cast_doubles,
+    "bigint": _cast_bigints,
+    "json": _cast_json,
 }

@@ -1,4 +1,4 @@
-"""The table contract in `schemas/`, read once: the single source of every column."""
+"""Read the table contract in `schemas/`, the single source of all tables and columns."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ ERASURES = "sync_erasures"
 REVEALS = "sync_reveals"
 
 ITEM = "[i]"
-"""How an API path marks the entries of a list, as the API's own page writes it."""
+"""Marks the entries of a list in an API path; the notation of the API page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of one table.
+    """Describe one column of a table.
 
     Attributes:
         name: Column name in the warehouse.
         type: dlt data type.
-        privacy: `direct` and `quasi` identify a person, `none` does not.
-        meaning: One line from the API's field table.
-        path: API path of the value; None for a column made here.
-        nullable: Whether the column may be empty.
-        url: Whether the value is an image URL, whose query part may differ on every fetch.
-        known: Values the API's page names, of an enumeration; others are kept and reported.
-        named: Whether such a report names them; not where they may be somebody's name.
+        privacy: Privacy class: `direct` and `quasi` identify a person, `none` does not.
+        meaning: One line, from the API's field table.
+        path: API path of the value; None for a column that argos-sync adds.
+        nullable: Whether the column may be null.
+        url: Whether the value is an image URL, whose query part may change on every fetch.
+        known: Values that the API page documents, for an enumeration. Other values are loaded too,
+            and a check reports them.
+        named: Whether that report may show the values; false where they may be personal.
     """
 
     name: str
@@ -57,21 +58,22 @@ class Column:
 
     @property
     def comment(self) -> str:
-        """What a database says of the column: its meaning, and its class if that is personal."""
+        """Return the column comment for the database: meaning and privacy class."""
         return self.meaning if self.privacy == "none" else f"{self.meaning} (class {self.privacy})"
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: a YAML file of `schemas/`.
+    """Describe one table: a YAML file of `schemas/`.
 
     Attributes:
         name: Table name in the warehouse.
         description: One line.
         key: Columns that identify a row.
-        columns: All columns in order.
-        section: `request_type` that carries the table's root; None for tables not from the API.
-        root: API path of the object (or list of objects) a row is made from; "" is the submission.
+        columns: All columns, in order.
+        section: `request_type` that returns the table's root; None for other tables.
+        root: API path of the object, or list of objects, that rows are made from. "" is the
+            submission; None is a table that does not come from the API.
     """
 
     name: str
@@ -83,61 +85,64 @@ class Table:
 
     @property
     def comment(self) -> str:
-        """What a database says of the table: what it is, and what a row is."""
+        """Return the table comment for the database: description and key."""
         return f"{self.description} Key: {', '.join(self.key)}."
 
     @cached_property
-    def column(self) -> dict[str, Column]:
-        """Columns by name."""
+    def columns_by_name(self) -> dict[str, Column]:
+        """Return the columns by name."""
         return {column.name: column for column in self.columns}
 
     @cached_property
     def api_columns(self) -> tuple[Column, ...]:
-        """Columns read from the row's API object: not the submission's id, not made here."""
+        """Return the columns read from the row's API object.
+
+        Other tables take `submission_id` from the submission, so it belongs to `submissions` only.
+        """
         own_id = () if self.name == SUBMISSIONS else ("submission_id",)
         return tuple(c for c in self.columns if c.path is not None and c.name not in own_id)
 
     @cached_property
     def index_columns(self) -> tuple[str, ...]:
-        """The key's columns that hold positions in the API's lists, outermost first."""
+        """Return the key columns that hold positions in the API's lists, outermost first."""
         return self.key[1:] if self.from_api else ()
 
     @property
     def from_api(self) -> bool:
-        """Whether rows come from the API's submissions."""
+        """Return whether rows come from the API's submissions."""
         return self.root is not None
 
     @property
     def belongs_to_submission(self) -> bool:
-        """Whether rows go when their submission is replaced: its parts, and its history."""
+        """Return whether rows are replaced and deleted with their submission."""
         return self.name != SUBMISSIONS and (self.from_api or self.name == HISTORY)
 
     @cached_property
     def from_scalars(self) -> bool:
-        """Whether a row is one position of parallel lists of scalars (comment, commentCode)."""
+        """Return whether rows are positions in parallel lists of scalars (comment, commentCode)."""
         return any(c.path is not None and c.path.endswith(ITEM) for c in self.api_columns)
 
 
 @dataclass(frozen=True)
 class Contract:
-    """All tables by name, the submissions first and parents before children."""
+    """Hold all tables by name: submissions first, parents before children."""
 
     tables: dict[str, Table]
 
     def __getitem__(self, name: str) -> Table:
-        """Return the table called `name`; KeyError when the contract has none."""
+        """Return a table; raise KeyError when the contract does not have it."""
         return self.tables[name]
 
     @cached_property
     def api_tables(self) -> tuple[Table, ...]:
-        """Tables filled from the API's submissions."""
+        """Return the tables filled from the API's submissions."""
         return tuple(table for table in self.tables.values() if table.from_api)
 
     def parent(self, table: Table) -> Table | None:
-        """Return the table a row of which every row of this one belongs to; None without one.
+        """Return the parent table, or None.
 
-        That is the one with the longest key that the table's own begins with: a retry belongs to
-        an attempt, an attempt to a submission.
+        The parent is the table with the longest key that is a prefix of this table's key: a retry
+        belongs to an attempt, an attempt to a submission.
         """
         if not table.belongs_to_submission:
             return None
@@ -146,26 +151,26 @@ class Contract:
             for one in self.tables.values()
             if len(one.key) < len(table.key) and one.key == table.key[: len(one.key)]
         )
-        # Of several the first: the submissions come before what there is one of for each.
+        # `max` returns the first of several: submissions, before tables with one row for each.
         return max(shorter, key=lambda one: len(one.key), default=self[SUBMISSIONS])
 
     @cached_property
     def known_keys(self) -> dict[str, frozenset[str]]:
-        """Keys the contract knows of each API object, by the object's path."""
-        known: dict[str, set[str]] = {"": {"submission_id"}}
+        """Return the keys that the contract has for each API object, by the object's path."""
+        keys: dict[str, set[str]] = {"": {"submission_id"}}
         for table in self.api_tables:
             for path in filter(None, [table.root, *(c.path for c in table.api_columns)]):
                 parts = path.split(".")
                 for depth, part in enumerate(parts):
-                    known.setdefault(".".join(parts[:depth]), set()).add(part.removesuffix(ITEM))
-        return {path: frozenset(keys) for path, keys in known.items()}
+                    keys.setdefault(".".join(parts[:depth]), set()).add(part.removesuffix(ITEM))
+        return {path: frozenset(names) for path, names in keys.items()}
 
 
 def schemas_folder() -> Path:
     """Return the folder of the YAML files: inside the wheel, or beside the sources.
 
-    An editable install leaves `schemas/` at the top of the checkout; a wheel carries it inside
-    the package (`force-include` in pyproject.toml).
+    An editable install has `schemas/` at the top of the checkout; a wheel contains it inside the
+    package (`force-include` in pyproject.toml).
     """
     package = Path(__file__).parents[1]
     installed = package / "schemas"
@@ -174,18 +179,25 @@ def schemas_folder() -> Path:
 
 @cache
 def load_contract() -> Contract:
-    """Read every table of `schemas/`, once a process."""
+    """Read all tables of `schemas/`, once per process."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     documents = [
-        yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 a safe loader
+        yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
         for path in sorted(schemas_folder().glob("*.yaml"))
     ]
-    tables = sorted(map(_table, documents), key=_parents_first)
+    tables = sorted(map(_parse_table, documents), key=_parent_first_key)
     return Contract({table.name: table for table in tables})
 
 
-def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> dict[str, Table]:
-    """Return the contract tables that runs over these sections write to."""
+def tables_for_sections(
+    sections: Sequence[str], contract: Contract | None = None
+) -> dict[str, Table]:
+    """Return the tables that a run writes to, by name.
+
+    Args:
+        sections: Values of `request_type` to fetch; empty means all sections.
+        contract: The table contract; the shipped one by default.
+    """
     return {
         name: table
         for name, table in (contract or load_contract()).tables.items()
@@ -193,16 +205,16 @@ def filled_tables(sections: Sequence[str], contract: Contract | None = None) -> 
     }
 
 
-def identifier(name: str) -> str:
-    """Return a field name fit for a report, or `*` for one that may itself be personal.
+def safe_name(name: str) -> str:
+    """Return a field name that may be shown, or `*` if it may be personal.
 
-    Names of unknown fields come from the API's free-form objects and can be anything, an email
-    address included; only what looks like an identifier is repeated.
+    Names of unknown fields come from the API's free-form objects and can be anything, even an
+    email address. Only names that look like an identifier are shown.
     """
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name) else "*"
 
 
-def _table(document: dict[str, Any]) -> Table:
+def _parse_table(document: dict[str, Any]) -> Table:
     columns = tuple(
         Column(name=name, **spec | {"known": tuple(spec.get("known", ()))})
         for name, spec in document["columns"].items()
@@ -217,7 +229,7 @@ def _table(document: dict[str, Any]) -> Table:
     )
 
 
-def _parents_first(table: Table) -> tuple[bool, int, bool, str]:
+def _parent_first_key(table: Table) -> tuple[bool, int, bool, str]:
     root = table.root if table.root is not None else "\uffff"
     return (
         table.name != SUBMISSIONS,

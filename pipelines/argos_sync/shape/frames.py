@@ -1,7 +1,8 @@
-"""The rows a table gets from a page, before their values are read.
+"""Split submissions into the rows of each table, before reading their values.
 
-A frame is a table under construction: for each row the API object it is made from and its
-positions in the API's lists. What cannot be part of any row is noted in the parent's `extras`.
+A frame is a table under construction: it has, for each row, the API object that the row is made
+from and its positions in the API's lists. A value that cannot be part of any row goes to the
+`extras` of the parent's row.
 """
 
 from __future__ import annotations
@@ -14,56 +15,56 @@ from typing import Any
 from argos_sync.shape.contract import ITEM, SUBMISSIONS, Contract, Table
 from argos_sync.shape.values import is_absent
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Frame:
-    """Rows of one table.
+    """Collect the rows of one table.
 
     Attributes:
-        table: The table's contract.
-        parents: For each row, its row in the submissions frame.
+        table: Contract of the table.
+        parents: For each row, its row number in the submissions frame.
         positions: For each row, its positions in the API's lists, outermost first.
-        objects: For each row, the API object its values are read from.
-        extras: For some rows, what has no column, by concrete API path.
-        problems: Row, reportable API path and problem of each entry of `extras`.
+        objects: For each row, the API object that has its values.
+        extras: For rows with values that have no column, those values by concrete API path.
+        problems: Row number, printable API path and problem of each entry of `extras`.
     """
 
     table: Table
     parents: list[int] = field(default_factory=list)
     positions: list[tuple[int, ...]] = field(default_factory=list)
-    objects: list[Object] = field(default_factory=list)
-    extras: dict[int, Object] = field(default_factory=dict)
+    objects: list[JsonObject] = field(default_factory=list)
+    extras: dict[int, JsonObject] = field(default_factory=dict)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def add(self, parent: int, positions: tuple[int, ...], item: Object) -> None:
+    def add(self, parent: int, positions: tuple[int, ...], item: JsonObject) -> None:
         """Append a row."""
         self.parents.append(parent)
         self.positions.append(positions)
         self.objects.append(item)
 
-    def keep(
-        self, row: int, path: str, value: Any, problem: str, reported: str | None = None
+    def add_extra(
+        self, row: int, path: str, value: Any, problem: str, safe_path: str | None = None
     ) -> None:
-        """Keep a value that has no column under its concrete API path.
+        """Store a value that has no column under its concrete API path.
 
         Args:
-            row: Row of this frame.
-            path: Where the API had it, positions included.
-            value: The decoded JSON value as it came.
+            row: Row number in this frame.
+            path: Path of the value in the API's object, with positions.
+            value: The decoded JSON value, unchanged.
             problem: Why it has no column.
-            reported: The path as reports may show it, when `path` itself may be personal.
+            safe_path: Path to show in reports, when `path` may contain personal data.
         """
         self.extras.setdefault(row, {})[path] = value
-        self.problems.append((row, reported or path, problem))
+        self.problems.append((row, safe_path or path, problem))
 
 
-def build_frames(submissions: Sequence[Object], contract: Contract) -> dict[str, Frame]:
-    """Split submissions into the rows of every API table.
+def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[str, Frame]:
+    """Split submissions into the rows of all API tables.
 
     Args:
-        submissions: Decoded submissions with a usable id and `created_at`.
+        submissions: Decoded submissions with a valid id and `created_at`.
         contract: The table contract.
 
     Returns:
@@ -78,51 +79,51 @@ def build_frames(submissions: Sequence[Object], contract: Contract) -> dict[str,
             for row, submission in enumerate(submissions):
                 frame.add(row, (), submission)
         elif table.root == "":
-            _fill_from_top(frame, submissions)
+            _add_top_level_rows(frame, submissions)
         elif table.from_scalars:
-            _fill_from_scalar_lists(frame, holders[table.root or ""])
+            _add_scalar_rows(frame, holders[table.root or ""])
         else:
-            _fill_from_objects(frame, *_holder(table.root or "", holders))
+            _add_object_rows(frame, *_find_container(table.root or "", holders))
         if not table.from_scalars:
             holders.setdefault(table.root or "", frame)
     return frames
 
 
-def at(path: str, positions: Sequence[int]) -> str:
-    """Return an API path with each `[i]` replaced by the position it stands for."""
+def concrete_path(path: str, positions: Sequence[int]) -> str:
+    """Return an API path with its positions in place of each `[i]`."""
     for position in positions:
         path = path.replace(ITEM, f"[{position}]", 1)
     return path
 
 
-def quoted(key: str) -> str:
-    """Return a key for an API path, in quotes where it could be taken for several steps."""
+def quote_key(key: str) -> str:
+    """Return a key for an API path, quoted if it could be read as several steps."""
     return json.dumps(key) if "." in key or "[" in key else key
 
 
-def as_object(value: Any) -> Object | None:
-    """Return the object that `value` is, alone or as the only entry of a list; else None."""
+def as_object(value: Any) -> JsonObject | None:
+    """Return an object, also from a list with exactly one; None for other values."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, dict) else None
 
 
-def _holder(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
-    """Return the frame whose objects hold `root`, and the key it is held under."""
+def _find_container(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
+    """Return the frame whose objects contain `root`, and the key of `root` in them."""
     path, _, key = root.rpartition(".")
     return holders[path], key
 
 
-def _fill_from_top(frame: Frame, submissions: Sequence[Object]) -> None:
-    """Give a row to each submission that has anything for this table."""
+def _add_top_level_rows(frame: Frame, submissions: Sequence[JsonObject]) -> None:
+    """Add a row for each submission with a value for this table."""
     keys = {(c.path or "").partition(".")[0] for c in frame.table.api_columns}
     for row, submission in enumerate(submissions):
         if any(not is_absent(submission.get(key)) for key in keys):
             frame.add(row, (), submission)
 
 
-def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
-    """Give a row to each object under a key: a section, or the entries of a list."""
+def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
+    """Add a row for each object under a key: a section, or the entries of a list."""
     key = last_step.removesuffix(ITEM)
     is_list = last_step.endswith(ITEM)
     for row, item in enumerate(holder.objects):
@@ -131,20 +132,22 @@ def _fill_from_objects(frame: Frame, holder: Frame, last_step: str) -> None:
             continue
         parent, positions = holder.parents[row], holder.positions[row]
         if not is_list:
-            if type(value) is dict and value:  # what the API documents, without a call
+            if type(value) is dict and value:  # fast path for the documented form
                 frame.add(parent, positions, value)
             else:
-                _add_other(frame, holder, row, value, positions)
+                _add_irregular_entry(frame, holder, row, value, positions)
             continue
         for position, entry in enumerate(value if isinstance(value, list) else [value]):
             place = (*positions, position)
             if type(entry) is dict and entry:
                 frame.add(parent, place, entry)
             else:
-                _add_other(frame, holder, row, entry, place, in_list=isinstance(value, list))
+                _add_irregular_entry(
+                    frame, holder, row, entry, place, in_list=isinstance(value, list)
+                )
 
 
-def _add_other(
+def _add_irregular_entry(
     frame: Frame,
     holder: Frame,
     row: int,
@@ -153,19 +156,19 @@ def _add_other(
     *,
     in_list: bool = False,
 ) -> None:
-    """Give a row to what is an object in a list of one; keep what is none in the holder."""
+    """Add a row for an object in a list of one; else store the entry in the container's extras."""
     if is_absent(entry):
         return
     if (single := as_object(entry)) is not None:
         frame.add(holder.parents[row], place, single)
     else:
         root = frame.table.root or ""
-        path = at(root if in_list else root.removesuffix(ITEM), place)
-        holder.keep(row, path, entry, "not an object")
+        path = concrete_path(root if in_list else root.removesuffix(ITEM), place)
+        holder.add_extra(row, path, entry, "not an object")
 
 
-def _fill_from_scalar_lists(frame: Frame, holder: Frame) -> None:
-    """Give a row to each position of parallel lists of scalars (comment, commentCode)."""
+def _add_scalar_rows(frame: Frame, holder: Frame) -> None:
+    """Add a row for each position of parallel lists of scalars (comment, commentCode)."""
     keys = [(c.path or "").rpartition(".")[2].removesuffix(ITEM) for c in frame.table.api_columns]
     for row, item in enumerate(holder.objects):
         if item.keys().isdisjoint(keys):

@@ -1,16 +1,16 @@
-"""What happens to personal values before anything is written.
+"""Protect personal values before anything is written.
 
-Every column of the contract has a privacy class. Those of class `none`, all keys among them, are
-always as they came. What happens to the others is set for the class or for the column, which goes
-before the class:
+Every column of the contract has a privacy class. Columns of class `none`, which include all keys,
+are never changed. The mode of the others is set for their class or for a single column, and the
+column's setting takes precedence:
 
-- `plain`: nothing.
-- `hash`: a keyed hash, which tells who has the same value without telling the value.
-- `encrypt`: a text that opens with the key, and only in its own column.
+- `plain`: the value is unchanged.
+- `hash`: a keyed hash, which shows which rows have the same value but not the value.
+- `encrypt`: a text that decrypts with the key, and only in its own column.
 - `drop`: the column does not exist.
 
-In every mode null stays null: whether there was a value can be seen. An empty text is a value.
-`sealing` says what hashed and encrypted values look like.
+Null stays null in every mode, so a reader sees whether there is a value; an empty text is a value.
+`column_cipher` defines the format of hashed and encrypted values.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
+from argos_sync.shape.column_cipher import Keyring, encode_array, encode_value, extract_key_id
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     Column,
     ColumnType,
     Contract,
     Table,
-    identifier,
     load_contract,
+    safe_name,
 )
-from argos_sync.shape.sealing import Keyring, key_id_of, write, write_all
 
-Mode = Literal["plain", "hash", "encrypt", "drop"]
+PrivacyMode = Literal["plain", "hash", "encrypt", "drop"]
 
-_KEYED = ("hash", "encrypt")
-_FORMAT = 1
-_SHOWN = 3
+_KEYED_MODES = ("hash", "encrypt")
+_FINGERPRINT_FORMAT = 1
+_MAX_PLACES = 3
 
 
 class PolicyError(ValueError):
-    """A privacy setting that cannot be; the text shows neither keys nor values.
+    """A privacy setting is not valid; the text shows neither keys nor values.
 
     Attributes:
         problem: What is wrong.
@@ -50,325 +50,340 @@ class PolicyError(ValueError):
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
-        """Keep the parts apart."""
+        """Store the problem and the remedy."""
         super().__init__(problem, remedy)
         self.problem = problem
         self.remedy = remedy
 
     def __str__(self) -> str:
-        """One line: what is wrong, then what to do."""
+        """Return one line: what is wrong, then what to do."""
         return f"{self.problem}; {self.remedy}"
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What happens to each column; can be pickled, and then carries keys.
+class PrivacyPolicy:
+    """Define the mode of each column and protect rows accordingly.
+
+    Can be pickled; the pickle contains the keys.
 
     Attributes:
         direct: Mode of the columns that identify a person by themselves.
-        quasi: Mode of those that do together with others.
-        columns: Modes of single columns by `table.column`.
-        keyring: Needed when anything is hashed or encrypted.
-        original: The contract as shaped rows have it.
-        former: Keys of before, which only open what was written with them.
+        quasi: Mode of the columns that identify a person in combination with others.
+        columns: Modes of single columns, by `table.column`.
+        keyring: Keys; required if any column is hashed or encrypted.
+        base_contract: Contract of unprotected rows.
+        old_keyrings: Earlier keys, which decrypt the values that were encrypted with them.
 
     Raises:
-        PolicyError: A mode, column or table that is not known, a column that must stay as it is,
-            or no key where one is needed.
+        PolicyError: A mode, column or table is unknown, a column cannot be changed, or the key is
+            missing.
     """
 
-    direct: Mode = "plain"
-    quasi: Mode = "plain"
-    columns: Mapping[str, Mode] = field(default_factory=dict, hash=False)
+    direct: PrivacyMode = "plain"
+    quasi: PrivacyMode = "plain"
+    columns: Mapping[str, PrivacyMode] = field(default_factory=dict, hash=False)
     keyring: Keyring | None = None
-    original: Contract = field(default_factory=load_contract, repr=False, hash=False)
-    former: tuple[Keyring, ...] = ()
+    base_contract: Contract = field(default_factory=load_contract, repr=False, hash=False)
+    old_keyrings: tuple[Keyring, ...] = ()
 
     @classmethod
-    def plain(cls) -> Policy:
+    def plain(cls) -> PrivacyPolicy:
         """Return the policy that changes nothing."""
         return cls()
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         direct: str = "plain",
         quasi: str = "plain",
         columns: Mapping[str, str] | None = None,
         key: str | None = None,
         *,
-        original: Contract | None = None,
-        former_keys: Iterable[str] = (),
-    ) -> Policy:
-        """Return the policy that configuration asks for.
+        base_contract: Contract | None = None,
+        old_keys: Iterable[str] = (),
+    ) -> PrivacyPolicy:
+        """Return the policy that the configuration asks for.
 
         Args:
             direct: `sources.argos.privacy.direct`.
             quasi: `sources.argos.privacy.quasi`.
-            columns: `sources.argos.privacy.columns`, mode by `table.column`.
+            columns: `sources.argos.privacy.columns`: modes by `table.column`.
             key: `sources.argos.privacy.key`.
-            original: The table contract; the shipped one when left out.
-            former_keys: `sources.argos.privacy.old_keys`.
+            base_contract: Contract of unprotected rows; the shipped one by default.
+            old_keys: `sources.argos.privacy.old_keys`.
 
         Raises:
-            PolicyError: What the class raises, or a key that is too short.
+            PolicyError: A setting is not valid, or a key is too short.
         """
         keyring = None if key is None else _keyring("key", key)
-        former = tuple(_keyring("old_keys", one) for one in former_keys)
+        old_keyrings = tuple(_keyring("old_keys", one) for one in old_keys)
         return cls(
-            cast("Mode", direct),
-            cast("Mode", quasi),
-            cast("dict[str, Mode]", dict(columns or {})),
+            cast("PrivacyMode", direct),
+            cast("PrivacyMode", quasi),
+            cast("dict[str, PrivacyMode]", dict(columns or {})),
             keyring,
-            original or load_contract(),
-            former,
+            base_contract or load_contract(),
+            old_keyrings,
         )
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        given = {"direct": self.direct, "quasi": self.quasi}
-        given |= {f"columns.{_shown(place)}": mode for place, mode in self.columns.items()}
-        for name, mode in given.items():
-            if mode not in get_args(Mode):
-                known = _listed(get_args(Mode), "or")
-                raise PolicyError(f"privacy.{name} has a value that is not valid", f"use {known}")
+        """Validate the settings."""
+        settings = {"direct": self.direct, "quasi": self.quasi}
+        settings |= {f"columns.{_safe_place(place)}": mode for place, mode in self.columns.items()}
+        for name, mode in settings.items():
+            if mode not in get_args(PrivacyMode):
+                valid = _join_words(get_args(PrivacyMode), "or")
+                raise PolicyError(f"privacy.{name} has a value that is not valid", f"use {valid}")
         for place in self.columns:
             table_name, _, column_name = place.partition(".")
-            table = self._table(table_name)
-            if self._column(table, column_name) not in _personal(table):
-                fixed = f"{_shown(place)} is not personal and always stays as it is"
-                raise PolicyError(f"privacy.columns: {fixed}", _choice(table))
-        if self.keyring is None and any(mode in _KEYED for mode in self.modes.values()):
+            table = self._require_table(table_name)
+            if self._require_column(table, column_name) not in _personal_columns(table):
+                problem = f"{_safe_place(place)} is not personal and is never changed"
+                raise PolicyError(f"privacy.columns: {problem}", _column_advice(table))
+        if self.keyring is None and any(mode in _KEYED_MODES for mode in self.modes.values()):
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY, or key under [sources.argos.privacy]"
             raise PolicyError("no value for privacy.key, which hash and encrypt need", remedy)
 
-    def mode(self, table: str, column: str) -> Mode:
-        """Return what happens to a column.
+    def mode(self, table: str, column: str) -> PrivacyMode:
+        """Return the mode of a column.
 
         Raises:
-            PolicyError: The contract has no such table or column.
+            PolicyError: The contract does not have the table or the column.
         """
-        self._column(self._table(table), column)
+        self._require_column(self._require_table(table), column)
         return self.modes[f"{table}.{column}"]
 
     @cached_property
-    def modes(self) -> dict[str, Mode]:
-        """What happens to every column of every table, by `table.column`."""
-        classes: dict[str, Mode] = {"direct": self.direct, "quasi": self.quasi}
-        modes: dict[str, Mode] = {}
-        for table in self.original.tables.values():
+    def modes(self) -> dict[str, PrivacyMode]:
+        """Return the mode of every column of every table, by `table.column`."""
+        classes: dict[str, PrivacyMode] = {"direct": self.direct, "quasi": self.quasi}
+        modes: dict[str, PrivacyMode] = {}
+        for table in self.base_contract.tables.values():
             modes |= dict.fromkeys((f"{table.name}.{c.name}" for c in table.columns), "plain")
-            for column in _personal(table):
+            for column in _personal_columns(table):
                 place = f"{table.name}.{column.name}"
                 modes[place] = self.columns.get(place, classes[column.privacy])
         return modes
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether nothing happens to any column."""
+        """Return whether no column is changed."""
         return all(mode == "plain" for mode in self.modes.values())
 
     @cached_property
     def contract(self) -> Contract:
-        """The contract of protected rows: dropped columns gone, hashed and encrypted ones texts.
+        """Return the contract of protected rows.
 
-        It tells what is in the warehouse and nothing about the API: rows are shaped with the
-        original, where no column is missing, and then protected.
+        It lacks the dropped columns, and hashed and encrypted columns are text. It describes the
+        warehouse, not the API: rows are shaped with `base_contract` and then protected.
         """
         if self.is_plain:
-            return self.original
+            return self.base_contract
         return Contract(
             {
-                table.name: replace(table, columns=tuple(self._effective(table)))
-                for table in self.original.tables.values()
+                table.name: replace(table, columns=tuple(self._protected_columns(table)))
+                for table in self.base_contract.tables.values()
             }
         )
 
     def protect(self, table_name: str, rows: pa.Table) -> pa.Table:
-        """Return shaped rows of a table as they may be written.
+        """Return shaped rows in the form in which they may be written.
 
-        It must be done once: what is protected already would be protected again.
+        Call it once for each row: a second call would protect the values again.
 
         Args:
-            table_name: Their table.
-            rows: Rows with the original contract's schema.
+            table_name: Table of the rows.
+            rows: Rows with the schema of `base_contract`.
 
         Returns:
             The same rows with the schema of `contract`.
 
         Raises:
-            PolicyError: The contract has no such table.
-            ValueError: The rows do not have the original contract's schema.
+            PolicyError: The contract does not have the table.
+            ValueError: The rows do not have the schema of `base_contract`.
         """
-        table = self._table(table_name)
+        table = self._require_table(table_name)
         if not rows.schema.equals(arrow_schema(table)):
-            # A column that nobody knows must not get past unprotected.
+            # An unknown column must not be written unprotected.
             raise ValueError(f"rows of {table_name} do not have the columns of the contract")
-        if not self._changes(table):
+        if not self._changes_table(table):
             return rows
         effective = self.contract[table_name]
         columns = [
-            self._protected(f"{table_name}.{column.name}", column.type, rows.column(column.name))
+            self._protect_column(
+                f"{table_name}.{column.name}", column.type, rows.column(column.name)
+            )
             for column in table.columns
-            if column.name in effective.column
+            if column.name in effective.columns_by_name
         ]
         return pa.Table.from_arrays(columns, schema=arrow_schema(effective))
 
     def reveal(self, table: str, column: str, text: str) -> Any:
-        """Decrypt a value of an encrypted column, whatever happens to the column today.
+        """Decrypt a value of an encrypted column, whatever the column's current mode.
 
         Returns:
-            The value as Arrow gives it to Python; that of a json column is its text.
+            The value as Arrow returns it in Python; a json value as text.
 
         Raises:
-            PolicyError: The contract has no such table or column, or there is no key.
-            RevealError: It is hashed or not encrypted at all, encrypted with another key, changed,
-                or comes from another column.
+            PolicyError: The contract does not have the table or the column, or there is no key.
+            RevealError: The value is hashed or not encrypted, was encrypted with another key, was
+                changed, or comes from another column.
         """
-        place = f"{table}.{self._column(self._table(table), column).name}"
-        keyrings = {one.key_id: one for one in self.former}
-        keyring = keyrings.get(key_id_of(text) or "") or self._keys()
+        place = f"{table}.{self._require_column(self._require_table(table), column).name}"
+        keyrings = {one.key_id: one for one in self.old_keyrings}
+        keyring = keyrings.get(extract_key_id(text) or "") or self._require_keyring()
         return keyring.reveal(text, place)
 
     def hash_value(self, value: Any, column_type: ColumnType = "text") -> str:
-        """Return a value's hash, by which its rows are found in any hashed column of its type.
+        """Return the hash of a value, to find its rows in any hashed column of its type.
 
         Raises:
             PolicyError: There is no key.
-            TypeError: It is no value of this type.
+            TypeError: `value` does not have this type.
         """
-        (text,) = self._keys().hash([write(value, column_type)], column_type)
+        (text,) = self._require_keyring().hash([encode_value(value, column_type)], column_type)
         return text.decode("ascii")
 
     def encrypt_value(self, table: str, column: str, value: Any) -> str:
-        """Return a value as the column has it encrypted, by which its rows are found.
+        """Return the ciphertext of a value, to find its rows in an encrypted column.
 
         Raises:
-            PolicyError: The contract has no such table or column, or there is no key.
-            TypeError: It is no value of the column's type.
+            PolicyError: The contract does not have the table or the column, or there is no key.
+            TypeError: `value` does not have the column's type.
         """
-        column_type = self._column(self._table(table), column).type
-        plain = [write(value, column_type)]
-        (text,) = self._keys().encrypt(plain, column_type, f"{table}.{column}")
+        column_type = self._require_column(self._require_table(table), column).type
+        plain = [encode_value(value, column_type)]
+        (text,) = self._require_keyring().encrypt(plain, column_type, f"{table}.{column}")
         return text.decode("ascii")
 
     def fingerprint(self) -> str:
-        """Return what a warehouse is written with: modes and the key's id, as one line of JSON."""
-        found = {
-            "format": _FORMAT,
+        """Return the modes and the key id as one line of JSON, to detect a change of policy."""
+        content = {
+            "format": _FINGERPRINT_FORMAT,
             "key": self.keyring.key_id if self.keyring and not self.is_plain else None,
             "modes": self.modes,
         }
-        return json.dumps(found, sort_keys=True, separators=(",", ":"))
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
-    def _protected(self, place: str, column_type: ColumnType, values: pa.ChunkedArray) -> Any:
+    def _protect_column(self, place: str, column_type: ColumnType, values: pa.ChunkedArray) -> Any:
         mode = self.modes[place]
         if mode == "plain":
             return values
-        encoded = values.combine_chunks().dictionary_encode()  # each different value once
-        plain = write_all(encoded.dictionary, column_type)
+        encoded = values.combine_chunks().dictionary_encode()  # process each distinct value once
+        plain = encode_array(encoded.dictionary, column_type)
         if mode == "hash":
-            texts = self._keys().hash(plain, column_type)
+            texts = self._require_keyring().hash(plain, column_type)
         else:
-            texts = self._keys().encrypt(plain, column_type, place)
+            texts = self._require_keyring().encrypt(plain, column_type, place)
         return pa.array(texts, pa.string()).take(encoded.indices)
 
-    def _effective(self, table: Table) -> Iterator[Column]:
+    def _protected_columns(self, table: Table) -> Iterator[Column]:
         for column in table.columns:
             mode = self.modes[f"{table.name}.{column.name}"]
             if mode != "drop":
-                yield replace(column, type="text") if mode in _KEYED else column
+                yield replace(column, type="text") if mode in _KEYED_MODES else column
 
-    def _changes(self, table: Table) -> bool:
+    def _changes_table(self, table: Table) -> bool:
         return any(self.modes[f"{table.name}.{c.name}"] != "plain" for c in table.columns)
 
-    def _keys(self) -> Keyring:
+    def _require_keyring(self) -> Keyring:
         if self.keyring is None:
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY to the key the values were written with"
             raise PolicyError("no value for privacy.key", remedy)
         return self.keyring
 
-    def _table(self, name: str) -> Table:
-        if name not in self.original.tables:
-            known = _listed(t.name for t in self.original.tables.values() if _personal(t))
-            raise PolicyError(
-                f"there is no table {_shown(name)}",
-                f"name columns as table.column; tables with personal columns are {known}",
+    def _require_table(self, name: str) -> Table:
+        if name not in self.base_contract.tables:
+            names = _join_words(
+                t.name for t in self.base_contract.tables.values() if _personal_columns(t)
             )
-        return self.original[name]
+            raise PolicyError(
+                f"there is no table {_safe_place(name)}",
+                f"name columns as table.column; tables with personal columns are {names}",
+            )
+        return self.base_contract[name]
 
-    def _column(self, table: Table, name: str) -> Column:
-        if name not in table.column:
-            raise PolicyError(f"{table.name} has no column {_shown(name)}", _choice(table))
-        return table.column[name]
+    def _require_column(self, table: Table, name: str) -> Column:
+        if name not in table.columns_by_name:
+            raise PolicyError(
+                f"{table.name} has no column {_safe_place(name)}", _column_advice(table)
+            )
+        return table.columns_by_name[name]
 
 
-def difference(stored: str, current: str) -> str | None:
-    """Tell in one line what differs between two fingerprints; None when nothing does.
+def describe_policy_change(stored: str, current: str) -> str | None:
+    """Describe in one line how two fingerprints differ; None if they do not.
 
-    Columns that only one of them knows came or went with a version, and do not count.
+    Columns that only one fingerprint has were added or removed by a release, and do not count.
 
     Args:
         stored: The older fingerprint.
         current: The newer one.
     """
-    before, after = _parsed(stored), _parsed(current)
+    before, after = _parse_fingerprint(stored), _parse_fingerprint(current)
     if before is None or after is None:
         return "a fingerprint was written by another version of argos-sync"
     changes: dict[tuple[str, str], list[str]] = {}
     for place, mode in sorted(after["modes"].items()):
         if before["modes"].get(place, mode) != mode:
             changes.setdefault((before["modes"][place], mode), []).append(place)
-    told = [f"{old} became {new} for {_some(places)}" for (old, new), places in changes.items()]
-    old_key, new_key = (found.get("key") or "not set" for found in (before, after))
+    parts = [
+        f"{old} became {new} for {_abbreviate(places)}" for (old, new), places in changes.items()
+    ]
+    old_key, new_key = (each.get("key") or "not set" for each in (before, after))
     if old_key != new_key:
-        told.append(f"the key was {old_key} and is {new_key}")
-    return "; ".join(told) or None
+        parts.append(f"the key was {old_key} and is {new_key}")
+    return "; ".join(parts) or None
 
 
-def modes_of(fingerprint: str) -> dict[str, str]:
-    """Return the modes of a fingerprint, by `table.column`; none if another version wrote it."""
-    found = _parsed(fingerprint)
-    return dict(found["modes"]) if found else {}
+def modes_from_fingerprint(fingerprint: str) -> dict[str, str]:
+    """Return the modes of a fingerprint by `table.column`; empty if its format is unknown."""
+    content = _parse_fingerprint(fingerprint)
+    return dict(content["modes"]) if content else {}
 
 
 def _keyring(setting: str, secret: str) -> Keyring:
     try:
-        return Keyring.of(secret)
+        return Keyring.from_secret(secret)
     except ValueError as error:
-        remedy = "use a random one, such as `openssl rand -base64 32` prints"
+        remedy = "use a random key, for example from `openssl rand -base64 32`"
         raise PolicyError(f"privacy.{setting} has {error}", remedy) from None
 
 
-def _parsed(fingerprint: str) -> dict[str, Any] | None:
+def _parse_fingerprint(fingerprint: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(fingerprint)
+        content = json.loads(fingerprint)
     except ValueError:
         return None
-    known = isinstance(found, dict) and found.get("format") == _FORMAT
-    return found if known and isinstance(found.get("modes"), dict) else None
+    if not isinstance(content, dict) or content.get("format") != _FINGERPRINT_FORMAT:
+        return None
+    return content if isinstance(content.get("modes"), dict) else None
 
 
-def _personal(table: Table) -> list[Column]:
-    """Return the columns a mode may be set for; never a key, whatever its class."""
+def _personal_columns(table: Table) -> list[Column]:
+    """Return the columns whose mode can be set: never a key, whatever its class."""
     return [c for c in table.columns if c.privacy != "none" and c.name not in table.key]
 
 
-def _choice(table: Table) -> str:
-    names = [f"{table.name}.{column.name}" for column in _personal(table)]
-    return f"use one of {_listed(names, 'or')}" if names else f"nothing in {table.name} is personal"
+def _column_advice(table: Table) -> str:
+    names = [f"{table.name}.{column.name}" for column in _personal_columns(table)]
+    return (
+        f"use one of {_join_words(names, 'or')}"
+        if names
+        else f"nothing in {table.name} is personal"
+    )
 
 
-def _shown(place: str) -> str:
-    """Return a name from the configuration, or stars where it could be a value gone astray."""
-    return ".".join(map(identifier, place.split(".")))
+def _safe_place(place: str) -> str:
+    """Return a name from the configuration, with stars for parts that may be a misplaced value."""
+    return ".".join(map(safe_name, place.split(".")))
 
 
-def _some(places: list[str]) -> str:
-    more = len(places) - _SHOWN
-    return _listed([*places[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
+def _abbreviate(places: list[str]) -> str:
+    more = len(places) - _MAX_PLACES
+    return _join_words([*places[:_MAX_PLACES], *([f"{more} more"] if more > 0 else [])])
 
 
-def _listed(names: Iterable[str], word: str = "and") -> str:
+def _join_words(names: Iterable[str], word: str = "and") -> str:
     *others, last = names
     return f"{', '.join(others)} {word} {last}" if others else last

@@ -1,7 +1,7 @@
-"""Who must not come back: a list of keyed hashes, which tells nothing to who has no key.
+"""Match submissions against the suppression list.
 
-`forget` puts a submission, a user id or an address on it. Whatever is fetched is held against the
-list before it becomes rows.
+`forget` adds a submission, a user id or an email address to the list as a keyed hash, which is
+useless without the key. Submissions on the list are dropped before they become rows.
 """
 
 from __future__ import annotations
@@ -11,65 +11,76 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from argos_sync.shape.values import MisfitError, is_absent, to_text
+from argos_sync.shape.values import ConversionError, is_absent, to_text
 
-KINDS = ("submission_id", "userid", "email")
-"""What a person is known by: the names of the API's own keys."""
+IDENTIFIER_KINDS = ("submission_id", "userid", "email")
+"""Keys of the API that identify a person's submissions."""
 
 _LABEL = b"argos-sync suppression 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
-    """The list, with the keys it was made with; can be pickled, and then carries keys.
+class SuppressionList:
+    """Hold the hashes of the suppression list and their keys.
+
+    Can be pickled; the pickle contains the keys.
 
     Attributes:
-        hashes: What is on it.
-        keys: By key id; each hash was made with one of them.
+        hashes: Results of `suppression_hash`.
+        keys: Keys by key id; each hash was made with one of them.
     """
 
     hashes: frozenset[str] = frozenset()
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
-    def has(self, item: Any) -> bool:
-        """Whether a decoded entry of the API's `Items` belongs to somebody on the list."""
+    def matches(self, item: Any) -> bool:
+        """Return whether a decoded entry of the API's `Items` is on the list."""
         if not self.hashes or not isinstance(item, dict):
             return False
         return any(
             suppression_hash(key, kind, value) in self.hashes
-            for kind, value in _known_by(item)
+            for kind, value in _identifiers(item)
             for key in self.keys.values()
         )
 
 
-NOBODY = Suppression()
-"""An empty list."""
+EMPTY_SUPPRESSION_LIST = SuppressionList()
 
 
 def suppression_hash(key: bytes, kind: str, value: str) -> str:
-    """Return what stands on the list for a value.
+    """Return the keyed hash of an identifier.
 
     Args:
-        key: Of the list.
-        kind: One of `KINDS`.
-        value: As it was given; of an address neither case nor blanks around it count.
+        key: Key of the list.
+        kind: One of `IDENTIFIER_KINDS`.
+        value: The identifier. Case and surrounding blanks of an email address do not matter.
+
+    Returns:
+        64 hexadecimal digits (HMAC-SHA-256).
     """
     plain = value.strip().casefold() if kind == "email" else value
     message = b"\0".join([_LABEL, kind.encode(), plain.encode("utf-8", "surrogatepass")])
     return hmac.digest(key, message, "sha256").hex()
 
 
-def belongs_to(item: Any, wanted: Iterable[tuple[str, str]]) -> bool:
-    """Whether a decoded object carries one of these kinds and values."""
-    same = Suppression(frozenset(suppression_hash(b"", *one) for one in wanted), {"": b""})
-    return same.has(item)
+def matches_any(item: Any, identifiers: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a decoded object has one of these identifiers.
+
+    Args:
+        item: One decoded entry of the API's `Items`.
+        identifiers: Pairs of kind and value.
+    """
+    matcher = SuppressionList(
+        frozenset(suppression_hash(b"", *one) for one in identifiers), {"": b""}
+    )
+    return matcher.matches(item)
 
 
-def _known_by(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for kind in KINDS:
+def _identifiers(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind in IDENTIFIER_KINDS:
         value = item.get(kind)
         if not is_absent(value):
             try:
                 yield kind, value if isinstance(value, str) else to_text(value)
-            except MisfitError:
+            except ConversionError:
                 continue

@@ -1,7 +1,8 @@
-"""One value at a time: what the API sends, as the type the contract asks for.
+"""Convert single API values to the types of the contract.
 
-The rules are those of the API page: numbers may come as text, absent things as a missing key,
-`null`, `{}`, `""` or `"N/A"`; timestamps as `YYYY-MM-DD-HH-MM-SS-ZZZ` or ISO 8601, always UTC.
+The rules come from the API page: numbers may be text; an absent value is a missing key, `null`,
+`{}`, `""` or `"N/A"`; timestamps are `YYYY-MM-DD-HH-MM-SS-ZZZ` or ISO 8601, always in UTC. An empty
+list counts as absent too.
 """
 
 from __future__ import annotations
@@ -29,40 +30,44 @@ _ISO_TIME = re.compile(
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class MisfitError(ValueError):
-    """A value does not fit its column; the text says why and never shows the value."""
+class ConversionError(ValueError):
+    """A value does not fit its column; the text gives the reason but never the value."""
 
 
 def is_absent(value: Any) -> bool:
-    """Whether the API means "nothing" by `value` (API page, "Timestamps and values")."""
+    """Return whether the API means "no value" (API page, "Timestamps and values")."""
     return value is None or (isinstance(value, str | dict | list) and (not value or value == "N/A"))
 
 
 def to_text(value: Any) -> str:
-    """Return a scalar as text.
+    """Convert a scalar to text.
 
     Raises:
-        MisfitError: `value` is an object or a list, holds characters that warehouses refuse
-            (NUL, lone surrogates), or is a number the JSON decoder could not keep exactly.
+        ConversionError: `value` is an object or a list, contains characters that warehouses refuse
+            (NUL, lone surrogates), or is a number that the JSON decoder could not keep exactly.
     """
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise MisfitError("text with characters that cannot be stored")
+            raise ConversionError("text with characters that cannot be stored")
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        # Other decoders read integers beyond 64 bits as floats: their last digits are gone.
+        # Other decoders read integers beyond 64 bits as floats and lose the last digits.
         if not math.isfinite(value) or abs(value) >= _INT64:
-            raise MisfitError("number too large to be exact")
+            raise ConversionError("number too large to be exact")
         return repr(value)
-    raise MisfitError(f"not a text but {_kind(value)}")
+    raise ConversionError(f"not a text but {_describe_type(value)}")
 
 
 def to_bigint(value: Any) -> int:
-    """Return a whole number within 64 bits; raises MisfitError for anything else."""
+    """Convert a whole number within 64 bits, also from text.
+
+    Raises:
+        ConversionError: `value` is anything else.
+    """
     number: int | None = None
     if isinstance(value, str) and (match := _INTEGER.fullmatch(value)):
         number = int(match[1])
@@ -71,14 +76,18 @@ def to_bigint(value: Any) -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     if number is None:
-        raise MisfitError(f"not a whole number but {_kind(value)}")
+        raise ConversionError(f"not a whole number but {_describe_type(value)}")
     if not -_INT64 <= number < _INT64:
-        raise MisfitError("whole number beyond 64 bits")
+        raise ConversionError("whole number beyond 64 bits")
     return number
 
 
 def to_double(value: Any) -> float:
-    """Return a finite number; raises MisfitError for anything else."""
+    """Convert a finite number, also from text.
+
+    Raises:
+        ConversionError: `value` is anything else.
+    """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         try:
@@ -87,33 +96,33 @@ def to_double(value: Any) -> float:
             number = math.inf
         if math.isfinite(number):
             return number
-        raise MisfitError("number too large")
-    raise MisfitError(f"not a number but {_kind(value)}")
+        raise ConversionError("number too large")
+    raise ConversionError(f"not a number but {_describe_type(value)}")
 
 
 def to_date(value: Any) -> date:
-    """Return a calendar day from `YYYY-MM-DD`, also with a midnight behind it.
+    """Convert a date from `YYYY-MM-DD`, also with midnight after it.
 
     Raises:
-        MisfitError: Any other text, or a day the calendar does not have.
+        ConversionError: `value` is anything else, or a day that the calendar does not have.
     """
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise MisfitError(f"not a date (YYYY-MM-DD) but {_kind(value)}")
+        raise ConversionError(f"not a date (YYYY-MM-DD) but {_describe_type(value)}")
     try:
         return date.fromisoformat(match[1])
     except ValueError:
-        raise MisfitError("not a day of the calendar") from None
+        raise ConversionError("not a day of the calendar") from None
 
 
 def to_timestamp(value: Any) -> datetime:
-    """Return a moment in UTC from the vendor's form or ISO 8601; without a zone it is UTC.
+    """Convert the vendor's form or ISO 8601 to a time in UTC; without a zone it is UTC.
 
     Raises:
-        MisfitError: Any other text, or a moment the calendar does not have.
+        ConversionError: `value` is anything else, or a time that the calendar does not have.
     """
     if not isinstance(value, str):
-        raise MisfitError(f"not a timestamp but {_kind(value)}")
+        raise ConversionError(f"not a timestamp but {_describe_type(value)}")
     try:
         if match := _VENDOR_TIME.fullmatch(value):
             day, hour, minute, second, millisecond = match.groups()
@@ -123,30 +132,34 @@ def to_timestamp(value: Any) -> datetime:
             moment = datetime.fromisoformat(value)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise MisfitError("not a moment of the calendar") from None
-    raise MisfitError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
+        raise ConversionError("not a moment of the calendar") from None
+    raise ConversionError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
 
 
 def to_bool(value: Any) -> bool:
-    """Return a truth value, also from the texts `true` and `false`."""
+    """Convert a boolean, also from the texts `true` and `false` in any case.
+
+    Raises:
+        ConversionError: `value` is anything else.
+    """
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise MisfitError(f"not true or false but {_kind(value)}")
+    raise ConversionError(f"not true or false but {_describe_type(value)}")
 
 
 def to_json(value: Any) -> str:
-    r"""Return any JSON value as JSON text that every warehouse takes.
+    r"""Convert any JSON value to JSON text that every warehouse accepts.
 
-    NUL and lone surrogates are legal in JSON, but PostgreSQL's jsonb refuses them: they are
-    kept readable, as the six characters `\u0000`.
+    NUL and lone surrogates are legal in JSON, but PostgreSQL's jsonb refuses them: they become
+    readable escapes, such as the six characters `\u0000`.
     """
     try:
         text = orjson.dumps(value).decode()
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
-        return json.dumps(_storable(value), ensure_ascii=False, separators=(",", ":"))
-    return orjson.dumps(_storable(value)).decode() if "\\u0000" in text else text
+        return json.dumps(_escape_unstorable(value), ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(_escape_unstorable(value)).decode() if "\\u0000" in text else text
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
@@ -158,19 +171,19 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "bool": to_bool,
     "json": to_json,
 }
-"""What each column type is read with."""
+"""Converter of each column type."""
 
 
-def _storable(value: Any) -> Any:
+def _escape_unstorable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_escape_unstorable(item) for item in value]
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_escape_unstorable(key): _escape_unstorable(item) for key, item in value.items()}
     return value
 
 
-def _kind(value: Any) -> str:
+def _describe_type(value: Any) -> str:
     kinds = {str: "a text", bool: "a truth value", dict: "an object", list: "a list"}
     return kinds.get(type(value), "a number")

@@ -22,8 +22,8 @@ from argos_sync.shape.contract import (
     SUBMISSIONS,
     Column,
     Table,
-    filled_tables,
     load_contract,
+    tables_for_sections,
 )
 from argos_sync.shape.tables import UNKNOWN_FIELD
 from argos_sync.warehouse.integrity import parent_table, repeated_keys, rows_without_parent
@@ -43,6 +43,9 @@ _WORDS = {
     COUNTS: ("day", "with other submissions than the source has"),
 }
 """What each check counts."""
+
+CHECK_NAMES = tuple(_WORDS)
+"""Names of all post-run checks."""
 
 _HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
 """Of rows, for `_select_changed`."""
@@ -108,7 +111,7 @@ def check_rows(
     """
     if since is not None and not _have_changed(client, since):
         return []
-    filled = filled_tables(sections).values()
+    filled = tables_for_sections(sections).values()
     tables = [one for one in filled if one.belongs_to_submission or one.name == SUBMISSIONS]
     return [
         *_counted(client, tables, since, before),

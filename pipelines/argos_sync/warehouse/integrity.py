@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import SUBMISSIONS, Table, load_contract
-
-
-def orphans(client: Client) -> dict[str, int]:
-    """Return how many rows of each table have no parent, by table.
-
-    Every part of a submission needs the submission, and a part of a part, such as a retry of an
-    attempt, the part. A table that does not exist has none.
-
-    Args:
-        client: Connected to the warehouse.
-    """
-    return {
-        table.name: _count(client, rows_without_parent(table))
-        for table in load_contract().tables.values()
-        if table.belongs_to_submission
-    }
 
 
 def rows_without_parent(table: Table, condition: str = "1 = 1") -> str:
@@ -54,8 +37,3 @@ def parent_table(table: Table) -> Table:
     contract = load_contract()
     above = [one for one in contract.api_tables if one.key == table.key[:-1] and one.index_columns]
     return above[0] if above else contract[SUBMISSIONS]
-
-
-def _count(client: Client, query: str) -> int:
-    rows = select(client, f"SELECT COUNT(*) FROM ({query}) AS found")  # noqa: S608 ours
-    return int(rows[0][0]) if rows else 0

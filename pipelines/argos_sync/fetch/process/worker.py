@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from typing import BinaryIO
 
-from argos_sync.api import Stats
+from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import chunk_producer
@@ -109,7 +109,7 @@ async def _answer(
     def fetched(label: str, entries: int) -> None:
         send_value(answers, MessageKind.PAGE, (label, entries))
 
-    def ended(stats: Stats) -> None:
+    def ended(stats: RequestStats) -> None:
         send_value(answers, MessageKind.STATS, stats)
 
     told: ArgosError | None = None

@@ -1,11 +1,11 @@
-"""All parts of the report, in their order: what each asks of the views for analysts."""
+"""List the sections of the report in order, and the SQL over the views behind each."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from argos_sync.report import operation, screening, submissions
-from argos_sync.report.section import Topic
+from argos_sync.report import operations, screening, submissions
+from argos_sync.report.section import SectionSpec
 from argos_sync.warehouse.views import STALENESS
 
 _NO_SUBMISSIONS = "There are no submissions yet."
@@ -16,13 +16,14 @@ _VOLUMES = """
 
 _FUNNEL = "SELECT submissions, attempted, decided, approved FROM kyc_funnel_daily"
 
-# The view kyc_time_to_decision has percentiles of each country, which cannot be put together; by
-# nearest rank, as there. Only the two known reviewers are named: others might be people.
+# The view kyc_time_to_decision has percentiles per country, which cannot be combined, so they are
+# computed here, by nearest rank as in the view. Only the two documented reviewers appear by name;
+# other values may be names of people.
 _DECISIONS = """
     WITH decided AS (
         SELECT
             CASE WHEN LOWER(reviewer) IN ('system', 'agent') THEN LOWER(reviewer) ELSE 'other' END
-                AS who,
+                AS reviewer_type,
             UTC_WEEK(kyc_result_at) AS week,
             (EPOCH(kyc_result_at) - EPOCH(created_at)) / 3600 AS hours
         FROM submissions_wide
@@ -30,16 +31,17 @@ _DECISIONS = """
     ),
     ranked AS (
         SELECT
-            who, week, hours,
-            COUNT(*) OVER (PARTITION BY who, week) AS decisions,
-            ROW_NUMBER() OVER (PARTITION BY who, week ORDER BY hours NULLS FIRST) AS place
+            reviewer_type, week, hours,
+            COUNT(*) OVER (PARTITION BY reviewer_type, week) AS decisions,
+            ROW_NUMBER() OVER (PARTITION BY reviewer_type, week ORDER BY hours NULLS FIRST)
+                AS hours_rank
         FROM decided
     )
     SELECT
-        who, week, COUNT(*),
-        MIN(CASE WHEN place * 100 >= decisions * 50 THEN hours END),
-        MIN(CASE WHEN place * 100 >= decisions * 90 THEN hours END)
-    FROM ranked GROUP BY who, week ORDER BY week, who"""
+        reviewer_type, week, COUNT(*),
+        MIN(CASE WHEN hours_rank * 100 >= decisions * 50 THEN hours END),
+        MIN(CASE WHEN hours_rank * 100 >= decisions * 90 THEN hours END)
+    FROM ranked GROUP BY reviewer_type, week ORDER BY week, reviewer_type"""
 
 _REJECTIONS = """
     SELECT comment_code, SUM(rejected) FROM rejection_reasons
@@ -49,7 +51,7 @@ _FAILURES, _RETRIES = (
     f"""
     SELECT
         code, failures, submissions, face_similarity_score_avg, liveness_score_avg
-    FROM attempt_failures WHERE failed = '{failed}' ORDER BY failures DESC, code"""  # noqa: S608 ours
+    FROM attempt_failures WHERE failed = '{failed}' ORDER BY failures DESC, code"""  # noqa: S608 literals
     for failed in ("attempt", "retry")
 )
 
@@ -80,107 +82,107 @@ _RUNS = """
     FROM sync_health ORDER BY started_at DESC LIMIT 60"""
 
 
-def topics(bound: int | None) -> tuple[Topic, ...]:
-    """Return all parts of the report.
+def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
+    """Return the definitions of all sections.
 
     Args:
-        bound: Days within which every row is to be fetched again; None when there is none.
+        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
     """
     return (
-        Topic(
+        SectionSpec(
             "volumes",
             "Submissions",
             "kyc_funnel_daily",
             _VOLUMES,
-            submissions.volumes,
+            submissions.describe_volumes,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "decisions",
             "Time to decision",
             "submissions_wide",
             _DECISIONS,
-            submissions.decisions,
-            "No submission has a final result.",
+            submissions.describe_decisions,
+            "No submission has a final result yet.",
         ),
-        Topic(
+        SectionSpec(
             "funnel",
             "Funnel",
             "kyc_funnel_daily",
             _FUNNEL,
-            submissions.funnel,
+            submissions.describe_funnel,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "backlog",
             "Waiting for a result",
             "review_backlog",
             _BACKLOG,
-            submissions.backlog,
-            "No submission waits for a result.",
+            submissions.describe_backlog,
+            "No submission is waiting for a result.",
         ),
-        Topic(
+        SectionSpec(
             "rejections",
             "Why submissions are rejected",
             "rejection_reasons",
             _REJECTIONS,
-            submissions.rejections,
-            "No submission was rejected.",
+            submissions.describe_rejections,
+            "No submission has been rejected.",
         ),
-        Topic(
+        SectionSpec(
             "failures",
             "Why attempts fail",
             "attempt_failures",
             _FAILURES,
-            partial(submissions.failures, what="attempts failed"),
-            "No attempt failed.",
+            partial(submissions.describe_failures, noun="failed attempts"),
+            "No attempt has failed.",
         ),
-        Topic(
+        SectionSpec(
             "retries",
-            "Why steps are repeated",
+            "Why steps are retried",
             "attempt_failures",
             _RETRIES,
-            partial(submissions.failures, what="steps were repeated within an attempt"),
-            "No step was repeated within an attempt.",
+            partial(submissions.describe_failures, noun="retries within an attempt"),
+            "No step has been retried within an attempt.",
         ),
-        Topic(
+        SectionSpec(
             "alerts",
             "Open AML alerts by risk",
             "aml_open_alerts",
             _ALERTS,
-            screening.alerts,
+            screening.describe_alerts,
             "No submission has an open red flag.",
         ),
-        Topic(
+        SectionSpec(
             "hits",
             "AML red flags over time",
             "aml_hit_rate",
             _HITS,
-            screening.hits,
+            screening.describe_hit_rate,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "countries",
             "Countries",
             "submissions_wide",
             _COUNTRIES,
-            submissions.countries,
+            submissions.describe_countries,
             _NO_SUBMISSIONS,
         ),
-        Topic(
+        SectionSpec(
             "runs",
             "Runs of argos-sync",
             "sync_health",
             _RUNS,
-            operation.runs,
-            "Nothing has run yet.",
+            operations.describe_runs,
+            "There are no runs yet.",
         ),
-        Topic(
+        SectionSpec(
             "staleness",
             "Age of the rows",
             STALENESS,
             _STALENESS,
-            partial(operation.staleness, bound=bound),
+            partial(operations.describe_staleness, bound=bound),
             _NO_SUBMISSIONS,
         ),
     )

@@ -1,4 +1,4 @@
-"""What tests read of shaped submissions: rows as plain Python values."""
+"""Shape submissions for tests and return their rows as plain Python values."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 
 from argos_sync.shape.contract import load_contract
 from argos_sync.shape.identity import content_hash
-from argos_sync.shape.tables import Issue, shape
+from argos_sync.shape.tables import Issue, shape_submissions
 
 FETCHED_AT = datetime(2026, 2, 1, 12, 30, tzinfo=UTC)
-MADE_HERE = frozenset({"_synced_at", "_changed_at", "_content_hash", "_deleted_at"})
+ADDED_COLUMNS = frozenset({"_synced_at", "_changed_at", "_content_hash", "_deleted_at"})
 JSON_COLUMNS = frozenset(
     (table.name, column.name)
     for table in load_contract().api_tables
@@ -21,14 +21,14 @@ JSON_COLUMNS = frozenset(
 
 
 @dataclass
-class Landed:
-    """The rows of every API table, JSON columns parsed, and the issues."""
+class ShapedRows:
+    """Hold the rows of every API table, with parsed JSON columns, and the issues."""
 
     tables: dict[str, list[dict[str, Any]]]
     issues: list[Issue]
 
     def rows(self, table: str, *columns: str) -> list[Any]:
-        """Return the rows of a table, or of these columns only: bare values for a single one."""
+        """Return the rows of a table, or only some columns: bare values for a single column."""
         rows = self.tables[table]
         if not columns:
             return rows
@@ -40,35 +40,37 @@ class Landed:
         (row,) = self.tables[table]
         return row
 
-    def kept(self, table: str) -> Any:
+    def row_extra(self, table: str) -> Any:
         """Return `_extra` of the only row of a table."""
         return self.row(table)["_extra"]
 
     @property
     def extras(self) -> dict[str, list[Any]]:
-        """What the tables keep in `_extra`, tables without any left out."""
-        found = {name: [r["_extra"] for r in rows if r["_extra"]] for name, rows in self.items}
-        return {name: extras for name, extras in found.items() if extras}
+        """Return the non-empty `_extra` values of each table that has any."""
+        extras = {name: [r["_extra"] for r in rows if r["_extra"]] for name, rows in self.items}
+        return {name: values for name, values in extras.items() if values}
 
     @property
     def items(self) -> Iterable[tuple[str, list[dict[str, Any]]]]:
-        """Tables with their rows."""
+        """Return pairs of table name and rows."""
         return self.tables.items()
 
     @property
     def problems(self) -> list[tuple[str, str, str]]:
-        """The issues as table, path and problem."""
+        """Return table, path and problem of each issue."""
         return [(issue.table_name, issue.path, issue.problem) for issue in self.issues]
 
 
-def land(**fields: Any) -> Landed:
-    """Shape one submission made of these fields and an identity."""
-    return land_all([{"submission_id": "s1", "created_at": "2026-01-05-09-00-00-123", **fields}])
+def shape_one(**fields: Any) -> ShapedRows:
+    """Shape one submission with an identity and these fields."""
+    return shape_all([{"submission_id": "s1", "created_at": "2026-01-05-09-00-00-123", **fields}])
 
 
-def land_all(submissions: Sequence[dict[str, Any]]) -> Landed:
+def shape_all(submissions: Sequence[dict[str, Any]]) -> ShapedRows:
     """Shape submissions; tables without rows are present and empty."""
-    shaped = shape(submissions, [content_hash(item) for item in submissions], FETCHED_AT)
+    shaped = shape_submissions(
+        submissions, [content_hash(item) for item in submissions], FETCHED_AT
+    )
     tables = {
         table.name: [
             _parsed(table.name, row)
@@ -78,12 +80,12 @@ def land_all(submissions: Sequence[dict[str, Any]]) -> Landed:
         ]
         for table in load_contract().api_tables
     }
-    return Landed(tables, shaped.issues)
+    return ShapedRows(tables, shaped.issues)
 
 
 def comparable(rows: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return rows ordered by key, with values that only compare equal when type and value are."""
-    plain = [{k: _plain(v) for k, v in row.items() if k not in MADE_HERE} for row in rows]
+    """Return rows ordered by key, as texts that are equal only if type and value are."""
+    plain = [{k: _plain(v) for k, v in row.items() if k not in ADDED_COLUMNS} for row in rows]
     return sorted(plain, key=lambda row: [(k, row[k]) for k in sorted(row) if _is_key(k)])
 
 
