@@ -351,7 +351,7 @@ def test_what_is_held_is_told_to_who_fetches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So that it need not become rows; but nobody who is marked as gone, nor more than has room."""
-    monkeypatch.setattr(submissions_module, "_MOST_HASHES", most)
+    monkeypatch.setattr(submissions_module, "_MAX_HASHES", most)
     told: list[dict[str, str]] = []
 
     def telling(reading: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:

@@ -109,7 +109,7 @@ def _submissions_of(client: Client, policy: PrivacyPolicy, kind: str, value: str
             "look the submissions up at ARGOS, and give each as --submission-id",
         )
     if mode == "plain":
-        yield from find_submission_ids(client, table, column, [value], loosely=kind == "email")
+        yield from find_submission_ids(client, table, column, [value], normalize=kind == "email")
         return
     spellings = {value}
     if kind == "email":

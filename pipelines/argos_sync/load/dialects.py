@@ -58,8 +58,8 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # sqlglot 29 does not translate this function into these dialects.
     "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
 }
-"""Functions of our SQL: by name, then by sqlglot dialect ("" is every other one), the template in which
-`{}` stands for the arguments in order."""
+"""Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
+`{}` stands for each argument in order."""
 
 
 def quote_name(name: str) -> str:
