@@ -40,7 +40,7 @@ from argos_sync.load.sql import (
     transaction,
     translate,
 )
-from argos_sync.load.target import Target, duckdb_file
+from argos_sync.load.target import Target, duckdb_file, refuse_ambiguous_name
 from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
@@ -122,11 +122,13 @@ def publish(
         mode: Permissions of a new file; one that is replaced passes on its own.
 
     Raises:
-        ConfigurationError: The file cannot be replaced, or the destination is not known.
+        ConfigurationError: The file cannot be replaced or is named like the dataset, or the
+            destination is not known.
         DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
             written.
     """
     place = check_output_path(file)
+    refuse_ambiguous_name(place, target.dataset)
     tables = public_tables(strict=strict)
     with atomic_replacement(place, mode) as new, open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.storage)) is not None:
