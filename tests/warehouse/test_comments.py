@@ -12,8 +12,9 @@ from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import Column, Contract, Table, load_contract
-from argos_sync.warehouse.comments import TABLE, VIEW, comment_on, header
-from argos_sync.warehouse.views import load_views, update_views
+from argos_sync.warehouse.comments import TABLE, VIEW, comment_on
+from argos_sync.warehouse.view_updates import update_views
+from argos_sync.warehouse.views import load_views, parse_header
 from load.test_sql import elsewhere
 from support import Rows, Warehouse, context_for
 
@@ -160,5 +161,8 @@ def test_a_header_may_be_long() -> None:
 WITH a AS (
 -- x  Not this
 SELECT 1)"""
-    assert header(text) == ("How many are there?", {"n": "So many, or more: a b", "long": "Other"})
-    assert header("SELECT 1 AS n") == ("", {})
+    assert parse_header(text) == (
+        "How many are there?",
+        {"n": "So many, or more: a b", "long": "Other"},
+    )
+    assert parse_header("SELECT 1 AS n") == ("", {})

@@ -18,7 +18,7 @@ from argos_sync.emulator import Emulator, generate
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import execute
 from argos_sync.run.context import Context
-from argos_sync.warehouse import views
+from argos_sync.warehouse import view_updates
 from support import NOW, Warehouse, at, context_for, drop_postgres
 
 Rows = list[tuple[Any, ...]]
@@ -117,7 +117,7 @@ def test_they_do_not_keep_a_project_from_its_own_views(
     sync(first)
     sync(second)
     # What a new version of sqlglot does to what is remembered.
-    monkeypatch.setattr(views, "version", lambda _: "another")
+    monkeypatch.setattr(view_updates, "version", lambda _: "another")
     sync(at(first, NOW + timedelta(days=1)))
     monkeypatch.undo()
     ages = projects.query("SELECT project, SUM(submissions) FROM staleness GROUP BY 1 ORDER BY 1")

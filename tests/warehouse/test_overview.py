@@ -20,7 +20,7 @@ from argos_sync.run.journal import check_records, insert, make_rows
 from argos_sync.run.summary import RunSummary
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.overview import read_overview
-from argos_sync.warehouse.views import update_views
+from argos_sync.warehouse.view_updates import update_views
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 
 

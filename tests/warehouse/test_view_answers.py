@@ -23,7 +23,8 @@ from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
 from argos_sync.shape.privacy import PrivacyPolicy
-from argos_sync.warehouse.views import load_views, update_views
+from argos_sync.warehouse.view_updates import update_views
+from argos_sync.warehouse.views import load_views
 from oracle import flatten
 from published import copy_of
 from support import (
