@@ -63,7 +63,7 @@ def make_folder(tmp_path: Path) -> MakeFolder:
 def test_views_are_created_again_only_when_needed(
     any_warehouse: Warehouse, make_folder: MakeFolder
 ) -> None:
-    """Views stay while their files do, and are created again when files change or one is missing."""
+    """Views stay while their files do, and are created again when one changed or is missing."""
     folder = make_folder({"few": "SELECT COUNT(*) AS n FROM submissions"})
     query = "SELECT n FROM few"
     with connected(any_warehouse) as client:
