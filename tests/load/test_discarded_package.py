@@ -36,8 +36,7 @@ from argos_sync.load.target import Target
 base_url, destination, dataset, folder, file, point = sys.argv[1:]
 class_name, _, name = point.partition(".")
 owner = {"Load": Load, "Normalize": Normalize, "PackageStorage": PackageStorage}[class_name]
-method, complete_package = getattr(owner, name), Load.complete_package
-packages = 0
+complete_package, packages = Load.complete_package, 0
 
 def counting(*arguments, **options):
     global packages
@@ -55,6 +54,7 @@ def dying(*arguments, **options):
     return method(*arguments, **options)
 
 Load.complete_package = counting
+method = getattr(owner, name)
 setattr(owner, name, dying)
 target = Target(destination, dataset, folder, file or None)
 context = context_for(base_url, target, page_size=20, max_concurrency=1)
@@ -63,7 +63,6 @@ sync(replace(context, chunk_size=60))
 
 POINTS = {
     "extracted": "Normalize.run",
-    "normalized": "Load.run",
     "merged but not recorded": "PackageStorage.save_pending_transition",
     "loaded but not completed": "Load.complete_package",
 }
@@ -119,7 +118,7 @@ def test_a_package_does_not_undo_a_later_load(
     submission_id = january[CHUNK_SIZE]["submission_id"]
     target = replace(any_warehouse.target, pipelines_dir=str(tmp_path / "another machine"))
     with Emulator(january) as api:
-        kill_sync(api, any_warehouse, "normalized")
+        kill_sync(api, any_warehouse, "extracted")
         api.store.update(submission_id, {"userid": "changed since"})
         refresh(
             small_chunks(api, replace(any_warehouse, target=target)),

@@ -101,6 +101,7 @@ def test_a_query_names_its_dataset_except_in_duckdb(tmp_path: Path) -> None:
 def test_a_header_describes_every_column(view: View) -> None:
     """A file's header describes exactly the columns the view has, in order, each named."""
     assert view.description
+    assert isinstance(view.select, exp.Query)
     assert list(view.columns) == view.select.named_selects
     counts = view.select.find_all(exp.Count)
     assert len(list(view.select.find_all(exp.Star))) == sum(
@@ -146,6 +147,7 @@ def test_views_show_no_direct_identifiers(view: View) -> None:
         assert read
     elif view.name == "duplicates":
         assert read == {"userid"}
+        assert isinstance(view.select, exp.Query)
         assert not read & set(view.select.named_selects)
     else:
         assert read == set()
