@@ -198,7 +198,7 @@ def _bounds(days: DateRange) -> tuple[date, date]:
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_a_partition_has_its_own_state(warehouse: Warehouse, january: Rows) -> None:
-    """An interrupted backfill resumes, a finished one fetches nothing; no high-water mark is set."""
+    """It resumes when interrupted, fetches nothing when finished, and sets no high-water mark."""
     halves = (date(2025, 1, 1), date(2025, 1, 15)), (date(2025, 1, 16), date(2025, 1, 30))
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20, max_concurrency=1)
