@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,42 @@ from support import Warehouse, duckdb_warehouse, empty_warehouse, make_tables
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+TIERS = ("slow", "process", "postgres", "browser")
+"""The marks of tests that `make test` leaves out."""
+
+MAX_SECONDS = 2.0
+"""What a test without one of these marks may take."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long ones."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Mark the tests that need PostgreSQL, and start with the slow ones.
+
+    With the slow ones first no worker waits for another one in the end.
+    """
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        parameters = callspec.params.values() if callspec else ()
+        fixtures = getattr(item, "fixturenames", ())
+        if "postgres" in parameters or "postgres_dataset" in fixtures:
+            item.add_marker("postgres")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is too slow for a test without a mark."""
+    report = yield
+    is_unmarked = not any(item.get_closest_marker(mark) for mark in TIERS)
+    if report.when == "call" and report.passed and is_unmarked and call.duration > MAX_SECONDS:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} took {call.duration:.1f} s, and a test without a mark may take"
+            f" {MAX_SECONDS:g} s: make it faster, or mark it slow"
+        )
+    return report
 
 
 RECORD_OF_IT = ("sync_runs", "sync_checks")

@@ -1,4 +1,4 @@
-"""`argos_source` in a dlt pipeline of somebody else's."""
+"""`argos_source` in a dlt pipeline that is not argos-sync's own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from argos_sync import argos_source
-from argos_sync.api.errors import ConfigurationError, ServerError
-from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.api.errors import ConfigurationError, InvalidApiKey
+from argos_sync.config import load_settings
+from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.fetch.checkpoint import State, high_water_mark
+from argos_sync.fetch.protection import Protection
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.source import _rows
 from oracle import flatten
-from support import API_KEY, in_range
+from support import API_KEY, created_at, in_range
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    """A pipeline that knows nothing of argos-sync."""
+    """A dlt pipeline of a user."""
     return dlt.pipeline(
         "mine",
         destination=dlt.destinations.duckdb(str(tmp_path / "mine.duckdb")),
@@ -36,13 +41,51 @@ def ids(pipeline: dlt.Pipeline, table: str = "submissions") -> list[str]:
 
 
 def settings(api: Emulator, **more: Any) -> dict[str, Any]:
-    """Return what the source needs."""
+    """Return the arguments of the source."""
     fast = {"max_requests_per_second": 10_000.0, "page_size": 50}
     return {"api_key": API_KEY, "base_url": api.base_url, **fast, **more}
 
 
+def fetch_ids(api: Emulator, state: State, days: DateRange = ALL_DAYS, **more: Any) -> list[str]:
+    """Return the submission ids that the source yields, in order, without a pipeline."""
+    configured = load_settings(settings(api, **more))
+    packages = _rows(configured, Protection.configured(configured), days, state)
+    return sorted(
+        submission_id
+        for tables in packages
+        if "submissions" in tables
+        for submission_id in tables["submissions"]["submission_id"].to_pylist()
+    )
+
+
+def test_the_source_yields_exactly_a_range(january: list[dict[str, Any]]) -> None:
+    """Each submission comes once, and the high-water mark stays where it was."""
+    first, last = date(2025, 1, 5), date(2025, 1, 9)
+    state: State = {}
+    with Emulator(january, behaviour=Behaviour(order="shuffled", duplicate_rows=True)) as api:
+        fetched = fetch_ids(api, state, DateRange(first, last))
+    assert fetched == sorted(s["submission_id"] for s in in_range(january, first, last))
+    assert high_water_mark(state) is None
+
+
+def test_the_source_continues_at_the_high_water_mark(january: list[dict[str, Any]]) -> None:
+    """Rows of another privacy policy are refused."""
+    state: State = {}
+    with Emulator(january[:60]) as api:
+        assert fetch_ids(api, state) == sorted(s["submission_id"] for s in january[:60])
+        mark = high_water_mark(state)
+        assert mark == max(map(created_at, january[:60]))
+        before = api.request_count
+        fetch_ids(api, state)
+        starts = {request.parameters["start_date"] for request in list(api.requests)[before:]}
+        with pytest.raises(ConfigurationError, match="other privacy settings"):
+            fetch_ids(api, state, privacy={"direct": "drop"})
+    assert min(starts) == str((mark - timedelta(days=1)).date())
+
+
+@pytest.mark.slow
 def test_a_range_is_loaded_exactly(pipeline: dlt.Pipeline, january: list[dict[str, Any]]) -> None:
-    """All tables come in one run, and a second run changes nothing."""
+    """All tables are loaded in one run, and a second run changes nothing."""
     first, last = date(2025, 1, 5), date(2025, 1, 9)
     behaviour = Behaviour(order="shuffled", duplicate_rows=True, day_zone="Asia/Seoul")
     with Emulator(january, behaviour=behaviour) as api:
@@ -53,10 +96,11 @@ def test_a_range_is_loaded_exactly(pipeline: dlt.Pipeline, january: list[dict[st
         assert ids(pipeline, table) == sorted(row["submission_id"] for row in expected[table])
 
 
-def test_without_a_range_it_is_incremental(
+@pytest.mark.slow
+def test_without_a_range_the_load_is_incremental(
     pipeline: dlt.Pipeline, january: list[dict[str, Any]]
 ) -> None:
-    """The high-water mark lives in the pipeline's own state."""
+    """The high-water mark is in the pipeline's own state."""
     with Emulator(january[:300]) as api:
         pipeline.run(argos_source(**settings(api)))
         mark = pipeline.state["sources"]["argos"]["high_water_mark"]
@@ -64,17 +108,18 @@ def test_without_a_range_it_is_incremental(
             api.store.add(submission)
         before = api.request_count
         pipeline.run(argos_source(**settings(api)))
-        asked = [request.parameters["start_date"] for request in list(api.requests)[before:]]
+        starts = [request.parameters["start_date"] for request in list(api.requests)[before:]]
     assert ids(pipeline) == sorted(s["submission_id"] for s in january)
-    reached = datetime.fromisoformat(mark)
-    assert set(asked) >= {str((reached - timedelta(days=1)).date())}
-    assert reached.tzinfo == UTC
+    newest = datetime.fromisoformat(mark)
+    assert set(starts) >= {str((newest - timedelta(days=1)).date())}
+    assert newest.tzinfo == UTC
 
 
+@pytest.mark.slow
 def test_personal_values_are_protected(
     pipeline: dlt.Pipeline, january: list[dict[str, Any]]
 ) -> None:
-    """As configured, and never differently in one pipeline; what cannot be is said at once."""
+    """A pipeline keeps its privacy policy, and an invalid policy is refused at once."""
     hashed = {"direct": "hash", "quasi": "drop", "key": "a secret that is long enough"}
     with Emulator(january[:30]) as api:
         with pytest.raises(ConfigurationError, match=r"privacy\.key"):
@@ -91,10 +136,11 @@ def test_personal_values_are_protected(
     assert "nationality" not in {row[0] for row in columns or ()}
 
 
-def test_children_that_are_gone_are_gone(
+@pytest.mark.slow
+def test_removed_child_rows_are_deleted(
     pipeline: dlt.Pipeline, january: list[dict[str, Any]]
 ) -> None:
-    """A merge replaces a submission with all its rows."""
+    """A merge replaces a submission with all its child rows."""
     with Emulator(january[:50]) as api:
         pipeline.run(argos_source(**settings(api)))
         assert ids(pipeline, "attempts")
@@ -105,13 +151,15 @@ def test_children_that_are_gone_are_gone(
     assert len(ids(pipeline)) == 50
 
 
-def test_a_failure_loads_nothing(pipeline: dlt.Pipeline, january: list[dict[str, Any]]) -> None:
-    """Rows and state of the run are given up together."""
-    faults = Faults(rate_500=1.0, max_consecutive=10**6, retry_after="0")
-    with Emulator(january, faults=faults) as api, pytest.raises(Exception) as raised:  # noqa: PT011 dlt wraps it
+def test_a_failed_run_loads_nothing(pipeline: dlt.Pipeline) -> None:
+    """Neither rows nor state are committed."""
+    with (
+        Emulator([], behaviour=Behaviour(api_key="another")) as api,
+        pytest.raises(PipelineStepFailed) as raised,
+    ):
         pipeline.run(argos_source(**settings(api)))
-    causes = [raised.value]
-    while causes[-1].__cause__ or causes[-1].__context__:
-        causes.append(causes[-1].__cause__ or causes[-1].__context__)  # type: ignore[arg-type] # one of them is there
-    assert any(isinstance(cause, ServerError) for cause in causes)
+    causes: list[BaseException | None] = [raised.value]
+    while causes[-1] is not None:
+        causes.append(causes[-1].__cause__ or causes[-1].__context__)
+    assert any(isinstance(cause, InvalidApiKey) for cause in causes)
     assert "argos" not in pipeline.state.get("sources", {})

@@ -14,10 +14,11 @@ from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
 from argos_sync.fetch.client import client_options
 from argos_sync.fetch.job import FetchJob, chunk_producer, utc_now
-from argos_sync.fetch.plan import Plan, WorkQueue
+from argos_sync.fetch.plan import Plan
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import chunks_from_thread
 from argos_sync.fetch.windows import DateRange, nightly_range
+from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.load.source import SOURCE, DltSource, make_source
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
@@ -70,14 +71,16 @@ def _rows(
     if incremental:
         mark = high_water_mark(state)
         days = nightly_range(started_at.date(), mark, settings.lookback_days, settings.first_day)
-    protection.check(state, begun=bool(state))
+    protection.check(state, has_rows=bool(state))
     state |= protection.state_changes(state)
     run_id = uuid.uuid4().hex
     plan = Plan.new(SOURCE, run_id, started_at=started_at, days=days, sections=settings.sections)
     # Without a probe it is unknown how the server reads `end_date`: one more day is asked for.
     queue = WorkQueue(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = client_options(settings)
-    job = FetchJob(run_id, queue, settings.sections, client, utc_now, protection, whole=True)
+    job = FetchJob(
+        run_id, queue, settings.sections, client, utc_now, protection, single_package=True
+    )
     newest: datetime | None = None
     with collect_garbage_rarely(), chunks_from_thread(chunk_producer(job)) as chunks:
         for chunk in chunks:

@@ -259,7 +259,7 @@ def survive(
     assert held() == (load.submissions, load.submissions)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     """After each the warehouse has whole chunks of true rows; in the end it has all of them."""
     load = Load(20_000, page=50, chunk=400, kills=KILLS)

@@ -1,4 +1,4 @@
-"""Chunks: bounded, each submission once, issues and quarantine along with their rows."""
+"""Chunks: their size, one version of each submission, issues and quarantine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
-from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress, WorkQueue
+from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
+from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.shape.suppression import SuppressionList, suppression_hash
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ TASK = Task("w", "", lambda _: Query(), window=DAYS)
 
 
 def builder(**options: Any) -> ChunkBuilder:
-    """Return a builder that wants everything."""
+    """Return a builder of chunks of the one plan."""
     return ChunkBuilder("run", WorkQueue(PLAN), **options)
 
 
@@ -40,13 +41,13 @@ def page(*items: Any, cursor: Any = None, done: bool = False) -> TaskPage:
 
 
 def names(chunk: Chunk) -> list[str]:
-    """Return the submissions of a chunk."""
-    found: list[str] = chunk.tables["submissions"]["submission_id"].to_pylist()
-    return found
+    """Return the ids of the submissions that became rows."""
+    ids: list[str] = chunk.tables["submissions"]["submission_id"].to_pylist()
+    return ids
 
 
-def test_a_chunk_is_given_out_when_it_is_full() -> None:
-    """Size is counted in submissions, at page boundaries; of the first half is enough."""
+def test_a_chunk_is_complete_when_it_is_full() -> None:
+    """The size is in submissions, checked after each page; the first chunk is half as large."""
     chunks = builder(size=6)
     assert chunks.add(page(submission(1), submission(2), cursor={"": 1}), NOW) == []
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
@@ -60,8 +61,8 @@ def test_a_chunk_is_given_out_when_it_is_full() -> None:
     assert second.submissions == 7
 
 
-def test_a_row_that_comes_again_unchanged_is_dropped() -> None:
-    """Neither within a page nor between pages is a submission taken twice."""
+def test_unchanged_duplicates_are_dropped() -> None:
+    """Within a page and between pages."""
     chunks = builder()
     chunks.add(page(submission(1), submission(1)), NOW)
     chunks.add(page(submission(1), submission(2), done=True), NOW)
@@ -70,8 +71,8 @@ def test_a_row_that_comes_again_unchanged_is_dropped() -> None:
     assert chunk.submissions == 2
 
 
-def test_a_row_that_comes_again_changed_starts_the_next_chunk() -> None:
-    """Two versions in one package would mix their children; the later version wins."""
+def test_a_changed_duplicate_starts_the_next_chunk() -> None:
+    """Two versions in one load package would mix their child rows; the later version wins."""
     chunks = builder()
     (first,) = chunks.add(page(submission(1), submission(2), submission(1, userid="new")), NOW)
     (second,) = chunks.take()
@@ -80,9 +81,9 @@ def test_a_row_that_comes_again_changed_starts_the_next_chunk() -> None:
     assert second.tables["submissions"]["userid"].to_pylist() == ["new"]
 
 
-def test_one_package_takes_each_submission_once() -> None:
-    """Where all chunks are committed together, the first version stays."""
-    chunks = builder(whole=True, size=1)
+def test_a_single_package_keeps_the_first_version() -> None:
+    """If all chunks are committed in one load package, no later chunk can replace a version."""
+    chunks = builder(single_package=True, size=1)
     (first,) = chunks.add(page(submission(1)), NOW)
     assert chunks.add(page(submission(1, userid="new")), NOW) == []
     (second,) = chunks.take()
@@ -90,8 +91,8 @@ def test_one_package_takes_each_submission_once() -> None:
     assert "submissions" not in second.tables
 
 
-def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
-    """Cursors are stored; a page more is read again instead."""
+def test_a_cursor_that_names_a_suppressed_submission_is_not_used() -> None:
+    """Cursors are stored, so one more page is read again instead."""
     hashed = suppression_hash(b"key", "submission_id", "s2")
     protection = replace(
         NO_PROTECTION, suppression=SuppressionList(frozenset([hashed]), {"": b"key"})
@@ -101,12 +102,12 @@ def test_a_place_that_names_who_was_forgotten_is_none_to_stop_at() -> None:
     chunks.add(page(submission(3), submission(2), cursor={"": {"id": "s2"}}), NOW)
     (chunk,) = chunks.take()
     assert chunk.suppressed == ("s2",)
-    assert [step.progress.cursor for step in chunk.ledger] == [{"": {"id": "s1"}}]
+    assert [entry.progress.cursor for entry in chunk.ledger] == [{"": {"id": "s1"}}]
     assert "s2" not in str(chunk.plan)
 
 
-def test_what_is_not_wanted_is_left_out() -> None:
-    """Rows of the day more that is asked for do not count."""
+def test_submissions_outside_the_range_are_left_out() -> None:
+    """A window asks for more days than the task keeps."""
     chunks = builder()
     task = replace(TASK, days=DateRange(date(2025, 1, 2), date(2025, 1, 2)))
     chunks.add(TaskPage(task, [*map(submission, (1, 2, 3))], None, done=True), NOW)
@@ -114,14 +115,14 @@ def test_what_is_not_wanted_is_left_out() -> None:
     assert names(chunk) == ["s2"]
 
 
-def test_unusable_objects_go_to_quarantine_once_and_are_told() -> None:
-    """They stop nothing, are kept whole, and the issue has no value."""
+def test_unusable_objects_are_quarantined() -> None:
+    """Each is stored once and unaltered, each occurrence is an issue, and other rows are loaded."""
     chunks = builder()
     broken = {"created_at": "yesterday", "submission_id": "s9", "name": "Kim"}
     chunks.add(page(broken, broken, "text", submission(1)), NOW)
     (chunk,) = chunks.take()
-    kept = chunk.tables["quarantine"].to_pylist()
-    assert [(row["reason"], row["_extra"]) for row in kept] == [
+    quarantined = chunk.tables["quarantine"].to_pylist()
+    assert [(row["reason"], row["_extra"]) for row in quarantined] == [
         (
             "created_at: not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text",
             '{"created_at":"yesterday","submission_id":"s9","name":"Kim"}',
@@ -137,8 +138,8 @@ def test_unusable_objects_go_to_quarantine_once_and_are_told() -> None:
     assert len({issue["issue_id"] for issue in issues}) == 3
 
 
-def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
-    """A cursor is only ever one from which nothing is missing."""
+def test_a_page_without_a_cursor_keeps_the_last_cursor() -> None:
+    """Resuming at a cursor must never skip submissions."""
     chunks = builder()
     chunks.add(page(submission(1), cursor={"": 1}), NOW)
     chunks.add(page(submission(2), cursor=None), NOW)
@@ -146,18 +147,50 @@ def test_a_page_without_a_place_to_stop_keeps_the_earlier_one() -> None:
     assert chunk.ledger[0].progress.cursor == {"": 1}
 
 
-def test_what_is_held_as_it_is_does_not_become_rows() -> None:
-    """It is seen all the same, and once it has changed it is no longer what the warehouse holds."""
-    as_held, changed = submission(1), submission(1, userid="changed")
-    held = {"s1": NO_PROTECTION.content_hash(as_held, ()), "s2": "of another version"}
-    chunks = builder(stored_hashes=held)
-    chunks.add(page(as_held, submission(2), submission(3), cursor={"": 1}), NOW)
+def test_submissions_with_their_stored_hash_do_not_become_rows() -> None:
+    """They are counted as fetched. Once changed, a submission has no stored hash any more."""
+    stored, changed = submission(1), submission(1, userid="changed")
+    hashes = {"s1": NO_PROTECTION.content_hash(stored, ()), "s2": "hash of another version"}
+    chunks = builder(stored_hashes=hashes)
+    chunks.add(page(stored, submission(2), submission(3), cursor={"": 1}), NOW)
     (first,) = chunks.add(page(changed), NOW)
     assert names(first) == ["s2", "s3"]
     assert first.fetched["submission_id"].to_pylist() == ["s1", "s2", "s3"]
     assert first.submissions == 3
     assert first.ledger[0].progress.rows == 3
-    (second,) = chunks.add(page(as_held, done=True), NOW)
+    (second,) = chunks.add(page(stored, done=True), NOW)
     assert names(second) == ["s1"]
     (third,) = chunks.take()
-    assert names(third) == ["s1"], "the warehouse has the changed one by then"
+    assert names(third) == ["s1"], "the warehouse has the changed version by then"
+
+
+def test_a_busy_loader_gets_full_chunks_only() -> None:
+    """Every load package has a fixed cost, so a chunk grows to its full size meanwhile."""
+    time = iter(range(0, 1_000, 100))
+    chunks = builder(is_loader_waiting=lambda: False, size=6, seconds=lambda: next(time))
+    assert chunks.add(page(submission(1), submission(2)), NOW) == []
+    (full,) = chunks.add(page(submission(3)), NOW)
+    assert full.submissions == 3
+
+
+def test_an_idle_loader_gets_a_chunk_after_ten_seconds() -> None:
+    """A slow API still commits regularly: a small chunk is complete, with its cursor."""
+    time = 100.0
+    chunks = builder(is_loader_waiting=lambda: True, seconds=lambda: time)
+    assert chunks.add(page(submission(1)), NOW) == []
+    time = 109.9
+    assert chunks.add(page(submission(2), cursor={"": 2}), NOW) == []
+    time = 110.0
+    (small,) = chunks.add(page(), NOW)
+    assert small.submissions == 2
+    newest = datetime(2025, 1, 2, tzinfo=UTC)
+    assert small.plan == PLAN.with_progress("w", TaskProgress({"": 2}, rows=2, newest=newest))
+    assert chunks.add(page(submission(3)), NOW) == []
+
+
+def test_the_last_chunk_is_left_for_the_end() -> None:
+    """It also commits the run record, which would otherwise need a load package of its own."""
+    chunks = builder(size=4)
+    assert chunks.add(page(*map(submission, range(1, 6)), done=True), NOW) == []
+    (last,) = chunks.take()
+    assert last.submissions == 5

@@ -1,4 +1,4 @@
-"""The process that fetches: the same chunks as a thread's, and no way of ending that loses any."""
+"""The fetch process: the same chunks as the fetch thread, and no chunk lost however it ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -28,7 +30,7 @@ from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.client import ClientOptions, client_options
 from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
-from argos_sync.fetch.plan import Plan, WorkQueue
+from argos_sync.fetch.plan import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
     FetchFailed,
@@ -39,15 +41,16 @@ from argos_sync.fetch.process.protocol import (
     receive,
 )
 from argos_sync.fetch.process.spawn import FetchProcess
-from argos_sync.fetch.process.worker import _Outlet
+from argos_sync.fetch.process.worker import _PipeSink, serve
 from argos_sync.fetch.windows import DateRange
+from argos_sync.fetch.work_queue import WorkQueue
 from support import Warehouse, assert_equal, context_for
 
 pytestmark = pytest.mark.tables_made
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 CLOCK = partial(datetime.fromisoformat, NOW.isoformat())
-"""A clock that stands still and can be sent to another process."""
+"""A picklable clock that stands still."""
 
 KEY = "key-that-no-other-process-may-see-0123456789"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
@@ -62,16 +65,34 @@ def api(january: list[dict[str, Any]]) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def child() -> Iterator[FetchProcess]:
-    """A process that fetches."""
+def process() -> Iterator[FetchProcess]:
+    """A fetch process."""
     with FetchProcess() as started:
         yield started
 
 
-def reading(base_url: str, **settings: Any) -> FetchJob:
-    """Return the reading of all of January, one window after the other."""
-    given = {"api_key": KEY, "base_url": base_url, "page_size": 40, **settings}
-    configured = load_settings(given | {"max_requests_per_second": 10_000.0})
+@pytest.fixture
+def thread_as_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[FetchProcess]:
+    """The worker of a fetch process, in a thread of this process with the same two pipes."""
+    monkeypatch.setattr(os, "_exit", lambda _: None)
+    (requests, stdin), (stdout, answers) = os.pipe(), os.pipe()
+    with (
+        os.fdopen(stdout, "rb") as output,
+        os.fdopen(requests, "rb", buffering=0) as worker_input,
+        os.fdopen(answers, "wb") as worker_output,
+    ):
+        thread = threading.Thread(target=serve, args=(worker_input, worker_output), daemon=True)
+        thread.start()
+        with os.fdopen(stdin, "wb") as input_:
+            popen = SimpleNamespace(stdin=input_, stdout=output)
+            yield FetchProcess(cast("subprocess.Popen[bytes]", popen))
+        thread.join(SECONDS)
+
+
+def january_job(base_url: str, **settings: Any) -> FetchJob:
+    """Return a job that reads all of January, one window after the other."""
+    values = {"api_key": KEY, "base_url": base_url, "page_size": 40, **settings}
+    configured = load_settings(values | {"max_requests_per_second": 10_000.0})
     plan = Plan.new("backfill", "run", started_at=NOW, days=DateRange(FIRST, LAST), sections=())
     return FetchJob(
         "run",
@@ -83,35 +104,38 @@ def reading(base_url: str, **settings: Any) -> FetchJob:
     )
 
 
-def take_all(
-    feed: ChunkSource, order: FetchJob
+def run_job(
+    source: ChunkSource, job: FetchJob
 ) -> tuple[list[Chunk], list[tuple[str, int]], list[RequestStats]]:
-    """Return all chunks, and what was told of pages and at the end."""
+    """Return all chunks, reported pages and reported statistics."""
     pages: list[tuple[str, int]] = []
     stats: list[RequestStats] = []
-    with feed(order, lambda label, entries: pages.append((label, entries)), stats.append) as chunks:
+    with source(job, lambda label, rows: pages.append((label, rows)), stats.append) as chunks:
         return list(chunks), pages, stats
 
 
 def ignore(*_: object) -> None:
-    """Be told something."""
+    """Do nothing."""
 
 
-def pid_of(child: FetchProcess) -> int:
+def pid_of(process: FetchProcess) -> int:
     """Return the id of the process."""
-    return child.start().pid
+    return process.start().pid
 
 
-def wait_for_end(pid: int) -> None:
-    """Wait until a process has ended that need not be a child of this one."""
+def wait_for_exit(pid: int) -> None:
+    """Wait until a process has exited, which need not be a child of this one."""
     with closing(os.fdopen(os.pidfd_open(pid))) as handle:
-        assert select.select([handle], [], [], SECONDS)[0], "the process is still there"
+        assert select.select([handle], [], [], SECONDS)[0], "the process is still running"
 
 
-def test_chunks_are_those_of_a_thread(api: Emulator, child: FetchProcess) -> None:
-    """Rows, cursors, steps, pages and numbers are the same, whoever fetches."""
-    chunks, pages, stats = take_all(partial(fetch_in_process, child), reading(api.base_url))
-    expected, expected_pages, expected_stats = take_all(fetch_in_thread, reading(api.base_url))
+def test_chunks_are_the_same_as_those_of_a_thread(
+    api: Emulator, thread_as_process: FetchProcess
+) -> None:
+    """So are the reported pages and statistics."""
+    source = partial(fetch_in_process, thread_as_process)
+    chunks, pages, stats = run_job(source, january_job(api.base_url))
+    expected, expected_pages, expected_stats = run_job(fetch_in_thread, january_job(api.base_url))
     assert sum(one.submissions for one in chunks) == 400
     assert chunks == expected
     assert all(rows.schema == expected[0].tables[n].schema for n, rows in chunks[0].tables.items())
@@ -119,7 +143,7 @@ def test_chunks_are_those_of_a_thread(api: Emulator, child: FetchProcess) -> Non
     assert [one.last for one in chunks] == [False, False, True]
 
 
-_WHAT_IT_IMPORTS = """
+_PRINT_IMPORTED_PACKAGES = """
 import pickle, sys
 import argos_sync.fetch.process.worker
 pickle.load(sys.stdin.buffer)
@@ -127,61 +151,64 @@ print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 
-def test_it_is_ready_before_dlt_is_imported() -> None:
-    """What it is told to read, as the commands say it, needs no dlt, which takes half a second."""
-    order = replace(reading("http://127.0.0.1:1"), clock=utc_now)
-    found = subprocess.run(
-        [sys.executable, "-c", _WHAT_IT_IMPORTS],
-        input=pickle.dumps(order),
+@pytest.mark.process
+def test_a_job_needs_no_dlt() -> None:
+    """Importing dlt would delay the process by half a second."""
+    job = replace(january_job("http://127.0.0.1:1"), clock=utc_now)
+    completed = subprocess.run(
+        [sys.executable, "-c", _PRINT_IMPORTED_PACKAGES],
+        input=pickle.dumps(job),
         capture_output=True,
         check=True,
     )
-    imported = found.stdout.decode().split()
+    imported = completed.stdout.decode().split()
     assert "pyarrow" in imported
     assert not {"dlt", "duckdb", "typer"} & set(imported)
 
 
-def test_one_process_serves_one_reading_after_the_other(api: Emulator, child: FetchProcess) -> None:
-    """A command that reads twice waits for imports once, also when the first reading failed."""
-    pid = pid_of(child)
-    feed = partial(fetch_in_process, child)
+@pytest.mark.process
+def test_one_process_runs_all_jobs(api: Emulator, process: FetchProcess) -> None:
+    """A command with two jobs waits for imports once, also if the first job has failed."""
+    pid = pid_of(process)
+    source = partial(fetch_in_process, process)
     with pytest.raises(InvalidApiKey):
-        take_all(feed, reading(api.base_url, api_key="another"))
+        run_job(source, january_job(api.base_url, api_key="another"))
     for _ in range(2):
-        chunks, _, _ = take_all(feed, reading(api.base_url))
+        chunks, _, _ = run_job(source, january_job(api.base_url))
         assert sum(one.submissions for one in chunks) == 400
-    assert pid_of(child) == pid
-    assert child.leave() == 0
+    assert pid_of(process) == pid
+    assert process.close() == 0
 
 
-def test_an_error_of_the_api_arrives_as_it_was(api: Emulator, child: FetchProcess) -> None:
+def test_an_api_error_is_raised_unchanged(api: Emulator, thread_as_process: FetchProcess) -> None:
     """Its class decides the exit code, and its text is what the user reads."""
-    order = reading(f"{api.base_url}/wrong")
+    job = january_job(f"{api.base_url}/wrong")
     with pytest.raises(ArgosError) as expected:
-        take_all(fetch_in_thread, order)
-    with pytest.raises(type(expected.value)) as found:
-        take_all(partial(fetch_in_process, child), order)
-    assert str(found.value) == str(expected.value)
-    assert found.value.exit_code == 4
+        run_job(fetch_in_thread, job)
+    with pytest.raises(type(expected.value)) as raised:
+        run_job(partial(fetch_in_process, thread_as_process), job)
+    assert str(raised.value) == str(expected.value)
+    assert raised.value.exit_code == 4
 
 
-def test_any_other_error_keeps_its_kind_and_its_text_to_itself(
-    api: Emulator, child: FetchProcess
+def test_an_unexpected_error_is_reported_without_its_text(
+    api: Emulator, thread_as_process: FetchProcess
 ) -> None:
-    """Texts of foreign errors quote values."""
-    order = replace(reading(api.base_url), client=ClientOptions({"Kim": 1}))
-    with pytest.raises(FetchFailed, match=r"failed with TypeError at client.py:\d+") as found:
-        take_all(partial(fetch_in_process, child), order)
-    assert "Kim" not in str(found.value)
-    assert "Kim" not in repr(found.value.__cause__ or found.value.__context__)
+    """Texts of other libraries' errors quote values."""
+    job = replace(january_job(api.base_url), client=ClientOptions({"Kim": 1}))
+    with pytest.raises(FetchFailed, match=r"failed with TypeError at client.py:\d+") as raised:
+        run_job(partial(fetch_in_process, thread_as_process), job)
+    assert "Kim" not in str(raised.value)
+    assert "Kim" not in repr(raised.value.__cause__ or raised.value.__context__)
 
 
-def test_leaving_early_ends_the_process(api: Emulator, child: FetchProcess) -> None:
-    """A failing load does not wait for pages nobody will take, and leaves nobody behind."""
-    pid = pid_of(child)
+@pytest.mark.process
+def test_leaving_early_kills_the_process(api: Emulator, process: FetchProcess) -> None:
+    """A failed load does not wait for pages that nobody will load."""
+    pid = pid_of(process)
     with (
         suppress(LookupError),
-        fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks,
+        fetch_in_process(process, january_job(api.base_url), ignore, ignore) as chunks,
     ):
         next(chunks)
         raise LookupError
@@ -189,102 +216,106 @@ def test_leaving_early_ends_the_process(api: Emulator, child: FetchProcess) -> N
         os.kill(pid, 0)
 
 
-def test_a_chunk_is_sent_when_it_is_asked_for() -> None:
-    """Until then it waits where it is, so that this process holds no more than one."""
-    sent = io.BytesIO()
-    outlet = _Outlet(sent)
+def test_a_chunk_is_sent_on_request() -> None:
+    """Until then it stays in the fetch process, so the main process holds one chunk only."""
+    pipe = io.BytesIO()
+    sink = _PipeSink(pipe)
 
     async def put() -> None:
-        putting = asyncio.create_task(outlet.put(Chunk({}, 7, 0)))
+        putting = asyncio.create_task(sink.put(Chunk({}, 7, 0)))
         await asyncio.sleep(0)
-        assert not outlet.is_awaited()
-        assert sent.getvalue() == b""
-        await asyncio.to_thread(outlet.ask)
+        assert not sink.is_awaited()
+        assert pipe.getvalue() == b""
+        await asyncio.to_thread(sink.request)
         await putting
 
     asyncio.run(put())
-    sent.seek(0)
-    (table, seen), (kind, body) = receive(sent), receive(sent)
+    pipe.seek(0)
+    (table, fetched), (kind, body) = receive(pipe), receive(pipe)
     assert (table, kind) == (MessageKind.TABLE, MessageKind.CHUNK)
-    assert attach_tables(read_value(body), [read_table(seen)]) == Chunk({}, 7, 0)
-    assert not outlet.is_awaited()
+    assert attach_tables(read_value(body), [read_table(fetched)]) == Chunk({}, 7, 0)
+    assert not sink.is_awaited()
 
 
-def test_a_process_that_fails_by_itself_is_told(api: Emulator, child: FetchProcess) -> None:
-    """A bug in the process itself is no reason to wait for ever."""
-    with fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks:
-        orders = child.start().stdin
-        assert orders is not None
-        orders.write(b"no message at all")
-        with pytest.raises(
-            FetchProcessDied, match="was ended with exit code 1; run the command again"
-        ):
+@pytest.mark.process
+def test_a_crash_of_the_process_is_reported(api: Emulator, process: FetchProcess) -> None:
+    """The main process does not wait for it forever."""
+    with fetch_in_process(process, january_job(api.base_url), ignore, ignore) as chunks:
+        requests = process.start().stdin
+        assert requests is not None
+        requests.write(b"not a message")
+        with pytest.raises(FetchProcessDied, match="exited with code 1; run the command again"):
             list(chunks)
 
 
 class KillAfterOne:
-    """Progress that ends the fetching process once a chunk is loaded, as a full memory might."""
+    """Progress that kills the fetch process once a chunk is loaded."""
 
-    def __init__(self, child: FetchProcess) -> None:
-        """Remember whom."""
-        self.child = child
+    def __init__(self, process: FetchProcess) -> None:
+        """Keep the process."""
+        self.process = process
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
     def chunk_loaded(self, report: Any, rows: int) -> None:
-        """End it."""
-        os.kill(pid_of(self.child), signal.SIGKILL)
+        """Kill the process."""
+        os.kill(pid_of(self.process), signal.SIGKILL)
 
 
-def test_a_process_that_is_killed_is_told_and_loses_nothing(
-    api: Emulator, child: FetchProcess, warehouse: Warehouse, january: list[dict[str, Any]]
+@pytest.mark.slow
+@pytest.mark.process
+def test_a_killed_process_is_reported_and_loses_nothing(
+    api: Emulator, process: FetchProcess, warehouse: Warehouse, january: list[dict[str, Any]]
 ) -> None:
-    """The run fails with advice, and the next one goes on from the last committed chunk."""
+    """The run fails with advice, and the next one resumes after the last committed chunk."""
     context = replace(
         context_for(api.base_url, warehouse.target, api_key=KEY, page_size=40),
         clock=CLOCK,
         chunk_size=150,
         retry=RetryPolicy(),
-        chunks=partial(fetch_in_process, child),
+        chunks=partial(fetch_in_process, process),
     )
     with pytest.raises(
-        FetchProcessDied, match="was ended by signal 9; run the command again"
-    ) as found:
-        backfill(replace(context, progress=KillAfterOne(child)), FIRST, LAST)
-    assert found.value.exit_code == 1
+        FetchProcessDied, match="was killed by signal 9; run the command again"
+    ) as raised:
+        backfill(replace(context, progress=KillAfterOne(process)), FIRST, LAST)
+    assert raised.value.exit_code == 1
     assert 75 <= warehouse.count("submissions") < 400
     report = backfill(context, FIRST, LAST)
     assert report.submissions_fetched < 400
     assert_equal(warehouse, january)
 
 
-def test_ctrl_c_is_left_to_the_process_that_loads(api: Emulator, child: FetchProcess) -> None:
-    """A terminal sends it to both; what was fetched can still be loaded to its end."""
-    with fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks:
-        taken = next(chunks).submissions
-        os.kill(pid_of(child), signal.SIGINT)
-        assert taken + sum(one.submissions for one in chunks) == 400
+@pytest.mark.process
+def test_the_process_ignores_ctrl_c(api: Emulator, process: FetchProcess) -> None:
+    """A terminal sends it to both processes; the main process decides how to end."""
+    with fetch_in_process(process, january_job(api.base_url), ignore, ignore) as chunks:
+        first = next(chunks).submissions
+        os.kill(pid_of(process), signal.SIGINT)
+        assert first + sum(one.submissions for one in chunks) == 400
 
 
 PARENT = """
 import sys
-from fetch.test_process import FetchProcess, fetch_in_process, ignore, pid_of, reading
-with FetchProcess() as child:
+from fetch.test_process import FetchProcess, fetch_in_process, ignore, january_job, pid_of
+with FetchProcess() as process:
     if sys.argv[2] == "idle":
-        print(pid_of(child), flush=True)
+        print(pid_of(process), flush=True)
         input()
-    with fetch_in_process(child, reading(sys.argv[1]), ignore, ignore) as chunks:
+    with fetch_in_process(process, january_job(sys.argv[1]), ignore, ignore) as chunks:
         next(chunks)
-        print(pid_of(child), flush=True)
+        print(pid_of(process), flush=True)
         input()
 """
 
 
+@pytest.mark.slow
+@pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process")
-@pytest.mark.parametrize("state", ["idle", "reading"])
-def test_the_process_never_outlives_the_one_that_loads(api: Emulator, state: str) -> None:
-    """Not even when that is killed and can tell it nothing any more."""
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_the_process_never_outlives_the_main_process(api: Emulator, state: str) -> None:
+    """Not even a main process that is killed."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, api.base_url, state],
@@ -295,23 +326,24 @@ def test_the_process_never_outlives_the_one_that_loads(api: Emulator, state: str
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-        wait_for_end(pid)
+        wait_for_exit(pid)
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells")
-def test_no_secret_can_be_seen_from_outside(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments are for everybody on the machine to read, and environments end in dumps."""
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux has /proc")
+def test_the_process_shows_no_secret(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every user can read a process's arguments, and crash dumps contain its environment."""
     for name in (
         *("SOURCES__ARGOS__API_KEY", "DESTINATION__POSTGRES__CREDENTIALS", "api_key"),
         *("RUNTIME__SLACK_INCOMING_WEBHOOK_URL", "OTEL_EXPORTER_OTLP_HEADERS"),
     ):
         monkeypatch.setenv(name, KEY)
     with (
-        FetchProcess() as child,
-        fetch_in_process(child, reading(api.base_url), ignore, ignore) as chunks,
+        FetchProcess() as process,
+        fetch_in_process(process, january_job(api.base_url), ignore, ignore) as chunks,
     ):
         next(chunks)
-        process = Path("/proc") / str(pid_of(child))
-        environment = (process / "environ").read_bytes()
-        assert KEY.encode() not in environment + (process / "cmdline").read_bytes()
+        folder = Path("/proc") / str(pid_of(process))
+        environment = (folder / "environ").read_bytes()
+        assert KEY.encode() not in environment + (folder / "cmdline").read_bytes()
         assert b"PATH=" in environment

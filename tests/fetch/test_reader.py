@@ -1,9 +1,9 @@
-"""Reading tasks: concurrency, joining of sections, places to go on from."""
+"""The reader: concurrent tasks, joined sections, cursors to resume from."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,6 +16,7 @@ from argos_sync.fetch.reader import Task, TaskPage, read_tasks
 from support import API_KEY, IMPATIENT
 
 SECTIONS = ("others", "kyc", "aml", "data")
+Order = Literal["ascending", "descending", "shuffled"]
 
 
 def read(
@@ -25,7 +26,7 @@ def read(
     concurrency: int = 2,
     page_size: int = 7,
 ) -> list[TaskPage]:
-    """Return all pages of some tasks."""
+    """Return all pages of the tasks."""
     settings = load_settings(
         {
             "api_key": API_KEY,
@@ -50,61 +51,52 @@ def read(
 
 
 def everything(section: str | None) -> Query:
-    """Ask for all submissions."""
+    """Return the query for all submissions."""
     return Query(request_type=section)
 
 
-def person(submission: dict[str, Any]) -> str:
-    """Return what identifies a submission in these tests."""
+def id_of(submission: dict[str, Any]) -> str:
+    """Return the id of a submission."""
     return str(submission["submission_id"])
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
-def test_sections_are_joined_whatever_the_order(order: Any, january: list[dict[str, Any]]) -> None:
-    """Four walks give the submissions one walk gives."""
+def test_sections_are_joined_in_any_order(order: Order, january: list[dict[str, Any]]) -> None:
+    """Four walks return the same submissions as one walk."""
     behaviour = Behaviour(order=order, short_pages=True, empty_pages=True, duplicate_rows=True)
-    with Emulator(january, behaviour=behaviour) as api:
+    with Emulator(january[:60], behaviour=behaviour) as api:
         pages = read(api, [Task("all", "", everything)], SECTIONS)
         served = api.store.all()
     items = [item for page in pages for item in page.items]
-    assert sorted(items, key=person) == sorted(served, key=person)
+    assert sorted(items, key=id_of) == sorted(served, key=id_of)
     assert [page.done for page in pages] == [False] * (len(pages) - 1) + [True]
 
 
-def test_sections_of_the_same_order_can_be_gone_on_with_after_every_page(
+def test_sections_in_the_same_order_resume_after_every_page(
     january: list[dict[str, Any]],
 ) -> None:
-    """From each cursor on, exactly the rest comes."""
+    """Each cursor returns exactly the rest."""
     with Emulator(january[:60]) as api:
         pages = read(api, [Task("all", "", everything)], SECTIONS, page_size=20)
-        got = [item for page in pages[:2] for item in page.items]
+        items = [item for page in pages[:2] for item in page.items]
         cursor = pages[1].cursor
         assert cursor is not None
         assert set(cursor) == set(SECTIONS)
         rest = read(api, [Task("all", "", everything, cursor)], SECTIONS, page_size=20)
-    items = got + [item for page in rest for item in page.items]
-    assert sorted(map(person, items)) == sorted(map(person, january[:60]))
+    items += [item for page in rest for item in page.items]
+    assert sorted(map(id_of, items)) == sorted(map(id_of, january[:60]))
 
 
-def test_incomplete_submissions_are_no_place_to_stop_at(january: list[dict[str, Any]]) -> None:
-    """While one section waits for another there is no cursor, for what waits would be lost."""
-    with Emulator(january[:60], behaviour=Behaviour(short_pages=True)) as api:
-        pages = read(api, [Task("all", "", everything)], SECTIONS, page_size=20)
-    waiting = {page.cursor is None for page in pages[:-1]}
-    assert waiting <= {True, False}
-    assert pages[-1].cursor == {}
-
-
-def test_what_has_no_id_is_passed_on_from_every_section() -> None:
-    """Entries that cannot be joined still reach the quarantine."""
+def test_items_without_an_id_are_returned_by_every_section() -> None:
+    """Items that cannot be joined still reach the quarantine."""
     broken = {"created_at": "2025-01-01-00-00-00-000", "kyc": {"result": "pending"}}
     with Emulator([broken]) as api:
         (page,) = read(api, [Task("all", "", everything)], ("others", "kyc"))
     assert len(page.items) == 2
 
 
-def test_the_first_failure_ends_all_tasks(january: list[dict[str, Any]]) -> None:
-    """One error comes out, not a group of them."""
+def test_the_first_error_cancels_all_tasks(january: list[dict[str, Any]]) -> None:
+    """A single error is raised, not a group."""
     with (
         Emulator(january, behaviour=Behaviour(api_key="another")) as api,
         pytest.raises(InvalidApiKey),
@@ -112,8 +104,8 @@ def test_the_first_failure_ends_all_tasks(january: list[dict[str, Any]]) -> None
         read(api, [Task(str(number), "", everything) for number in range(5)], concurrency=3)
 
 
-def test_a_refused_request_without_a_cursor_is_an_error(january: list[dict[str, Any]]) -> None:
-    """Only a stored key is worth a second try from the beginning."""
+def test_a_rejected_request_without_a_cursor_is_an_error(january: list[dict[str, Any]]) -> None:
+    """Only a rejected cursor restarts a task from its beginning."""
     with (
         Emulator(january, behaviour=Behaviour(force_error="invalid_parameter")) as api,
         pytest.raises(InvalidParameter),
@@ -121,18 +113,20 @@ def test_a_refused_request_without_a_cursor_is_an_error(january: list[dict[str, 
         read(api, [Task("all", "", everything)])
 
 
-def test_a_row_that_comes_again_after_a_pause_keeps_its_sections(
+def test_cursors_at_different_submissions_restart_the_task(
     january: list[dict[str, Any]],
 ) -> None:
-    """When the walks no longer agree, the task is read again from its beginning."""
+    """Otherwise a submission that is in some of the remaining pages only would lose sections."""
     with Emulator(january[:60]) as api:
         first = read(api, [Task("all", "", everything)], ("others", "kyc"), page_size=20)[0]
         second = read(api, [Task("all", "", everything)], ("others", "kyc"), page_size=40)[0]
         assert first.cursor is not None
         assert second.cursor is not None
-        apart = {"others": first.cursor["others"], "kyc": second.cursor["kyc"]}
-        pages = read(api, [Task("all", "", everything, apart)], ("others", "kyc"), page_size=20)
+        cursors = {"others": first.cursor["others"], "kyc": second.cursor["kyc"]}
+        pages = read(api, [Task("all", "", everything, cursors)], ("others", "kyc"), page_size=20)
     items = [item for page in pages for item in page.items]
-    assert {person(item) for item in items} == {person(item) for item in january[:60]}
+    assert {id_of(item) for item in items} == {id_of(item) for item in january[:60]}
     assert all("kyc" in item for item in items)
+    assert pages[0].cursor is None, "its submissions are incomplete, and would be lost"
+    assert pages[-1].cursor == {}
     assert [page.done for page in pages].count(True) == 1

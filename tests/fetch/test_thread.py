@@ -1,4 +1,4 @@
-"""Feed: chunks from another thread, in order, with its errors, and never left hanging."""
+"""The fetch thread: chunks in order, then its error, and no thread left running."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from argos_sync.fetch.thread import ChunkSink, chunks_from_thread
 
 
 def chunk(number: int) -> Chunk:
-    """Return a chunk that can be told from others."""
+    """Return a chunk with a number of its own."""
     return Chunk({}, number, 0)
 
 
 def test_chunks_come_in_order() -> None:
-    """What is put is taken, one after the other."""
+    """One after the other, as they were put."""
 
-    async def produce(outlet: ChunkSink) -> None:
+    async def produce(sink: ChunkSink) -> None:
         for number in range(5):
-            await outlet.put(chunk(number))
+            await sink.put(chunk(number))
 
     with chunks_from_thread(produce) as chunks:
-        assert [taken.submissions for taken in chunks] == list(range(5))
+        assert [received.submissions for received in chunks] == list(range(5))
 
 
-def test_an_error_comes_after_the_chunks_before_it() -> None:
-    """What was finished can still be loaded."""
+def test_an_error_is_raised_after_the_chunks_before_it() -> None:
+    """Complete chunks can still be loaded."""
 
-    async def produce(outlet: ChunkSink) -> None:
-        await outlet.put(chunk(1))
-        raise LookupError("gone")
+    async def produce(sink: ChunkSink) -> None:
+        await sink.put(chunk(1))
+        raise LookupError("failed")
 
     with chunks_from_thread(produce) as chunks:
         assert next(chunks).submissions == 1
-        with pytest.raises(LookupError, match="gone"):
+        with pytest.raises(LookupError, match="failed"):
             next(chunks)
 
 
 def test_leaving_early_stops_the_producer() -> None:
-    """A failing load does not wait for pages nobody will take."""
+    """A failed load does not wait for pages that nobody will load."""
     cancelled = threading.Event()
 
-    async def produce(outlet: ChunkSink) -> None:
+    async def produce(sink: ChunkSink) -> None:
         try:
-            await outlet.put(chunk(1))
+            await sink.put(chunk(1))
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.set()
@@ -58,38 +58,38 @@ def test_leaving_early_stops_the_producer() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "argos-fetch"]
 
 
-def test_the_producer_waits_for_the_taker() -> None:
-    """No more than one chunk waits, which bounds what memory holds."""
+def test_the_producer_waits_for_the_loader() -> None:
+    """At most one chunk waits, which bounds the memory."""
     put_so_far: list[int] = []
 
-    async def produce(outlet: ChunkSink) -> None:
+    async def produce(sink: ChunkSink) -> None:
         for number in range(4):
-            await outlet.put(chunk(number))
+            await sink.put(chunk(number))
             put_so_far.append(number)
 
     with chunks_from_thread(produce) as chunks:
-        for taken in chunks:
-            assert len(put_so_far) <= taken.submissions + 3
+        for received in chunks:
+            assert len(put_so_far) <= received.submissions + 3
     assert put_so_far == [0, 1, 2, 3]
 
 
-def test_the_producer_knows_when_a_chunk_is_waited_for() -> None:
-    """While a chunk is loaded the next may grow; while nothing is loaded less will do."""
-    wanted: list[bool] = []
-    asking, asked = threading.Event(), threading.Event()
+def test_the_producer_knows_whether_the_loader_is_waiting() -> None:
+    """While a chunk is loaded the next one may grow; an idle loader gets a smaller one."""
+    while_loading: list[bool] = []
+    is_loading, is_checked = threading.Event(), threading.Event()
 
-    async def produce(outlet: ChunkSink) -> None:
-        await outlet.put(chunk(1))
-        await asyncio.to_thread(asking.wait)
-        wanted.append(outlet.is_awaited())
-        asked.set()
-        while not outlet.is_awaited():  # noqa: ASYNC110 a thread of its own waits, without an event
+    async def produce(sink: ChunkSink) -> None:
+        await sink.put(chunk(1))
+        await asyncio.to_thread(is_loading.wait)
+        while_loading.append(sink.is_awaited())
+        is_checked.set()
+        while not sink.is_awaited():  # noqa: ASYNC110 the other thread sets no event
             await asyncio.sleep(0)
-        await outlet.put(chunk(2))
+        await sink.put(chunk(2))
 
     with chunks_from_thread(produce) as chunks:
         next(chunks)
-        asking.set()
-        asked.wait()
+        is_loading.set()
+        is_checked.wait()
         assert next(chunks).submissions == 2
-    assert wanted == [False]
+    assert while_loading == [False]

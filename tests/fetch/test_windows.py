@@ -1,17 +1,18 @@
-"""Windows: whole days that surely hold a range, and nothing twice."""
+"""Windows: whole days that cover a range, each of them once."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argos_sync.api import Query
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
+    EndDate,
     Window,
     next_window,
     nightly_range,
@@ -23,94 +24,97 @@ UNKNOWN = DailyVolume()
 DAYS = st.dates(date(2015, 1, 1), date(2030, 12, 31))
 
 
-def pieces(wanted: DateRange, pace: DailyVolume = UNKNOWN, workers: int = 4) -> list[Window]:
-    """Return all windows a range is cut into at one pace."""
-    rest: Window | None = padded_window(wanted)
-    found = []
+def cut(days: DateRange, volume: DailyVolume = UNKNOWN, workers: int = 4) -> list[Window]:
+    """Return all windows of a range, cut with a constant volume."""
+    rest: Window | None = padded_window(days)
+    windows = []
     while rest is not None:
-        window, rest = next_window(rest, pace, TODAY, workers, page_size=500)
-        found.append(window)
-    return found
+        window, rest = next_window(rest, volume, TODAY, workers, page_size=500)
+        windows.append(window)
+    return windows
 
 
 def lengths(windows: list[Window]) -> list[int]:
-    """Return how many days each window has."""
+    """Return the number of days of each window."""
     return [(w.end - w.start).days + 1 for w in windows if w.start and w.end]
 
 
-@given(DAYS, st.integers(0, 3000), st.sampled_from([0, 3, 400, 90_000, None]), st.integers(1, 16))
-def test_windows_tile_the_range_with_a_day_more_on_either_side(
-    first: date, length: int, a_day: int | None, workers: int
+@settings(deadline=None)
+@given(DAYS, st.integers(0, 1000), st.sampled_from([0, 3, 400, 90_000, None]), st.integers(1, 16))
+def test_windows_cover_the_range_and_one_more_day_on_either_side(
+    first: date, length: int, rows_per_day: int | None, workers: int
 ) -> None:
-    """No day is missing and none is in two windows, whatever days bring."""
+    """No day is missing and none is in two windows, whatever the volume."""
     last = first + timedelta(days=length)
-    pace = UNKNOWN if a_day is None else DailyVolume(recent=((1, a_day),))
-    windows = pieces(DateRange(first, last), pace, workers)
-    days = [
-        window.start + timedelta(days=offset)
-        for window in windows
-        if window.start and window.end
-        for offset in range((window.end - window.start).days + 1)
-    ]
-    assert days == [first + timedelta(days=offset) for offset in range(-1, length + 2)]
+    volume = UNKNOWN if rows_per_day is None else DailyVolume(recent=((1, rows_per_day),))
+    windows = cut(DateRange(first, last), volume, workers)
+    starts = [window.start for window in windows]
+    ends = [window.end for window in windows]
+    assert (starts[0], ends[-1]) == (first - timedelta(days=1), last + timedelta(days=1))
+    assert starts[1:] == [end + timedelta(days=1) for end in ends[:-1] if end]
+    assert all(days >= 1 for days in lengths(windows))
 
 
 def test_workers_get_fair_shares() -> None:
-    """Windows become shorter towards the end, so that no worker is left alone with a long one."""
-    found = lengths(pieces(DateRange(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
-    assert found[0] == 23
-    assert found == sorted(found, reverse=True)
-    assert len(found) < 90
+    """Windows become shorter towards the end, so that no worker ends with a long one."""
+    days = lengths(cut(DateRange(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
+    assert days[0] == 23
+    assert days == sorted(days, reverse=True)
+    assert len(days) < 90
 
 
 def test_quiet_months_are_joined_and_busy_days_split_off() -> None:
-    """A window is worth a page at least and ten pages at most, but one day is never cut."""
+    """A window has at least one page and at most ten, but a single day is never cut."""
     year = DateRange(date(2024, 1, 1), date(2024, 12, 31))
-    assert len(pieces(year, DailyVolume(recent=((30, 30),)))) == 2
-    assert set(lengths(pieces(year, DailyVolume(recent=((30, 30 * 5000),))))) == {1}
+    assert len(cut(year, DailyVolume(recent=((30, 30),)))) == 2
+    assert set(lengths(cut(year, DailyVolume(recent=((30, 30 * 5000),))))) == {1}
     busy = date(2024, 3, 10)
     counts = {date(2024, 1, 1) + timedelta(days=n): 1 for n in range(-1, 367)} | {busy: 20_000}
-    windows = pieces(year, DailyVolume(counts))
+    windows = cut(year, DailyVolume(counts))
     assert Window(busy, busy) in windows
     assert len(windows) == 3
 
 
-def test_the_pace_is_that_of_the_windows_read_last() -> None:
-    """What was long ago says little about the days to come."""
-    pace = UNKNOWN
+def test_the_expected_volume_is_that_of_the_recent_windows() -> None:
+    """Windows read long before say little about the days to come."""
+    volume = UNKNOWN
     for number in range(20):
-        pace = pace.after(Window(date(2024, 1, 1), date(2024, 1, 10)), 1000 if number < 5 else 10)
-    assert pace.on(date(2024, 6, 1)) == 1.0
+        volume = volume.after(
+            Window(date(2024, 1, 1), date(2024, 1, 10)), 1000 if number < 5 else 10
+        )
+    assert volume.on(date(2024, 6, 1)) == 1.0
 
 
 def test_an_open_range_has_an_open_last_window() -> None:
-    """Submissions with a clock ahead of ours are not cut off."""
-    windows = pieces(DateRange(date(2025, 4, 1)))
+    """A `created_at` in the future is read too."""
+    windows = cut(DateRange(date(2025, 4, 1)))
     assert windows[0].start == date(2025, 3, 31)
     assert windows[-1].end is None
-    assert pieces(DateRange(date(2026, 1, 1))) == [Window(date(2025, 12, 31), None)]
+    assert cut(DateRange(date(2026, 1, 1))) == [Window(date(2025, 12, 31), None)]
 
 
 def test_all_history_is_one_window() -> None:
-    """Without a first day nothing is filtered, but an end may be."""
-    assert pieces(DateRange()) == [Window()]
-    assert pieces(DateRange(None, TODAY)) == [Window(None, TODAY + timedelta(days=1))]
+    """Without a first day there is no start date, but there may be an end date."""
+    assert cut(DateRange()) == [Window()]
+    assert cut(DateRange(None, TODAY)) == [Window(None, TODAY + timedelta(days=1))]
 
 
 @pytest.mark.parametrize(
-    ("end_date", "asked"),
+    ("end_date", "requested"),
     [("inclusive", date(2025, 1, 5)), ("exclusive", date(2025, 1, 6)), (None, date(2025, 1, 6))],
 )
-def test_an_excluded_or_unknown_end_is_asked_a_day_later(end_date: None, asked: date) -> None:
-    """A day too many is merged away; a day too few would be lost."""
+def test_an_exclusive_or_unknown_end_requests_one_more_day(
+    end_date: EndDate | None, requested: date
+) -> None:
+    """Rows that come twice are merged; missing rows would be lost."""
     window = Window(date(2025, 1, 1), date(2025, 1, 5))
     assert window.query(end_date, "kyc") == Query(
-        start_date=date(2025, 1, 1), end_date=asked, request_type="kyc"
+        start_date=date(2025, 1, 1), end_date=requested, request_type="kyc"
     )
 
 
-def test_a_range_is_of_utc_days() -> None:
-    """The day of created_at is that of UTC, whatever zone the moment is written in."""
+def test_a_range_has_utc_days() -> None:
+    """The day of `created_at` is its UTC day, whatever its time zone."""
     day = DateRange(date(2025, 1, 1), date(2025, 1, 1))
     assert datetime(2025, 1, 1, tzinfo=UTC) in day
     assert datetime(2025, 1, 1, 23, 59, 59, 999999, tzinfo=UTC) in day
@@ -128,15 +132,16 @@ def test_a_range_is_of_utc_days() -> None:
         (datetime(2025, 6, 14, 12, tzinfo=UTC), date(2025, 6, 12), date(2025, 6, 12)),
     ],
 )
-def test_a_night_reads_from_the_mark_or_the_look_back_whichever_is_earlier(
+def test_a_sync_starts_at_the_high_water_mark_or_the_look_back_window(
     mark: datetime | None, first_day: date | None, expected: date | None
 ) -> None:
-    """Never later than either of them, never before start_date, always open to the future."""
+    """At the earlier of the two, but never before `start_date`, and without an end."""
     assert nightly_range(TODAY, mark, 7, first_day) == DateRange(expected)
 
 
-def test_the_ends_of_the_calendar_are_ends() -> None:
-    """A range that touches them is planned like any other."""
-    windows = pieces(DateRange(date.min, date.max), DailyVolume(recent=((366, 0),)))
-    assert (windows[0].start, windows[-1].end) == (date.min, date.max)
-    assert windows[-1].query(None).end_date == date.max
+def test_ranges_at_the_ends_of_the_calendar() -> None:
+    """There is no day before the first and none after the last."""
+    first, *_ = cut(DateRange(date.min, date(2, 12, 31)))
+    *_, last = cut(DateRange(date(9998, 1, 1), date.max))
+    assert (first.start, last.end) == (date.min, date.max)
+    assert last.query(None).end_date == date.max

@@ -24,7 +24,7 @@ def states(warehouse: Warehouse, now: datetime | None = None) -> dict[str, Check
 def execute(warehouse: Warehouse, statement: str, *parameters: object) -> None:
     """Change the DuckDB file."""
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("USE argos.argos")
+        connection.execute("USE argos")
         connection.execute(statement, parameters)
 
 

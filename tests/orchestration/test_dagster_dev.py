@@ -166,12 +166,12 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
         backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
         with duckdb.connect(str(warehouse.target.file)) as connection:
             connection.execute(
-                "INSERT INTO argos.argos.attempts BY NAME"
-                " (SELECT * REPLACE (? AS submission_id) FROM argos.argos.attempts LIMIT 1)",
+                "INSERT INTO argos.attempts BY NAME"
+                " (SELECT * REPLACE (? AS submission_id) FROM argos.attempts LIMIT 1)",
                 [ORPHAN],
             )
             # Without an earlier run, the next one checks all rows, not only changed ones.
-            connection.execute("DELETE FROM argos.argos.sync_runs")
+            connection.execute("DELETE FROM argos.sync_runs")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -203,7 +203,7 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
                 end_all(process, home)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.process
 def test_backfill_schedule_and_checks(
@@ -299,7 +299,7 @@ def assert_no_private_data(
     end_all(dagster.process, home)
     assert processes_of(home) == []
     with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute("DELETE FROM argos.argos.attempts WHERE submission_id = ?", [ORPHAN])
+        connection.execute("DELETE FROM argos.attempts WHERE submission_id = ?", [ORPHAN])
     assert_equal(warehouse, submissions)
 
     private = {KEY}

@@ -706,7 +706,7 @@ def template(*, begun: bool) -> Path:
     return Path(str(warehouse.target.file))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_any_history(part: int) -> None:
     """Whatever happens to source and runs, the warehouse is true, whole and in the end equal."""

@@ -190,9 +190,9 @@ def test_index_columns() -> None:
     assert contract["submission_status_history"].index_columns == ()
 
 
-def test_known_keys() -> None:
+def test_documented_keys() -> None:
     """The keys keys of an API object include those of other tables."""
-    keys = load_contract().known_keys
+    keys = load_contract().documented_keys
     assert keys["aml"] == {"risk_level_summary", "currentstatus", "raw_data", "matches"}
     assert keys["kyc"] == {"result", "comment", "commentCode", "attempts"}
     assert keys["kyc.attempts[i].liveness"] == {"score", "probability", "quality"}

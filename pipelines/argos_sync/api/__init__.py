@@ -21,4 +21,7 @@ __all__ = [
     "RequestStats",
     "RequestStyle",
     "RetryPolicy",
+    "crypto",
+    "errors",
+    "webhook",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from argos_sync.emulator.responses import Response, message_body, not_found
+from argos_sync.emulator.responses import Response, message_body, unknown_path
 
 if TYPE_CHECKING:
     from argos_sync.emulator.behaviour import Behaviour, Faults
@@ -44,7 +44,7 @@ def read(state: State, name: str) -> Response:
         )
     if name == "stats":
         return _counts(requests=state.request_count, submissions=len(state.store))
-    raise not_found()
+    raise unknown_path()
 
 
 def change(state: State, name: str, body: bytes) -> Response:
@@ -82,7 +82,7 @@ def _apply(state: State, name: str, content: Any) -> None:
         case "behaviour":
             state.behaviour = replace(state.behaviour, **content)
         case _:
-            raise not_found()
+            raise unknown_path()
 
 
 def _counts(**numbers: int) -> Response:

@@ -19,7 +19,7 @@ from argos_sync.emulator.faults import FaultInjector
 from argos_sync.emulator.http_server import HttpRequest, HttpServer
 from argos_sync.emulator.pagination import Page, Paginator
 from argos_sync.emulator.parameters import authorize, envelope_for, parse_query, read_parameters
-from argos_sync.emulator.responses import Refusal, Response, not_found
+from argos_sync.emulator.responses import Refusal, Response, unknown_path
 from argos_sync.emulator.store import Store
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Emulator:
             return self.answer(query, body, api_key)
         try:
             if not path.startswith(control.PREFIX):
-                raise not_found()
+                raise unknown_path()
             name = path.removeprefix(control.PREFIX)
             if method == "GET":
                 return control.read(self, name)

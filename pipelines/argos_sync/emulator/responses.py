@@ -76,7 +76,7 @@ def too_large() -> Refusal:
     return Refusal(Response(413, message_body("Request Entity Too Large")))
 
 
-def not_found() -> Refusal:
+def unknown_path() -> Refusal:
     """Return a 404 for an unknown path."""
     return Refusal(Response(404, message_body("Not Found")))
 

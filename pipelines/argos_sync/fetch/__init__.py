@@ -1,1 +1,36 @@
-"""TODO."""
+"""Fetch submissions from the API and shape them into chunks. No SQL, no dlt.
+
+Input: a work queue (a plan, tasks) and the options of the API client. Output: chunks, which are
+rows with the progress to commit with them.
+
+Which days does tonight's sync read?             windows (`nightly_range`)
+Which windows are left to read?                  plan, work_queue
+How is resuming stored between runs?             checkpoint
+How are pages read and sections joined?          reader
+Does the server include `end_date`?              end_date
+How are known submissions fetched again?         refetch
+How large is a chunk?                            chunks
+What happens to unusable objects?                quarantine
+How are personal values protected?               protection
+How is a job put together and run?               job, client
+Where does fetching run?                         thread, process
+
+Nothing is imported here: `process.spawn` must start before anything heavy is imported.
+"""
+
+__all__ = [
+    "checkpoint",
+    "chunks",
+    "client",
+    "end_date",
+    "job",
+    "plan",
+    "process",
+    "protection",
+    "quarantine",
+    "reader",
+    "refetch",
+    "thread",
+    "windows",
+    "work_queue",
+]

@@ -1,27 +1,28 @@
-"""What is remembered between runs, in dlt's state of the source `argos`.
+"""The checkpoint: the state that is kept between runs, and resumes an interrupted one.
 
-The state lands in the warehouse in the same package as the rows it speaks of. Nightly syncs and
-each backfill have plans of their own, so neither overwrites the other:
+It is dlt's state of the source `argos`. Every chunk commits it in the same load package as its
+rows. The nightly sync and each backfill have plans of their own, so they do not overwrite each
+other:
 
     high_water_mark   newest created_at of the last finished sync, ISO 8601
-    end_date          how the server reads end_date, once a probe has found out
-    plans             by name ("sync", "backfill 2025-01-01 2025-12-31"), while unfinished:
-        id                the run that began the plan
-        begun             when it began, ISO 8601
-        sections          request_types it walks
-        range             first and last day kept
-        uncut             days not cut into windows yet: start, end
-        windows           by window: start, end, cursor, done, rows, newest; neighbours that
-                          are done as one
+    end_date          how the server reads end_date, once a probe has found it out
+    plans             unfinished plans by name ("sync", "backfill 2025-01-01 2025-12-31"):
+        id                id of the run that started the plan
+        begun             when it started, ISO 8601
+        sections          request_types it reads
+        range             first and last day to keep
+        uncut             days that are not cut into windows yet: start, end
+        windows           windows by name: start, end, cursor, done, rows, newest; adjacent
+                          finished windows are merged
         cuts              windows cut so far
-    views             what the views were made of, once a run has made them
-    synced_from       first day the first sync asked for; null is all history
-    finished          by name, backfills that ended: sections, settled (the first day that may
+    views             fingerprint of the analyst views, once a run has created them
+    synced_from       first day that the first sync asked for; null is all history
+    finished          finished backfills by name: sections, settled (the first day that may
                       have grown since)
-    privacy           what the rows are written with (`Policy.fingerprint`)
+    privacy           the privacy policy of all rows (`Policy.fingerprint`)
     suppression_secrets
-                      by key id, secrets that the list of who must not come back was made with
-                      where there was no privacy key
+                      secrets of the suppression list by key id, if it was started without a
+                      privacy key
 """
 
 from __future__ import annotations
@@ -43,36 +44,48 @@ def high_water_mark(state: Mapping[str, Any]) -> datetime | None:
     return _moment(state.get("high_water_mark"))
 
 
-def advance_high_water_mark(state: State, newest: datetime | None, begun: datetime) -> None:
-    """Move the high-water mark to a newer `created_at`; never back.
+def advance_high_water_mark(state: State, newest: datetime | None, started_at: datetime) -> None:
+    """Move the high-water mark forward to the newest `created_at`.
 
-    Nor beyond the moment the reading began: a single `created_at` in the future would otherwise
-    hide all that is created until then, and rows created meanwhile may have been missed.
+    It never moves beyond the start of the run: a single `created_at` in the future would hide all
+    submissions created until then, and those created during the run may have been missed.
+
+    Args:
+        state: Updated in place.
+        newest: Newest `created_at` of the run, UTC.
+        started_at: When the run started, UTC.
     """
-    marks = filter(None, (high_water_mark(state), min(newest, begun) if newest else None))
+    marks = filter(None, (high_water_mark(state), min(newest, started_at) if newest else None))
     state["high_water_mark"] = _text(max(marks, default=None))
 
 
 def end_date(state: Mapping[str, Any]) -> EndDate | None:
-    """Return how the server reads `end_date`, when a probe has found out."""
+    """Return how the server reads `end_date`; None before a probe."""
     return cast("EndDate | None", state.get("end_date"))
 
 
 def unfinished_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> Plan | None:
-    """Return the unfinished plan of that name, unless it walks other sections than asked for."""
+    """Return the unfinished plan of a name; None if it reads other sections."""
     stored = state.get("plans", {}).get(name)
     if stored is None or tuple(stored["sections"]) != tuple(sections):
         return None
-    wanted = DateRange(*map(_day, stored["range"]))
-    windows = {key: _read_window(window) for key, window in stored["windows"].items()}
-    begun = datetime.fromisoformat(stored["begun"])
-    uncut = Window(*map(_day, stored["uncut"])) if stored["uncut"] else None
-    cuts = stored["cuts"]
-    return Plan(name, stored["id"], begun, wanted, tuple(sections), uncut, windows, cuts)
+    return Plan(
+        name,
+        stored["id"],
+        datetime.fromisoformat(stored["begun"]),
+        DateRange(*map(_day, stored["range"])),
+        tuple(sections),
+        Window(*map(_day, stored["uncut"])) if stored["uncut"] else None,
+        {key: _read_window(window) for key, window in stored["windows"].items()},
+        stored["cuts"],
+    )
 
 
 def save_plan(state: State, plan: Plan) -> None:
-    """Write the plan; a finished one goes, and leaves the high-water mark or a note behind."""
+    """Save an unfinished plan, or replace a finished one by its result.
+
+    A finished sync advances the high-water mark; a finished backfill is noted as finished.
+    """
     plans = state.setdefault("plans", {})
     if not plan.finished:
         plans[plan.name] = {
@@ -81,7 +94,10 @@ def save_plan(state: State, plan: Plan) -> None:
             "sections": list(plan.sections),
             "range": [_text(plan.days.first), _text(plan.days.last)],
             "uncut": [_text(plan.uncut.start), _text(plan.uncut.end)] if plan.uncut else None,
-            "windows": {k: _write_window(*found) for k, found in plan.compacted().windows.items()},
+            "windows": {
+                key: _write_window(window, progress)
+                for key, (window, progress) in plan.compacted().windows.items()
+            },
             "cuts": plan.window_count,
         }
         return
@@ -96,7 +112,10 @@ def save_plan(state: State, plan: Plan) -> None:
 
 
 def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:
-    """Return up to which day, not included, a backfill was read to its end; None if it was not."""
+    """Return the first day that a finished backfill has to read again.
+
+    All days before it are complete. None means that the backfill has not finished.
+    """
     note = state.get("finished", {}).get(name)
     if note is None or tuple(note["sections"]) != tuple(sections):
         return None
@@ -104,12 +123,12 @@ def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]
 
 
 def first_synced_day(state: Mapping[str, Any]) -> date | None:
-    """Return the first day that syncs look after; None is all history."""
+    """Return the first day that syncs keep up to date; None is all history."""
     return _day(state.get("synced_from"))
 
 
 def drop_cursors(state: State, submission_ids: Collection[str]) -> None:
-    """Let windows begin anew whose cursor names one of these submissions."""
+    """Restart the windows whose cursor names one of these submissions."""
     for plan in state.get("plans", {}).values():
         for window in plan["windows"].values():
             if mentions_any(window["cursor"], submission_ids):
@@ -117,20 +136,20 @@ def drop_cursors(state: State, submission_ids: Collection[str]) -> None:
 
 
 def cursors(state: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield where unfinished windows are to be gone on from."""
+    """Yield the cursors of all windows."""
     for plan in state.get("plans", {}).values():
         for window in plan["windows"].values():
             yield window["cursor"]
 
 
 def mentions_any(cursor: Any, submission_ids: Collection[str]) -> bool:
-    """Whether a cursor, of whatever kind the server makes, has one of these ids in it."""
+    """Whether a cursor, whose format only the server knows, contains one of these ids."""
     if isinstance(cursor, str):
-        return any(one in cursor for one in submission_ids)
+        return any(submission_id in cursor for submission_id in submission_ids)
     if isinstance(cursor, Mapping):
-        return any(mentions_any(one, submission_ids) for one in (*cursor, *cursor.values()))
+        return any(mentions_any(part, submission_ids) for part in (*cursor, *cursor.values()))
     if isinstance(cursor, Sequence):
-        return any(mentions_any(one, submission_ids) for one in cursor)
+        return any(mentions_any(part, submission_ids) for part in cursor)
     return str(cursor) in submission_ids
 
 

@@ -1,4 +1,4 @@
-"""Finding out what the API page does not say: whether `end_date` is included."""
+"""The probe for how the server reads `end_date`, which the vendor does not document."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from argos_sync.fetch.windows import EndDate, add_days
 from argos_sync.shape.identity import Identity, identify
 
 _MOST_EMPTY_PAGES = 20
-"""Pages without rows that are followed in search of one: the API may page by bytes scanned."""
+"""Pages without rows to read before giving up; the API may page by bytes scanned."""
 
 
 async def probe_end_date(client: ArgosClient, section: str | None = None) -> EndDate | None:
-    """Ask for one day, from itself to itself: rows come only if the end is included.
+    """Find out whether the server includes `end_date`.
 
-    Costs two requests with most servers. The day is that of some existing submission; the
-    server's days may be UTC or Korean, so the day after is tried as well.
+    The probe asks for a single day that has a submission, from that day to that day: rows come only
+    if the end is included. It costs two requests with most servers. The server's days may be UTC or
+    Korean, so the next day is tried too.
 
     Args:
-        client: Best one that asks for a single row a page.
-        section: `request_type` that carries `created_at`, when not everything may be fetched.
+        client: Should ask for a single row per page.
+        section: `request_type` that has `created_at`; None asks for all sections.
 
     Returns:
-        How the server reads `end_date`; None when there is no submission to find it out with.
+        How the server reads `end_date`; None if there is no submission to find out with.
     """
-    sample = await _first(client, Query(request_type=section))
+    sample = await _first_submission(client, Query(request_type=section))
     if sample is None:
         return None
     day = sample.created_at.date()
     try:
         for candidate in (day, add_days(day, 1)):
             one_day = Query(start_date=candidate, end_date=candidate, request_type=section)
-            if await _first(client, one_day) is not None:
+            if await _first_submission(client, one_day) is not None:
                 return "inclusive"
     except (InvalidParameter, InvalidFormat):
-        pass  # a server that excludes the end may refuse an empty range
+        pass  # a server that excludes the end may reject an empty range
     return "exclusive"
 
 
-async def _first(client: ArgosClient, query: Query) -> Identity | None:
+async def _first_submission(client: ArgosClient, query: Query) -> Identity | None:
     pages = 0
     async for page in client.iter_pages(query):
         for item in page.items:

@@ -1,4 +1,4 @@
-"""From tasks to chunks: what runs in the thread, or in the process, that fetches."""
+"""The fetch job: reads tasks from the API and builds chunks, in a thread or the fetch process."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 from argos_sync.api import RequestStats
 from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
 from argos_sync.fetch.client import ClientOptions
-from argos_sync.fetch.plan import WorkQueue
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.thread import ChunkSink, Producer, chunks_from_thread
+from argos_sync.fetch.work_queue import WorkQueue
 
 Clock = Callable[[], datetime]
-"""Returns the moment, UTC."""
+"""Returns the current time, UTC."""
 
 
 def utc_now() -> datetime:
-    """Return the moment, UTC."""
+    """Return the current time, UTC."""
     return datetime.now(UTC)
 
 
 OnPage = Callable[[str, int], None]
-"""Told the task's label and the number of entries of each page."""
+"""Called for each page, with the task's label and the number of submissions."""
 OnStats = Callable[[RequestStats], None]
-"""Told the client's numbers at the end, also at a bad one."""
+"""Called once at the end, even after an error, with the statistics of the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class FetchJob:
     """What to read from the API and how.
 
     Attributes:
-        run_id: Written to issues and quarantine.
-        queue: What to read.
-        sections: `request_type`s to walk; empty for all in one request.
-        client: Options of the client; it connects where the fetching is done.
-        clock: Tells when a page was received.
-        protection: What happens to submissions before they become rows.
-        chunk_size: Submissions that make a chunk.
-        whole: Whether all chunks are committed together.
-        stored_hashes: What need not become rows, see `ChunkBuilder`.
+        run_id: Id of the run, written to issues and quarantine.
+        queue: The tasks to read.
+        sections: `request_type`s to read; empty reads all of them in one request.
+        client: Options of the API client.
+        clock: Returns the current time, the moment when a page was received.
+        protection: Protects submissions before they become rows.
+        chunk_size: Submissions per chunk.
+        single_package: Whether all chunks are committed in one load package.
+        stored_hashes: Content hashes of stored submissions, see `ChunkBuilder`.
     """
 
     run_id: str
@@ -54,77 +54,76 @@ class FetchJob:
     clock: Clock
     protection: Protection = NO_PROTECTION
     chunk_size: int = CHUNK_SUBMISSIONS
-    whole: bool = False
+    single_package: bool = False
     stored_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Iterator[Chunk]]]
-"""Reads somewhere else and gives out the chunks here, for as long as its context lasts."""
+"""Runs a job in a thread or a process, and yields its chunks while its context is open."""
 
 
 def fetch_in_thread(
-    reading: FetchJob, fetched: OnPage, ended: OnStats
+    job: FetchJob, on_page: OnPage, on_stats: OnStats
 ) -> AbstractContextManager[Iterator[Chunk]]:
-    """Read in a thread, which takes anything for a clock and a client.
+    """Run a job in a thread.
 
     Args:
-        reading: What to read.
-        fetched: Told of each page, in that thread.
-        ended: Told at the end, in that thread.
+        job: What to read; unlike in a process, it need not be picklable.
+        on_page: Called in that thread.
+        on_stats: Called in that thread.
     """
-    return chunks_from_thread(chunk_producer(reading, fetched=fetched, ended=ended))
+    return chunks_from_thread(chunk_producer(job, on_page=on_page, on_stats=on_stats))
 
 
 def chunk_producer(
-    reading: FetchJob,
+    job: FetchJob,
     *,
-    fetched: OnPage | None = None,
-    ended: OnStats | None = None,
+    on_page: OnPage | None = None,
+    on_stats: OnStats | None = None,
 ) -> Producer:
-    """Return what reads all tasks, and puts each chunk that becomes full or is waited for.
+    """Return a producer that reads all tasks of a job and puts their chunks.
 
     Args:
-        reading: What to read.
-        fetched: Told the task's label and the number of entries of each page.
-        ended: Told the client's numbers at the end, also at a bad one.
+        job: What to read.
+        on_page: Called for each page.
+        on_stats: Called once at the end, even after an error.
     """
-    work = reading.queue
 
-    async def produce(outlet: ChunkSink) -> None:
+    async def produce(sink: ChunkSink) -> None:
         builder = ChunkBuilder(
-            reading.run_id,
-            work,
-            reading.protection,
-            reading.sections,
-            reading.whole,
-            dict(reading.stored_hashes),
-            reading.chunk_size,
-            is_loader_waiting=outlet.is_awaited,
+            job.run_id,
+            job.queue,
+            job.protection,
+            job.sections,
+            job.single_package,
+            dict(job.stored_hashes),
+            job.chunk_size,
+            is_loader_waiting=sink.is_awaited,
         )
-        # While a full chunk waits to be taken no other task adds to the next one. Chunks must be
-        # taken in the order they were filled, for each brings the cursors that follow its rows.
-        one_at_a_time = asyncio.Lock()
+        # While a full chunk waits for the loader, no other task may add pages. Chunks must be taken
+        # in the order they were filled, because each brings the cursors that follow its rows.
+        lock = asyncio.Lock()
 
         async def deliver(page: TaskPage) -> None:
-            if fetched:
-                fetched(page.task.label, len(page.items))
-            async with one_at_a_time:
-                for chunk in builder.add(page, reading.clock()):
-                    await outlet.put(chunk)
+            if on_page:
+                on_page(page.task.label, len(page.items))
+            async with lock:
+                for chunk in builder.add(page, job.clock()):
+                    await sink.put(chunk)
 
-        async with reading.client.connect() as client:
+        async with job.client.connect() as client:
             try:
                 await read_tasks(
                     client,
-                    work.tasks(),
-                    sections=reading.sections,
-                    concurrency=work.workers,
+                    job.queue.tasks(),
+                    sections=job.sections,
+                    concurrency=job.queue.workers,
                     deliver=deliver,
                 )
             finally:
-                if ended:
-                    ended(client.stats)
+                if on_stats:
+                    on_stats(client.stats)
         for chunk in builder.take():
-            await outlet.put(replace(chunk, last=True))
+            await sink.put(replace(chunk, last=True))
 
     return produce

@@ -1,17 +1,19 @@
-"""What a command works through, and how far it has come: values that travel with each chunk."""
+"""The plan of a command: its windows, and how far each of them has been read.
+
+Plans are immutable values. Every chunk carries the plan as it will be once the chunk is loaded, and
+`checkpoint` stores it in the same load package, so an interrupted run can be resumed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import partial
 
-from argos_sync.fetch.reader import Cursor, Task, TaskPage
+from argos_sync.fetch.reader import Cursor
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
-    EndDate,
     Window,
     add_days,
     next_window,
@@ -21,12 +23,12 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task has come once the chunk is loaded.
+    """How far a task has been read.
 
     Attributes:
-        cursor: Where to go on.
-        done: Whether there is nothing left to read.
-        rows: Submissions loaded of it.
+        cursor: Where to resume; None is the beginning.
+        done: Whether the task has been read to its end.
+        rows: Submissions read.
         newest: Latest `created_at` among them, UTC.
     """
 
@@ -35,29 +37,32 @@ class TaskProgress:
     rows: int = 0
     newest: datetime | None = None
 
-    def advanced_by(self, now: TaskProgress) -> TaskProgress:
-        """Return how far the task has come after some more of it; a missing cursor keeps this."""
+    def advanced_by(self, step: TaskProgress) -> TaskProgress:
+        """Return the progress after another step; a step without a cursor keeps the last one."""
         return TaskProgress(
-            cursor=self.cursor if now.cursor is None else now.cursor,
-            done=now.done,
-            rows=self.rows + now.rows,
-            newest=max(filter(None, (self.newest, now.newest)), default=None),
+            cursor=self.cursor if step.cursor is None else step.cursor,
+            done=step.done,
+            rows=self.rows + step.rows,
+            newest=max(filter(None, (self.newest, step.newest)), default=None),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The windows a command works through, resumable; cut while it is worked on.
+    """The windows a command reads, with their progress.
+
+    Windows are cut one by one while others are being read, because only then it is known how many
+    submissions a day brings.
 
     Attributes:
         name: `sync` or `backfill FIRST LAST`.
-        id: The run that began it.
-        started_at: When it began, UTC.
+        id: Id of the run that started the plan.
+        started_at: When that run started, UTC.
         days: Days to keep.
-        sections: `request_type`s to walk; empty for all in one.
-        uncut: Days that are not cut into windows yet.
+        sections: `request_type`s to read; empty reads all of them in one request.
+        uncut: Remaining days that are not cut into windows yet.
         windows: Windows with their progress, by window name, oldest first.
-        window_count: Windows cut so far, which numbers the next.
+        window_count: Windows cut so far; the number of the next one.
     """
 
     name: str
@@ -79,88 +84,97 @@ class Plan:
         days: DateRange,
         sections: Sequence[str],
     ) -> Plan:
-        """Return a plan that has not begun."""
+        """Return a plan of which nothing has been read."""
         return cls(name, run_id, started_at, days, tuple(sections), padded_window(days))
 
     @property
     def unfinished(self) -> dict[str, tuple[Window, TaskProgress]]:
-        """Windows that are not done."""
-        return {name: found for name, found in self.windows.items() if not found[1].done}
+        """Return the windows that still have pages to read."""
+        return {
+            name: (window, progress)
+            for name, (window, progress) in self.windows.items()
+            if not progress.done
+        }
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to cut or to read."""
+        """Whether all days have been cut into windows and read."""
         return self.uncut is None and not self.unfinished
 
     @property
     def newest(self) -> datetime | None:
-        """Latest `created_at` seen in any window."""
+        """Return the latest `created_at` read in any window."""
         moments = (progress.newest for _, progress in self.windows.values())
         return max(filter(None, moments), default=None)
 
-    def with_next_window(self, pace: DailyVolume, workers: int, page_size: int) -> Plan:
-        """Return the plan with one more window, and fewer days uncut."""
+    def with_next_window(self, volume: DailyVolume, workers: int, page_size: int) -> Plan:
+        """Return the plan with the next window cut off the remaining days."""
         if self.uncut is None:
             return self
         today = self.started_at.astimezone(UTC).date()
-        window, rest = next_window(self.uncut, pace, today, workers, page_size)
+        window, rest = next_window(self.uncut, volume, today, workers, page_size)
         return replace(self, uncut=rest).with_window(window)
 
     def with_progress(self, name: str, progress: TaskProgress) -> Plan:
-        """Return the plan once a window has come so far."""
+        """Return the plan with the progress of a window replaced."""
         window, _ = self.windows[name]
         return replace(self, windows=self.windows | {name: (window, progress)})
 
-    def reopened(self) -> Plan:
-        """Return the plan with the days begun anew that could still grow when they were read.
+    def with_window(self, window: Window) -> Plan:
+        """Return the plan with an unread window added."""
+        added = {f"{self.id}/{self.window_count}": (window, TaskProgress())}
+        return replace(self, windows=self.windows | added, window_count=self.window_count + 1)
 
-        A window that reached to the day the plan began was read before that day was over.
+    def reopened(self) -> Plan:
+        """Return the plan with the days that may have grown marked as unread.
+
+        A window that reaches up to the day the plan started was read before that day was over. It
+        is split: its settled days stay done, the days after them become a window of their own.
         """
         plan = replace(self, windows={})
-        again: list[Window] = []
+        unsettled: list[Window] = []
         for name, (window, progress) in self.windows.items():
             if window.end and window.end < self.settled_day:
                 plan.windows[name] = (window, progress)
             elif progress.done and (window.start is None or window.start < self.settled_day):
-                before = replace(window, end=add_days(self.settled_day, -1))
-                plan.windows[name] = (before, progress)
-                again.append(replace(window, start=self.settled_day))
+                settled = replace(window, end=add_days(self.settled_day, -1))
+                plan.windows[name] = (settled, progress)
+                unsettled.append(replace(window, start=self.settled_day))
             else:
                 plan.windows[name] = (window, TaskProgress())
-        for window in again:
+        for window in unsettled:
             plan = plan.with_window(window)
         return plan
 
     def compacted(self) -> Plan:
-        """Return the plan with neighbouring windows that are done as one, to be stored small."""
-        kept: list[tuple[str, Window, TaskProgress]] = []
+        """Return the plan with adjacent finished windows merged, to keep the state small."""
+        merged: list[tuple[str, Window, TaskProgress]] = []
         for name, (window, progress) in self.windows.items():
-            if kept and progress.done and kept[-1][2].done and _touch(kept[-1][1], window):
-                first, before, so_far = kept[-1]
-                kept[-1] = (first, replace(before, end=window.end), so_far.advanced_by(progress))
-            else:
-                kept.append((name, window, progress))
-        return replace(self, windows={name: (window, done) for name, window, done in kept})
+            if progress.done and merged and merged[-1][2].done:
+                last_name, last_window, last_progress = merged[-1]
+                if _are_adjacent(last_window, window):
+                    both = replace(last_window, end=window.end)
+                    merged[-1] = (last_name, both, last_progress.advanced_by(progress))
+                    continue
+            merged.append((name, window, progress))
+        return replace(
+            self, windows={name: (window, progress) for name, window, progress in merged}
+        )
 
     @property
     def settled_day(self) -> date:
-        """First day, of any time zone, that may not have been over when the plan began."""
+        """Return the first day that, in some time zone, was not over when the plan started."""
         return add_days(self.started_at.astimezone(UTC).date(), -1)
-
-    def with_window(self, window: Window) -> Plan:
-        """Return the plan with another window."""
-        named = {f"{self.id}/{self.window_count}": (window, TaskProgress())}
-        return replace(self, windows=self.windows | named, window_count=self.window_count + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """How far a window has come: a row of the ledger.
+    """The progress of one window, for the ledger of the run.
 
     Attributes:
-        name: The window's name.
+        name: Name of the window.
         window: Its days.
-        progress: How far it has come.
+        progress: How far it has been read.
     """
 
     name: str
@@ -168,76 +182,5 @@ class LedgerEntry:
     progress: TaskProgress
 
 
-@dataclass(slots=True)
-class WorkQueue:
-    """What to read: first the windows of a plan, cut as they are asked for, then further tasks.
-
-    Attributes:
-        plan: As it stands once all pages noted so far are loaded; None when there is none.
-        extra_tasks: Tasks that need no place to go on from.
-        end_date: How the server reads `end_date`.
-        workers: Tasks read at once.
-        page_size: Submissions a request brings.
-        volume: What days bring, for cutting.
-    """
-
-    plan: Plan | None = None
-    extra_tasks: Sequence[Task] = ()
-    end_date: EndDate | None = None
-    workers: int = 1
-    page_size: int = 500
-    volume: DailyVolume = field(default_factory=DailyVolume)
-    _steps: dict[str, LedgerEntry] = field(default_factory=dict)
-    _before: dict[str, TaskProgress] = field(default_factory=dict)
-
-    @property
-    def is_one_window(self) -> bool:
-        """Whether no other window begins where one ends, so that asking a day more costs least."""
-        if self.plan is None:
-            return True
-        cut = self.plan.with_next_window(self.volume, self.workers, self.page_size)
-        return cut.uncut is None and len(cut.unfinished) <= 1
-
-    def tasks(self) -> Iterator[Task]:
-        """Yield tasks; what is noted meanwhile counts for those that follow."""
-        if self.plan is not None:
-            for name, (window, progress) in self.plan.unfinished.items():
-                yield self._task(self.plan, name, window, progress)
-            while self.plan.uncut is not None:
-                self.plan = self.plan.with_next_window(self.volume, self.workers, self.page_size)
-                name, (window, progress) = list(self.plan.windows.items())[-1]
-                yield self._task(self.plan, name, window, progress)
-        yield from self.extra_tasks
-
-    def record(self, page: TaskPage, now: TaskProgress) -> None:
-        """Add a page's progress to that of its task."""
-        name, window = page.task.name, page.task.window
-        progress = self._progress(name).advanced_by(now)
-        if self.plan is not None and name in self.plan.windows:
-            self.plan = self.plan.with_progress(name, progress)
-        else:
-            self._before[name] = progress
-        if window is not None:
-            self._steps[name] = LedgerEntry(name, window, progress)
-            if progress.done:
-                self.volume = self.volume.after(window, progress.rows)
-
-    def take_ledger(self) -> tuple[LedgerEntry, ...]:
-        """Return the windows that came on since the last call."""
-        steps = tuple(self._steps.values())
-        self._steps = {}
-        return steps
-
-    def _progress(self, name: str) -> TaskProgress:
-        if self.plan is not None and name in self.plan.windows:
-            return self.plan.windows[name][1]
-        return self._before.get(name, TaskProgress())
-
-    def _task(self, plan: Plan, name: str, window: Window, progress: TaskProgress) -> Task:
-        query = partial(window.query, self.end_date)
-        return Task(name, window.label, query, progress.cursor, plan.days, window)
-
-
-def _touch(one: Window, following: Window) -> bool:
-    """Whether one window begins where another ends."""
-    return one.end is not None and following.start == add_days(one.end, 1)
+def _are_adjacent(earlier: Window, later: Window) -> bool:
+    return earlier.end is not None and later.start == add_days(earlier.end, 1)

@@ -1,7 +1,7 @@
-"""What happens to personal values on their way into a warehouse, as configured and as begun there.
+"""The protection of personal values: privacy policy, hash key and suppression list.
 
-A warehouse is written with one policy and one key from its first row to its last: hashes of two
-keys do not join, and half a policy protects nobody.
+A warehouse keeps one policy and one key for all of its rows: hashes made with two keys do not join,
+and a policy that covers half of the rows protects nobody.
 """
 
 from __future__ import annotations
@@ -28,18 +28,20 @@ if TYPE_CHECKING:
     from argos_sync.config import Settings
 
 PRIVACY = "privacy"
-"""Key of the state: what the rows are written with."""
+"""Key of the state: the policy's fingerprint, see `checkpoint`."""
 _SECRETS = "suppression_secrets"
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What is done to submissions before they become rows; can be pickled, and then carries keys.
+    """Everything that protects submissions before they become rows.
+
+    It can be pickled, and then contains keys.
 
     Attributes:
-        policy: What happens to each column.
-        hash_key: Of content hashes: without it they tell who guesses the content right.
-        suppression: Who must not come back.
+        policy: How each column is protected.
+        hash_key: Key of content hashes, without which a hash would confirm a guess of the content.
+        suppression: Submissions that must not be loaded again.
     """
 
     policy: PrivacyPolicy
@@ -48,10 +50,10 @@ class Protection:
 
     @classmethod
     def configured(cls, settings: Settings) -> Protection:
-        """Return what the configuration asks for.
+        """Return the configured protection, with an empty suppression list.
 
         Raises:
-            ConfigurationError: The privacy settings cannot be.
+            ConfigurationError: The privacy settings are invalid.
         """
         privacy = settings.privacy
         try:
@@ -63,9 +65,9 @@ class Protection:
                 old_keys=privacy.former_keys,
             )
         except PolicyError as error:
-            # What it says of a table or a column is about the modes of single columns.
-            place = "" if "privacy." in error.problem else "privacy.columns: "
-            problem = f"{place}{error.problem}".replace("privacy.", "sources.argos.privacy.", 1)
+            # A problem that names no setting is about the mode of a single column.
+            setting = "" if "privacy." in error.problem else "privacy.columns: "
+            problem = f"{setting}{error.problem}".replace("privacy.", "sources.argos.privacy.", 1)
             raise ConfigurationError(problem, error.remedy) from None
         if policy.is_plain:
             return cls(policy)
@@ -74,69 +76,72 @@ class Protection:
         return cls(policy, derive_content_key(settings.api_key or ""))
 
     def content_hash(self, item: Any, sections: Sequence[str]) -> str:
-        """Return a submission's hash; that of some sections never passes for that of the whole."""
+        """Return the content hash of a submission, which depends on the sections that were read."""
         return content_hash([*sections, item] if sections else item, self.hash_key)
 
     def with_suppression_list(
         self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State
     ) -> Protection:
-        """Return it with who must not come back, whatever the rows were written with.
+        """Return the protection with a warehouse's suppression list.
 
         Args:
-            hashes: The list of a warehouse.
-            key_ids: Keys it was made with.
-            state: Of that warehouse, as last committed.
+            hashes: Entries of the list.
+            key_ids: Ids of the keys that the entries were made with.
+            state: State of that warehouse, as last committed.
 
         Raises:
-            ConfigurationError: A key is not configured.
+            ConfigurationError: One of the keys is not configured.
         """
         keys = self._suppression_keys(state)
         for key_id in sorted(key_ids - keys.keys()):
             raise ConfigurationError(
-                f"who must not come back is listed with the privacy key {key_id}, which is not"
+                f"the suppression list was made with the privacy key {key_id}, which is not"
                 " configured",
                 "set sources.argos.privacy.key, or old_keys, to it",
             )
-        kept = {key_id: key for key_id, key in keys.items() if key_id in key_ids}
-        return replace(self, suppression=SuppressionList(hashes, kept))
+        list_keys = {key_id: key for key_id, key in keys.items() if key_id in key_ids}
+        return replace(self, suppression=SuppressionList(hashes, list_keys))
 
-    def check(self, state: State, *, begun: bool) -> None:
-        """Refuse to go on with rows that were written in another way.
+    def check(self, state: State, *, has_rows: bool) -> None:
+        """Refuse to write to a warehouse whose rows have another privacy policy.
 
         Args:
-            state: Of the pipeline, as last committed.
-            begun: Whether it has loaded rows; if it does not say how, nothing happened to them.
+            state: State of the warehouse, as last committed.
+            has_rows: Whether rows have been loaded. If the state has no policy, they are plain.
 
         Raises:
-            ConfigurationError: They were.
+            ConfigurationError: The policies differ.
         """
-        stored = state.get(PRIVACY) or (PrivacyPolicy.plain().fingerprint() if begun else None)
-        if stored and (differs := describe_policy_change(stored, self.policy.fingerprint())):
+        stored = state.get(PRIVACY) or (PrivacyPolicy.plain().fingerprint() if has_rows else None)
+        if stored and (changes := describe_policy_change(stored, self.policy.fingerprint())):
             raise ConfigurationError(
-                f"the warehouse was written with other privacy settings: {differs}",
-                "set them back, or load all history into another dataset and drop this one:"
-                " `argos-sync forget --as-in OLD --dataset NEW` takes over who must not come back,"
-                " then `argos-sync sync --dataset NEW`",
+                f"the warehouse was written with other privacy settings: {changes}",
+                "restore them, or load all history into another dataset and drop this one:"
+                " `argos-sync forget --as-in OLD --dataset NEW` copies the suppression list, then"
+                " run `argos-sync sync --dataset NEW`",
             )
 
     def state_changes(self, state: State) -> State:
-        """Return what the next package has to bring into the state; empty when it is there."""
+        """Return the changes of the state for the next commit; empty if there are none."""
         fingerprint = self.policy.fingerprint()
         return {} if state.get(PRIVACY) == fingerprint else {PRIVACY: fingerprint}
 
     def suppression_key(self, state: State) -> tuple[str, bytes, State]:
-        """Return the key that new entries of the list are made with: its id, itself, what to keep.
+        """Return the key for new entries of the suppression list.
 
-        That is the privacy key's. Without one the warehouse has a secret of its own, which keeps
-        nothing from who can read the warehouse, but from everybody else.
+        It is derived from the privacy key. Without a privacy key the warehouse has a secret of its
+        own, which protects the list from everybody but readers of the warehouse.
+
+        Returns:
+            The key's id, the key, and the part of the state that stores it.
         """
         if keyring := self.policy.keyring:
             return keyring.key_id, keyring.suppression_key, {}
-        known = suppression_secrets(state) or {
+        changes = suppression_secrets(state) or {
             _SECRETS: {secrets.token_hex(4): secrets.token_hex(32)}
         }
-        key_id, secret = next(iter(known[_SECRETS].items()))
-        return key_id, bytes.fromhex(secret), known
+        key_id, secret = next(iter(changes[_SECRETS].items()))
+        return key_id, bytes.fromhex(secret), changes
 
     def _suppression_keys(self, state: State) -> Mapping[str, bytes]:
         keyrings = [*self.policy.old_keyrings, *filter(None, [self.policy.keyring])]
@@ -146,15 +151,17 @@ class Protection:
 
 
 def stored_modes(state: State) -> dict[str, str]:
-    """Return what happened to each column of a warehouse, by `table.columns_by_name`."""
+    """Return the privacy mode of each column of a warehouse, by `table.columns_by_name`."""
     return modes_from_fingerprint(state.get(PRIVACY) or PrivacyPolicy.plain().fingerprint())
 
 
 def suppression_secrets(*states: State) -> State:
-    """Return the part of the state that the lists of one or more warehouses need."""
-    found = {key_id: one for state in states for key_id, one in state.get(_SECRETS, {}).items()}
-    return {_SECRETS: found} if found else {}
+    """Return the secrets of the suppression lists of some warehouses, as a part of the state."""
+    merged: State = {}
+    for state in states:
+        merged |= state.get(_SECRETS, {})
+    return {_SECRETS: merged} if merged else {}
 
 
 NO_PROTECTION = Protection(PrivacyPolicy.plain())
-"""Everything as it comes, and nobody suppressed."""
+"""All columns plain, and an empty suppression list."""

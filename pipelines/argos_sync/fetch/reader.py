@@ -1,4 +1,4 @@
-"""Reading tasks from the API concurrently, page by page, with the place to go on from."""
+"""The reader: reads tasks from the API concurrently, page by page, with a cursor for each page."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 ALL = ""
 
 Cursor = dict[str, Any]
-"""Per section (or "" for all of them in one walk) the `nextpageKey` to go on from, as JSON. A
-section that is not in it has been read to its end."""
+"""The `nextpageKey` of each section, as JSON; a missing section has been read to its end.
+
+If one walk reads all sections, the only key is "".
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to read to its end.
+    """A query to read to its end, such as a window or a single submission.
 
     Attributes:
-        name: What state and ledger call it.
-        label: What progress calls it; never a person's value.
-        query: Returns the API query for a section; for None the query for all sections.
-        cursor: Where to go on; None starts at the beginning.
-        days: Submissions created in it are kept.
-        window: The days the query asks for, when it asks for days.
+        name: Name in the state and the ledger.
+        label: Name in the progress display; never contains a personal value.
+        query: Returns the API query for a section; None asks for all sections.
+        cursor: Where to resume; None is the beginning.
+        days: Days of `created_at` to keep.
+        window: The days that the query asks for, if it asks for days.
     """
 
     name: str
@@ -44,10 +46,10 @@ class TaskPage:
     """A page of a task.
 
     Attributes:
-        task: The task it belongs to.
-        items: Decoded entries, with all asked-for sections joined.
-        cursor: Where the task goes on after this page; None when that is no place to stop at.
-        done: Whether the task has been read to its end.
+        task: The task that the page belongs to.
+        items: Decoded submissions, their sections joined.
+        cursor: Where the task resumes after this page; None if it cannot be resumed here.
+        done: Whether it is the last page of the task.
     """
 
     task: Task
@@ -64,24 +66,24 @@ async def read_tasks(
     concurrency: int,
     deliver: Callable[[TaskPage], Awaitable[None]],
 ) -> None:
-    """Read every task, some at once; the pages of one task arrive in order.
+    """Read tasks concurrently, and deliver their pages; those of one task arrive in order.
 
     Args:
         client: Shared by all tasks, and with it the rate limit.
-        tasks: Begun in this order, each taken when there is a hand free for it.
-        sections: `request_type`s to walk and join; empty reads all sections in one walk.
+        tasks: Started in this order. The iterator is advanced whenever a worker is free.
+        sections: `request_type`s to read and join; empty reads all sections in one walk.
         concurrency: Tasks read at once.
-        deliver: Takes each page; a slow taker slows the reading down.
+        deliver: Receives each page; no further page of the task is read until it returns.
 
     Raises:
-        MalformedResponse: A submission is nested deeper than Python can walk through: hundreds of
-            levels, where the API documents five.
-        ArgosError: The first task that fails ends all others.
+        MalformedResponse: A submission is nested hundreds of levels deep, which is more than Python
+            can recurse through. The API documents five levels.
+        ArgosError: A task failed; all others are cancelled.
     """
-    waiting = iter(tasks)
+    remaining = iter(tasks)
 
     async def work() -> None:
-        for task in waiting:
+        for task in remaining:
             async for page in read_task(client, task, sections):
                 try:
                     await deliver(page)
@@ -99,17 +101,17 @@ async def read_tasks(
 async def read_task(
     client: ArgosClient, task: Task, sections: Sequence[str]
 ) -> AsyncGenerator[TaskPage, None]:
-    """Yield the pages of a task, from its cursor on.
+    """Yield the pages of a task, starting at its cursor.
 
-    A stored key that the API no longer accepts starts the task again from its beginning.
+    If the API no longer accepts the cursor, the task restarts from its beginning.
     """
-    begun = False
+    has_page = False
     try:
         async for page in _pages(client, task, sections):
-            begun = True
+            has_page = True
             yield page
     except (InvalidParameter, InvalidFormat):
-        if begun or task.cursor is None:
+        if has_page or task.cursor is None:
             raise
         async for page in _pages(client, replace(task, cursor=None), sections):
             yield TaskPage(task, page.items, page.cursor, page.done)
@@ -118,54 +120,54 @@ async def read_task(
 def _pages(
     client: ArgosClient, task: Task, sections: Sequence[str]
 ) -> AsyncGenerator[TaskPage, None]:
-    return _joined(client, task, sections) if sections else _whole(client, task)
+    return _walk_sections(client, task, sections) if sections else _walk(client, task)
 
 
-async def _whole(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
+async def _walk(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
     start = PageKey.from_json(task.cursor[ALL]) if task.cursor else None
     async for page in client.iter_pages(task.query(None), start):
         cursor = {ALL: page.next_key.to_json()} if page.next_key else {}
         yield TaskPage(task, page.items, cursor, done=page.next_key is None)
 
 
-async def _joined(
+async def _walk_sections(
     client: ArgosClient, task: Task, sections: Sequence[str]
 ) -> AsyncGenerator[TaskPage, None]:
-    """Walk the sections side by side and join them by `submission_id`.
+    """Walk the sections side by side, and join them by `submission_id`.
 
-    With the same order in all walks nothing waits from one page to the next; with any other order
-    what is incomplete waits for its other sections, at most to the end of the task.
+    If all walks have the same order, every page completes its submissions. With any other order
+    incomplete submissions are kept until their other sections arrive, at most until the task ends.
     """
     cursor = dict(task.cursor) if task.cursor else dict.fromkeys(sections)
     walks = {
         section: client.iter_pages(task.query(section), PageKey.from_json(key) if key else None)
         for section, key in cursor.items()
     }
-    waiting: dict[Any, dict[str, Any]] = {}
-    joined: set[Any] = set()
+    incomplete: dict[Any, dict[str, Any]] = {}
+    joined_ids: set[Any] = set()
     while walks:
         pages = await _next_pages(walks)
         items: list[Any] = []
-        for section, page in pages.items():
-            items += _take_in(section, page.items, waiting, joined)
-            if page.next_key is None:
+        for section, section_page in pages.items():
+            items += _collect_parts(section, section_page.items, incomplete, joined_ids)
+            if section_page.next_key is None:
                 del cursor[section], walks[section]
             else:
-                cursor[section] = page.next_key.to_json()
-        for submission_id in [key for key, parts in waiting.items() if len(parts) == len(sections)]:
-            items.append(_join(waiting.pop(submission_id)))
-            joined.add(submission_id)
-        if not walks and waiting and task.cursor:
-            # A row joined before the interruption may come again in some sections only, and would
-            # lose its others here. From the beginning on, all sections of all rows are seen.
+                cursor[section] = section_page.next_key.to_json()
+        complete = [key for key, parts in incomplete.items() if len(parts) == len(sections)]
+        items += [_join(incomplete.pop(submission_id)) for submission_id in complete]
+        joined_ids.update(complete)
+        if not walks and incomplete and task.cursor:
+            # A submission that was joined before the interruption may come again in some sections
+            # only, and would lose the others. Reading from the beginning returns all sections.
             yield TaskPage(task, items, None, done=False)
-            async for again in _joined(client, replace(task, cursor=None), sections):
-                yield TaskPage(task, again.items, again.cursor, again.done)
+            async for page in _walk_sections(client, replace(task, cursor=None), sections):
+                yield TaskPage(task, page.items, page.cursor, page.done)
             return
         if not walks:
-            items += [_join(parts) for parts in waiting.values() if "others" in parts]
-            waiting.clear()
-        yield TaskPage(task, items, None if waiting else dict(cursor), done=not walks)
+            items += [_join(parts) for parts in incomplete.values() if "others" in parts]
+            incomplete.clear()
+        yield TaskPage(task, items, None if incomplete else dict(cursor), done=not walks)
 
 
 async def _next_pages(walks: Mapping[str, AsyncGenerator[Page, None]]) -> dict[str, Page]:
@@ -173,19 +175,19 @@ async def _next_pages(walks: Mapping[str, AsyncGenerator[Page, None]]) -> dict[s
     return dict(zip(walks, pages, strict=True))
 
 
-def _take_in(
-    section: str, items: list[Any], waiting: dict[Any, dict[str, Any]], joined: set[Any]
+def _collect_parts(
+    section: str, items: list[Any], incomplete: dict[Any, dict[str, Any]], joined_ids: set[Any]
 ) -> list[Any]:
-    """Put a section's entries to the others of their submission; return what has no id."""
-    strays = []
+    """Add a section's items to their submissions; return the items without an id."""
+    without_id = []
     for item in items:
         submission_id = item.get("submission_id") if isinstance(item, dict) else None
         if not isinstance(submission_id, str | int | float):
-            strays.append(item)
-        # A row may come on two pages. Joined again it would lack its other sections.
-        elif submission_id not in joined:
-            waiting.setdefault(submission_id, {})[section] = item
-    return strays
+            without_id.append(item)
+        # A row may come on two pages. Joined again, it would lack its other sections.
+        elif submission_id not in joined_ids:
+            incomplete.setdefault(submission_id, {})[section] = item
+    return without_id
 
 
 def _join(parts: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which way to fetch known submissions again costs fewer requests: by day, or one by one."""
+"""Fetch known submissions again with the fewest requests: by whole days, or one by one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class RefetchSplit:
-    """Days with submissions to fetch again.
+    """Ranges of days that have submissions to fetch again.
 
     Attributes:
-        by_day: Ranges to read whole.
-        by_id: Ranges whose submissions are better asked for one by one.
+        by_day: Ranges to read as a whole.
+        by_id: Ranges whose submissions are fetched one by one.
     """
 
     by_day: tuple[DateRange, ...] = ()
@@ -37,109 +37,104 @@ class RefetchSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """Neighbouring days that are fetched in one way.
+class _Stretch:
+    """Consecutive days that are fetched in the same way.
 
     Attributes:
         first: First day.
         last: Last day.
-        wanted: Submissions to fetch again.
-        pages: Requests for all of these days.
+        submissions: Submissions to fetch again, and so the requests to fetch them one by one.
+        pages: Requests to read all of these days.
     """
 
     first: date
     last: date
-    wanted: int
+    submissions: int
     pages: int
 
     @property
     def requests(self) -> int:
-        return min(self.wanted, self.pages)
+        return min(self.submissions, self.pages)
+
+    @property
+    def days(self) -> DateRange:
+        return DateRange(self.first, self.last)
 
 
 def cheapest_requests(
-    wanted: Mapping[date, int], counts: Mapping[date, int], page_size: int
+    to_fetch: Mapping[date, int], counts: Mapping[date, int], page_size: int
 ) -> RefetchSplit:
-    """Divide days into those to read whole and those whose submissions to ask for one by one.
+    """Divide days into those to read as a whole and those to fetch one by one.
 
     Args:
-        wanted: Submissions to fetch again, by day (UTC).
-        counts: All submissions, by day, as far as known.
-        page_size: Submissions a request brings.
+        to_fetch: Number of submissions to fetch again, by day (UTC).
+        counts: Number of all submissions, by day, as far as known.
+        page_size: Submissions per request.
     """
-    before = _running_total(counts)
+    created_before = _running_total(counts)
 
-    def run(first: date, last: date, number: int) -> _Run:
-        # A day more on either side is asked for, because the server's days may not be UTC.
-        rows = before(add_days(last, 2)) - before(add_days(first, -1))
-        return _Run(first, last, number, max(1, math.ceil(rows / page_size)))
+    def stretch(first: date, last: date, submissions: int) -> _Stretch:
+        # The server's days may not be UTC, so one more day on either side is asked for.
+        rows = created_before(add_days(last, 2)) - created_before(add_days(first, -1))
+        return _Stretch(first, last, submissions, max(1, math.ceil(rows / page_size)))
 
-    runs: list[_Run] = []
-    for day in sorted(wanted):
-        alone = run(day, day, wanted[day])
-        if runs:
-            joined = run(runs[-1].first, day, runs[-1].wanted + wanted[day])
-            if joined.requests <= runs[-1].requests + alone.requests:
-                runs[-1] = joined
+    stretches: list[_Stretch] = []
+    for day in sorted(to_fetch):
+        single = stretch(day, day, to_fetch[day])
+        if stretches:
+            last = stretches[-1]
+            joined = stretch(last.first, day, last.submissions + to_fetch[day])
+            if joined.requests <= last.requests + single.requests:
+                stretches[-1] = joined
                 continue
-        runs.append(alone)
-    by_day = tuple(DateRange(run.first, run.last) for run in runs if run.wanted > run.pages)
-    by_id = tuple(DateRange(run.first, run.last) for run in runs if run.wanted <= run.pages)
-    return RefetchSplit(by_day, by_id)
+        stretches.append(single)
+    return RefetchSplit(
+        by_day=tuple(one.days for one in stretches if one.submissions > one.pages),
+        by_id=tuple(one.days for one in stretches if one.submissions <= one.pages),
+    )
 
 
 def day_tasks(
     name: str,
     ranges: Iterable[DateRange],
-    pace: DailyVolume,
+    volume: DailyVolume,
     today: date,
     *,
     end_date: EndDate | None,
     workers: int,
     page_size: int,
 ) -> list[Task]:
-    """Return tasks that read ranges whole, and keep exactly what was created in them.
+    """Return tasks that read whole ranges, and keep exactly the submissions created in them.
 
     Args:
-        name: What the names of the tasks begin with.
+        name: First part of the tasks' names.
         ranges: UTC days.
-        pace: What days bring.
-        today: The day, UTC.
+        volume: Expected submissions per day.
+        today: The current day, UTC.
         end_date: How the server reads `end_date`.
         workers: Tasks read at once.
-        page_size: Submissions a request brings.
+        page_size: Submissions per request.
     """
     tasks: list[Task] = []
-    for wanted in ranges:
-        for window in all_windows(wanted, pace, today, workers, page_size):
+    for days in ranges:
+        rest: Window | None = padded_window(days)
+        while rest is not None:
+            window, rest = next_window(rest, volume, today, workers, page_size)
             query = partial(window.query, end_date)
-            place = f"{name}/{len(tasks)}"
-            tasks.append(Task(place, window.label, query, None, wanted, window))
+            tasks.append(Task(f"{name}/{len(tasks)}", window.label, query, None, days, window))
     return tasks
 
 
-def all_windows(
-    wanted: DateRange, pace: DailyVolume, today: date, workers: int, page_size: int
-) -> list[Window]:
-    """Return all windows of a range at once."""
-    windows: list[Window] = []
-    rest: Window | None = padded_window(wanted)
-    while rest is not None:
-        window, rest = next_window(rest, pace, today, workers, page_size)
-        windows.append(window)
-    return windows
-
-
 def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:
-    """Return a task for each query; their labels never tell whom they ask for."""
+    """Return a task for each query; the labels count the queries, for ids must not be logged."""
     return [
-        Task(f"{name}/{place}", f"{name} {place} of {len(queries)}", partial(_of_section, query))
-        for place, query in enumerate(queries, start=1)
+        Task(f"{name}/{number}", f"{name} {number} of {len(queries)}", partial(_of_section, query))
+        for number, query in enumerate(queries, start=1)
     ]
 
 
 def id_tasks(name: str, submission_ids: Iterable[str]) -> list[Task]:
-    """Return tasks that ask for submissions one by one."""
+    """Return tasks that fetch submissions one by one."""
     return query_tasks(name, [Query(submission_id=value) for value in submission_ids])
 
 
@@ -148,7 +143,7 @@ def _of_section(query: Query, section: str | None) -> Query:
 
 
 def _running_total(counts: Mapping[date, int]) -> Callable[[date], int]:
-    """Return a function that tells how many submissions were created before a day."""
+    """Return a function that counts the submissions created before a day."""
     days = sorted(counts)
     totals = [0, *accumulate(counts[day] for day in days)]
     return lambda day: totals[bisect_left(days, day)]

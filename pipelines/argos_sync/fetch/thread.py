@@ -1,8 +1,8 @@
-"""Fetching and shaping in a thread of their own, so that they overlap with loading.
+"""The fetch thread: fetches and shapes in a thread of its own, while the main thread loads.
 
-httpx runs in an event loop, dlt in the main thread (its contexts belong to the thread that made
-them). Finished chunks are handed over one by one: while one is loaded the next is built, and then
-the producer waits, which bounds what memory holds.
+httpx runs in an event loop, and dlt in the main thread, because its contexts belong to the thread
+that created them. Chunks are handed over one by one: the next chunk is built while one is loaded,
+then the producer waits. So at most two chunks are in memory.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ _END = object()
 
 
 class ChunkSink(Protocol):
-    """Where a producer puts its chunks."""
+    """The place where a producer puts its chunks."""
 
     def is_awaited(self) -> bool:
-        """Whether somebody waits for a chunk."""
+        """Whether the loader is waiting for a chunk."""
         ...
 
     async def put(self, chunk: Chunk, /) -> None:
-        """Hand a chunk over; returns once it is taken."""
+        """Hand over a chunk; return once the loader has taken it."""
         ...
 
 
 Producer = Callable[[ChunkSink], Awaitable[None]]
-"""Puts chunks, and returns at the end."""
+"""Puts all chunks into a sink, then returns."""
 
 
 @contextmanager
 def chunks_from_thread(produce: Producer) -> Iterator[Iterator[Chunk]]:
-    """Run a producer of chunks in a thread and give them out in this one.
+    """Run a producer in a thread, and iterate over its chunks in this one.
 
     Args:
-        produce: Called in the other thread's event loop.
+        produce: Runs in the event loop of the new thread.
 
     Yields:
-        The chunks. An error of the producer is raised after the chunks it had put before.
+        The chunks. An error of the producer is raised after the chunks before it.
     """
-    handed = _Handed()
+    handoff = _Handoff()
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
-    began = threading.Event()
+    started = threading.Event()
 
     async def work() -> None:
         try:
-            await produce(handed)
-        except Exception as error:  # noqa: BLE001 carried to the other thread and raised there
-            await handed.put(error)
+            await produce(handoff)
+        except Exception as error:  # noqa: BLE001 raised again in the main thread
+            await handoff.put(error)
         else:
-            await handed.put(_END)
+            await handoff.put(_END)
 
     async def cancellable() -> None:
         task = asyncio.create_task(work())
         running.append((asyncio.get_running_loop(), task))
-        began.set()
+        started.set()
         with suppress(asyncio.CancelledError):
             await task
 
@@ -69,42 +69,42 @@ def chunks_from_thread(produce: Producer) -> Iterator[Iterator[Chunk]]:
     )
     thread.start()
     try:
-        yield handed.taken()
+        yield handoff.chunks()
     finally:
-        began.wait()
+        started.wait()
         for loop, task in running:
-            with suppress(RuntimeError):  # the loop has ended by itself
+            with suppress(RuntimeError):  # the loop has already ended
                 loop.call_soon_threadsafe(task.cancel)
         thread.join()
 
 
-class _Handed:
-    """One item at a time, from one thread to another."""
+class _Handoff:
+    """Passes one item at a time from the fetch thread to the main thread."""
 
     def __init__(self) -> None:
         self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._taken = threading.Event()
-        self._wanted = False
+        self._item_taken = threading.Event()
+        self._is_awaited = False
 
     def is_awaited(self) -> bool:
-        return self._wanted
+        return self._is_awaited
 
     async def put(self, item: object) -> None:
-        self._taken.clear()
+        self._item_taken.clear()
         self._items.put(item)
-        # Short waits, so that a thread nobody takes from any more can be left.
-        while not await asyncio.to_thread(self._taken.wait, 0.2):
+        # Short waits, so that the task can be cancelled after the main thread has stopped taking.
+        while not await asyncio.to_thread(self._item_taken.wait, 0.2):
             pass
 
-    def taken(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[Chunk]:
         while True:
-            self._wanted = True
+            self._is_awaited = True
             item = self._items.get()
-            self._wanted = False
-            self._taken.set()
+            self._is_awaited = False
+            self._item_taken.set()
             if isinstance(item, Exception):
                 raise item
             if not isinstance(item, Chunk):
                 return
             yield item
-            del item  # a chunk that is loaded must not stay in memory while the next is waited for
+            del item  # free the loaded chunk while waiting for the next one

@@ -98,7 +98,7 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
     """
     # The policy is committed with the first rows. If a killed load committed rows but no state,
     # all of them are fetched again, and differ under another policy.
-    configured.check(state, begun=PRIVACY in state or has_completed_load(client))
+    configured.check(state, has_rows=PRIVACY in state or has_completed_load(client))
     return configured.with_suppression_list(*read_suppression_list(client), state)
 
 

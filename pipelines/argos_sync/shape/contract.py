@@ -155,7 +155,7 @@ class Contract:
         return max(shorter, key=lambda one: len(one.key), default=self[SUBMISSIONS])
 
     @cached_property
-    def known_keys(self) -> dict[str, frozenset[str]]:
+    def documented_keys(self) -> dict[str, frozenset[str]]:
         """Return the keys that the contract has for each API object, by the object's path."""
         keys: dict[str, set[str]] = {"": {"submission_id"}}
         for table in self.api_tables:

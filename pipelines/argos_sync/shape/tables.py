@@ -76,12 +76,12 @@ class _Source:
     Attributes:
         paths: API paths from the row's object to this one, both included.
         columns: Pairs of the key in the object and the column that takes its value.
-        known_keys: Keys of the object in the contract; None when another table keeps unknown keys.
+        documented_keys: Keys of the object in the contract; None when another table keeps unknown keys.
     """
 
     paths: tuple[str, ...]
     columns: tuple[tuple[str, Column], ...]
-    known_keys: frozenset[str] | None
+    documented_keys: frozenset[str] | None
 
 
 def shape_submissions(
@@ -125,8 +125,8 @@ def _read_values(frame: Frame, contract: Contract) -> dict[str, pa.Array]:
     arrays: dict[str, pa.Array] = {}
     for source in _sources(frame.table, contract):
         objects = _source_objects(frame, source)
-        if source.known_keys is not None:
-            _add_unknown_fields(frame, source.paths[-1], source.known_keys, objects)
+        if source.documented_keys is not None:
+            _add_unknown_fields(frame, source.paths[-1], source.documented_keys, objects)
         keys = {column.name: key for key, column in source.columns}
         for column, array, errors in read_columns(objects, source.columns):
             arrays[column.name] = array
@@ -148,7 +148,9 @@ def _sources(table: Table, contract: Contract) -> tuple[_Source, ...]:
         _Source(
             paths=_nested_paths(root, holder),
             columns=tuple(columns),
-            known_keys=contract.known_keys[holder] if holder != root or keeps_root else None,
+            documented_keys=contract.documented_keys[holder]
+            if holder != root or keeps_root
+            else None,
         )
         for holder, columns in grouped.items()
     )
@@ -181,14 +183,14 @@ def _source_objects(frame: Frame, source: _Source) -> list[JsonObject]:
 
 
 def _add_unknown_fields(
-    frame: Frame, path: str, known_keys: frozenset[str], objects: list[JsonObject]
+    frame: Frame, path: str, documented_keys: frozenset[str], objects: list[JsonObject]
 ) -> None:
-    if all(map(known_keys.issuperset, objects)):
+    if all(map(documented_keys.issuperset, objects)):
         return
     for row, item in enumerate(objects):
-        if not item.keys() <= known_keys:
+        if not item.keys() <= documented_keys:
             prefix = f"{concrete_path(path, frame.positions[row])}." if path else ""
-            for key in sorted(item.keys() - known_keys):
+            for key in sorted(item.keys() - documented_keys):
                 safe_path = prefix + safe_name(key)
                 frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, safe_path)
 

@@ -1,4 +1,4 @@
-"""Chunks from the process that fetches, given out in this one."""
+"""The main process's end: sends jobs to the fetch process and receives chunks."""
 
 from __future__ import annotations
 
@@ -26,68 +26,68 @@ from argos_sync.fetch.process.spawn import FetchProcess
 
 
 class FetchProcessDied(ArgosError):  # noqa: N818 says what happened, as in api.errors
-    """The process that fetches has ended by itself; what was committed before stays."""
+    """The fetch process has ended unexpectedly; committed chunks stay."""
 
     advice = (
-        "run the command again, it goes on from the last committed chunk; if it happens again, see"
-        " whether the machine is short of memory, and lower page_size"
+        "run the command again, it resumes after the last committed chunk; if this happens again,"
+        " check whether the machine is short of memory, and lower page_size"
     )
 
 
 @contextmanager
 def fetch_in_process(
-    child: FetchProcess,
-    reading: FetchJob,
-    fetched: OnPage | None = None,
-    ended: OnStats | None = None,
+    process: FetchProcess,
+    job: FetchJob,
+    on_page: OnPage | None = None,
+    on_stats: OnStats | None = None,
 ) -> Iterator[Iterator[Chunk]]:
-    """Let the process read, and give out its chunks.
+    """Run a job in the fetch process, and iterate over its chunks.
 
-    The process builds one chunk while this one loads another, and sends it when it is asked for:
-    neither ever holds two.
+    The process builds the next chunk while this one loads, and sends it on request, so neither ever
+    holds two chunks.
 
     Args:
-        child: The process; ended when the block is left before the reading is at its end.
-        reading: What to read; everything in it can be pickled.
-        fetched: Told the task's label and the number of entries of each page, in a thread.
-        ended: Told the client's numbers at the end, also at a bad one, in a thread.
+        process: The fetch process; killed if the block is left before the job has ended.
+        job: What to read; must be picklable.
+        on_page: Called for each page, in a thread.
+        on_stats: Called once at the end, even after an error, in a thread.
 
     Yields:
-        The chunks. An error of the process is raised after the chunks before it: one of this
-        package as it was, any other as `FetchingFailed`; its sudden end as `FetchProcessDied`.
+        The chunks. An error of the process is raised after the chunks before it: an `ArgosError`
+        as it is, any other error as `FetchFailed`, an unexpected exit as `FetchProcessDied`.
     """
-    process = child.start()
-    orders, answers = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
+    popen = process.start()
+    requests, answers = cast("BinaryIO", popen.stdin), cast("BinaryIO", popen.stdout)
     received: queue.SimpleQueue[object] = queue.SimpleQueue()
-    idle = threading.Event()
+    is_idle = threading.Event()
 
     def receive_all() -> None:
         try:
-            for item in _received(answers, fetched, ended):
+            for item in _receive_chunks(answers, on_page, on_stats):
                 received.put(item)
-                del item  # a chunk that is loaded must not stay in memory while the next comes
+                del item  # free the loaded chunk while waiting for the next one
         except EOFError:
-            received.put(_lost(process))
-        except Exception as error:  # noqa: BLE001 carried to the other thread and raised there
+            received.put(_died(popen))
+        except Exception as error:  # noqa: BLE001 raised again in the main thread
             received.put(error)
         else:
-            idle.set()
+            is_idle.set()
 
     thread = threading.Thread(target=receive_all, name="argos-receive", daemon=True)
     thread.start()
     try:
-        _tell(orders, MessageKind.READING, reading)
-        yield _asked_for(orders, received)
+        _send(requests, MessageKind.JOB, job)
+        yield _request_chunks(requests, received)
     finally:
-        if not idle.is_set():
-            child.end()
+        if not is_idle.is_set():
+            process.kill()
         thread.join()
 
 
-def _received(
-    answers: BinaryIO, fetched: OnPage | None, ended: OnStats | None
+def _receive_chunks(
+    answers: BinaryIO, on_page: OnPage | None, on_stats: OnStats | None
 ) -> Iterator[Chunk | Exception | None]:
-    """Yield chunks, then the error or None; pass on what is told in between."""
+    """Yield the chunks, then the error or None; report pages and statistics."""
     tables: list[pa.Table] = []
     while True:
         kind, body = receive(answers)
@@ -95,10 +95,10 @@ def _received(
             tables.append(read_table(body))
             continue
         value: Any = read_value(body)
-        if kind is MessageKind.PAGE and fetched:
-            fetched(*value)
-        elif kind is MessageKind.STATS and ended:
-            ended(value)
+        if kind is MessageKind.PAGE and on_page:
+            on_page(*value)
+        elif kind is MessageKind.STATS and on_stats:
+            on_stats(value)
         elif kind is MessageKind.CHUNK:
             chunk, tables = attach_tables(value, tables), []
             yield chunk
@@ -108,25 +108,25 @@ def _received(
             return
 
 
-def _asked_for(orders: BinaryIO, received: queue.SimpleQueue[object]) -> Iterator[Chunk]:
+def _request_chunks(requests: BinaryIO, received: queue.SimpleQueue[object]) -> Iterator[Chunk]:
     while True:
-        _tell(orders, MessageKind.NEXT)
+        _send(requests, MessageKind.NEXT)
         item = received.get()
         if isinstance(item, Exception):
             raise item
         if not isinstance(item, Chunk):
             return
         yield item
-        del item  # a chunk that is loaded must not stay in memory while the next is waited for
+        del item  # free the loaded chunk while waiting for the next one
 
 
-def _tell(orders: BinaryIO, kind: MessageKind, value: object = None) -> None:
-    # Who has gone cannot be told; the thread that receives finds it out and says so.
+def _send(requests: BinaryIO, kind: MessageKind, value: object = None) -> None:
+    # If the process has exited, the receiving thread notices and reports it.
     with suppress(OSError):
-        send_value(orders, kind, value)
+        send_value(requests, kind, value)
 
 
-def _lost(process: Popen[bytes]) -> FetchProcessDied:
-    code = process.wait()
-    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-    return FetchProcessDied(f"the process that fetches was ended {how}")
+def _died(popen: Popen[bytes]) -> FetchProcessDied:
+    code = popen.wait()
+    reason = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+    return FetchProcessDied(f"the fetch process {reason}")

@@ -1,8 +1,8 @@
-"""What the process that fetches and the one that loads say to each other, over two pipes.
+"""The messages between the main process and the fetch process, over two pipes.
 
-A message is its kind, its length and its body. Rows travel as Arrow IPC streams, which are read
-where they arrived, without a copy; everything else is small and pickled. Both ends are this
-package in this interpreter, so what is unpickled is what the package itself has pickled.
+A message is its kind, its length and its body. Rows are Arrow IPC streams, which are read in place,
+without a copy; all other bodies are small and pickled. Both ends are this package in the same
+interpreter, so only data that the package has pickled itself is unpickled.
 """
 
 from __future__ import annotations
@@ -23,52 +23,54 @@ from argos_sync.fetch.chunks import Chunk
 
 _PACKAGE = Path(__file__).parents[1]
 _HEAD = struct.Struct("!BQ")
-_MANY_BYTES = 65_536
+_LARGE_BYTES = 65_536
 
 
 class FetchFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
-    """The process that fetches met an error that is not one of this package.
+    """The fetch process met an unexpected error.
 
-    Its text stays there, for it may quote values; where it arose is told, for it may be a bug.
+    The error's text may quote values, so only its class and the line of code are reported.
     """
 
-    advice = "run the command again; if it stays, report this line"
+    advice = "run the command again; if it fails again, report this line"
 
     @classmethod
-    def by(cls, error: Exception) -> FetchFailed:
-        """Return what may be told of an error."""
+    def from_error(cls, error: Exception) -> FetchFailed:
+        """Return an error that names the class and the line of another."""
         frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
-        place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+        own_frames = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
+        place = ""
+        if own_frames:
+            place = f" at {Path(own_frames[-1].filename).name}:{own_frames[-1].lineno}"
         return cls(f"fetching failed with {type(error).__name__}{place}")
 
 
 class MessageKind(Enum):
-    """What a message is about."""
+    """The kind of a message. JOB and NEXT go to the fetch process, the others come from it."""
 
-    READING = 1
-    """To the fetching process: what to read."""
+    JOB = 1
+    """A fetch job to run."""
     NEXT = 2
-    """To the fetching process: a chunk is waited for. Each is answered by CHUNK or END."""
+    """The loader waits for the next chunk; the answer is CHUNK or END."""
     PAGE = 3
-    """A page came: the label of its task, and how many entries it has."""
+    """A page was fetched: the label of its task, and the number of its submissions."""
     STATS = 4
-    """What the client has done."""
+    """The statistics of the client."""
     TABLE = 5
     """Rows of the next chunk."""
     CHUNK = 6
-    """A chunk; its tables came before it."""
+    """A chunk, whose tables came before it."""
     END = 7
-    """The reading is at its end; its body is the error that ended it, or None."""
+    """The job has ended: the error that ended it, or None."""
 
 
 def send(pipe: BinaryIO, kind: MessageKind, body: Any = b"") -> None:
     """Write a message.
 
     Args:
-        pipe: Buffered, and written to in one thread only.
-        kind: What it is about.
-        body: Bytes, or anything that has them.
+        pipe: Buffered, and used by one thread only.
+        kind: Kind of the message.
+        body: Bytes or a buffer.
     """
     pipe.write(_HEAD.pack(kind.value, len(body)))
     pipe.write(body)
@@ -79,33 +81,34 @@ def receive(pipe: BinaryIO) -> tuple[MessageKind, memoryview]:
     """Read a message.
 
     Raises:
-        EOFError: The other process has gone.
+        EOFError: The other process has closed the pipe.
     """
-    kind, length = _HEAD.unpack(_exactly(pipe, _HEAD.size))
-    return MessageKind(kind), _exactly(pipe, length)
+    kind, length = _HEAD.unpack(_read_exactly(pipe, _HEAD.size))
+    return MessageKind(kind), _read_exactly(pipe, length)
 
 
 def send_value(pipe: BinaryIO, kind: MessageKind, value: Any) -> None:
-    """Write a message whose body is a value."""
+    """Write a message whose body is a pickled value."""
     send(pipe, kind, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
 def read_value(body: memoryview) -> Any:
-    """Return the value that a message's body is."""
-    return pickle.loads(body)  # noqa: S301 written by this package's own other process
+    """Return the pickled value in a message's body."""
+    return pickle.loads(body)  # noqa: S301 pickled by the other process of this package
 
 
 def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
     """Write a chunk: a message for each table, then one for the rest.
 
-    Its tables are taken from it one by one, so that they are not in two processes at once.
+    The tables are removed from the chunk as they are sent, so that no table is in the memory of
+    both processes for long.
     """
     names = list(chunk.tables)
     _send_table(pipe, chunk.fetched)
     for name in names:
         _send_table(pipe, chunk.tables.pop(name))
-    without = replace(chunk, tables=dict.fromkeys(names), fetched=None)
-    send_value(pipe, MessageKind.CHUNK, without)
+    rest = replace(chunk, tables=dict.fromkeys(names), fetched=None)
+    send_value(pipe, MessageKind.CHUNK, rest)
 
 
 def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
@@ -116,24 +119,24 @@ def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
 
 
 def read_table(body: memoryview) -> pa.Table:
-    """Return the rows in a message's body, which stays in memory as long as they do."""
+    """Return the rows in a message's body, without copying it."""
     return pa.ipc.open_stream(pa.py_buffer(body)).read_all()
 
 
 def attach_tables(chunk: Chunk, tables: list[pa.Table]) -> Chunk:
-    """Return a chunk with the tables that came before it."""
-    seen, *rows = tables
-    return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), fetched=seen)
+    """Return a received chunk with the tables that came before it."""
+    fetched, *rows = tables
+    return replace(chunk, tables=dict(zip(chunk.tables, rows, strict=True)), fetched=fetched)
 
 
-def _exactly(pipe: BinaryIO, length: int) -> memoryview:
-    """Read a number of bytes; many of them into pages of their own, which are given back whole.
+def _read_exactly(pipe: BinaryIO, length: int) -> memoryview:
+    """Read a number of bytes, large bodies into memory pages of their own.
 
-    From the heap, where they would have small things for neighbours, they would be given back late
-    or never: hundreds of megabytes after a long run.
+    Such pages are returned to the operating system at once. Large bodies on the heap would fragment
+    it, and hold hundreds of megabytes after a long run.
     """
-    many = length >= _MANY_BYTES
-    body = memoryview(mmap(-1, length, MAP_PRIVATE) if many else bytearray(length))
+    is_large = length >= _LARGE_BYTES
+    body = memoryview(mmap(-1, length, MAP_PRIVATE) if is_large else bytearray(length))
     done = 0
     while done < length:
         count = pipe.readinto(body[done:])  # type: ignore[attr-defined] # every binary stream has it

@@ -1,11 +1,11 @@
-"""The process that fetches, seen from the one that loads.
+"""Start and stop the fetch process.
 
-Decoding and shaping in a thread would take turns with dlt, for Python runs one of them at a time;
-in a process of their own they have a core of their own. It is started as a command, because
-`multiprocessing` imports the caller's main module again, and that may not be made for it.
+Decoding and shaping in a thread would compete with dlt for Python's interpreter lock; a process has
+a core of its own. It is started as a command, because `multiprocessing` imports the caller's main
+module again, which not every main module allows.
 
-Nothing heavy is imported here: the sooner the process is started the more of its own imports run
-beside the caller's.
+This module imports nothing heavy: the earlier the process starts, the more of its imports run in
+parallel with the caller's.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Self
 
-_SECONDS_TO_END = 10.0
+_SECONDS_TO_EXIT = 10.0
 
 
 @dataclass(slots=True)
 class FetchProcess:
-    """A process that fetches; a context manager, and no such process is left behind it."""
+    """The fetch process; a context manager that stops the process when it exits."""
 
     _process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Start it, so that it is ready when it is needed."""
+        """Start the process early, so that it is ready when it is needed."""
         self.start()
         return self
 
@@ -38,37 +38,37 @@ class FetchProcess:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let it end if it is idle, end it if it is not needed any more."""
+        """Let the process exit; kill it after an error."""
         if exc is None:
-            self.leave()
-        self.end()
+            self.close()
+        self.kill()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Return the process, started if there is none."""
+        """Return the process; start it if it is not running."""
         if self._process is None:
             self._process = subprocess.Popen(
-                # Unlike this process a module run by name would import from the working folder.
+                # Without -P, a module run by name imports from the working directory.
                 [sys.executable, "-P", "-m", "argos_sync.fetch.process.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # What a dying interpreter prints may hold anybody's values.
+                # A traceback may contain personal values.
                 stderr=subprocess.DEVNULL,
                 env=_environment(),
             )
         return self._process
 
-    def leave(self) -> int:
-        """Tell it that nothing is wanted any more, wait, and return its exit code."""
+    def close(self) -> int:
+        """Let the process exit once it is idle; return its exit code."""
         process = self.start()
         _close(process.stdin)
         try:
-            return process.wait(_SECONDS_TO_END)
+            return process.wait(_SECONDS_TO_EXIT)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
 
-    def end(self) -> None:
-        """End it now, whatever it does; there is nothing in it that would be lost."""
+    def kill(self) -> None:
+        """Kill the process; uncommitted pages are fetched again by the next run."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -79,21 +79,29 @@ class FetchProcess:
 
 def _close(pipe: IO[bytes] | None) -> None:
     if pipe is not None:
-        with suppress(OSError):  # what was not sent to a process that is gone
+        with suppress(
+            OSError
+        ):  # the rest of the buffer cannot be sent to a process that has exited
             pipe.close()
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without settings, among them keys and passwords.
+    """Return the environment without settings, which include keys and passwords.
 
-    dlt's names for them have sections, joined by two underscores, or are its last part alone.
+    dlt's names of settings have sections, joined by two underscores, or are the last part alone.
     """
-    bare = ("API_KEY", "ENCRYPTION_KEY", "CREDENTIALS", "PASSWORD", "SLACK_INCOMING_WEBHOOK_URL")
+    names_without_section = (
+        "API_KEY",
+        "ENCRYPTION_KEY",
+        "CREDENTIALS",
+        "PASSWORD",
+        "SLACK_INCOMING_WEBHOOK_URL",
+    )
     return {
         name: value
         for name, value in os.environ.items()
         if "__" not in name.strip("_")
-        and name.upper() not in bare
-        # Of what is sent from here; among them are keys too.
+        and name.upper() not in names_without_section
+        # Telemetry is sent from the main process only; its settings include keys too.
         and not name.upper().startswith("OTEL_")
     }

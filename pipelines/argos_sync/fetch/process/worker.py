@@ -1,7 +1,7 @@
-"""What runs in the process that fetches: `python -m argos_sync.fetch.process.worker` (see `child`).
+"""The fetch process's end: runs jobs and sends chunks.
 
-It is told what to read on its standard input, and ends when that is closed: at once, whatever it
-does, for then the process that would load has gone.
+Started as `python -m argos_sync.fetch.process.worker`. It receives jobs on its standard input, and
+exits at once when that is closed, even in the middle of a job, because the main process has ended.
 """
 
 from __future__ import annotations
@@ -30,97 +30,98 @@ from argos_sync.process import collect_garbage_rarely, exit_now
 
 
 def main() -> None:
-    """Serve one reading after the other, until standard input is closed."""
-    # Ctrl-C reaches all processes of a terminal; the one that loads decides what becomes of it.
+    """Run jobs until standard input is closed."""
+    # Ctrl-C reaches all processes of a terminal; the main process decides how to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What anybody prints must not get between the messages.
+    # Redirect prints of any library, which would corrupt the messages.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    # Without a buffer, which could not be closed while the thread that listens waits for more.
-    orders = os.fdopen(os.dup(0), "rb", buffering=0)
+    # Unbuffered: a buffer cannot be closed while the listening thread waits for input.
+    requests = os.fdopen(os.dup(0), "rb", buffering=0)
     with collect_garbage_rarely():
-        serve(orders, answers)
+        serve(requests, answers)
 
 
-def serve(orders: BinaryIO, answers: BinaryIO) -> None:
-    """Read what is ordered, and answer.
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Run each requested job, one after the other.
 
     Args:
-        orders: Messages READING and NEXT; its end is that of this process.
+        requests: Messages JOB and NEXT. When it is closed, this process exits.
         answers: All other messages.
     """
-    waiting: queue.SimpleQueue[tuple[memoryview, _Outlet] | None] = queue.SimpleQueue()
-    busy = threading.Event()
+    jobs: queue.SimpleQueue[tuple[memoryview, _PipeSink] | None] = queue.SimpleQueue()
+    is_busy = threading.Event()
 
     def listen() -> None:
-        outlet = _Outlet(answers)
+        sink = _PipeSink(answers)
         try:
             while True:
-                kind, body = receive(orders)
+                kind, body = receive(requests)
                 if kind is MessageKind.NEXT:
-                    outlet.ask()
+                    sink.request()
                 else:
-                    busy.set()
-                    outlet = _Outlet(answers)
-                    waiting.put((body, outlet))
+                    is_busy.set()
+                    sink = _PipeSink(answers)
+                    jobs.put((body, sink))
         except EOFError:
             pass
         finally:
-            if busy.is_set():
+            if is_busy.is_set():
                 os._exit(1)
-            waiting.put(None)
+            jobs.put(None)
 
     threading.Thread(target=listen, name="argos-listen", daemon=True).start()
-    while (order := waiting.get()) is not None:
-        asyncio.run(_answer(*order, answers, busy))
+    while (request := jobs.get()) is not None:
+        job, sink = request
+        asyncio.run(_run_job(job, sink, answers, is_busy))
 
 
-class _Outlet:
-    """Sends a chunk when one has been asked for."""
+class _PipeSink:
+    """Sends each chunk when the main process requests it."""
 
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
-        self._asked = False
-        self._bell = asyncio.Event()
+        self._is_requested = False
+        self._request = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def ask(self) -> None:
-        """Note that a chunk is waited for; called in another thread."""
-        self._asked = True
+    def request(self) -> None:
+        """Request the next chunk; called in the listening thread."""
+        self._is_requested = True
         if self._loop:
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                self._loop.call_soon_threadsafe(self._bell.set)
+            with suppress(RuntimeError):  # the loop has already ended
+                self._loop.call_soon_threadsafe(self._request.set)
 
     def is_awaited(self) -> bool:
-        return self._asked
+        return self._is_requested
 
     async def put(self, chunk: Chunk) -> None:
         self._loop = asyncio.get_running_loop()
-        if not self._asked:
-            await self._bell.wait()
-        self._bell.clear()
-        self._asked = False
+        if not self._is_requested:
+            await self._request.wait()
+        self._request.clear()
+        self._is_requested = False
         send_chunk(self._answers, chunk)
 
 
-async def _answer(
-    order: memoryview, outlet: _Outlet, answers: BinaryIO, busy: threading.Event
+async def _run_job(
+    job: memoryview, sink: _PipeSink, answers: BinaryIO, is_busy: threading.Event
 ) -> None:
-    def fetched(label: str, entries: int) -> None:
-        send_value(answers, MessageKind.PAGE, (label, entries))
+    def on_page(label: str, submissions: int) -> None:
+        send_value(answers, MessageKind.PAGE, (label, submissions))
 
-    def ended(stats: RequestStats) -> None:
+    def on_stats(stats: RequestStats) -> None:
         send_value(answers, MessageKind.STATS, stats)
 
-    told: ArgosError | None = None
+    failure: ArgosError | None = None
     try:
-        await chunk_producer(read_value(order), fetched=fetched, ended=ended)(outlet)
+        await chunk_producer(read_value(job), on_page=on_page, on_stats=on_stats)(sink)
     except ArgosError as error:
-        told = error
-    except Exception as error:  # noqa: BLE001 carried to the other process and raised there
-        told = FetchFailed.by(error)
-    busy.clear()  # first, for the other process may now go without a word
-    send_value(answers, MessageKind.END, told)
+        failure = error
+    except Exception as error:  # noqa: BLE001 raised again in the main process
+        failure = FetchFailed.from_error(error)
+    is_busy.clear()  # before END, after which the main process may close the pipe
+    send_value(answers, MessageKind.END, failure)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""The work queue: turns a plan into tasks, and records how far each task has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress
+from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.windows import DailyVolume, EndDate, Window
+
+
+@dataclass(slots=True)
+class WorkQueue:
+    """The tasks of a fetch job: the windows of a plan first, then further tasks.
+
+    Windows are cut when a worker asks for the next task, by the volume of the windows read so far.
+
+    Attributes:
+        plan: As it will be once all recorded pages are loaded; None reads only further tasks.
+        extra_tasks: Further tasks. They are short, so they are not resumable.
+        end_date: How the server reads `end_date`.
+        workers: Tasks read at once.
+        page_size: Submissions per request.
+        volume: Expected submissions per day.
+    """
+
+    plan: Plan | None = None
+    extra_tasks: Sequence[Task] = ()
+    end_date: EndDate | None = None
+    workers: int = 1
+    page_size: int = 500
+    volume: DailyVolume = field(default_factory=DailyVolume)
+    _ledger: dict[str, LedgerEntry] = field(default_factory=dict)
+    _extra_progress: dict[str, TaskProgress] = field(default_factory=dict)
+
+    @property
+    def is_one_window(self) -> bool:
+        """Whether a single window covers all remaining days.
+
+        While `end_date` is unknown every window asks for one more day. That is hardly worth a probe
+        for a single window.
+        """
+        if self.plan is None:
+            return True
+        cut = self.plan.with_next_window(self.volume, self.workers, self.page_size)
+        return cut.uncut is None and len(cut.unfinished) <= 1
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield tasks lazily, so that recorded pages decide the size of later windows."""
+        if self.plan is not None:
+            for name, (window, progress) in self.plan.unfinished.items():
+                yield self._task(self.plan, name, window, progress)
+            while self.plan.uncut is not None:
+                self.plan = self.plan.with_next_window(self.volume, self.workers, self.page_size)
+                name, (window, progress) = list(self.plan.windows.items())[-1]
+                yield self._task(self.plan, name, window, progress)
+        yield from self.extra_tasks
+
+    def record(self, page: TaskPage, step: TaskProgress) -> None:
+        """Add the progress that a page brings to its task.
+
+        Args:
+            page: The page.
+            step: What it adds: its cursor, and the submissions taken from it.
+        """
+        name, window = page.task.name, page.task.window
+        progress = self._progress(name).advanced_by(step)
+        if self.plan is not None and name in self.plan.windows:
+            self.plan = self.plan.with_progress(name, progress)
+        else:
+            self._extra_progress[name] = progress
+        if window is not None:
+            self._ledger[name] = LedgerEntry(name, window, progress)
+            if progress.done:
+                self.volume = self.volume.after(window, progress.rows)
+
+    def take_ledger(self) -> tuple[LedgerEntry, ...]:
+        """Return the windows that have advanced since the last call."""
+        entries = tuple(self._ledger.values())
+        self._ledger = {}
+        return entries
+
+    def _progress(self, name: str) -> TaskProgress:
+        if self.plan is not None and name in self.plan.windows:
+            return self.plan.windows[name][1]
+        return self._extra_progress.get(name, TaskProgress())
+
+    def _task(self, plan: Plan, name: str, window: Window, progress: TaskProgress) -> Task:
+        query = partial(window.query, self.end_date)
+        return Task(name, window.label, query, progress.cursor, plan.days, window)
