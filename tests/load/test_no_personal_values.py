@@ -62,6 +62,7 @@ def test_the_working_directory_has_no_values(
     assert API_KEY.encode() not in content
 
 
+@pytest.mark.slow
 def test_records_and_state_have_no_values(
     any_warehouse: Warehouse, people: list[dict[str, Any]]
 ) -> None:

@@ -81,18 +81,26 @@ def test_a_view_is_the_union_of_the_projects_tables(warehouse: Warehouse) -> Non
     with duckdb.connect(str(warehouse.target.file)) as connection:
         connection.execute("""
             CREATE SCHEMA argos_japan; CREATE SCHEMA argos_korea;
-            CREATE TABLE argos_japan.kyc AS SELECT 'a' AS submission_id, 1 AS score;
-            CREATE TABLE argos_korea.kyc AS
+            CREATE TABLE argos_japan.submissions AS SELECT 'a' AS submission_id, 1 AS score;
+            CREATE TABLE argos_korea.submissions AS
                 SELECT 'b' AS submission_id, 'two' AS score, TRUE AS paid;
         """)
     with open_warehouse(replace(warehouse.target, dataset="argos_japan")) as opened:
         version = update_project_views(opened, settings, "first")
         assert version not in (None, update_project_views(opened, settings, "second"))
-        rows = execute_native(opened.client, "SELECT * FROM everything.kyc ORDER BY project")
+        rows = execute_native(
+            opened.client, "SELECT * FROM everything.submissions ORDER BY project"
+        )
         assert [tuple(row) for row in rows] == [
             ("japan", "a", "1", None),
             ("korea", "b", "two", True),
         ]
+        up_to_date = replace(opened, shared={"project_views": version})
+        changed = "CREATE OR REPLACE VIEW everything.submissions AS SELECT 99 AS n"
+        execute_native(opened.client, changed)
+        assert update_project_views(up_to_date, settings, "first") == version
+        rows = execute_native(opened.client, "SELECT * FROM everything.submissions")
+        assert [tuple(row) for row in rows] == [(99,)]  # not created again
         drop_project_views(opened, settings)
         views = "SELECT view_name FROM duckdb_views() WHERE schema_name = 'everything'"
         assert not execute_native(opened.client, views)
