@@ -20,7 +20,7 @@ EXAMPLES: dict[str, dict[str, Any]] = tomllib.loads("".join(BLOCKS))["destinatio
 def test_an_example_is_complete(name: str) -> None:
     """No required key is missing, and dlt knows every key."""
     example = EXAMPLES[name]
-    destination = Destination.from_reference(name, **example)
+    destination: Any = Destination.from_reference(name, **example)
     settings = destination.configuration(destination.spec()._bind_dataset_name("argos"))
     assert settings.is_resolved()
     assert set(example["credentials"]) <= set(settings.credentials.get_resolvable_fields())
@@ -45,7 +45,8 @@ def test_every_destination_has_an_example_and_an_extra() -> None:
 )
 def test_where_a_chunk_is_one_transaction(name: str, whole: bool) -> None:
     """Dlt's merge creates temporary tables, so it needs transactions that may contain DDL."""
-    capabilities = Destination.from_reference(name).capabilities()
+    destination: Any = Destination.from_reference(name)
+    capabilities = destination.capabilities()
     assert bool(capabilities.supports_ddl_transactions) == whole
     row = next(line for line in PAGE.splitlines() if line.startswith("| `") and f"`{name}`" in line)
     assert ("| one transaction |" in row) == whole

@@ -192,7 +192,7 @@ def test_a_locked_file(loaded: Command, api: Emulator, arguments: tuple[str, ...
         assert holder.stdout.readline() == "locked\n"
         message = loaded.error_line(*arguments, code=5)
         holder.communicate("\n")
-    assert message.startswith(f"the destination is locked by process {holder.pid}; wait until that")
+    assert message.startswith(f"the DuckDB file is locked by process {holder.pid}; wait for it to")
     assert api.request_count == 0
 
 

@@ -340,7 +340,7 @@ def refusal(tmp_path: Path, to: str) -> str:
         ("x", lambda x: x.symlink_to("kyc.duckdb.wal"), "is the warehouse itself or its log"),
         ("x", Path.mkdir, "x is a folder; name a file in it"),
         ("", None, "is a folder; name a file in it"),
-        ("nowhere/x", None, "nowhere; make it, or name another file"),
+        ("nowhere/x", None, "nowhere; create it, or name another file"),
         ("x", lambda x: x.write_text("no database but long enough"), "x is not a DuckDB file and"),
         ("x", Path.touch, "x is not a DuckDB file and stays as it is; name another file"),
         ("x", os.mkfifo, "x is not a DuckDB file and stays as it is; name another file"),
@@ -364,3 +364,12 @@ def test_accepted_output_paths(tmp_path: Path) -> None:
     for other in (warehouse, Path("md:argos")):
         refuse_warehouse(check_output_path(copy), other)
     assert check_output_path(tmp_path / "new.duckdb") == tmp_path / "new.duckdb"
+
+
+@pytest.mark.parametrize("name", ["argos.duckdb", "Argos.DuckDB", "argos"])
+def test_a_copy_named_like_the_dataset_is_refused(tmp_path: Path, name: str) -> None:
+    """No DuckDB client could resolve `argos.submissions` in it; nothing is written."""
+    warehouse = duckdb_warehouse(tmp_path)
+    with pytest.raises(ConfigurationError, match="is named like its dataset"):
+        publish(warehouse.target, tmp_path / name)
+    assert not (tmp_path / name).exists()

@@ -379,7 +379,7 @@ def test_stored_hashes_are_sent_to_the_fetch_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Except those of deleted submissions, and none if there are too many."""
-    monkeypatch.setattr(stored_submissions, "_MOST_HASHES", max_hashes)
+    monkeypatch.setattr(stored_submissions, "_MAX_HASHES", max_hashes)
     sent_hashes: list[dict[str, str]] = []
 
     def record_hashes(job: FetchJob, *arguments: Any) -> AbstractContextManager[Iterator[Chunk]]:

@@ -1,4 +1,4 @@
-"""Our DuckDB: where it lies, what it leaves behind, and a merge of rows that are in files."""
+"""DuckDB files: their location and name, temporary files, and merges from Parquet files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
-from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator, Store
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.duckdb import database_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
@@ -28,7 +26,7 @@ from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape_submissions
 from argos_sync.warehouse.views import load_views, view_query
-from support import Warehouse, context_for
+from support import Warehouse
 
 pytestmark = pytest.mark.tables_made
 
@@ -40,57 +38,54 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_rows_that_a_killed_run_moved_out_of_memory_are_removed(warehouse: Warehouse) -> None:
-    """DuckDB leaves them beside its file, and removes them only when it needs the space again."""
+@pytest.mark.process
+def test_temporary_files_of_a_killed_run_are_removed(warehouse: Warehouse) -> None:
+    """DuckDB keeps rows it spilled to disk until a later run spills again."""
     file = str(warehouse.target.file)
-    done = subprocess.run([sys.executable, "-c", SPILLING, file], check=False)
-    assert done.returncode == -signal.SIGKILL
-    spilled = Path(f"{file}.tmp")
-    assert sum(path.stat().st_size for path in spilled.iterdir())
+    process = subprocess.run([sys.executable, "-c", SPILLING, file], check=False)
+    assert process.returncode == -signal.SIGKILL
+    folder = Path(f"{file}.tmp")
+    assert sum(path.stat().st_size for path in folder.iterdir())
     with open_warehouse(warehouse.target):
-        assert list(spilled.iterdir()) == []
+        assert list(folder.iterdir()) == []
 
 
-def test_nothing_is_staged(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
-    """Rows are merged from the package's files; what another version has staged is dropped."""
-    with duckdb.connect(str(warehouse.target.file)) as connection:
-        connection.execute(
-            "CREATE SCHEMA argos_staging; CREATE TABLE argos_staging.kyc AS SELECT 1"
-        )
-    with Emulator(Store(january)) as api:
-        sync(context_for(api.base_url, warehouse.target))
+def test_duckdb_has_no_staging_dataset(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
+    """Rows are merged from the load package's files."""
+    tables = shape_submissions(january[:5], ["hash"] * 5, datetime.now(UTC)).tables
+    with open_warehouse(warehouse.target) as opened:
+        opened.load(tables)
+    assert warehouse.count(SUBMISSIONS) == 5
     schemas = warehouse.query("SELECT schema_name FROM information_schema.schemata")
     assert not [row for row in schemas if "staging" in row["schema_name"]]
 
 
-def test_a_table_may_have_columns_that_a_package_has_not(
+def test_a_column_removed_from_the_contract_keeps_its_values(
     warehouse: Warehouse, january: list[dict[str, Any]]
 ) -> None:
-    """A column that the contract has no more keeps its old values, and is null in new rows."""
+    """It is NULL in rows that are loaded later."""
     contract = load_contract()
     table = contract[SUBMISSIONS]
-    retired = replace(table.columns[-1], name="retired", type="text", nullable=True)
-    old = replace(table, columns=(*table.columns, retired))
+    removed = replace(table.columns[-1], name="removed", type="text", nullable=True)
+    old = replace(table, columns=(*table.columns, removed))
     tables = shape_submissions(january[:20], [str(n) for n in range(20)], datetime.now(UTC)).tables
     rows = tables[SUBMISSIONS].slice(0, 10)
-    before = rows.append_column("retired", pa.array(["old"] * 10))
+    old_rows = rows.append_column("removed", pa.array(["old"] * 10))
     with open_warehouse(
         warehouse.target, contract=Contract({**contract.tables, SUBMISSIONS: old})
     ) as opened:
-        opened.load({SUBMISSIONS: before})
+        opened.load({SUBMISSIONS: old_rows})
     with open_warehouse(warehouse.target) as opened:
         opened.load({SUBMISSIONS: tables[SUBMISSIONS].slice(5)})
-    found = warehouse.query(f"SELECT submission_id, retired FROM {SUBMISSIONS}")
+    stored = warehouse.query(f"SELECT submission_id, removed FROM {SUBMISSIONS}")
     ids = tables[SUBMISSIONS]["submission_id"].to_pylist()
-    assert {row["submission_id"]: row["retired"] for row in found} == {
-        one: "old" if place < 5 else None for place, one in enumerate(ids)
+    assert {row["submission_id"]: row["removed"] for row in stored} == {
+        submission_id: "old" if i < 5 else None for i, submission_id in enumerate(ids)
     }
 
 
-def test_a_database_of_motherducks_is_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It speaks DuckDB's SQL through dlt's own client; a file named like it is left alone."""
+def test_a_motherduck_database_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets DuckDB's SQL from dlt's own client; a file named like it is not touched."""
     monkeypatch.chdir(tmp_path)
     Path("kyc").touch()
     monkeypatch.setenv("DESTINATION__MOTHERDUCK__CREDENTIALS", "md:///kyc?token=secret")
@@ -105,11 +100,12 @@ def test_a_database_of_motherducks_is_no_file(
     assert view_query(pipeline.sql_client(), view).startswith("WITH ages")
 
 
+@pytest.mark.slow  # three loads into new files
 @pytest.mark.parametrize("address", ["duckdb:///mine.duckdb", "mine.duckdb"])
-def test_a_relative_file_lies_where_the_command_is_started(
+def test_a_relative_file_is_in_the_current_folder(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not where an earlier one was started that had the same folder for working directories."""
+    """Not in the folder where an earlier command with the same working directory was started."""
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", address)
     target = Target(pipelines_dir=str(tmp_path / "pipelines"))
     for name in ("one", "other", "one"):
@@ -117,25 +113,50 @@ def test_a_relative_file_lies_where_the_command_is_started(
         folder.mkdir(exist_ok=True)
         monkeypatch.chdir(folder)
         with open_warehouse(target) as opened:
-            opened.load({}, partial(_named, name))
+            opened.load({}, partial(_set_name, name))
             assert database_file(opened.client.credentials) == folder / "mine.duckdb"
-        with open_read_only(target) as seen:
-            assert seen.state["name"] == name
+        with open_read_only(target) as stored:
+            assert stored.state["name"] == name
 
 
-def _named(name: str, state: dict[str, Any]) -> None:
+def _set_name(name: str, state: dict[str, Any]) -> None:
     state["name"] = name
 
 
-def test_a_row_is_replaced_at_once_or_not_at_all(any_warehouse: Warehouse) -> None:
-    """Between the old row and the new one a killed process would leave none."""
-    report = RunSummary("a run", "sync", datetime.now(UTC))
+def test_a_row_is_replaced_atomically(any_warehouse: Warehouse) -> None:
+    """A merge that fails, or is killed, between delete and insert keeps the old row."""
+    summary = RunSummary("a run", "sync", datetime.now(UTC))
     with open_warehouse(any_warehouse.target) as opened:
-        opened.load(run_record(report))
+        opened.load(run_record(summary))
         runs, health = map(opened.client.make_qualified_table_name, ("sync_runs", "sync_health"))
-        opened.client.execute_sql(f"DROP VIEW {health}")  # PostgreSQL keeps its columns as they are
+        opened.client.execute_sql(
+            f"DROP VIEW {health}"
+        )  # PostgreSQL: a view fixes the types it reads
         opened.client.execute_sql(f"ALTER TABLE {runs} ALTER requests TYPE SMALLINT")
-        report.requests = 100_000
+        summary.requests = 100_000
         with pytest.raises(LoadError):
-            opened.load(run_record(report))
+            opened.load(run_record(summary))
     assert [row["requests"] for row in any_warehouse.table("sync_runs")] == [0]
+
+
+@pytest.mark.parametrize("name", ["argos.duckdb", "Argos.duckdb", "ARGOS", "argos.db.duckdb"])
+def test_a_file_named_like_its_dataset_is_refused(tmp_path: Path, name: str) -> None:
+    """No DuckDB client could resolve `argos.submissions` in it; neither can a reading command."""
+    target = Target(pipelines_dir=str(tmp_path / "pipelines"), file=str(tmp_path / name))
+    for open_it in (open_warehouse, open_read_only):
+        with pytest.raises(ConfigurationError) as caught, open_it(target):
+            raise AssertionError
+        assert caught.value.exit_code == 2
+        message = str(caught.value)
+        assert message.startswith(f"the DuckDB file {name} is named like its dataset")
+        assert "rename the file, for example to kyc.duckdb" in message
+        assert "\n" not in message
+    assert not (tmp_path / name).exists()
+
+
+def test_a_file_named_like_another_dataset_is_fine(tmp_path: Path) -> None:
+    """`argos.duckdb` may hold a dataset with another name."""
+    folder, file = str(tmp_path / "pipelines"), str(tmp_path / "argos.duckdb")
+    with open_warehouse(Target(dataset="kyc", pipelines_dir=folder, file=file)):
+        pass
+    assert Path(file).exists()

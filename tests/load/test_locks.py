@@ -1,4 +1,4 @@
-"""The lock: one run at a time on a warehouse, whoever holds it is named, and death lets go."""
+"""Locks: one run at a time writes to a warehouse; the error names the process that does."""
 
 from __future__ import annotations
 
@@ -19,66 +19,74 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from support import Warehouse, assert_equal, context_for, empty_warehouse
 
-pytestmark = pytest.mark.tables_made
+pytestmark = [pytest.mark.tables_made, pytest.mark.process]
 
-HOLD = """
+HOLD_LOCK = """
 import sys
-from argos_sync.warehouse.rows import select
+from argos_sync.load.sql import select
 from argos_sync.load.target import Target
 from argos_sync.load.pipeline import open_warehouse
 name, dataset, folder, file = sys.argv[1:]
 with open_warehouse(Target(name, dataset, folder, file or None), command="backfill") as warehouse:
-    # A query that fails makes a driver forget what its connection held.
+    # After a failed query psycopg2 resets its connection.
     assert select(warehouse.client, "SELECT * FROM " + dataset + ".no_such_table") == ()
-    print("held", flush=True)
+    print("locked", flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
 def holder(any_warehouse: Warehouse) -> subprocess.Popen[str]:
-    """Another process in the middle of a run."""
-    return hold(any_warehouse, str(any_warehouse.target.pipelines_dir))
+    """Start another process with the same working directory, in the middle of a run."""
+    return start_holder(any_warehouse, str(any_warehouse.target.pipelines_dir))
 
 
-def hold(warehouse: Warehouse, folder: str) -> subprocess.Popen[str]:
-    """Start a process that opens the warehouse and keeps it."""
+def start_holder(warehouse: Warehouse, folder: str) -> subprocess.Popen[str]:
+    """Start a process that opens the warehouse and keeps it open."""
     target = warehouse.target
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, target.destination, target.dataset, folder, target.file or ""],
+        [
+            sys.executable,
+            "-c",
+            HOLD_LOCK,
+            target.destination,
+            target.dataset,
+            folder,
+            target.file or "",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "locked\n"
     return process
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """Kill the holder as a power cut would."""
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill the process as a power failure would."""
     with process:
         process.send_signal(signal.SIGKILL)
 
 
-def test_who_comes_second_leaves_and_names_the_first(
+def test_the_second_run_names_the_first(
     any_warehouse: Warehouse, holder: subprocess.Popen[str], january: list[dict[str, Any]]
 ) -> None:
-    """Nothing is asked of the API before the lock; once the holder is dead the run goes through."""
+    """It fails before its first request; once the first process is dead, a run succeeds."""
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target)
         with pytest.raises(DestinationError, match=rf"by process {holder.pid} \(argos-sync back"):
             sync(context)
         assert api.request_count == 0
-        end(holder)
+        kill(holder)
         sync(context)
     assert_equal(any_warehouse, january)
 
 
-def test_another_machine_is_kept_out_too(any_warehouse: Warehouse, tmp_path: Path) -> None:
-    """With a working folder of its own there is only the database to tell who holds it."""
-    holder = hold(any_warehouse, str(tmp_path / "of another machine"))
+def test_another_machine_is_locked_out(any_warehouse: Warehouse, tmp_path: Path) -> None:
+    """It has another working directory, so only the database can name the process."""
+    holder = start_holder(any_warehouse, str(tmp_path / "another machine"))
     try:
         with (
             pytest.raises(DestinationError, match=rf"locked by .*{holder.pid}"),
@@ -86,7 +94,7 @@ def test_another_machine_is_kept_out_too(any_warehouse: Warehouse, tmp_path: Pat
         ):
             raise AssertionError
     finally:
-        end(holder)
+        kill(holder)
     with open_warehouse(any_warehouse.target):
         pass
 
@@ -94,7 +102,7 @@ def test_another_machine_is_kept_out_too(any_warehouse: Warehouse, tmp_path: Pat
 def test_other_datasets_are_not_locked(
     any_warehouse: Warehouse, holder: subprocess.Popen[str]
 ) -> None:
-    """On a server each dataset has a lock of its own; a DuckDB file is locked as a whole."""
+    """A server has one lock per dataset; a DuckDB file is locked as a whole."""
     other = replace(any_warehouse.target, dataset=f"{any_warehouse.target.dataset}_other")
     try:
         if other.destination == "duckdb":
@@ -104,11 +112,12 @@ def test_other_datasets_are_not_locked(
             with open_warehouse(other):
                 pass
     finally:
-        end(holder)
+        kill(holder)
 
 
-def test_looking_needs_no_lock_where_the_database_allows_it(tmp_path: Path) -> None:
-    """`status` answers while a run is under way; a DuckDB file is one writer's or many readers'."""
+@pytest.mark.postgres
+def test_reading_needs_no_lock_in_postgres(tmp_path: Path) -> None:
+    """`status` works during a run; a DuckDB file takes one writer or several readers."""
     with (
         empty_warehouse("postgres", tmp_path) as warehouse,
         open_warehouse(warehouse.target),

@@ -1,4 +1,4 @@
-"""Backfills of disjoint days, side by side into one PostgreSQL: each alone, the whole as one."""
+"""Partitions: backfills of disjoint days that load into one PostgreSQL at the same time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,8 +21,9 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.forget import forget
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator, Faults, generate
-from argos_sync.fetch.windows import DateRange
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.errors import DestinationError
+from argos_sync.load.partitions import partition_name, pipeline_name, staging_layout
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from support import (
@@ -61,7 +62,7 @@ def year() -> Rows:
 
 @pytest.fixture
 def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that do not outlive the test."""
+    """A list of processes to kill after the test."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in started:
@@ -69,10 +70,19 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def command(
+def test_names_of_a_partition() -> None:
+    """A bounded range of days has a pipeline and a staging dataset of its own."""
+    assert partition_name(JANUARY) == "20250101_20250131"
+    assert pipeline_name("20250101_20250131") == "argos_sync_20250101_20250131"
+    assert staging_layout("20250101_20250131") % "kyc" == "kyc_staging_20250101_20250131"
+    assert partition_name(ALL_DAYS) is None
+    assert pipeline_name(None) == "argos_sync"
+
+
+def start_backfill(
     warehouse: Warehouse, api: Emulator, folder: Path, quarter: tuple[date, date]
 ) -> subprocess.Popen[str]:
-    """Start the command that backfills a quarter, as on a machine of its own."""
+    """Start a command that backfills a quarter, with a working directory of its own."""
     executable = Path(sys.executable).with_name("argos-sync")
     days = ("--from", str(quarter[0]), "--to", str(quarter[1]))
     target = ("--destination", "postgres", "--dataset", warehouse.target.dataset)
@@ -92,42 +102,45 @@ def command(
     )
 
 
-class Telling(Emulator):
-    """An API that tells when it was asked for days of the third quarter."""
+class WatchedEmulator(Emulator):
+    """An API that notices requests for days of the third quarter."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Wait to be asked."""
+        """Create the event that a request sets."""
         super().__init__(*arguments, **options)
-        self.asked = threading.Event()
+        self.requested = threading.Event()
 
     def answer(self, query: str, body: bytes, api_key: str) -> Any:
-        """Answer, and tell."""
+        """Answer a request, and set the event for days of the third quarter."""
         answer = super().answer(query, body, api_key)
         if re.search("start_date=2024-0[789]", query):
-            self.asked.set()
+            self.requested.set()
         return answer
 
 
-def test_four_processes_make_what_one_would(
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.postgres
+def test_four_processes_load_a_year(
     warehouse: Warehouse,
     year: Rows,
     tmp_path: Path,
     processes: list[subprocess.Popen[str]],
 ) -> None:
-    """Into a dataset that nobody has made yet, with faults, one of them killed and restarted."""
-    with Telling(year, faults=FAULTS) as api:
+    """The dataset is new, the API has faults, and one process is killed and started again."""
+    with WatchedEmulator(year, faults=FAULTS) as api:
         folders = [tmp_path / f"machine {number}" / "pipelines" for number in range(4)]
         for folder, quarter in zip(folders, QUARTERS, strict=True):
             folder.mkdir(parents=True)
-            processes.append(command(warehouse, api, folder, quarter))
+            processes.append(start_backfill(warehouse, api, folder, quarter))
         killed = processes.pop(2)
-        assert api.asked.wait(120)
+        assert api.requested.wait(120)
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
-        processes.append(command(warehouse, api, folders[2], QUARTERS[2]))
+        processes.append(start_backfill(warehouse, api, folders[2], QUARTERS[2]))
         for process in processes:
-            told, errors = process.communicate(timeout=300)
-            assert process.returncode == 0, (told, errors)
+            output, errors = process.communicate(timeout=300)
+            assert process.returncode == 0, (output, errors)
     assert_equal(warehouse, year)
     assert warehouse.count("submission_status_history") == len(year)
     runs = warehouse.query("SELECT run_id FROM sync_runs WHERE exit_status = 0")
@@ -136,51 +149,56 @@ def test_four_processes_make_what_one_would(
         " FROM sync_windows WHERE state = 'done' GROUP BY run_id ORDER BY first"
     )
     assert len(runs) == 4
-    # A day of the server's may begin or end in another zone.
+    # Windows have a day more at each end, because the server's time zone is unknown.
     day = timedelta(days=1)
-    asked = [(row["first"] + day, row["last"] - day) for row in windows]
-    assert asked == QUARTERS
+    quarters = [(row["first"] + day, row["last"] - day) for row in windows]
+    assert quarters == QUARTERS
     assert sum(row["rows"] for row in windows) >= len(year)
     dataset = warehouse.target.dataset
-    left = warehouse.query(
+    staging = warehouse.query(
         "SELECT schema_name FROM information_schema.schemata"
         f" WHERE schema_name LIKE '{dataset}_staging_2%'"
     )
-    assert left == []
+    assert staging == []
 
 
-def test_days_of_another_run_are_left_to_it(warehouse: Warehouse, january: Rows) -> None:
-    """Other days are free; some of them, or all, are not, and who has them is named."""
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_run_cannot_write_days_of_another_run(warehouse: Warehouse, january: Rows) -> None:
+    """Overlapping days are refused, with the name of the process; other days are free."""
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target)
         elsewhere = str(Path(str(warehouse.target.pipelines_dir)).with_name("elsewhere"))
         other = replace(context, target=replace(warehouse.target, pipelines_dir=elsewhere))
+        runs: list[Callable[[], object]] = [
+            lambda: backfill(other, date(2025, 1, 31), date(2025, 2, 3)),
+            lambda: backfill(other, date(2024, 12, 1), date(2025, 1, 1)),
+            lambda: backfill(context, *_bounds(JANUARY)),
+            lambda: sync(other),
+            lambda: sync(context),
+        ]
         with open_warehouse(warehouse.target, command="backfill", days=JANUARY):
-            before = api.request_count
-            for run in (
-                lambda: backfill(other, date(2025, 1, 31), date(2025, 2, 3)),
-                lambda: backfill(other, date(2024, 12, 1), date(2025, 1, 1)),
-                lambda: backfill(context, *_days(JANUARY)),
-                lambda: sync(other),
-                lambda: sync(context),
-            ):
+            requests = api.request_count
+            for run in runs:
                 with pytest.raises(DestinationError, match=rf"locked by .*{os.getpid()}"):
                     run()
-            assert api.request_count == before
+            assert api.request_count == requests
             backfill(other, date(2025, 2, 1), date(2025, 2, 3))
             backfill(context, date(2024, 12, 30), date(2024, 12, 31))
-        backfill(other, *_days(JANUARY))
+        backfill(other, *_bounds(JANUARY))
     assert_equal(warehouse, january)
 
 
-def _days(wanted: DateRange) -> tuple[date, date]:
-    assert wanted.first is not None
-    assert wanted.last is not None
-    return wanted.first, wanted.last
+def _bounds(days: DateRange) -> tuple[date, date]:
+    assert days.first is not None
+    assert days.last is not None
+    return days.first, days.last
 
 
-def test_a_partition_remembers_only_its_own(warehouse: Warehouse, january: Rows) -> None:
-    """The nightly mark stays, an interrupted one goes on, a finished one fetches nothing."""
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_partition_has_its_own_state(warehouse: Warehouse, january: Rows) -> None:
+    """It resumes when interrupted, fetches nothing when finished, and sets no high-water mark."""
     halves = (date(2025, 1, 1), date(2025, 1, 15)), (date(2025, 1, 16), date(2025, 1, 30))
     with Emulator(january) as api:
         context = context_for(api.base_url, warehouse.target, page_size=20, max_concurrency=1)
@@ -192,16 +210,16 @@ def test_a_partition_remembers_only_its_own(warehouse: Warehouse, january: Rows)
             assert "plans" not in view.state
             assert "high_water_mark" not in view.state
         backfill(small, *halves[1])
-        before = api.request_count
+        requests = api.request_count
         backfill(small, *halves[0])
         first_half = sum(len(page) for page in _pages(january, halves[0], 20))
-        assert api.request_count - before < first_half
-        before = api.request_count
+        assert api.request_count - requests < first_half
+        requests = api.request_count
         for half in halves:
             note = backfill(at(small, NOW + timedelta(days=1)), *half).note
             assert note
             assert "was finished before" in note
-        assert api.request_count == before
+        assert api.request_count == requests
         sync(at(small, NOW + timedelta(days=1)))
     assert_equal(warehouse, january)
     assert len(warehouse.query("SELECT DISTINCT pipeline_name FROM _dlt_pipeline_state")) == 3
@@ -209,13 +227,15 @@ def test_a_partition_remembers_only_its_own(warehouse: Warehouse, january: Rows)
 
 def _pages(submissions: Rows, days: tuple[date, date], size: int) -> Iterator[list[Any]]:
     first, last = (f"{day:%Y-%m-%d}" for day in days)
-    found = [s for s in submissions if first <= s["created_at"][:10] <= last]
-    for start in range(0, len(found), size):
-        yield found[start : start + size]
+    selected = [s for s in submissions if first <= s["created_at"][:10] <= last]
+    for start in range(0, len(selected), size):
+        yield selected[start : start + size]
 
 
-def test_whoever_is_forgotten_stays_away_from_all(warehouse: Warehouse, january: Rows) -> None:
-    """What a partition adds to the list of who must not come back, all others can read."""
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_partitions_share_the_suppression_list(warehouse: Warehouse, january: Rows) -> None:
+    """An erased person is not loaded again by any other partition, nor by a sync."""
     person = {"email": "person@example.com"}
     halves = (date(2025, 1, 1), date(2025, 1, 15)), (date(2025, 1, 16), date(2025, 1, 30))
     with Emulator(january[:60]) as api:
@@ -224,7 +244,7 @@ def test_whoever_is_forgotten_stays_away_from_all(warehouse: Warehouse, january:
         forget(context, [("email", person["email"])])
         api.store.add(january[100] | person)
         api.store.update(january[0]["submission_id"], person)
-        # Another one is under way on the same machine.
+        # Another partition is loading on the same machine.
         with open_warehouse(
             warehouse.target, days=DateRange(date(2024, 12, 1), date(2024, 12, 31))
         ):
@@ -232,7 +252,5 @@ def test_whoever_is_forgotten_stays_away_from_all(warehouse: Warehouse, january:
                 backfill(context, *half, force=True)
         sync(at(context, NOW + timedelta(days=1)))
     assert_equal(warehouse, january[1:60])
-    listed = warehouse.query(
-        "SELECT COUNT(*) AS n, COUNT(DISTINCT key_id) AS keys FROM sync_suppressions"
-    )
-    assert listed[0]["keys"] == 1
+    keys = warehouse.query("SELECT COUNT(DISTINCT key_id) AS n FROM sync_suppressions")
+    assert keys == [{"n": 1}]

@@ -1,4 +1,4 @@
-"""What is derived from the contract and kept in the repository."""
+"""dlt's schema as exported from the contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from argos_sync.load.source import dlt_schema
 from argos_sync.shape.contract import load_contract, schemas_folder
 
 
-def test_the_exported_schema_is_the_contract() -> None:
+def test_the_exported_schema_has_the_contracts_tables() -> None:
     """Every table and column of the contract, with its type, and nothing else but dlt's own."""
     exported = yaml.safe_load(dlt_schema())["tables"]
     for name, table in load_contract().tables.items():
@@ -22,5 +22,5 @@ def test_the_exported_schema_is_the_contract() -> None:
 
 
 def test_the_schemas_are_found_in_the_checkout() -> None:
-    """An editable install reads the files beside the sources."""
+    """An editable install reads `schemas/` of the checkout."""
     assert schemas_folder() == Path(__file__).parents[2] / "schemas"

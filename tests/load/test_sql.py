@@ -1,15 +1,13 @@
-"""Every statement this package sends, in the words of every warehouse it says it works with."""
+"""Every statement that this package sends, in the dialect of every supported warehouse."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import sqlglot
-from dlt.common.destination import Destination
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
@@ -21,13 +19,14 @@ from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load import sql
-from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.report import make_report
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.rows import mark_fetched, stored_submissions
-from argos_sync.warehouse.views import load_views, view_query
+from argos_sync.warehouse.views import View, load_views, view_query
+from load.dialect_client import client_for
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
+from warehouse.direct import connected, insert_submissions
 
 COMMON = {
     *(
@@ -44,7 +43,7 @@ COMMON = {
     ),
     *("NULLIF", "ROW_NUMBER", "SUM", "TRIM"),
 }
-"""Functions that every one of the databases has under this name."""
+"""Functions that every database has under this name."""
 
 FUNCTIONS = {
     "duckdb": {"DATE_DIFF", "DATE_TRUNC", "EPOCH", "STRING_AGG", "UNNEST"},
@@ -74,7 +73,7 @@ FUNCTIONS = {
         *("GROUPARRAY", "NULLABLE", "TODATE", "TOMONDAY", "TOTIMEZONE", "TOUNIXTIMESTAMP"),
     },
 }
-"""What each has beside them, from its manual."""
+"""More functions of each database, from its manual."""
 
 NOT_FUNCTIONS = {
     *("AND", "ANY", "AS", "FROM", "GROUP", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES"),
@@ -83,7 +82,7 @@ NOT_FUNCTIONS = {
 
 MUTATION = re.compile(r"ALTER TABLE (\S+) UPDATE (.*) SETTINGS mutations_sync = 1")
 
-MISSING = {
+LIMITED_SYNTAX = {
     "AT TIME ZONE": {"duckdb", "postgres", "redshift"},
     "= ANY(": {"postgres"},
     "::": set(),
@@ -93,110 +92,103 @@ MISSING = {
     " FILTER(": set(),
     "DISTINCT ON": set(),
 }
-"""What not every database has, and those whose statements may have it."""
-
-
-def elsewhere(dialect: str) -> sql.Client:
-    """Return what stands for dlt's client of a warehouse: its capabilities, and its names."""
-    capabilities = Destination.from_reference(dialect).capabilities()
-
-    def named(table: str) -> str:
-        parts = map(capabilities.casefold_identifier, ("argos", table))
-        return ".".join(map(capabilities.escape_identifier, parts))
-
-    client = SimpleNamespace(capabilities=capabilities, make_qualified_table_name=named)
-    return cast("sql.Client", client)
+"""Syntax that not every database has, and the dialects whose statements may contain it."""
 
 
 @pytest.fixture(scope="module")
 def statements(
     tmp_path_factory: pytest.TempPathFactory, january: Rows
 ) -> dict[str, tuple[Any, ...]]:
-    """What two nights, a reconcile, forget, reveal, publish, report and status send, as written."""
-    found: dict[str, tuple[Any, ...]] = {}
-    plain = sql.translate
+    """Statements, before translation, of two syncs and every other command, with parameters."""
+    statements: dict[str, tuple[Any, ...]] = {}
+    translate = sql.translate
 
-    def noted(client: sql.Client, statement: str, parameters: Any = ()) -> tuple[str, list[Any]]:
-        found.setdefault(statement, tuple(parameters))
-        return plain(client, statement, parameters)
+    def record(client: sql.Client, statement: str, parameters: Any = ()) -> tuple[str, list[Any]]:
+        statements.setdefault(statement, tuple(parameters))
+        return translate(client, statement, parameters)
 
     folder = tmp_path_factory.mktemp("statements")
     warehouse = duckdb_warehouse(folder)
     privacy = {"columns": {"applicants.name": "encrypt"}, "key": "a secret that is long enough"}
-    lost, changed, one = (january[i]["submission_id"] for i in (3, 90, 30))
+    deleted, changed, forgotten = (january[i]["submission_id"] for i in (3, 90, 30))
     with pytest.MonkeyPatch.context() as patch, Emulator(january[:100]) as api:
-        patch.setattr(sql, "translated", noted)
-        patch.setattr(publishing, "translated", noted)
+        patch.setattr(sql, "translate", record)
+        patch.setattr(publishing, "translate", record)
         context = context_for(api.base_url, warehouse.target, privacy=privacy)
         sync(context)
-        api.store.delete(lost)
+        api.store.delete(deleted)
         api.store.update(changed, {"reviewer": "somebody else"})
         sync(at(context, NOW + timedelta(days=20)))
         later = at(context, NOW + timedelta(days=21))
         reconcile(later, date(2025, 1, 1), date(2025, 1, 31), deep=True)
-        reveal(later, one)
-        forget(later, [("submission_id", one), ("userid", "U"), ("email", "E")])
+        reveal(later, forgotten)
+        forget(later, [("submission_id", forgotten), ("userid", "U"), ("email", "E")])
         publish(warehouse.target, folder / "copy.duckdb")
         make_report(warehouse.target, folder / "report.html", now=NOW, bound=30)
         with open_read_only(warehouse.target) as opened:
             read_overview(opened.client)
-            sql.select(opened.client, sql_of_status())
-    return found
+            sql.select(opened.client, staleness_query())
+    return statements
 
 
-def sql_of_status() -> str:
-    """Return what `status` asks when there are no views yet."""
+def staleness_query() -> str:
+    """Return the query of `status` while the view `staleness` does not exist."""
     (view,) = (view for view in load_views() if view.name == "staleness")
-    return f"SELECT MAX(max_age_days) FROM ({view.select.sql(dialect=sql.SOURCE_DIALECT)}) AS found"
+    return f"SELECT MAX(max_age_days) FROM ({view.select.sql(dialect=sql.SOURCE_DIALECT)}) AS ages"
 
 
-def wrong_with(text: str, dialect: str) -> list[str]:
-    """Return what a statement has that the dialect lacks."""
-    plain = text.replace("%s", "NULL")
-    if mutation := MUTATION.fullmatch(plain):  # which sqlglot does not read
-        plain = f"UPDATE {mutation[1]} SET {mutation[2]}"
-    tree = sqlglot.parse_one(plain, dialect, error_level=ErrorLevel.RAISE)
+def unsupported(text: str, dialect: str) -> list[str]:
+    """Return the functions and syntax of a statement that the dialect lacks."""
+    parsable = text.replace("%s", "NULL")
+    if mutation := MUTATION.fullmatch(parsable):  # sqlglot cannot parse it
+        parsable = f"UPDATE {mutation[1]} SET {mutation[2]}"
+    tree = sqlglot.parse_one(parsable, dialect=dialect, error_level=ErrorLevel.RAISE)
     called = {name.upper() for name in re.findall(r"(?<![\w.\"`])([A-Za-z]\w*) ?\(", text)}
-    wrong = sorted(called - COMMON - FUNCTIONS[dialect] - NOT_FUNCTIONS)
-    wrong += [words for words, has in MISSING.items() if words in text and dialect not in has]
+    missing = sorted(called - COMMON - FUNCTIONS[dialect] - NOT_FUNCTIONS)
+    missing += [
+        syntax
+        for syntax, dialects in LIMITED_SYNTAX.items()
+        if syntax in text and dialect not in dialects
+    ]
     if isinstance(tree, exp.Update | exp.Delete):
-        wrong += [] if tree.args.get("where") else ["no WHERE"]
-        wrong += ["an alias"] if tree.this.alias else []
+        missing += [] if tree.args.get("where") else ["no WHERE"]
+        missing += ["an alias"] if tree.this.alias else []
         updates = dialect == "clickhouse" and isinstance(tree, exp.Update)
-        wrong += ["UPDATE"] if updates and not mutation else []
-    return wrong
+        missing += ["UPDATE"] if updates and not mutation else []
+    return missing
 
 
+@pytest.mark.slow  # runs every command
 @pytest.mark.parametrize("dialect", FUNCTIONS)
-def test_every_statement_is_one_of_the_dialect(
+def test_every_statement_fits_the_dialect(
     dialect: str, statements: dict[str, tuple[Any, ...]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It parses there, calls what is there, and has a place for each parameter."""
-    client = elsewhere(dialect)
+    """It parses, calls only existing functions, and has a placeholder for each parameter."""
+    client = client_for(dialect)
     kinds = {statement.split()[0] for statement in statements}
     assert kinds == {"SELECT", "WITH", "UPDATE", "DELETE", "INSERT"}
     assert len(statements) > 60
     for statement, parameters in statements.items():
         text, values = sql.translate(client, statement, parameters)
-        assert wrong_with(text, dialect) == [], text
+        assert unsupported(text, dialect) == [], text
         assert text.count("%s") == len(values), text
         assert None not in values, text
-    assert caplog.messages == []  # sqlglot says so when it cannot say something
+    assert caplog.messages == []  # sqlglot warns of syntax that it cannot translate
 
 
 @pytest.mark.parametrize("dialect", FUNCTIONS)
 @pytest.mark.parametrize("view", load_views(), ids=lambda view: view.name)
-def test_every_view_is_one_of_the_dialect(
-    dialect: str, view: Any, caplog: pytest.LogCaptureFixture
+def test_every_view_fits_the_dialect(
+    dialect: str, view: View, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The same holds for the views, which may use more of SQL."""
-    text = view_query(elsewhere(dialect), view)
-    assert wrong_with(text, dialect) == [], text
+    """Views may use more of SQL than statements, but nothing a database lacks."""
+    text = view_query(client_for(dialect), view)
+    assert unsupported(text, dialect) == [], text
     assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
-    ("dialect", "words"),
+    ("dialect", "expected"),
     {
         "duckdb": 'UPDATE "argos"."t" SET "a" = %s, "b" = NULL WHERE LOWER("c") IN'
         " (SELECT unnest(%s)) AND CAST(\"d\" AT TIME ZONE 'UTC' AS DATE) = %s",
@@ -214,17 +206,17 @@ def test_every_view_is_one_of_the_dialect(
         " (%s, %s) AND toDate(toTimeZone(\"d\", 'UTC')) = %s SETTINGS mutations_sync = 1",
     }.items(),
 )
-def test_the_words_of_each(dialect: str, words: str) -> None:
-    """Names, parameters, lists, nulls and days, where dialects differ."""
+def test_a_statement_is_translated(dialect: str, expected: str) -> None:
+    """Names, parameters, lists, NULL and days differ between dialects."""
     statement = "UPDATE t SET a = ?, b = ? WHERE LOWER(c) = ANY(?) AND UTC_DAY(d) = ?"
-    text, values = sql.translate(elsewhere(dialect), statement, ("A", None, ["x", "y"], "D"))
-    assert text.replace("UNNEST", "unnest") == words
-    lists = dialect in {"duckdb", "postgres"}
-    assert values == (["A", ["x", "y"], "D"] if lists else ["A", "x", "y", "D"])
+    text, values = sql.translate(client_for(dialect), statement, ("A", None, ["x", "y"], "D"))
+    assert text.replace("UNNEST", "unnest") == expected
+    takes_lists = dialect in {"duckdb", "postgres"}
+    assert values == (["A", ["x", "y"], "D"] if takes_lists else ["A", "x", "y", "D"])
 
 
 @pytest.mark.parametrize(
-    ("dialect", "words"),
+    ("dialect", "expected"),
     {
         "duckdb": 'CAST("a" AS TEXT)',
         "bigquery": "TO_JSON_STRING(`a`)",
@@ -232,45 +224,42 @@ def test_the_words_of_each(dialect: str, words: str) -> None:
         "databricks": "CAST(`a` AS STRING)",
     }.items(),
 )
-def test_json_is_read_as_text(dialect: str, words: str) -> None:
-    """However the column keeps it."""
-    text, _ = sql.translate(elsewhere(dialect), "SELECT JSON_TEXT(a) FROM t")
-    assert text.startswith(f"SELECT {words} FROM ")
+def test_json_is_read_as_text(dialect: str, expected: str) -> None:
+    """Whatever type the column has."""
+    text, _ = sql.translate(client_for(dialect), "SELECT JSON_TEXT(a) FROM t")
+    assert text.startswith(f"SELECT {expected} FROM ")
 
 
-def test_long_lists_go_in_portions(
-    warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a driver takes no lists, each value is a parameter, and there are only so many."""
-    ids = [submission["submission_id"] for submission in january[:20]]
-    with Emulator(january[:20]) as api:
-        sync(context_for(api.base_url, warehouse.target))
-    monkeypatch.setattr(sql, "_TAKES_LISTS", set())
-    monkeypatch.setattr(sql, "_KEYS_A_STATEMENT", 6)
-    sql._in_words.cache_clear()
-    moment = datetime(2025, 3, 1, tzinfo=UTC)
-    with open_warehouse(warehouse.target) as opened:
-        assert [len(one) for one in sql.key_batches(opened.client, ids)] == [6, 6, 6, 2]
-        assert set(stored_submissions(opened.client, [*ids, "nobody"])) == set(ids)
-        mark_fetched(opened.client, ids[:15], moment)
-        assert list(sql.key_batches(opened.client, [])) == []
-    sql._in_words.cache_clear()
-    found = warehouse.query("SELECT submission_id, _synced_at FROM submissions")
-    touched = {row["submission_id"] for row in found if row["_synced_at"] == moment}
-    assert touched == set(ids[:15])
+@pytest.mark.tables_made
+def test_long_lists_are_split(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a driver takes no lists, each value is a parameter, and their number is limited."""
+    with connected(warehouse) as client:
+        ids = insert_submissions(client, 20)
+    monkeypatch.setattr(sql, "_DIALECTS_WITH_LISTS", set())
+    monkeypatch.setattr(sql, "_KEYS_PER_STATEMENT", 6)
+    sql._translate_text.cache_clear()
+    fetched_at = datetime(2025, 3, 1, tzinfo=UTC)
+    with connected(warehouse) as client:
+        assert [len(batch) for batch in sql.key_batches(client, ids)] == [6, 6, 6, 2]
+        assert set(stored_submissions(client, [*ids, "nobody"])) == set(ids)
+        mark_fetched(client, ids[:15], fetched_at)
+        assert list(sql.key_batches(client, [])) == []
+    sql._translate_text.cache_clear()
+    rows = warehouse.query("SELECT submission_id, _synced_at FROM submissions")
+    marked = {row["submission_id"] for row in rows if row["_synced_at"] == fetched_at}
+    assert marked == set(ids[:15])
 
 
-def test_dlt_brings_every_value_as_it_is(any_warehouse: Warehouse, january: Rows) -> None:
-    """Parameters are in the order of the text, and none of them is code."""
-    with Emulator(january[:1]) as api:
-        sync(context_for(api.base_url, any_warehouse.target))
+@pytest.mark.tables_made
+def test_parameters_are_values(any_warehouse: Warehouse) -> None:
+    """They are passed in the order of the text, and never as SQL."""
     query = (
         "SELECT CAST(? AS TEXT), CAST(? AS BIGINT), submission_id FROM submissions"
         " WHERE submission_id = ANY(?) AND created_at < ? ORDER BY 1"
     )
-    key = january[0]["submission_id"]
-    with open_warehouse(any_warehouse.target) as opened:
-        found = sql.execute(opened.client, query, "100 %s '; --", None, [key, "?"], NOW)
-        assert not sql.tables_exist(opened.client, ["submissions", "no_such_table"])
-        assert sql.select(opened.client, "SELECT 1 FROM no_such_table") == ()
-    assert [tuple(row) for row in found] == [("100 %s '; --", None, key)]
+    with connected(any_warehouse) as client:
+        (key,) = insert_submissions(client, 1)
+        rows = sql.execute(client, query, "100 %s '; --", None, [key, "?"], NOW)
+        assert not sql.tables_exist(client, ["submissions", "no_such_table"])
+        assert sql.select(client, "SELECT 1 FROM no_such_table") == ()
+    assert [tuple(row) for row in rows] == [("100 %s '; --", None, key)]

@@ -264,7 +264,7 @@ def test_other_files_are_not_replaced(warehouse: Warehouse, tmp_path: Path) -> N
     with pytest.raises(ConfigurationError, match=r"report.html is not a report and stays as it is"):
         write_report(warehouse.target, tmp_path)
     assert own_page.read_text() == "<!doctype html>\n<p>my own page"
-    with pytest.raises(ConfigurationError, match="nowhere; make it, or name another file"):
+    with pytest.raises(ConfigurationError, match="nowhere; create it, or name another file"):
         write_report(warehouse.target, tmp_path / "nowhere")
     log = Path(f"{warehouse.target.file}.wal")
     with pytest.raises(ConfigurationError, match="is the warehouse itself or its log"):

@@ -1,4 +1,4 @@
-"""What `status` reads."""
+"""What `status` shows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from argos_sync.run.journal import check_records, insert, make_rows
 from argos_sync.run.summary import RunSummary
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.overview import read_overview
-from argos_sync.warehouse.views import update_views
+from argos_sync.warehouse.view_updates import update_views
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
+from warehouse.direct import connected, insert_submissions
 
 
-def test_an_overview_counts_what_is_there(tmp_path: Path) -> None:
+@pytest.mark.slow  # two backfills into an empty file
+def test_an_overview_counts_rows_runs_and_issues(tmp_path: Path) -> None:
     """Rows by table, the last runs newest first, and issues by problem."""
     warehouse = duckdb_warehouse(tmp_path)
     submissions: list[Any] = generate(80, seed=2, end=date(2025, 1, 31))
@@ -36,12 +38,12 @@ def test_an_overview_counts_what_is_there(tmp_path: Path) -> None:
         for _ in range(2):
             backfill(context, date(2025, 1, 1), date(2025, 1, 31))
     with open_read_only(warehouse.target) as view:
-        seen = read_overview(view.client)
-    assert seen.rows["submissions"] == seen.rows["kyc"] == 80
-    assert seen.rows["sync_runs"] == len(seen.runs) == 2
-    assert [run["submissions_new"] for run in seen.runs] in ([0, 80], [80, 0])
-    assert seen.last_success == NOW
-    assert seen.issues == [
+        overview = read_overview(view.client)
+    assert overview.rows["submissions"] == overview.rows["kyc"] == 80
+    assert overview.rows["sync_runs"] == len(overview.runs) == 2
+    assert [run["submissions_new"] for run in overview.runs] in ([0, 80], [80, 0])
+    assert overview.last_success == NOW
+    assert overview.issues == [
         {
             "table_name": "applicants",
             "problem": "not a date (YYYY-MM-DD) but a text",
@@ -51,23 +53,25 @@ def test_an_overview_counts_what_is_there(tmp_path: Path) -> None:
     ]
 
 
-def test_an_empty_warehouse_has_an_overview_too(tmp_path: Path) -> None:
+def test_an_empty_warehouse_has_an_overview(tmp_path: Path) -> None:
     """Tables that do not exist yet count as empty."""
     warehouse = duckdb_warehouse(tmp_path)
     with open_warehouse(warehouse.target):
         pass
     with open_read_only(warehouse.target) as view:
-        seen = read_overview(view.client)
+        overview = read_overview(view.client)
         assert view.state == {}
-    assert set(seen.rows.values()) == {0}
-    assert (seen.runs, seen.last_success, seen.issues) == ([], None, [])
-    assert (seen.next_expected, seen.checks) == (None, [])
-    assert seen.max_age_days is None
+    assert set(overview.rows.values()) == {0}
+    assert (overview.runs, overview.last_success, overview.issues) == ([], None, [])
+    assert (overview.next_expected, overview.checks) == (None, [])
+    assert overview.max_age_days is None
 
 
-def test_only_runs_that_bring_new_data_are_a_success(tmp_path: Path) -> None:
-    """A refresh that went well, and a sync that did not, say nothing about the nightly sync."""
-    warehouse, day = duckdb_warehouse(tmp_path), timedelta(days=1)
+@pytest.mark.slow  # six runs
+@pytest.mark.tables_made
+def test_only_runs_with_new_data_count_as_success(warehouse: Warehouse) -> None:
+    """Neither a successful refresh nor a failed sync is a success of the nightly sync."""
+    day = timedelta(days=1)
     with Emulator(generate(5, seed=2, end=date(2025, 1, 31))) as api:
         context = context_for(api.base_url, warehouse.target)
         ids = api.store.ids()
@@ -81,18 +85,17 @@ def test_only_runs_that_bring_new_data_are_a_success(tmp_path: Path) -> None:
             sync(at(context, NOW + 2 * day))
         assert last_success(warehouse) == NOW
         api.behaviour = Behaviour()
-        for days in (3, 4):  # the second time it is finished, and asks for nothing
+        for days in (3, 4):  # the second one has nothing left to fetch
             backfill(at(context, NOW + days * day), date(2025, 1, 1), date(2025, 1, 2))
     assert last_success(warehouse) == NOW + 3 * day
     assert warehouse.count("sync_runs") == 6
 
 
-def test_the_age_of_the_oldest_row(any_warehouse: Warehouse) -> None:
-    """It comes from the table before there is a view, and from the view then."""
-    with Emulator(generate(3, seed=2, end=date(2025, 1, 31))) as api:
-        sync(context_for(api.base_url, any_warehouse.target))
-    with open_warehouse(any_warehouse.target) as opened:
-        client = opened.client
+@pytest.mark.tables_made
+def test_the_age_of_the_oldest_submission(any_warehouse: Warehouse) -> None:
+    """It is read from the view `staleness`, or computed if the view does not exist yet."""
+    with connected(any_warehouse) as client:
+        insert_submissions(client, 3)
         view = client.make_qualified_table_name("staleness")
         table = client.make_qualified_table_name("submissions")
         client.execute_sql(f"DROP VIEW IF EXISTS {view}")
@@ -109,10 +112,11 @@ def test_the_age_of_the_oldest_row(any_warehouse: Warehouse) -> None:
         assert read_overview(client).max_age_days is None
 
 
+@pytest.mark.tables_made
 def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
-    """The usual time after the last good sync; what each check found last, and when it failed."""
+    """The next sync is due after the usual time; each check shows its last result and failure."""
     hour = timedelta(hours=1)
-    # Every six hours, but for one that was left out and one by hand; the last one failed.
+    # Every six hours, except a missing one and one started by hand; the last one failed.
     hours = (0, 6, 12, 24, 30, 31, 36, 42)
     runs = [
         RunSummary(f"run {n}", "sync", NOW + n * hour, NOW, exit_status=0 if n < 42 else 4)
@@ -120,30 +124,33 @@ def test_the_next_sync_and_the_last_checks(any_warehouse: Warehouse) -> None:
     ]
     runs.append(RunSummary("other", "backfill", NOW + 40 * hour, NOW, exit_status=0))
     values, keys = CheckResult("known_values", "kyc.result"), CheckResult("unique_key", "kyc")
-    found = [
+    results_by_run = [
         (runs[0], [values, keys, CheckResult("has_parent", "kyc")]),
         (runs[1], [replace(values, found=1, sample="escalated")]),
         (runs[2], [values, replace(keys, found=3)]),
     ]
-    with open_warehouse(any_warehouse.target) as opened:
-        rows = make_rows("sync_runs", [run.row() for run in runs[:1]])
-        opened.load(rows)
-        assert read_overview(opened.client).next_expected == NOW + 24 * hour
-        insert(opened.client, make_rows("sync_runs", [run.row() for run in runs[1:]]))
-        for run, results in found:
-            insert(opened.client, check_records(run, results, run.started_at))
-        seen = read_overview(opened.client)
-    assert seen.next_expected == NOW + 42 * hour
+    with connected(any_warehouse) as client:
+        insert(client, make_rows("sync_runs", [run.row() for run in runs[:1]]))
+        assert read_overview(client).next_expected == NOW + 24 * hour
+        insert(client, make_rows("sync_runs", [run.row() for run in runs[1:]]))
+        for run, results in results_by_run:
+            insert(client, check_records(run, results, run.started_at))
+        overview = read_overview(client)
+    assert overview.next_expected == NOW + 42 * hour
     columns = ("check_name", "place", "passed", "found", "sample")
-    assert [tuple(one[name] for name in columns) for one in seen.checks] == [
+    assert [tuple(one[name] for name in columns) for one in overview.checks] == [
         ("unique_key", "kyc", False, 3, None),
         ("known_values", "kyc.result", True, 0, None),
         ("has_parent", "kyc", True, 0, None),
     ]
-    assert [one["last_failed_at"] for one in seen.checks] == [NOW + 12 * hour, NOW + 6 * hour, None]
+    assert [one["last_failed_at"] for one in overview.checks] == [
+        NOW + 12 * hour,
+        NOW + 6 * hour,
+        None,
+    ]
 
 
 def last_success(warehouse: Warehouse) -> datetime | None:
-    """When the last success began."""
+    """Return when the last successful run began."""
     with open_read_only(warehouse.target) as view:
         return read_overview(view.client).last_success

@@ -1,7 +1,7 @@
-"""What each view answers about a small fixed data set, on every kind of warehouse.
+"""What each view answers about a small data set, in every kind of warehouse.
 
-The data set and the answers, worked out by hand, are in `views/`. The views look at a clock that
-stands still: the data set's "now" is written in the place of the database's.
+The data set, and the answers worked out by hand, are in `views/`. In the views' queries the data
+set's "now" replaces the database's clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -20,10 +23,21 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
+from argos_sync.load.dialects import DUCKDB_TYPES
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.shape.contract import RUNS, SUBMISSIONS, Column, load_contract, schemas_folder
+from argos_sync.run.history import history_rows
+from argos_sync.shape.contract import (
+    HISTORY,
+    RUNS,
+    SUBMISSIONS,
+    Column,
+    load_contract,
+    schemas_folder,
+)
 from argos_sync.shape.privacy import PrivacyPolicy
-from argos_sync.warehouse.views import load_views, update_views
+from argos_sync.shape.tables import shape_submissions
+from argos_sync.warehouse.view_updates import update_views
+from argos_sync.warehouse.views import duckdb_query, load_views
 from oracle import flatten
 from published import copy_of
 from support import (
@@ -36,6 +50,7 @@ from support import (
     empty_warehouse,
     ordered,
 )
+from warehouse.direct import connected
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 FOLDER = Path(__file__).parent / "views"
@@ -46,6 +61,7 @@ FIRST = datetime(2025, 2, 28, 3, tzinfo=UTC)
 BETWEEN = datetime(2025, 2, 28, 15, tzinfo=UTC)
 SECOND = datetime(2025, 3, 1, 11, tzinfo=UTC)
 THIRD = datetime(2025, 3, 1, 11, 30, tzinfo=UTC)
+"""When the data set's submissions are synced, refreshed twice, and reconciled."""
 
 WIDE = {
     SUBMISSIONS: "",
@@ -54,46 +70,49 @@ WIDE = {
     "aml": "aml_",
     "bank_verification": "bank_",
 }
-"""Tables that `submissions_wide` puts side by side, and what comes before their columns' names."""
+"""Tables that `submissions_wide` joins, and the prefixes of their columns."""
 
-LOOK_AT_THE_CLOCK = {"aml_open_alerts", "document_expiry", "review_backlog", "staleness"}
-
-
-def api_has(name: str) -> Rows:
-    """Submissions of the data set as JSON has them."""
-    found: Rows = json.loads(json.dumps(DATA[name], default=str))
-    return found
+TIME_DEPENDENT = {"aml_open_alerts", "document_expiry", "review_backlog", "staleness"}
 
 
-def in_the_end() -> Rows:
-    """What the API has at last."""
-    changed = {submission["submission_id"]: submission for submission in api_has("later")}
-    found = {one["submission_id"]: one for one in api_has("submissions")} | changed
-    del found[DATA["gone"]["submission_id"]]
-    return list(found.values())
+def submissions_of(step: str) -> Rows:
+    """Return the submissions of one step of the data set as JSON has them."""
+    submissions: Rows = json.loads(json.dumps(DATA[step], default=str))
+    return submissions
 
 
-def answer(name: str) -> Rows:
-    """What a view answers, worked out by hand."""
-    expected = ANSWERS[name]
+def final_submissions() -> Rows:
+    """Return the submissions that the API has in the end."""
+    by_id = {
+        submission["submission_id"]: submission
+        for step in ("submissions", "later")
+        for submission in submissions_of(step)
+    }
+    del by_id[DATA["gone"]["submission_id"]]
+    return list(by_id.values())
+
+
+def answer(view: str) -> Rows:
+    """Return the rows that a view must have, worked out by hand."""
+    expected = ANSWERS[view]
     return [dict(zip(expected["columns"], row, strict=True)) for row in expected["rows"]]
 
 
-def asked(warehouse: Warehouse, name: str) -> Rows:
-    """What a view answers, with moments in UTC; of runs, about those of the data set."""
+def read_view(warehouse: Warehouse, view: str) -> Rows:
+    """Return the rows of a view, times in UTC; of `sync_health`, only the data set's runs."""
     rows = [
         {
             column: value.astimezone(UTC) if isinstance(value, datetime) else value
             for column, value in row.items()
         }
-        for row in warehouse.query(f"SELECT * FROM {name}")
+        for row in warehouse.query(f"SELECT * FROM {view}")
     ]
-    known = {run["run_id"] for run in DATA["runs"]}
-    return [row for row in rows if name != "sync_health" or row["run_id"] in known]
+    run_ids = {run["run_id"] for run in DATA["runs"]}
+    return [row for row in rows if view != "sync_health" or row["run_id"] in run_ids]
 
 
-def columns_of_wide() -> dict[str, tuple[str, Column]]:
-    """Table and column of the contract behind those of `submissions_wide`, by its names."""
+def wide_columns() -> dict[str, tuple[str, Column]]:
+    """Return the columns of `submissions_wide` with their table and column in the contract."""
     return {
         column.name if column.name.startswith(prefix) else prefix + column.name: (table, column)
         for table, prefix in WIDE.items()
@@ -103,85 +122,148 @@ def columns_of_wide() -> dict[str, tuple[str, Column]]:
     }
 
 
-def names_of_wide(*classes: str) -> set[str]:
-    """Columns of `submissions_wide` of some privacy classes."""
-    return {name for name, (_, one) in columns_of_wide().items() if one.privacy in classes}
+def wide_columns_of(*privacy_classes: str) -> set[str]:
+    """Return the names of the columns of `submissions_wide` in some privacy classes."""
+    return {
+        name for name, (_, column) in wide_columns().items() if column.privacy in privacy_classes
+    }
 
 
-def wide(empty: Collection[str] = ()) -> Rows:
-    """What `submissions_wide` answers, by an independent flattening; without our own columns.
+def wide_answer(null_columns: Collection[str] = ()) -> Rows:
+    """Return the rows that `submissions_wide` must have, without the package's own columns.
 
     Args:
-        empty: Names of columns that are.
+        null_columns: Names of columns without values.
     """
-    flat = flatten(in_the_end())
+    flat = flatten(final_submissions())
     values = {(table, row["submission_id"]): row for table in WIDE for row in flat[table]}
-    found = []
+    rows = []
     for submission in flat[SUBMISSIONS]:
-        key, until = submission["submission_id"], submission["kyc_result_at"]
+        key, decided_at = submission["submission_id"], submission["kyc_result_at"]
         row = {
-            name: None if name in empty else values.get((table, key), {}).get(column.name)
-            for name, (table, column) in columns_of_wide().items()
+            name: None if name in null_columns else values.get((table, key), {}).get(column.name)
+            for name, (table, column) in wide_columns().items()
             if name not in ADDED_COLUMNS
         }
-        hours = until and (until - submission["created_at"]).total_seconds() / 3600
-        found.append(row | {"hours_to_decision": hours})
-    return found
+        hours = decided_at and (decided_at - submission["created_at"]).total_seconds() / 3600
+        rows.append(row | {"hours_to_decision": hours})
+    return rows
 
 
-def without_ours(rows: Rows) -> Rows:
-    """Rows of `submissions_wide` without the columns that only this package fills."""
+def without_own_columns(rows: Rows) -> Rows:
+    """Return rows of `submissions_wide` without the columns that only this package fills."""
     return [{name: row[name] for name in row if name not in ADDED_COLUMNS} for row in rows]
 
 
-def stop_the_clock(warehouse: Warehouse, folder: Path, **privacy: str) -> None:
-    """Makes the views with the data set's "now" in the place of the clock."""
+def view_folder(folder: Path) -> Path:
+    """Make a folder with the shipped views, in which "now" replaces the clock."""
     folder.mkdir()
-    moment = f"CAST('{DATA['now']:%Y-%m-%d %H:%M:%S}+00' AS TIMESTAMPTZ)"
+    now = f"CAST('{DATA['now']:%Y-%m-%d %H:%M:%S}+00' AS TIMESTAMPTZ)"
     for file in (schemas_folder() / "views").glob("*.sql"):
-        text = file.read_text(encoding="utf-8").replace("CURRENT_TIMESTAMP", moment)
+        text = file.read_text(encoding="utf-8").replace("CURRENT_TIMESTAMP", now)
         (folder / file.name).write_text(text, encoding="utf-8")
-    with open_warehouse(warehouse.target) as opened:
-        assert update_views(
-            opened.client, None, folder, PrivacyPolicy.from_settings(**privacy).contract
-        )
+    return folder
 
 
-def fill(warehouse: Warehouse, folder: Path) -> None:
-    """Brings the data set in as the days went by."""
-    with Emulator(api_has("submissions")) as api:
+def stop_the_clock(warehouse: Warehouse, folder: Path, **privacy: Any) -> None:
+    """Replace the warehouse's views by views with a fixed "now"."""
+    contract = PrivacyPolicy.from_settings(**privacy).contract
+    with connected(warehouse) as client:
+        assert update_views(client, None, view_folder(folder), contract)
+
+
+def load_data_set(warehouse: Warehouse, folder: Path) -> None:
+    """Load the data set by runs: a sync, two refreshes and a reconcile."""
+    with Emulator(submissions_of("submissions")) as api:
         context = context_for(api.base_url, warehouse.target, FIRST)
         sync(context)
-        for name, moment in (("between", BETWEEN), ("later", SECOND)):
-            changed = {submission["submission_id"]: submission for submission in api_has(name)}
-            for key, submission in changed.items():
-                known = key in api.store.ids()
-                (api.store.replace if known else api.store.add)(submission)
-            refresh(at(context, moment), submission_ids=list(changed))
+        for step, now in (("between", BETWEEN), ("later", SECOND)):
+            changed = {one["submission_id"]: one for one in submissions_of(step)}
+            for submission_id, submission in changed.items():
+                exists = submission_id in api.store.ids()
+                (api.store.replace if exists else api.store.add)(submission)
+            refresh(at(context, now), submission_ids=list(changed))
         api.store.delete(DATA["gone"]["submission_id"])
         day = DATA["gone"]["day"]
         reconcile(at(context, THIRD), day, day, max_deleted=1)
-    with open_warehouse(warehouse.target) as opened:
-        table = opened.client.make_qualified_table_name(RUNS)
+    with connected(warehouse) as client:
+        table = client.make_qualified_table_name(RUNS)
         for run in DATA["runs"]:
             names, values = ", ".join(run), ", ".join(["%s"] * len(run))
             insert = f"INSERT INTO {table} ({names}) VALUES ({values})"
-            opened.client.execute_sql(insert, *run.values())
+            client.execute_sql(insert, *run.values())
     stop_the_clock(warehouse, folder)
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def make_file(warehouse: Warehouse, folder: Path) -> None:
+    """Write a DuckDB file with the data set, its tables and views, without any run."""
+    with duckdb.connect(str(warehouse.target.file)) as connection:
+        connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA argos; USE argos")
+        for table in load_contract().tables.values():
+            columns = ", ".join(f"{c.name} {DUCKDB_TYPES[c.type]}" for c in table.columns)
+            connection.execute(f"CREATE TABLE {table.name} ({columns})")
+        history: dict[str, Rows] = {}
+        steps = (("submissions", FIRST), ("between", BETWEEN), ("later", SECOND))
+        for step, fetched_at in steps:
+            submissions = submissions_of(step)
+            tables = shape_submissions(submissions, [""] * len(submissions), fetched_at).tables
+            ids = tables[SUBMISSIONS]["submission_id"].to_pylist()
+            before = {one: history[one] for one in ids if one in history}
+            tables[HISTORY] = history_rows(tables, before, ())
+            for submission_id in ids:
+                history[submission_id] = []
+            for row in tables[HISTORY].to_pylist():
+                history[row["submission_id"]].append(row)
+            replace_rows(connection, tables, ids)
+        deleted = DATA["gone"]["submission_id"]
+        connection.execute(
+            "UPDATE submissions SET _deleted_at = $1, _synced_at = $1 WHERE submission_id = $2",
+            [THIRD, deleted],
+        )
+        for run in DATA["runs"]:
+            names, values = ", ".join(run), ", ".join("?" * len(run))
+            connection.execute(f"INSERT INTO {RUNS} ({names}) VALUES ({values})", [*run.values()])
+        for view in load_views(view_folder(folder)):
+            connection.execute(f"CREATE VIEW {view.name} AS {duckdb_query(view)}")
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection, tables: dict[str, pa.Table], ids: list[str]
+) -> None:
+    """Replace the rows of submissions, as a merge does."""
+    for table in load_contract().tables.values():
+        if table.name == SUBMISSIONS or table.belongs_to_submission:
+            connection.execute(
+                f"DELETE FROM {table.name} WHERE submission_id IN (SELECT unnest(?))", [ids]
+            )
+    for name, rows in tables.items():
+        connection.register("new_rows", rows)
+        connection.execute(f"INSERT INTO {name} BY NAME FROM new_rows")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A read-only DuckDB file with the data set, written without a run."""
+    folder = tmp_path_factory.mktemp("prepared")
+    warehouse = duckdb_warehouse(folder)
+    make_file(warehouse, folder / "views")
+    return warehouse
+
+
+@pytest.fixture(
+    scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
 def kind(request: pytest.FixtureRequest) -> str:
-    """A kind of warehouse that is tested."""
+    """A kind of warehouse."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def loaded(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """The data set in a warehouse of that kind, which nobody changes."""
+    """A read-only warehouse of that kind into which runs have loaded the data set."""
     folder = tmp_path_factory.mktemp("answers")
     with empty_warehouse(kind, folder) as warehouse:
-        fill(warehouse, folder / "views")
+        load_data_set(warehouse, folder / "views")
         yield warehouse
 
 
@@ -193,16 +275,16 @@ def other(kind: str, tmp_path: Path) -> Iterator[Warehouse]:
 
 
 def load_protected(warehouse: Warehouse, folder: Path, **privacy: str) -> None:
-    """Brings in what the API has at last, with a privacy policy."""
-    with Emulator(in_the_end()) as api:
+    """Load the final submissions with a privacy policy, and query every view."""
+    with Emulator(final_submissions()) as api:
         sync(context_for(api.base_url, warehouse.target, SECOND, privacy=privacy))
-    every = {view.name for view in load_views()}
-    assert {name for name in every if warehouse.query(f"SELECT * FROM {name}") is not None} == every
+    for view in load_views():
+        warehouse.query(f"SELECT * FROM {view.name}")
     stop_the_clock(warehouse, folder, **privacy)
 
 
-def types(warehouse: Warehouse) -> Rows:
-    """The type of every column of every view; PostgreSQL has two for texts."""
+def column_types(warehouse: Warehouse) -> Rows:
+    """Return the type of every column of every view; PostgreSQL has two types for text."""
     names = ", ".join(f"'{view.name}'" for view in load_views())
     return warehouse.query(f"""
         SELECT table_name, column_name, REPLACE(data_type, 'character varying', 'text') AS kind
@@ -211,43 +293,60 @@ def types(warehouse: Warehouse) -> Rows:
         ORDER BY table_name, ordinal_position""")
 
 
-def test_every_view_has_its_answer() -> None:
-    """A new view comes with what it answers."""
+def assert_answers(warehouse: Warehouse, view: str) -> None:
+    """Compare a view's rows with the answer: every value, its type, and the columns' order."""
+    rows, expected = read_view(warehouse, view), answer(view)
+    assert ordered(rows) == ordered(expected)
+    assert {tuple(row) for row in rows} == {tuple(row) for row in expected}
+    types = [{name: type(value) for name, value in row.items()} for row in ordered(expected)]
+    assert [{name: type(value) for name, value in row.items()} for row in ordered(rows)] == types
+
+
+def test_every_view_has_an_answer() -> None:
+    """A new view comes with its answer."""
     assert {*ANSWERS, "submissions_wide"} == {view.name for view in load_views()}
 
 
 @pytest.mark.parametrize("view", ANSWERS)
-def test_a_view_answers_exactly(loaded: Warehouse, view: str) -> None:
-    """Every value is what was worked out by hand, and of the type it should have."""
-    found, expected = asked(loaded, view), answer(view)
-    assert ordered(found) == ordered(expected)
-    assert {tuple(row) for row in found} == {tuple(row) for row in expected}
-    kinds = [{name: type(value) for name, value in row.items()} for row in ordered(expected)]
-    assert [{name: type(value) for name, value in row.items()} for row in ordered(found)] == kinds
+def test_a_view_answers_exactly(prepared: Warehouse, view: str) -> None:
+    """Every value is the one worked out by hand, and has the right type."""
+    assert_answers(prepared, view)
 
 
-def test_a_submission_is_one_row(loaded: Warehouse) -> None:
-    """`submissions_wide` has every value of the tables that are not lists, but no JSON."""
-    found = asked(loaded, "submissions_wide")
-    assert ordered(without_ours(found)) == ordered(wide())
-    assert {*found[0]} == {*columns_of_wide(), "hours_to_decision"}
-    assert {row["_synced_at"] for row in found} == {FIRST, SECOND}
+def test_submissions_wide_has_one_row_per_submission(prepared: Warehouse) -> None:
+    """It has every value of the tables that have no lists, but no JSON."""
+    rows = read_view(prepared, "submissions_wide")
+    assert ordered(without_own_columns(rows)) == ordered(wide_answer())
+    assert {*rows[0]} == {*wide_columns(), "hours_to_decision"}
+    assert {row["_synced_at"] for row in rows} == {FIRST, SECOND}
 
 
-def test_columns_mean_what_the_contract_says() -> None:
-    """`submissions_wide` describes those it has of the contract in the same words."""
+@pytest.mark.slow
+def test_a_loaded_warehouse_answers_the_same(loaded: Warehouse) -> None:
+    """After real runs, views answer exactly on every kind of warehouse."""
+    for view in ANSWERS:
+        assert_answers(loaded, view)
+    rows = read_view(loaded, "submissions_wide")
+    assert ordered(without_own_columns(rows)) == ordered(wide_answer())
+    assert {row["_synced_at"] for row in rows} == {FIRST, SECOND}
+
+
+def test_columns_are_described_as_in_the_contract() -> None:
+    """`submissions_wide` describes the contract's columns in the contract's words."""
     text = (schemas_folder() / "views" / "submissions_wide.sql").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^-- (\w+)  +(\S.*)$", text, re.MULTILINE))
-    said.pop("hours_to_decision")
-    assert said == {name: column.meaning for name, (_, column) in columns_of_wide().items()}
+    descriptions = dict(re.findall(r"^-- (\w+)  +(\S.*)$", text, re.MULTILINE))
+    descriptions.pop("hours_to_decision")
+    assert descriptions == {name: column.meaning for name, (_, column) in wide_columns().items()}
 
 
-def test_the_runs_are_in_sync_health(loaded: Warehouse) -> None:
-    """Also those that were not written by hand."""
-    query = "SELECT command, outcome, submissions_new AS new, submissions_deleted AS gone"
-    known = ", ".join(f"'{run['run_id']}'" for run in DATA["runs"])
-    found = loaded.query(f"{query} FROM sync_health WHERE run_id NOT IN ({known}) ORDER BY 1, 3")
-    assert [tuple(row.values()) for row in found] == [
+@pytest.mark.slow
+def test_sync_health_shows_real_runs(loaded: Warehouse) -> None:
+    """The runs that loaded the data set are in it, with what they brought."""
+    columns = "command, outcome, submissions_new AS new, submissions_deleted AS deleted"
+    run_ids = ", ".join(f"'{run['run_id']}'" for run in DATA["runs"])
+    where = f"WHERE run_id NOT IN ({run_ids}) ORDER BY 1, 3"
+    rows = loaded.query(f"SELECT {columns} FROM sync_health {where}")
+    assert [tuple(row.values()) for row in rows] == [
         ("reconcile", "ok", 0, 1),
         ("refresh", "ok", 0, 0),
         ("refresh", "ok", 1, 0),
@@ -255,56 +354,64 @@ def test_the_runs_are_in_sync_health(loaded: Warehouse) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
-def test_days_and_weeks_are_those_of_utc(loaded: Warehouse, zone: str) -> None:
-    """Whatever the session's time zone is."""
-    with open_warehouse(loaded.target) as opened:
-        client = opened.client
+def test_days_and_weeks_are_in_utc(loaded: Warehouse, zone: str) -> None:
+    """They do not depend on the session's time zone."""
+    with connected(loaded) as client:
         client.execute_sql(f"SET TimeZone = '{zone}'")
         for view in set(ANSWERS) - {"sync_health"}:
-            names = ", ".join(ANSWERS[view]["columns"])
-            place = client.make_qualified_table_name(view)
-            rows = client.execute_sql(f"SELECT {names} FROM {place}") or ()
-            found = [dict(zip(ANSWERS[view]["columns"], row, strict=True)) for row in rows]
-            for row in found:
-                moments = {n: v.astimezone(UTC) for n, v in row.items() if isinstance(v, datetime)}
-                row.update(moments)
-            assert ordered(found) == ordered(answer(view)), view
+            columns = ANSWERS[view]["columns"]
+            table = client.make_qualified_table_name(view)
+            values = client.execute_sql(f"SELECT {', '.join(columns)} FROM {table}") or ()
+            rows = [dict(zip(columns, row, strict=True)) for row in values]
+            for row in rows:
+                times = {n: v.astimezone(UTC) for n, v in row.items() if isinstance(v, datetime)}
+                row.update(times)
+            assert ordered(rows) == ordered(answer(view)), view
 
 
-def test_the_published_copy_answers_the_same(loaded: Warehouse, tmp_path: Path) -> None:
-    """But for what identifies people, which is empty there."""
-    done = publish(loaded.target, tmp_path / "copy.duckdb")
-    assert set(done.views) == {view.name for view in load_views()}
-    copy = copy_of(done.file, loaded.target.dataset)
-    for view in set(ANSWERS) - LOOK_AT_THE_CLOCK - {"duplicates"}:
-        assert ordered(asked(copy, view)) == ordered(answer(view)), view
-    known = [row for row in answer("duplicates") if row["same"] == "applicant"]
-    assert ordered(asked(copy, "duplicates")) == ordered(known)
-    expected = wide(empty=names_of_wide("direct"))
-    assert ordered(without_ours(asked(copy, "submissions_wide"))) == ordered(expected)
+@pytest.mark.slow
+def test_a_published_copy_answers_the_same(loaded: Warehouse, tmp_path: Path) -> None:
+    """Only columns with direct identifiers are empty."""
+    result = publish(loaded.target, tmp_path / "copy.duckdb")
+    assert set(result.views) == {view.name for view in load_views()}
+    copy = copy_of(result.file, loaded.target.dataset)
+    for view in set(ANSWERS) - TIME_DEPENDENT - {"duplicates"}:
+        assert ordered(read_view(copy, view)) == ordered(answer(view)), view
+    by_applicant = [row for row in answer("duplicates") if row["same"] == "applicant"]
+    assert ordered(read_view(copy, "duplicates")) == ordered(by_applicant)
+    expected = wide_answer(null_columns=wide_columns_of("direct"))
+    assert ordered(without_own_columns(read_view(copy, "submissions_wide"))) == ordered(expected)
 
 
-def test_a_strict_copy_has_all_views_too(loaded: Warehouse, tmp_path: Path) -> None:
-    """What tells people together is empty there as well."""
-    done = publish(loaded.target, tmp_path / "copy.duckdb", strict=True)
-    assert set(done.views) == {view.name for view in load_views()}
-    copy = copy_of(done.file, loaded.target.dataset)
-    assert ordered(asked(copy, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
-    assert asked(copy, "duplicates") == asked(copy, "document_expiry") == []
-    assert {row["country"] for row in asked(copy, "kyc_time_to_decision")} == {None}
+@pytest.mark.slow
+def test_a_strict_copy_has_all_views(loaded: Warehouse, tmp_path: Path) -> None:
+    """Columns with quasi-identifiers are empty, too."""
+    result = publish(loaded.target, tmp_path / "copy.duckdb", strict=True)
+    assert set(result.views) == {view.name for view in load_views()}
+    copy = copy_of(result.file, loaded.target.dataset)
+    assert ordered(read_view(copy, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
+    assert read_view(copy, "duplicates") == read_view(copy, "document_expiry") == []
+    assert {row["country"] for row in read_view(copy, "kyc_time_to_decision")} == {None}
 
 
-def test_what_is_dropped_is_empty(loaded: Warehouse, other: Warehouse, tmp_path: Path) -> None:
-    """All views are there, with the types they always have, and answer without it."""
+@pytest.mark.slow
+def test_dropped_columns_are_empty(loaded: Warehouse, other: Warehouse, tmp_path: Path) -> None:
+    """All views exist with their usual types, and answer without the dropped columns."""
     load_protected(other, tmp_path / "views", direct="drop", quasi="drop")
-    assert types(other) == types(loaded)
-    assert asked(other, "duplicates") == asked(other, "document_expiry") == []
-    for view in ("aml_hit_rate", "attempt_failures", "bank_verification_rate", "kyc_funnel_daily"):
-        assert ordered(asked(other, view)) == ordered(answer(view)), view
-    for view in ("rejection_reasons", "review_backlog"):
-        assert ordered(asked(other, view)) == ordered(answer(view)), view
-    times = {tuple(row.values()) for row in asked(other, "kyc_time_to_decision")}
+    assert column_types(other) == column_types(loaded)
+    assert read_view(other, "duplicates") == read_view(other, "document_expiry") == []
+    for view in (
+        "aml_hit_rate",
+        "attempt_failures",
+        "bank_verification_rate",
+        "kyc_funnel_daily",
+        "rejection_reasons",
+        "review_backlog",
+    ):
+        assert ordered(read_view(other, view)) == ordered(answer(view)), view
+    times = {tuple(row.values()) for row in read_view(other, "kyc_time_to_decision")}
     assert times == {
         ("agent", None, date(2025, 1, 6), 2, 2.0, 3.0, 3.0),
         ("agent", None, date(2025, 1, 13), 2, 24.0, 48.0, 48.0),
@@ -313,77 +420,100 @@ def test_what_is_dropped_is_empty(loaded: Warehouse, other: Warehouse, tmp_path:
         ("system", None, date(2025, 1, 13), 1, 1.0, 1.0, 1.0),
         ("system", None, date(2025, 2, 10), 1, 0.25, 0.25, 0.25),
     }
-    expected = wide(empty=names_of_wide("direct", "quasi"))
-    assert ordered(without_ours(asked(other, "submissions_wide"))) == ordered(expected)
+    expected = wide_answer(null_columns=wide_columns_of("direct", "quasi"))
+    assert ordered(without_own_columns(read_view(other, "submissions_wide"))) == ordered(expected)
 
 
-def test_what_became_a_text_is_empty(loaded: Warehouse, other: Warehouse, tmp_path: Path) -> None:
-    """Other hashed and encrypted values are there, and still tell who is the same."""
+@pytest.mark.slow
+def test_dates_stored_as_text_are_empty(
+    loaded: Warehouse, other: Warehouse, tmp_path: Path
+) -> None:
+    """Other hashed and encrypted values are shown, and equal people still have equal values."""
     key = "a secret that is long enough"
     load_protected(other, tmp_path / "views", direct="encrypt", quasi="hash", key=key)
-    assert types(other) == types(loaded)
-    assert asked(other, "document_expiry") == []  # a date that is a hash now
-    assert ordered(asked(other, "duplicates")) == ordered(answer("duplicates"))
-    found, expected = asked(other, "kyc_time_to_decision"), answer("kyc_time_to_decision")
-    assert {str(row["country"])[:3] for row in found} == {"h1.", "Non"}
-    for row in (*found, *expected):
+    assert column_types(other) == column_types(loaded)
+    assert read_view(other, "document_expiry") == []  # it needs a date, which is a hash here
+    assert ordered(read_view(other, "duplicates")) == ordered(answer("duplicates"))
+    rows, expected = read_view(other, "kyc_time_to_decision"), answer("kyc_time_to_decision")
+    assert {str(row["country"])[:3] for row in rows} == {"h1.", "Non"}
+    for row in (*rows, *expected):
         del row["country"]
-    assert ordered(found) == ordered(expected)
-    for row in asked(other, "submissions_wide"):
+    assert ordered(rows) == ordered(expected)
+    for row in read_view(other, "submissions_wide"):
         assert row["date_of_birth"] is row["idcard_expire_date"] is None
         assert (row["userid"] or "e1.").startswith("e1.")
 
 
-def test_the_query_of_the_docs(loaded: Warehouse) -> None:
-    """The query is answered as it stands there, asked on a Wednesday."""
+def assert_query_of_the_docs(warehouse: Warehouse) -> None:
+    """Run the query as the page has it, as if on a Wednesday of the data set, and today."""
     _, _, section = PAGE.read_text(encoding="utf-8").partition("\n## Views\n")
     query = section.partition("```sql\n")[2].partition("```")[0].replace("argos.", "")
     assert query.count("NOW()") == 1
-    moment = "CAST('2025-01-15 12:00:00+00' AS TIMESTAMPTZ)"
-    (row,) = loaded.query(query.replace("NOW()", moment))
+    wednesday = "CAST('2025-01-15 12:00:00+00' AS TIMESTAMPTZ)"
+    (row,) = warehouse.query(query.replace("NOW()", wednesday))
     assert row == {"submissions": 2, "median_hours": 13.0, "longest_hours": 24.0}  # a02 and a11
-    (row,) = loaded.query(query)
+    (row,) = warehouse.query(query)
     assert row == {"submissions": 0, "median_hours": None, "longest_hours": None}
 
 
-def test_the_docs_name_every_view() -> None:
-    """Each has its line there."""
+def test_the_query_in_the_docs_runs_unchanged(prepared: Warehouse) -> None:
+    """Readers can copy it from the page."""
+    assert_query_of_the_docs(prepared)
+
+
+@pytest.mark.slow
+def test_the_query_in_the_docs_runs_everywhere(loaded: Warehouse) -> None:
+    """It works on every kind of warehouse."""
+    assert_query_of_the_docs(loaded)
+
+
+def test_the_docs_list_every_view() -> None:
+    """Each view has its line in the table of views."""
     _, _, section = PAGE.read_text(encoding="utf-8").partition("\n## Views\n")
-    named = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
-    assert sorted(named) == sorted(view.name for view in load_views())
+    listed = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(view.name for view in load_views())
 
 
-def test_what_is_not_fetched_has_no_views(tmp_path: Path) -> None:
-    """A view that reads a table which is not there is left out; all others are."""
+@pytest.mark.slow
+def test_views_over_sections_that_are_not_fetched_are_left_out(tmp_path: Path) -> None:
+    """A view that reads a missing table does not exist; all others do."""
     warehouse = duckdb_warehouse(tmp_path)
-    with Emulator(in_the_end()) as api:
+    with Emulator(final_submissions()) as api:
         sync(context_for(api.base_url, warehouse.target, SECOND, request_types=["others", "kyc"]))
-    views = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
-    lost = {"aml_hit_rate", "aml_open_alerts", "document_expiry", "kyc_time_to_decision"}
-    found = {row["view_name"] for row in warehouse.query(views)}
-    assert found == {view.name for view in load_views()} - lost - {"submissions_wide"}
-    assert ordered(asked(warehouse, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
+    query = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    left_out = {
+        "aml_hit_rate",
+        "aml_open_alerts",
+        "document_expiry",
+        "kyc_time_to_decision",
+        "submissions_wide",
+    }
+    views = {row["view_name"] for row in warehouse.query(query)}
+    assert views == {view.name for view in load_views()} - left_out
+    rows = read_view(warehouse, "kyc_funnel_daily")
+    assert ordered(rows) == ordered(answer("kyc_funnel_daily"))
 
 
-def test_a_run_over_sections_leaves_the_views_of_others(
+@pytest.mark.slow
+def test_a_run_over_some_sections_keeps_all_views(
     other: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It makes views over tables that it does not fill, also where columns of them are dropped."""
+    """It also creates views over tables that it does not fill, and whose columns are dropped."""
     privacy = {"direct": "drop"}
-    with Emulator(in_the_end()) as api:
+    with Emulator(final_submissions()) as api:
         sync(context_for(api.base_url, other.target, SECOND, privacy=privacy))
-        some = context_for(
+        two_sections = context_for(
             api.base_url, other.target, THIRD, request_types=["others", "kyc"], privacy=privacy
         )
-        sync(some)
-        with open_warehouse(other.target) as opened:
-            place = opened.client.make_qualified_table_name("staleness")
-            opened.client.execute_sql(f"DROP VIEW {place}")
-        sync(some)
+        sync(two_sections)
+        with connected(other) as client:
+            view = client.make_qualified_table_name("staleness")
+            client.execute_sql(f"DROP VIEW {view}")
+        sync(two_sections)
     assert [one.message for one in caplog.records if "for analysts" in one.message] == []
-    found = asked(other, "submissions_wide")
-    assert {row["nationality"] for row in found} > {"KOR"}
-    assert {row["userid"] for row in found} == {None}
+    rows = read_view(other, "submissions_wide")
+    assert {row["nationality"] for row in rows} > {"KOR"}
+    assert {row["userid"] for row in rows} == {None}
     with open_warehouse(other.target) as opened:
         names = opened.state["views"].split()[1:]
     assert names == sorted(view.name for view in load_views())

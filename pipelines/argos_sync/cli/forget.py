@@ -41,6 +41,6 @@ def forget(
             "listed": result.suppressions_added,
         },
         f"{''.join(counts)}forget: {sum(result.erased.values()):,} rows erased,"
-        f" {result.listed:,} entries added to the suppression list;"
+        f" {result.suppressions_added:,} entries added to the suppression list;"
         f" the erasure is recorded in sync_erasures, run {result.summary.run_id}",
     )

@@ -115,7 +115,7 @@ def _submissions_with(
             "look up the submissions at ARGOS, and pass each one as --submission-id",
         )
     if mode == "plain":
-        yield from find_submission_ids(client, table, column, [value], loosely=kind == "email")
+        yield from find_submission_ids(client, table, column, [value], normalize=kind == "email")
         return
     spellings = {value}
     if kind == "email":

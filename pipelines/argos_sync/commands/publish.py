@@ -24,7 +24,7 @@ from argos_sync.load.duckdb import BOUNDED_MEMORY
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
-from argos_sync.load.target import Target, duckdb_file
+from argos_sync.load.target import Target, duckdb_file, refuse_ambiguous_name
 from argos_sync.shape.contract import (
     CHECKS,
     HISTORY,
@@ -86,11 +86,13 @@ def publish(
         mode: Permissions of a new file; a replaced file keeps its permissions.
 
     Raises:
-        ConfigurationError: The file cannot be replaced, or the destination is unknown.
+        ConfigurationError: The file cannot be replaced or is named like the dataset, or the
+            destination is unknown.
         DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
             written.
     """
     output = check_output_path(file)
+    refuse_ambiguous_name(output, target.dataset)
     tables = public_tables(strict=strict)
     with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
         dataset = warehouse.client.dataset_name

@@ -1,1 +1,28 @@
-"""The dlt source and pipeline: windows, chunks, state, runs."""
+"""Load rows into a warehouse with dlt.
+
+In: Arrow tables of the contract and changes of the source's state.
+Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
+
+Where a command loads to: `target`, `destinations`. How a warehouse is opened: `pipeline`,
+`read_only`. Who may write which days: `locks`, `partitions`. What dlt knows about the tables:
+`source`, `dlt_tables`. What is overridden in dlt: `duckdb`. How a statement reaches any database:
+`sql`, `dialects`. What can go wrong: `errors`. How a file is replaced or compacted: `atomic_file`,
+`compact`. Beside config.py no other module imports dlt.
+"""
+
+__all__ = [
+    "atomic_file",
+    "compact",
+    "destinations",
+    "dialects",
+    "dlt_tables",
+    "duckdb",
+    "errors",
+    "locks",
+    "partitions",
+    "pipeline",
+    "read_only",
+    "source",
+    "sql",
+    "target",
+]

@@ -1,8 +1,8 @@
-"""A new file in the place of an old one: at once, or not at all.
+"""Replace a file atomically: readers see the old file or the new one, never a part of either.
 
-The new file grows in a folder of its own beside the old one, which nobody else may enter, and takes
-the old one's name when it is whole and on disk. Who has the old one open keeps reading it: a name
-changes, no byte. What a killed process leaves behind is such a folder, and the next one removes it.
+The new file is written in a private folder beside the old one and takes its name once it is
+complete and flushed to disk. A process that has the old file open keeps reading it, because only
+the name changes. A killed process leaves such a folder behind, and the next call removes it.
 """
 
 from __future__ import annotations
@@ -22,157 +22,159 @@ import duckdb
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.errors import DestinationError
 
-_PREFIX = ".argos-publish-"
-_LOCK = "lock"
-_NEW = "new"
+_FOLDER_PREFIX = ".argos-publish-"
+_LOCK_NAME = "lock"
+_NEW_FILE_NAME = "new"
 
-_OTHER = "name another file"
+_OTHER_NAME = "name another file"
 
-_NOT_WRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
-"""What DuckDB raises for want of space, permission or memory; the last one at a commit."""
+_WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
+"""What DuckDB raises for lack of space, permission or memory; the last one at a commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileType:
-    """What a file is: only one of the same kind is ever replaced by it.
+    """A type of file; a file is only replaced by one of its own type.
 
     Attributes:
-        name: For messages, with its article.
-        mark: What every file of the kind says of itself.
-        at: Where in it the mark is, in bytes.
-        log: What is appended to its name where more of it may be, which goes with it.
+        name: Name for messages, with its article.
+        signature: Bytes that every file of this type contains.
+        offset: Position of the signature, in bytes.
+        log_suffix: Suffix of the write-ahead log that belongs to a file; None if there is none.
     """
 
     name: str
-    mark: bytes
-    at: int = 0
-    log: str | None = None
+    signature: bytes
+    offset: int = 0
+    log_suffix: str | None = None
 
 
-DUCKDB_FILE = FileType("a DuckDB file", b"DUCK", at=8, log=".wal")
-"""The mark is told by DuckDB's page "Storage Versions and Format"."""
+DUCKDB_FILE = FileType("a DuckDB file", b"DUCK", offset=8, log_suffix=".wal")
+"""The signature is documented on DuckDB's page "Storage Versions and Format"."""
 
 
-def check_output_path(file: Path, kind: FileType = DUCKDB_FILE) -> Path:
-    """Return where a file is to be written, links followed, if it can and may be.
-
-    Args:
-        file: Nothing, or a file of the kind, which is then to be replaced.
-        kind: What is to be written.
-
-    Raises:
-        ConfigurationError: It is in no folder, or is something else than such a file.
-    """
-    place = Path(os.path.realpath(file))
-    if not place.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {place.parent}", f"make it, or {_OTHER}")
-    if place.is_dir():
-        raise ConfigurationError(f"{place} is a folder", "name a file in it")
-    if os.path.lexists(place) and not _is_one(place, kind):
-        raise ConfigurationError(f"{place} is not {kind.name} and stays as it is", _OTHER)
-    return place
-
-
-def refuse_warehouse(place: Path, warehouse: Path) -> None:
-    """Refuse to write over the warehouse, or where DuckDB would take the file for a part of it.
+def check_output_path(file: Path, file_type: FileType = DUCKDB_FILE) -> Path:
+    """Return the path to write to, with links resolved, if it may be written.
 
     Args:
-        place: What `check_output_path` returned.
-        warehouse: The warehouse's DuckDB file; one in a service is none and does not exist.
+        file: Path of a new file, or of a file of the same type that will be replaced.
+        file_type: Type of file to write.
 
     Raises:
-        ConfigurationError: It is the same file, by whatever name, or has its log's name.
+        ConfigurationError: The folder does not exist, or something else is at this path.
     """
-    same = place.exists() and warehouse.exists() and place.samefile(warehouse)
-    if same or place in _logs_of(Path(os.path.realpath(warehouse)), DUCKDB_FILE):
-        raise ConfigurationError(f"{place} is the warehouse itself or its log", _OTHER)
+    path = Path(os.path.realpath(file))
+    if not path.parent.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {path.parent}", f"create it, or {_OTHER_NAME}"
+        )
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder", "name a file in it")
+    if os.path.lexists(path) and not _is_of_type(path, file_type):
+        raise ConfigurationError(f"{path} is not {file_type.name} and stays as it is", _OTHER_NAME)
+    return path
+
+
+def refuse_warehouse(path: Path, warehouse: Path) -> None:
+    """Refuse to overwrite the warehouse or its write-ahead log.
+
+    Args:
+        path: Path that `check_output_path` returned.
+        warehouse: DuckDB file of the warehouse; it need not exist.
+
+    Raises:
+        ConfigurationError: The path is the warehouse, under any name, or its log.
+    """
+    same = path.exists() and warehouse.exists() and path.samefile(warehouse)
+    if same or path in _logs_of(Path(os.path.realpath(warehouse)), DUCKDB_FILE):
+        raise ConfigurationError(f"{path} is the warehouse itself or its log", _OTHER_NAME)
 
 
 @contextmanager
 def atomic_replacement(
-    place: Path, mode: int = 0o600, kind: FileType = DUCKDB_FILE
+    path: Path, mode: int = 0o600, file_type: FileType = DUCKDB_FILE
 ) -> Iterator[Path]:
-    """Give the path of a new file, and put the file in its place when the block has ended well.
+    """Yield a path to write a new file to, and move the file to `path` if the block succeeds.
 
-    Several may work on the same place at once; the last one to end has it.
+    Several processes may replace the same file at once; the last one to finish wins.
 
     Args:
-        place: What `check_output_path` returned. A new file has the mode of the old one, and its group where
-            the user may give it away.
-        mode: Its permissions where there is no old one.
-        kind: What it is.
+        path: Path that `check_output_path` returned. A new file takes over the mode of the old one,
+            and its group if the user may set it.
+        mode: Permissions if there is no old file.
+        file_type: Type of the file.
 
     Yields:
-        Where to write the file. Nobody else can read it there.
+        Path of the new file; no other user can read it there.
 
     Raises:
-        DestinationError: It cannot be written.
+        DestinationError: The file cannot be written.
     """
-    with write_errors(place):
-        _remove_leftovers(place.parent)
-        folder, lock = _own_folder(place.parent)
+    with write_errors(path):
+        _remove_abandoned_folders(path.parent)
+        folder, lock = _make_locked_folder(path.parent)
     try:
-        yield folder / _NEW
-        with write_errors(place):
-            _take_over(folder / _NEW, place, mode, kind)
+        yield folder / _NEW_FILE_NAME
+        with write_errors(path):
+            _replace(folder / _NEW_FILE_NAME, path, mode, file_type)
     finally:
-        # The next one removes what cannot be removed now.
+        # What cannot be removed now is removed by the next call.
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 
 @contextmanager
-def write_errors(place: Path) -> Iterator[None]:
-    """Turn failures to write the file into errors of our own.
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn errors while the file is written into a DestinationError.
 
     Raises:
         DestinationError: There is no space, no permission, or too little memory.
     """
     try:
         yield
-    except (OSError, *_NOT_WRITTEN) as error:
+    except (OSError, *_WRITE_ERRORS) as error:
         raise DestinationError(
             f"the file cannot be written ({type(error).__name__})",
-            f"check that {place.parent} has space and may be written to; what was at {place} is"
-            " still there",
+            f"check that {path.parent} has space and is writable; an earlier {path} is unchanged",
         ) from None
 
 
-def _is_one(place: Path, kind: FileType) -> bool:
-    if not place.is_file():  # a device or a pipe may never answer
+def _is_of_type(path: Path, file_type: FileType) -> bool:
+    if not path.is_file():  # reading a device or a pipe may block forever
         return False
+    end = file_type.offset + len(file_type.signature)
     try:
-        with place.open("rb") as opened:
-            return opened.read(kind.at + len(kind.mark))[kind.at :] == kind.mark
+        with path.open("rb") as stream:
+            return stream.read(end)[file_type.offset :] == file_type.signature
     except OSError:
         return False
 
 
-def _own_folder(parent: Path) -> tuple[Path, int]:
-    """Make a folder with a lock that is held until its descriptor is closed, or we die."""
+def _make_locked_folder(parent: Path) -> tuple[Path, int]:
+    """Create a folder whose lock is held until its descriptor is closed or the process dies."""
     while True:
-        folder = Path(mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = _locked(folder)
+        folder = Path(mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+        lock = _try_lock(folder)
         if lock is not None:
             return folder, lock
 
 
-def _remove_leftovers(parent: Path) -> None:
-    """Remove folders of processes that are dead: ours by name and owner, with nobody's lock."""
+def _remove_abandoned_folders(parent: Path) -> None:
+    """Remove this user's temporary folders that no living process has locked."""
     with suppress(PermissionError), os.scandir(parent) as entries:
         for entry in entries:
-            ours = entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False)
+            ours = entry.name.startswith(_FOLDER_PREFIX) and entry.is_dir(follow_symlinks=False)
             if ours and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
-                lock = _locked(Path(entry.path))
+                lock = _try_lock(Path(entry.path))
                 if lock is not None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                     os.close(lock)
 
 
-def _locked(folder: Path) -> int | None:
-    """Take a folder's lock; None when another process has it, or has removed the folder."""
+def _try_lock(folder: Path) -> int | None:
+    """Lock a folder; None if another process holds the lock or has removed the folder."""
     try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
     try:
@@ -180,18 +182,18 @@ def _locked(folder: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    if os.fstat(lock).st_nlink == 0:  # who had it before us has removed it with the folder
+    if os.fstat(lock).st_nlink == 0:  # the previous owner has removed it with its folder
         os.close(lock)
         return None
     return lock
 
 
-def _take_over(new: Path, place: Path, mode: int, kind: FileType) -> None:
-    """Give a finished file its mode and its name, both so that a power cut cannot undo them."""
+def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
+    """Set the mode of a complete file and move it to its path; both survive a power failure."""
     descriptor = os.open(new, os.O_RDONLY)
     try:
         with suppress(FileNotFoundError):
-            old = place.stat()
+            old = path.stat()
             mode = stat.S_IMODE(old.st_mode)
             with suppress(PermissionError):
                 os.fchown(descriptor, -1, old.st_gid)
@@ -199,18 +201,19 @@ def _take_over(new: Path, place: Path, mode: int, kind: FileType) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    # What somebody wrote into the old file goes with it: DuckDB refuses a file whose log is
-    # another's ("WAL does not match database file").
-    for log in _logs_of(place, kind):
+    # The old file's log has to go: DuckDB refuses a file with another file's log ("WAL does not
+    # match database file").
+    for log in _logs_of(path, file_type):
         log.unlink(missing_ok=True)
-    new.replace(place)
-    descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+    new.replace(path)
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _logs_of(file: Path, kind: FileType) -> list[Path]:
-    """Return where more of a file may be, which is not yet written into it."""
-    return [file.with_name(f"{file.name}{kind.log}")] if kind.log else []
+def _logs_of(file: Path, file_type: FileType) -> list[Path]:
+    """Return the paths of a file's write-ahead logs."""
+    suffix = file_type.log_suffix
+    return [file.with_name(f"{file.name}{suffix}")] if suffix else []

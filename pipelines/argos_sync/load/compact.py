@@ -1,4 +1,4 @@
-"""A DuckDB file, written anew: what is deleted stays in its blocks until they are needed."""
+"""Compact a DuckDB file: deleted rows stay in its blocks until the file is rewritten."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_d
 
 
 def compact(target: Target, command: str) -> None:
-    """Write a warehouse's file anew, without the blocks of what was deleted.
+    """Rewrite a DuckDB file without the blocks of deleted rows.
 
-    Who has it open for reading keeps the old one until they close it. Where the warehouse is no
-    file, nothing happens.
+    Processes that have the file open for reading keep the old one until they close it. Does nothing
+    if the warehouse is not a DuckDB file.
 
     Args:
         target: Where the warehouse is.
-        command: Named to whom wants to open it meanwhile.
+        command: Command name that other processes see while they are kept out.
 
     Raises:
-        DestinationError: It is locked, or there is no space for a second one.
+        DestinationError: The file is locked, or there is no space for a second one.
     """
     working = working_dir(target)
     with destination_errors():
         file = duckdb_file(make_pipeline(target, working).destination_client())
         if file is None:
-            return  # nor is anything locked: others may be loading beside this run
+            return  # without a lock: other processes may be loading
         with lock_file(working.with_suffix(".lock"), command):
             if file.is_file():
                 _replace_by_copy(file.resolve())
 
 
 def _replace_by_copy(file: Path) -> None:
-    # Replaced while the old one is still locked, so that nobody writes to it in between.
+    # The connection keeps the old file locked until it is replaced, so nobody writes to it.
     with (
         duckdb.connect(str(file), config=BOUNDED_MEMORY) as connection,
         atomic_replacement(file) as new,

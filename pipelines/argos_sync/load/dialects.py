@@ -1,4 +1,4 @@
-"""What databases write differently in SQL, and DuckDB's names, texts and types."""
+"""SQL that differs between dialects, and how DuckDB writes names, literals and types."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = {
     "bigint": "BIGINT",
     "bool": "BOOLEAN",
 }
-"""DuckDB's type of each column type."""
-
+"""DuckDB's type for each column type."""
 
 PHRASES: Mapping[str, Mapping[str, str]] = {
-    # The UTC day of a moment.
+    # The UTC day of a timestamp.
     "UTC_DAY": {
         "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
         "bigquery": "DATE({}, 'UTC')",
         "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
-        # A cast there depends on the session's time zone.
+        # Its casts depend on the session's time zone.
         "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
     },
-    # The Monday of the UTC week of a moment.
+    # The Monday of a timestamp's UTC week.
     "UTC_WEEK": {
         "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
         "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
         "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
         "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
-        # The first day of a week in DATE_TRUNC depends on the session.
+        # Its DATE_TRUNC takes the first day of a week from the session.
         "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
         " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
     },
-    # The texts of a group joined by commas, ordered by the second argument. sqlglot 29 puts ORDER
-    # BY where Redshift refuses it, and knows no form for ClickHouse.
+    # A group's values joined by commas, ordered by the second argument. sqlglot 29 puts ORDER BY
+    # where Redshift refuses it, and has no translation for ClickHouse.
     "JOINED": {
         "": "STRING_AGG({}, ', ' ORDER BY {})",
         "clickhouse": "arrayStringConcat(arrayMap(pair -> pair.2,"
@@ -48,7 +47,7 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
             ("databricks", "redshift", "snowflake"), "LISTAGG({}, ', ') WITHIN GROUP (ORDER BY {})"
         ),
     },
-    # A JSON column as text; drivers would parse it into objects.
+    # A JSON column as text, because drivers would parse it into objects.
     "JSON_TEXT": {
         "": "CAST({} AS TEXT)",
         "bigquery": "TO_JSON_STRING({})",
@@ -56,18 +55,18 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "databricks": "CAST({} AS STRING)",
         "redshift": "JSON_SERIALIZE({})",
     },
-    # sqlglot 29 leaves its own name of this function in these dialects.
+    # sqlglot 29 does not translate this function into these dialects.
     "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
 }
-"""Functions of our SQL by name, then by sqlglot dialect; "" is every other dialect. Their arguments
-replace `{}` in order."""
+"""Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
+`{}` stands for each argument in order."""
 
 
 def quote_name(name: str) -> str:
-    """Return a name as DuckDB's SQL has it."""
+    """Return a name quoted for DuckDB's SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_literal(text: str) -> str:
-    """Return a text as DuckDB's SQL has it."""
+    """Return a text as a literal of DuckDB's SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
-"""What can go wrong with the destination, told without any of the destination's own words.
+"""Errors of the destination, without the texts of databases and of dlt.
 
-Texts of databases and of dlt quote values ("Could not convert string 'Kim' ..."), so only the
-kinds of errors are repeated, never their texts.
+Those texts quote values ("Could not convert string 'Kim' ..."), so our messages name the classes of
+errors and never repeat their texts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 
 __all__ = ["DatabaseException", "DestinationError", "LoadError", "destination_errors", "error_kind"]
 
-_LOCK = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
+_DUCKDB_LOCK = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
 _CONNECTION_KINDS = {"OperationalError", "InterfaceError"}
 """What DB-API drivers raise when there is no working connection (PEP 249)."""
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_TEXTS = tuple(map(os.strerror, _FULL))
-"""What DuckDB's errors end with; those of PostgreSQL are of the kind DiskFull (its code 53100)."""
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE_TEXTS = tuple(map(os.strerror, _NO_SPACE))
+"""Endings of DuckDB's messages when the disk is full; PostgreSQL raises DiskFull (code 53100)."""
 
-_AGAIN = "run the command again; it goes on from the last committed chunk"
+_RUN_AGAIN = "run the command again; it goes on from the last committed chunk"
 _CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
-_CONFIGURATION: tuple[tuple[type[Exception], str, str], ...] = (
+_CONFIGURATION_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (ConfigFieldMissingException, "lacks credentials or a part of them", _CREDENTIALS),
     (UnknownDestinationModule, "is not one that dlt knows", "use a name like duckdb or postgres"),
     (
@@ -43,30 +43,30 @@ _CONFIGURATION: tuple[tuple[type[Exception], str, str], ...] = (
     ),
     (ConfigurationException, "has a configuration that is not valid", _CREDENTIALS),
 )
-"""Kinds of errors that a setting cures, most special first."""
+"""Errors that the user can solve by a setting, most specific class first."""
 
 
 class DestinationError(ArgosError):
-    """The destination is locked, cannot be reached, or has no space; or the way to it has none."""
+    """The destination is locked or not reachable, or there is no space left to load."""
 
     exit_code = 5
     advice = (
-        "check that the destination runs, has space, and that its credentials are right"
+        "check that the destination is running and has space, and that its credentials are right"
         " (DESTINATION__<NAME>__CREDENTIALS)"
     )
 
 
 class LoadError(ArgosError):
-    """The destination refused what was to be loaded; nothing of the chunk was committed."""
+    """The destination refused the rows; nothing of the chunk was committed."""
 
     exit_code = 1
-    advice = f"{_AGAIN}. If it fails again, report the kind of the error"
+    advice = f"{_RUN_AGAIN}. If it fails again, report the class of the error"
 
 
 def error_kind(error: BaseException) -> str:
     """Return the class name of an error, or of the database driver's error inside it.
 
-    The text of such an error may quote values, so only its kind may be logged.
+    The text of such an error may quote values, so only its class may be logged.
     """
     cause = error.dbapi_exception if isinstance(error, DatabaseException) else error
     return type(cause).__name__
@@ -74,13 +74,13 @@ def error_kind(error: BaseException) -> str:
 
 @contextmanager
 def destination_errors() -> Iterator[None]:
-    """Turn failures of dlt and of database drivers inside the block into errors of our own.
+    """Turn errors of dlt and of database drivers into errors of this package.
 
     Raises:
         ConfigurationError: The destination is unknown, or lacks credentials or its driver.
-        DestinationError: It is locked, cannot be reached, or there is no space left.
-        LoadError: It refused the rows.
-        ArgosError: One that dlt had wrapped, such as a failure of the API while extracting.
+        DestinationError: The destination is locked or not reachable, or there is no space left.
+        LoadError: The destination refused the rows.
+        ArgosError: An error of this package that dlt had wrapped, such as one of the API.
     """
     try:
         yield
@@ -92,11 +92,11 @@ def destination_errors() -> Iterator[None]:
             if isinstance(cause, ArgosError | KeyboardInterrupt):
                 raise cause from None
         for cause in reversed(causes):
-            if (told := _told(cause)) is not None:
-                raise told from None
+            if (translated := _translate(cause)) is not None:
+                raise translated from None
         if isinstance(error, DltException):
-            kinds = " from ".join(type(cause).__name__ for cause in causes)
-            raise LoadError(f"loading failed ({kinds})") from None
+            classes = " from ".join(type(cause).__name__ for cause in causes)
+            raise LoadError(f"loading failed ({classes})") from None
         raise
 
 
@@ -106,27 +106,27 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _told(cause: BaseException) -> ArgosError | None:
-    """Return the error that an inner exception amounts to, if it says so by itself."""
-    for kind, message, remedy in _CONFIGURATION:
-        if isinstance(cause, kind):
+def _translate(cause: BaseException) -> ArgosError | None:
+    """Return our error for an exception; None if the exception alone does not tell the reason."""
+    for error_class, message, remedy in _CONFIGURATION_ERRORS:
+        if isinstance(cause, error_class):
             return ConfigurationError(f"the destination {message}", remedy)
-    if lock := _LOCK.search(str(cause)):
+    if lock := _DUCKDB_LOCK.search(str(cause)):
         return DestinationError(
-            f"the destination is locked by process {lock[1]}",
-            "wait until that process has ended, or close the program that has the file open",
+            f"the DuckDB file is locked by process {lock[1]}",
+            "wait for it to finish, or close the program that has the file open",
         )
-    kinds = {kind.__name__ for kind in type(cause).__mro__}
-    if isinstance(cause, OSError) and cause.errno in _FULL:
+    names = {base.__name__ for base in type(cause).__mro__}
+    if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
         return DestinationError(
             "no space is left for the working directory",
-            f"free some, or name a folder elsewhere with --pipelines-dir, and {_AGAIN}",
+            f"free some, or name a folder elsewhere with --pipelines-dir, and {_RUN_AGAIN}",
         )
-    if "DiskFull" in kinds or str(cause).endswith(_FULL_TEXTS):
+    if "DiskFull" in names or str(cause).endswith(_NO_SPACE_TEXTS):
         return DestinationError(
             f"no space is left for the destination ({type(cause).__name__})",
-            f"free some where it keeps its files, and {_AGAIN}",
+            f"free some where it keeps its files, and {_RUN_AGAIN}",
         )
-    if isinstance(cause, DestinationConnectionError) or kinds & _CONNECTION_KINDS:
+    if isinstance(cause, DestinationConnectionError) or names & _CONNECTION_KINDS:
         return DestinationError(f"the destination cannot be used ({type(cause).__name__})")
     return None

@@ -1,8 +1,8 @@
-"""Who may write which days: two runs never write the same ones at the same time.
+"""Lock a warehouse's days: no two runs ever write the same days at the same time.
 
-A backfill holds the days it was asked for, every other run holds all of them. Runs of disjoint
-days may be under way at once where the destination takes several writers; they take turns only
-while a warehouse is opened. Who comes second is told who was first.
+A backfill locks the days it loads; every other run locks all days. Runs over disjoint days may
+load at once if the destination takes several writers; only opening the warehouse happens one at a
+time. A run that finds its days locked fails with the name of the process that holds the lock.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
-_WAIT = "wait until it has ended, or end it"
+_WAIT = "wait for it to finish, or stop it"
 
 _LAST_DAY = 0xFFFF
-"""The number of the last day that a lock can name; it stands for all later ones too."""
+"""Number of the last day that fits into a lock; it stands for all later days, too."""
 
 
 @contextmanager
 def lock_file(file: Path, command: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file for as long as the block runs; the kernel lets go when the process dies.
+    """Lock a file while the block runs; the kernel releases the lock if the process dies.
 
     Args:
-        file: Beside the working directory; tells who holds it.
-        command: The command that runs.
-        shared: Whether others may hold it too, as long as they share it.
+        file: Lock file beside the working directory; it contains the name of its owner.
+        command: Command name to show to other processes.
+        shared: Whether processes that also share the lock may hold it at the same time.
 
     Raises:
-        DestinationError: Another process of this machine holds it.
+        DestinationError: Another process on this machine holds the lock.
     """
-    with _opened(file) as descriptor:
+    with _open_lock_file(file) as descriptor:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(descriptor, 200).decode(errors="replace").partition("\n")[0]
+            owner = os.read(descriptor, 200).decode(errors="replace").partition("\n")[0]
             raise DestinationError(
-                f"the destination is locked by {holder or 'another process'}", _WAIT
+                f"the destination is locked by {owner or 'another process'}", _WAIT
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} (argos-sync {command})\n".encode(), 0)
@@ -52,38 +52,38 @@ def lock_file(file: Path, command: str, *, shared: bool = False) -> Iterator[Non
 
 
 Session = Client | None
-"""A connection of which nothing is asked but locks; None where the destination has none."""
+"""A connection used only for locks; None if the destination has no advisory locks."""
 
 
 @contextmanager
-def lock_session(client: Client, another: Callable[[], Client]) -> Iterator[Session]:
-    """Connect for as long as the block runs, if the destination has advisory locks.
+def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[Session]:
+    """Open a connection for advisory locks while the block runs, if the destination has them.
 
-    The connection is no other's: after a query that fails, for a table that is not there, say,
-    psycopg2 resets its connection (`DISCARD ALL`), and that lets go of all locks.
+    The connection must not be used for anything else: after a failed query, for example on a table
+    that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks.
 
     Args:
-        client: Of the destination.
-        another: Makes a client like it.
+        client: dlt's SQL client of the destination.
+        make_client: Makes another client of the same destination.
     """
     if dialect_of(client) != "postgres":
         yield None
         return
-    with another() as session:
+    with make_client() as session:
         yield session
 
 
 @contextmanager
 def opening_lock(file: Path, session: Session, dataset: str) -> Iterator[None]:
-    """Wait until nobody else opens the warehouse, and let nobody else while the block runs.
+    """Let one process at a time open the warehouse; wait until it is this process's turn.
 
     Args:
-        file: Locked on this machine.
-        session: PostgreSQL keeps other machines out too.
-        dataset: Of the warehouse.
+        file: Lock file for the processes of this machine.
+        session: Connection for locks, which keeps other machines out, too.
+        dataset: Dataset of the warehouse.
     """
     key = int.from_bytes(_digest(dataset), "big", signed=True)
-    with _opened(file) as descriptor:
+    with _open_lock_file(file) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if session is None:
             yield
@@ -96,36 +96,36 @@ def opening_lock(file: Path, session: Session, dataset: str) -> Iterator[None]:
 
 
 def lock_days(session: Session, dataset: str, command: str, days: DateRange) -> None:
-    """Keep runs of other machines out of these days until the session ends, where that can be.
+    """Lock days against runs on other machines until the session ends.
 
-    PostgreSQL holds an advisory lock for a session, whatever its transactions do, and shows the
-    locks of all sessions (`pg_locks`): the days are written into the lock's number. DuckDB locks
-    the file itself, and other destinations have nothing of the kind. To be called in turn.
+    PostgreSQL keeps an advisory lock for a whole session, whatever its transactions do, and lists
+    the locks of all sessions in `pg_locks`, so the lock's key encodes the days. DuckDB locks its
+    file itself; other destinations have no such locks. Call this inside `opening_lock`.
 
     Args:
-        session: Held to the end of the run.
-        dataset: Of the warehouse.
-        command: The command that runs.
-        days: Which ones, UTC.
+        session: Connection for locks, open until the run ends.
+        dataset: Dataset of the warehouse.
+        command: Command name to show to other processes.
+        days: Days to lock, UTC.
 
     Raises:
-        DestinationError: Another session holds some of them.
+        DestinationError: Another session has locked some of these days.
     """
     if session is None:
         return
     name = f"argos-sync {command}, process {os.getpid()} on {socket.gethostname()}"
     execute_native(session, "SELECT set_config('application_name', %s, false)", name[:63])
     space = int.from_bytes(_digest(dataset)[:4], "big")
-    first, last = _number(days.first, 0), _number(days.last, _LAST_DAY)
-    for number, holder in _holders(session, space):
+    first, last = _day_number(days.first, 0), _day_number(days.last, _LAST_DAY)
+    for number, owner in _locks_of_others(session, space):
         if first <= number & _LAST_DAY and number >> 16 <= last:
-            raise DestinationError(f"the destination is locked by {holder}", _WAIT)
+            raise DestinationError(f"the destination is locked by {owner}", _WAIT)
     keys = _signed(space), _signed(first << 16 | last)
     execute_native(session, "SELECT 1 FROM pg_advisory_lock(%s, %s)", *keys)
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[int]:
+def _open_lock_file(file: Path) -> Iterator[int]:
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -138,20 +138,21 @@ def _digest(dataset: str) -> bytes:
     return blake2b(f"argos-sync {dataset}".encode(), digest_size=8).digest()
 
 
-def _number(day: date | None, unbounded: int) -> int:
-    """Return a day as one of 65,536 numbers, of which the first is in 1970."""
+def _day_number(day: date | None, unbounded: int) -> int:
+    """Return the number of days since 1970, limited to 16 bits."""
     return unbounded if day is None else min(max((day - date(1970, 1, 1)).days, 0), _LAST_DAY)
 
 
 def _signed(number: int) -> int:
-    """Return an unsigned number of 32 bits as PostgreSQL's `integer` has it."""
+    """Return an unsigned 32-bit number as PostgreSQL's signed `integer`."""
     return number - 2**32 if number >= 2**31 else number
 
 
-def _holders(session: Client, space: int) -> Iterator[tuple[int, str]]:
-    """Yield the numbers of the locks of other sessions, and who holds them.
+def _locks_of_others(session: Client, space: int) -> Iterator[tuple[int, str]]:
+    """Yield the keys of locks that other sessions hold, each with the session's description.
 
-    A key of two integers shows as `classid`, `objid` and 2 (PostgreSQL's page "pg_locks").
+    `pg_locks` shows a key of two integers as `classid`, `objid` and 2 (PostgreSQL's page
+    "pg_locks").
     """
     rows = execute_native(
         session,
@@ -163,5 +164,5 @@ def _holders(session: Client, space: int) -> Iterator[tuple[int, str]]:
         space,
     )
     for number, name, address, pid in rows:
-        place = f"session {pid} from {address or 'the server itself'}"
-        yield int(number), f"{name or 'another program'} ({place})"
+        location = f"session {pid} from {address or 'the server itself'}"
+        yield int(number), f"{name or 'another program'} ({location})"

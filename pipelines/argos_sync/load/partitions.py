@@ -1,7 +1,7 @@
-"""Partitions: days that are loaded by a pipeline of their own, beside others.
+"""Partitions: ranges of days that pipelines of their own load, beside others.
 
-dlt keeps state by pipeline name, and what is to be merged in a staging dataset. Both are a
-partition's own, so that any number of them may be loaded at once, from any number of machines.
+dlt keeps state per pipeline name, and rows to merge in a staging dataset. A partition has both to
+itself, so any number of partitions may be loaded at once, from any number of machines.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from argos_sync.fetch.windows import DateRange
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
 PIPELINE = "argos_sync"
-"""The pipeline of all runs that are alone, and what the names of others begin with."""
+"""Pipeline of all runs that load no partition, and prefix of the partitions' pipeline names."""
 
 
 def partition_name(days: DateRange) -> str | None:
-    """Return the name of the partition of these days, UTC; None if there is no end to them."""
+    """Return the name of the partition for these days, UTC; None for an unbounded range."""
     if days.first is None or days.last is None:
         return None
     return f"{days.first:%Y%m%d}_{days.last:%Y%m%d}"
 
 
 def pipeline_name(partition: str | None) -> str:
-    """Return the name of a partition's pipeline; None stands for that of all other runs."""
+    """Return the name of a partition's pipeline; None returns the pipeline of all other runs."""
     return f"{PIPELINE}_{partition}" if partition else PIPELINE
 
 
 def staging_layout(partition: str) -> str:
-    """Return the name of a partition's staging dataset, with `%s` for that of the dataset."""
+    """Return the name of a partition's staging dataset, with `%s` in place of the dataset's."""
     return f"%s_staging_{partition}"
 
 
 def drop_staging(client: Client) -> None:
-    """Drop the client's staging dataset, if there is one."""
+    """Drop the client's staging dataset if it exists."""
     with client.with_staging_dataset():
         if client.has_dataset():
             client.drop_dataset()
@@ -40,7 +40,7 @@ def drop_staging(client: Client) -> None:
 def drop_orphaned_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
-    Only a run that has the warehouse to itself may call this. Nothing is staged in DuckDB files.
+    Call this only in a run that has the warehouse to itself. DuckDB files have no staging datasets.
     """
     if dialect_of(client) != "postgres":
         return

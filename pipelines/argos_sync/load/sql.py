@@ -1,10 +1,10 @@
-"""The one place through which this package speaks SQL to a warehouse, whichever it is.
+"""Send SQL to a warehouse; no other module of this package does.
 
 Statements are written once, in DuckDB's dialect: tables and columns by their bare names, `?` for a
-parameter, `column = ANY(?)` for a list of values, and the words of `PHRASES` for what dialects say
-differently. Here tables get their dataset, columns their quotes, and the rest is sqlglot's. To stay
-within what every warehouse has, UPDATE and DELETE name one table, without an alias, and have a
-WHERE. dlt's clients all take `%s` for parameters, also where the driver below has another way.
+parameter, `column = ANY(?)` for a list of values, and the functions in `PHRASES` where dialects
+differ. This module adds the dataset to tables, quotes columns, and lets sqlglot translate the rest.
+To stay within what every warehouse supports, UPDATE and DELETE name one table without an alias and
+have a WHERE. dlt's clients take `%s` for parameters, whatever the driver below them takes.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ ResultRows = Sequence[Sequence[Any]]
 
 SOURCE_DIALECT = "duckdb"
 
-_TAKES_LISTS = {"duckdb", "postgres"}
-"""Dialects whose drivers take a list as one parameter, which is ten times as fast as many."""
+_DIALECTS_WITH_LISTS = {"duckdb", "postgres"}
+"""Dialects whose drivers take a list as one parameter, ten times as fast as one per value."""
 
-_KEYS_A_STATEMENT = 1_000
-"""For all other dialects: well below the limits of every warehouse dlt speaks to."""
+_KEYS_PER_STATEMENT = 1_000
+"""Limit for all other dialects, well below that of every warehouse dlt supports."""
 
 
 def execute(client: Client, statement: str, *parameters: Any) -> ResultRows:
-    """Run a statement, and return the rows it answers with.
+    """Run a statement and return its rows.
 
     Args:
-        client: Connected to the warehouse.
-        statement: Written as the module says.
+        client: dlt's SQL client, connected.
+        statement: SQL as described at the top of this module.
         parameters: One for each `?`; a list for `ANY(?)`.
     """
-    words, values = translate(client, statement, parameters)
-    return execute_native(client, words, *values)
+    text, values = translate(client, statement, parameters)
+    return execute_native(client, text, *values)
 
 
 def select(client: Client, query: str, *parameters: Any) -> ResultRows:
-    """Return the rows of a query; none when a table of it does not exist yet."""
+    """Return the rows of a query; none if one of its tables does not exist yet."""
     try:
         return execute(client, query, *parameters)
     except DatabaseUndefinedRelation:
@@ -59,9 +59,10 @@ def select(client: Client, query: str, *parameters: Any) -> ResultRows:
 
 def tables_exist(client: Client, names: Collection[str]) -> bool:
     """Return whether all of these tables and views exist."""
-    # In words that all of them have: to translate those for a dozen names takes longer than to ask.
-    places = map(client.make_qualified_table_name, names)
-    queries = [f"SELECT 1 FROM {place} WHERE 1 = 0" for place in places]  # noqa: S608 names
+    # Every dialect understands this query: translating it for a dozen names would take longer than
+    # running it.
+    tables = map(client.make_qualified_table_name, names)
+    queries = [f"SELECT 1 FROM {table} WHERE 1 = 0" for table in tables]  # noqa: S608 names
     try:
         if queries:
             execute_native(client, " UNION ALL ".join(queries))
@@ -71,32 +72,31 @@ def tables_exist(client: Client, names: Collection[str]) -> bool:
 
 
 def key_batches(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
-    """Yield keys in lists, each of which one statement takes for `ANY(?)`."""
-    most = len(keys) if dialect_of(client) in _TAKES_LISTS else _KEYS_A_STATEMENT
-    for start in range(0, len(keys), most or 1):
-        yield list(keys[start : start + most])
+    """Yield keys in lists that are short enough for one statement's `ANY(?)`."""
+    size = len(keys) if dialect_of(client) in _DIALECTS_WITH_LISTS else _KEYS_PER_STATEMENT
+    for start in range(0, len(keys), size or 1):
+        yield list(keys[start : start + size])
 
 
-def execute_native(client: Client, words: str, *parameters: Any) -> ResultRows:
-    """Run a statement that is in the destination's own words already."""
-    return client.execute_sql(words, *parameters) or ()
+def execute_native(client: Client, text: str, *parameters: Any) -> ResultRows:
+    """Run a statement in the destination's own dialect and return its rows."""
+    return client.execute_sql(text, *parameters) or ()
 
 
-def execute_all_native(client: Client, words: Sequence[str]) -> None:
-    """Run statements that are in the destination's own words already, as few calls as it takes."""
-    client.execute_many(words)
+def execute_all_native(client: Client, texts: Sequence[str]) -> None:
+    """Run statements in the destination's own dialect, in as few calls as possible."""
+    client.execute_many(texts)
 
 
-def stream_native(client: Client, words: str) -> AbstractContextManager[DBApiCursor]:
-    """Run a query that is in the destination's own words; its rows are taken as they come."""
-    return client.execute_query(words)
+def stream_native(client: Client, text: str) -> AbstractContextManager[DBApiCursor]:
+    """Run a query in the destination's own dialect and return a cursor that streams its rows."""
+    return client.execute_query(text)
 
 
 def transaction(client: Client) -> AbstractContextManager[Any]:
-    """Return one transaction for all that follows, where the destination has them.
+    """Return a transaction, or a context without one if the destination has no transactions.
 
-    dlt says of itself where there are none; where there are it mostly says nothing (1.31, the
-    capabilities of PostgreSQL, DuckDB and others have None).
+    dlt 1.31 declares only their absence: PostgreSQL, DuckDB and others have None.
     """
     if client.capabilities.supports_transactions is False:
         return nullcontext()
@@ -104,143 +104,158 @@ def transaction(client: Client) -> AbstractContextManager[Any]:
 
 
 def quote_column(client: Client, name: str) -> str:
-    """Return a column's name as the destination's statements have it."""
-    can = client.capabilities
-    return can.escape_identifier(can.casefold_identifier(name))
+    """Return a column name quoted for the destination."""
+    capabilities = client.capabilities
+    return capabilities.escape_identifier(capabilities.casefold_identifier(name))
 
 
 def quote_text(client: Client, text: str) -> str:
-    """Return a text as the destination's statements have it, where it takes no parameters."""
+    """Return a text as a literal for statements of the destination that take no parameters."""
     return exp.Literal.string(text).sql(dialect=dialect_of(client))
 
 
 def dialect_of(client: Client) -> str:
-    """Return the name sqlglot has for what the destination speaks."""
+    """Return sqlglot's name for the destination's dialect."""
     return client.capabilities.sqlglot_dialect or ""
 
 
 def translate(
     client: Client, statement: str, parameters: Sequence[Any] = ()
 ) -> tuple[str, list[Any]]:
-    """Return a statement in the destination's words, with the parameters it takes.
+    """Return a statement in the destination's dialect, and its parameters.
 
     Args:
-        client: Of the destination; it need not be connected.
-        statement: Written as the module says.
+        client: dlt's SQL client; it need not be connected.
+        statement: SQL as described at the top of this module.
         parameters: One for each `?`; a list for `ANY(?)`.
     """
-    lists = dialect_of(client) in _TAKES_LISTS
+    takes_lists = dialect_of(client) in _DIALECTS_WITH_LISTS
     sizes: list[int | None] = []
     values: list[Any] = []
-    for one in parameters:
-        if one is None:
-            # BigQuery's driver has no type for it.
+    for parameter in parameters:
+        if parameter is None:
+            # Written into the statement: BigQuery's driver has no type for None.
             sizes.append(None)
-        elif isinstance(one, list) and not lists:
-            sizes.append(len(one))
-            values += one
+        elif isinstance(parameter, list) and not takes_lists:
+            sizes.append(len(parameter))
+            values += parameter
         else:
             sizes.append(1)
-            values.append(one)
-    names = tuple(table.name for table in table_references(_parsed(statement)))
-    places = tuple(map(client.make_qualified_table_name, names))
-    fold = client.capabilities.casefold_identifier
-    return _in_words(statement, dialect_of(client), places, fold, tuple(sizes)), values
+            values.append(parameter)
+    names = tuple(table.name for table in table_references(_parse(statement)))
+    tables = tuple(map(client.make_qualified_table_name, names))
+    casefold = client.capabilities.casefold_identifier
+    return _translate_text(statement, dialect_of(client), tables, casefold, tuple(sizes)), values
 
 
 def table_references(statement: exp.Expression) -> list[exp.Table]:
-    """Return every mention of a table or view, without those of the query's own CTEs."""
+    """Return every reference to a table or view, without those to the query's own CTEs."""
     if not isinstance(statement, exp.Query):
         return list(statement.find_all(exp.Table))
-    found = {
+    references = {
         id(source): source
         for scope in traverse_scope(statement)
         for source in scope.sources.values()
         if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
     }
-    return list(found.values())
+    return list(references.values())
 
 
-def qualify_table(table: exp.Table, place: str, dialect: str) -> None:
-    """Make a mention of a table name the dataset too.
+def qualify_table(table: exp.Table, qualified_name: str, dialect: str) -> None:
+    """Add the dataset to a reference to a table.
 
     Args:
-        table: Changed.
-        place: The destination's whole name of it.
-        dialect: That this name is written in.
+        table: Reference, which is changed.
+        qualified_name: The destination's full name of the table.
+        dialect: Dialect in which that name is written.
     """
-    qualified = exp.to_table(place, dialect=dialect)
+    qualified = exp.to_table(qualified_name, dialect=dialect)
     for part in ("this", "db", "catalog"):
         table.set(part, qualified.args.get(part))
 
 
 def to_dialect(statement: exp.Expression, dialect: str) -> str:
-    """Return a statement, which is changed, as a dialect has it, also where sqlglot has no word."""
-    changed = statement.transform(_with_words, dialect, copy=False)
+    """Return a statement's text in a dialect, functions of `PHRASES` included.
+
+    Args:
+        statement: Statement, which is changed.
+        dialect: sqlglot's name for the dialect.
+    """
+    changed = statement.transform(_replace_phrase, dialect, copy=False)
     text: str = changed.sql(dialect=dialect, comments=False)
     if dialect == "clickhouse" and isinstance(statement, exp.Update):
-        # There a table is changed by a mutation, which comes true later unless it is waited for.
+        # ClickHouse updates rows by a mutation, which runs later unless the statement waits for it.
         text = text.replace("UPDATE ", "ALTER TABLE ", 1).replace(" SET ", " UPDATE ", 1)
         text += " SETTINGS mutations_sync = 1"
     return text
 
 
 @lru_cache(maxsize=256)
-def _parsed(statement: str) -> exp.Expression:
+def _parse(statement: str) -> exp.Expression:
     return sqlglot.parse_one(statement, dialect=SOURCE_DIALECT)
 
 
 @lru_cache(maxsize=256)
-def _in_words(
+def _translate_text(
     statement: str,
     dialect: str,
-    places: tuple[str, ...],
-    fold: Callable[[str], str],
+    tables: tuple[str, ...],
+    casefold: Callable[[str], str],
     sizes: tuple[int | None, ...],
 ) -> str:
-    tree = _parsed(statement).copy()
+    """Return a statement's text in a dialect.
+
+    Args:
+        statement: SQL as described at the top of this module.
+        dialect: sqlglot's name for the dialect.
+        tables: Full names of the tables, in the order of `table_references`.
+        casefold: Spells a column name as the destination does.
+        sizes: Number of values for each `?`; None for NULL.
+    """
+    tree = _parse(statement).copy()
     for column in [*tree.find_all(exp.Column)]:
-        column.set("this", exp.to_identifier(fold(column.name), quoted=True))
-    for listed in [*tree.find_all(exp.Schema)]:
-        names = [exp.to_identifier(fold(one.name), quoted=True) for one in listed.expressions]
-        listed.set("expressions", names)
-    for table, place in zip(table_references(tree), places, strict=True):
-        qualify_table(table, place, dialect)
+        column.set("this", exp.to_identifier(casefold(column.name), quoted=True))
+    for schema in [*tree.find_all(exp.Schema)]:
+        names = [exp.to_identifier(casefold(c.name), quoted=True) for c in schema.expressions]
+        schema.set("expressions", names)
+    for table, qualified_name in zip(table_references(tree), tables, strict=True):
+        qualify_table(table, qualified_name, dialect)
     # Depth first is the order of the text.
-    holders = [*tree.find_all(exp.Placeholder, bfs=False)]
-    for holder, size in zip(holders, sizes, strict=True):
-        _fill(holder, size, dialect)
+    placeholders = [*tree.find_all(exp.Placeholder, bfs=False)]
+    for placeholder, size in zip(placeholders, sizes, strict=True):
+        _replace_placeholder(placeholder, size, dialect)
     return to_dialect(tree, dialect)
 
 
-def _fill(holder: exp.Placeholder, size: int | None, dialect: str) -> None:
-    """Put in the place of a parameter what dlt's client for the destination takes."""
-    any_of = holder.find_ancestor(exp.Any)
+def _replace_placeholder(placeholder: exp.Placeholder, size: int | None, dialect: str) -> None:
+    """Replace `?` or `= ANY(?)` by what dlt's client of the destination takes."""
+    any_of = placeholder.find_ancestor(exp.Any)
     comparison = any_of.parent if any_of else None
     if comparison is None:
-        holder.replace(exp.null() if size is None else _slot())
-    elif dialect not in _TAKES_LISTS:
-        slots = [_slot() for _ in range(size or 0)]
-        comparison.replace(exp.In(this=comparison.this, expressions=slots))
+        placeholder.replace(exp.null() if size is None else _parameter())
+    elif dialect not in _DIALECTS_WITH_LISTS:
+        parameters = [_parameter() for _ in range(size or 0)]
+        comparison.replace(exp.In(this=comparison.this, expressions=parameters))
     elif dialect == "duckdb":
-        # Joined as a table, which is faster than looking through a list for each row.
-        values = exp.select(exp.Anonymous(this="unnest", expressions=[_slot()]))
+        # DuckDB joins a table faster than it searches a list for each row.
+        values = exp.select(exp.Anonymous(this="unnest", expressions=[_parameter()]))
         comparison.replace(exp.In(this=comparison.this, query=values.subquery()))
     else:
-        holder.replace(_slot())
+        placeholder.replace(_parameter())
 
 
-def _slot() -> exp.Var:
+def _parameter() -> exp.Var:
     return exp.Var(this="%s")
 
 
-def _with_words(node: exp.Expression, dialect: str) -> exp.Expression:
+def _replace_phrase(node: exp.Expression, dialect: str) -> exp.Expression:
+    """Return what stands for a function of `PHRASES` in a dialect; any other node unchanged."""
     name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
     if isinstance(node, exp.TimeToUnix):
         name = "TIME_TO_UNIX"
-    words = PHRASES.get(name, {})
-    template = words.get(dialect, words.get(""))
+    templates = PHRASES.get(name, {})
+    template = templates.get(dialect, templates.get(""))
     if template is None:
         return node
     arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this]
-    return exp.Var(this=template.format(*(to_dialect(one, dialect) for one in arguments)))
+    return exp.Var(this=template.format(*(to_dialect(a, dialect) for a in arguments)))

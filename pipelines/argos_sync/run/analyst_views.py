@@ -9,7 +9,7 @@ from argos_sync.config import Settings
 from argos_sync.fetch.checkpoint import State
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
-from argos_sync.warehouse.views import update_views
+from argos_sync.warehouse.view_updates import update_views
 
 log = logging.getLogger("argos_sync")
 
@@ -32,7 +32,7 @@ def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
             warehouse.client,
             warehouse.state.get("views"),
             contract=warehouse.existing,
-            clear=drop_dependents,
+            drop_dependents=drop_dependents,
         )
         return {
             "views": views,

@@ -95,7 +95,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
             coverage.returned_by_day,
             coverage.complete,
             summary.started_at,
-            before=previous,
+            previous=previous,
             repaired=coverage.repaired,
         ),
     ]

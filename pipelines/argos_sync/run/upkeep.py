@@ -15,7 +15,8 @@ from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.windows import DailyVolume, DateRange, add_days
 from argos_sync.load.sql import Client
-from argos_sync.warehouse.submissions import DayStats, count_open_by_day, open_submission_ids
+from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
+from argos_sync.warehouse.submissions import DayStats
 
 _SLACK = timedelta(days=1.5)
 """Syncs take time and do not start on the minute, so days that would become due shortly before the

@@ -76,7 +76,8 @@ class _Source:
     Attributes:
         paths: API paths from the row's object to this one, both included.
         columns: Pairs of the key in the object and the column that takes its value.
-        documented_keys: Keys of the object in the contract; None when another table keeps unknown keys.
+        documented_keys: Keys of the object in the contract; None if another table keeps the
+            unknown ones.
     """
 
     paths: tuple[str, ...]

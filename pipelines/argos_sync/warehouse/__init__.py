@@ -1,1 +1,25 @@
-"""SQL over what has been loaded, on every destination."""
+"""Ask a warehouse what it holds, and keep its views, comments and checks, in SQL for any database.
+
+In: a connected client of `load`.
+Out: rows, counts and check results; views and comments in the database.
+
+What the warehouse already has of a chunk: `rows`. What it holds by day, and soft deletes:
+`submissions`. What is still open: `open_submissions`. Post-run checks: `checks`, `integrity`,
+`unknown_values`. Views for analysts: `views`, `view_updates`, `comments`. Views over
+several projects: `multi_project`. What `status` shows: `overview`.
+"""
+
+__all__ = [
+    "checks",
+    "comments",
+    "integrity",
+    "multi_project",
+    "open_submissions",
+    "overview",
+    "rows",
+    "submission_queries",
+    "submissions",
+    "unknown_values",
+    "view_updates",
+    "views",
+]

@@ -1,8 +1,8 @@
-"""Checks of what a run has brought: they look, and change nothing.
+"""Check the rows that a run loaded; the checks only read.
 
-A check says how much is not as it should be at a place, a table or a column. A fault stays until a
-look at all that could have it finds none. Values and fields that are not known are news, not
-faults: each is found once, and named where its name cannot be anybody's.
+A check counts what is wrong in one place, a table or a column. A fault stays until a check of all
+rows that could have it finds none. Values and fields that the contract does not know are no faults:
+each is reported once, and named if its name cannot be personal data.
 """
 
 from __future__ import annotations
@@ -14,56 +14,51 @@ from datetime import date, datetime
 from textwrap import shorten
 
 from argos_sync.fetch.windows import DateRange
-from argos_sync.load.sql import Client, ResultRows, select
+from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import (
     CHECKS,
-    ISSUES,
     RUNS,
     SUBMISSIONS,
-    Column,
     Table,
     load_contract,
     tables_for_sections,
 )
-from argos_sync.shape.tables import UNKNOWN_FIELD
 from argos_sync.warehouse.integrity import parent_table, repeated_keys, rows_without_parent
 from argos_sync.warehouse.rows import read_rows
+from argos_sync.warehouse.submission_queries import HAS_CHANGED, select_changed
 from argos_sync.warehouse.submissions import count_fetched_by_day, count_not_fetched_by_day
+from argos_sync.warehouse.unknown_values import unknown_fields, unknown_values
 
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"
 COUNTS = "counts_match_source"
 
-_WORDS = {
+_COUNTED = {
     "unique_key": ("key", "with several rows"),
-    "has_parent": ("row", "without a row to belong to"),
+    "has_parent": ("row", "without a parent row"),
     "timestamps_ordered": ("row", "with kyc_result_at before created_at"),
     KNOWN_VALUES: ("new value", "seen"),
     KNOWN_FIELDS: ("new field", "seen"),
-    COUNTS: ("day", "with other submissions than the source has"),
+    COUNTS: ("day", "whose submissions differ from the source"),
 }
-"""What each check counts."""
+"""What each check counts: a noun, and what is wrong with it."""
 
-CHECK_NAMES = tuple(_WORDS)
+CHECK_NAMES = tuple(_COUNTED)
 """Names of all post-run checks."""
 
-_HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
-"""Of rows, for `_select_changed`."""
-
-_LINE = 200
-_MOST_VALUES = 1_000
+_MAX_SAMPLE = 200
 _SEPARATOR = ", "
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found at a place.
+    """The result of one check in one place; its attributes are columns of `sync_checks`.
 
     Attributes:
-        check_name: One of `_WORDS`.
-        place: Table or column.
-        found: How much is not as it should be.
-        sample: What it is, where that is nobody's data.
+        check_name: One of `CHECK_NAMES`.
+        place: Table, or table and column.
+        found: Number of faults.
+        sample: The faults themselves, unless they may be personal data.
     """
 
     check_name: str
@@ -73,211 +68,158 @@ class CheckResult:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there are no faults."""
         return self.found == 0
 
     def __str__(self) -> str:
-        """Say it in one line."""
-        noun, rest = _WORDS[self.check_name]
+        """Describe the result in one line."""
+        noun, fault = _COUNTED[self.check_name]
         plural = "" if self.found == 1 else "s"
-        sample = f": {shorten(self.sample, _LINE, placeholder=' ...')}" if self.sample else ""
-        return f"{self.place}: {self.found:,} {noun}{plural} {rest}{sample}"
+        sample = f": {shorten(self.sample, _MAX_SAMPLE, placeholder=' ...')}" if self.sample else ""
+        return f"{self.place}: {self.found:,} {noun}{plural} {fault}{sample}"
 
 
 def last_success_end(client: Client, run_id: str, started_at: datetime) -> datetime | None:
-    """Return when the last run that ended well before this one began did so; None if none did.
+    """Return when the last successful run before this one ended; None if there was none.
 
-    What has changed since then nobody has checked yet, also where a run was killed meanwhile.
+    Rows that changed since then are unchecked, even if a run was killed in between.
     """
     query = (
         f"SELECT MAX(ended_at) FROM {RUNS} WHERE error IS NULL AND ended_at <= ? AND run_id <> ?"  # noqa: S608 a name
     )
     rows = select(client, query, started_at, run_id)
-    moment: datetime | None = rows[0][0] if rows else None
-    return moment
+    ended_at: datetime | None = rows[0][0] if rows else None
+    return ended_at
 
 
 def check_rows(
-    client: Client, sections: Sequence[str], since: datetime | None, before: Collection[CheckResult]
+    client: Client,
+    sections: Sequence[str],
+    since: datetime | None,
+    previous: Collection[CheckResult],
 ) -> list[CheckResult]:
-    """Look at the rows of submissions that have changed; nothing is found out when none has.
+    """Check the rows of submissions that have changed; return no results if none has.
 
     Args:
-        client: Connected to the warehouse.
-        sections: `request_type`s that are fetched; tables of others may not be there.
-        since: Moment (UTC) of the last change that was checked; None looks at all rows.
-        before: What was found until now, oldest first. Where it was a fault, all rows are looked
-            at again: those that have changed do not tell that it is gone.
+        client: dlt's SQL client, connected.
+        sections: `request_type`s that are fetched; tables of others may not exist.
+        since: Time (UTC) of the last change that was checked; None checks all rows.
+        previous: Earlier results, oldest first. A check that failed last time checks all rows,
+            because the changed ones cannot show that a fault is gone.
     """
-    if since is not None and not _have_changed(client, since):
+    if since is not None and not _any_changed(client, since):
         return []
     filled = tables_for_sections(sections).values()
     tables = [one for one in filled if one.belongs_to_submission or one.name == SUBMISSIONS]
     return [
-        *_counted(client, tables, since, before),
-        *_new_values(client, tables, since, before),
-        _new_fields(client, since, before),
+        *_count_faults(client, tables, since, previous),
+        *(
+            _result_of_new(KNOWN_VALUES, place, values, previous)
+            for place, values in unknown_values(client, tables, since)
+        ),
+        _result_of_new(KNOWN_FIELDS, SUBMISSIONS, unknown_fields(client, since), previous),
     ]
 
 
 def check_counts(
     client: Client,
     returned: Mapping[date, int],
-    whole: Sequence[DateRange],
+    complete: Sequence[DateRange],
     since: datetime,
     *,
-    before: Iterable[CheckResult] = (),
+    previous: Iterable[CheckResult] = (),
     repaired: Sequence[DateRange] = (),
 ) -> list[CheckResult]:
-    """Compare days with what the source has; nothing is found out when it was not asked for any.
+    """Compare days with the source; return no result if the source was not asked for any day.
 
-    What the source returned has to be there, and of a day that was read whole nothing else. A day
-    that was not as the source has it stays so until it is read whole, or repaired.
+    The warehouse must have every submission that the source returned, and no others on days that
+    were read completely. A day that differs stays a fault until it is read completely, or repaired.
 
     Args:
-        client: Connected to the warehouse.
-        returned: How many submissions it returned, by day (UTC) of `created_at`.
-        whole: Days (UTC) that were read whole.
-        since: When the reading began.
-        before: What was found until now, oldest first.
+        client: dlt's SQL client, connected.
+        returned: Number of submissions that the source returned, by day (UTC) of `created_at`.
+        complete: Days (UTC) that were read completely.
+        since: When reading began, UTC.
+        previous: Earlier results, oldest first.
         repaired: Days (UTC) that were compared with the source one submission at a time.
     """
-    if not (returned or whole or repaired):
+    if not (returned or complete or repaired):
         return []
-    there = count_fetched_by_day(client, since)
-    days = {day for day, number in returned.items() if there.get(day, 0) < number}
-    days |= count_not_fetched_by_day(client, whole, since).keys()
-    looked_at = (*whole, *repaired)
-    last = _last(before).get((COUNTS, SUBMISSIONS))
+    fetched = count_fetched_by_day(client, since)
+    days = {day for day, count in returned.items() if fetched.get(day, 0) < count}
+    days |= count_not_fetched_by_day(client, complete, since).keys()
+    checked = (*complete, *repaired)
+    last = _last_results(previous).get((COUNTS, SUBMISSIONS))
     if last and last.sample:
-        wrong = map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", last.sample))
-        days |= {day for day in wrong if not any(one.has_day(day) for one in looked_at)}
+        differed = map(date.fromisoformat, re.findall(r"\d{4}-\d\d-\d\d", last.sample))
+        days |= {day for day in differed if not any(one.has_day(day) for one in checked)}
     sample = _SEPARATOR.join(map(str, sorted(days))) or None
     return [CheckResult(COUNTS, SUBMISSIONS, len(days), sample)]
 
 
 def recorded_results(client: Client) -> list[CheckResult]:
-    """Return what was found until now, oldest first."""
+    """Return the results of all earlier runs, oldest first."""
     columns = ("checked_at", "check_name", "place", "found", "sample")
     rows = sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0])
     return [CheckResult(*row[1:]) for row in rows]
 
 
 def changed_results(
-    results: Iterable[CheckResult], before: Iterable[CheckResult]
+    results: Iterable[CheckResult], previous: Iterable[CheckResult]
 ) -> list[CheckResult]:
-    """Return the results that are not what was found last at their place."""
-    last = _last(before)
-    return [one for one in results if last.get((one.check_name, one.place)) != one]
+    """Return the results that differ from the last one of the same check in the same place."""
+    last = _last_results(previous)
+    return [result for result in results if last.get((result.check_name, result.place)) != result]
 
 
-def _last(before: Iterable[CheckResult]) -> dict[tuple[str, str], CheckResult]:
-    """Return what was found last, by check and place."""
-    return {(one.check_name, one.place): one for one in before}
+def _last_results(previous: Iterable[CheckResult]) -> dict[tuple[str, str], CheckResult]:
+    """Return the last result of each check and place."""
+    return {(result.check_name, result.place): result for result in previous}
 
 
-def _have_changed(client: Client, since: datetime) -> bool:
+def _any_changed(client: Client, since: datetime) -> bool:
     query = f"SELECT COUNT(*) FROM {SUBMISSIONS} WHERE _changed_at > ?"  # noqa: S608 a name
     rows = select(client, query, since)
     return bool(rows and rows[0][0])
 
 
-def _counted(
-    client: Client, tables: Sequence[Table], since: datetime | None, before: Iterable[CheckResult]
+def _count_faults(
+    client: Client, tables: Sequence[Table], since: datetime | None, previous: Iterable[CheckResult]
 ) -> Iterator[CheckResult]:
-    parts = [table for table in tables if table.belongs_to_submission]
-    made = [
+    """Yield the results of the checks that count rows or keys."""
+    children = [table for table in tables if table.belongs_to_submission]
+    checks = [
         *(("unique_key", table, repeated_keys) for table in tables),
-        *(("has_parent", table, rows_without_parent) for table in parts),
-        ("timestamps_ordered", load_contract()[SUBMISSIONS], _decided_before_made),
+        *(("has_parent", table, rows_without_parent) for table in children),
+        ("timestamps_ordered", load_contract()[SUBMISSIONS], _results_before_creation),
     ]
-    failed = {key for key, one in _last(before).items() if not one.passed}
-    for name, table, query in made:
-        whole = since is None or (name, table.name) in failed
-        # A row whose submission is not there belongs to none that has changed.
-        if whole or name != "has_parent" or parent_table(table).name != SUBMISSIONS:
-            rows = query(table, "1 = 1" if whole else _HAS_CHANGED)
-            # One at a time: each groups or joins by key, and DuckDB would keep all of it at once.
-            counted = f"SELECT COUNT(*) AS found FROM ({rows}) AS q"  # noqa: S608 ours
-            for (found,) in _select_changed(client, counted, since):
-                yield CheckResult(name, table.name, int(found))
+    failed = {key for key, result in _last_results(previous).items() if not result.passed}
+    for name, table, query in checks:
+        all_rows = since is None or (name, table.name) in failed
+        # Without its submission, a row belongs to none that has changed.
+        if all_rows or name != "has_parent" or parent_table(table).name != SUBMISSIONS:
+            rows = query(table, "1 = 1" if all_rows else HAS_CHANGED)
+            # One query per check: each groups or joins by key, and DuckDB would keep the
+            # intermediate results of all of them at once.
+            count_query = f"SELECT COUNT(*) AS faults FROM ({rows}) AS q"  # noqa: S608 ours
+            for (count,) in select_changed(client, count_query, since):
+                yield CheckResult(name, table.name, int(count))
 
 
-def _decided_before_made(table: Table, condition: str) -> str:
-    late = "kyc_result_at < created_at"
-    return f"SELECT submission_id FROM {table.name} WHERE {late} AND {condition}"  # noqa: S608 names
+def _results_before_creation(table: Table, condition: str) -> str:
+    fault = "kyc_result_at < created_at"
+    return f"SELECT submission_id FROM {table.name} WHERE {fault} AND {condition}"  # noqa: S608 names
 
 
-def _new_values(
-    client: Client, tables: Sequence[Table], since: datetime | None, before: Collection[CheckResult]
-) -> Iterator[CheckResult]:
-    """Look for values of enumerations that neither the contract knows nor an earlier check saw."""
-    looked_at = "1 = 1" if since is None else _HAS_CHANGED
-    columns = {
-        f"{table.name}.{column.name}": (table, column)
-        for table in tables
-        for column in table.columns
-        if column.known
-    }
-    found = " UNION ALL ".join(
-        f"SELECT '{place}' AS place, {column.name} AS seen FROM {table.name}"  # noqa: S608 ours
-        f" WHERE {_is_not_known(column)} AND {looked_at} GROUP BY {column.name}"
-        for place, (table, column) in columns.items()
-    )
-    query = f"SELECT place, seen FROM ({found}) AS q ORDER BY 1, 2 LIMIT {_MOST_VALUES}"  # noqa: S608 ours
-    rows = _select_changed(client, query, since) if columns else ()
-    for place, (_, column) in columns.items():
-        values = {_named(column, value) for where, value in rows if where == place}
-        yield _news(KNOWN_VALUES, place, values, before)
-
-
-def _new_fields(
-    client: Client, since: datetime | None, before: Collection[CheckResult]
+def _result_of_new(
+    check_name: str, place: str, names: set[str], previous: Collection[CheckResult]
 ) -> CheckResult:
-    """Look for fields, by API path, that neither the contract knows nor an earlier check saw."""
-    within, parameters = "1 = 1", []
-    if since is not None:
-        within, parameters = f"run_id IN (SELECT run_id FROM {RUNS} WHERE started_at >= ?)", [since]  # noqa: S608 a name
-    query = f"SELECT DISTINCT path FROM {ISSUES} WHERE problem = '{UNKNOWN_FIELD}' AND {within}"  # noqa: S608 ours
-    paths = {re.sub(r"\[\d+\]", "[i]", path) for (path,) in select(client, query, *parameters)}
-    return _news(KNOWN_FIELDS, SUBMISSIONS, paths, before)
-
-
-def _news(
-    check_name: str, place: str, seen: set[str], before: Collection[CheckResult]
-) -> CheckResult:
-    told = {
-        one
-        for result in before
+    """Return a result that counts the names which no earlier result has reported."""
+    reported = {
+        name
+        for result in previous
         if (result.check_name, result.place) == (check_name, place) and result.sample
-        for one in result.sample.split(_SEPARATOR)
+        for name in result.sample.split(_SEPARATOR)
     }
-    fresh = sorted(seen - told)
-    return CheckResult(check_name, place, len(fresh), _SEPARATOR.join(fresh) or None)
-
-
-def _select_changed(client: Client, query: str, since: datetime | None) -> ResultRows:
-    """Return the rows of a query that may have `_HAS_CHANGED` for conditions.
-
-    What has changed is looked for once, however often the query asks.
-    """
-    if since is None:
-        return select(client, query)
-    changed = f"SELECT submission_id FROM {SUBMISSIONS} WHERE _changed_at > ?"  # noqa: S608 a name
-    return select(client, f"WITH changed AS ({changed}) {query}", since)
-
-
-def _is_not_known(column: Column) -> str:
-    return f"LOWER({column.name}) NOT IN {tuple(map(str.lower, column.known))}"
-
-
-def _named(column: Column, value: str) -> str:
-    """Return a value of an enumeration, or `*` where it may be somebody's data.
-
-    It is named if it is one word, without digits, or several of which known values have one, as
-    the levels of a risk do.
-    """
-    if not column.named or not re.fullmatch(r"[A-Za-z][A-Za-z_ -]{0,31}", value):
-        return "*"
-    words, known = ({*text.lower().split()} for text in (value, " ".join(column.known)))
-    return value if " " not in value or words & known else "*"
+    new = sorted(names - reported)
+    return CheckResult(check_name, place, len(new), _SEPARATOR.join(new) or None)

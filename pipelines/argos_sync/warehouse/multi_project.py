@@ -1,8 +1,8 @@
-"""Several projects in one dataset: views over all their tables, with `project` as leading column.
+"""Create views over the tables of several projects, with `project` as leading column.
 
-Each project keeps a dataset of its own, and with it its state, its privacy policy and who was
-forgotten: nothing of one can touch rows of another. Whoever asks about all of them reads views,
-whose key is the table's with `project` before it.
+Each project has a dataset of its own, and with it its own state, privacy policy and suppression
+list, so that a run of one project never touches rows of another. Queries over all projects read
+views, whose key is the table's key with `project` before it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from argos_sync.config import Settings, dataset_of
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.load.sql import Storage, tables_exist
-from argos_sync.warehouse.views import replace_views, view_names
+from argos_sync.warehouse.view_updates import replace_views
+from argos_sync.warehouse.views import view_names
 
 log = logging.getLogger("argos_sync")
 
@@ -27,16 +28,16 @@ PROJECT = "project"
 _TEXT = "text"
 
 _Columns = dict[str, str]
-"""Columns of a table or view with dlt's types of them, in order."""
+"""Columns of a table or view, in order, with dlt's name for the type of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectGroup:
-    """Which projects are seen as one.
+    """Projects that share views.
 
     Attributes:
-        projects: Their names.
-        dataset: Where the views are.
+        projects: Names of the projects.
+        dataset: Dataset of the views.
     """
 
     projects: Sequence[str]
@@ -44,93 +45,97 @@ class ProjectGroup:
 
     @classmethod
     def of(cls, warehouse: Warehouse, settings: Settings) -> Self | None:
-        """Return with which others the project of a warehouse is seen; None for with none."""
-        together = cls(settings.project_names, settings.projects_dataset)
-        return together if warehouse.client.dataset_name in together.datasets.values() else None
+        """Return the group of a warehouse's project; None if it shares views with no others."""
+        group = cls(settings.project_names, settings.projects_dataset)
+        return group if warehouse.client.dataset_name in group.datasets.values() else None
 
     @property
     def datasets(self) -> dict[str, str]:
-        """The dataset of each project."""
+        """Return the dataset of each project."""
         return {project: dataset_of(project) for project in self.projects}
 
 
-def update_project_views(warehouse: Warehouse, settings: Settings, views: str) -> str | None:
-    """Make the views over all projects, unless they are there, of what they would be made of.
+def update_project_views(
+    warehouse: Warehouse, settings: Settings, views_version: str
+) -> str | None:
+    """Create the views over all projects, unless they exist and are up to date.
 
-    A project that has no tables yet is left out; its own first run brings it in. A column that one
-    project lacks is empty there, and one whose type differs, as where one project hashes what
-    another does not, is text in all.
+    A project without tables is left out until its own first run. A column that a project lacks is
+    NULL in its rows. A column whose type differs between projects, for example because only one of
+    them hashes it, is text in all.
 
     Args:
-        warehouse: Of the project that has been loaded.
-        settings: Say which projects are seen as one.
-        views: What `keep_views` remembers, which tells of the project's tables too.
+        warehouse: Warehouse of the project that was loaded.
+        settings: Configuration; it names the projects that share views.
+        views_version: Return value of `update_views`, which changes with the project's tables.
 
     Returns:
-        What to remember of this project; None where it is seen with no others.
+        Version of these views, to keep in the project's state; None if the project shares views
+        with no others.
     """
-    together = ProjectGroup.of(warehouse, settings)
-    remembered: str | None = warehouse.state.get("together")
-    if together is None:
-        return remembered
-    names = _names(warehouse)
-    wanted = blake2b(repr((together, views)).encode(), digest_size=8).hexdigest()
+    group = ProjectGroup.of(warehouse, settings)
+    previous: str | None = warehouse.state.get("project_views")
+    if group is None:
+        return previous
+    names = _shared_names(warehouse)
+    current = blake2b(repr((group, views_version)).encode(), digest_size=8).hexdigest()
     try:
         with warehouse.storage as storage:
-            if wanted != remembered or not _made(storage, together, names):
-                _make(storage, together, names)
+            if current != previous or not _views_exist(storage, group, names):
+                _create_views(storage, group, names)
     except DatabaseException as error:
         log.warning(
-            "the database refused to make the views over all projects (%s): see that the user may"
-            " make the dataset %s and views in it, and that no table is there; the next run tries"
-            " again",
+            "the database refused to create the views over all projects (%s): check that the user"
+            " may create the dataset %s and views in it, and that it contains no tables; the next"
+            " run tries again",
             error_kind(error),
-            together.dataset,
+            group.dataset,
         )
-        return remembered
-    return wanted
+        return previous
+    return current
 
 
 def drop_project_views(warehouse: Warehouse, settings: Settings) -> None:
-    """Drop the views over all projects, which keep PostgreSQL from dropping the project's own."""
-    together = ProjectGroup.of(warehouse, settings)
-    if together is None:
+    """Drop the views over all projects, because PostgreSQL drops no view that another one reads."""
+    group = ProjectGroup.of(warehouse, settings)
+    if group is None:
         return
     with (
         suppress(DatabaseException),
         warehouse.storage as storage,
-        storage.sql_client.with_alternative_dataset_name(together.dataset) as client,
+        storage.sql_client.with_alternative_dataset_name(group.dataset) as client,
     ):
         if client.has_dataset():
-            replace_views(client, {}, _names(warehouse))
+            replace_views(client, {}, _shared_names(warehouse))
 
 
-def _names(warehouse: Warehouse) -> list[str]:
+def _shared_names(warehouse: Warehouse) -> list[str]:
+    """Return the names of all tables and views that projects share."""
     return [*warehouse.contract.tables, *view_names()]
 
 
-def _made(storage: Storage, together: ProjectGroup, names: Sequence[str]) -> bool:
-    with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
+def _views_exist(storage: Storage, group: ProjectGroup, names: Sequence[str]) -> bool:
+    with storage.sql_client.with_alternative_dataset_name(group.dataset) as client:
         return tables_exist(client, names[:1])
 
 
-def _make(storage: Storage, together: ProjectGroup, names: Sequence[str]) -> None:
-    stored = {
-        project: _columns(storage, dataset, names) for project, dataset in together.datasets.items()
+def _create_views(storage: Storage, group: ProjectGroup, names: Sequence[str]) -> None:
+    columns = {
+        project: _columns_of(storage, dataset, names) for project, dataset in group.datasets.items()
     }
-    made = {
-        name: _query(storage, together, name, {p: of[name] for p, of in stored.items()})
+    queries = {
+        name: _union_query(storage, group, name, {p: of[name] for p, of in columns.items()})
         for name in names
-        if any(of[name] for of in stored.values())
+        if any(of[name] for of in columns.values())
     }
-    with storage.sql_client.with_alternative_dataset_name(together.dataset) as client:
+    with storage.sql_client.with_alternative_dataset_name(group.dataset) as client:
         if not client.has_dataset():
             client.create_dataset()
-        replace_views(client, made, names)
+        replace_views(client, queries, names)
 
 
-def _columns(storage: Storage, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:
-    """Return which columns tables and views of a dataset have; none for one that is not there."""
+def _columns_of(storage: Storage, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:
+    """Return the columns of a dataset's tables and views; none for one that does not exist."""
     with storage.sql_client.with_alternative_dataset_name(dataset):
         return {
             name: {column: hints.get("data_type") or _TEXT for column, hints in columns.items()}
@@ -138,34 +143,36 @@ def _columns(storage: Storage, dataset: str, names: Sequence[str]) -> dict[str, 
         }
 
 
-def _query(
-    storage: Storage, together: ProjectGroup, name: str, stored: Mapping[str, _Columns]
+def _union_query(
+    storage: Storage, group: ProjectGroup, name: str, columns_by_project: Mapping[str, _Columns]
 ) -> str:
+    """Return the query of a view over one table of all projects."""
     client = storage.sql_client
     types: dict[str, str] = {}
-    for columns in stored.values():
-        for column, kind in columns.items():
-            types[column] = kind if types.get(column, kind) == kind else _TEXT
+    for columns in columns_by_project.values():
+        for column, data_type in columns.items():
+            types[column] = data_type if types.get(column, data_type) == data_type else _TEXT
     selects = []
-    for project, columns in stored.items():
+    for project, columns in columns_by_project.items():
         if not columns:
             continue
-        with client.with_alternative_dataset_name(together.datasets[project]):
-            source = client.make_qualified_table_name(name)
+        with client.with_alternative_dataset_name(group.datasets[project]):
+            table = client.make_qualified_table_name(name)
         values = [
-            _value(storage, column, columns.get(column), kind) for column, kind in types.items()
+            _column_as(storage, column, columns.get(column), data_type)
+            for column, data_type in types.items()
         ]
-        listed = ", ".join([f"'{project}' AS {client.escape_column_name(PROJECT)}", *values])
-        selects.append(f"SELECT {listed} FROM {source}")  # noqa: S608 names only
+        expressions = ", ".join([f"'{project}' AS {client.escape_column_name(PROJECT)}", *values])
+        selects.append(f"SELECT {expressions} FROM {table}")  # noqa: S608 names only
     return " UNION ALL ".join(selects)
 
 
-def _value(storage: Storage, column: str, stored: str | None, wanted: str) -> str:
-    """Return what stands for a column in the rows of one project."""
+def _column_as(storage: Storage, column: str, stored_type: str | None, data_type: str) -> str:
+    """Return a column of one project cast to a type; NULL if the project lacks the column."""
     name = storage.sql_client.escape_column_name(column)
-    if stored == wanted:
+    if stored_type == data_type:
         return name
-    hints: Any = {"name": column, "data_type": wanted}
+    hints: Any = {"name": column, "data_type": data_type}
     table: Any = {"name": column, "columns": {column: hints}}
-    kind = storage.type_mapper.to_destination_type(hints, table)
-    return f"CAST({name if stored else 'NULL'} AS {kind}) AS {name}"
+    native_type = storage.type_mapper.to_destination_type(hints, table)
+    return f"CAST({name if stored_type else 'NULL'} AS {native_type}) AS {name}"

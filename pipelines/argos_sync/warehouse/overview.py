@@ -1,4 +1,4 @@
-"""What the warehouse holds and how its last runs went, on every destination."""
+"""Summarize what a warehouse holds and how its last runs went, on every destination."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from argos_sync.warehouse.views import STALENESS, load_views
 
 _LAST_RUNS = 5
 
-_BRING_NEW = ("sync", "backfill")
-"""Commands whose success says that data keeps coming; others touch what is asked for."""
+_COMMANDS_WITH_NEW_DATA = ("sync", "backfill")
+"""Commands whose success shows that new data arrives; others fetch only what they are given."""
 
-_NIGHTS = 8
+_SYNCS_TO_COMPARE = 8
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What `status` tells.
+    """What `status` shows.
 
     Attributes:
-        rows: Rows by table.
+        rows: Number of rows by table.
         runs: The last runs, newest first, with the columns of `sync_runs`.
-        last_success: When the last sync or backfill that succeeded began, UTC.
-        next_expected: When a sync is to begin next, UTC: the usual time between those that
-            succeeded after the last of them, or a day while there are less than three.
-        issues: Issues by table and problem, most frequent first.
-        max_age_days: Days since the submission that was fetched longest ago was; None when there
-            is none, not counting those gone from the source.
-        checks: What each check found last, with `last_failed_at`; those that failed first.
+        last_success: When the last successful sync or backfill began, UTC.
+        next_expected: When the next sync should begin, UTC: the last successful sync plus the
+            usual time between syncs, or plus a day if there were fewer than three.
+        issues: Number of issues by table and problem, most frequent first.
+        max_age_days: Days since the submission with the oldest `_synced_at` was fetched, without
+            soft-deleted ones; None if there is none.
+        checks: The last result of each check, with `last_failed_at`; failed ones first.
     """
 
     rows: dict[str, int]
@@ -48,7 +48,7 @@ class Overview:
 
 
 def read_overview(client: Client) -> Overview:
-    """Read what `status` tells; tables that do not exist yet count as empty."""
+    """Read what `status` shows; tables that do not exist yet count as empty."""
     run_columns = [column.name for column in load_contract()[RUNS].columns]
     return Overview(
         rows={name: count_rows(client, name) for name in load_contract().tables},
@@ -62,7 +62,7 @@ def read_overview(client: Client) -> Overview:
 
 
 def count_rows(client: Client, table: str) -> int:
-    """Return how many rows a table has; 0 when it does not exist yet."""
+    """Return the number of rows of a table; 0 if it does not exist yet."""
     rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
     return int(rows[0][0]) if rows else 0
 
@@ -73,36 +73,36 @@ def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _last_success(client: Client) -> datetime | None:
-    counted = ", ".join(f"'{name}'" for name in _BRING_NEW)
-    # A backfill that was finished before asks for nothing.
-    where = f"exit_status = 0 AND requests > 0 AND command IN ({counted})"
+    commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
+    # A backfill that an earlier run has finished sends no request.
+    where = f"exit_status = 0 AND requests > 0 AND command IN ({commands})"
     rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}")  # noqa: S608 names
-    moment: datetime | None = rows[0][0] if rows else None
-    return moment.astimezone(UTC) if moment else None
+    started_at: datetime | None = rows[0][0] if rows else None
+    return started_at.astimezone(UTC) if started_at else None
 
 
 def _next_expected(client: Client) -> datetime | None:
-    where = f"exit_status = 0 AND command = 'sync' ORDER BY 1 DESC LIMIT {_NIGHTS}"
+    where = f"exit_status = 0 AND command = 'sync' ORDER BY 1 DESC LIMIT {_SYNCS_TO_COMPARE}"
     rows = select(client, f"SELECT started_at FROM {RUNS} WHERE {where}")  # noqa: S608 ours
-    begun = [row[0].astimezone(UTC) for row in rows]
-    # A median, so that a night that was left out or a run by hand changes nothing.
-    between = [later - earlier for later, earlier in pairwise(begun)]
-    usual = median_low(between) if len(between) > 1 else _DAY
-    return begun[0] + usual if begun else None
+    starts = [row[0].astimezone(UTC) for row in rows]
+    # The median ignores a night without a sync, and a sync that was started by hand.
+    intervals = [later - earlier for later, earlier in pairwise(starts)]
+    usual = median_low(intervals) if len(intervals) > 1 else _DAY
+    return starts[0] + usual if starts else None
 
 
 def _checks(client: Client) -> list[dict[str, Any]]:
     columns = ("checked_at", "check_name", "place", "passed", "found", "sample")
     last: dict[tuple[str, str], dict[str, Any]] = {}
-    failed: dict[tuple[str, str], datetime] = {}
+    last_failed_at: dict[tuple[str, str], datetime] = {}
     for row in sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0]):
-        found = dict(zip(columns, row, strict=True))
-        key = (found["check_name"], found["place"])
-        last[key] = found
-        if not found["passed"]:
-            failed[key] = found["checked_at"]
-    order = sorted(last, key=lambda key: (last[key]["passed"], key not in failed, key))
-    return [last[key] | {"last_failed_at": failed.get(key)} for key in order]
+        result = dict(zip(columns, row, strict=True))
+        key = (result["check_name"], result["place"])
+        last[key] = result
+        if not result["passed"]:
+            last_failed_at[key] = result["checked_at"]
+    order = sorted(last, key=lambda key: (last[key]["passed"], key not in last_failed_at, key))
+    return [last[key] | {"last_failed_at": last_failed_at.get(key)} for key in order]
 
 
 def _issues(client: Client) -> list[dict[str, Any]]:
@@ -113,10 +113,10 @@ def _issues(client: Client) -> list[dict[str, Any]]:
 
 
 def _max_age_days(client: Client) -> float | None:
-    """Ask the view, or the table in the view's own words when the view is not there yet."""
+    """Query the view `staleness`, or its definition if the view does not exist yet."""
     rows = select(client, f"SELECT MAX(max_age_days) FROM {STALENESS}")  # noqa: S608 a name
     if not rows:
         (view,) = (view for view in load_views() if view.name == STALENESS)
         query = view.select.sql(dialect=SOURCE_DIALECT, comments=False)
-        rows = select(client, f"SELECT MAX(max_age_days) FROM ({query}) AS found")  # noqa: S608 ours
+        rows = select(client, f"SELECT MAX(max_age_days) FROM ({query}) AS ages")  # noqa: S608 ours
     return float(rows[0][0]) if rows and rows[0][0] is not None else None

@@ -1,4 +1,4 @@
-"""What the warehouse already has of a chunk: asked before it is loaded, touched after."""
+"""Read what the warehouse already has of a chunk, and mark what was fetched."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from argos_sync.shape.contract import (
 
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
-    """A submission the warehouse has.
+    """A submission in the warehouse.
 
     Attributes:
-        content_hash: Of the version it has.
-        deleted: Whether it is marked as gone from the source.
+        content_hash: Hash of its stored version.
+        deleted: Whether it is soft-deleted.
         synced_at: When it was last fetched, UTC.
     """
 
@@ -36,7 +36,7 @@ class StoredSubmission:
 def stored_submissions(
     client: Client, submission_ids: Sequence[str]
 ) -> dict[str, StoredSubmission]:
-    """Return which of these submissions the warehouse has."""
+    """Return those of these submissions that the warehouse has, by id."""
     columns = ("submission_id", "_content_hash", "_deleted_at", "_synced_at")
     rows = read_rows(client, SUBMISSIONS, columns, submission_ids)
     return {row[0]: StoredSubmission(row[1], row[2] is not None, row[3]) for row in rows}
@@ -45,32 +45,32 @@ def stored_submissions(
 def stored_history(
     client: Client, submission_ids: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the status history of these submissions, by submission."""
+    """Return the status history of these submissions, by submission id."""
     columns = [column.name for column in load_contract()[HISTORY].columns]
-    found: dict[str, list[dict[str, Any]]] = {}
+    history: dict[str, list[dict[str, Any]]] = {}
     for row in read_rows(client, HISTORY, columns, submission_ids):
-        found.setdefault(row[0], []).append(dict(zip(columns, row, strict=True)))
-    return found
+        history.setdefault(row[0], []).append(dict(zip(columns, row, strict=True)))
+    return history
 
 
 def stored_quarantine_ids(client: Client, quarantine_ids: Sequence[str]) -> set[str]:
-    """Return which of these objects the quarantine already keeps."""
+    """Return those of these ids that are in the quarantine already."""
     return {row[0] for row in read_rows(client, QUARANTINE, ("quarantine_id",), quarantine_ids)}
 
 
 def has_submissions(client: Client) -> bool:
     """Return whether the warehouse has any submission."""
-    return bool(_query(client, SUBMISSIONS, ("submission_id",), "LIMIT 1"))
+    return bool(_select_columns(client, SUBMISSIONS, ("submission_id",), "LIMIT 1"))
 
 
 def has_completed_load(client: Client) -> bool:
-    """Return whether the warehouse has submissions, from a load that was completed."""
-    loads = _query(client, LOADS, ("load_id",), "WHERE status = 0 LIMIT 1")
+    """Return whether the warehouse has submissions and a completed load."""
+    loads = _select_columns(client, LOADS, ("load_id",), "WHERE status = 0 LIMIT 1")
     return bool(loads) and has_submissions(client)
 
 
 def read_suppression_list(client: Client) -> tuple[frozenset[str], set[str]]:
-    """Return the list of who must not come back: its hashes, and the ids of their keys."""
+    """Return the hashes of the suppression list, and the fingerprints of their keys."""
     rows = list(read_rows(client, SUPPRESSIONS, ("suppression_id", "key_id")))
     return frozenset(row[0] for row in rows), {row[1] for row in rows}
 
@@ -78,49 +78,51 @@ def read_suppression_list(client: Client) -> tuple[frozenset[str], set[str]]:
 def read_rows(
     client: Client, table: str, columns: Sequence[str], keys: Sequence[str] | None = None
 ) -> Iterator[Sequence[Any]]:
-    """Yield rows of a table; none when it does not exist yet.
+    """Yield rows of a table; none if it does not exist yet.
 
     Args:
-        client: Connected to the warehouse.
-        table: Its name.
-        columns: What each row has.
-        keys: Values of the first column that rows are wanted of; None is all rows.
+        client: dlt's SQL client, connected.
+        table: Table name.
+        columns: Columns to read.
+        keys: Values of the first column that select the rows; None selects all rows.
     """
     if keys is None:
-        yield from _query(client, table, columns)
+        yield from _select_columns(client, table, columns)
         return
-    for portion in key_batches(client, keys):
-        yield from _query(client, table, columns, f"WHERE {columns[0]} = ANY(?)", portion)
+    for batch in key_batches(client, keys):
+        yield from _select_columns(client, table, columns, f"WHERE {columns[0]} = ANY(?)", batch)
 
 
 def find_submission_ids(
-    client: Client, table: str, column: str, values: Sequence[str], *, loosely: bool = False
+    client: Client, table: str, column: str, values: Sequence[str], *, normalize: bool = False
 ) -> Iterator[str]:
-    """Yield the ids of submissions with one of these values; none when there is no such table.
+    """Yield the ids of submissions with one of these values; none if the table does not exist.
 
     Args:
-        client: Connected to the warehouse.
-        table: Its name.
-        column: What to look at.
-        values: As the column has them.
-        loosely: Whether neither case nor blanks around a value count.
+        client: dlt's SQL client, connected.
+        table: Table name.
+        column: Column to search.
+        values: Values as stored in the column.
+        normalize: Whether to ignore case and blanks around a value.
     """
-    if loosely:
+    if normalize:
         values = [value.strip().lower() for value in values]
-    key = f"LOWER(TRIM({column}))" if loosely else column
-    for portion in key_batches(client, values):
-        for (found,) in _query(client, table, ["submission_id"], f"WHERE {key} = ANY(?)", portion):
-            yield found
+    expression = f"LOWER(TRIM({column}))" if normalize else column
+    where = f"WHERE {expression} = ANY(?)"
+    for batch in key_batches(client, values):
+        for (submission_id,) in _select_columns(client, table, ["submission_id"], where, batch):
+            yield submission_id
 
 
 def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datetime | None) -> None:
-    """Note that these submissions were fetched and found as they are."""
+    """Set `_synced_at` of submissions that were fetched and have not changed."""
     query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE submission_id = ANY(?)"  # noqa: S608 names only
-    for portion in key_batches(client, submission_ids):
-        execute(client, query, synced_at, portion)
+    for batch in key_batches(client, submission_ids):
+        execute(client, query, synced_at, batch)
 
 
-def _query(
-    client: Client, table: str, columns: Sequence[str], rest: str = "", *parameters: Any
+def _select_columns(
+    client: Client, table: str, columns: Sequence[str], clauses: str = "", *parameters: Any
 ) -> ResultRows:
-    return select(client, f"SELECT {', '.join(columns)} FROM {table} {rest}", *parameters)  # noqa: S608 names only
+    query = f"SELECT {', '.join(columns)} FROM {table} {clauses}"  # noqa: S608 names only
+    return select(client, query, *parameters)
