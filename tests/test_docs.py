@@ -247,6 +247,7 @@ def shell_lines(block: str) -> list[str]:
     return [shlex.join(words) for line in block.splitlines() if (words := shlex.split(line, True))]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("block", blocks("sh"))
 def test_a_shell_block_runs(block: str, configured: Command, request: Any) -> None:
     """Every line works, in one folder; those for PostgreSQL in a dataset of the test."""

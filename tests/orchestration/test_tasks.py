@@ -48,6 +48,7 @@ def failure_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return {"description": failure.description, **values}
 
 
+@pytest.mark.slow
 def test_the_nightly_job_loads_and_checks(
     definitions: ModuleType, submissions: Submissions, warehouse: Warehouse, api: Emulator
 ) -> None:

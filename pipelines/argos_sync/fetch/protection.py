@@ -151,7 +151,7 @@ class Protection:
 
 
 def stored_modes(state: State) -> dict[str, str]:
-    """Return the privacy mode of each column of a warehouse, by `table.columns_by_name`."""
+    """Return the privacy mode of each column of a warehouse, by `table.column`."""
     return modes_from_fingerprint(state.get(PRIVACY) or PrivacyPolicy.plain().fingerprint())
 
 
