@@ -19,7 +19,7 @@ import typer
 
 import argos_sync
 from argos_sync.api.errors import ArgosError
-from argos_sync.cli import failures
+from argos_sync.cli import exit_codes
 from argos_sync.cli.app import app
 from argos_sync.config import Privacy, Settings
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
@@ -147,9 +147,9 @@ def test_every_exit_code_is_documented(page: str, title: str) -> None:
         if not re.search(r"orchestration|__main__|process\.worker|fetcher", module.name):
             importlib.import_module(module.name)
     codes = {
-        failures.UNEXPECTED_ERROR,
-        failures.USAGE_ERROR,
-        failures.INTERRUPTED,
+        exit_codes.UNEXPECTED_ERROR,
+        exit_codes.USAGE_ERROR,
+        exit_codes.INTERRUPTED,
         DIFFERENCE,
         STALE,
     }

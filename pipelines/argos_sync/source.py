@@ -14,7 +14,7 @@ from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
 from argos_sync.fetch.client import client_options
 from argos_sync.fetch.job import FetchJob, chunk_producer, utc_now
-from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import chunks_from_thread
 from argos_sync.fetch.windows import DateRange, nightly_range

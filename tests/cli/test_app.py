@@ -16,7 +16,7 @@ import typer
 
 from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
-from argos_sync.cli import app, common, failures, status
+from argos_sync.cli import app, common, exit_codes, status
 from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from support import Warehouse, context_for
@@ -33,7 +33,7 @@ def run_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunApp]
     state = root.level, root.handlers[:], package.level
 
     def run(*arguments: str, verbose: bool = False) -> int:
-        return failures.run(lambda: app.app([*arguments], standalone_mode=False), verbose=verbose)
+        return exit_codes.run(lambda: app.app([*arguments], standalone_mode=False), verbose=verbose)
 
     yield run
     root.level, root.handlers[:], package.level = state
@@ -213,7 +213,7 @@ def test_an_error_of_the_api(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise IpNotAllowed("HTTP 403")
 
-    assert failures.run(fail, verbose=False) == 3
+    assert exit_codes.run(fail, verbose=False) == 3
     assert capsys.readouterr().err.startswith(
         "argos-sync: HTTP 403; add this machine's public IP address"
     )
@@ -227,7 +227,7 @@ def test_an_unexpected_error(*, verbose: bool, capsys: pytest.CaptureFixture[str
     def fail() -> None:
         raise ValueError(value)
 
-    assert failures.run(fail, verbose=verbose) == 1
+    assert exit_codes.run(fail, verbose=verbose) == 1
     first, *frames = capsys.readouterr().err.splitlines()
     assert first == "argos-sync: unexpected ValueError; run again with -v and report what it prints"
     assert bool(frames) == verbose
@@ -241,7 +241,7 @@ def test_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    assert failures.run(interrupt, verbose=False) == 130
+    assert exit_codes.run(interrupt, verbose=False) == 130
     assert capsys.readouterr().err == (
         "argos-sync: interrupted; run the command again, it continues from the last committed"
         " chunk\n"
@@ -256,6 +256,6 @@ def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) 
     def read() -> None:
         raise EOFError
 
-    assert failures.run(lambda: application([], standalone_mode=False), verbose=False) == 1
+    assert exit_codes.run(lambda: application([], standalone_mode=False), verbose=False) == 1
     message = capsys.readouterr().err.strip()
     assert message == "argos-sync: unexpected EOFError; run again with -v and report what it prints"

@@ -14,7 +14,7 @@ from argos_sync.fetch.checkpoint import (
     save_plan,
     unfinished_plan,
 )
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, Window
 
 NEWEST = datetime(2025, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
-from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress
+from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window

@@ -30,7 +30,7 @@ from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.client import ClientOptions, client_options
 from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
-from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
     FetchFailed,

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
-from argos_sync.commands import publish as publishing
+from argos_sync.commands import published_file
 from argos_sync.commands.forget import forget
 from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
@@ -113,7 +113,7 @@ def statements(
     deleted, changed, forgotten = (january[i]["submission_id"] for i in (3, 90, 30))
     with pytest.MonkeyPatch.context() as patch, Emulator(january[:100]) as api:
         patch.setattr(sql, "translate", record)
-        patch.setattr(publishing, "translate", record)
+        patch.setattr(published_file, "translate", record)
         context = context_for(api.base_url, warehouse.target, privacy=privacy)
         sync(context)
         api.store.delete(deleted)

@@ -1,4 +1,4 @@
-"""`dagster dev` as in the README: a backfill, a scheduled sync and its checks, over GraphQL."""
+"""Test `dagster dev` as in docs/deployment.md: a backfill, a sync and its checks, over GraphQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from argos_sync.warehouse.checks import CheckResult
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 TIMEOUT = 180
 """Maximum seconds for anything on a busy machine."""
 
@@ -39,8 +39,8 @@ ORPHAN = "a-submission-that-does-not-exist"
 
 
 def blocks(language: str) -> list[str]:
-    """Return the code blocks of the README's section on Dagster."""
-    section = README.read_text(encoding="utf-8").partition("### Dagster")[2].partition("\n## ")[0]
+    """Return the code blocks of the page's section on Dagster."""
+    section = PAGE.read_text(encoding="utf-8").partition("\n## Dagster")[2].partition("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 

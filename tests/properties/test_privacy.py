@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from argos_sync.shape.arrow_columns import ARROW_TYPES, arrow_schema
 from argos_sync.shape.column_cipher import RevealError
-from argos_sync.shape.columns import ARROW_TYPES, arrow_schema
 from argos_sync.shape.contract import Column, ColumnType, Contract, Table
 from argos_sync.shape.privacy import PolicyError, PrivacyMode, PrivacyPolicy, describe_policy_change
 

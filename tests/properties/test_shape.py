@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argos_sync.emulator import generate
-from argos_sync.shape.columns import _convert_one_by_one, to_array
+from argos_sync.shape.arrow_columns import _convert_one_by_one, to_array
 from argos_sync.shape.identity import Identity, content_hash, identify
 from argos_sync.shape.values import CONVERTERS
 from oracle import CONVERT, absent, fits, flatten, quarantined, storable

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from argos_sync.fetch.checkpoint import unfinished_plan
-from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import Warehouse

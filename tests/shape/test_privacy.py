@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.column_cipher import Keyring, RevealError
-from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.privacy import PolicyError, PrivacyPolicy, describe_policy_change

@@ -4,7 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.shape.tables import Issue, shape_submissions
 from oracle import absent, flatten, quarantined

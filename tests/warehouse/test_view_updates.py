@@ -14,7 +14,7 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.view_updates import update_views
 from argos_sync.warehouse.views import load_views

@@ -3,7 +3,7 @@
 In: arguments of the command line. Out: text or one JSON object on stdout, log lines and errors on
 stderr, an exit code. Each command has a module; its imports are made when it is called.
 
-`app` collects the commands, `common` has their common options, `failures` turns errors into exit
+`app` collects the commands, `common` has their common options, `exit_codes` turns errors into exit
 codes, `progress` shows progress, `run_output` prints a run's summary.
 """
 
@@ -14,7 +14,7 @@ __all__ = [
     "demo",
     "doctor",
     "emulator",
-    "failures",
+    "exit_codes",
     "forget",
     "progress",
     "publish",

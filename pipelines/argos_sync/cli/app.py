@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from argos_sync.cli import failures
+from argos_sync.cli import exit_codes
 from argos_sync.cli.backfill import backfill
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
@@ -73,4 +73,4 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
     with collect_garbage_rarely():
-        exit_now(failures.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+        exit_now(exit_codes.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))

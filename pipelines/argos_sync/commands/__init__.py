@@ -1,4 +1,4 @@
-"""The commands as functions, for the command line, Dagster and notebooks: one file each.
+"""The commands as functions, for the command line, Dagster and notebooks.
 
 In come a context (settings, target, clock) and the command's arguments; out goes its result.
 
@@ -7,6 +7,8 @@ In come a context (settings, target, clock) and the command's arguments; out goe
 - Which differences does reconcile find (`comparison`) and repair (`reconcile`)?
 - Who is erased by `forget`? `forget` finds the submissions, `run.erasure` erases them.
 - What do analysts get? `publish`, written by `published_file`.
+- What does `doctor` check? `doctor`. How are encrypted values shown? `reveal`.
+- How are single submissions fetched again? `refresh`.
 """
 
 __all__: list[str] = [

@@ -9,7 +9,7 @@ from argos_sync.fetch.checkpoint import SYNC, first_synced_day, high_water_mark,
 from argos_sync.fetch.windows import DateRange, add_days, nightly_range
 from argos_sync.load.errors import destination_errors
 from argos_sync.run.context import Context
-from argos_sync.run.deletions import confirm_deletions, find_deletions
+from argos_sync.run.deletions import confirm_deletions, find_deletion_candidates
 from argos_sync.run.jobs import (
     load_stored_days,
     new_plan,
@@ -26,7 +26,7 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, plan_upkeep
-from argos_sync.warehouse.submissions import mark_deleted_fetched
+from argos_sync.warehouse.submissions import mark_tombstones_fetched
 
 
 def sync(context: Context) -> RunSummary:
@@ -88,7 +88,7 @@ def _mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Seque
     """Mark submissions as deleted that the source no longer returns, unless there are too many."""
     client, since, clock = run.warehouse.client, run.summary.started_at, run.context.clock
     with destination_errors():
-        candidates = find_deletions(client, ranges, submission_ids, since)
+        candidates = find_deletion_candidates(client, ranges, submission_ids, since)
         if candidates.too_many:
             run.report_too_many_deletions(candidates)
         elif candidates.count:
@@ -100,4 +100,4 @@ def _mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Seque
                 refetch=partial(run_tasks, run),
             )
             run.count_deleted(deleted)
-        mark_deleted_fetched(client, ranges, since, clock())
+        mark_tombstones_fetched(client, ranges, since, clock())

@@ -3,8 +3,9 @@
 Input: a work queue (a plan, tasks) and the options of the API client. Output: chunks, which are
 rows with the progress to commit with them.
 
-Which days does tonight's sync read?             windows (`nightly_range`)
-Which windows are left to read?                  plan, work_queue
+Which days does tonight's sync read?             windows (`nightly_range`): the recent days;
+                                                 commands.sync decides all, run.upkeep the older
+Which windows are left to read?                  ledger, work_queue
 How is resuming stored between runs?             checkpoint
 How are pages read and sections joined?          reader
 Does the server include `end_date`?              end_date
@@ -24,7 +25,7 @@ __all__ = [
     "client",
     "end_date",
     "job",
-    "plan",
+    "ledger",
     "process",
     "protection",
     "quarantine",

@@ -17,9 +17,9 @@ other:
         cuts              windows cut so far
     views             fingerprint of the analyst views, once a run has created them
     synced_from       first day that the first sync asked for; null is all history
-    finished          finished backfills by name: sections, settled (the first day that may
-                      have grown since)
-    privacy           the privacy policy of all rows (`Policy.fingerprint`)
+    finished          finished backfills by name: sections, settled (all days before it are
+                      complete)
+    privacy           the privacy policy of all rows (`PrivacyPolicy.fingerprint`)
     suppression_secrets
                       secrets of the suppression list by key id, if it was started without a
                       privacy key
@@ -31,7 +31,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, EndDate, Window
 
 State = dict[str, Any]

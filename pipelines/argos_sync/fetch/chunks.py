@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 
 from argos_sync.fetch.checkpoint import mentions_any
-from argos_sync.fetch.plan import LedgerEntry, Plan, TaskProgress
+from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.quarantine import IssueCollector
 from argos_sync.fetch.reader import TaskPage
 from argos_sync.fetch.work_queue import WorkQueue
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
 from argos_sync.shape.tables import shape_submissions

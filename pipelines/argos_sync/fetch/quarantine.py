@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import ISSUES, QUARANTINE
 from argos_sync.shape.identity import InvalidIdentity
 from argos_sync.shape.tables import Issue

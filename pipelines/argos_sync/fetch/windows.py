@@ -121,7 +121,8 @@ def next_window(
 
     A window is a fair share of the remaining days, so that all workers finish at about the same
     time. It covers at least a page of submissions, which joins quiet months, and at most
-    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown it is a share alone.
+    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown, only
+    the share counts.
 
     Args:
         days: Remaining days. Without a start they are one window, divided only by its cursor.

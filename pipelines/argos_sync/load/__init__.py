@@ -3,11 +3,14 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to: `target`, `destinations`. How a warehouse is opened: `pipeline`,
+Where a command loads to: `target`, `destinations`. How a destination is added, and where its
+special cases are: `destinations`. How a warehouse is opened: `pipeline`,
 `read_only`. Who may write which days: `locks`, `partitions`. What dlt knows about the tables:
-`source`, `dlt_tables`. What is overridden in dlt: `duckdb`. How a statement reaches any database:
+`source`, `dlt_tables`. What is overridden in dlt: `duckdb`, and a little in
+`source` and `destinations`. How a statement reaches any database:
 `sql`, `dialects`. What can go wrong: `errors`. How a file is replaced or compacted: `atomic_file`,
-`compact`. Beside config.py no other module imports dlt.
+`compact`. Outside this room only config.py
+imports dlt.
 """
 
 __all__ = [

@@ -1,4 +1,16 @@
-"""Find the dlt destination that a name stands for."""
+"""Find the dlt destination that a name stands for.
+
+Any SQL destination of dlt works by its name, without a line here. A destination that needs special
+treatment has it in these places, each keyed by the destination's sqlglot dialect:
+
+- `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
+- `locks`, `partitions`: several writers at once (PostgreSQL).
+- `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
+- `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
+
+Add its extra to pyproject.toml and its row to docs/destinations.md; `tests/load/test_sql.py` and
+`tests/warehouse/test_views.py` translate every statement and view into its dialect.
+"""
 
 from __future__ import annotations
 

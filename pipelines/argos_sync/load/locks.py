@@ -1,8 +1,10 @@
-"""Lock a warehouse's days: no two runs ever write the same days at the same time.
+"""Lock the days a run writes, so that two runs do not write the same days at the same time.
 
-A backfill locks the days it loads; every other run locks all days. Runs over disjoint days may
-load at once if the destination takes several writers; only opening the warehouse happens one at a
-time. A run that finds its days locked fails with the name of the process that holds the lock.
+`pipeline.open_warehouse` takes the locks. A backfill locks the days it loads; every other run locks
+all days. On one machine lock files keep runs apart; PostgreSQL also keeps runs of other machines
+apart, and DuckDB locks its file. Other destinations have no lock between machines, nor between
+backfills whose ranges overlap without being equal. A run that finds its days locked fails with the
+name of the process that holds the lock.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from dlt.common.schema.typing import TColumnSchema, TMergeDispositionDict
 from dlt.extract import DltResource, DltSource
 
 from argos_sync.fetch.checkpoint import State
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, tables_for_sections
 
 SOURCE = "argos"
@@ -129,8 +129,8 @@ class _NestedTable(dict[str, Any]):
     """A nested table's schema that also answers which resource filled it.
 
     dlt expects rows of nested tables to come from its own normalizer: their schema has no
-    `resource`, and `merge_table` refuses one. But dlt 1.31 asks every table that a resource wrote
-    to for it (`extract/extract.py`, `_compute_metrics`) and fails with a KeyError. This answers
+    `resource`, and `merge_table` refuses one. But dlt 1.31 reads the `resource` of every table that
+    received rows (`extract/extract.py`, `_compute_metrics`) and fails with a KeyError. This answers
     that question without changing the stored schema. Can go once the metrics use `.get`.
     """
 

@@ -1,4 +1,4 @@
-"""What happens to fetched chunks between the API and the warehouse, and around it.
+"""Run a command: compare fetched chunks with the warehouse, commit them, and record the run.
 
 In come a context (settings, target, clock) and chunks of rows from `fetch`; out go load packages
 and a run summary.

@@ -12,7 +12,7 @@ from time import monotonic
 
 from argos_sync.fetch.checkpoint import State, drop_cursors, save_plan
 from argos_sync.fetch.job import Clock
-from argos_sync.fetch.plan import LedgerEntry, Plan
+from argos_sync.fetch.ledger import LedgerEntry, Plan
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.journal import TableRows, window_records
 from argos_sync.run.summary import RunSummary

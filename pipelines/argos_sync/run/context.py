@@ -23,7 +23,7 @@ class Context:
         progress: Receives every fetched page and loaded chunk.
         clock: Returns the current time, UTC.
         retry: When a client gives up on a request.
-        chunk_size: Submissions per commit.
+        chunk_size: Submissions in a full chunk.
         chunks: Runs a fetch job in a thread or a process and yields its chunks.
     """
 

@@ -23,8 +23,8 @@ from argos_sync.warehouse.submissions import (
 )
 
 MAX_DELETED = 0.05
-"""Share of the requested submissions that may be missing from the source. Beyond it the source has
-incomplete lists, or is another project's, and must not mark a whole warehouse as deleted."""
+"""Largest share of the requested submissions that may be marked as deleted. If more are missing,
+the source's lists are incomplete or belong to another project, and nothing is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class DeletionCandidates:
         return self.count > len(self.submission_ids)
 
 
-def find_deletions(
+def find_deletion_candidates(
     client: Client,
     ranges: Sequence[DateRange],
     submission_ids: Sequence[str],

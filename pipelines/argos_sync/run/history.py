@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS, load_contract
 
 Row = dict[str, Any]

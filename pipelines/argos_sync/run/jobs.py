@@ -9,7 +9,7 @@ from datetime import date
 from argos_sync.fetch.checkpoint import end_date
 from argos_sync.fetch.end_date import probe_end_date
 from argos_sync.fetch.job import FetchJob
-from argos_sync.fetch.plan import Plan
+from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import day_tasks
 from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, day_of

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.plan import LedgerEntry
+from argos_sync.fetch.ledger import LedgerEntry
 from argos_sync.load.sql import Client, execute
 from argos_sync.run.summary import RunSummary
-from argos_sync.shape.columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import (
     CHECKS,
     ERASURES,

@@ -132,8 +132,8 @@ class Run:
     def ensure_views(self) -> None:
         """Create the views for analysts as soon as their tables exist.
 
-        The first commit creates the tables. A partition leaves the views to the run that prepared
-        it (`context`).
+        The first commit creates the tables. For a partition the views were already created before
+        it was opened (`opening`).
         """
         if self._has_views or self.warehouse.shared is not None or not self.warehouse.has_tables:
             return
@@ -208,9 +208,9 @@ class Run:
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit a chunk without new or changed submissions.
 
-        A load package costs as much as fetching thousands of submissions again, so the progress
-        waits for the next commit, unless a plan is unfinished, the run ends or the last commit is
-        too long ago.
+        A load package costs as much as fetching thousands of submissions again. So the progress
+        waits for the next commit, except when the plan has more windows, when the run ends, or
+        when the last commit is too long ago.
         """
         is_unfinished = chunk.plan is not None and not chunk.plan.finished
         is_end = self._is_recorded or (chunk.last and self.committer.has_progress)

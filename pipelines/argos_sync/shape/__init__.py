@@ -4,11 +4,16 @@ In: decoded JSON objects of the API and the table contract of `schemas/`.
 Out: one Arrow table for each table of the contract, with the values that have no column, and with
 personal values protected as the privacy policy says. Pure functions: no network, no clock; the
 only files read are those of `schemas/`.
+
+Where does a field of the API become a column? In `schemas/*.yaml`, read by `contract`; `tables`
+reads the values along the paths, `frames`, `arrow_columns` and `values` convert them. Whose
+submission is it, and has it changed? `identity`. What happens to personal values? `privacy`,
+`column_cipher`. How is the suppression list matched? `suppression`.
 """
 
 __all__ = [
+    "arrow_columns",
     "column_cipher",
-    "columns",
     "contract",
     "frames",
     "identity",

@@ -1,4 +1,8 @@
-"""Read the table contract in `schemas/`, the single source of all tables and columns."""
+"""Read the table contract in `schemas/`, the single source of all tables and columns.
+
+To add a field, add a line to its table's file in `schemas/` and run `make schema`; CONTRIBUTING.md
+has the steps. `tables` reads the values along the paths, `arrow_columns` converts them.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +101,7 @@ class Table:
     def api_columns(self) -> tuple[Column, ...]:
         """Return the columns read from the row's API object.
 
-        Other tables take `submission_id` from the submission, so it belongs to `submissions` only.
+        Only `submissions` reads its `submission_id` there; other tables get it from the submission.
         """
         own_id = () if self.name == SUBMISSIONS else ("submission_id",)
         return tuple(c for c in self.columns if c.path is not None and c.name not in own_id)

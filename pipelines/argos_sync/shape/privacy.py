@@ -23,8 +23,8 @@ from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
+from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.column_cipher import Keyring, encode_array, encode_value, extract_key_id
-from argos_sync.shape.columns import arrow_schema
 from argos_sync.shape.contract import (
     Column,
     ColumnType,

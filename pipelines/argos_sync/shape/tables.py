@@ -12,7 +12,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from argos_sync.shape.columns import ARROW_TYPES, arrow_schema, read_columns
+from argos_sync.shape.arrow_columns import ARROW_TYPES, arrow_schema, read_columns
 from argos_sync.shape.contract import (
     ITEM,
     SUBMISSIONS,

@@ -4,7 +4,8 @@ In: a connected client of `load`.
 Out: rows, counts and check results; views and comments in the database.
 
 What the warehouse already has of a chunk: `rows`. What it holds by day, and soft deletes:
-`submissions`. What is still open: `open_submissions`. Post-run checks: `checks`, `integrity`,
+`submissions`. What is still open: `open_submissions`. Their shared
+SQL: `submission_queries`. Post-run checks: `checks`, `integrity`,
 `unknown_values`. Views for analysts: `views`, `view_updates`, `comments`. Views over
 several projects: `multi_project`. What `status` shows: `overview`.
 """

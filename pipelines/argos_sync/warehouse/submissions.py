@@ -155,7 +155,7 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
         _set_timestamps(client, columns, at, "submission_id = ANY(?)", batch)
 
 
-def mark_deleted_fetched(
+def mark_tombstones_fetched(
     client: Client, ranges: Sequence[DateRange], since: datetime, at: datetime
 ) -> None:
     """Set `_synced_at` of soft-deleted submissions in ranges that were read completely.
@@ -174,7 +174,7 @@ def mark_deleted_fetched(
 def _not_fetched(ranges: Sequence[DateRange], since: datetime) -> tuple[str, list[datetime]]:
     """Return a WHERE clause, and its parameters, for submissions not fetched since a time.
 
-    Submissions created since then do not count: nobody asked the source for them.
+    Submissions created since then do not count: the source may have listed them too late.
     """
     in_ranges, parameters = created_in(ranges)
     where = f"WHERE _deleted_at IS NULL AND _synced_at < ? AND created_at < ? AND ({in_ranges})"

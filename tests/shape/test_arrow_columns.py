@@ -4,7 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from argos_sync.shape.columns import ARROW_TYPES, arrow_schema, to_array
+from argos_sync.shape.arrow_columns import ARROW_TYPES, arrow_schema, to_array
 from argos_sync.shape.contract import load_contract
 
 

@@ -126,7 +126,7 @@ class Plan:
         return replace(self, windows=self.windows | added, window_count=self.window_count + 1)
 
     def reopened(self) -> Plan:
-        """Return the plan with the days that may have grown marked as unread.
+        """Return the plan with recent days to be read again: they may have grown.
 
         A window that reaches up to the day the plan started was read before that day was over. It
         is split: its settled days stay done, the days after them become a window of their own.

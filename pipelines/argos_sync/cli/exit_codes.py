@@ -1,4 +1,20 @@
-"""Turn every outcome of a command into one line on stderr and an exit code, without values."""
+"""Turn every outcome of a command into an exit code and, for an error, one line on stderr.
+
+| code | outcome | where it is set |
+| --- | --- | --- |
+| 0 | done | |
+| 1 | an unexpected error, or the destination refused rows | here; `load.errors.LoadError` |
+| 2 | usage or configuration | here; `api.errors.ConfigurationError` |
+| 3 | refused by the API | `api.errors` |
+| 4 | the API failed after retries, or sent nonsense | `api.errors` |
+| 5 | the destination is locked, unreachable or full | `load.errors.DestinationError` |
+| 6 | `reconcile --dry-run` found a difference | `commands.reconcile.DIFFERENCE` |
+| 7 | `status --max-age`: stale | `cli.status` |
+| 130 | interrupted by Ctrl-C | here |
+
+An error's class has its code in `exit_code`. The line never contains values: foreign errors are
+reported by their class.
+"""
 
 from __future__ import annotations
 

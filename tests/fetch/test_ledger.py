@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from argos_sync.fetch.plan import Plan, TaskProgress
+from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, Window
 
 NEWEST = datetime(2025, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
