@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from requirements import report_missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -103,12 +103,9 @@ class Tab:
 def require_chromium() -> str:
     """Return the path of Chromium; without it, skip the test, or fail in CI."""
     path = next((path for path in map(shutil.which, NAMES) if path), None)
-    if path:
-        return path
-    message = f"Chromium is not installed: none of {', '.join(NAMES)} is on the PATH"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    if path is None:
+        report_missing(f"Chromium is not installed: none of {', '.join(NAMES)} is on the PATH")
+    return path
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from argos_sync.emulator import Emulator, Faults
 from argos_sync.load.target import Target
 from argos_sync.run.context import Context
 from oracle import flatten
+from requirements import report_missing
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 """Time of a test's first run."""
@@ -40,6 +41,7 @@ JSON_COLUMNS = {
 }
 """Columns with JSON, which come back as text from DuckDB."""
 PG = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
+POSTGRES_PORT = 5432
 API_KEY = "k" * 40
 
 Rows = list[dict[str, Any]]
@@ -148,7 +150,7 @@ def postgres_warehouse(folder: Path, dataset: str, address: str = PG) -> Warehou
 @contextmanager
 def postgres_dataset() -> Iterator[str]:
     """Yield a new dataset of the local PostgreSQL and drop it; skip the test without a server."""
-    _skip_without_postgres()
+    require_postgres()
     dataset = f"argos_test_{uuid.uuid4().hex[:10]}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", PG)
@@ -161,7 +163,7 @@ def postgres_dataset() -> Iterator[str]:
 @contextmanager
 def postgres_database(template: str = "template1") -> Iterator[str]:
     """Yield the name of a copied database and drop it; skip the test without a server."""
-    _skip_without_postgres()
+    require_postgres()
     name = f"argos_test_{uuid.uuid4().hex[:10]}"
     with postgres_administrator() as execute:
         execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -193,11 +195,12 @@ def warehouse_in(database: str, folder: Path) -> Iterator[Warehouse]:
         yield postgres_warehouse(folder, "argos", address)
 
 
-def _skip_without_postgres() -> None:
+def require_postgres() -> None:
+    """Check that PostgreSQL runs; without it, skip the test, or fail in CI."""
     try:
-        socket.create_connection(("127.0.0.1", 5432), timeout=1).close()
+        socket.create_connection(("127.0.0.1", POSTGRES_PORT), timeout=1).close()
     except OSError:
-        pytest.skip("no PostgreSQL listens on 127.0.0.1:5432")
+        report_missing(f"no PostgreSQL listens on 127.0.0.1:{POSTGRES_PORT}")
 
 
 @contextmanager
