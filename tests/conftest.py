@@ -25,7 +25,10 @@ TIERS = ("slow", "process", "postgres", "browser")
 """The marks of tests that `make test` leaves out."""
 
 MAX_SECONDS = 2.0
-"""What a test without one of these marks may take."""
+"""The most that a test without one of these marks may take."""
+
+COVERAGE_FACTOR = 2.5
+"""How much slower a test may be while its coverage is measured."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,11 +53,12 @@ def pytest_runtest_makereport(
     """Fail a test that is too slow for a test without a mark."""
     report = yield
     is_unmarked = not any(item.get_closest_marker(mark) for mark in TIERS)
-    if report.when == "call" and report.passed and is_unmarked and call.duration > MAX_SECONDS:
+    limit = MAX_SECONDS * (COVERAGE_FACTOR if item.config.getoption("--cov") else 1)
+    if report.when == "call" and report.passed and is_unmarked and call.duration > limit:
         report.outcome = "failed"
         report.longrepr = (
             f"{item.nodeid} took {call.duration:.1f} s, and a test without a mark may take"
-            f" {MAX_SECONDS:g} s: make it faster, or mark it slow"
+            f" {limit:g} s: make it faster, or mark it slow"
         )
     return report
 

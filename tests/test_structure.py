@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from argos_sync.warehouse import view_updates
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pipelines" / "argos_sync"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -206,3 +208,13 @@ def test_no_secrets_and_no_data_in_the_repository() -> None:
     names = (".dlt/secrets.toml", ".env", "kyc.duckdb", "kyc_demo.duckdb.wal")
     assert git("check-ignore", *names) == list(names)
     assert git("ls-files", "--cached", ".env", "*secrets.toml", "*.duckdb", "*.duckdb.*") == []
+
+
+def test_views_are_created_again_when_the_code_behind_their_sql_changes() -> None:
+    """Their fingerprint covers every module that takes part in writing it."""
+    writers = {"warehouse.views", "warehouse.comments", "load.sql"}
+    helpers = {name for writer in writers for name in imported_modules(MODULES[writer])}
+    not_sql = {"load.errors", "load.target"}
+    sql_modules = {name for name in helpers if room_of(name) == "load"} - not_sql
+    covered = {module_of(path) for path in view_updates._CODE}
+    assert covered >= writers | sql_modules

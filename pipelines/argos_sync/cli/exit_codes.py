@@ -6,14 +6,16 @@
 | 1 | an unexpected error, or the destination refused rows | here; `load.errors.LoadError` |
 | 2 | usage or configuration | here; `api.errors.ConfigurationError` |
 | 3 | refused by the API | `api.errors` |
-| 4 | the API failed after retries, or sent nonsense | `api.errors` |
+| 4 | the API failed after retries, sent nonsense, or has lost implausibly many | `api.errors` |
 | 5 | the destination is locked, unreachable or full | `load.errors.DestinationError` |
 | 6 | `reconcile --dry-run` found a difference | `commands.reconcile.DIFFERENCE` |
 | 7 | `status --max-age`: stale | `cli.status` |
+| 120 | the output could not be written | `process.OUTPUT_ERROR` |
 | 130 | interrupted by Ctrl-C | here |
 
-An error's class has its code in `exit_code`. The line never contains values: foreign errors are
-reported by their class.
+An error's class has its code in `exit_code`; `doctor` takes that of its first failed check. The
+line never contains a person's values or a key: errors of other packages are reported by their
+class.
 """
 
 from __future__ import annotations

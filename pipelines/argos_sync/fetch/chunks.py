@@ -31,7 +31,7 @@ should carry seconds of work; a thousand submissions take about 3 MB of memory. 
 job has half as many, so that loading starts sooner."""
 
 _MAX_FETCH_SECONDS = 10.0
-"""After this time an idle loader gets a chunk that is not full: submissions that are committed need
+"""After this time an idle loader gets a chunk that is not full, because committed submissions need
 not be fetched again after an interruption."""
 
 _FETCHED_COLUMNS = ("submission_id", "created_at", "_content_hash", "_synced_at")

@@ -1,4 +1,8 @@
-"""Which days to ask the API for: calendar arithmetic over whole days, by pendulum."""
+"""Which days to ask the API for: calendar arithmetic over whole days, by pendulum.
+
+`nightly_range` decides the recent days of a sync; `commands.sync` adds the older submissions that
+`run.upkeep` chooses.
+"""
 
 from __future__ import annotations
 
@@ -169,7 +173,7 @@ def day_of(moment: datetime, time_zone: str = "UTC") -> date:
 def nightly_range(
     today: date, high_water_mark: datetime | None, lookback_days: int, first_day: date | None
 ) -> DateRange:
-    """Return the days a nightly sync reads: new submissions and the look-back window.
+    """Return the recent days of a nightly sync: new submissions and the look-back window.
 
     The range has no end, so that a `created_at` in the future is read too.
 

@@ -1,10 +1,11 @@
 """Find the dlt destination that a name stands for.
 
 Any SQL destination of dlt works by its name, without a line here. A destination that needs special
-treatment has it in these places, each keyed by the destination's sqlglot dialect:
+treatment has it in these places, most of them keyed by its sqlglot dialect:
 
 - `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
-- `locks`, `partitions`: several writers at once (PostgreSQL).
+- `pipeline`: whether it takes several writers at once; `locks`, `partitions`: locks between
+  machines and the staging datasets of killed backfills (PostgreSQL only).
 - `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
 - `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
 

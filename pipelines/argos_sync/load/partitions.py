@@ -40,7 +40,8 @@ def drop_staging(client: Client) -> None:
 def drop_orphaned_staging(client: Client) -> None:
     """Drop the staging datasets of partitions whose processes were killed.
 
-    Call this only in a run that has the warehouse to itself. DuckDB files have no staging datasets.
+    Call this only in a run that has the warehouse to itself. Only PostgreSQL is asked for its
+    datasets; DuckDB files have no staging datasets.
     """
     if dialect_of(client) != "postgres":
         return

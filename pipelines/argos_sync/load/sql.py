@@ -1,4 +1,4 @@
-"""Send SQL to a warehouse through dlt's client; no other module uses that client to send any.
+"""Send SQL to a warehouse; no other module sends a statement through dlt's client.
 
 Statements are written once, in DuckDB's dialect: tables and columns by their bare names, `?` for a
 parameter, `column = ANY(?)` for a list of values, and the functions in `PHRASES` where dialects

@@ -1,7 +1,8 @@
 """Commit in one load package what belongs together.
 
 That is the rows of a chunk, the source's state (plan, cursors, other facts) and the ledger of
-windows. An interrupted run therefore resumes exactly after the last committed rows.
+windows. `Warehouse.load` (`load.pipeline`) makes it one package, so an
+interrupted plan resumes exactly after its last committed rows.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ class DeletionCandidates:
 
     @property
     def too_many(self) -> bool:
-        """Whether more is missing than is plausible, so that nothing may be marked."""
+        """Whether more is missing than is plausible, so that nothing may be marked.
+
+        The ids are left out then (`find_deletion_candidates`).
+        """
         return self.count > len(self.submission_ids)
 
 

@@ -1,4 +1,4 @@
-"""Erase a person's submissions: their rows in all tables, and the mentions of their ids.
+"""Erase a person's submissions: all rows that can be found, and the mentions of their ids.
 
 That covers the contract's tables, the status history, the quarantine and the staging dataset, and
 the cursors and records that mention a submission. Load packages need no erasure: opening a

@@ -1,7 +1,8 @@
 """Find open submissions: those that may soon change.
 
-A submission is open while its KYC result is not final, while it is approved but not yet screened
-for AML, or while it has a red flag, which the source keeps monitoring.
+A submission is open while its KYC result is not final, while it is approved and its AML status is
+`Not Screened`, or while it has a red flag, which the source keeps monitoring. One that is marked as
+deleted is not open.
 """
 
 from __future__ import annotations

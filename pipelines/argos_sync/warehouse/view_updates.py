@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from argos_sync.load import sql
+from argos_sync.load import dialects, sql
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import (
     Client,
@@ -30,7 +30,8 @@ _DROP_TOGETHER = {"postgres", "redshift"}
 """Dialects that refuse to drop a view which another view reads, unless one DROP names both."""
 
 _CODE = tuple(
-    Path(str(module)) for module in (__file__, views.__file__, comments.__file__, sql.__file__)
+    Path(str(module))
+    for module in (__file__, views.__file__, comments.__file__, sql.__file__, dialects.__file__)
 )
 """The code that the views' SQL depends on."""
 
