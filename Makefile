@@ -29,12 +29,15 @@ test-all: test rest ## Run all tests; needs PostgreSQL and Chromium
 
 # They wait a fifth of their time, for processes, databases and retries: one worker more than cores.
 rest: $(READY)
-	$(PYTEST) -n $$(($(CORES) + 1)) -m "$(MARKED)"
+	$(PYTEST) -n $$(($(CORES) + 1)) -m "$(or $(ONLY),$(MARKED))"
 
+# Measuring coverage takes as long again, so the slow tests, which reach little else, go without.
 check: lint types ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) test rest COVERAGE=1
+	$(MAKE) test COVERAGE=1
+	$(MAKE) rest COVERAGE=1 ONLY="($(MARKED)) and not slow"
 	$(BIN)/coverage report
+	$(MAKE) rest ONLY=slow
 
 coverage: $(READY) ## Show which lines the fast tests do not reach
 	rm -f .coverage .coverage.*
