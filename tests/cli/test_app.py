@@ -19,7 +19,7 @@ from argos_sync.api.errors import IpNotAllowed
 from argos_sync.cli import app, common, exit_codes, status
 from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
-from support import Warehouse, context_for
+from support import Rows, Warehouse, context_for
 
 RunApp = Callable[..., int]
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
@@ -259,3 +259,79 @@ def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) 
     assert exit_codes.run(lambda: application([], standalone_mode=False), verbose=False) == 1
     message = capsys.readouterr().err.strip()
     assert message == "argos-sync: unexpected EOFError; run again with -v and report what it prints"
+
+
+DAYS = ("--from", "2025-01-01", "--to", "2025-01-31")
+
+
+@pytest.mark.usefixtures("file", "api")
+@pytest.mark.parametrize(
+    ("arguments", "fetched"),
+    [(("backfill", *DAYS), 2), (("refresh", "--submission-id", "a"), 1)],
+    ids=["backfill", "refresh"],
+)
+def test_commands_that_load(
+    run_app: RunApp, arguments: tuple[str, ...], fetched: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Backfill and refresh print the summary of their run."""
+    assert run_app(*arguments, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["submissions_fetched"] == fetched
+
+
+@pytest.mark.tables_made
+def test_reconcile_exits_with_6_for_a_difference(
+    run_app: RunApp, file: Path, api: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The day and its numbers are printed."""
+    assert run_app("reconcile", *DAYS, "--dry-run", "--json") == 6
+    (day,) = json.loads(capsys.readouterr().out)["days"]
+    assert (day["day"], day["missing"], day["gone"]) == ("2025-01-05", 2, 0)
+
+
+@pytest.fixture
+def synced(synced_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """Return a loaded warehouse, which the command line uses by default."""
+    path = synced_warehouse.target.file
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", f"duckdb:///{path}")
+    return synced_warehouse
+
+
+def test_publish_needs_no_api_key(
+    run_app: RunApp, synced: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rows of each table are printed."""
+    assert run_app("publish", "--to", "copy.duckdb", "--json", "--pipelines-dir", "work") == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["submissions"] == 80
+
+
+def test_forget_and_reveal_need_no_api_key(
+    run_app: RunApp,
+    synced: Warehouse,
+    synced_submissions: Rows,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A person's values can be revealed until the person is erased."""
+    person = ("--submission-id", synced_submissions[1]["submission_id"], "--pipelines-dir", "work")
+    assert run_app("reveal", *person) == 0
+    assert capsys.readouterr().out == "reveal: this submission has no encrypted values\n"
+    assert run_app("forget", *person, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["erased"]["submissions"] == 1
+    assert synced.count("submissions") == 79
+
+
+def test_doctor_asks_the_api(
+    run_app: RunApp, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every line is ok; an encryption that the API does not use exits with 2."""
+    with Emulator([submission("a")]) as running:
+        monkeypatch.setenv("SOURCES__ARGOS__API_KEY", "k" * 40)
+        monkeypatch.setenv("SOURCES__ARGOS__BASE_URL", running.base_url)
+        assert run_app("doctor", "--pipelines-dir", "work") == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.partition(":")[0] for line in lines] == [
+            *("ok   configuration", "ok   API and key", "ok   encryption", "ok   end_date"),
+            "ok   destination",
+        ]
+        monkeypatch.setenv("SOURCES__ARGOS__ENCRYPTION", "gcm")
+        assert run_app("doctor", "--pipelines-dir", "work") == 2
+        assert "FAIL API and key: " in capsys.readouterr().out
