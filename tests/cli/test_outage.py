@@ -34,7 +34,7 @@ NO_WORKING_SPACE = (
     "no space is left for the working directory; free some, or name a folder elsewhere"
 )
 NO_WAREHOUSE_SPACE = "no space is left for the destination ("
-REMEDY = "run the command again; it goes on from the last committed chunk"
+REMEDY = "run the command again; it resumes after the last committed chunk"
 
 
 def test_a_full_disk(configured: Command, api: Emulator) -> None:

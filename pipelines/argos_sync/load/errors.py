@@ -31,7 +31,7 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_TEXTS = tuple(map(os.strerror, _NO_SPACE))
 """Endings of DuckDB's messages when the disk is full; PostgreSQL raises DiskFull (code 53100)."""
 
-_RUN_AGAIN = "run the command again; it goes on from the last committed chunk"
+_RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
 _CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
 _CONFIGURATION_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (ConfigFieldMissingException, "lacks credentials or a part of them", _CREDENTIALS),

@@ -19,7 +19,7 @@ from argos_sync.warehouse.submission_queries import (
 )
 
 _MAX_HASHES = 100_000
-"""About 30 MB in the process that fetches."""
+"""About 30 MB in the fetch process."""
 
 
 @dataclass(frozen=True, slots=True)
