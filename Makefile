@@ -88,5 +88,7 @@ clean: ## Remove everything that make made
 	.uv/bin/python -m pip install --quiet uv
 
 $(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --quiet --frozen --python $(PYTHON)
+	$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
+	@# Where PYTHONDONTWRITEBYTECODE is set, each process would compile the package again.
+	@$(BIN)/python -m compileall -q pipelines/argos_sync
 	@touch $@
