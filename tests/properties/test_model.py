@@ -70,7 +70,7 @@ from support import (
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 10
-SEQUENCES = 400 if THOROUGH else 15
+SEQUENCES = 400 if THOROUGH else 20
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 
 CONTRACT = load_contract()
