@@ -5,7 +5,7 @@ In come a context (settings, target, clock) and the command's arguments; out goe
 - Which days does tonight's sync read? `sync`.
 - What does a backfill skip? `backfill`.
 - Which differences does reconcile find (`comparison`) and repair (`reconcile`)?
-- Who is erased by `forget`? `forget` finds the submissions, `run.erasure` erases them.
+- How is a person erased? `forget` finds the submissions, `run.erasure` erases them.
 - What do analysts get? `publish`, written by `published_file`.
 - What does `doctor` check? `doctor`. How are encrypted values shown? `reveal`.
 - How are single submissions fetched again? `refresh`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from argos_sync.fetch.reader import Cursor
 from argos_sync.fetch.windows import (
@@ -16,6 +16,7 @@ from argos_sync.fetch.windows import (
     DateRange,
     Window,
     add_days,
+    day_of,
     next_window,
     padded_window,
 )
@@ -111,7 +112,7 @@ class Plan:
         """Return the plan with the next window cut off the remaining days."""
         if self.uncut is None:
             return self
-        today = self.started_at.astimezone(UTC).date()
+        today = day_of(self.started_at)
         window, rest = next_window(self.uncut, volume, today, workers, page_size)
         return replace(self, uncut=rest).with_window(window)
 
@@ -164,7 +165,7 @@ class Plan:
     @property
     def settled_day(self) -> date:
         """Return the first day that, in some time zone, was not over when the plan started."""
-        return add_days(self.started_at.astimezone(UTC).date(), -1)
+        return add_days(day_of(self.started_at), -1)
 
 
 @dataclass(frozen=True, slots=True)
