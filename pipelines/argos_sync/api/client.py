@@ -5,34 +5,20 @@ from __future__ import annotations
 import asyncio
 import random as random_numbers
 import time
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias, get_args
+from typing import Literal, Self, TypeAlias, get_args
 
 import httpx
 
-from argos_sync.api.errors import (
-    ConfigurationError,
-    InvalidParameter,
-    PageLoop,
-    RateLimited,
-    RequestTooLarge,
-    RetriableFailure,
-)
-from argos_sync.api.limiter import RateLimiter
-from argos_sync.api.query import request_parameters
+from argos_sync.api import errors
+from argos_sync.api.crypto import Envelope
+from argos_sync.api.limiter import Clock, RateLimiter, Sleep
+from argos_sync.api.query import Page, PageKey, Query, Scalar, request_parameters
 from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
-from argos_sync.api.settings import validate_api_key, validate_base_url
 from argos_sync.api.transport import Endpoint
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from types import TracebackType
-
-    from argos_sync.api.crypto import Envelope
-    from argos_sync.api.limiter import Clock, Sleep
-    from argos_sync.api.query import Page, PageKey, Query, Scalar
 
 RequestStyle: TypeAlias = Literal["query", "json"]
 
@@ -42,14 +28,7 @@ _RETRY = RetryPolicy()
 
 @dataclass(slots=True)
 class RequestStats:
-    """Count what a client has requested and received.
-
-    Attributes:
-        requests: Requests sent, including retries.
-        retries: Requests repeated after a retriable failure.
-        pages: Pages received.
-        items: Submissions on those pages.
-    """
+    """Count the requests of a client, including retries, and the pages and items received."""
 
     requests: int = 0
     retries: int = 0
@@ -105,39 +84,37 @@ class ArgosClient:
     ) -> None:
         """Validate the settings; the first request opens a connection."""
         if request_style not in get_args(RequestStyle):
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"request_style is {request_style!r}",
                 f"set request_style to {' or '.join(get_args(RequestStyle))}",
             )
         if page_size < 1:
-            raise ConfigurationError(f"page_size is {page_size}", "set page_size to 1 or more")
+            raise errors.ConfigurationError(
+                f"page_size is {page_size}", "set page_size to 1 or more"
+            )
         self.page_size = page_size
         self.stats = RequestStats()
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
-            validate_base_url(base_url, allow_insecure_http=allow_insecure_http),
-            validate_api_key(api_key),
+            base_url,
+            api_key,
+            allow_insecure_http=allow_insecure_http,
             timeout=timeout,
             deadline=deadline,
             max_bytes=max_response_bytes,
             transport=transport,
         )
-        self._as_json = request_style == "json"
+        self._as_json = request_style == "json" or envelope is not None
         self._envelope = envelope
         self._retry = retry
         self._sleep = sleep
         self._random = random
 
     async def __aenter__(self) -> Self:
-        """Return the client; the first request opens a connection."""
+        """Return the client."""
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
         await self._endpoint.aclose()
 
@@ -148,12 +125,9 @@ class ArgosClient:
     async def fetch(self, query: Query, key: PageKey | None = None) -> Page:
         """Fetch one page, with retries, rate limiting and a page size the API accepts.
 
-        The vendor does not document the largest `count`. A 413, or an `invalid_parameter` that may
-        refer to `count`, halves it until the API accepts it; `page_size` keeps the accepted value.
-
-        Args:
-            query: Filters.
-            key: Start of the page; None for the first page.
+        Without a key it is the first page. The vendor does not document the largest `count`: a 413,
+        or an `invalid_parameter` that may refer to `count`, halves it until the API accepts it;
+        `page_size` keeps the accepted value.
 
         Raises:
             ArgosError: One of the classes in `errors`; a retriable one after the last attempt.
@@ -164,18 +138,23 @@ class ArgosClient:
             params = request_parameters(query, count=count, key=key)
             try:
                 page = await self._request(params)
-            except (RequestTooLarge, InvalidParameter) as error:
-                if not _can_reduce_count(error, params):
+            except (errors.RequestTooLarge, errors.InvalidParameter) as error:
+                if error.parameter not in (None, "count") or params.get("count", 1) == 1:
                     raise
                 # A concurrent task may have lowered page_size in the meantime. The API has
                 # responded, so the smaller request gets all its attempts.
                 failures, count = 0, min(count // 2, self.page_size)
-            except RetriableFailure as error:
+            except errors.RetriableFailure as error:
                 failures += 1
                 error.attempts = failures
                 if failures >= self._retry.attempts:
                     raise
-                await self._back_off(failures, error)
+                self.stats.retries += 1
+                delay = self._retry.delay(failures, error, self._random)
+                if isinstance(error, errors.RateLimited):
+                    self._limiter.penalize(delay)  # all tasks wait
+                else:
+                    await self._sleep(delay)
             else:
                 self._limiter.record_success()
                 self.page_size = min(self.page_size, count)
@@ -186,15 +165,11 @@ class ArgosClient:
     async def iter_pages(
         self, query: Query, start: PageKey | None = None
     ) -> AsyncGenerator[Page, None]:
-        """Yield all pages of a query.
+        """Yield all pages of a query, from the key `start` if there is one.
 
         The store behind the API pages by bytes scanned, so pages can be short or even empty; only a
         missing key marks the last page. A page that repeats a key is not yielded, so that no caller
         stores that key as a cursor.
-
-        Args:
-            query: Filters.
-            start: Key of the first page to fetch; None for the first page of the query.
 
         Raises:
             PageLoop: The API returned a key twice, or returned `start`.
@@ -206,7 +181,9 @@ class ArgosClient:
             page = await self.fetch(query, key)
             key = page.next_key
             if key is not None and key in seen:
-                raise PageLoop(f"{ENDPOINT} returned the same nextpageKey twice for one query")
+                raise errors.PageLoop(
+                    f"{ENDPOINT} returned the same nextpageKey twice for one query"
+                )
             seen.add(key)
             yield page
             if key is None:
@@ -216,28 +193,9 @@ class ArgosClient:
         """Wait for the rate limiter, send one request, and parse the response."""
         await self._limiter.acquire()
         self.stats.requests += 1
-        if self._envelope is None:
-            response = await self._endpoint.get(params, as_json=self._as_json)
-        else:
-            encrypted = self._envelope.wrap_request(params)
-            response = await self._endpoint.get(encrypted, as_json=True)
+        sent = self._envelope.wrap_request(params) if self._envelope else params
+        response = await self._endpoint.get(sent, as_json=self._as_json)
         error = error_from_response(*response, now=datetime.now(UTC), envelope=self._envelope)
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope)
-
-    async def _back_off(self, failures: int, error: RetriableFailure) -> None:
-        """Wait before the next attempt; after a 429 the limiter makes all tasks wait."""
-        self.stats.retries += 1
-        delay = self._retry.delay(failures, error, self._random)
-        if isinstance(error, RateLimited):
-            self._limiter.penalize(delay)
-        else:
-            await self._sleep(delay)
-
-
-def _can_reduce_count(error: RequestTooLarge | InvalidParameter, params: dict[str, Scalar]) -> bool:
-    """Return whether a request for fewer rows may succeed."""
-    if isinstance(error, InvalidParameter) and error.parameter not in (None, "count"):
-        return False
-    return params.get("count", 1) != 1

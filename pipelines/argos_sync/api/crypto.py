@@ -14,8 +14,9 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -24,9 +25,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EncryptionMode: TypeAlias = Literal["ecb", "cbc", "gcm"]
 KeyDerivation: TypeAlias = Literal["truncate", "sha256"]
@@ -100,16 +98,21 @@ class Envelope:
         return base64.b64encode(ciphertext).decode("ascii")
 
     def decrypt(self, text: str) -> bytes:
-        """Decrypt a text and return the plaintext.
-
-        Args:
-            text: Ciphertext as base64 (standard or URL-safe, with or without padding) or hex.
+        """Decrypt base64 (standard or URL-safe, with or without padding) or hex.
 
         Raises:
             DecryptionFailed: The text, its length, its padding or its tag is wrong.
         """
         with suppress(ValueError, InvalidTag):
-            return self._decrypt_bytes(_decode_text(text))
+            ciphertext = _decode_text(text)
+            if self.mode == "gcm":
+                nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
+                return AESGCM(self._key).decrypt(nonce, rest, None)
+            iv_bytes = _BLOCK_BYTES if self.mode == "cbc" else 0
+            decryptor = self._cipher(ciphertext[:iv_bytes]).decryptor()
+            padded = decryptor.update(memoryview(ciphertext)[iv_bytes:]) + decryptor.finalize()
+            unpadder = padding.PKCS7(_BLOCK_BYTES * 8).unpadder()
+            return unpadder.update(padded) + unpadder.finalize()
         raise DecryptionFailed(f"the response does not decrypt as AES-256-{self.mode.upper()}")
 
     def wrap_request(self, params: Mapping[str, Any]) -> dict[str, str]:
@@ -117,11 +120,7 @@ class Envelope:
         return {"body": self.encrypt(orjson.dumps(params))}
 
     def unwrap_response(self, document: Mapping[str, Any]) -> bytes:
-        """Decrypt a response.
-
-        Args:
-            document: An object with exactly one string besides the flag `isEncrypted`; the string
-                may have any name.
+        """Decrypt a response: an object with exactly one string, of any name, besides the flag.
 
         Raises:
             DecryptionFailed: The object has no such string or several, or it does not decrypt.
@@ -130,17 +129,6 @@ class Envelope:
         if len(texts) != 1:
             raise DecryptionFailed(f"an encrypted response has {len(texts)} texts instead of one")
         return self.decrypt(texts[0])
-
-    def _decrypt_bytes(self, ciphertext: bytes) -> bytes:
-        """Decrypt bytes that `encrypt` made; raise ValueError or InvalidTag for others."""
-        if self.mode == "gcm":
-            nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
-            return AESGCM(self._key).decrypt(nonce, rest, None)
-        iv_bytes = _BLOCK_BYTES if self.mode == "cbc" else 0
-        decryptor = self._cipher(ciphertext[:iv_bytes]).decryptor()
-        padded = decryptor.update(memoryview(ciphertext)[iv_bytes:]) + decryptor.finalize()
-        unpadder = padding.PKCS7(_BLOCK_BYTES * 8).unpadder()
-        return unpadder.update(padded) + unpadder.finalize()
 
     def _cipher(self, iv: bytes) -> Cipher[modes.CBC | modes.ECB]:
         """Return the block cipher; ECB ignores the IV."""

@@ -2,32 +2,17 @@
 
     ArgosError
     ├── ConfigurationError       exit 2: change a setting
-    │   ├── RequestNotDecrypted      400 invalid_payload while requests are encrypted
-    │   └── EncryptionMismatch       one side encrypts, the other does not
+    │   └── RequestNotDecrypted, EncryptionMismatch
     ├── AccessDenied             exit 3: 401, or a 403 of unknown origin
-    │   ├── InvalidApiKey            403 "Forbidden"
-    │   └── IpNotAllowed             403 "... with an explicit deny"
+    │   └── InvalidApiKey, IpNotAllowed
     └── ApiFailure               exit 4: the API failed or sent an invalid response
-        ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin,
-        │   InvalidParameter, InvalidFormat      the documented codes of a 400
-        ├── UnknownApiError          a 400 with no documented code
-        ├── RequestTooLarge          413
-        ├── NotFound                 404
-        ├── Redirected               3xx
-        ├── CertificateRefused       the server's TLS certificate does not verify
-        ├── UnexpectedStatus         any other status
-        ├── PageLoop                 the same page key twice for one query
+        ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
+        │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
+        │   CertificateRefused, UnexpectedStatus, PageLoop
         └── RetriableFailure     a retry may succeed
-            ├── RateLimited              429
-            ├── ServerError              500, and any 5xx not named here
-            ├── BadGateway               502
-            ├── ServiceUnavailable       503
-            ├── GatewayTimeout           504
-            ├── RequestTimeout           no complete response in time
-            ├── ConnectionFailed         dropped, refused, not resolved
-            ├── MalformedResponse        a 200 that is not a page
-            ├── DecryptionFailed         a page that does not decrypt
-            └── ProcessingError          400 processing_error
+            └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
+                RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
+                ProcessingError
 
 Messages contain only statuses, documented error codes and documented parameter names, all of them
 literals of this package. They never contain text from a server, a key, a body or a personal value:
@@ -44,11 +29,8 @@ from typing import ClassVar
 class ArgosError(Exception):
     """Base class of all errors that the package raises deliberately.
 
-    Attributes:
-        message: What happened and where, in one line without secrets or personal values.
-        remedy: What to do about it.
-        exit_code: Exit code of the command line.
-        advice: Remedy of the class, for errors raised without their own.
+    The message says in one line what happened and where, the remedy what to do about it; `advice`
+    is the remedy of errors raised without their own. `exit_code` is that of the command line.
     """
 
     exit_code: ClassVar[int] = 1
@@ -108,10 +90,11 @@ class IpNotAllowed(AccessDenied):
 
 
 class ApiFailure(ArgosError):
-    """The API failed, or its response is invalid."""
+    """The API failed, or its response is invalid; a 400 may name a documented parameter."""
 
     exit_code = 4
     advice = "run again later; if the error persists, ask ARGOS support"
+    parameter: str | None = None
 
 
 class InvalidPayload(ApiFailure):
@@ -139,25 +122,15 @@ class InvalidAdmin(ApiFailure):
 
 
 class InvalidParameter(ApiFailure):
-    """400 `invalid_parameter`: an unexpected parameter, or a value out of range.
-
-    Attributes:
-        parameter: The documented parameter that the API named; None when it named none.
-    """
+    """400 `invalid_parameter`: an unexpected parameter, or a value out of range."""
 
     advice = "leave out or change that option; page_size is lowered automatically"
-    parameter: str | None = None
 
 
 class InvalidFormat(ApiFailure):
-    """400 `invalid_format`: a parameter does not match the expected format.
-
-    Attributes:
-        parameter: The documented parameter that the API named; None when it named none.
-    """
+    """400 `invalid_format`: a parameter does not match the expected format."""
 
     advice = "check the format of that value; dates are YYYY-MM-DD"
-    parameter: str | None = None
 
 
 class UnknownApiError(ApiFailure):
@@ -208,9 +181,7 @@ class PageLoop(ApiFailure):
 class RetriableFailure(ApiFailure):
     """The same request may succeed later.
 
-    Attributes:
-        retry_after: Seconds the API asked to wait; None when it named none.
-        attempts: How many times the request was sent.
+    `retry_after` has the seconds the API asked to wait; None when it named none.
     """
 
     def __init__(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from argos_sync.api.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Clock: TypeAlias = Callable[[], float]
-    Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+Clock: TypeAlias = Callable[[], float]
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 _MIN_RATE = 0.5  # Requests per second: at a lower rate a nightly run would take too long.
 _RECOVERY_SHARE = 0.02  # Share of the configured rate regained per success: 25 undo one halving.
@@ -22,13 +20,8 @@ class RateLimiter:
     """Limit requests with a token bucket; halve the rate after a 429, then recover.
 
     The state is the time at which the bucket will be full again (generic cell rate algorithm), so
-    no timer has to refill it.
-
-    Args:
-        max_per_second: Requests per second, never exceeded. After an idle period, one second's
-            worth of requests (at least one) may go out at once.
-        clock: Returns monotonic seconds.
-        sleep: Async function that waits a number of seconds.
+    no timer has to refill it. `max_per_second` is never exceeded, but after an idle period one
+    second's worth of requests (at least one) may go out at once. `clock` returns monotonic seconds.
 
     Raises:
         ConfigurationError: The rate is not a positive number.
@@ -53,7 +46,7 @@ class RateLimiter:
         async with self._turn:
             now = self._clock()
             # Check again after each sleep: a 429 may have extended the pause.
-            while (ready := self._ready_at()) > now:
+            while (ready := max(self._full_at - self._burst_seconds(), self._paused_until)) > now:
                 await self._sleep(ready - now)
                 now = max(ready, self._clock())
             self._full_at = max(self._full_at, now) + 1 / self.rate
@@ -63,9 +56,6 @@ class RateLimiter:
 
         Concurrent requests tend to fail together: a 429 that arrives during the pause may extend
         it, but does not halve the rate again.
-
-        Args:
-            seconds: Length of the pause.
         """
         now = self._clock()
         if now >= self._paused_until:
@@ -77,10 +67,6 @@ class RateLimiter:
     def record_success(self) -> None:
         """Raise the rate by a small share of the configured rate."""
         self.rate = min(self._ceiling, self.rate + self._ceiling * _RECOVERY_SHARE)
-
-    def _ready_at(self) -> float:
-        """Return the earliest time at which the next request may be sent."""
-        return max(self._full_at - self._burst_seconds(), self._paused_until)
 
     def _burst_seconds(self) -> float:
         """Return the seconds that a burst may run ahead of even spacing."""

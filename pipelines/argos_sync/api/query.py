@@ -5,34 +5,17 @@ Names and meanings of the parameters come from the vendor's page on `GET /v3/sub
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import Any, TypeAlias, TypeGuard
 
 from argos_sync.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from datetime import date
 
 Scalar: TypeAlias = str | float
 """A JSON string or number, unchanged."""
 
 REQUEST_TYPES = ("kyc", "aml", "data", "others")
 """The sections of a submission that the API can return separately."""
-
-PARAMETER_NAMES = frozenset(
-    {
-        "submission_id",
-        "userid",
-        "email",
-        "count",
-        "nextpage_id",
-        "nextpage_date",
-        "start_date",
-        "end_date",
-        "request_type",
-    }
-)
-"""All documented parameters; error messages name no others."""
 
 _MAX_TEXT_LENGTH = 1024  # Two such texts, percent-encoded, fit in the URLs that gateways accept.
 
@@ -58,7 +41,7 @@ class Query:
         email: All submissions with this email address.
         start_date: First day of `created_at`.
         end_date: Last day of `created_at`. The vendor does not document whether it is included.
-        request_type: One section only: `kyc`, `aml`, `data` or `others`.
+        request_type: One section only, of `REQUEST_TYPES`.
 
     Raises:
         ConfigurationError: A text is empty, too long or not Unicode, the section is unknown, or
@@ -93,6 +76,12 @@ class Query:
             )
 
 
+PARAMETER_NAMES = frozenset(
+    {*(one.name for one in fields(Query)), "count", "nextpage_id", "nextpage_date"}
+)
+"""All documented parameters; error messages name no others."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageKey:
     """Identify the start of a page: the `nextpageKey` of the page before it, unchanged."""
@@ -120,12 +109,7 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold the submissions of one page.
-
-    Attributes:
-        items: Submissions as decoded JSON.
-        next_key: Key of the next page; None on the last page.
-    """
+    """Hold the submissions of a page as decoded JSON; `next_key` is None on the last page."""
 
     items: list[Any]
     next_key: PageKey | None
@@ -136,11 +120,6 @@ def request_parameters(query: Query, *, count: int, key: PageKey | None) -> dict
 
     A request for a single submission has no other filter and no `count`. It keeps `request_type`,
     which selects sections and not rows: without it the API would return unwanted personal data.
-
-    Args:
-        query: Filters.
-        count: Rows per page.
-        key: Start of the page; None for the first page.
     """
     named: dict[str, Scalar | None]
     if query.submission_id is not None:

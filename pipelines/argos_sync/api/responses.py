@@ -10,22 +10,18 @@ import json
 import math
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 import orjson
 
 from argos_sync.api import errors
-from argos_sync.api.crypto import is_encrypted
+from argos_sync.api.crypto import Envelope, is_encrypted
 from argos_sync.api.query import PARAMETER_NAMES, Page, PageKey
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from argos_sync.api.crypto import Envelope
 
 ENDPOINT = "GET /submission"
 
@@ -52,8 +48,6 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
 """Part of every body with an integer beyond 64 bits, once all its digits are zeros."""
 
-_EMPTY_KEYS: tuple[Any, ...] = (None, "", {}, [])
-
 
 def error_from_response(
     status: int,
@@ -65,22 +59,16 @@ def error_from_response(
 ) -> errors.ArgosError | None:
     """Return the error that a response reports; None for a 200.
 
-    Args:
-        status: HTTP status.
-        headers: Response headers; names are looked up in lower case.
-        body: The whole body, in any format.
-        now: Current time with a time zone, to convert a Retry-After date to seconds.
-        envelope: Set when requests are encrypted.
+    The body may have any format, names of headers are in lower case, `now` has a time zone, and
+    `envelope` is set when requests are encrypted.
     """
     if status == HTTPStatus.OK:
         return None
     where = f"{ENDPOINT} returned HTTP {status}"
     if status == HTTPStatus.BAD_REQUEST:
-        return _bad_request_error(
-            where, _parse_error_report(body, envelope), encrypted=envelope is not None
-        )
+        return _bad_request_error(where, body, envelope)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return _access_error(where, _parse_error_report(body, envelope))
+        return _access_error(where, body, envelope)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return errors.Redirected(where)
     other = errors.ServerError if status > HTTPStatus.INTERNAL_SERVER_ERROR else None
@@ -91,11 +79,7 @@ def error_from_response(
 
 
 def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
-    """Parse the body of a 200.
-
-    Args:
-        body: JSON bytes.
-        envelope: Set when responses are encrypted.
+    """Parse the body of a 200; `envelope` is set when responses are encrypted.
 
     Raises:
         MalformedResponse: The body is not a page: not JSON, truncated, without a list of `Items`,
@@ -118,7 +102,7 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
 
 def _next_key(value: Any) -> PageKey | None:
     """Parse `nextpageKey`: a missing or empty key marks the last page, a broken key is an error."""
-    if value in _EMPTY_KEYS:
+    if value in (None, "", {}, []):
         return None
     with suppress(ValueError):
         return PageKey.from_json(value)
@@ -126,7 +110,6 @@ def _next_key(value: Any) -> PageKey | None:
 
 
 def _decrypt_document(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
-    """Decrypt a response."""
     if not is_encrypted(document):
         if "Items" in document:
             raise errors.EncryptionMismatch("the response is not encrypted, but encryption is on")
@@ -153,7 +136,7 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
         with suppress(ValueError, RecursionError):
             document = json.loads(
                 body,
-                parse_constant=_refuse_constant,
+                parse_constant=int,  # raises ValueError: JSON has no NaN and no Infinity
                 parse_int=_parse_int,
                 parse_float=_parse_float,
             )
@@ -171,39 +154,27 @@ def _parse_float(text: str) -> float | str:
     return number if math.isfinite(number) else text
 
 
-def _refuse_constant(_: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python accepts but JSON does not have."""
-    raise ValueError
-
-
-def _parse_error_report(body: bytes, envelope: Envelope | None) -> dict[str, Any]:
-    """Return the object that describes a failure, decrypted if necessary; else an empty one."""
+def _parse_error_report(body: bytes, envelope: Envelope | None) -> tuple[Any, str]:
+    """Return the code and the message of a failure; the message must not be shown."""
     report = _decode_object(body) or {}
     if envelope is not None and is_encrypted(report):
         with suppress(errors.DecryptionFailed):
-            return _decode_object(envelope.unwrap_response(report)) or {}
-    return report
-
-
-def _report_message(report: dict[str, Any]) -> str:
-    """Return the server's message, which must not be shown.
-
-    AWS capitalizes the key when an authorizer denies access.
-    """
+            report = _decode_object(envelope.unwrap_response(report)) or {}
+    # AWS capitalizes the key when an authorizer denies access.
     message = report.get("message", report.get("Message"))
-    return message if isinstance(message, str) else ""
+    return report.get("errorCode"), message if isinstance(message, str) else ""
 
 
-def _bad_request_error(where: str, report: dict[str, Any], *, encrypted: bool) -> errors.ArgosError:
+def _bad_request_error(where: str, body: bytes, envelope: Envelope | None) -> errors.ArgosError:
     """Return the error for the documented code of a 400."""
-    code = report.get("errorCode")
+    code, message = _parse_error_report(body, envelope)
     if not isinstance(code, str) or code not in _BY_CODE:
         return errors.UnknownApiError(f"{where} without a documented errorCode")
     where = f"{where} {code}"
-    words = re.findall(r"\w+", _report_message(report))
+    words = re.findall(r"\w+", message)
     # A server that does not decrypt requests may also take the envelope's `body` for a parameter.
     not_decrypted = code == "invalid_payload" or (code == "invalid_parameter" and "body" in words)
-    if encrypted and not_decrypted:
+    if envelope is not None and not_decrypted:
         return errors.RequestNotDecrypted(where)
     kind = _BY_CODE[code]
     if not issubclass(kind, errors.InvalidParameter | errors.InvalidFormat):
@@ -216,9 +187,9 @@ def _bad_request_error(where: str, report: dict[str, Any], *, encrypted: bool) -
     return error
 
 
-def _access_error(where: str, report: dict[str, Any]) -> errors.AccessDenied:
+def _access_error(where: str, body: bytes, envelope: Envelope | None) -> errors.AccessDenied:
     """Return the error for one of the two 403s that the vendor documents, or a general one."""
-    message = _report_message(report)
+    _, message = _parse_error_report(body, envelope)
     if message == "Forbidden":
         return errors.InvalidApiKey(where)
     if "explicit deny" in message:
@@ -227,10 +198,7 @@ def _access_error(where: str, report: dict[str, Any]) -> errors.AccessDenied:
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return Retry-After in seconds; None when it is missing or unreadable.
-
-    The header contains seconds or a date (RFC 9110, 10.2.3).
-    """
+    """Return Retry-After, seconds or a date (RFC 9110, 10.2.3), in seconds; None if unreadable."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from argos_sync.api.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from argos_sync.api.errors import RetriableFailure
+from argos_sync.api.errors import ConfigurationError, RetriableFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +38,10 @@ class RetryPolicy:
             )
 
     def delay(self, attempt: int, error: RetriableFailure, random: Callable[[], float]) -> float:
-        """Return the seconds to wait after a failure.
+        """Return the seconds to wait after the request has failed `attempt` times.
 
-        The wait is never shorter than the API asked for, up to `retry_after_cap`.
-
-        Args:
-            attempt: How many times the request has failed so far, from 1.
-            error: The latest failure.
-            random: Returns uniform numbers in [0, 1).
+        The wait is never shorter than the API asked for, up to `retry_after_cap`. `random` returns
+        uniform numbers in [0, 1).
         """
         jittered = random() * min(self.cap, self.base * 2.0 ** (attempt - 1))
         return max(jittered, min(error.retry_after or 0.0, self.retry_after_cap))

@@ -1,33 +1,34 @@
-"""Send requests to the API and read whole responses."""
+"""Send requests to the API and read whole responses.
+
+The API key and the base URL are validated before any request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import re
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
-import orjson
 
 from argos_sync import __version__
-from argos_sync.api.errors import (
-    ArgosError,
-    CertificateRefused,
-    ConnectionFailed,
-    MalformedResponse,
-    RequestTimeout,
-)
+from argos_sync.api import errors
 from argos_sync.api.responses import ENDPOINT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Loading a chunk can take many seconds between two pages: keep the TLS connection meanwhile.
 _LIMITS = httpx.Limits(keepalive_expiry=30.0)
 # zlib expands a 64 KiB read to at most 64 MiB; other and nested encodings have no such bound.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
+_URL_REMEDY = "use an address like https://rest-api.argosidentity.com/v3"
+
+# Reading the certificate authorities takes long enough to do it once per process.
+_default_ssl_context = cache(httpx.create_ssl_context)
 
 
 class Response(NamedTuple):
@@ -41,33 +42,30 @@ class Response(NamedTuple):
 class Endpoint:
     """Send requests to `{base_url}/submission` over persistent connections.
 
-    Args:
-        base_url: Validated URL up to and including the version.
-        api_key: Validated key, sent as `x-api-key`.
-        timeout: httpx timeout: seconds to connect, and between two reads or writes.
-        deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
-        max_bytes: Largest response accepted, in bytes after decompression.
-        transport: Replaces the network in tests.
+    `ArgosClient` describes the arguments; `max_bytes` is its `max_response_bytes`.
     """
 
     def __init__(
         self,
-        base_url: httpx.URL,
+        base_url: str,
         api_key: str,
         *,
+        allow_insecure_http: bool,
         timeout: httpx.Timeout | float,
         deadline: float,
         max_bytes: int,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """Prepare the HTTP client; the first request opens a connection."""
-        self.url = f"{str(base_url).rstrip('/')}/submission"
+        url = validate_base_url(base_url, allow_insecure_http=allow_insecure_http)
+        uses_tls = url.scheme == "https"
+        self.url = f"{str(url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
         quiet_http_loggers()
         self._http = httpx.AsyncClient(
             headers={
-                "x-api-key": api_key,
+                "x-api-key": validate_api_key(api_key),
                 "accept": "application/json",
                 "accept-encoding": "gzip, deflate",
                 "user-agent": f"argos-sync/{__version__}",
@@ -75,11 +73,12 @@ class Endpoint:
             timeout=timeout,
             limits=_LIMITS,
             transport=transport,
-            verify=_ssl_context(base_url),
+            # Plain http needs no certificate authorities.
+            verify=_default_ssl_context() if uses_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             # A redirect would send the key to another host.
             follow_redirects=False,
             # A proxy from the environment would see plain requests and their key.
-            trust_env=base_url.scheme == "https",
+            trust_env=uses_tls,
         )
 
     async def aclose(self) -> None:
@@ -87,11 +86,7 @@ class Endpoint:
         await self._http.aclose()
 
     async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Response:
-        """Send one request and read the whole response.
-
-        Args:
-            params: Parameters under the API's names.
-            as_json: Send `params` as a JSON body instead of in the URL.
+        """Send one request, with its parameters in the URL or in the body, and read the response.
 
         Raises:
             RequestTimeout: No complete response arrived in time.
@@ -99,70 +94,89 @@ class Endpoint:
             ConnectionFailed: The connection failed or ended early.
             MalformedResponse: The response is too large, or its compression is broken or unknown.
         """
-        failure: ArgosError
+        failure: errors.ArgosError
+        place: dict[str, Any] = {"json" if as_json else "params": params}
         try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._http.send(self._request(params, as_json), stream=True)
-                try:
-                    body = await self._read(response)
-                    return Response(response.status_code, response.headers, body)
-                finally:
-                    await response.aclose()
+            async with (
+                asyncio.timeout(self._deadline),
+                self._http.stream("GET", self.url, **place) as response,
+            ):
+                return Response(response.status_code, response.headers, await self._read(response))
         except (httpx.TimeoutException, TimeoutError):
-            failure = RequestTimeout(f"{ENDPOINT} returned no complete response in time")
+            failure = errors.RequestTimeout(f"{ENDPOINT} returned no complete response in time")
         except httpx.DecodingError:
-            failure = MalformedResponse(f"{ENDPOINT} returned broken compression")
+            failure = errors.MalformedResponse(f"{ENDPOINT} returned broken compression")
         except httpx.TransportError as error:
             failure = _connection_error(error)
         # Raise outside of `except`, so that the error has no context: httpx's exceptions contain
         # the request with its key and filters.
         raise failure
 
-    def _request(self, params: Mapping[str, Any], as_json: bool) -> httpx.Request:
-        """Build a request with its parameters in the URL or in the body."""
-        if not as_json:
-            return self._http.build_request("GET", self.url, params=params)
-        headers = {"content-type": "application/json"}
-        content = orjson.dumps(params)
-        return self._http.build_request("GET", self.url, content=content, headers=headers)
-
     async def _read(self, response: httpx.Response) -> bytes:
         """Read and decompress a body, up to the size limit."""
         if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise MalformedResponse(f"{ENDPOINT} returned an encoding that was not requested")
+            raise errors.MalformedResponse(
+                f"{ENDPOINT} returned an encoding that was not requested"
+            )
         chunks = []
         bytes_left = self._max_bytes
         async for chunk in response.aiter_bytes():
             bytes_left -= len(chunk)
             if bytes_left < 0:
-                raise MalformedResponse(f"{ENDPOINT} returned more than {self._max_bytes} bytes")
+                raise errors.MalformedResponse(
+                    f"{ENDPOINT} returned more than {self._max_bytes} bytes"
+                )
             chunks.append(chunk)
         return b"".join(chunks)
 
 
-def _ssl_context(base_url: httpx.URL) -> ssl.SSLContext:
-    """Return the TLS settings; plain http needs no certificate authorities."""
-    if base_url.scheme == "https":
-        return _default_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def validate_api_key(value: str) -> str:
+    """Return an API key that a header can carry.
+
+    Raises:
+        ConfigurationError: The key is empty, or has white space or characters outside ASCII.
+    """
+    if re.fullmatch(r"[!-~]+", value):
+        return value
+    problem = "has white space or characters outside ASCII" if value else "is empty"
+    raise errors.ConfigurationError(
+        f"api_key {problem}", "copy the key from the ARGOS dashboard, without line break or quotes"
+    )
 
 
-@cache
-def _default_ssl_context() -> ssl.SSLContext:
-    """Read the certificate authorities once per process."""
-    return httpx.create_ssl_context()
+def validate_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
+    """Parse a base URL and check that the key may be sent to it.
+
+    httpx both parses the URL and sends the requests: two parsers could disagree about the host.
+    Messages do not contain the URL, because it may contain passwords or keys.
+
+    Raises:
+        ConfigurationError: `value` is not an http or https URL with a host, contains credentials,
+            a query or a fragment, or would send the key unencrypted over a network.
+    """
+    url = httpx.URL()
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(value)
+    if url.scheme not in ("http", "https") or not url.host:
+        problem = "is empty" if not value else "is not an http or https address with a host"
+        raise errors.ConfigurationError(f"base_url {problem}", _URL_REMEDY)
+    if url.userinfo or not {"?", "#"}.isdisjoint(value):
+        raise errors.ConfigurationError(
+            "base_url has credentials, a query or a fragment", _URL_REMEDY
+        )
+    if url.scheme == "http" and not (allow_insecure_http or is_loopback(url.host)):
+        raise errors.ConfigurationError(
+            f"base_url would send the API key unencrypted to {url.host}",
+            "use https; plain http is allowed for loopback addresses only",
+        )
+    return url
 
 
-def _connection_error(error: httpx.TransportError) -> ArgosError:
-    """Return CertificateRefused for a certificate that does not verify, else ConnectionFailed."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRefused(
-                f"{ENDPOINT} failed: the certificate does not verify (OpenSSL {cause.verify_code})"
-            )
-        cause = cause.__cause__ or cause.__context__
-    return ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, without asking a resolver."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def quiet_http_loggers() -> None:
@@ -170,3 +184,15 @@ def quiet_http_loggers() -> None:
     for name in ("httpx", "httpcore"):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))
+
+
+def _connection_error(error: httpx.TransportError) -> errors.ArgosError:
+    """Return CertificateRefused for a certificate that does not verify, else ConnectionFailed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return errors.CertificateRefused(
+                f"{ENDPOINT} failed: the certificate does not verify (OpenSSL {cause.verify_code})"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return errors.ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")

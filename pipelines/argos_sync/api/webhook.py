@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 import httpx
 
 from argos_sync import __version__
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.settings import is_loopback
-from argos_sync.api.transport import quiet_http_loggers
+from argos_sync.api.transport import is_loopback, quiet_http_loggers
 
 _TIMEOUT_SECONDS = 5.0
 """Limit for the whole request, so that a slow server does not delay the end of a run."""
@@ -40,20 +38,14 @@ def validate_webhook_url(value: str) -> httpx.URL:
 
 
 def post_text(url: httpx.URL, text: str) -> str | None:
-    """Post a text and return the problem, or None after a success.
-
-    Args:
-        url: Validated URL.
-        text: Text without keys and personal data.
-    """
+    """Post a text without personal data to a validated URL; return the problem, if any."""
     quiet_http_loggers()
-    problems: SimpleQueue[str | None] = SimpleQueue()
+    problems: list[str | None] = []
     # A DNS lookup cannot be cancelled, so it runs in a daemon thread that nothing waits for.
-    Thread(target=lambda: problems.put(_post(url, text)), name="webhook", daemon=True).start()
-    try:
-        return problems.get(timeout=_TIMEOUT_SECONDS)
-    except Empty:
-        return _TIMEOUT_PROBLEM
+    thread = Thread(target=lambda: problems.append(_post(url, text)), name="webhook", daemon=True)
+    thread.start()
+    thread.join(_TIMEOUT_SECONDS)
+    return problems[0] if problems else _TIMEOUT_PROBLEM
 
 
 def _post(url: httpx.URL, text: str) -> str | None:

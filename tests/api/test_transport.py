@@ -9,7 +9,7 @@ import pytest
 
 from argos_sync.api import ArgosClient
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.settings import validate_api_key, validate_base_url
+from argos_sync.api.transport import validate_api_key, validate_base_url
 
 
 @pytest.mark.parametrize(
