@@ -315,7 +315,7 @@ def test_any_settings_are_accepted_or_refused(
 ) -> None:
     """Any settings are accepted, or refused in one line."""
     refused = policy_error(direct, columns, key)
-    assert refused is None or (refused.problem and refused.remedy and "\n" not in str(refused))
+    assert refused is None or (refused.message and refused.remedy and "\n" not in str(refused))
 
 
 def policy_error(direct: str, columns: dict[str, str], key: str | None) -> PolicyError | None:

@@ -292,7 +292,7 @@ def test_invalid_columns_are_refused(place: str, problem: str, remedy: str) -> N
     """A column without a mode is refused with those that have one."""
     with pytest.raises(PolicyError) as caught:
         PrivacyPolicy.from_settings(columns={place: "drop"})
-    assert problem in caught.value.problem
+    assert problem in caught.value.message
     assert remedy in caught.value.remedy
     assert "kim" not in str(caught.value)
 

@@ -137,7 +137,7 @@ def _decrypt(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
     try:
         return policy.reveal(table, column, text)
     except PolicyError as error:
-        raise ConfigurationError(error.problem, error.remedy) from None
+        raise ConfigurationError(error.message, error.remedy) from None
     except RevealError as error:
         raise ConfigurationError(
             str(error),

@@ -66,8 +66,8 @@ class Protection:
             )
         except PolicyError as error:
             # A problem that names no setting is about the mode of a single column.
-            setting = "" if "privacy." in error.problem else "privacy.columns: "
-            problem = f"{setting}{error.problem}".replace("privacy.", "sources.argos.privacy.", 1)
+            setting = "" if "privacy." in error.message else "privacy.columns: "
+            problem = f"{setting}{error.message}".replace("privacy.", "sources.argos.privacy.", 1)
             raise ConfigurationError(problem, error.remedy) from None
         if policy.is_plain:
             return cls(policy)

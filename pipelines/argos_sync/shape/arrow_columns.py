@@ -8,6 +8,7 @@ ways give the same result; a property test compares them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import NoneType
 from typing import Any
 
@@ -44,34 +45,25 @@ class _SlowPathError(Exception):
 
 def arrow_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of a contract table."""
-    return pa.schema([arrow_field(column) for column in table.columns])
-
-
-def arrow_field(column: Column) -> pa.Field:
-    """Return the Arrow field of a contract column."""
-    return pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
+    return pa.schema(
+        pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
+        for column in table.columns
+    )
 
 
 def read_columns(
     objects: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, Column]]
-) -> Iterator[tuple[Column, pa.Array, ConversionErrors]]:
-    """Convert columns of API objects to Arrow arrays.
+) -> Iterator[tuple[str, Column, pa.Array, ConversionErrors]]:
+    """Convert columns of API objects, one for each row, to Arrow arrays.
 
-    Args:
-        objects: One decoded JSON object for each row.
-        columns: Pairs of the key in the object and the contract column.
-
-    Yields:
-        Each column with its array and its conversion errors; the array is null at those rows.
+    Yield each pair of key and column with its array, which is null at the conversion errors.
     """
     texts = [(key, column) for key, column in columns if column.type in _FROM_TEXTS]
     # All columns that JSON writes as text take one pass over the rows in C.
     struct = pa.struct([(key, pa.string()) for key, _ in texts])
-    try:
+    arrays: dict[str, pa.Array] = {}
+    with suppress(pa.ArrowException, UnicodeEncodeError):
         text_columns = pa.array(objects, struct)
-    except (pa.ArrowException, UnicodeEncodeError):
-        arrays = {}
-    else:
         arrays = {column.name: text_columns.field(i) for i, (_, column) in enumerate(texts)}
     for key, column in columns:
         try:
@@ -79,27 +71,17 @@ def read_columns(
             errors: ConversionErrors = []
         except (KeyError, _SlowPathError, pa.ArrowException):
             array, errors = to_array([item.get(key) for item in objects], column.type)
-        yield column, array, errors
+        yield key, column, array, errors
 
 
 def to_array(values: Sequence[Any], column_type: str) -> tuple[pa.Array, ConversionErrors]:
-    """Convert the API values of one column to an Arrow array.
-
-    Args:
-        values: One decoded JSON value for each row; absent values become null.
-        column_type: A column type of the contract.
-
-    Returns:
-        The array and the conversion errors; the array is null at those rows.
-    """
-    try:
+    """Convert the API values of one column to an array, null at absent values and errors."""
+    with suppress(_SlowPathError, pa.ArrowException, OverflowError, UnicodeEncodeError):
         if column_type in _FROM_TEXTS:
-            _require_types(values, str)
-            return _FROM_TEXTS[column_type](_absent_to_null(pa.array(values, pa.string()))), []
+            texts = pa.array(_require_types(values, str), pa.string())
+            return _FROM_TEXTS[column_type](_absent_to_null(texts)), []
         if column_type in _FROM_VALUES:
             return _FROM_VALUES[column_type](values), []
-    except (_SlowPathError, pa.ArrowException, OverflowError, UnicodeEncodeError):
-        pass
     return _convert_one_by_one(values, column_type)
 
 
@@ -118,10 +100,11 @@ def _convert_one_by_one(
     return pa.array(converted, ARROW_TYPES[column_type]), errors
 
 
-def _require_types(values: Sequence[Any], *types: type) -> None:
+def _require_types(values: Sequence[Any], *types: type) -> Sequence[Any]:
     # Arrow silently converts True to 1.0 and truncates 1.5 to 1: check the types first.
     if not set(map(type, values)) <= {*types, NoneType}:
         raise _SlowPathError
+    return values
 
 
 def _absent_to_null(texts: pa.Array) -> pa.Array:
@@ -146,27 +129,16 @@ def _cast_timestamps(texts: pa.Array) -> pa.Array:
     return iso.cast(pa.timestamp("us")).cast(ARROW_TYPES["timestamp"])
 
 
-def _cast_dates(texts: pa.Array) -> pa.Array:
-    return _require_pattern(texts, _DATE).cast(pa.date32())
-
-
 def _cast_doubles(values: Sequence[Any]) -> pa.Array:
-    _require_types(values, float, int)
-    array = pa.array(values, pa.float64())
+    array = pa.array(_require_types(values, float, int), pa.float64())
     if pc.all(pc.is_finite(array)).as_py() is False:
         raise _SlowPathError
     return array
 
 
-def _cast_bigints(values: Sequence[Any]) -> pa.Array:
-    _require_types(values, int)
-    return pa.array(values, pa.int64())
-
-
 def _cast_json(values: Sequence[Any]) -> pa.Array:
-    _require_types(values, dict)
     try:
-        texts = [orjson.dumps(value) if value else None for value in values]
+        texts = [orjson.dumps(value) if value else None for value in _require_types(values, dict)]
     except (TypeError, ValueError):  # a lone surrogate, or an integer beyond 64 bits
         raise _SlowPathError from None
     if any(b"\\u0000" in text for text in texts if text):
@@ -177,10 +149,10 @@ def _cast_json(values: Sequence[Any]) -> pa.Array:
 _FROM_TEXTS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "text": lambda texts: texts,
     "timestamp": _cast_timestamps,
-    "date": _cast_dates,
+    "date": lambda texts: _require_pattern(texts, _DATE).cast(pa.date32()),
 }
 _FROM_VALUES: dict[str, Callable[[Sequence[Any]], pa.Array]] = {
     "double": _cast_doubles,
-    "bigint": _cast_bigints,
+    "bigint": lambda values: pa.array(_require_types(values, int), pa.int64()),
     "json": _cast_json,
 }

@@ -38,7 +38,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from argos_sync.shape.contract import ColumnType
 
 MIN_SECRET_CHARACTERS = 16
-"""Minimum length of a secret."""
 
 _HASHED = "h1"
 _ENCRYPTED = "e1"
@@ -54,14 +53,9 @@ class RevealError(ValueError):
 
 
 class _Encoding(NamedTuple):
-    """Define how values of a column type become text.
+    """Define how values of a column type become text, and the tag in front of it.
 
-    Attributes:
-        tag: Letter in front of the text.
-        python_type: Python type of the values.
-        excluded_types: Subclasses of `python_type` that are values of another column type.
-        to_text: Converts a value to text; equal values have equal texts.
-        from_text: Converts the text back.
+    Subclasses of the Python type that are values of another column type are excluded.
     """
 
     tag: bytes
@@ -114,16 +108,10 @@ def encode_array(values: pa.Array, column_type: ColumnType) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Keyring:
-    """Hold the keys derived from one secret, which is not stored.
+    """Hold the keys derived from one secret, which is not stored; `repr` does not show them.
 
-    Neither `repr` nor `str` shows a key.
-
-    Attributes:
-        key_id: Public identifier of the secret, part of every hashed or encrypted value.
-        hash_key: Key of hashed values (32 bytes).
-        encryption_key: Key of encrypted values (64 bytes).
-        content_key: Key of `identity.content_hash` (32 bytes).
-        suppression_key: Key of the suppression list (32 bytes).
+    `key_id` is public and part of every hashed or encrypted value. `content_key` is for
+    `identity.content_hash`. Keys have 32 bytes, except `encryption_key` with 64.
     """
 
     key_id: str
@@ -143,24 +131,17 @@ class Keyring:
             raise ValueError(
                 f"{len(secret)} characters instead of at least {MIN_SECRET_CHARACTERS}"
             )
-        # A lone surrogate must not raise: UnicodeEncodeError contains the whole secret.
-        raw = secret.encode("utf-8", "surrogatepass")
-        (key_id,) = _to_base64url("", [_derive_key(raw, b"key id", _KEY_ID_BYTES)])
+        (key_id,) = _to_base64url("", [_derive_key(secret, b"key id", _KEY_ID_BYTES)])
         return cls(
             key_id=key_id.decode("ascii"),
-            hash_key=_derive_key(raw, b"hash", 32),
-            encryption_key=_derive_key(raw, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
+            hash_key=_derive_key(secret, b"hash", 32),
+            encryption_key=_derive_key(secret, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
             content_key=derive_content_key(secret),
-            suppression_key=_derive_key(raw, b"suppression list", 32),
+            suppression_key=_derive_key(secret, b"suppression list", 32),
         )
 
     def hash(self, plain: Iterable[bytes], column_type: ColumnType) -> list[bytes]:
-        """Hash encoded values of one type.
-
-        Args:
-            plain: Results of `encode_value`.
-            column_type: Type of the values.
-        """
+        """Hash results of `encode_value` for values of one type."""
         if column_type == "double":  # 0.0 and -0.0 are equal
             plain = (b"0.0" if one == b"-0.0" else one for one in plain)
         # HMAC as in RFC 2104. `hmac.digest` gives the same result but takes more than twice as
@@ -177,24 +158,14 @@ class Keyring:
         return _to_base64url(f"{_HASHED}.{self.key_id}.", digests)
 
     def encrypt(self, plain: Iterable[bytes], column_type: ColumnType, place: str) -> list[bytes]:
-        """Encrypt encoded values of one column.
-
-        Args:
-            plain: Results of `encode_value`.
-            column_type: Type of the values.
-            place: `table.column`.
-        """
+        """Encrypt results of `encode_value` for values of one column; `place` is `table.column`."""
         encrypt, tag = AESSIV(self.encryption_key).encrypt, _ENCODINGS[column_type].tag
         associated_data = [place.encode()]
         ciphertexts = [encrypt(tag + one, associated_data) for one in plain]
         return _to_base64url(f"{_ENCRYPTED}.{self.key_id}.", ciphertexts)
 
     def reveal(self, text: str, place: str) -> Any:
-        """Decrypt a value of a column.
-
-        Args:
-            text: The encrypted value.
-            place: `table.column`.
+        """Decrypt a value of a column; `place` is `table.column`.
 
         Raises:
             RevealError: The value is hashed or not encrypted, was encrypted with another key, was
@@ -224,7 +195,7 @@ class Keyring:
 
 def derive_content_key(secret: str) -> bytes:
     """Derive the key of content hashes from a secret of any length."""
-    return _derive_key(secret.encode("utf-8", "surrogatepass"), b"content hash", 32)
+    return _derive_key(secret, b"content hash", 32)
 
 
 def extract_key_id(text: str) -> str | None:
@@ -233,8 +204,10 @@ def extract_key_id(text: str) -> str | None:
     return match[2] if match else None
 
 
-def _derive_key(secret: bytes, label: bytes, length: int) -> bytes:
-    return HKDF(algorithm=SHA256(), length=length, salt=_SALT, info=label).derive(secret)
+def _derive_key(secret: str, label: bytes, length: int) -> bytes:
+    # A lone surrogate must not raise: UnicodeEncodeError contains the whole secret.
+    raw = secret.encode("utf-8", "surrogatepass")
+    return HKDF(algorithm=SHA256(), length=length, salt=_SALT, info=label).derive(raw)
 
 
 def _to_base64url(prefix: str, values: Iterable[bytes]) -> list[bytes]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import yaml
 
@@ -37,17 +37,10 @@ ITEM = "[i]"
 class Column:
     """Describe one column of a table.
 
-    Attributes:
-        name: Column name in the warehouse.
-        type: dlt data type.
-        privacy: Privacy class: `direct` and `quasi` identify a person, `none` does not.
-        meaning: One line, from the API's field table.
-        path: API path of the value; None for a column that argos-sync adds.
-        nullable: Whether the column may be null.
-        url: Whether the value is an image URL, whose query part may change on every fetch.
-        known: Values that the API page documents, for an enumeration. Other values are loaded too,
-            and a check reports them.
-        named: Whether that report may show the values; false where they may be personal.
+    Privacy classes `direct` and `quasi` identify a person. The path is that of the value in the
+    API; None for a column that argos-sync adds. A `url` is an image URL, whose query part may
+    change on every fetch. `known` has the values that the API page documents for an enumeration:
+    a check reports others, and shows them if they are `named`, because they cannot be personal.
     """
 
     name: str
@@ -70,14 +63,9 @@ class Column:
 class Table:
     """Describe one table: a YAML file of `schemas/`.
 
-    Attributes:
-        name: Table name in the warehouse.
-        description: One line.
-        key: Columns that identify a row.
-        columns: All columns, in order.
-        section: `request_type` that returns the table's root; None for other tables.
-        root: API path of the object, or list of objects, that rows are made from. "" is the
-            submission; None is a table that does not come from the API.
+    `section` is the `request_type` that returns the table's root. `root` is the API path of the
+    object, or list of objects, that rows are made from: "" is the submission. Both are None for a
+    table that does not come from the API.
     """
 
     name: str
@@ -189,19 +177,22 @@ def load_contract() -> Contract:
         yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
         for path in sorted(schemas_folder().glob("*.yaml"))
     ]
-    tables = sorted(map(_parse_table, documents), key=_parent_first_key)
+    tables = sorted(
+        map(_parse_table, documents),
+        key=lambda table: (
+            table.name != SUBMISSIONS,
+            99 if table.root is None else table.root.count("."),
+            table.from_scalars,
+            table.name,
+        ),
+    )
     return Contract({table.name: table for table in tables})
 
 
 def tables_for_sections(
     sections: Sequence[str], contract: Contract | None = None
 ) -> dict[str, Table]:
-    """Return the tables that a run writes to, by name.
-
-    Args:
-        sections: Values of `request_type` to fetch; empty means all sections.
-        contract: The table contract; the shipped one by default.
-    """
+    """Return the tables that a run writes to, by name; no sections means all sections."""
     return {
         name: table
         for name, table in (contract or load_contract()).tables.items()
@@ -223,21 +214,5 @@ def _parse_table(document: dict[str, Any]) -> Table:
         Column(name=name, **spec | {"known": tuple(spec.get("known", ()))})
         for name, spec in document["columns"].items()
     )
-    return Table(
-        name=document["table"],
-        description=document["description"],
-        key=tuple(document["key"]),
-        columns=columns,
-        section=document.get("section"),
-        root=cast("str | None", document.get("root")),
-    )
-
-
-def _parent_first_key(table: Table) -> tuple[bool, int, bool, str]:
-    root = table.root if table.root is not None else "\uffff"
-    return (
-        table.name != SUBMISSIONS,
-        root.count(".") if table.from_api else 99,
-        table.from_scalars,
-        table.name,
-    )
+    given = {"name": document.pop("table"), "key": tuple(document["key"]), "columns": columns}
+    return Table(**document | given)

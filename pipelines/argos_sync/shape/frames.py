@@ -22,13 +22,9 @@ JsonObject = dict[str, Any]
 class Frame:
     """Collect the rows of one table.
 
-    Attributes:
-        table: Contract of the table.
-        parents: For each row, its row number in the submissions frame.
-        positions: For each row, its positions in the API's lists, outermost first.
-        objects: For each row, the API object that has its values.
-        extras: For rows with values that have no column, those values by concrete API path.
-        problems: Row number, printable API path and problem of each entry of `extras`.
+    A row has its row number in the submissions frame (`parents`), its positions in the API's lists,
+    outermost first, and the API object with its values. `extras` has the values without a column,
+    by row and concrete API path; `problems` has row, printable API path and problem of each.
     """
 
     table: Table
@@ -49,43 +45,34 @@ class Frame:
     ) -> None:
         """Store a value that has no column under its concrete API path.
 
-        Args:
-            row: Row number in this frame.
-            path: Path of the value in the API's object, with positions.
-            value: The decoded JSON value, unchanged.
-            problem: Why it has no column.
-            safe_path: Path to show in reports, when `path` may contain personal data.
+        Reports show `safe_path` instead of a path that may contain personal data.
         """
         self.extras.setdefault(row, {})[path] = value
         self.problems.append((row, safe_path or path, problem))
 
 
 def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[str, Frame]:
-    """Split submissions into the rows of all API tables.
+    """Split submissions with a valid id and `created_at` into the rows of all API tables.
 
-    Args:
-        submissions: Decoded submissions with a valid id and `created_at`.
-        contract: The table contract.
-
-    Returns:
-        A frame for each API table by name, parents first; frames may be empty.
+    Return a frame for each table by name, parents first; frames may be empty.
     """
     frames: dict[str, Frame] = {}
     holders: dict[str, Frame] = {}
     for table in contract.api_tables:
-        frame = Frame(table)
-        frames[table.name] = frame
-        if table.name == SUBMISSIONS:
-            for row, submission in enumerate(submissions):
-                frame.add(row, (), submission)
-        elif table.root == "":
-            _add_top_level_rows(frame, submissions)
+        frames[table.name] = frame = Frame(table)
+        root = table.root or ""
+        if not root:
+            keys = {(c.path or "").partition(".")[0] for c in table.api_columns}
+            for row, item in enumerate(submissions):
+                if table.name == SUBMISSIONS or any(not is_absent(item.get(key)) for key in keys):
+                    frame.add(row, (), item)
         elif table.from_scalars:
-            _add_scalar_rows(frame, holders[table.root or ""])
+            _add_scalar_rows(frame, holders[root])
         else:
-            _add_object_rows(frame, *_find_container(table.root or "", holders))
+            path, _, key = root.rpartition(".")
+            _add_object_rows(frame, holders[path], key)
         if not table.from_scalars:
-            holders.setdefault(table.root or "", frame)
+            holders.setdefault(root, frame)
     return frames
 
 
@@ -108,22 +95,8 @@ def as_object(value: Any) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
-def _find_container(root: str, holders: dict[str, Frame]) -> tuple[Frame, str]:
-    """Return the frame whose objects contain `root`, and the key of `root` in them."""
-    path, _, key = root.rpartition(".")
-    return holders[path], key
-
-
-def _add_top_level_rows(frame: Frame, submissions: Sequence[JsonObject]) -> None:
-    """Add a row for each submission with a value for this table."""
-    keys = {(c.path or "").partition(".")[0] for c in frame.table.api_columns}
-    for row, submission in enumerate(submissions):
-        if any(not is_absent(submission.get(key)) for key in keys):
-            frame.add(row, (), submission)
-
-
 def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
-    """Add a row for each object under a key: a section, or the entries of a list."""
+    """Add a row for each object under a key of the holder: a section, or the entries of a list."""
     key = last_step.removesuffix(ITEM)
     is_list = last_step.endswith(ITEM)
     for row, item in enumerate(holder.objects):
@@ -131,40 +104,22 @@ def _add_object_rows(frame: Frame, holder: Frame, last_step: str) -> None:
         if value is None:
             continue
         parent, positions = holder.parents[row], holder.positions[row]
-        if not is_list:
-            if type(value) is dict and value:  # fast path for the documented form
-                frame.add(parent, positions, value)
-            else:
-                _add_irregular_entry(frame, holder, row, value, positions)
+        if type(value) is dict and value and not is_list:  # fast path for the documented form
+            frame.add(parent, positions, value)
             continue
-        for position, entry in enumerate(value if isinstance(value, list) else [value]):
-            place = (*positions, position)
+        in_list = is_list and isinstance(value, list)
+        for position, entry in enumerate(value if in_list else [value]):
+            place = (*positions, position) if is_list else positions
             if type(entry) is dict and entry:
                 frame.add(parent, place, entry)
+            elif is_absent(entry):
+                continue
+            elif (single := as_object(entry)) is not None:
+                frame.add(parent, place, single)
             else:
-                _add_irregular_entry(
-                    frame, holder, row, entry, place, in_list=isinstance(value, list)
-                )
-
-
-def _add_irregular_entry(
-    frame: Frame,
-    holder: Frame,
-    row: int,
-    entry: Any,
-    place: tuple[int, ...],
-    *,
-    in_list: bool = False,
-) -> None:
-    """Add a row for an object in a list of one; else store the entry in the container's extras."""
-    if is_absent(entry):
-        return
-    if (single := as_object(entry)) is not None:
-        frame.add(holder.parents[row], place, single)
-    else:
-        root = frame.table.root or ""
-        path = concrete_path(root if in_list else root.removesuffix(ITEM), place)
-        holder.add_extra(row, path, entry, "not an object")
+                root = frame.table.root or ""
+                path = concrete_path(root if in_list else root.removesuffix(ITEM), place)
+                holder.add_extra(row, path, entry, "not an object")
 
 
 def _add_scalar_rows(frame: Frame, holder: Frame) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -18,12 +17,7 @@ from argos_sync.shape.values import ConversionError, is_absent, to_text, to_time
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hold a submission's key and creation time.
-
-    Attributes:
-        submission_id: Id as text.
-        created_at: Creation time in UTC.
-    """
+    """Hold a submission's key and creation time (UTC)."""
 
     submission_id: str
     created_at: datetime
@@ -31,11 +25,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class InvalidIdentity:
-    """Describe why an object cannot become rows.
+    """Describe in one line, without the value, why an object cannot become rows.
 
-    Attributes:
-        path: `submission_id` or `created_at`; "" when it is not an object.
-        reason: One line without the value.
+    The path is `submission_id` or `created_at`; "" when it is not an object.
     """
 
     path: str
@@ -43,35 +35,24 @@ class InvalidIdentity:
 
 
 def identify(item: Any) -> Identity | InvalidIdentity:
-    """Return the identity of a submission, or the reason it has none.
-
-    Args:
-        item: One decoded entry of the API's `Items`.
-    """
+    """Return the identity of one decoded entry of the API's `Items`, or why it has none."""
     if not isinstance(item, dict):
         return InvalidIdentity("", "not an object")
+    path = "submission_id"
     try:
-        submission_id = _required_value(item, "submission_id", to_text)
+        submission_id = to_text(_require_value(item, path))
+        path = "created_at"
+        return Identity(submission_id, to_timestamp(_require_value(item, path)))
     except ConversionError as error:
-        return InvalidIdentity("submission_id", str(error))
-    try:
-        return Identity(submission_id, _required_value(item, "created_at", to_timestamp))
-    except ConversionError as error:
-        return InvalidIdentity("created_at", str(error))
+        return InvalidIdentity(path, str(error))
 
 
 def content_hash(item: Any, key: bytes = b"") -> str:
-    """Return a hash that changes when the content changes.
+    """Return a hash, 32 hexadecimal digits, that changes when the content changes.
 
-    The hash ignores the order of keys, and the query part of image URLs: the API may sign them
-    anew on every fetch (API page, "Timestamps and values").
-
-    Args:
-        item: One decoded entry of the API's `Items`.
-        key: At most 64 bytes. Without the key nobody can guess the content from the hash.
-
-    Returns:
-        32 hexadecimal digits.
+    It ignores the order of keys, and the query part of image URLs: the API may sign them anew on
+    every fetch (API page, "Timestamps and values"). Without the key, which has at most 64 bytes,
+    nobody can guess the content from the hash.
     """
     canonical = _canonical_json(item)
     if b"?" in canonical:
@@ -88,11 +69,11 @@ def _canonical_json(item: Any) -> bytes:
         return json.dumps(item, sort_keys=True).encode()
 
 
-def _required_value(item: dict[str, Any], key: str, convert: Callable[[Any], Any]) -> Any:
+def _require_value(item: dict[str, Any], key: str) -> Any:
     value = item.get(key)
     if is_absent(value):
         raise ConversionError("missing")
-    return convert(value)
+    return value
 
 
 @cache

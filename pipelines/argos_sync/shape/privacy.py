@@ -16,23 +16,18 @@ Null stays null in every mode, so a reader sees whether there is a value; an emp
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, cast, get_args
 
 import pyarrow as pa
 
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.column_cipher import Keyring, encode_array, encode_value, extract_key_id
-from argos_sync.shape.contract import (
-    Column,
-    ColumnType,
-    Contract,
-    Table,
-    load_contract,
-    safe_name,
-)
+from argos_sync.shape.contract import Column, ColumnType, Contract, Table, load_contract, safe_name
 
 PrivacyMode = Literal["plain", "hash", "encrypt", "drop"]
 
@@ -41,38 +36,18 @@ _FINGERPRINT_FORMAT = 1
 _MAX_PLACES = 3
 
 
-class PolicyError(ValueError):
-    """A privacy setting is not valid; the text shows neither keys nor values.
-
-    Attributes:
-        problem: What is wrong.
-        remedy: What to do about it.
-    """
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        """Store the problem and the remedy."""
-        super().__init__(problem, remedy)
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        """Return one line: what is wrong, then what to do."""
-        return f"{self.problem}; {self.remedy}"
+class PolicyError(ConfigurationError):
+    """A privacy setting is not valid; the text shows neither keys nor values."""
 
 
 @dataclass(frozen=True)
 class PrivacyPolicy:
     """Define the mode of each column and protect rows accordingly.
 
-    Can be pickled; the pickle contains the keys.
-
-    Attributes:
-        direct: Mode of the columns that identify a person by themselves.
-        quasi: Mode of the columns that identify a person in combination with others.
-        columns: Modes of single columns, by `table.column`.
-        keyring: Keys; required if any column is hashed or encrypted.
-        base_contract: Contract of unprotected rows.
-        old_keyrings: Earlier keys, which decrypt the values that were encrypted with them.
+    Columns of class `direct` identify a person by themselves, those of class `quasi` in combination
+    with others. `columns` has the modes of single columns, by `table.column`; `old_keyrings` has
+    earlier keys, which decrypt the values that were encrypted with them. A policy can be pickled;
+    the pickle contains the keys.
 
     Raises:
         PolicyError: A mode, column or table is unknown, a column cannot be changed, or the key is
@@ -102,28 +77,18 @@ class PrivacyPolicy:
         base_contract: Contract | None = None,
         old_keys: Iterable[str] = (),
     ) -> PrivacyPolicy:
-        """Return the policy that the configuration asks for.
-
-        Args:
-            direct: `sources.argos.privacy.direct`.
-            quasi: `sources.argos.privacy.quasi`.
-            columns: `sources.argos.privacy.columns`: modes by `table.column`.
-            key: `sources.argos.privacy.key`.
-            base_contract: Contract of unprotected rows; the shipped one by default.
-            old_keys: `sources.argos.privacy.old_keys`.
+        """Return the policy that the keys of section `sources.argos.privacy` ask for.
 
         Raises:
             PolicyError: A setting is not valid, or a key is too short.
         """
-        keyring = None if key is None else _keyring("key", key)
-        old_keyrings = tuple(_keyring("old_keys", one) for one in old_keys)
         return cls(
             cast("PrivacyMode", direct),
             cast("PrivacyMode", quasi),
             cast("dict[str, PrivacyMode]", dict(columns or {})),
-            keyring,
+            None if key is None else _keyring("key", key),
             base_contract or load_contract(),
-            old_keyrings,
+            tuple(_keyring("old_keys", one) for one in old_keys),
         )
 
     def __post_init__(self) -> None:
@@ -137,7 +102,7 @@ class PrivacyPolicy:
         for place in self.columns:
             table_name, _, column_name = place.partition(".")
             table = self._require_table(table_name)
-            if self._require_column(table, column_name) not in _personal_columns(table):
+            if self._require_column(table_name, column_name) not in _personal_columns(table):
                 problem = f"{_safe_place(place)} is not personal and is never changed"
                 raise PolicyError(f"privacy.columns: {problem}", _column_advice(table))
         if self.keyring is None and any(mode in _KEYED_MODES for mode in self.modes.values()):
@@ -150,7 +115,7 @@ class PrivacyPolicy:
         Raises:
             PolicyError: The contract does not have the table or the column.
         """
-        self._require_column(self._require_table(table), column)
+        self._require_column(table, column)
         return self.modes[f"{table}.{column}"]
 
     @cached_property
@@ -179,24 +144,20 @@ class PrivacyPolicy:
         """
         if self.is_plain:
             return self.base_contract
-        return Contract(
-            {
-                table.name: replace(table, columns=tuple(self._protected_columns(table)))
-                for table in self.base_contract.tables.values()
-            }
-        )
+        tables = {}
+        for name, table in self.base_contract.tables.items():
+            columns = tuple(
+                replace(column, type="text") if mode in _KEYED_MODES else column
+                for column in table.columns
+                if (mode := self.modes[f"{name}.{column.name}"]) != "drop"
+            )
+            tables[name] = replace(table, columns=columns)
+        return Contract(tables)
 
     def protect(self, table_name: str, rows: pa.Table) -> pa.Table:
-        """Return shaped rows in the form in which they may be written.
+        """Return shaped rows in the form in which they may be written: the schema of `contract`.
 
         Call it once for each row: a second call would protect the values again.
-
-        Args:
-            table_name: Table of the rows.
-            rows: Rows with the schema of `base_contract`.
-
-        Returns:
-            The same rows with the schema of `contract`.
 
         Raises:
             PolicyError: The contract does not have the table.
@@ -206,33 +167,30 @@ class PrivacyPolicy:
         if not rows.schema.equals(arrow_schema(table)):
             # An unknown column must not be written unprotected.
             raise ValueError(f"rows of {table_name} do not have the columns of the contract")
-        if not self._changes_table(table):
+        if all(self.modes[f"{table_name}.{column.name}"] == "plain" for column in table.columns):
             return rows
         effective = self.contract[table_name]
         columns = [
-            self._protect_column(
-                f"{table_name}.{column.name}", column.type, rows.column(column.name)
-            )
-            for column in table.columns
-            if column.name in effective.columns_by_name
+            self._protect_column(f"{table_name}.{name}", column.type, rows.column(name))
+            for name, column in table.columns_by_name.items()
+            if name in effective.columns_by_name
         ]
         return pa.Table.from_arrays(columns, schema=arrow_schema(effective))
 
     def reveal(self, table: str, column: str, text: str) -> Any:
         """Decrypt a value of an encrypted column, whatever the column's current mode.
 
-        Returns:
-            The value as Arrow returns it in Python; a json value as text.
+        The result is the value as Arrow returns it in Python; a json value is text.
 
         Raises:
             PolicyError: The contract does not have the table or the column, or there is no key.
             RevealError: The value is hashed or not encrypted, was encrypted with another key, was
                 changed, or comes from another column.
         """
-        place = f"{table}.{self._require_column(self._require_table(table), column).name}"
+        self._require_column(table, column)
         keyrings = {one.key_id: one for one in self.old_keyrings}
         keyring = keyrings.get(extract_key_id(text) or "") or self._require_keyring()
-        return keyring.reveal(text, place)
+        return keyring.reveal(text, f"{table}.{column}")
 
     def hash_value(self, value: Any, column_type: ColumnType = "text") -> str:
         """Return the hash of a value, to find its rows in any hashed column of its type.
@@ -251,7 +209,7 @@ class PrivacyPolicy:
             PolicyError: The contract does not have the table or the column, or there is no key.
             TypeError: `value` does not have the column's type.
         """
-        column_type = self._require_column(self._require_table(table), column).type
+        column_type = self._require_column(table, column).type
         plain = [encode_value(value, column_type)]
         (text,) = self._require_keyring().encrypt(plain, column_type, f"{table}.{column}")
         return text.decode("ascii")
@@ -277,15 +235,6 @@ class PrivacyPolicy:
             texts = self._require_keyring().encrypt(plain, column_type, place)
         return pa.array(texts, pa.string()).take(encoded.indices)
 
-    def _protected_columns(self, table: Table) -> Iterator[Column]:
-        for column in table.columns:
-            mode = self.modes[f"{table.name}.{column.name}"]
-            if mode != "drop":
-                yield replace(column, type="text") if mode in _KEYED_MODES else column
-
-    def _changes_table(self, table: Table) -> bool:
-        return any(self.modes[f"{table.name}.{c.name}"] != "plain" for c in table.columns)
-
     def _require_keyring(self) -> Keyring:
         if self.keyring is None:
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY to the key the values were written with"
@@ -294,20 +243,17 @@ class PrivacyPolicy:
 
     def _require_table(self, name: str) -> Table:
         if name not in self.base_contract.tables:
-            names = _join_words(
-                t.name for t in self.base_contract.tables.values() if _personal_columns(t)
-            )
-            raise PolicyError(
-                f"there is no table {_safe_place(name)}",
-                f"name columns as table.column; tables with personal columns are {names}",
-            )
+            personal = filter(_personal_columns, self.base_contract.tables.values())
+            names = _join_words(table.name for table in personal)
+            remedy = f"name columns as table.column; tables with personal columns are {names}"
+            raise PolicyError(f"there is no table {_safe_place(name)}", remedy)
         return self.base_contract[name]
 
-    def _require_column(self, table: Table, name: str) -> Column:
+    def _require_column(self, table_name: str, name: str) -> Column:
+        table = self._require_table(table_name)
         if name not in table.columns_by_name:
-            raise PolicyError(
-                f"{table.name} has no column {_safe_place(name)}", _column_advice(table)
-            )
+            problem = f"{table_name} has no column {_safe_place(name)}"
+            raise PolicyError(problem, _column_advice(table))
         return table.columns_by_name[name]
 
 
@@ -315,21 +261,19 @@ def describe_policy_change(stored: str, current: str) -> str | None:
     """Describe in one line how two fingerprints differ; None if they do not.
 
     Columns that only one fingerprint has were added or removed by a release, and do not count.
-
-    Args:
-        stored: The older fingerprint.
-        current: The newer one.
     """
     before, after = _parse_fingerprint(stored), _parse_fingerprint(current)
-    if before is None or after is None:
+    if not before or not after:
         return "a fingerprint was written by another version of argos-sync"
     changes: dict[tuple[str, str], list[str]] = {}
     for place, mode in sorted(after["modes"].items()):
         if before["modes"].get(place, mode) != mode:
             changes.setdefault((before["modes"][place], mode), []).append(place)
-    parts = [
-        f"{old} became {new} for {_abbreviate(places)}" for (old, new), places in changes.items()
-    ]
+    parts = []
+    for (old, new), places in changes.items():
+        more = len(places) - _MAX_PLACES
+        named = places[:_MAX_PLACES] + ([f"{more} more"] if more > 0 else [])
+        parts.append(f"{old} became {new} for {_join_words(named)}")
     old_key, new_key = (each.get("key") or "not set" for each in (before, after))
     if old_key != new_key:
         parts.append(f"the key was {old_key} and is {new_key}")
@@ -338,8 +282,7 @@ def describe_policy_change(stored: str, current: str) -> str | None:
 
 def modes_from_fingerprint(fingerprint: str) -> dict[str, str]:
     """Return the modes of a fingerprint by `table.column`; empty if its format is unknown."""
-    content = _parse_fingerprint(fingerprint)
-    return dict(content["modes"]) if content else {}
+    return dict(_parse_fingerprint(fingerprint).get("modes", {}))
 
 
 def _keyring(setting: str, secret: str) -> Keyring:
@@ -350,14 +293,14 @@ def _keyring(setting: str, secret: str) -> Keyring:
         raise PolicyError(f"privacy.{setting} has {error}", remedy) from None
 
 
-def _parse_fingerprint(fingerprint: str) -> dict[str, Any] | None:
-    try:
+def _parse_fingerprint(fingerprint: str) -> dict[str, Any]:
+    """Return the content of a fingerprint; empty if another version wrote it."""
+    with suppress(ValueError):
         content = json.loads(fingerprint)
-    except ValueError:
-        return None
-    if not isinstance(content, dict) or content.get("format") != _FINGERPRINT_FORMAT:
-        return None
-    return content if isinstance(content.get("modes"), dict) else None
+        has_format = isinstance(content, dict) and content.get("format") == _FINGERPRINT_FORMAT
+        if has_format and isinstance(content.get("modes"), dict):
+            return dict(content)
+    return {}
 
 
 def _personal_columns(table: Table) -> list[Column]:
@@ -367,21 +310,14 @@ def _personal_columns(table: Table) -> list[Column]:
 
 def _column_advice(table: Table) -> str:
     names = [f"{table.name}.{column.name}" for column in _personal_columns(table)]
-    return (
-        f"use one of {_join_words(names, 'or')}"
-        if names
-        else f"nothing in {table.name} is personal"
-    )
+    if not names:
+        return f"nothing in {table.name} is personal"
+    return f"use one of {_join_words(names, 'or')}"
 
 
 def _safe_place(place: str) -> str:
     """Return a name from the configuration, with stars for parts that may be a misplaced value."""
     return ".".join(map(safe_name, place.split(".")))
-
-
-def _abbreviate(places: list[str]) -> str:
-    more = len(places) - _MAX_PLACES
-    return _join_words([*places[:_MAX_PLACES], *([f"{more} more"] if more > 0 else [])])
 
 
 def _join_words(names: Iterable[str], word: str = "and") -> str:

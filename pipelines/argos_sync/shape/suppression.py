@@ -7,7 +7,8 @@ useless without the key. Submissions on the list are dropped before they become 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +22,9 @@ _LABEL = b"argos-sync suppression 1"
 
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
-    """Hold the hashes of the suppression list and their keys.
+    """Hold the hashes of the suppression list, and by key id the keys they were made with.
 
     Can be pickled; the pickle contains the keys.
-
-    Attributes:
-        hashes: Results of `suppression_hash`.
-        keys: Keys by key id; each hash was made with one of them.
     """
 
     hashes: frozenset[str] = frozenset()
@@ -37,26 +34,26 @@ class SuppressionList:
         """Return whether a decoded entry of the API's `Items` is on the list."""
         if not self.hashes or not isinstance(item, dict):
             return False
-        return any(
-            suppression_hash(key, kind, value) in self.hashes
-            for kind, value in _identifiers(item)
-            for key in self.keys.values()
-        )
+        for kind in IDENTIFIER_KINDS:
+            value = item.get(kind)
+            if is_absent(value):
+                continue
+            with suppress(ConversionError):
+                text = value if isinstance(value, str) else to_text(value)
+                hashes = (suppression_hash(key, kind, text) for key in self.keys.values())
+                if not self.hashes.isdisjoint(hashes):
+                    return True
+        return False
 
 
 EMPTY_SUPPRESSION_LIST = SuppressionList()
 
 
 def suppression_hash(key: bytes, kind: str, value: str) -> str:
-    """Return the keyed hash of an identifier.
+    """Return the keyed hash of an identifier: 64 hexadecimal digits (HMAC-SHA-256).
 
-    Args:
-        key: Key of the list.
-        kind: One of `IDENTIFIER_KINDS`.
-        value: The identifier. Case and surrounding blanks of an email address do not matter.
-
-    Returns:
-        64 hexadecimal digits (HMAC-SHA-256).
+    `kind` is one of `IDENTIFIER_KINDS`. Case and surrounding blanks of an email address do not
+    matter.
     """
     plain = value.strip().casefold() if kind == "email" else value
     message = b"\0".join([_LABEL, kind.encode(), plain.encode("utf-8", "surrogatepass")])
@@ -64,23 +61,6 @@ def suppression_hash(key: bytes, kind: str, value: str) -> str:
 
 
 def matches_any(item: Any, identifiers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a decoded object has one of these identifiers.
-
-    Args:
-        item: One decoded entry of the API's `Items`.
-        identifiers: Pairs of kind and value.
-    """
-    matcher = SuppressionList(
-        frozenset(suppression_hash(b"", *one) for one in identifiers), {"": b""}
-    )
-    return matcher.matches(item)
-
-
-def _identifiers(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for kind in IDENTIFIER_KINDS:
-        value = item.get(kind)
-        if not is_absent(value):
-            try:
-                yield kind, value if isinstance(value, str) else to_text(value)
-            except ConversionError:
-                continue
+    """Return whether a decoded entry of `Items` has one of these pairs of kind and value."""
+    hashes = frozenset(suppression_hash(b"", *one) for one in identifiers)
+    return SuppressionList(hashes, {"": b""}).matches(item)

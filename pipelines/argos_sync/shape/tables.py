@@ -6,22 +6,14 @@ concrete API path. Its path and problem, never the value, go to the list of issu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from argos_sync.shape.arrow_columns import ARROW_TYPES, arrow_schema, read_columns
-from argos_sync.shape.contract import (
-    ITEM,
-    SUBMISSIONS,
-    Column,
-    Contract,
-    Table,
-    load_contract,
-    safe_name,
-)
+from argos_sync.shape.contract import ITEM, SUBMISSIONS, Column, Contract, load_contract, safe_name
 from argos_sync.shape.frames import (
     Frame,
     JsonObject,
@@ -39,15 +31,10 @@ UNKNOWN_FIELD = "unknown field"
 _EMPTY_OBJECT: JsonObject = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """Report one value that has no column or does not fit it; never the value itself.
 
-    Attributes:
-        submission_id: Id of the submission.
-        table_name: Table whose `_extra` has the value.
-        path: Concrete API path; unknown names that may be personal are `*`.
-        problem: One line.
+    `_extra` of the table has the value. Unknown names in the API path that may be personal are `*`.
     """
 
     submission_id: str | None
@@ -56,33 +43,11 @@ class Issue:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShapedPage:
-    """Hold the rows of a page.
-
-    Attributes:
-        tables: Arrow tables by name; tables without rows are left out.
-        issues: Values that have no column or do not fit it.
-    """
+class ShapedPage(NamedTuple):
+    """Hold the rows of a page by table, without tables that have none, and the issues."""
 
     tables: dict[str, pa.Table]
     issues: list[Issue]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Describe an API object that fills columns of a row: the row's object or one inside it.
-
-    Attributes:
-        paths: API paths from the row's object to this one, both included.
-        columns: Pairs of the key in the object and the column that takes its value.
-        documented_keys: Keys of the object in the contract; None if another table keeps the
-            unknown ones.
-    """
-
-    paths: tuple[str, ...]
-    columns: tuple[tuple[str, Column], ...]
-    documented_keys: frozenset[str] | None
 
 
 def shape_submissions(
@@ -111,73 +76,51 @@ def shape_submissions(
     ids = arrays[SUBMISSIONS]["submission_id"]
     now = pa.array([fetched_at] * len(submissions), ARROW_TYPES["timestamp"])
     content_hashes = pa.array(hashes, pa.string())
-    added = {SUBMISSIONS: {"_synced_at": now, "_changed_at": now, "_content_hash": content_hashes}}
-    tables = {
-        name: _arrow_table(
-            frames[name], values | _key_columns(frames[name], ids) | added.get(name, {})
-        )
-        for name, values in arrays.items()
-    }
-    issues = [issue for frame in frames.values() for issue in _issues(frame, ids)]
+    arrays[SUBMISSIONS] |= {"_synced_at": now, "_changed_at": now, "_content_hash": content_hashes}
+    tables = {name: _arrow_table(frames[name], values, ids) for name, values in arrays.items()}
+    issues = [
+        Issue(ids[frame.parents[row]].as_py(), name, path, problem)
+        for name, frame in frames.items()
+        for row, path, problem in frame.problems
+    ]
     return ShapedPage(tables, issues)
 
 
 def _read_values(frame: Frame, contract: Contract) -> dict[str, pa.Array]:
+    """Read the columns of a frame, and add what does not fit them to its extras."""
+    table, root = frame.table, frame.table.root or ""
+    # A row's columns are read from its own object, which comes first, and from objects inside it.
+    columns_by_path: dict[str, list[tuple[str, Column]]] = {root: []}
+    for column in table.api_columns:
+        holder, _, key = (column.path or "").rpartition(".")
+        columns_by_path.setdefault(holder, []).append((key.removesuffix(ITEM), column))
+    # Rows without an object of their own leave its unknown fields to another table.
+    keeps_root = not table.from_scalars and (root != "" or table.name == SUBMISSIONS)
     arrays: dict[str, pa.Array] = {}
-    for source in _sources(frame.table, contract):
-        objects = _source_objects(frame, source)
-        if source.documented_keys is not None:
-            _add_unknown_fields(frame, source.paths[-1], source.documented_keys, objects)
-        keys = {column.name: key for key, column in source.columns}
-        for column, array, errors in read_columns(objects, source.columns):
+    for path, columns in columns_by_path.items():
+        objects = _read_objects(frame, path)
+        if path != root or keeps_root:
+            _add_unknown_fields(frame, path, contract.documented_keys[path], objects)
+        for key, column, array, errors in read_columns(objects, columns):
             arrays[column.name] = array
             for row, problem in errors:
-                path = concrete_path(column.path or "", frame.positions[row])
-                frame.add_extra(row, path, objects[row][keys[column.name]], problem)
+                place = concrete_path(column.path or "", frame.positions[row])
+                frame.add_extra(row, place, objects[row][key], problem)
     return arrays
 
 
-def _sources(table: Table, contract: Contract) -> tuple[_Source, ...]:
-    """Return the objects that a row's columns are read from, the row's own object first."""
-    root = table.root or ""
-    grouped: dict[str, list[tuple[str, Column]]] = {root: []}
-    for column in table.api_columns:
-        holder, _, key = (column.path or "").rpartition(".")
-        grouped.setdefault(holder, []).append((key.removesuffix(ITEM), column))
-    keeps_root = not table.from_scalars and (root != "" or table.name == SUBMISSIONS)
-    return tuple(
-        _Source(
-            paths=_nested_paths(root, holder),
-            columns=tuple(columns),
-            documented_keys=contract.documented_keys[holder]
-            if holder != root or keeps_root
-            else None,
-        )
-        for holder, columns in grouped.items()
-    )
-
-
-def _nested_paths(root: str, holder: str) -> tuple[str, ...]:
-    paths = [root]
-    inner = holder.removeprefix(root).strip(".")
-    for step in inner.split(".") if inner else []:
-        paths.append(f"{paths[-1]}.{step}".lstrip("."))
-    return tuple(paths)
-
-
-def _source_objects(frame: Frame, source: _Source) -> list[JsonObject]:
-    """Return the object to read from for each row; an empty one where the API has none."""
-    objects = frame.objects
-    for path in source.paths[1:]:
-        key = path.rpartition(".")[2]
+def _read_objects(frame: Frame, path: str) -> list[JsonObject]:
+    """Return the object at an API path for each row; an empty one where the API has none."""
+    objects, reached = frame.objects, frame.table.root or ""
+    for key in filter(None, path.removeprefix(reached).split(".")):
+        reached = f"{reached}.{key}".lstrip(".")
         inner = [item.get(key, _EMPTY_OBJECT) for item in objects]
         for row, value in enumerate(inner):
             if type(value) is not dict:
                 single = as_object(value)
                 if single is None and not is_absent(value):
-                    frame.add_extra(
-                        row, concrete_path(path, frame.positions[row]), value, "not an object"
-                    )
+                    place = concrete_path(reached, frame.positions[row])
+                    frame.add_extra(row, place, value, "not an object")
                 inner[row] = single or _EMPTY_OBJECT
         objects = inner
     return objects
@@ -196,31 +139,18 @@ def _add_unknown_fields(
                 frame.add_extra(row, prefix + quote_key(key), item[key], UNKNOWN_FIELD, safe_path)
 
 
-def _key_columns(frame: Frame, ids: pa.Array) -> dict[str, pa.Array]:
-    keys = {"submission_id": ids.take(pa.array(frame.parents, pa.int64()))}
-    for depth, name in enumerate(frame.table.index_columns):
-        keys[name] = pa.array([positions[depth] for positions in frame.positions], pa.int64())
-    return keys
-
-
-def _extra_column(frame: Frame) -> pa.Array:
-    texts: list[str | None] = [None] * len(frame.parents)
+def _arrow_table(frame: Frame, values: dict[str, pa.Array], ids: pa.Array) -> pa.Table:
+    """Return the rows of a frame: its values, keys and extras, and null in other columns."""
+    extras: list[str | None] = [None] * len(frame.parents)
     for row, extra in frame.extras.items():
-        texts[row] = to_json(extra)
-    return pa.array(texts, pa.string())
-
-
-def _arrow_table(frame: Frame, values: dict[str, pa.Array]) -> pa.Table:
+        extras[row] = to_json(extra)
+    values[EXTRA] = pa.array(extras, pa.string())
+    values["submission_id"] = ids.take(pa.array(frame.parents, pa.int64()))
+    for depth, name in enumerate(frame.table.index_columns):
+        values[name] = pa.array([positions[depth] for positions in frame.positions], pa.int64())
     schema = arrow_schema(frame.table)
-    values = values | {EXTRA: _extra_column(frame)}
-    rows = len(frame.parents)
     columns = [
-        values[column.name] if column.name in values else pa.nulls(rows, column.type)
+        values[column.name] if column.name in values else pa.nulls(len(extras), column.type)
         for column in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _issues(frame: Frame, ids: pa.Array) -> Iterator[Issue]:
-    for row, path, problem in frame.problems:
-        yield Issue(ids[frame.parents[row]].as_py(), frame.table.name, path, problem)

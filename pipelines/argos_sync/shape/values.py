@@ -2,7 +2,7 @@
 
 The rules come from the API page: numbers may be text; an absent value is a missing key, `null`,
 `{}`, `""` or `"N/A"`; timestamps are `YYYY-MM-DD-HH-MM-SS-ZZZ` or ISO 8601, always in UTC. An empty
-list counts as absent too.
+list counts as absent too. Every converter raises ConversionError for a value that does not fit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -42,9 +43,8 @@ def is_absent(value: Any) -> bool:
 def to_text(value: Any) -> str:
     """Convert a scalar to text.
 
-    Raises:
-        ConversionError: `value` is an object or a list, contains characters that warehouses refuse
-            (NUL, lone surrogates), or is a number that the JSON decoder could not keep exactly.
+    Texts with characters that warehouses refuse (NUL, lone surrogates) do not fit, nor do numbers
+    that the JSON decoder could not keep exactly.
     """
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
@@ -63,11 +63,7 @@ def to_text(value: Any) -> str:
 
 
 def to_bigint(value: Any) -> int:
-    """Convert a whole number within 64 bits, also from text.
-
-    Raises:
-        ConversionError: `value` is anything else.
-    """
+    """Convert a whole number within 64 bits, also from text."""
     number: int | None = None
     if isinstance(value, str) and (match := _INTEGER.fullmatch(value)):
         number = int(match[1])
@@ -83,44 +79,29 @@ def to_bigint(value: Any) -> int:
 
 
 def to_double(value: Any) -> float:
-    """Convert a finite number, also from text.
-
-    Raises:
-        ConversionError: `value` is anything else.
-    """
+    """Convert a finite number, also from text."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        try:
+        with suppress(OverflowError):
             number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
+            if math.isfinite(number):
+                return number
         raise ConversionError("number too large")
     raise ConversionError(f"not a number but {_describe_type(value)}")
 
 
 def to_date(value: Any) -> date:
-    """Convert a date from `YYYY-MM-DD`, also with midnight after it.
-
-    Raises:
-        ConversionError: `value` is anything else, or a day that the calendar does not have.
-    """
+    """Convert a day of the calendar from `YYYY-MM-DD`, also with midnight after it."""
     match = _DATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ConversionError(f"not a date (YYYY-MM-DD) but {_describe_type(value)}")
-    try:
+    with suppress(ValueError):
         return date.fromisoformat(match[1])
-    except ValueError:
-        raise ConversionError("not a day of the calendar") from None
+    raise ConversionError("not a day of the calendar")
 
 
 def to_timestamp(value: Any) -> datetime:
-    """Convert the vendor's form or ISO 8601 to a time in UTC; without a zone it is UTC.
-
-    Raises:
-        ConversionError: `value` is anything else, or a time that the calendar does not have.
-    """
+    """Convert the vendor's form or ISO 8601 to a time in UTC; without a zone it is UTC."""
     if not isinstance(value, str):
         raise ConversionError(f"not a timestamp but {_describe_type(value)}")
     try:
@@ -137,11 +118,7 @@ def to_timestamp(value: Any) -> datetime:
 
 
 def to_bool(value: Any) -> bool:
-    """Convert a boolean, also from the texts `true` and `false` in any case.
-
-    Raises:
-        ConversionError: `value` is anything else.
-    """
+    """Convert a boolean, also from the texts `true` and `false` in any case."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
