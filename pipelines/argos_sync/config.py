@@ -10,32 +10,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from dlt.common.configuration import configspec, resolve_configuration
+from dlt.common.configuration import configspec, exceptions, resolve_configuration
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.exceptions import (
-    ConfigFieldMissingException,
-    ConfigurationException,
-    ConfigValueCannotBeCoercedException,
-)
 from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.configuration.specs import BaseConfiguration, PluggableRunContext
 from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.runtime.telemetry import stop_telemetry
 from dlt.common.typing import TSecretStrValue
 
+from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
 
 SECTIONS = ("sources", "argos")
-REQUEST_TYPES = ("others", "kyc", "aml", "data")
-"""The sections of a submission; `others` is first because it has `created_at`."""
 
 _PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_RESERVED_SECTIONS = ("orchestration",)
-"""Sections below `sources.argos` that cannot be projects; names of keys cannot be either."""
+_ORCHESTRATION = "orchestration"
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
@@ -78,10 +71,7 @@ class Privacy(BaseConfiguration):
 
     @property
     def modes(self) -> dict[str, str]:
-        """Return the modes of single columns by `table.column`.
-
-        The setting is a TOML table or JSON text.
-        """
+        """Return the modes of single columns by `table.column`, from a TOML table or JSON text."""
         setting = self.columns or {}
         columns = json.loads(setting) if isinstance(setting, str) else setting
         modes: dict[str, str] = {}
@@ -123,8 +113,12 @@ class Settings(BaseConfiguration):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """Return the sections to read one by one, `others` first; empty if one request has all."""
-        return tuple(sorted(set(_parse_list(self.request_types)), key=REQUEST_TYPES.index))
+        """Return the sections to read one by one, or nothing to read all in one request.
+
+        `others` is first because it has `created_at`.
+        """
+        sections = sorted(set(_parse_list(self.request_types)), key=REQUEST_TYPES.index)
+        return tuple(sorted(sections, key=lambda section: section != "others"))
 
     @property
     def project_names(self) -> tuple[str, ...]:
@@ -195,26 +189,20 @@ def load_settings(
     if api and project and "api_key" not in explicit:
         explicit["api_key"] = _project_api_key(project)
     settings = _read(Settings() if api else _OfflineSettings(), explicit, sections_of(project))
-    _check(settings)
+    _check_lists(settings)
     return settings
 
 
 def sections_of(project: str | None) -> tuple[str, ...]:
     """Return the configuration sections of a project; outer sections fill in missing keys.
 
-    Args:
-        project: Name of the project; None if there is only one.
-
     Raises:
         ConfigurationError: The name is invalid.
     """
     if project is None:
         return SECTIONS
-    if (
-        not _PROJECT_NAME.fullmatch(project)
-        or project in _RESERVED_SECTIONS
-        or project in Settings()
-    ):
+    is_section = _PROJECT_NAME.fullmatch(project) and project != _ORCHESTRATION
+    if not is_section or project in Settings():
         raise ConfigurationError(
             "the name of the project cannot be a section of the configuration",
             "use lower-case letters, digits and _, begin with a letter, and avoid names of keys",
@@ -224,7 +212,7 @@ def sections_of(project: str | None) -> tuple[str, ...]:
 
 def dataset_of(project: str | None) -> str:
     """Return the default dataset of a project."""
-    return "_".join([SECTIONS[-1], *([project] if project else [])])
+    return f"argos_{project}" if project else "argos"
 
 
 def _project_api_key(project: str) -> Any:
@@ -244,15 +232,10 @@ def _project_api_key(project: str) -> Any:
 def sweep_days(project: str | None = None) -> int:
     """Read `sources.argos.sweep_days` alone, for read-only commands, which need no API key.
 
-    Args:
-        project: See `load_settings`.
-
     Raises:
         ConfigurationError: The value is invalid.
     """
-    days = _read(_Sweep(), sections=sections_of(project)).sweep_days
-    _check_minimum("sweep_days", days)
-    return days
+    return _read(_Sweep(), sections=sections_of(project)).sweep_days
 
 
 def webhook_url() -> str | None:
@@ -268,11 +251,7 @@ def load_orchestration() -> Orchestration:
     Raises:
         ConfigurationError: A value is invalid.
     """
-    settings = _read(Orchestration(), sections=(*SECTIONS, "orchestration"))
-    _check_minimum("max_age_hours", settings.max_age_hours)
-    _check_minimum("retry_seconds", settings.retry_seconds)
-    _check_start_date(settings.start_date)
-    return settings
+    return _read(Orchestration(), sections=(*SECTIONS, _ORCHESTRATION))
 
 
 def add_defaults() -> None:
@@ -294,26 +273,39 @@ def add_defaults() -> None:
 def _read(
     spec: _Spec, explicit: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
 ) -> _Spec:
-    """Resolve a specification; turn dlt's errors into ones without values."""
+    """Resolve a specification and check its values; turn dlt's errors into ones without values."""
     try:
-        return resolve_configuration(spec, sections=sections, explicit_value=explicit)
-    except ConfigFieldMissingException as error:
+        settings = resolve_configuration(spec, sections=sections, explicit_value=explicit)
+    except exceptions.ConfigFieldMissingException as error:
         missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
         raise ConfigurationError(
             f"no value for {missing}",
             "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
         ) from None
-    except ConfigValueCannotBeCoercedException as error:
+    except exceptions.ConfigValueCannotBeCoercedException as error:
         if get_origin(error.hint) is Literal:
             raise _invalid_choice(error.field_name, error.hint) from None
         raise ConfigurationError(
             f"sources.argos.{error.field_name} has a value of the wrong type", _REMEDY
         ) from None
-    except ConfigurationException as error:
+    except exceptions.ConfigurationException as error:
         # dlt's message repeats the value, which may be a key in the wrong place.
         raise ConfigurationError(
             f"the configuration cannot be read ({type(error).__name__})", _REMEDY
         ) from None
+    # dlt checks the types of configured values, but not those of explicit ones.
+    for name, hint in settings.get_resolvable_fields().items():
+        value, minimum = getattr(settings, name), _MINIMUMS.get(name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            raise _invalid_choice(name, hint)
+        if minimum is not None and (not isinstance(value, int | float) or value < minimum):
+            raise _invalid_value(name, f"a number of at least {minimum}")
+        if name == "start_date" and value:
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise _invalid_value(name, "a day as YYYY-MM-DD") from None
+    return settings
 
 
 def _parse_list(setting: Any) -> list[str]:
@@ -324,21 +316,11 @@ def _parse_list(setting: Any) -> list[str]:
     return [str.strip(entry) for entry in entries]
 
 
-def _check(settings: Settings) -> None:
-    """Check the values that dlt's types do not restrict enough."""
-    # dlt checks the types of configured values, but not those of explicit ones.
-    for name, hint in settings.get_resolvable_fields().items():
-        if get_origin(hint) is Literal and getattr(settings, name) not in get_args(hint):
-            raise _invalid_choice(name, hint)
-    for name in _MINIMUMS:
-        if name in settings:
-            _check_minimum(name, getattr(settings, name))
-    _check_start_date(settings.start_date)
-    try:
-        sections = settings.sections
-        valid = not sections or "others" in sections
-    except (ValueError, TypeError):
-        valid = False
+def _check_lists(settings: Settings) -> None:
+    """Check the settings that are lists or tables."""
+    valid = False
+    with suppress(ValueError, TypeError):
+        valid = not settings.sections or "others" in settings.sections
     if not valid:
         choices = "a list of kyc, aml, data and others; others is required, it has created_at"
         raise _invalid_value("request_types", choices)
@@ -353,18 +335,6 @@ def _check(settings: Settings) -> None:
     except (ValueError, TypeError, AttributeError):
         example = 'a table or JSON, such as {"applicants.email": "encrypt"}'
         raise _invalid_value("privacy.columns", example) from None
-
-
-def _check_start_date(text: str | None) -> None:
-    try:
-        _ = date.fromisoformat(text) if text else None
-    except ValueError:
-        raise _invalid_value("start_date", "a day as YYYY-MM-DD") from None
-
-
-def _check_minimum(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or value < _MINIMUMS[name]:
-        raise _invalid_value(name, f"a number of at least {_MINIMUMS[name]}")
 
 
 def _invalid_choice(name: str, hint: Any) -> ConfigurationError:

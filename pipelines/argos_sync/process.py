@@ -57,10 +57,7 @@ def exit_now(exit_code: int) -> NoReturn:
     """End the process without freeing its objects one by one.
 
     Freeing them takes Python half a second after a load. Exit handlers still run, and output is
-    still flushed.
-
-    Args:
-        exit_code: Of the process; `OUTPUT_ERROR` replaces 0 when output cannot be written.
+    still flushed; `OUTPUT_ERROR` replaces the exit code 0 when that fails.
     """
     atexit._run_exitfuncs()  # noqa: SLF001 there is no other way, and multiprocessing does it
     for stream in (sys.stdout, sys.stderr):
@@ -78,10 +75,7 @@ def restrict_permissions() -> int:
 
     Files get mode 0600 and folders 0700, including those that dlt and DuckDB create: working
     folder and warehouse are full of personal data. Core dumps are disabled, because they would
-    contain keys. Only the first call has an effect.
-
-    Returns:
-        The umask of the caller, which applies to files that a user asks for (`output_file_mode`).
+    contain keys. Only the first call has an effect; it returns the previous umask.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return os.umask(0o077)
