@@ -27,9 +27,8 @@ from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.client import ClientOptions, client_options
-from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
+from argos_sync.fetch.chunks import Chunk, ChunkSource
+from argos_sync.fetch.job import ClientOptions, FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
@@ -42,6 +41,7 @@ from argos_sync.fetch.process.protocol import (
 )
 from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.fetch.process.worker import _PipeSink, serve
+from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange
 from argos_sync.fetch.work_queue import WorkQueue
 from support import Warehouse, assert_equal, context_for

@@ -11,7 +11,7 @@ from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.fetch.client import client_options
+from argos_sync.fetch.job import client_options
 from argos_sync.fetch.reader import Task, TaskPage, read_tasks
 from support import API_KEY, IMPATIENT
 

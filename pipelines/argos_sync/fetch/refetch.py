@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -25,12 +25,7 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class RefetchSplit:
-    """Ranges of days that have submissions to fetch again.
-
-    Attributes:
-        by_day: Ranges to read as a whole.
-        by_id: Ranges whose submissions are fetched one by one.
-    """
+    """Days to read as a whole, and days whose submissions are fetched one by one."""
 
     by_day: tuple[DateRange, ...] = ()
     by_id: tuple[DateRange, ...] = ()
@@ -40,11 +35,8 @@ class RefetchSplit:
 class _Stretch:
     """Consecutive days that are fetched in the same way.
 
-    Attributes:
-        first: First day.
-        last: Last day.
-        submissions: Submissions to fetch again, and so the requests to fetch them one by one.
-        pages: Requests to read all of these days.
+    `submissions` is also the number of requests that fetch them one by one, and `pages` that of
+    requests that read all of these days.
     """
 
     first: date
@@ -71,7 +63,11 @@ def cheapest_requests(
         counts: Number of all submissions, by day, as far as known.
         page_size: Submissions per request.
     """
-    created_before = _running_total(counts)
+    days = sorted(counts)
+    totals = [0, *accumulate(counts[day] for day in days)]
+
+    def created_before(day: date) -> int:
+        return totals[bisect_left(days, day)]
 
     def stretch(first: date, last: date, submissions: int) -> _Stretch:
         # The server's days may not be UTC, so one more day on either side is asked for.
@@ -104,16 +100,9 @@ def day_tasks(
     workers: int,
     page_size: int,
 ) -> list[Task]:
-    """Return tasks that read whole ranges, and keep exactly the submissions created in them.
+    """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
 
-    Args:
-        name: First part of the tasks' names.
-        ranges: UTC days.
-        volume: Expected submissions per day.
-        today: The current day, UTC.
-        end_date: How the server reads `end_date`.
-        workers: Tasks read at once.
-        page_size: Submissions per request.
+    Their names begin with `name`; `workers` and `page_size` decide the windows, see `next_window`.
     """
     tasks: list[Task] = []
     for days in ranges:
@@ -140,10 +129,3 @@ def id_tasks(name: str, submission_ids: Iterable[str]) -> list[Task]:
 
 def _of_section(query: Query, section: str | None) -> Query:
     return replace(query, request_type=section)
-
-
-def _running_total(counts: Mapping[date, int]) -> Callable[[date], int]:
-    """Return a function that counts the submissions created before a day."""
-    days = sorted(counts)
-    totals = [0, *accumulate(counts[day] for day in days)]
-    return lambda day: totals[bisect_left(days, day)]

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import FetchJob, OnPage, OnStats
+from argos_sync.fetch.chunks import Chunk, ChunkOrEnd, OnPage, OnStats, chunks_until_end
+from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.process.protocol import (
     MessageKind,
     attach_tables,
@@ -41,16 +41,11 @@ def fetch_in_process(
     on_page: OnPage | None = None,
     on_stats: OnStats | None = None,
 ) -> Iterator[Iterator[Chunk]]:
-    """Run a job in the fetch process, and iterate over its chunks.
+    """Run a picklable job in the fetch process, and iterate over its chunks.
 
     The process builds the next chunk while this one loads, and sends it on request, so neither ever
-    holds two chunks.
-
-    Args:
-        process: The fetch process; killed if the block is left before the job has ended.
-        job: What to read; must be picklable.
-        on_page: Called for each page, in a thread.
-        on_stats: Called once at the end, even after an error, in a thread.
+    holds two chunks. It is killed if the block is left before the job has ended. A thread of the
+    main process calls both functions.
 
     Yields:
         The chunks. An error of the process is raised after the chunks before it: an `ArgosError`
@@ -58,7 +53,7 @@ def fetch_in_process(
     """
     popen = process.start()
     requests, answers = cast("BinaryIO", popen.stdin), cast("BinaryIO", popen.stdout)
-    received: queue.SimpleQueue[object] = queue.SimpleQueue()
+    received: queue.SimpleQueue[ChunkOrEnd] = queue.SimpleQueue()
     is_idle = threading.Event()
 
     def receive_all() -> None:
@@ -73,11 +68,15 @@ def fetch_in_process(
         else:
             is_idle.set()
 
+    def next_chunk() -> ChunkOrEnd:
+        _send(requests, MessageKind.NEXT)
+        return received.get()
+
     thread = threading.Thread(target=receive_all, name="argos-receive", daemon=True)
     thread.start()
     try:
         _send(requests, MessageKind.JOB, job)
-        yield _request_chunks(requests, received)
+        yield chunks_until_end(next_chunk)
     finally:
         if not is_idle.is_set():
             process.kill()
@@ -86,8 +85,8 @@ def fetch_in_process(
 
 def _receive_chunks(
     answers: BinaryIO, on_page: OnPage | None, on_stats: OnStats | None
-) -> Iterator[Chunk | Exception | None]:
-    """Yield the chunks, then the error or None; report pages and statistics."""
+) -> Iterator[ChunkOrEnd]:
+    """Yield the chunks and what ends the job; report pages and statistics."""
     tables: list[pa.Table] = []
     while True:
         kind, body = receive(answers)
@@ -106,18 +105,6 @@ def _receive_chunks(
         elif kind is MessageKind.END:
             yield value
             return
-
-
-def _request_chunks(requests: BinaryIO, received: queue.SimpleQueue[object]) -> Iterator[Chunk]:
-    while True:
-        _send(requests, MessageKind.NEXT)
-        item = received.get()
-        if isinstance(item, Exception):
-            raise item
-        if not isinstance(item, Chunk):
-            return
-        yield item
-        del item  # free the loaded chunk while waiting for the next one
 
 
 def _send(requests: BinaryIO, kind: MessageKind, value: object = None) -> None:
