@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -85,16 +85,28 @@ ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Itera
 """Runs a job in a thread or a process, and yields its chunks while its context is open."""
 
 
-class ChunkSink(Protocol):
-    """The place where a producer puts its chunks."""
+@dataclass(frozen=True, slots=True)
+class ChunkSink:
+    """Sends each chunk to the loader, which lives in another thread, when it is requested."""
+
+    send: Callable[[Chunk], object]
+    _requested: threading.Event = field(default_factory=threading.Event)
+
+    def request(self) -> None:
+        """Request the next chunk; called in a thread of the loader."""
+        self._requested.set()
 
     def is_awaited(self) -> bool:
         """Whether the loader is waiting for a chunk."""
-        ...
+        return self._requested.is_set()
 
-    async def put(self, chunk: Chunk, /) -> None:
-        """Hand over a chunk; return once the loader has taken it."""
-        ...
+    async def put(self, chunk: Chunk) -> None:
+        """Wait until a chunk is requested and send it."""
+        # Short waits, so that the task can be cancelled after the loader has stopped.
+        while not await asyncio.to_thread(self._requested.wait, 0.2):
+            pass
+        self._requested.clear()
+        self.send(chunk)
 
 
 async def produce_chunks(
@@ -127,13 +139,6 @@ async def produce_chunks(
                 on_stats(client.stats)
     for chunk in builder.take():
         await sink.put(replace(chunk, last=True))
-
-
-async def wait_for(event: threading.Event) -> None:
-    """Wait until another thread sets an event; the task can be cancelled meanwhile."""
-    # A thread cannot be cancelled, and the event loop waits for it when it ends: wait only shortly.
-    while not await asyncio.to_thread(event.wait, 0.2):
-        pass
 
 
 def chunks_until_end(receive: Callable[[], ChunkOrEnd]) -> Iterator[Chunk]:

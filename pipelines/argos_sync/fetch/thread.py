@@ -23,7 +23,6 @@ from argos_sync.fetch.chunks import (
     OnStats,
     chunks_until_end,
     produce_chunks,
-    wait_for,
 )
 from argos_sync.fetch.job import FetchJob
 
@@ -44,7 +43,8 @@ def chunks_from_thread(
     Yields:
         The chunks. An error of the producer is raised after the chunks before it.
     """
-    handoff = _Handoff()
+    items: queue.SimpleQueue[ChunkOrEnd] = queue.SimpleQueue()
+    sink = ChunkSink(items.put)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
     async def work() -> None:
@@ -55,42 +55,22 @@ def chunks_from_thread(
 
     async def produce_all() -> None:
         try:
-            await produce(handoff)
+            await produce(sink)
         except Exception as error:  # noqa: BLE001 raised again in the main thread
-            await handoff.put(error)
+            items.put(error)
         else:
-            await handoff.put(None)
+            items.put(None)
+
+    def next_chunk() -> ChunkOrEnd:
+        sink.request()
+        return items.get()
 
     thread = threading.Thread(target=lambda: asyncio.run(work()), name="argos-fetch", daemon=True)
     thread.start()
     try:
-        yield chunks_until_end(handoff.take)
+        yield chunks_until_end(next_chunk)
     finally:
         loop, task = started.result()
         with suppress(RuntimeError):  # the loop has already ended
             loop.call_soon_threadsafe(task.cancel)
         thread.join()
-
-
-class _Handoff:
-    """Passes one item at a time from the fetch thread to the main thread."""
-
-    def __init__(self) -> None:
-        self._items: queue.SimpleQueue[ChunkOrEnd] = queue.SimpleQueue()
-        self._item_taken = threading.Event()
-        self._is_awaited = False
-
-    def is_awaited(self) -> bool:
-        return self._is_awaited
-
-    async def put(self, item: ChunkOrEnd) -> None:
-        self._item_taken.clear()
-        self._items.put(item)
-        await wait_for(self._item_taken)
-
-    def take(self) -> ChunkOrEnd:
-        self._is_awaited = True
-        item = self._items.get()
-        self._is_awaited = False
-        self._item_taken.set()
-        return item

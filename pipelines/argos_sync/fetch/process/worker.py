@@ -11,10 +11,11 @@ import os
 import queue
 import signal
 import threading
+from functools import partial
 from typing import BinaryIO
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.chunks import Chunk, produce_chunks, wait_for
+from argos_sync.fetch.chunks import ChunkSink, produce_chunks
 from argos_sync.fetch.process.protocol import (
     FetchFailed,
     MessageKind,
@@ -41,11 +42,12 @@ def main() -> None:
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Run each requested job, one after the other, until the requests are closed."""
-    jobs: queue.SimpleQueue[tuple[memoryview, _PipeSink] | None] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[tuple[memoryview, ChunkSink] | None] = queue.SimpleQueue()
     is_busy = threading.Event()
+    send = partial(send_chunk, answers)
 
     def listen() -> None:
-        sink = _PipeSink(answers)
+        sink = ChunkSink(send)
         try:
             while True:
                 kind, body = receive(requests)
@@ -53,7 +55,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
                     sink.request()
                 else:
                     is_busy.set()
-                    sink = _PipeSink(answers)
+                    sink = ChunkSink(send)
                     jobs.put((body, sink))
         except EOFError:
             pass
@@ -68,28 +70,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         asyncio.run(_run_job(job, sink, answers, is_busy))
 
 
-class _PipeSink:
-    """Sends each chunk when the main process requests it."""
-
-    def __init__(self, answers: BinaryIO) -> None:
-        self._answers = answers
-        self._requested = threading.Event()
-
-    def request(self) -> None:
-        """Request the next chunk; called in the listening thread."""
-        self._requested.set()
-
-    def is_awaited(self) -> bool:
-        return self._requested.is_set()
-
-    async def put(self, chunk: Chunk) -> None:
-        await wait_for(self._requested)
-        self._requested.clear()
-        send_chunk(self._answers, chunk)
-
-
 async def _run_job(
-    job: memoryview, sink: _PipeSink, answers: BinaryIO, is_busy: threading.Event
+    job: memoryview, sink: ChunkSink, answers: BinaryIO, is_busy: threading.Event
 ) -> None:
     failure: ArgosError | None = None
     try:
