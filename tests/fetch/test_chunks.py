@@ -21,7 +21,7 @@ from argos_sync.shape.suppression import SuppressionList, suppression_hash
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 DAYS = Window(None, None)
 PLAN = Plan("backfill", "run", NOW, DateRange(), windows={"w": (DAYS, TaskProgress())})
-TASK = Task("w", "", lambda _: Query(), window=DAYS)
+TASK = Task("w", "", Query(), window=DAYS)
 
 
 def builder(

@@ -155,12 +155,9 @@ class ChunkBuilder:
     """Builds the chunks of a job from its pages.
 
     A chunk never contains two versions of a submission: if a submission comes again unchanged, it
-    is dropped; if it comes again changed, it starts the next chunk, which then replaces it.
-
-    Attributes:
-        job: Its queue records the progress; tables of sections it does not read are left out.
-        is_loader_waiting: Whether the loader is idle, and so may get a smaller chunk.
-        seconds: Monotonic clock.
+    is dropped; if it comes again changed, it starts the next chunk, which then replaces it. While
+    the loader waits, it may get a smaller chunk. Tables of sections that the job does not read are
+    left out.
     """
 
     job: FetchJob

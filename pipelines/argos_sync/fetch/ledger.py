@@ -24,13 +24,9 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task has been read.
+    """How far a task has been read: the submissions (`rows`) and their newest `created_at`, UTC.
 
-    Attributes:
-        cursor: Where to resume; None is the beginning.
-        done: Whether the task has been read to its end.
-        rows: Submissions read.
-        newest: Latest `created_at` among them, UTC.
+    A task resumes at its cursor; None is the beginning.
     """
 
     cursor: Cursor | None = None

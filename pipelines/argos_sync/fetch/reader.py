@@ -27,7 +27,7 @@ class Task:
     Attributes:
         name: Name in the state and the ledger.
         label: Name in the progress display; never contains a personal value.
-        query: Returns the API query for a section; None asks for all sections.
+        query: The API query; where sections are read, each of them becomes its `request_type`.
         cursor: Where to resume; None is the beginning.
         days: Days of `created_at` to keep.
         window: The days that the query asks for, if it asks for days.
@@ -35,7 +35,7 @@ class Task:
 
     name: str
     label: str
-    query: Callable[[str | None], Query]
+    query: Query
     cursor: Cursor | None = None
     days: DateRange = ALL_DAYS
     window: Window | None = None
@@ -43,13 +43,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """A page of a task.
+    """A page of a task, or the last one (`done`), with the sections of submissions joined.
 
-    Attributes:
-        task: Its task, without the cursor if that was not accepted.
-        items: Decoded submissions, their sections joined.
-        cursor: Where the task resumes after this page; None if it cannot be resumed here.
-        done: Whether it is the last page of the task.
+    The task resumes after this page at the cursor; None if it cannot be resumed here.
     """
 
     task: Task
@@ -117,7 +113,7 @@ async def _read_task(
 
 async def _walk(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
     start = PageKey.from_json(task.cursor[ALL]) if task.cursor else None
-    async for page in client.iter_pages(task.query(None), start):
+    async for page in client.iter_pages(task.query, start):
         cursor = {ALL: page.next_key.to_json()} if page.next_key else {}
         yield TaskPage(task, page.items, cursor, done=page.next_key is None)
 
@@ -132,7 +128,9 @@ async def _walk_sections(
     """
     cursor = dict(task.cursor) if task.cursor else dict.fromkeys(sections)
     walks = {
-        section: client.iter_pages(task.query(section), PageKey.from_json(key) if key else None)
+        section: client.iter_pages(
+            replace(task.query, request_type=section), PageKey.from_json(key) if key else None
+        )
         for section, key in cursor.items()
     }
     incomplete: dict[Any, dict[str, Any]] = {}

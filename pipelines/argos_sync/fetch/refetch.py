@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from itertools import accumulate
 
 from argos_sync.api import Query
@@ -58,10 +57,8 @@ def cheapest_requests(
 ) -> RefetchSplit:
     """Divide days into those to read as a whole and those to fetch one by one.
 
-    Args:
-        to_fetch: Number of submissions to fetch again, by day (UTC).
-        counts: Number of all submissions, by day, as far as known.
-        page_size: Submissions per request.
+    Both arguments by day (UTC) are numbers of submissions: those to fetch again, and all that are
+    known.
     """
     days = sorted(counts)
     totals = [0, *accumulate(counts[day] for day in days)]
@@ -109,7 +106,7 @@ def day_tasks(
         rest: Window | None = padded_window(days)
         while rest is not None:
             window, rest = next_window(rest, volume, today, workers, page_size)
-            query = partial(window.query, end_date)
+            query = window.query(end_date)
             tasks.append(Task(f"{name}/{len(tasks)}", window.label, query, None, days, window))
     return tasks
 
@@ -117,7 +114,7 @@ def day_tasks(
 def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:
     """Return a task for each query; the labels count the queries, for ids must not be logged."""
     return [
-        Task(f"{name}/{number}", f"{name} {number} of {len(queries)}", partial(_of_section, query))
+        Task(f"{name}/{number}", f"{name} {number} of {len(queries)}", query)
         for number, query in enumerate(queries, start=1)
     ]
 
@@ -125,7 +122,3 @@ def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:
 def id_tasks(name: str, submission_ids: Iterable[str]) -> list[Task]:
     """Return tasks that fetch submissions one by one."""
     return query_tasks(name, [Query(submission_id=value) for value in submission_ids])
-
-
-def _of_section(query: Query, section: str | None) -> Query:
-    return replace(query, request_type=section)

@@ -79,9 +79,8 @@ ALL_DAYS = DateRange()
 class DailyVolume:
     """How many submissions a day is expected to bring.
 
-    Attributes:
-        counts: Submissions by day, where the warehouse already has some.
-        recent: Days and submissions of the windows read last, newest last.
+    That is the number the warehouse already has, or the average of the windows read last. Of these,
+    `recent` has the numbers of days and submissions, newest last.
     """
 
     counts: Mapping[date, int] = field(default_factory=dict)

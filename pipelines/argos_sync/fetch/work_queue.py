@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.reader import Task, TaskPage
@@ -79,5 +78,5 @@ class WorkQueue:
 
     def _task(self, plan: Plan, name: str) -> Task:
         window, progress = plan.windows[name]
-        query = partial(window.query, self.end_date)
+        query = window.query(self.end_date)
         return Task(name, window.label, query, progress.cursor, plan.days, window)

@@ -23,11 +23,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.errors import DestinationError
 
 _FOLDER_PREFIX = ".argos-publish-"
-_LOCK_NAME = "lock"
-_NEW_FILE_NAME = "new"
-
 _OTHER_NAME = "name another file"
-
 _WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 """What DuckDB raises for lack of space, permission or memory; the last one at a commit."""
 
@@ -36,10 +32,7 @@ _WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.Transac
 class FileType:
     """A type of file; a file is only replaced by one of its own type.
 
-    Attributes:
-        name: Name for messages, with its article.
-        signature: Bytes that every file of this type contains.
-        offset: Position of the signature, in bytes.
+    The name has an article, for messages. Every file of the type has the signature at the offset.
     """
 
     name: str
@@ -97,9 +90,9 @@ def atomic_replacement(
         _remove_abandoned_folders(path.parent)
         folder, lock = _make_locked_folder(path.parent)
     try:
-        yield folder / _NEW_FILE_NAME
+        yield folder / "new"
         with write_errors(path):
-            _replace(folder / _NEW_FILE_NAME, path, mode, file_type)
+            _replace(folder / "new", path, mode, file_type)
     finally:
         # What cannot be removed now is removed by the next call.
         shutil.rmtree(folder, ignore_errors=True)
@@ -137,8 +130,7 @@ def _make_locked_folder(parent: Path) -> tuple[Path, int]:
     """Create a folder whose lock is held until its descriptor is closed or the process dies."""
     while True:
         folder = Path(mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
-        lock = _try_lock(folder)
-        if lock is not None:
+        if (lock := _try_lock(folder)) is not None:
             return folder, lock
 
 
@@ -157,18 +149,15 @@ def _remove_abandoned_folders(parent: Path) -> None:
 def _try_lock(folder: Path) -> int | None:
     """Lock a folder; None if another process holds the lock or has removed the folder."""
     try:
-        lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    if os.fstat(lock).st_nlink == 0:  # the previous owner has removed it with its folder
-        os.close(lock)
-        return None
-    return lock
+        if os.fstat(lock).st_nlink > 0:  # else the last owner has removed it with its folder
+            return lock
+    os.close(lock)
+    return None
 
 
 def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
@@ -181,7 +170,7 @@ def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
                 os.fchown(stream.fileno(), -1, old.st_gid)
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
-    if file_type is DUCKDB_FILE:
+    if file_type == DUCKDB_FILE:
         # DuckDB refuses a file with another file's log ("WAL does not match database file").
         _log_of(path).unlink(missing_ok=True)
     new.replace(path)

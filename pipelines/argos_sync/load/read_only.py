@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -65,12 +65,8 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
         with client:
-            yield ReadOnlyWarehouse(client.sql_client, _committed_state(client), client)
-
-
-def _committed_state(client: SqlJobClientBase) -> State:
-    try:
-        stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
-    except DestinationUndefinedEntity:
-        return {}
-    return source_state(stored or {})
+            stored = None
+            with suppress(DestinationUndefinedEntity):
+                states = cast("WithStateSync", client)
+                stored = load_pipeline_state_from_destination(PIPELINE, states)
+            yield ReadOnlyWarehouse(client.sql_client, source_state(stored or {}), client)

@@ -130,8 +130,8 @@ def translate(
         else:
             sizes.append(1)
             values.append(parameter)
-    names = tuple(table.name for table in table_references(_parse(statement)))
-    tables = tuple(map(client.make_qualified_table_name, names))
+    references = table_references(_parse(statement))
+    tables = tuple(client.make_qualified_table_name(table.name) for table in references)
     casefold = client.capabilities.casefold_identifier
     return _translate_text(statement, dialect_of(client), tables, casefold, tuple(sizes)), values
 
@@ -205,23 +205,20 @@ def _translate_text(
 
 def _replace_placeholder(placeholder: exp.Placeholder, size: int | None, dialect: str) -> None:
     """Replace `?` or `= ANY(?)` by what dlt's client of the destination takes."""
+    parameter = exp.Var(this="%s")
     any_of = placeholder.find_ancestor(exp.Any)
     comparison = any_of.parent if any_of else None
     if comparison is None:
-        placeholder.replace(exp.null() if size is None else _parameter())
+        placeholder.replace(exp.null() if size is None else parameter)
     elif dialect not in _DIALECTS_WITH_LISTS:
-        parameters = [_parameter() for _ in range(size or 0)]
+        parameters = [parameter.copy() for _ in range(size or 0)]
         comparison.replace(exp.In(this=comparison.this, expressions=parameters))
     elif dialect == "duckdb":
         # DuckDB joins a table faster than it searches a list for each row.
-        values = exp.select(exp.Anonymous(this="unnest", expressions=[_parameter()]))
+        values = exp.select(exp.Anonymous(this="unnest", expressions=[parameter]))
         comparison.replace(exp.In(this=comparison.this, query=values.subquery()))
     else:
-        placeholder.replace(_parameter())
-
-
-def _parameter() -> exp.Var:
-    return exp.Var(this="%s")
+        placeholder.replace(parameter)
 
 
 def _replace_phrase(node: exp.Expression, dialect: str) -> exp.Expression:

@@ -38,11 +38,9 @@ DUCKDB = "duckdb"
 class Target:
     """Where a run loads to.
 
-    Attributes:
-        destination: A destination's name that dlt knows, or `module.factory`.
-        dataset: Dataset (schema) in it.
-        pipelines_dir: Parent folder of the working directories; None uses dlt's default.
-        file: DuckDB file that overrides the configured one.
+    The destination is a name that dlt knows, or `module.factory`; the dataset is a schema in it. A
+    DuckDB `file` overrides the configured one. `pipelines_dir` is the parent folder of the working
+    directories; None uses dlt's default.
     """
 
     destination: str = DUCKDB
