@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -141,13 +142,17 @@ async def produce_chunks(
         await sink.put(replace(chunk, last=True))
 
 
-def chunks_until_end(receive: Callable[[], ChunkOrEnd]) -> Iterator[Chunk]:
-    """Yield what is received until it is None; raise it if it is an exception."""
-    while (item := receive()) is not None:
+def chunks_on_request(
+    request: Callable[[], object], received: SimpleQueue[ChunkOrEnd]
+) -> Iterator[Chunk]:
+    """Request the chunks one by one and yield them; raise the error that ends the job."""
+    request()
+    while (item := received.get()) is not None:
         if isinstance(item, Exception):
             raise item
         yield item
         del item  # free the loaded chunk while waiting for the next one
+        request()
 
 
 @dataclass(slots=True)

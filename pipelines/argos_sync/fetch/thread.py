@@ -8,11 +8,11 @@ then the producer waits. So at most two chunks are in memory.
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
+from queue import SimpleQueue
 from typing import Any
 
 from argos_sync.fetch.chunks import (
@@ -21,7 +21,7 @@ from argos_sync.fetch.chunks import (
     ChunkSink,
     OnPage,
     OnStats,
-    chunks_until_end,
+    chunks_on_request,
     produce_chunks,
 )
 from argos_sync.fetch.job import FetchJob
@@ -43,7 +43,7 @@ def chunks_from_thread(
     Yields:
         The chunks. An error of the producer is raised after the chunks before it.
     """
-    items: queue.SimpleQueue[ChunkOrEnd] = queue.SimpleQueue()
+    items: SimpleQueue[ChunkOrEnd] = SimpleQueue()
     sink = ChunkSink(items.put)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
@@ -61,14 +61,10 @@ def chunks_from_thread(
         else:
             items.put(None)
 
-    def next_chunk() -> ChunkOrEnd:
-        sink.request()
-        return items.get()
-
     thread = threading.Thread(target=lambda: asyncio.run(work()), name="argos-fetch", daemon=True)
     thread.start()
     try:
-        yield chunks_until_end(next_chunk)
+        yield chunks_on_request(sink.request, items)
     finally:
         loop, task = started.result()
         with suppress(RuntimeError):  # the loop has already ended
