@@ -30,28 +30,6 @@ class RefetchSplit:
     by_id: tuple[DateRange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Consecutive days that are fetched in the same way.
-
-    `submissions` is also the number of requests that fetch them one by one, and `pages` that of
-    requests that read all of these days.
-    """
-
-    first: date
-    last: date
-    submissions: int
-    pages: int
-
-    @property
-    def requests(self) -> int:
-        return min(self.submissions, self.pages)
-
-    @property
-    def days(self) -> DateRange:
-        return DateRange(self.first, self.last)
-
-
 def cheapest_requests(
     to_fetch: Mapping[date, int], counts: Mapping[date, int], page_size: int
 ) -> RefetchSplit:
@@ -63,28 +41,28 @@ def cheapest_requests(
     days = sorted(counts)
     totals = [0, *accumulate(counts[day] for day in days)]
 
-    def created_before(day: date) -> int:
-        return totals[bisect_left(days, day)]
-
-    def stretch(first: date, last: date, submissions: int) -> _Stretch:
+    def pages(first: date, last: date) -> int:
         # The server's days may not be UTC, so one more day on either side is asked for.
-        rows = created_before(add_days(last, 2)) - created_before(add_days(first, -1))
-        return _Stretch(first, last, submissions, max(1, math.ceil(rows / page_size)))
+        start, end = bisect_left(days, add_days(first, -1)), bisect_left(days, add_days(last, 2))
+        return max(1, math.ceil((totals[end] - totals[start]) / page_size))
 
-    stretches: list[_Stretch] = []
+    # First and last day, and the submissions between: as many requests, unless pages are fewer.
+    ranges: list[tuple[date, date, int]] = []
     for day in sorted(to_fetch):
-        single = stretch(day, day, to_fetch[day])
-        if stretches:
-            last = stretches[-1]
-            joined = stretch(last.first, day, last.submissions + to_fetch[day])
-            if joined.requests <= last.requests + single.requests:
-                stretches[-1] = joined
+        added = to_fetch[day]
+        if ranges:
+            first, last, number = ranges[-1]
+            apart = min(number, pages(first, last)) + min(added, pages(day, day))
+            if min(number + added, pages(first, day)) <= apart:
+                ranges[-1] = (first, day, number + added)
                 continue
-        stretches.append(single)
-    return RefetchSplit(
-        by_day=tuple(one.days for one in stretches if one.submissions > one.pages),
-        by_id=tuple(one.days for one in stretches if one.submissions <= one.pages),
-    )
+        ranges.append((day, day, added))
+    by_day: list[DateRange] = []
+    by_id: list[DateRange] = []
+    for first, last, number in ranges:
+        cheaper = by_day if number > pages(first, last) else by_id
+        cheaper.append(DateRange(first, last))
+    return RefetchSplit(tuple(by_day), tuple(by_id))
 
 
 def day_tasks(

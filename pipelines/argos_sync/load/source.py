@@ -144,8 +144,9 @@ def _table_hints(table: Table) -> Any:
     """Return the hints dlt needs to create and merge a contract table."""
     columns = {column.name: _column_hints(table, column) for column in table.columns}
     if _needs_row_key(table):
-        row_key: TColumnSchema = {"name": ROW_KEY, "data_type": "text", "nullable": False}
-        columns[ROW_KEY] = row_key | {"row_key": True, "unique": True}
+        columns[ROW_KEY] = TColumnSchema(
+            name=ROW_KEY, data_type="text", nullable=False, row_key=True, unique=True
+        )
     return dlt.mark.make_hints(
         table_name=table.name,
         parent_table_name=SUBMISSIONS if table.belongs_to_submission else None,

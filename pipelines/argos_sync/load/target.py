@@ -51,16 +51,12 @@ class Target:
 
 def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
     """Return dlt's pipeline of a partition or of all other runs, not connected."""
-    options: dict[str, Any] = {}
-    destination: Any
     if target.destination == DUCKDB:
-        if target.file:
-            options["credentials"] = f"duckdb:///{target.file}"
-        destination = DuckDb(destination_name=DUCKDB, **options)
+        file: dict[str, Any] = {"credentials": f"duckdb:///{target.file}"} if target.file else {}
+        destination: Any = DuckDb(destination_name=DUCKDB, **file)
     else:
-        if partition:
-            options["staging_dataset_name_layout"] = staging_layout(partition)
-        destination = Destination.from_reference(target.destination, **options)
+        layout = {"staging_dataset_name_layout": staging_layout(partition)} if partition else {}
+        destination = Destination.from_reference(target.destination, **layout)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
