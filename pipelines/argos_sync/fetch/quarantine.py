@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,8 +36,16 @@ class IssueCollector:
     def add_issues(self, issues: Iterable[Issue]) -> None:
         """Add values that do not fit their columns."""
         for issue in issues:
-            ids = {"issue_id": f"{self.run_id}/{next(self._numbers)}", "run_id": self.run_id}
-            self._issues.append(ids | asdict(issue))
+            self._issues.append(
+                {
+                    "issue_id": f"{self.run_id}/{next(self._numbers)}",
+                    "run_id": self.run_id,
+                    "submission_id": issue.submission_id,
+                    "table_name": issue.table_name,
+                    "path": issue.path,
+                    "problem": issue.problem,
+                }
+            )
 
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         """Add an object that cannot be loaded as a submission."""

@@ -15,14 +15,11 @@ class WorkQueue:
     """The tasks of a fetch job: the windows of a plan first, then further tasks.
 
     Windows are cut when a worker asks for the next task, by the volume of the windows read so far.
+    Further tasks are short, so they are not resumable. `workers` tasks are read at once, with
+    `page_size` submissions per request.
 
-    Attributes:
-        plan: As it will be once all recorded pages are loaded; None reads only further tasks.
-        extra_tasks: Further tasks. They are short, so they are not resumable.
-        end_date: How the server reads `end_date`; None while that is unknown.
-        workers: Tasks read at once.
-        page_size: Submissions per request.
-        volume: Expected submissions per day; updated with each window that has been read.
+    The plan is as it will be once all recorded pages are loaded; without one only further tasks are
+    read. While it is unknown how the server reads `end_date`, that is None.
     """
 
     plan: Plan | None = None

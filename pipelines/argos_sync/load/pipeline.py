@@ -34,12 +34,8 @@ from argos_sync.shape.contract import Contract, load_contract, tables_for_sectio
 class Warehouse:
     """A warehouse open for writing, with a connection that keeps other processes out.
 
-    Attributes:
-        pipeline: dlt's pipeline.
-        client: dlt's SQL client, connected.
-        sections: `request_type`s that are fetched; empty means all of them.
-        contract: Its tables, whether they exist or not.
-        shared: State of the pipeline of nightly runs, if this warehouse is opened for a partition.
+    It has the tables of the contract, of which those of the sections (`request_type`s) are written;
+    empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
     """
 
     pipeline: dlt.Pipeline
@@ -148,20 +144,15 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """Open the warehouse for some days, exclusively, in the state the destination has.
 
-    A bounded range of days is a partition: where the destination takes several writers at once, it
+    A bounded range of UTC days is a partition: where the destination takes several writers, it
     is loaded by a pipeline of its own, which shares neither state nor staging dataset with others.
+
+    Other processes see the name of the command while they are kept out. Before a partition is
+    opened, and while no other process can open the warehouse, `prepare` creates what all partitions
+    share; it gets a warehouse with the pipeline of nightly runs.
 
     A load package that an interrupted run left in the working directory is discarded and its rows
     are fetched again: state counts only once its package is committed.
-
-    Args:
-        target: Where the warehouse is.
-        sections: `request_type`s that are fetched; empty means all of them.
-        command: Command name that other processes see while they are kept out.
-        contract: Tables of the warehouse; the shipped contract if omitted.
-        days: Days to write to, UTC.
-        prepare: Called before a partition is opened, with the pipeline of nightly runs, while no
-            other process can open the warehouse; creates what all partitions share.
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.

@@ -75,8 +75,8 @@ def working_dir(target: Target) -> Path:
     """Return the working directory that belongs to this warehouse alone.
 
     dlt keeps schemas and load packages there, and those of one warehouse must never reach another.
-    The directory is therefore named after a hash of the destination's address (dlt's own text of
-    it contains no credentials) and the dataset.
+    It is therefore named after a hash of the dataset and the destination's address, in dlt's own
+    text of it, which contains no credentials.
 
     Raises:
         ConfigurationError: The dataset has no name, the destination has no SQL tables, or the
