@@ -197,7 +197,7 @@ def test_an_unexpected_error_is_reported_without_its_text(
 ) -> None:
     """Texts of other libraries' errors quote values."""
     job = replace(january_job(api.base_url), client=ClientOptions({"Kim": 1}))
-    with pytest.raises(FetchFailed, match=r"failed with TypeError at client.py:\d+") as raised:
+    with pytest.raises(FetchFailed, match=r"failed with TypeError at job.py:\d+") as raised:
         run_job(partial(fetch_in_process, thread_as_process), job)
     assert "Kim" not in str(raised.value)
     assert "Kim" not in repr(raised.value.__cause__ or raised.value.__context__)

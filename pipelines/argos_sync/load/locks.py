@@ -13,7 +13,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import date
 from hashlib import blake2b
 from pathlib import Path
@@ -55,16 +55,19 @@ Session = Client | None
 """A connection used only for locks; None if the destination has no advisory locks."""
 
 
-def lock_session(
-    client: Client, make_client: Callable[[], Client]
-) -> AbstractContextManager[Session]:
-    """Return a connection for advisory locks, to open in a `with`, if the destination has them.
+@contextmanager
+def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[Session]:
+    """Open a connection for advisory locks while the block runs, if the destination has them.
 
     The connection must not be used for anything else: after a failed query, for example on a table
     that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks. So
     `make_client` makes another client of the same destination.
     """
-    return make_client() if dialect_of(client) == "postgres" else nullcontext()
+    if dialect_of(client) != "postgres":
+        yield None
+        return
+    with make_client() as session:
+        yield session
 
 
 @contextmanager

@@ -160,41 +160,41 @@ def open_warehouse(
     """
     add_defaults()
     contract = contract or load_contract()
-    with destination_errors(), ExitStack() as stack:
+    with destination_errors(), ExitStack() as locks:
         working = working_dir(target)
         partition = partition_name(days)
         if partition and duckdb_file(make_pipeline(target, working).sql_client()):
             partition = None  # a DuckDB file takes one writer
         # Keep other processes of this machine out of the same working directories.
         lock = working.with_suffix(".lock")
-        stack.enter_context(lock_file(lock, command, shared=partition is not None))
+        locks.enter_context(lock_file(lock, command, shared=partition is not None))
         if partition:
             lock = working.with_name(f"{working.name}_{partition}.lock")
-            stack.enter_context(lock_file(lock, command))
+            locks.enter_context(lock_file(lock, command))
         pipeline = make_pipeline(target, working, partition)
         client = pipeline.sql_client()
         remove_truncated_file(client)
-        session = stack.enter_context(lock_session(client, pipeline.sql_client))
+        session = locks.enter_context(lock_session(client, pipeline.sql_client))
         # Open until the run ends: DuckDB locks its file for as long as it is open.
-        stack.enter_context(client)
-        remove_temp_files(client)
-        if partition:
-            stack.callback(drop_staging, client)
-        shared: State | None = None
-        with opening_lock(working.with_suffix(".turn"), session, target.dataset):
-            lock_days(session, target.dataset, command, days)
+        with client, ExitStack() as cleanup:
+            remove_temp_files(client)
+            shared: State | None = None
             if partition:
-                nightly = make_pipeline(target, working)
-                _restore_from_destination(nightly)
-                whole = Warehouse(nightly, client, sections, contract)
-                if prepare is not None:
-                    prepare(whole)
-                shared = whole.state
-        if not partition:
-            drop_orphaned_staging(client)
-        pipeline.activate()
-        _restore_from_destination(pipeline)
-        yield Warehouse(pipeline, client, sections, contract, shared)
+                cleanup.callback(drop_staging, client)
+            with opening_lock(working.with_suffix(".turn"), session, target.dataset):
+                lock_days(session, target.dataset, command, days)
+                if partition:
+                    nightly = make_pipeline(target, working)
+                    _restore_from_destination(nightly)
+                    whole = Warehouse(nightly, client, sections, contract)
+                    if prepare is not None:
+                        prepare(whole)
+                    shared = whole.state
+            if not partition:
+                drop_orphaned_staging(client)
+            pipeline.activate()
+            _restore_from_destination(pipeline)
+            yield Warehouse(pipeline, client, sections, contract, shared)
 
 
 def source_state(pipeline_state: Mapping[str, Any]) -> State:
