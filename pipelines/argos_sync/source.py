@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
-from argos_sync.fetch.client import client_options
-from argos_sync.fetch.job import FetchJob, chunk_producer, utc_now
+from argos_sync.fetch.job import FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.protection import Protection
-from argos_sync.fetch.thread import chunks_from_thread
+from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange, nightly_range
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.load.source import SOURCE, DltSource, make_source
@@ -82,7 +81,7 @@ def _rows(
         run_id, queue, settings.sections, client, utc_now, protection, single_package=True
     )
     newest: datetime | None = None
-    with collect_garbage_rarely(), chunks_from_thread(chunk_producer(job)) as chunks:
+    with collect_garbage_rarely(), fetch_in_thread(job) as chunks:
         for chunk in chunks:
             yield chunk.tables
             newest = chunk.plan.newest if chunk.plan else None

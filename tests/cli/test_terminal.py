@@ -15,7 +15,7 @@ from datetime import date
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
+from argos_sync.fetch.job import CHUNK_SUBMISSIONS
 from cli.callback import CallbackEmulator
 from cli.command import Command
 

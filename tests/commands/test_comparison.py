@@ -26,7 +26,7 @@ def day(number: int) -> date:
 def task(first: int, last: int) -> Task:
     """Return the task that reads a range of days."""
     window = Window(day(first), day(last))
-    return Task(str(first), "", lambda _: Query(), window=window)
+    return Task(str(first), "", Query(), window=window)
 
 
 TASKS = [task(-1, 3), task(4, 7), task(8, 10)]

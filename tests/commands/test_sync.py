@@ -16,7 +16,8 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import FetchJob, fetch_in_thread
+from argos_sync.fetch.job import FetchJob
+from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.load.read_only import open_read_only
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse import submissions as stored_submissions

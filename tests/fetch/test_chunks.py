@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
+from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
 from argos_sync.fetch.reader import Task, TaskPage
@@ -18,12 +21,17 @@ from argos_sync.shape.suppression import SuppressionList, suppression_hash
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 DAYS = Window(None, None)
 PLAN = Plan("backfill", "run", NOW, DateRange(), windows={"w": (DAYS, TaskProgress())})
-TASK = Task("w", "", lambda _: Query(), window=DAYS)
+TASK = Task("w", "", Query(), window=DAYS)
 
 
-def builder(**options: Any) -> ChunkBuilder:
+def builder(
+    is_loader_waiting: Callable[[], bool] = lambda: False,
+    seconds: Callable[[], float] = time.monotonic,
+    **options: Any,
+) -> ChunkBuilder:
     """Return a builder of chunks of the one plan."""
-    return ChunkBuilder("run", WorkQueue(PLAN), **options)
+    job = FetchJob("run", WorkQueue(PLAN), (), ClientOptions({}), lambda: NOW, **options)
+    return ChunkBuilder(job, is_loader_waiting, seconds)
 
 
 def submission(number: int, **fields: Any) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def names(chunk: Chunk) -> list[str]:
 
 def test_a_chunk_is_complete_when_it_is_full() -> None:
     """The size is in submissions, checked after each page; the first chunk is half as large."""
-    chunks = builder(size=6)
+    chunks = builder(chunk_size=6)
     assert chunks.add(page(submission(1), submission(2), cursor={"": 1}), NOW) == []
     (full,) = chunks.add(page(submission(3), submission(4), cursor={"": 2}), NOW)
     assert names(full) == ["s1", "s2", "s3", "s4"]
@@ -83,7 +91,7 @@ def test_a_changed_duplicate_starts_the_next_chunk() -> None:
 
 def test_a_single_package_keeps_the_first_version() -> None:
     """If all chunks are committed in one load package, no later chunk can replace a version."""
-    chunks = builder(single_package=True, size=1)
+    chunks = builder(single_package=True, chunk_size=1)
     (first,) = chunks.add(page(submission(1)), NOW)
     assert chunks.add(page(submission(1, userid="new")), NOW) == []
     (second,) = chunks.take()
@@ -166,8 +174,8 @@ def test_submissions_with_their_stored_hash_do_not_become_rows() -> None:
 
 def test_a_busy_loader_gets_full_chunks_only() -> None:
     """Every load package has a fixed cost, so a chunk grows to its full size meanwhile."""
-    time = iter(range(0, 1_000, 100))
-    chunks = builder(is_loader_waiting=lambda: False, size=6, seconds=lambda: next(time))
+    moments = iter(range(0, 1_000, 100))
+    chunks = builder(is_loader_waiting=lambda: False, chunk_size=6, seconds=lambda: next(moments))
     assert chunks.add(page(submission(1), submission(2)), NOW) == []
     (full,) = chunks.add(page(submission(3)), NOW)
     assert full.submissions == 3
@@ -175,12 +183,12 @@ def test_a_busy_loader_gets_full_chunks_only() -> None:
 
 def test_an_idle_loader_gets_a_chunk_after_ten_seconds() -> None:
     """A slow API still commits regularly: a small chunk is complete, with its cursor."""
-    time = 100.0
-    chunks = builder(is_loader_waiting=lambda: True, seconds=lambda: time)
+    now = 100.0
+    chunks = builder(is_loader_waiting=lambda: True, seconds=lambda: now)
     assert chunks.add(page(submission(1)), NOW) == []
-    time = 109.9
+    now = 109.9
     assert chunks.add(page(submission(2), cursor={"": 2}), NOW) == []
-    time = 110.0
+    now = 110.0
     (small,) = chunks.add(page(), NOW)
     assert small.submissions == 2
     newest = datetime(2025, 1, 2, tzinfo=UTC)
@@ -190,7 +198,7 @@ def test_an_idle_loader_gets_a_chunk_after_ten_seconds() -> None:
 
 def test_the_last_chunk_is_left_for_the_end() -> None:
     """It also commits the run record, which would otherwise need a load package of its own."""
-    chunks = builder(size=4)
+    chunks = builder(chunk_size=4)
     assert chunks.add(page(*map(submission, range(1, 6)), done=True), NOW) == []
     (last,) = chunks.take()
     assert last.submissions == 5

@@ -27,9 +27,8 @@ from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.client import ClientOptions, client_options
-from argos_sync.fetch.job import ChunkSource, FetchJob, fetch_in_thread, utc_now
+from argos_sync.fetch.chunks import Chunk, ChunkSink, ChunkSource
+from argos_sync.fetch.job import ClientOptions, FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
@@ -39,9 +38,11 @@ from argos_sync.fetch.process.protocol import (
     read_table,
     read_value,
     receive,
+    send_chunk,
 )
 from argos_sync.fetch.process.spawn import FetchProcess
-from argos_sync.fetch.process.worker import _PipeSink, serve
+from argos_sync.fetch.process.worker import serve
+from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange
 from argos_sync.fetch.work_queue import WorkQueue
 from support import Warehouse, assert_equal, context_for
@@ -196,7 +197,7 @@ def test_an_unexpected_error_is_reported_without_its_text(
 ) -> None:
     """Texts of other libraries' errors quote values."""
     job = replace(january_job(api.base_url), client=ClientOptions({"Kim": 1}))
-    with pytest.raises(FetchFailed, match=r"failed with TypeError at client.py:\d+") as raised:
+    with pytest.raises(FetchFailed, match=r"failed with TypeError at job.py:\d+") as raised:
         run_job(partial(fetch_in_process, thread_as_process), job)
     assert "Kim" not in str(raised.value)
     assert "Kim" not in repr(raised.value.__cause__ or raised.value.__context__)
@@ -219,7 +220,7 @@ def test_leaving_early_kills_the_process(api: Emulator, process: FetchProcess) -
 def test_a_chunk_is_sent_on_request() -> None:
     """Until then it stays in the fetch process, so the main process holds one chunk only."""
     pipe = io.BytesIO()
-    sink = _PipeSink(pipe)
+    sink = ChunkSink(partial(send_chunk, pipe))
 
     async def put() -> None:
         putting = asyncio.create_task(sink.put(Chunk({}, 7, 0)))

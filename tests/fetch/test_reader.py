@@ -11,10 +11,11 @@ from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.fetch.client import client_options
+from argos_sync.fetch.job import client_options
 from argos_sync.fetch.reader import Task, TaskPage, read_tasks
 from support import API_KEY, IMPATIENT
 
+EVERYTHING = Query()
 SECTIONS = ("others", "kyc", "aml", "data")
 Order = Literal["ascending", "descending", "shuffled"]
 
@@ -50,11 +51,6 @@ def read(
     return pages
 
 
-def everything(section: str | None) -> Query:
-    """Return the query for all submissions."""
-    return Query(request_type=section)
-
-
 def id_of(submission: dict[str, Any]) -> str:
     """Return the id of a submission."""
     return str(submission["submission_id"])
@@ -65,7 +61,7 @@ def test_sections_are_joined_in_any_order(order: Order, january: list[dict[str, 
     """Four walks return the same submissions as one walk."""
     behaviour = Behaviour(order=order, short_pages=True, empty_pages=True, duplicate_rows=True)
     with Emulator(january[:60], behaviour=behaviour) as api:
-        pages = read(api, [Task("all", "", everything)], SECTIONS)
+        pages = read(api, [Task("all", "", EVERYTHING)], SECTIONS)
         served = api.store.all()
     items = [item for page in pages for item in page.items]
     assert sorted(items, key=id_of) == sorted(served, key=id_of)
@@ -77,12 +73,12 @@ def test_sections_in_the_same_order_resume_after_every_page(
 ) -> None:
     """Each cursor returns exactly the rest."""
     with Emulator(january[:60]) as api:
-        pages = read(api, [Task("all", "", everything)], SECTIONS, page_size=20)
+        pages = read(api, [Task("all", "", EVERYTHING)], SECTIONS, page_size=20)
         items = [item for page in pages[:2] for item in page.items]
         cursor = pages[1].cursor
         assert cursor is not None
         assert set(cursor) == set(SECTIONS)
-        rest = read(api, [Task("all", "", everything, cursor)], SECTIONS, page_size=20)
+        rest = read(api, [Task("all", "", EVERYTHING, cursor)], SECTIONS, page_size=20)
     items += [item for page in rest for item in page.items]
     assert sorted(map(id_of, items)) == sorted(map(id_of, january[:60]))
 
@@ -91,7 +87,7 @@ def test_items_without_an_id_are_returned_by_every_section() -> None:
     """Items that cannot be joined still reach the quarantine."""
     broken = {"created_at": "2025-01-01-00-00-00-000", "kyc": {"result": "pending"}}
     with Emulator([broken]) as api:
-        (page,) = read(api, [Task("all", "", everything)], ("others", "kyc"))
+        (page,) = read(api, [Task("all", "", EVERYTHING)], ("others", "kyc"))
     assert len(page.items) == 2
 
 
@@ -101,7 +97,7 @@ def test_the_first_error_cancels_all_tasks(january: list[dict[str, Any]]) -> Non
         Emulator(january, behaviour=Behaviour(api_key="another")) as api,
         pytest.raises(InvalidApiKey),
     ):
-        read(api, [Task(str(number), "", everything) for number in range(5)], concurrency=3)
+        read(api, [Task(str(number), "", EVERYTHING) for number in range(5)], concurrency=3)
 
 
 def test_a_rejected_request_without_a_cursor_is_an_error(january: list[dict[str, Any]]) -> None:
@@ -110,7 +106,7 @@ def test_a_rejected_request_without_a_cursor_is_an_error(january: list[dict[str,
         Emulator(january, behaviour=Behaviour(force_error="invalid_parameter")) as api,
         pytest.raises(InvalidParameter),
     ):
-        read(api, [Task("all", "", everything)])
+        read(api, [Task("all", "", EVERYTHING)])
 
 
 def test_cursors_at_different_submissions_restart_the_task(
@@ -118,12 +114,12 @@ def test_cursors_at_different_submissions_restart_the_task(
 ) -> None:
     """Otherwise a submission that is in some of the remaining pages only would lose sections."""
     with Emulator(january[:60]) as api:
-        first = read(api, [Task("all", "", everything)], ("others", "kyc"), page_size=20)[0]
-        second = read(api, [Task("all", "", everything)], ("others", "kyc"), page_size=40)[0]
+        first = read(api, [Task("all", "", EVERYTHING)], ("others", "kyc"), page_size=20)[0]
+        second = read(api, [Task("all", "", EVERYTHING)], ("others", "kyc"), page_size=40)[0]
         assert first.cursor is not None
         assert second.cursor is not None
         cursors = {"others": first.cursor["others"], "kyc": second.cursor["kyc"]}
-        pages = read(api, [Task("all", "", everything, cursors)], ("others", "kyc"), page_size=20)
+        pages = read(api, [Task("all", "", EVERYTHING, cursors)], ("others", "kyc"), page_size=20)
     items = [item for page in pages for item in page.items]
     assert {id_of(item) for item in items} == {id_of(item) for item in january[:60]}
     assert all("kyc" in item for item in items)

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.thread import ChunkSink, chunks_from_thread
+from argos_sync.fetch.chunks import Chunk, ChunkSink
+from argos_sync.fetch.thread import chunks_from_thread
 
 
 def chunk(number: int) -> Chunk:

@@ -11,7 +11,7 @@ from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.fetch.work_queue import WorkQueue
 
 NOW = datetime(2025, 7, 1, tzinfo=UTC)
-EXTRA = Task("extra", "", lambda _: Query())
+EXTRA = Task("extra", "", Query())
 
 
 def plan_for(first: date, last: date) -> Plan:
@@ -34,7 +34,7 @@ def test_windows_come_first_and_extra_tasks_last() -> None:
     tasks = list(WorkQueue(plan, extra_tasks=[EXTRA]).tasks())
     assert [task.name for task in tasks] == [*(f"run/{n}" for n in range(len(tasks) - 1)), "extra"]
     assert [task.cursor for task in tasks[:2]] == [{"": 1}, None]
-    assert tasks[0].query(None).start_date == date(2024, 12, 31)
+    assert tasks[0].query.start_date == date(2024, 12, 31)
 
 
 def test_recorded_pages_decide_the_size_of_later_windows() -> None:

@@ -16,11 +16,11 @@ import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.duckdb import database_file, remove_temp_files, remove_truncated_file
+from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
-from argos_sync.load.target import Target, duckdb_file, make_pipeline
+from argos_sync.load.target import Target, make_pipeline
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
@@ -90,9 +90,8 @@ def test_a_motherduck_database_is_no_file(tmp_path: Path, monkeypatch: pytest.Mo
     Path("kyc").touch()
     monkeypatch.setenv("DESTINATION__MOTHERDUCK__CREDENTIALS", "md:///kyc?token=secret")
     pipeline = make_pipeline(Target("motherduck"), tmp_path)
-    client = pipeline.destination_client()
-    assert duckdb_file(client) is None
-    assert type(client) is MotherDuckClient
+    assert type(pipeline.destination_client()) is MotherDuckClient
+    assert duckdb_file(pipeline.sql_client()) is None
     remove_truncated_file(pipeline.sql_client())
     remove_temp_files(pipeline.sql_client())
     assert Path("kyc").exists()
@@ -114,7 +113,7 @@ def test_a_relative_file_is_in_the_current_folder(
         monkeypatch.chdir(folder)
         with open_warehouse(target) as opened:
             opened.load({}, partial(_set_name, name))
-            assert database_file(opened.client.credentials) == folder / "mine.duckdb"
+            assert duckdb_file(opened.client) == folder / "mine.duckdb"
         with open_read_only(target) as stored:
             assert stored.state["name"] == name
 

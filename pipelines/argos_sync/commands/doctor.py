@@ -12,10 +12,10 @@ from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
-from argos_sync.fetch.client import client_options
-from argos_sync.fetch.end_date import probe_end_date
+from argos_sync.fetch.job import client_options
 from argos_sync.fetch.protection import Protection
-from argos_sync.load.duckdb import database_file
+from argos_sync.fetch.windows import probe_end_date
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import execute
 from argos_sync.load.target import Target
@@ -80,7 +80,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
             if checks[0].passed:
                 protection = Protection.configured(settings[0])
                 warehouse_protection(protection, warehouse.client, warehouse.state)
-            file = database_file(getattr(warehouse.client, "credentials", None))
+            file = duckdb_file(warehouse.client)
         location = f"{target.destination} {file}" if file else target.destination
         return f"{location}, dataset {target.dataset}, can be written to"
 

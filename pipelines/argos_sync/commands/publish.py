@@ -20,11 +20,11 @@ import duckdb
 
 from argos_sync.commands.published_file import CopiedTable, PublishedFile
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path, refuse_warehouse
-from argos_sync.load.duckdb import BOUNDED_MEMORY
+from argos_sync.load.duckdb import BOUNDED_MEMORY, duckdb_file
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
-from argos_sync.load.target import Target, duckdb_file, refuse_ambiguous_name
+from argos_sync.load.target import Target, refuse_ambiguous_name
 from argos_sync.shape.contract import (
     CHECKS,
     HISTORY,
@@ -96,7 +96,7 @@ def publish(
     tables = public_tables(strict=strict)
     with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
         dataset = warehouse.client.dataset_name
-        if (source := duckdb_file(warehouse.storage)) is not None:
+        if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(output, source)
             writer = warehouse.client.native_connection
             copy = PublishedFile(writer, new_file, output, dataset)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
-from argos_sync.api import Query
 from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window
+from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.load.errors import destination_errors
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
@@ -100,10 +99,10 @@ def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
     volume = daily_volume(stored_days(client), days.first)
     tasks = range_tasks(run, "compare", volume, [days], end_date=None)
     end_date = resolve_end_date(run, probe=len(tasks) > 1)
-    query = _section_query if deep else _smallest_query
+    section = None if deep else "others"  # the smallest one
     comparison = Comparison(
         days,
-        [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
+        [replace(t, query=t.window.query(end_date, section)) for t in tasks if t.window],
         partial(submission_versions, client),
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
@@ -175,11 +174,3 @@ def _count_repairs(run: Run, result: ReconcileResult) -> None:
     run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
     run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
     run.exit_status = DIFFERENCE if result.days else 0
-
-
-def _section_query(window: Window, end_date: EndDate | None, section: str | None) -> Query:
-    return window.query(end_date, section)
-
-
-def _smallest_query(window: Window, end_date: EndDate | None, _: str | None) -> Query:
-    return window.query(end_date, "others")

@@ -5,15 +5,15 @@ rows with the progress to commit with them.
 
 Which days does tonight's sync read?             windows (`nightly_range`): the recent days;
                                                  commands.sync decides all, run.upkeep the older
+Does the server include `end_date`?              windows (`probe_end_date`)
 Which windows are left to read?                  ledger, work_queue
 How is resuming stored between runs?             checkpoint
 How are pages read and sections joined?          reader
-Does the server include `end_date`?              end_date
 How are known submissions fetched again?         refetch
-How large is a chunk?                            chunks
+How large is a chunk? How is a job run?          chunks
 What happens to unusable objects?                quarantine
 How are personal values protected?               protection
-How is a job put together and run?               job, client
+What is a job, and how does it reach the API?    job
 Where does fetching run?                         thread, process
 
 Nothing is imported here: `process.spawn` must start before anything heavy is imported.
@@ -22,8 +22,6 @@ Nothing is imported here: `process.spawn` must start before anything heavy is im
 __all__ = [
     "checkpoint",
     "chunks",
-    "client",
-    "end_date",
     "job",
     "ledger",
     "process",

@@ -49,11 +49,6 @@ def advance_high_water_mark(state: State, newest: datetime | None, started_at: d
 
     It never moves beyond the start of the run: a single `created_at` in the future would hide all
     submissions created until then, and those created during the run may have been missed.
-
-    Args:
-        state: Updated in place.
-        newest: Newest `created_at` of the run, UTC.
-        started_at: When the run started, UTC.
     """
     marks = filter(None, (high_water_mark(state), min(newest, started_at) if newest else None))
     state["high_water_mark"] = _text(max(marks, default=None))

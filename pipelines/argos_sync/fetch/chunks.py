@@ -1,58 +1,51 @@
 """Chunks: bounded numbers of submissions that are loaded and committed together.
 
-`ChunkBuilder` decides when a chunk is full, and which submissions of a page become rows.
+`produce_chunks` reads a job's tasks. `ChunkBuilder` decides when a chunk is full, and which
+submissions of a page become rows.
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
 
+from argos_sync.api import RequestStats
 from argos_sync.fetch.checkpoint import mentions_any
+from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
-from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.quarantine import IssueCollector
-from argos_sync.fetch.reader import TaskPage
-from argos_sync.fetch.work_queue import WorkQueue
+from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
 from argos_sync.shape.tables import shape_submissions
 
-CHUNK_SUBMISSIONS = 20_000
-"""Submissions per chunk. A load package costs about half a second however small it is, so a chunk
-should carry seconds of work; a thousand submissions take about 3 MB of memory. The first chunk of a
-job has half as many, so that loading starts sooner."""
-
 _MAX_FETCH_SECONDS = 10.0
 """After this time an idle loader gets a chunk that is not full, because committed submissions need
 not be fetched again after an interruption."""
-
-_FETCHED_COLUMNS = ("submission_id", "created_at", "_content_hash", "_synced_at")
 
 
 @cache
 def _fetched_schema() -> pa.Schema:
     schema = arrow_schema(load_contract()[SUBMISSIONS])
-    return pa.schema([schema.field(name) for name in _FETCHED_COLUMNS])
+    names = ("submission_id", "created_at", "_content_hash", "_synced_at")
+    return pa.schema([schema.field(name) for name in names])
 
 
 def fetched_table(rows: Sequence[tuple[str, datetime, str, datetime]] = ()) -> pa.Table:
-    """Return a table of fetched submissions.
-
-    Args:
-        rows: Submission id, `created_at`, content hash and time of fetching.
-    """
+    """Return a table of submission id, `created_at`, content hash and time of fetching."""
     schema = _fetched_schema()
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(*column) for column in zip(columns, schema.types, strict=True)]
-    return pa.table(arrays, schema)
+    return pa.table([*zip(*rows, strict=True)] or [()] * len(schema), schema)
 
 
 @dataclass(slots=True)
@@ -83,39 +76,100 @@ class Chunk:
     fetched: pa.Table = field(default_factory=fetched_table)
 
 
+ChunkOrEnd = Chunk | Exception | None
+"""A chunk, the error that ended the job, or None at its end."""
+OnPage = Callable[[str, int], None]
+"""Called for each page, with the task's label and the number of submissions."""
+OnStats = Callable[[RequestStats], None]
+"""Called once at the end, even after an error, with the statistics of the client."""
+ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Iterator[Chunk]]]
+"""Runs a job in a thread or a process, and yields its chunks while its context is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSink:
+    """Sends each chunk to the loader, which lives in another thread, when it is requested."""
+
+    send: Callable[[Chunk], object]
+    _requested: threading.Event = field(default_factory=threading.Event)
+
+    def request(self) -> None:
+        """Request the next chunk; called in a thread of the loader."""
+        self._requested.set()
+
+    def is_awaited(self) -> bool:
+        """Whether the loader is waiting for a chunk."""
+        return self._requested.is_set()
+
+    async def put(self, chunk: Chunk) -> None:
+        """Wait until a chunk is requested and send it."""
+        # Short waits, so that the task can be cancelled after the loader has stopped.
+        while not await asyncio.to_thread(self._requested.wait, 0.2):
+            pass
+        self._requested.clear()
+        self.send(chunk)
+
+
+async def produce_chunks(
+    job: FetchJob, sink: ChunkSink, on_page: OnPage | None = None, on_stats: OnStats | None = None
+) -> None:
+    """Read all tasks of a job and put their chunks into a sink."""
+    builder = ChunkBuilder(job, sink.is_awaited)
+    # While a full chunk waits for the loader, no other task may add pages. Chunks must be taken
+    # in the order they were filled, because each brings the cursors that follow its rows.
+    lock = asyncio.Lock()
+
+    async def deliver(page: TaskPage) -> None:
+        if on_page:
+            on_page(page.task.label, len(page.items))
+        async with lock:
+            for chunk in builder.add(page, job.clock()):
+                await sink.put(chunk)
+
+    async with job.client.connect() as client:
+        try:
+            await read_tasks(
+                client,
+                job.queue.tasks(),
+                sections=job.sections,
+                concurrency=job.queue.workers,
+                deliver=deliver,
+            )
+        finally:
+            if on_stats:
+                on_stats(client.stats)
+    for chunk in builder.take():
+        await sink.put(replace(chunk, last=True))
+
+
+def chunks_on_request(
+    request: Callable[[], object], received: SimpleQueue[ChunkOrEnd]
+) -> Iterator[Chunk]:
+    """Request the chunks one by one and yield them; raise the error that ends the job."""
+    request()
+    while (item := received.get()) is not None:
+        if isinstance(item, Exception):
+            raise item
+        yield item
+        del item  # free the loaded chunk while waiting for the next one
+        request()
+
+
 @dataclass(slots=True)
 class ChunkBuilder:
-    """Builds chunks from pages.
+    """Builds the chunks of a job from its pages.
 
     A chunk never contains two versions of a submission: if a submission comes again unchanged, it
-    is dropped; if it comes again changed, it starts the next chunk, which then replaces it.
-
-    Attributes:
-        run_id: Id of the run, written to issues and quarantine.
-        queue: Records the progress of its tasks.
-        protection: Protects submissions before they become rows.
-        sections: `request_type`s that were read; tables of other sections are left out. Empty reads
-            all sections.
-        single_package: Whether all chunks are committed in one load package. Only the first version
-            of each submission is then used.
-        stored_hashes: Content hashes of stored submissions by id, without deleted ones; they may be
-            incomplete. A submission that has its stored hash does not become rows. Changed
-            submissions are removed from it, because the warehouse will have their new version.
-        size: Submissions per chunk.
-        is_loader_waiting: Whether the loader is idle, and so may get a smaller chunk.
-        seconds: Monotonic clock.
+    is dropped; if it comes again changed, it starts the next chunk, which then replaces it. While
+    the loader waits, it may get a smaller chunk. Tables of sections that the job does not read are
+    left out.
     """
 
-    run_id: str
-    queue: WorkQueue
-    protection: Protection = NO_PROTECTION
-    sections: Sequence[str] = ()
-    single_package: bool = False
-    stored_hashes: dict[str, str] = field(default_factory=dict)
-    size: int = CHUNK_SUBMISSIONS
+    job: FetchJob
     is_loader_waiting: Callable[[], bool] = lambda: False
     seconds: Callable[[], float] = time.monotonic
     _issues: IssueCollector = field(init=False)
+    _stored_hashes: dict[str, str] = field(init=False)
     _is_first: bool = True
     _started: float = 0.0
     _pages: int = 0
@@ -126,19 +180,20 @@ class ChunkBuilder:
     _suppressed_quarantine: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Create the collector of issues."""
-        self._issues = IssueCollector(self.run_id, self.protection)
+        """Take what the job begins with."""
+        self._issues = IssueCollector(self.job.run_id, self.job.protection)
+        self._stored_hashes = dict(self.job.stored_hashes)
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
         """Add a page; return the chunks that are complete, usually none."""
         chunks: list[Chunk] = []
-        to_shape: dict[str, tuple[dict[str, Any], str]] = {}
+        to_shape: list[tuple[Any, str]] = []
         newest: datetime | None = None
         rows = 0
         suppressed: set[str] = set()
         for item in page.items:
             identity = identify(item)
-            if self.protection.suppression.matches(item):
+            if self.job.protection.suppression.matches(item):
                 if isinstance(identity, Identity):
                     suppressed.add(identity.submission_id)
                 else:
@@ -149,28 +204,29 @@ class ChunkBuilder:
                 continue
             if identity.created_at not in page.task.days:
                 continue
-            content_hash = self.protection.content_hash(item, self.sections)
+            content_hash = self.job.protection.content_hash(item, self.job.sections)
             earlier_hash = self._hashes.get(identity.submission_id)
-            if earlier_hash == content_hash or (earlier_hash and self.single_package):
+            if earlier_hash == content_hash or (earlier_hash and self.job.single_package):
                 continue
             if earlier_hash:
                 self._shape(to_shape, received_at)
-                to_shape = {}
+                to_shape = []
                 chunks += self.take()
             self._hashes[identity.submission_id] = content_hash
             self._fetched.append(
                 (identity.submission_id, identity.created_at, content_hash, received_at)
             )
             rows += 1
-            if self.stored_hashes.get(identity.submission_id) != content_hash:
-                self.stored_hashes.pop(identity.submission_id, None)
-                to_shape[identity.submission_id] = (item, content_hash)
+            if self._stored_hashes.get(identity.submission_id) != content_hash:
+                # The warehouse will have this version.
+                self._stored_hashes.pop(identity.submission_id, None)
+                to_shape.append((item, content_hash))
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(to_shape, received_at)
         self._suppressed |= suppressed
         # Cursors are stored, so a cursor that names a suppressed submission must not be used.
         cursor = None if mentions_any(page.cursor, suppressed) else page.cursor
-        self.queue.record(page, TaskProgress(cursor, page.done, rows, newest))
+        self.job.queue.record(page, TaskProgress(cursor, page.done, rows, newest))
         if not self._pages:
             self._started = self.seconds()
         self._pages += 1
@@ -186,8 +242,8 @@ class ChunkBuilder:
             tables | self._issues.take_tables(),
             len(self._fetched),
             issues,
-            self.queue.plan,
-            self.queue.take_ledger(),
+            self.job.queue.plan,
+            self.job.queue.take_ledger(),
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
             fetched=fetched_table(self._fetched),
@@ -195,29 +251,27 @@ class ChunkBuilder:
         self._is_first = False
         self._batches, self._pages, self._fetched = {}, 0, []
         self._suppressed, self._suppressed_quarantine = set(), set()
-        if not self.single_package:
+        if not self.job.single_package:
             self._hashes = {}
         return [chunk]
 
     def _is_ready(self) -> bool:
         """Whether the chunk is full, or the loader has been idle for too long."""
-        plan = self.queue.plan
-        if plan is not None and plan.finished and not self.queue.extra_tasks:
+        plan = self.job.queue.plan
+        if plan is not None and plan.finished and not self.job.queue.extra_tasks:
             return False  # the rest is the last chunk, which also commits the run record
-        if len(self._fetched) >= (self.size / 2 if self._is_first else self.size):
+        size = self.job.chunk_size
+        if len(self._fetched) >= (size / 2 if self._is_first else size):
             return True
         return self.is_loader_waiting() and self.seconds() - self._started >= _MAX_FETCH_SECONDS
 
-    def _shape(
-        self, to_shape: dict[str, tuple[dict[str, Any], str]], received_at: datetime
-    ) -> None:
-        """Shape submissions into rows, and protect them."""
-        items = [item for item, _ in to_shape.values()]
-        hashes = [content_hash for _, content_hash in to_shape.values()]
+    def _shape(self, to_shape: Sequence[tuple[Any, str]], received_at: datetime) -> None:
+        """Shape submissions, which come with their content hashes, into protected rows."""
+        items, hashes = [item for item, _ in to_shape], [hashed for _, hashed in to_shape]
         shaped = shape_submissions(items, hashes, received_at)
-        filled = tables_for_sections(self.sections)
+        filled = tables_for_sections(self.job.sections)
         for name, rows in shaped.tables.items():
             if name in filled:
-                protected = self.protection.policy.protect(name, rows)
+                protected = self.job.protection.policy.protect(name, rows)
                 self._batches.setdefault(name, []).append(protected)
         self._issues.add_issues(issue for issue in shaped.issues if issue.table_name in filled)

@@ -1,20 +1,23 @@
-"""The fetch job: reads tasks from the API and builds chunks, in a thread or the fetch process."""
+"""The fetch job: what to read from the API, and the options of the client that reads it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import RequestStats
-from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS, Chunk, ChunkBuilder
-from argos_sync.fetch.client import ClientOptions
+from argos_sync.api import ArgosClient, Envelope, RetryPolicy
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
-from argos_sync.fetch.reader import TaskPage, read_tasks
-from argos_sync.fetch.thread import ChunkSink, Producer, chunks_from_thread
 from argos_sync.fetch.work_queue import WorkQueue
+
+if TYPE_CHECKING:
+    from argos_sync.config import Settings
+
+CHUNK_SUBMISSIONS = 20_000
+"""Submissions per chunk. A load package costs about half a second however small it is, so a chunk
+should carry seconds of work; a thousand submissions take about 3 MB of memory. The first chunk of a
+job has half as many, so that loading starts sooner."""
 
 Clock = Callable[[], datetime]
 """Returns the current time, UTC."""
@@ -25,10 +28,49 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-OnPage = Callable[[str, int], None]
-"""Called for each page, with the task's label and the number of submissions."""
-OnStats = Callable[[RequestStats], None]
-"""Called once at the end, even after an error, with the statistics of the client."""
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """Keyword arguments of `ArgosClient`: everything it takes to connect to the API.
+
+    The fetch process gets these options instead of the settings, whose module imports dlt. They can
+    be pickled and contain keys, so `repr` hides them.
+    """
+
+    arguments: Mapping[str, Any] = field(repr=False)
+
+    def connect(self) -> ArgosClient:
+        """Return a client.
+
+        Raises:
+            ConfigurationError: The key or the address is invalid.
+        """
+        return ArgosClient(**self.arguments)
+
+
+def client_options(
+    settings: Settings, page_size: int | None = None, retry: RetryPolicy | None = None
+) -> ClientOptions:
+    """Return the configured client options; `page_size` and `retry` override the usual values.
+
+    Raises:
+        ConfigurationError: The encryption settings are invalid.
+    """
+    envelope = None
+    if settings.encryption != "off":
+        key = settings.encryption_key or settings.api_key
+        envelope = Envelope(settings.encryption, key, settings.key_derivation)
+    return ClientOptions(
+        {
+            "api_key": settings.api_key,
+            "base_url": settings.base_url,
+            "request_style": settings.request_style,
+            "envelope": envelope,
+            "page_size": page_size or settings.page_size,
+            "max_requests_per_second": settings.max_requests_per_second,
+            "retry": retry or RetryPolicy(),
+            "allow_insecure_http": settings.allow_insecure_http,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +79,16 @@ class FetchJob:
 
     Attributes:
         run_id: Id of the run, written to issues and quarantine.
-        queue: The tasks to read.
+        queue: The tasks to read; it records their progress.
         sections: `request_type`s to read; empty reads all of them in one request.
         client: Options of the API client.
-        clock: Returns the current time, the moment when a page was received.
+        clock: Returns the moment when a page was received, UTC.
         protection: Protects submissions before they become rows.
         chunk_size: Submissions per chunk.
-        single_package: Whether all chunks are committed in one load package.
-        stored_hashes: Content hashes of stored submissions, see `ChunkBuilder`.
+        single_package: Whether all chunks are committed in one load package. Only the first version
+            of each submission is then used.
+        stored_hashes: Content hashes of stored submissions by id, without deleted ones; they may be
+            incomplete. A submission that has its stored hash does not become rows.
     """
 
     run_id: str
@@ -56,74 +100,3 @@ class FetchJob:
     chunk_size: int = CHUNK_SUBMISSIONS
     single_package: bool = False
     stored_hashes: Mapping[str, str] = field(default_factory=dict)
-
-
-ChunkSource = Callable[[FetchJob, OnPage, OnStats], AbstractContextManager[Iterator[Chunk]]]
-"""Runs a job in a thread or a process, and yields its chunks while its context is open."""
-
-
-def fetch_in_thread(
-    job: FetchJob, on_page: OnPage, on_stats: OnStats
-) -> AbstractContextManager[Iterator[Chunk]]:
-    """Run a job in a thread.
-
-    Args:
-        job: What to read; unlike in a process, it need not be picklable.
-        on_page: Called in that thread.
-        on_stats: Called in that thread.
-    """
-    return chunks_from_thread(chunk_producer(job, on_page=on_page, on_stats=on_stats))
-
-
-def chunk_producer(
-    job: FetchJob,
-    *,
-    on_page: OnPage | None = None,
-    on_stats: OnStats | None = None,
-) -> Producer:
-    """Return a producer that reads all tasks of a job and puts their chunks.
-
-    Args:
-        job: What to read.
-        on_page: Called for each page.
-        on_stats: Called once at the end, even after an error.
-    """
-
-    async def produce(sink: ChunkSink) -> None:
-        builder = ChunkBuilder(
-            job.run_id,
-            job.queue,
-            job.protection,
-            job.sections,
-            job.single_package,
-            dict(job.stored_hashes),
-            job.chunk_size,
-            is_loader_waiting=sink.is_awaited,
-        )
-        # While a full chunk waits for the loader, no other task may add pages. Chunks must be taken
-        # in the order they were filled, because each brings the cursors that follow its rows.
-        lock = asyncio.Lock()
-
-        async def deliver(page: TaskPage) -> None:
-            if on_page:
-                on_page(page.task.label, len(page.items))
-            async with lock:
-                for chunk in builder.add(page, job.clock()):
-                    await sink.put(chunk)
-
-        async with job.client.connect() as client:
-            try:
-                await read_tasks(
-                    client,
-                    job.queue.tasks(),
-                    sections=job.sections,
-                    concurrency=job.queue.workers,
-                    deliver=deliver,
-                )
-            finally:
-                if on_stats:
-                    on_stats(client.stats)
-        for chunk in builder.take():
-            await sink.put(replace(chunk, last=True))
-
-    return produce

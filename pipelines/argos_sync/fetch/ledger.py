@@ -24,13 +24,9 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task has been read.
+    """How far a task has been read: the submissions (`rows`) and their newest `created_at`, UTC.
 
-    Attributes:
-        cursor: Where to resume; None is the beginning.
-        done: Whether the task has been read to its end.
-        rows: Submissions read.
-        newest: Latest `created_at` among them, UTC.
+    A task resumes at its cursor; None is the beginning.
     """
 
     cursor: Cursor | None = None
@@ -59,9 +55,9 @@ class Plan:
         name: `sync` or `backfill FIRST LAST`.
         id: Id of the run that started the plan.
         started_at: When that run started, UTC.
-        days: Days to keep.
+        days: Days of `created_at` to keep, UTC.
         sections: `request_type`s to read; empty reads all of them in one request.
-        uncut: Remaining days that are not cut into windows yet.
+        uncut: Days that are not cut into windows yet; None if there are none.
         windows: Windows with their progress, by window name, oldest first.
         window_count: Windows cut so far; the number of the next one.
     """
@@ -149,18 +145,18 @@ class Plan:
 
     def compacted(self) -> Plan:
         """Return the plan with adjacent finished windows merged, to keep the state small."""
-        merged: list[tuple[str, Window, TaskProgress]] = []
+        merged: dict[str, tuple[Window, TaskProgress]] = {}
+        last = ""
         for name, (window, progress) in self.windows.items():
-            if progress.done and merged and merged[-1][2].done:
-                last_name, last_window, last_progress = merged[-1]
-                if _are_adjacent(last_window, window):
-                    both = replace(last_window, end=window.end)
-                    merged[-1] = (last_name, both, last_progress.advanced_by(progress))
+            if merged and progress.done:
+                earlier, earlier_progress = merged[last]
+                adjacent = earlier.end is not None and window.start == add_days(earlier.end, 1)
+                if earlier_progress.done and adjacent:
+                    both = replace(earlier, end=window.end)
+                    merged[last] = (both, earlier_progress.advanced_by(progress))
                     continue
-            merged.append((name, window, progress))
-        return replace(
-            self, windows={name: (window, progress) for name, window, progress in merged}
-        )
+            merged[name], last = (window, progress), name
+        return replace(self, windows=merged)
 
     @property
     def settled_day(self) -> date:
@@ -170,18 +166,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The progress of one window, for the ledger of the run.
-
-    Attributes:
-        name: Name of the window.
-        window: Its days.
-        progress: How far it has been read.
-    """
+    """The progress of one window, for the ledger of the run."""
 
     name: str
     window: Window
     progress: TaskProgress
-
-
-def _are_adjacent(earlier: Window, later: Window) -> bool:
-    return earlier.end is not None and later.start == add_days(earlier.end, 1)

@@ -7,7 +7,7 @@ and a policy that covers half of the rows protects nobody.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -36,12 +36,8 @@ _SECRETS = "suppression_secrets"
 class Protection:
     """Everything that protects submissions before they become rows.
 
-    It can be pickled, and then contains keys.
-
-    Attributes:
-        policy: How each column is protected.
-        hash_key: Key of content hashes, without which a hash would confirm a guess of the content.
-        suppression: Submissions that must not be loaded again.
+    It can be pickled, and then contains keys. Without `hash_key` a content hash would confirm a
+    guess of the content; `suppression` are submissions that must not be loaded again.
     """
 
     policy: PrivacyPolicy
@@ -82,17 +78,14 @@ class Protection:
     def with_suppression_list(
         self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State
     ) -> Protection:
-        """Return the protection with a warehouse's suppression list.
-
-        Args:
-            hashes: Entries of the list.
-            key_ids: Ids of the keys that the entries were made with.
-            state: State of that warehouse, as last committed.
+        """Return the protection with the suppression list of the warehouse that has this state.
 
         Raises:
-            ConfigurationError: One of the keys is not configured.
+            ConfigurationError: One of the keys that the entries were made with is not configured.
         """
-        keys = self._suppression_keys(state)
+        keys = {key: bytes.fromhex(secret) for key, secret in state.get(_SECRETS, {}).items()}
+        for keyring in filter(None, (*self.policy.old_keyrings, self.policy.keyring)):
+            keys[keyring.key_id] = keyring.suppression_key
         for key_id in sorted(key_ids - keys.keys()):
             raise ConfigurationError(
                 f"the suppression list was made with the privacy key {key_id}, which is not"
@@ -105,9 +98,7 @@ class Protection:
     def check(self, state: State, *, has_rows: bool) -> None:
         """Refuse to write to a warehouse whose rows have another privacy policy.
 
-        Args:
-            state: State of the warehouse, as last committed.
-            has_rows: Whether rows have been loaded. If the state has no policy, they are plain.
+        If there are rows, but the state has no policy, they are plain.
 
         Raises:
             ConfigurationError: The policies differ.
@@ -127,13 +118,10 @@ class Protection:
         return {} if state.get(PRIVACY) == fingerprint else {PRIVACY: fingerprint}
 
     def suppression_key(self, state: State) -> tuple[str, bytes, State]:
-        """Return the key for new entries of the suppression list.
+        """Return the key for new entries of the suppression list: id, key, change of the state.
 
         It is derived from the privacy key. Without a privacy key the warehouse has a secret of its
         own, which protects the list from everybody but readers of the warehouse.
-
-        Returns:
-            The key's id, the key, and the part of the state that stores it.
         """
         if keyring := self.policy.keyring:
             return keyring.key_id, keyring.suppression_key, {}
@@ -142,12 +130,6 @@ class Protection:
         }
         key_id, secret = next(iter(changes[_SECRETS].items()))
         return key_id, bytes.fromhex(secret), changes
-
-    def _suppression_keys(self, state: State) -> Mapping[str, bytes]:
-        keyrings = [*self.policy.old_keyrings, *filter(None, [self.policy.keyring])]
-        stored = state.get(_SECRETS) or {}
-        own = {key_id: bytes.fromhex(secret) for key_id, secret in stored.items()}
-        return own | {keyring.key_id: keyring.suppression_key for keyring in keyrings}
 
 
 def stored_modes(state: State) -> dict[str, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from argos_sync.fetch.protection import NO_PROTECTION, Protection
+from argos_sync.fetch.protection import Protection
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import ISSUES, QUARANTINE
 from argos_sync.shape.identity import InvalidIdentity
@@ -19,18 +20,13 @@ from argos_sync.shape.values import to_json
 
 @dataclass(slots=True)
 class IssueCollector:
-    """Collects the issues and quarantined objects of a chunk.
-
-    Attributes:
-        run_id: Id of the run, written to every row.
-        protection: Protects the rows.
-    """
+    """Collects the issues and quarantined objects of a chunk, as protected rows of a run."""
 
     run_id: str
-    protection: Protection = NO_PROTECTION
-    _issues: list[Issue] = field(default_factory=list)
+    protection: Protection
+    _issues: list[dict[str, Any]] = field(default_factory=list)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _issue_count: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def count(self) -> int:
@@ -39,7 +35,17 @@ class IssueCollector:
 
     def add_issues(self, issues: Iterable[Issue]) -> None:
         """Add values that do not fit their columns."""
-        self._issues += issues
+        for issue in issues:
+            self._issues.append(
+                {
+                    "issue_id": f"{self.run_id}/{next(self._numbers)}",
+                    "run_id": self.run_id,
+                    "submission_id": issue.submission_id,
+                    "table_name": issue.table_name,
+                    "path": issue.path,
+                    "problem": issue.problem,
+                }
+            )
 
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         """Add an object that cannot be loaded as a submission."""
@@ -51,7 +57,7 @@ class IssueCollector:
             "reason": f"{unusable.path}: {unusable.reason}" if unusable.path else unusable.reason,
             "_extra": to_json(item),
         }
-        self._issues.append(Issue(None, QUARANTINE, unusable.path, unusable.reason))
+        self.add_issues([Issue(None, QUARANTINE, unusable.path, unusable.reason)])
 
     def quarantine_id(self, item: Any) -> str:
         """Return the id that an object has in quarantine: the hash of its content."""
@@ -60,10 +66,7 @@ class IssueCollector:
     def take_tables(self) -> dict[str, pa.Table]:
         """Return the collected rows by contract table, and start over."""
         policy = self.protection.policy
-        tables = {
-            QUARANTINE: list(self._quarantined.values()),
-            ISSUES: [self._issue_row(issue) for issue in self._issues],
-        }
+        tables = {QUARANTINE: list(self._quarantined.values()), ISSUES: self._issues}
         self._issues, self._quarantined = [], {}
         return {
             name: policy.protect(
@@ -71,15 +74,4 @@ class IssueCollector:
             )
             for name, rows in tables.items()
             if rows
-        }
-
-    def _issue_row(self, issue: Issue) -> dict[str, Any]:
-        self._issue_count += 1
-        return {
-            "issue_id": f"{self.run_id}/{self._issue_count}",
-            "run_id": self.run_id,
-            "submission_id": issue.submission_id,
-            "table_name": issue.table_name,
-            "path": issue.path,
-            "problem": issue.problem,
         }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from argos_sync.api import ArgosClient, Page, PageKey, Query
+from argos_sync.api import ArgosClient, PageKey, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
 from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 
@@ -27,7 +27,7 @@ class Task:
     Attributes:
         name: Name in the state and the ledger.
         label: Name in the progress display; never contains a personal value.
-        query: Returns the API query for a section; None asks for all sections.
+        query: The API query; where sections are read, each of them becomes its `request_type`.
         cursor: Where to resume; None is the beginning.
         days: Days of `created_at` to keep.
         window: The days that the query asks for, if it asks for days.
@@ -35,7 +35,7 @@ class Task:
 
     name: str
     label: str
-    query: Callable[[str | None], Query]
+    query: Query
     cursor: Cursor | None = None
     days: DateRange = ALL_DAYS
     window: Window | None = None
@@ -43,13 +43,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """A page of a task.
+    """A page of a task, or the last one (`done`), with the sections of submissions joined.
 
-    Attributes:
-        task: The task that the page belongs to.
-        items: Decoded submissions, their sections joined.
-        cursor: Where the task resumes after this page; None if it cannot be resumed here.
-        done: Whether it is the last page of the task.
+    The task resumes after this page at the cursor; None if it cannot be resumed here.
     """
 
     task: Task
@@ -68,12 +64,9 @@ async def read_tasks(
 ) -> None:
     """Read tasks concurrently, and deliver their pages; those of one task arrive in order.
 
-    Args:
-        client: Shared by all tasks, and with it the rate limit.
-        tasks: Started in this order. The iterator is advanced whenever a worker is free.
-        sections: `request_type`s to read and join; empty reads all sections in one walk.
-        concurrency: Tasks read at once.
-        deliver: Receives each page; no further page of the task is read until it returns.
+    The tasks are started in order, each when a worker is free. No further page of a task is read
+    until `deliver` returns. The sections (`request_type`s) are read side by side and joined; if
+    there are none, one walk reads all of them.
 
     Raises:
         MalformedResponse: A submission is nested hundreds of levels deep, which is more than Python
@@ -84,7 +77,7 @@ async def read_tasks(
 
     async def work() -> None:
         for task in remaining:
-            async for page in read_task(client, task, sections):
+            async for page in _read_task(client, task, sections):
                 try:
                     await deliver(page)
                 except RecursionError:
@@ -98,7 +91,7 @@ async def read_tasks(
         raise failures.exceptions[0] from None
 
 
-async def read_task(
+async def _read_task(
     client: ArgosClient, task: Task, sections: Sequence[str]
 ) -> AsyncGenerator[TaskPage, None]:
     """Yield the pages of a task, starting at its cursor.
@@ -107,25 +100,20 @@ async def read_task(
     """
     has_page = False
     try:
-        async for page in _pages(client, task, sections):
+        pages = _walk_sections(client, task, sections) if sections else _walk(client, task)
+        async for page in pages:
             has_page = True
             yield page
     except (InvalidParameter, InvalidFormat):
         if has_page or task.cursor is None:
             raise
-        async for page in _pages(client, replace(task, cursor=None), sections):
-            yield TaskPage(task, page.items, page.cursor, page.done)
-
-
-def _pages(
-    client: ArgosClient, task: Task, sections: Sequence[str]
-) -> AsyncGenerator[TaskPage, None]:
-    return _walk_sections(client, task, sections) if sections else _walk(client, task)
+        async for page in _read_task(client, replace(task, cursor=None), sections):
+            yield page
 
 
 async def _walk(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
     start = PageKey.from_json(task.cursor[ALL]) if task.cursor else None
-    async for page in client.iter_pages(task.query(None), start):
+    async for page in client.iter_pages(task.query, start):
         cursor = {ALL: page.next_key.to_json()} if page.next_key else {}
         yield TaskPage(task, page.items, cursor, done=page.next_key is None)
 
@@ -140,20 +128,22 @@ async def _walk_sections(
     """
     cursor = dict(task.cursor) if task.cursor else dict.fromkeys(sections)
     walks = {
-        section: client.iter_pages(task.query(section), PageKey.from_json(key) if key else None)
+        section: client.iter_pages(
+            replace(task.query, request_type=section), PageKey.from_json(key) if key else None
+        )
         for section, key in cursor.items()
     }
     incomplete: dict[Any, dict[str, Any]] = {}
     joined_ids: set[Any] = set()
     while walks:
-        pages = await _next_pages(walks)
+        pages = await asyncio.gather(*map(anext, walks.values()))
         items: list[Any] = []
-        for section, section_page in pages.items():
-            items += _collect_parts(section, section_page.items, incomplete, joined_ids)
-            if section_page.next_key is None:
+        for section, page in zip(list(walks), pages, strict=True):
+            items += _collect_parts(section, page.items, incomplete, joined_ids)
+            if page.next_key is None:
                 del cursor[section], walks[section]
             else:
-                cursor[section] = section_page.next_key.to_json()
+                cursor[section] = page.next_key.to_json()
         complete = [key for key, parts in incomplete.items() if len(parts) == len(sections)]
         items += [_join(incomplete.pop(submission_id)) for submission_id in complete]
         joined_ids.update(complete)
@@ -161,18 +151,13 @@ async def _walk_sections(
             # A submission that was joined before the interruption may come again in some sections
             # only, and would lose the others. Reading from the beginning returns all sections.
             yield TaskPage(task, items, None, done=False)
-            async for page in _walk_sections(client, replace(task, cursor=None), sections):
-                yield TaskPage(task, page.items, page.cursor, page.done)
+            async for later in _walk_sections(client, replace(task, cursor=None), sections):
+                yield later
             return
         if not walks:
             items += [_join(parts) for parts in incomplete.values() if "others" in parts]
             incomplete.clear()
         yield TaskPage(task, items, None if incomplete else dict(cursor), done=not walks)
-
-
-async def _next_pages(walks: Mapping[str, AsyncGenerator[Page, None]]) -> dict[str, Page]:
-    pages = await asyncio.gather(*map(anext, walks.values()))
-    return dict(zip(walks, pages, strict=True))
 
 
 def _collect_parts(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from itertools import accumulate
 
 from argos_sync.api import Query
@@ -25,40 +24,10 @@ from argos_sync.fetch.windows import (
 
 @dataclass(frozen=True, slots=True)
 class RefetchSplit:
-    """Ranges of days that have submissions to fetch again.
-
-    Attributes:
-        by_day: Ranges to read as a whole.
-        by_id: Ranges whose submissions are fetched one by one.
-    """
+    """Days to read as a whole, and days whose submissions are fetched one by one."""
 
     by_day: tuple[DateRange, ...] = ()
     by_id: tuple[DateRange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Consecutive days that are fetched in the same way.
-
-    Attributes:
-        first: First day.
-        last: Last day.
-        submissions: Submissions to fetch again, and so the requests to fetch them one by one.
-        pages: Requests to read all of these days.
-    """
-
-    first: date
-    last: date
-    submissions: int
-    pages: int
-
-    @property
-    def requests(self) -> int:
-        return min(self.submissions, self.pages)
-
-    @property
-    def days(self) -> DateRange:
-        return DateRange(self.first, self.last)
 
 
 def cheapest_requests(
@@ -66,32 +35,34 @@ def cheapest_requests(
 ) -> RefetchSplit:
     """Divide days into those to read as a whole and those to fetch one by one.
 
-    Args:
-        to_fetch: Number of submissions to fetch again, by day (UTC).
-        counts: Number of all submissions, by day, as far as known.
-        page_size: Submissions per request.
+    Both arguments by day (UTC) are numbers of submissions: those to fetch again, and all that are
+    known.
     """
-    created_before = _running_total(counts)
+    days = sorted(counts)
+    totals = [0, *accumulate(counts[day] for day in days)]
 
-    def stretch(first: date, last: date, submissions: int) -> _Stretch:
+    def pages(first: date, last: date) -> int:
         # The server's days may not be UTC, so one more day on either side is asked for.
-        rows = created_before(add_days(last, 2)) - created_before(add_days(first, -1))
-        return _Stretch(first, last, submissions, max(1, math.ceil(rows / page_size)))
+        start, end = bisect_left(days, add_days(first, -1)), bisect_left(days, add_days(last, 2))
+        return max(1, math.ceil((totals[end] - totals[start]) / page_size))
 
-    stretches: list[_Stretch] = []
+    # First and last day, and the submissions between: as many requests, unless pages are fewer.
+    ranges: list[tuple[date, date, int]] = []
     for day in sorted(to_fetch):
-        single = stretch(day, day, to_fetch[day])
-        if stretches:
-            last = stretches[-1]
-            joined = stretch(last.first, day, last.submissions + to_fetch[day])
-            if joined.requests <= last.requests + single.requests:
-                stretches[-1] = joined
+        added = to_fetch[day]
+        if ranges:
+            first, last, number = ranges[-1]
+            apart = min(number, pages(first, last)) + min(added, pages(day, day))
+            if min(number + added, pages(first, day)) <= apart:
+                ranges[-1] = (first, day, number + added)
                 continue
-        stretches.append(single)
-    return RefetchSplit(
-        by_day=tuple(one.days for one in stretches if one.submissions > one.pages),
-        by_id=tuple(one.days for one in stretches if one.submissions <= one.pages),
-    )
+        ranges.append((day, day, added))
+    by_day: list[DateRange] = []
+    by_id: list[DateRange] = []
+    for first, last, number in ranges:
+        cheaper = by_day if number > pages(first, last) else by_id
+        cheaper.append(DateRange(first, last))
+    return RefetchSplit(tuple(by_day), tuple(by_id))
 
 
 def day_tasks(
@@ -104,23 +75,16 @@ def day_tasks(
     workers: int,
     page_size: int,
 ) -> list[Task]:
-    """Return tasks that read whole ranges, and keep exactly the submissions created in them.
+    """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
 
-    Args:
-        name: First part of the tasks' names.
-        ranges: UTC days.
-        volume: Expected submissions per day.
-        today: The current day, UTC.
-        end_date: How the server reads `end_date`.
-        workers: Tasks read at once.
-        page_size: Submissions per request.
+    Their names begin with `name`; `workers` and `page_size` decide the windows, see `next_window`.
     """
     tasks: list[Task] = []
     for days in ranges:
         rest: Window | None = padded_window(days)
         while rest is not None:
             window, rest = next_window(rest, volume, today, workers, page_size)
-            query = partial(window.query, end_date)
+            query = window.query(end_date)
             tasks.append(Task(f"{name}/{len(tasks)}", window.label, query, None, days, window))
     return tasks
 
@@ -128,7 +92,7 @@ def day_tasks(
 def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:
     """Return a task for each query; the labels count the queries, for ids must not be logged."""
     return [
-        Task(f"{name}/{number}", f"{name} {number} of {len(queries)}", partial(_of_section, query))
+        Task(f"{name}/{number}", f"{name} {number} of {len(queries)}", query)
         for number, query in enumerate(queries, start=1)
     ]
 
@@ -136,14 +100,3 @@ def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:
 def id_tasks(name: str, submission_ids: Iterable[str]) -> list[Task]:
     """Return tasks that fetch submissions one by one."""
     return query_tasks(name, [Query(submission_id=value) for value in submission_ids])
-
-
-def _of_section(query: Query, section: str | None) -> Query:
-    return replace(query, request_type=section)
-
-
-def _running_total(counts: Mapping[date, int]) -> Callable[[date], int]:
-    """Return a function that counts the submissions created before a day."""
-    days = sorted(counts)
-    totals = [0, *accumulate(counts[day] for day in days)]
-    return lambda day: totals[bisect_left(days, day)]

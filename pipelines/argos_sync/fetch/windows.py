@@ -1,7 +1,7 @@
 """Which days to ask the API for: calendar arithmetic over whole days, by pendulum.
 
 `nightly_range` decides the recent days of a sync; `commands.sync` adds the older submissions that
-`run.upkeep` chooses.
+`run.upkeep` chooses. `probe_end_date` finds out how the server reads `end_date`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Literal
 
 import pendulum
 
-from argos_sync.api import Query
+from argos_sync.api import ArgosClient, Query
+from argos_sync.api.errors import InvalidFormat, InvalidParameter
+from argos_sync.shape.identity import Identity, identify
 
 EndDate = Literal["inclusive", "exclusive"]
 """How the server reads `end_date`. The vendor does not document it; a probe finds it out."""
@@ -23,15 +25,15 @@ _LONGEST_DAYS = 366
 _LONGEST_UNKNOWN_DAYS = 31
 _MAX_PAGES = 10
 _RECENT_WINDOWS = 8
+_MOST_EMPTY_PAGES = 20
+"""Pages without rows to read before giving up the probe; the API may page by bytes scanned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Whole days of `created_at`, in the server's time zone, read in one walk.
 
-    Attributes:
-        start: First day; None is the beginning of all history.
-        end: Last day, included; None is open-ended.
+    Both ends are included. No start is the beginning of all history, and no end is open-ended.
     """
 
     start: date | None = None
@@ -43,12 +45,10 @@ class Window:
         return f"{self.start or 'the beginning'} to {self.end or 'now'}"
 
     def query(self, end_date: EndDate | None, section: str | None = None) -> Query:
-        """Return the API query for the window.
+        """Return the API query for the window; without a section it asks for all of them.
 
-        Args:
-            end_date: How the server reads `end_date`. While that is unknown, one more day is asked
-                for: rows that come twice are merged, rows that do not come are lost.
-            section: `request_type`; None asks for all sections in one request.
+        While it is unknown how the server reads `end_date`, the query asks for one more day: rows
+        that come twice are merged, rows that do not come are lost.
         """
         end = self.end
         if end is not None and end_date != "inclusive":
@@ -58,12 +58,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """Days of `created_at` to keep, UTC.
-
-    Attributes:
-        first: First day; None keeps everything from the beginning.
-        last: Last day, included; None keeps everything to the end.
-    """
+    """Days of `created_at` to keep, UTC, both ends included; None is the beginning or the end."""
 
     first: date | None = None
     last: date | None = None
@@ -84,9 +79,8 @@ ALL_DAYS = DateRange()
 class DailyVolume:
     """How many submissions a day is expected to bring.
 
-    Attributes:
-        counts: Submissions by day, where the warehouse already has some.
-        recent: Days and submissions of the windows read last, newest last.
+    That is the number the warehouse already has, or the average of the windows read last. Of these,
+    `recent` has the numbers of days and submissions, newest last.
     """
 
     counts: Mapping[date, int] = field(default_factory=dict)
@@ -125,15 +119,9 @@ def next_window(
 
     A window is a fair share of the remaining days, so that all workers finish at about the same
     time. It covers at least a page of submissions, which joins quiet months, and at most
-    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown, only
-    the share counts.
-
-    Args:
-        days: Remaining days. Without a start they are one window, divided only by its cursor.
-        volume: Expected submissions per day.
-        today: End of open-ended days, UTC.
-        workers: Windows that are read at once.
-        page_size: Submissions per request.
+    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown, only the share
+    counts. Days without a start are one window, divided only by its cursor; open-ended days end
+    with the UTC day `today`.
     """
     if days.start is None:
         return days, None
@@ -175,15 +163,46 @@ def nightly_range(
 ) -> DateRange:
     """Return the recent days of a nightly sync: new submissions and the look-back window.
 
-    The range has no end, so that a `created_at` in the future is read too.
-
-    Args:
-        today: The current day, UTC.
-        high_water_mark: Newest `created_at` of the last finished sync; None before the first.
-        lookback_days: Number of days that are read again because their submissions still change.
-        first_day: Where the first sync begins; None is all history.
+    The range has no end, so that a `created_at` in the future is read too. The first sync, which
+    has no high-water mark yet, begins with `first_day`; None is all history.
     """
     if high_water_mark is None:
         return DateRange(first_day)
     first = min(day_of(high_water_mark), add_days(today, -lookback_days))
     return DateRange(max(first, first_day) if first_day else first)
+
+
+async def probe_end_date(client: ArgosClient, section: str | None = None) -> EndDate | None:
+    """Find out whether the server includes `end_date`.
+
+    The probe asks for a single day that has a submission, from that day to that day: rows come only
+    if the end is included. It costs two requests with most servers. The server's days may be UTC or
+    Korean, so the next day is tried too.
+
+    The client should ask for a single row per page. The section has to contain `created_at`; None
+    asks for all sections. Returns None if there is no submission to find out with.
+    """
+    sample = await _first_submission(client, Query(request_type=section))
+    if sample is None:
+        return None
+    day = sample.created_at.date()
+    try:
+        for candidate in (day, add_days(day, 1)):
+            one_day = Query(start_date=candidate, end_date=candidate, request_type=section)
+            if await _first_submission(client, one_day) is not None:
+                return "inclusive"
+    except (InvalidParameter, InvalidFormat):
+        pass  # a server that excludes the end may reject an empty range
+    return "exclusive"
+
+
+async def _first_submission(client: ArgosClient, query: Query) -> Identity | None:
+    pages = 0
+    async for page in client.iter_pages(query):
+        for item in page.items:
+            if isinstance(identity := identify(item), Identity):
+                return identity
+        pages += 1
+        if pages == _MOST_EMPTY_PAGES:
+            break
+    return None

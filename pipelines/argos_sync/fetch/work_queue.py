@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import DailyVolume, EndDate, Window
+from argos_sync.fetch.windows import DailyVolume, EndDate
 
 
 @dataclass(slots=True)
@@ -16,14 +15,11 @@ class WorkQueue:
     """The tasks of a fetch job: the windows of a plan first, then further tasks.
 
     Windows are cut when a worker asks for the next task, by the volume of the windows read so far.
+    Further tasks are short, so they are not resumable. `workers` tasks are read at once, with
+    `page_size` submissions per request.
 
-    Attributes:
-        plan: As it will be once all recorded pages are loaded; None reads only further tasks.
-        extra_tasks: Further tasks. They are short, so they are not resumable.
-        end_date: How the server reads `end_date`.
-        workers: Tasks read at once.
-        page_size: Submissions per request.
-        volume: Expected submissions per day.
+    The plan is as it will be once all recorded pages are loaded; without one only further tasks are
+    read. While it is unknown how the server reads `end_date`, that is None.
     """
 
     plan: Plan | None = None
@@ -50,26 +46,21 @@ class WorkQueue:
     def tasks(self) -> Iterator[Task]:
         """Yield tasks lazily, so that recorded pages decide the size of later windows."""
         if self.plan is not None:
-            for name, (window, progress) in self.plan.unfinished.items():
-                yield self._task(self.plan, name, window, progress)
+            for name in self.plan.unfinished:
+                yield self._task(self.plan, name)
             while self.plan.uncut is not None:
                 self.plan = self.plan.with_next_window(self.volume, self.workers, self.page_size)
-                name, (window, progress) = list(self.plan.windows.items())[-1]
-                yield self._task(self.plan, name, window, progress)
+                yield self._task(self.plan, next(reversed(self.plan.windows)))
         yield from self.extra_tasks
 
     def record(self, page: TaskPage, step: TaskProgress) -> None:
-        """Add the progress that a page brings to its task.
-
-        Args:
-            page: The page.
-            step: What it adds: its cursor, and the submissions taken from it.
-        """
+        """Add what a page brings to its task: a cursor, and the submissions taken from it."""
         name, window = page.task.name, page.task.window
-        progress = self._progress(name).advanced_by(step)
         if self.plan is not None and name in self.plan.windows:
+            progress = self.plan.windows[name][1].advanced_by(step)
             self.plan = self.plan.with_progress(name, progress)
         else:
+            progress = self._extra_progress.get(name, TaskProgress()).advanced_by(step)
             self._extra_progress[name] = progress
         if window is not None:
             self._ledger[name] = LedgerEntry(name, window, progress)
@@ -82,11 +73,7 @@ class WorkQueue:
         self._ledger = {}
         return entries
 
-    def _progress(self, name: str) -> TaskProgress:
-        if self.plan is not None and name in self.plan.windows:
-            return self.plan.windows[name][1]
-        return self._extra_progress.get(name, TaskProgress())
-
-    def _task(self, plan: Plan, name: str, window: Window, progress: TaskProgress) -> Task:
-        query = partial(window.query, self.end_date)
+    def _task(self, plan: Plan, name: str) -> Task:
+        window, progress = plan.windows[name]
+        query = window.query(self.end_date)
         return Task(name, window.label, query, progress.cursor, plan.days, window)

@@ -3,20 +3,17 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to: `target`, `destinations`. How a destination is added, and where its
-special cases are: `destinations`. How a warehouse is opened: `pipeline`,
-`read_only`. Who may write which days: `locks`, `partitions`. What dlt knows about the tables:
-`source`, `dlt_tables`. What is overridden in dlt: `duckdb`, and a little in
-`source` and `destinations`. How a statement reaches any database:
-`sql`, `dialects`. What can go wrong: `errors`. How a file is replaced or compacted: `atomic_file`,
-`compact`. Outside this room only config.py
-imports dlt.
+Where a command loads to, how a destination is added, and where its special cases are: `target`.
+How a warehouse is opened: `pipeline`, `read_only`. Who may write which days: `locks`, `partitions`.
+What dlt knows about the tables: `source`, `dlt_tables`. What is overridden in dlt: `duckdb`, and a
+little in `source` and `target`. How a statement reaches any database: `sql`, `dialects`. What can
+go wrong: `errors`. How a file is replaced or compacted: `atomic_file`, `compact`. Outside this room
+only config.py imports dlt.
 """
 
 __all__ = [
     "atomic_file",
     "compact",
-    "destinations",
     "dialects",
     "dlt_tables",
     "duckdb",

@@ -23,11 +23,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.errors import DestinationError
 
 _FOLDER_PREFIX = ".argos-publish-"
-_LOCK_NAME = "lock"
-_NEW_FILE_NAME = "new"
-
 _OTHER_NAME = "name another file"
-
 _WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 """What DuckDB raises for lack of space, permission or memory; the last one at a commit."""
 
@@ -36,29 +32,20 @@ _WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.Transac
 class FileType:
     """A type of file; a file is only replaced by one of its own type.
 
-    Attributes:
-        name: Name for messages, with its article.
-        signature: Bytes that every file of this type contains.
-        offset: Position of the signature, in bytes.
-        log_suffix: Suffix of the write-ahead log that belongs to a file; None if there is none.
+    The name has an article, for messages. Every file of the type has the signature at the offset.
     """
 
     name: str
     signature: bytes
     offset: int = 0
-    log_suffix: str | None = None
 
 
-DUCKDB_FILE = FileType("a DuckDB file", b"DUCK", offset=8, log_suffix=".wal")
+DUCKDB_FILE = FileType("a DuckDB file", b"DUCK", offset=8)
 """The signature is documented on DuckDB's page "Storage Versions and Format"."""
 
 
 def check_output_path(file: Path, file_type: FileType = DUCKDB_FILE) -> Path:
-    """Return the path to write to, with links resolved, if it may be written.
-
-    Args:
-        file: Path of a new file, or of a file of the same type that will be replaced.
-        file_type: Type of file to write.
+    """Return the path to write a new file of a type to, or to replace one; links are resolved.
 
     Raises:
         ConfigurationError: The folder does not exist, or something else is at this path.
@@ -76,17 +63,13 @@ def check_output_path(file: Path, file_type: FileType = DUCKDB_FILE) -> Path:
 
 
 def refuse_warehouse(path: Path, warehouse: Path) -> None:
-    """Refuse to overwrite the warehouse or its write-ahead log.
-
-    Args:
-        path: Path that `check_output_path` returned.
-        warehouse: DuckDB file of the warehouse; it need not exist.
+    """Refuse to overwrite the DuckDB file of the warehouse, which need not exist, or its log.
 
     Raises:
         ConfigurationError: The path is the warehouse, under any name, or its log.
     """
     same = path.exists() and warehouse.exists() and path.samefile(warehouse)
-    if same or path in _logs_of(Path(os.path.realpath(warehouse)), DUCKDB_FILE):
+    if same or path == _log_of(Path(os.path.realpath(warehouse))):
         raise ConfigurationError(f"{path} is the warehouse itself or its log", _OTHER_NAME)
 
 
@@ -96,16 +79,9 @@ def atomic_replacement(
 ) -> Iterator[Path]:
     """Yield a path to write a new file to, and move the file to `path` if the block succeeds.
 
-    Several processes may replace the same file at once; the last one to finish wins.
-
-    Args:
-        path: Path that `check_output_path` returned. A new file takes over the mode of the old one,
-            and its group if the user may set it.
-        mode: Permissions if there is no old file.
-        file_type: Type of the file.
-
-    Yields:
-        Path of the new file; no other user can read it there.
+    Several processes may replace the same file at once; the last one to finish wins. A new file
+    takes over the mode of the old one, and its group if the user may set it; `mode` is for a file
+    that replaces none. No other user can read the new file at the yielded path.
 
     Raises:
         DestinationError: The file cannot be written.
@@ -114,9 +90,9 @@ def atomic_replacement(
         _remove_abandoned_folders(path.parent)
         folder, lock = _make_locked_folder(path.parent)
     try:
-        yield folder / _NEW_FILE_NAME
+        yield folder / "new"
         with write_errors(path):
-            _replace(folder / _NEW_FILE_NAME, path, mode, file_type)
+            _replace(folder / "new", path, mode, file_type)
     finally:
         # What cannot be removed now is removed by the next call.
         shutil.rmtree(folder, ignore_errors=True)
@@ -154,8 +130,7 @@ def _make_locked_folder(parent: Path) -> tuple[Path, int]:
     """Create a folder whose lock is held until its descriptor is closed or the process dies."""
     while True:
         folder = Path(mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
-        lock = _try_lock(folder)
-        if lock is not None:
+        if (lock := _try_lock(folder)) is not None:
             return folder, lock
 
 
@@ -174,37 +149,30 @@ def _remove_abandoned_folders(parent: Path) -> None:
 def _try_lock(folder: Path) -> int | None:
     """Lock a folder; None if another process holds the lock or has removed the folder."""
     try:
-        lock = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    if os.fstat(lock).st_nlink == 0:  # the previous owner has removed it with its folder
-        os.close(lock)
-        return None
-    return lock
+        if os.fstat(lock).st_nlink > 0:  # else the last owner has removed it with its folder
+            return lock
+    os.close(lock)
+    return None
 
 
 def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
     """Set the mode of a complete file and move it to its path; both survive a power failure."""
-    descriptor = os.open(new, os.O_RDONLY)
-    try:
+    with new.open("rb") as stream:
         with suppress(FileNotFoundError):
             old = path.stat()
             mode = stat.S_IMODE(old.st_mode)
             with suppress(PermissionError):
-                os.fchown(descriptor, -1, old.st_gid)
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    # The old file's log has to go: DuckDB refuses a file with another file's log ("WAL does not
-    # match database file").
-    for log in _logs_of(path, file_type):
-        log.unlink(missing_ok=True)
+                os.fchown(stream.fileno(), -1, old.st_gid)
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+    if file_type == DUCKDB_FILE:
+        # DuckDB refuses a file with another file's log ("WAL does not match database file").
+        _log_of(path).unlink(missing_ok=True)
     new.replace(path)
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -213,7 +181,6 @@ def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
         os.close(descriptor)
 
 
-def _logs_of(file: Path, file_type: FileType) -> list[Path]:
-    """Return the paths of a file's write-ahead logs."""
-    suffix = file_type.log_suffix
-    return [file.with_name(f"{file.name}{suffix}")] if suffix else []
+def _log_of(file: Path) -> Path:
+    """Return the path of a DuckDB file's write-ahead log."""
+    return file.with_name(f"{file.name}.wal")

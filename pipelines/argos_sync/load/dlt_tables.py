@@ -16,14 +16,7 @@ ROW_ID = C_DLT_ID
 
 
 def read_state(text: str) -> State | None:
-    """Return the source's state from the column `state` of dlt's state table.
-
-    Args:
-        text: The value as stored: compressed and encoded by dlt.
-
-    Returns:
-        The state; None if the text cannot be decoded.
-    """
+    """Return the source's state from the text that dlt has encoded; None if it is unreadable."""
     try:
         return source_state(decompress_state(text))
     except (ValueError, zlib.error):

@@ -55,15 +55,14 @@ _HEADERS_BYTES = 3 * 4_096
 Versions and Format")."""
 
 
-def database_file(credentials: Any) -> Path | None:
+def duckdb_file(client: SqlClientBase[Any]) -> Path | None:
     """Return the file of a DuckDB database; None for anything else.
 
     MotherDuck's databases are None too: dlt's client for them derives from DuckDB's, and their name
     may look like a file.
     """
-    if isinstance(credentials, DuckDbCredentials):
-        return Path(credentials.database)
-    return None
+    credentials = getattr(client, "credentials", None)
+    return Path(credentials.database) if isinstance(credentials, DuckDbCredentials) else None
 
 
 def remove_truncated_file(client: SqlClientBase[Any]) -> None:
@@ -72,7 +71,7 @@ def remove_truncated_file(client: SqlClientBase[Any]) -> None:
     A process that is killed or runs out of space while it creates the file leaves it without its
     headers; no row can have been stored in it.
     """
-    file = database_file(getattr(client, "credentials", None))
+    file = duckdb_file(client)
     if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
         content = file.read_bytes()
         if not content or content[8:12] == b"DUCK":
@@ -85,7 +84,7 @@ def remove_temp_files(client: SqlClientBase[Any]) -> None:
     DuckDB spills into a folder named after the database file and empties it only when a later run
     spills again, which may never happen. Call this once the file is locked by this process.
     """
-    if file := database_file(getattr(client, "credentials", None)):
+    if file := duckdb_file(client):
         for spilled in Path(f"{file}.tmp").glob("duckdb_temp_*"):
             spilled.unlink(missing_ok=True)
 

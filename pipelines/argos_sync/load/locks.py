@@ -32,10 +32,8 @@ _LAST_DAY = 0xFFFF
 def lock_file(file: Path, command: str, *, shared: bool = False) -> Iterator[None]:
     """Lock a file while the block runs; the kernel releases the lock if the process dies.
 
-    Args:
-        file: Lock file beside the working directory; it contains the name of its owner.
-        command: Command name to show to other processes.
-        shared: Whether processes that also share the lock may hold it at the same time.
+    The file names its owner: the process and its command. Processes that all share the lock may
+    hold it at the same time.
 
     Raises:
         DestinationError: Another process on this machine holds the lock.
@@ -62,11 +60,8 @@ def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[
     """Open a connection for advisory locks while the block runs, if the destination has them.
 
     The connection must not be used for anything else: after a failed query, for example on a table
-    that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks.
-
-    Args:
-        client: dlt's SQL client of the destination.
-        make_client: Makes another client of the same destination.
+    that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks. So
+    `make_client` makes another client of the same destination.
     """
     if dialect_of(client) != "postgres":
         yield None
@@ -79,10 +74,7 @@ def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[
 def opening_lock(file: Path, session: Session, dataset: str) -> Iterator[None]:
     """Let one process at a time open the warehouse; wait until it is this process's turn.
 
-    Args:
-        file: Lock file for the processes of this machine.
-        session: Connection for locks, which keeps other machines out, too.
-        dataset: Dataset of the warehouse.
+    The file keeps out processes of this machine, and the session those of other machines.
     """
     key = int.from_bytes(_digest(dataset), "big", signed=True)
     with _open_lock_file(file) as descriptor:
@@ -102,13 +94,8 @@ def lock_days(session: Session, dataset: str, command: str, days: DateRange) -> 
 
     PostgreSQL keeps an advisory lock for a whole session, whatever its transactions do, and lists
     the locks of all sessions in `pg_locks`, so the lock's key encodes the days. DuckDB locks its
-    file itself; other destinations have no such locks. Call this inside `opening_lock`.
-
-    Args:
-        session: Connection for locks, open until the run ends.
-        dataset: Dataset of the warehouse.
-        command: Command name to show to other processes.
-        days: Days to lock, UTC.
+    file itself; other destinations have no such locks. Call this inside `opening_lock`, with a
+    session that stays open until the run ends; others see the name of the command.
 
     Raises:
         DestinationError: Another session has locked some of these days.

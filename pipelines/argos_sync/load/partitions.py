@@ -6,6 +6,8 @@ itself, so any number of partitions may be loaded at once, from any number of ma
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
@@ -32,7 +34,8 @@ def staging_layout(partition: str) -> str:
 
 def drop_staging(client: Client) -> None:
     """Drop the client's staging dataset if it exists."""
-    with client.with_staging_dataset():
+    # The next run that has the warehouse to itself drops what stays.
+    with suppress(Exception), client.with_staging_dataset():
         if client.has_dataset():
             client.drop_dataset()
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
 import dlt
@@ -22,12 +21,12 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.load.duckdb import remove_temp_files, remove_truncated_file
+from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import SOURCE, make_source, schema_name
-from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
+from argos_sync.load.target import Target, make_pipeline, working_dir
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
@@ -35,12 +34,8 @@ from argos_sync.shape.contract import Contract, load_contract, tables_for_sectio
 class Warehouse:
     """A warehouse open for writing, with a connection that keeps other processes out.
 
-    Attributes:
-        pipeline: dlt's pipeline.
-        client: dlt's SQL client, connected.
-        sections: `request_type`s that are fetched; empty means all of them.
-        contract: Its tables.
-        shared: State of the pipeline of nightly runs, if this warehouse is opened for a partition.
+    It has the tables of the contract, of which those of the sections (`request_type`s) are written;
+    empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
     """
 
     pipeline: dlt.Pipeline
@@ -149,20 +144,15 @@ def open_warehouse(
 ) -> Iterator[Warehouse]:
     """Open the warehouse for some days, exclusively, in the state the destination has.
 
-    A bounded range of days is a partition: where the destination takes several writers at once, it
+    A bounded range of UTC days is a partition: where the destination takes several writers, it
     is loaded by a pipeline of its own, which shares neither state nor staging dataset with others.
+
+    Other processes see the name of the command while they are kept out. Before a partition is
+    opened, and while no other process can open the warehouse, `prepare` creates what all partitions
+    share; it gets a warehouse with the pipeline of nightly runs.
 
     A load package that an interrupted run left in the working directory is discarded and its rows
     are fetched again: state counts only once its package is committed.
-
-    Args:
-        target: Where the warehouse is.
-        sections: `request_type`s that are fetched; empty means all of them.
-        command: Command name that other processes see while they are kept out.
-        contract: Tables of the warehouse; the shipped contract if omitted.
-        days: Days to write to, UTC.
-        prepare: Called before a partition is opened, with the pipeline of nightly runs, while no
-            other process can open the warehouse; creates what all partitions share.
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.
@@ -170,36 +160,41 @@ def open_warehouse(
     """
     add_defaults()
     contract = contract or load_contract()
-    with destination_errors():
+    with destination_errors(), ExitStack() as locks:
         working = working_dir(target)
         partition = partition_name(days)
-        if partition and not _takes_several_writers(target, working):
-            partition = None
-        with _lock_working_dir(working, command, partition):
-            pipeline = make_pipeline(target, working, partition)
-            # Open until the run ends: DuckDB locks its file for as long as it is open.
-            client = pipeline.sql_client()
-            remove_truncated_file(client)
-            with (
-                lock_session(client, pipeline.sql_client) as session,
-                _connected(client, partition),
-            ):
-                remove_temp_files(client)
-                shared: State | None = None
-                with opening_lock(working.with_suffix(".turn"), session, target.dataset):
-                    lock_days(session, target.dataset, command, days)
-                    if partition:
-                        nightly = make_pipeline(target, working)
-                        _restore_from_destination(nightly)
-                        whole = Warehouse(nightly, client, sections, contract)
-                        if prepare is not None:
-                            prepare(whole)
-                        shared = whole.state
-                if not partition:
-                    drop_orphaned_staging(client)
-                pipeline.activate()
-                _restore_from_destination(pipeline)
-                yield Warehouse(pipeline, client, sections, contract, shared)
+        if partition and duckdb_file(make_pipeline(target, working).sql_client()):
+            partition = None  # a DuckDB file takes one writer
+        # Keep other processes of this machine out of the same working directories.
+        lock = working.with_suffix(".lock")
+        locks.enter_context(lock_file(lock, command, shared=partition is not None))
+        if partition:
+            lock = working.with_name(f"{working.name}_{partition}.lock")
+            locks.enter_context(lock_file(lock, command))
+        pipeline = make_pipeline(target, working, partition)
+        client = pipeline.sql_client()
+        remove_truncated_file(client)
+        session = locks.enter_context(lock_session(client, pipeline.sql_client))
+        # Open until the run ends: DuckDB locks its file for as long as it is open.
+        with client, ExitStack() as cleanup:
+            remove_temp_files(client)
+            shared: State | None = None
+            if partition:
+                cleanup.callback(drop_staging, client)
+            with opening_lock(working.with_suffix(".turn"), session, target.dataset):
+                lock_days(session, target.dataset, command, days)
+                if partition:
+                    nightly = make_pipeline(target, working)
+                    _restore_from_destination(nightly)
+                    whole = Warehouse(nightly, client, sections, contract)
+                    if prepare is not None:
+                        prepare(whole)
+                    shared = whole.state
+            if not partition:
+                drop_orphaned_staging(client)
+            pipeline.activate()
+            _restore_from_destination(pipeline)
+            yield Warehouse(pipeline, client, sections, contract, shared)
 
 
 def source_state(pipeline_state: Mapping[str, Any]) -> State:
@@ -207,35 +202,7 @@ def source_state(pipeline_state: Mapping[str, Any]) -> State:
     return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
 
 
-@contextmanager
-def _connected(client: SqlClientBase[Any], partition: str | None) -> Iterator[None]:
-    """Connect while the block runs; drop a partition's staging dataset afterwards."""
-    with client:
-        try:
-            yield
-        finally:
-            if partition:
-                # The next run that has the warehouse to itself drops what stays.
-                with suppress(Exception):
-                    drop_staging(client)
-
-
-@contextmanager
-def _lock_working_dir(working: Path, command: str, partition: str | None) -> Iterator[None]:
-    """Keep other processes of this machine out of the same working directories."""
-    with lock_file(working.with_suffix(".lock"), command, shared=partition is not None):
-        if partition is None:
-            yield
-            return
-        with lock_file(working.with_name(f"{working.name}_{partition}.lock"), command):
-            yield
-
-
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:
     """Discard the working directory and restore state and schemas from the destination."""
     pipeline.drop()
     pipeline.sync_destination()
-
-
-def _takes_several_writers(target: Target, working: Path) -> bool:
-    return duckdb_file(make_pipeline(target, working).destination_client()) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,20 +16,18 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.pipeline import source_state
-from argos_sync.load.target import Target, duckdb_file, make_pipeline, working_dir
+from argos_sync.load.target import Target, make_pipeline, working_dir
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyWarehouse:
-    """A warehouse open for reading.
+    """A warehouse open for reading, and its state as last committed.
 
-    Attributes:
-        client: dlt's SQL client, connected.
-        state: The source's state, as last committed.
-        storage: dlt's client for whole tables; `client` is its connection.
+    `storage` is dlt's client for whole tables, and `client` its connection.
     """
 
     client: SqlClientBase[Any]
@@ -59,7 +57,7 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
     with destination_errors():
         pipeline = make_pipeline(target, working_dir(target))
         client = cast("SqlJobClientBase", pipeline.destination_client())
-        if (file := duckdb_file(client)) is not None:
+        if (file := duckdb_file(client.sql_client)) is not None:
             if not file.exists():
                 raise DestinationError(
                     f"there is no DuckDB file at {file}",
@@ -67,12 +65,8 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
         with client:
-            yield ReadOnlyWarehouse(client.sql_client, _committed_state(client), client)
-
-
-def _committed_state(client: SqlJobClientBase) -> State:
-    try:
-        stored = load_pipeline_state_from_destination(PIPELINE, cast("WithStateSync", client))
-    except DestinationUndefinedEntity:
-        return {}
-    return source_state(stored or {})
+            stored = None
+            with suppress(DestinationUndefinedEntity):
+                states = cast("WithStateSync", client)
+                stored = load_pipeline_state_from_destination(PIPELINE, states)
+            yield ReadOnlyWarehouse(client.sql_client, source_state(stored or {}), client)

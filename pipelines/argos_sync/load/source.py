@@ -143,14 +143,10 @@ class _NestedTable(dict[str, Any]):
 def _table_hints(table: Table) -> Any:
     """Return the hints dlt needs to create and merge a contract table."""
     columns = {column.name: _column_hints(table, column) for column in table.columns}
-    if table.belongs_to_submission and not _has_single_key(table):
-        columns[ROW_KEY] = {
-            "name": ROW_KEY,
-            "data_type": "text",
-            "nullable": False,
-            "row_key": True,
-            "unique": True,
-        }
+    if _needs_row_key(table):
+        columns[ROW_KEY] = TColumnSchema(
+            name=ROW_KEY, data_type="text", nullable=False, row_key=True, unique=True
+        )
     return dlt.mark.make_hints(
         table_name=table.name,
         parent_table_name=SUBMISSIONS if table.belongs_to_submission else None,
@@ -159,14 +155,14 @@ def _table_hints(table: Table) -> Any:
     )
 
 
-def _has_single_key(table: Table) -> bool:
-    """Whether one contract column alone identifies a row."""
-    return len(table.key) == 1
+def _needs_row_key(table: Table) -> bool:
+    """Whether no contract column alone identifies a nested row."""
+    return table.belongs_to_submission and len(table.key) > 1
 
 
 def _with_row_key(table: Table, rows: pa.Table) -> pa.Table:
     """Return the rows with dlt's row key where the table needs one: the joined key columns."""
-    if not table.belongs_to_submission or _has_single_key(table):
+    if not _needs_row_key(table):
         return rows
     parts = [rows[name].cast(pa.string()) for name in table.key]
     joined = pc.binary_join_element_wise(*parts, "/")
@@ -181,12 +177,11 @@ def _column_hints(table: Table, column: Column) -> TColumnSchema:
         # dlt writes it as the column's comment on BigQuery, Databricks and Snowflake.
         "description": column.comment,
     }
-    if column.name == "submission_id" and (
-        table.belongs_to_submission or table.name == SUBMISSIONS
-    ):
+    in_chain = table.belongs_to_submission or table.name == SUBMISSIONS
+    if column.name == "submission_id" and in_chain:
         if table.belongs_to_submission:
             hints["root_key"] = hints["parent_key"] = True
-        if _has_single_key(table):
+        if not _needs_row_key(table):
             hints["row_key"] = hints["unique"] = True
     if column.name in table.key and not table.belongs_to_submission:
         hints["primary_key"] = True

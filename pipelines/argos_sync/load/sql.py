@@ -38,13 +38,7 @@ _KEYS_PER_STATEMENT = 1_000
 
 
 def execute(client: Client, statement: str, *parameters: Any) -> ResultRows:
-    """Run a statement and return its rows.
-
-    Args:
-        client: dlt's SQL client, connected.
-        statement: SQL as described at the top of this module.
-        parameters: One for each `?`; a list for `ANY(?)`.
-    """
+    """Run a statement, with a parameter for each `?` and a list for `ANY(?)`; return its rows."""
     text, values = translate(client, statement, parameters)
     return execute_native(client, text, *values)
 
@@ -122,13 +116,7 @@ def dialect_of(client: Client) -> str:
 def translate(
     client: Client, statement: str, parameters: Sequence[Any] = ()
 ) -> tuple[str, list[Any]]:
-    """Return a statement in the destination's dialect, and its parameters.
-
-    Args:
-        client: dlt's SQL client; it need not be connected.
-        statement: SQL as described at the top of this module.
-        parameters: One for each `?`; a list for `ANY(?)`.
-    """
+    """Return a statement in the destination's dialect, and its parameters; see `execute`."""
     takes_lists = dialect_of(client) in _DIALECTS_WITH_LISTS
     sizes: list[int | None] = []
     values: list[Any] = []
@@ -142,8 +130,8 @@ def translate(
         else:
             sizes.append(1)
             values.append(parameter)
-    names = tuple(table.name for table in table_references(_parse(statement)))
-    tables = tuple(map(client.make_qualified_table_name, names))
+    references = table_references(_parse(statement))
+    tables = tuple(client.make_qualified_table_name(table.name) for table in references)
     casefold = client.capabilities.casefold_identifier
     return _translate_text(statement, dialect_of(client), tables, casefold, tuple(sizes)), values
 
@@ -162,12 +150,9 @@ def table_references(statement: exp.Expression) -> list[exp.Table]:
 
 
 def qualify_table(table: exp.Table, qualified_name: str, dialect: str) -> None:
-    """Add the dataset to a reference to a table.
+    """Add the dataset to a reference to a table, which is changed.
 
-    Args:
-        table: Reference, which is changed.
-        qualified_name: The destination's full name of the table.
-        dialect: Dialect in which that name is written.
+    The qualified name is the destination's full name of the table, in its dialect.
     """
     qualified = exp.to_table(qualified_name, dialect=dialect)
     for part in ("this", "db", "catalog"):
@@ -175,12 +160,7 @@ def qualify_table(table: exp.Table, qualified_name: str, dialect: str) -> None:
 
 
 def to_dialect(statement: exp.Expression, dialect: str) -> str:
-    """Return a statement's text in a dialect, functions of `PHRASES` included.
-
-    Args:
-        statement: Statement, which is changed.
-        dialect: sqlglot's name for the dialect.
-    """
+    """Return the text of a statement, which is changed, with the functions of `PHRASES`."""
     changed = statement.transform(_replace_phrase, dialect, copy=False)
     text: str = changed.sql(dialect=dialect, comments=False)
     if dialect == "clickhouse" and isinstance(statement, exp.Update):
@@ -205,12 +185,8 @@ def _translate_text(
 ) -> str:
     """Return a statement's text in a dialect.
 
-    Args:
-        statement: SQL as described at the top of this module.
-        dialect: sqlglot's name for the dialect.
-        tables: Full names of the tables, in the order of `table_references`.
-        casefold: Spells a column name as the destination does.
-        sizes: Number of values for each `?`; None for NULL.
+    The tables are full names in the order of `table_references`. `casefold` spells a column name as
+    the destination does. A size is the number of values for a `?`; None for NULL.
     """
     tree = _parse(statement).copy()
     for column in [*tree.find_all(exp.Column)]:
@@ -229,23 +205,20 @@ def _translate_text(
 
 def _replace_placeholder(placeholder: exp.Placeholder, size: int | None, dialect: str) -> None:
     """Replace `?` or `= ANY(?)` by what dlt's client of the destination takes."""
+    parameter = exp.Var(this="%s")
     any_of = placeholder.find_ancestor(exp.Any)
     comparison = any_of.parent if any_of else None
     if comparison is None:
-        placeholder.replace(exp.null() if size is None else _parameter())
+        placeholder.replace(exp.null() if size is None else parameter)
     elif dialect not in _DIALECTS_WITH_LISTS:
-        parameters = [_parameter() for _ in range(size or 0)]
+        parameters = [parameter.copy() for _ in range(size or 0)]
         comparison.replace(exp.In(this=comparison.this, expressions=parameters))
     elif dialect == "duckdb":
         # DuckDB joins a table faster than it searches a list for each row.
-        values = exp.select(exp.Anonymous(this="unnest", expressions=[_parameter()]))
+        values = exp.select(exp.Anonymous(this="unnest", expressions=[parameter]))
         comparison.replace(exp.In(this=comparison.this, query=values.subquery()))
     else:
-        placeholder.replace(_parameter())
-
-
-def _parameter() -> exp.Var:
-    return exp.Var(this="%s")
+        placeholder.replace(parameter)
 
 
 def _replace_phrase(node: exp.Expression, dialect: str) -> exp.Expression:

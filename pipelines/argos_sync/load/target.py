@@ -1,33 +1,46 @@
-"""Where a command loads to: destination, dataset, and dlt's working directory for them."""
+"""Where a command loads to: destination, dataset, and dlt's working directory for them.
+
+Any SQL destination of dlt works by its name, without a line here. A destination that needs special
+treatment has it in these places, most of them keyed by its sqlglot dialect:
+
+- `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
+- `pipeline`: whether it takes several writers at once; `locks`, `partitions`: locks between
+  machines and the staging datasets of killed backfills (PostgreSQL only).
+- `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
+- `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
+
+Add its extra to pyproject.toml and its row to docs/destinations.md; `tests/load/test_sql.py` and
+`tests/warehouse/test_views.py` translate every statement and view into its dialect.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import dlt
-from dlt.common.destination.client import JobClientBase
+from dlt.common.destination import Destination
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.common.storages.configuration import WithLocalFiles
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.destinations import DUCKDB, make_destination
-from argos_sync.load.duckdb import database_file
+from argos_sync.load.duckdb import DuckDb, duckdb_file
 from argos_sync.load.partitions import pipeline_name, staging_layout
 from argos_sync.load.source import SOURCE
+
+DUCKDB = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a run loads to.
 
-    Attributes:
-        destination: Name of a dlt destination.
-        dataset: Dataset (schema) in it.
-        pipelines_dir: Parent folder of the working directories; None uses dlt's default.
-        file: DuckDB file that overrides the configured one.
+    The destination is a name that dlt knows, or `module.factory`; the dataset is a schema in it. A
+    DuckDB `file` overrides the configured one. `pipelines_dir` is the parent folder of the working
+    directories; None uses dlt's default.
     """
 
     destination: str = DUCKDB
@@ -37,17 +50,22 @@ class Target:
 
 
 def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
-    """Return dlt's pipeline for a target, not connected.
-
-    Args:
-        target: Where the warehouse is.
-        working: Folder of its working directory.
-        partition: Name of the partition to load; None for the pipeline of all other runs.
-    """
-    layout = staging_layout(partition) if partition else None
+    """Return dlt's pipeline of a partition or of all other runs, not connected."""
+    if target.destination == DUCKDB:
+        file: dict[str, Any] = {"credentials": f"duckdb:///{target.file}"} if target.file else {}
+        destination: Any = DuckDb(destination_name=DUCKDB, **file)
+    else:
+        layout = {"staging_dataset_name_layout": staging_layout(partition)} if partition else {}
+        destination = Destination.from_reference(target.destination, **layout)
+    if issubclass(destination.spec, WithLocalFiles):
+        # Without it dlt resolves a relative file against the folder where the first pipeline with
+        # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
+        # so that a sync started in another folder would load into the first folder's file.
+        local = Path(dlt.current.run_context().local_dir).absolute()
+        destination.config_params["local_dir"] = str(local)
     return dlt.pipeline(
         pipeline_name(partition),
-        destination=make_destination(target.destination, target.file, layout),
+        destination=destination,
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )
@@ -57,8 +75,8 @@ def working_dir(target: Target) -> Path:
     """Return the working directory that belongs to this warehouse alone.
 
     dlt keeps schemas and load packages there, and those of one warehouse must never reach another.
-    The directory is therefore named after a hash of the destination's address (dlt's own text of
-    it contains no credentials) and the dataset.
+    It is therefore named after a hash of the dataset and the destination's address, in dlt's own
+    text of it, which contains no credentials.
 
     Raises:
         ConfigurationError: The dataset has no name, the destination has no SQL tables, or the
@@ -76,15 +94,10 @@ def working_dir(target: Target) -> Path:
             "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
             " tables, publish it and copy the published file: see docs/destinations.md",
         )
-    if (file := duckdb_file(client)) is not None:
+    if (file := duckdb_file(client.sql_client)) is not None:
         refuse_ambiguous_name(file, target.dataset)
     address = f"{target.destination} {client.config} {target.dataset}"
     return base / blake2b(address.encode(), digest_size=8).hexdigest()
-
-
-def duckdb_file(client: JobClientBase) -> Path | None:
-    """Return the DuckDB file a client writes to; None for any other destination."""
-    return database_file(client.config.credentials) if isinstance(client, DuckDbClient) else None
 
 
 def refuse_ambiguous_name(file: Path, dataset: str) -> None:
@@ -92,10 +105,6 @@ def refuse_ambiguous_name(file: Path, dataset: str) -> None:
 
     DuckDB names the catalog after the file, so `argos.submissions` in `argos.duckdb` could mean a
     schema or a catalog; every client refuses it ("Ambiguous reference to catalog or schema").
-
-    Args:
-        file: The DuckDB file.
-        dataset: Schema that will hold the tables.
 
     Raises:
         ConfigurationError: Their names are the same, apart from case.

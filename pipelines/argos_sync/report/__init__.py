@@ -20,8 +20,9 @@ from argos_sync.load.atomic_file import (
     refuse_warehouse,
     write_errors,
 )
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.read_only import open_read_only
-from argos_sync.load.target import Target, duckdb_file
+from argos_sync.load.target import Target
 from argos_sync.report.charts import load_renderer
 from argos_sync.report.page import FILE_MARK, render_page
 from argos_sync.report.queries import section_specs
@@ -71,7 +72,7 @@ def make_report(
     load_renderer()
     path = check_output_path(file, REPORT_FILE)
     with open_read_only(target) as warehouse:
-        if (source := duckdb_file(warehouse.storage)) is not None:
+        if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(path, source)
         sections = [build_section(warehouse.client, spec) for spec in section_specs(bound)]
     html = render_page(sections, target.dataset, now).encode()

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from argos_sync.api import RetryPolicy
 from argos_sync.config import Settings
-from argos_sync.fetch.chunks import CHUNK_SUBMISSIONS
-from argos_sync.fetch.client import ClientOptions, client_options
-from argos_sync.fetch.job import ChunkSource, Clock, fetch_in_thread, utc_now
+from argos_sync.fetch.chunks import ChunkSource
+from argos_sync.fetch.job import CHUNK_SUBMISSIONS, ClientOptions, Clock, client_options, utc_now
+from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.load.target import Target
 from argos_sync.run.summary import NoProgress, ProgressReporter
 

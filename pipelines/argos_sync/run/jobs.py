@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from argos_sync.fetch.checkpoint import end_date
-from argos_sync.fetch.end_date import probe_end_date
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import day_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, day_of
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, day_of, probe_end_date
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.load.errors import destination_errors
 from argos_sync.run.run import Run

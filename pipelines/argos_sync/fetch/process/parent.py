@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from subprocess import Popen
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import FetchJob, OnPage, OnStats
+from argos_sync.fetch.chunks import Chunk, ChunkOrEnd, OnPage, OnStats, chunks_on_request
+from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.process.protocol import (
     MessageKind,
     attach_tables,
@@ -36,21 +36,13 @@ class FetchProcessDied(ArgosError):  # noqa: N818 says what happened, as in api.
 
 @contextmanager
 def fetch_in_process(
-    process: FetchProcess,
-    job: FetchJob,
-    on_page: OnPage | None = None,
-    on_stats: OnStats | None = None,
+    process: FetchProcess, job: FetchJob, on_page: OnPage, on_stats: OnStats
 ) -> Iterator[Iterator[Chunk]]:
-    """Run a job in the fetch process, and iterate over its chunks.
+    """Run a picklable job in the fetch process, and iterate over its chunks.
 
     The process builds the next chunk while this one loads, and sends it on request, so neither ever
-    holds two chunks.
-
-    Args:
-        process: The fetch process; killed if the block is left before the job has ended.
-        job: What to read; must be picklable.
-        on_page: Called for each page, in a thread.
-        on_stats: Called once at the end, even after an error, in a thread.
+    holds two chunks. It is killed if the block is left before the job has ended. A thread of the
+    main process calls both functions.
 
     Yields:
         The chunks. An error of the process is raised after the chunks before it: an `ArgosError`
@@ -58,26 +50,27 @@ def fetch_in_process(
     """
     popen = process.start()
     requests, answers = cast("BinaryIO", popen.stdin), cast("BinaryIO", popen.stdout)
-    received: queue.SimpleQueue[object] = queue.SimpleQueue()
+    received: SimpleQueue[ChunkOrEnd] = SimpleQueue()
     is_idle = threading.Event()
 
     def receive_all() -> None:
         try:
-            for item in _receive_chunks(answers, on_page, on_stats):
-                received.put(item)
-                del item  # free the loaded chunk while waiting for the next one
+            failure = _receive_chunks(answers, received, on_page, on_stats)
         except EOFError:
-            received.put(_died(popen))
+            code = popen.wait()
+            reason = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+            received.put(FetchProcessDied(f"the fetch process {reason}"))
         except Exception as error:  # noqa: BLE001 raised again in the main thread
             received.put(error)
         else:
             is_idle.set()
+            received.put(failure)
 
     thread = threading.Thread(target=receive_all, name="argos-receive", daemon=True)
     thread.start()
     try:
         _send(requests, MessageKind.JOB, job)
-        yield _request_chunks(requests, received)
+        yield chunks_on_request(partial(_send, requests, MessageKind.NEXT), received)
     finally:
         if not is_idle.is_set():
             process.kill()
@@ -85,9 +78,9 @@ def fetch_in_process(
 
 
 def _receive_chunks(
-    answers: BinaryIO, on_page: OnPage | None, on_stats: OnStats | None
-) -> Iterator[Chunk | Exception | None]:
-    """Yield the chunks, then the error or None; report pages and statistics."""
+    answers: BinaryIO, received: SimpleQueue[ChunkOrEnd], on_page: OnPage, on_stats: OnStats
+) -> ArgosError | None:
+    """Receive chunks, pages and statistics until the job ends; return its error."""
     tables: list[pa.Table] = []
     while True:
         kind, body = receive(answers)
@@ -95,38 +88,18 @@ def _receive_chunks(
             tables.append(read_table(body))
             continue
         value: Any = read_value(body)
-        if kind is MessageKind.PAGE and on_page:
+        if kind is MessageKind.PAGE:
             on_page(*value)
-        elif kind is MessageKind.STATS and on_stats:
+        elif kind is MessageKind.STATS:
             on_stats(value)
         elif kind is MessageKind.CHUNK:
-            chunk, tables = attach_tables(value, tables), []
-            yield chunk
-            del chunk, value
-        elif kind is MessageKind.END:
-            yield value
-            return
-
-
-def _request_chunks(requests: BinaryIO, received: queue.SimpleQueue[object]) -> Iterator[Chunk]:
-    while True:
-        _send(requests, MessageKind.NEXT)
-        item = received.get()
-        if isinstance(item, Exception):
-            raise item
-        if not isinstance(item, Chunk):
-            return
-        yield item
-        del item  # free the loaded chunk while waiting for the next one
+            received.put(attach_tables(value, tables))
+            tables = []
+        else:
+            return cast("ArgosError | None", value)
 
 
 def _send(requests: BinaryIO, kind: MessageKind, value: object = None) -> None:
     # If the process has exited, the receiving thread notices and reports it.
     with suppress(OSError):
         send_value(requests, kind, value)
-
-
-def _died(popen: Popen[bytes]) -> FetchProcessDied:
-    code = popen.wait()
-    reason = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
-    return FetchProcessDied(f"the fetch process {reason}")

@@ -48,30 +48,17 @@ class FetchFailed(ArgosError):  # noqa: N818 says what happened, as in api.error
 class MessageKind(Enum):
     """The kind of a message. JOB and NEXT go to the fetch process, the others come from it."""
 
-    JOB = 1
-    """A fetch job to run."""
-    NEXT = 2
-    """The loader waits for the next chunk; the answer is CHUNK or END."""
-    PAGE = 3
-    """A page was fetched: the label of its task, and the number of its submissions."""
-    STATS = 4
-    """The statistics of the client."""
-    TABLE = 5
-    """Rows of the next chunk."""
-    CHUNK = 6
-    """A chunk, whose tables came before it."""
-    END = 7
-    """The job has ended: the error that ended it, or None."""
+    JOB = 1  # a fetch job to run
+    NEXT = 2  # the loader waits for the next chunk; the answer is CHUNK or END
+    PAGE = 3  # a page was fetched: the label of its task, and the number of its submissions
+    STATS = 4  # the statistics of the client
+    TABLE = 5  # rows of the next chunk
+    CHUNK = 6  # a chunk, whose tables came before it
+    END = 7  # the job has ended: the error that ended it, or None
 
 
-def send(pipe: BinaryIO, kind: MessageKind, body: Any = b"") -> None:
-    """Write a message.
-
-    Args:
-        pipe: Buffered, and used by one thread only.
-        kind: Kind of the message.
-        body: Bytes or a buffer.
-    """
+def _send(pipe: BinaryIO, kind: MessageKind, body: Any) -> None:
+    """Write a message, whose body is bytes or a buffer; the pipe must be this thread's own."""
     pipe.write(_HEAD.pack(kind.value, len(body)))
     pipe.write(body)
     pipe.flush()
@@ -89,7 +76,7 @@ def receive(pipe: BinaryIO) -> tuple[MessageKind, memoryview]:
 
 def send_value(pipe: BinaryIO, kind: MessageKind, value: Any) -> None:
     """Write a message whose body is a pickled value."""
-    send(pipe, kind, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    _send(pipe, kind, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
 def read_value(body: memoryview) -> Any:
@@ -115,7 +102,7 @@ def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows.combine_chunks())
-    send(pipe, MessageKind.TABLE, sink.getvalue())
+    _send(pipe, MessageKind.TABLE, sink.getvalue())
 
 
 def read_table(body: memoryview) -> pa.Table:

@@ -15,10 +15,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import IO, Self
 
 _SECONDS_TO_EXIT = 10.0
+_NAMES_WITHOUT_SECTION = frozenset(
+    ("API_KEY", "ENCRYPTION_KEY", "CREDENTIALS", "PASSWORD", "SLACK_INCOMING_WEBHOOK_URL")
+)
 
 
 @dataclass(slots=True)
@@ -32,14 +34,9 @@ class FetchProcess:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, exc_type: object, *_: object) -> None:
         """Let the process exit; kill it after an error."""
-        if exc is None:
+        if exc_type is None:
             self.close()
         self.kill()
 
@@ -78,10 +75,9 @@ class FetchProcess:
 
 
 def _close(pipe: IO[bytes] | None) -> None:
-    if pipe is not None:
-        with suppress(
-            OSError
-        ):  # the rest of the buffer cannot be sent to a process that has exited
+    # The rest of the buffer cannot be sent to a process that has exited.
+    with suppress(OSError):
+        if pipe is not None:
             pipe.close()
 
 
@@ -90,18 +86,11 @@ def _environment() -> dict[str, str]:
 
     dlt's names of settings have sections, joined by two underscores, or are the last part alone.
     """
-    names_without_section = (
-        "API_KEY",
-        "ENCRYPTION_KEY",
-        "CREDENTIALS",
-        "PASSWORD",
-        "SLACK_INCOMING_WEBHOOK_URL",
-    )
     return {
         name: value
         for name, value in os.environ.items()
         if "__" not in name.strip("_")
-        and name.upper() not in names_without_section
+        and name.upper() not in _NAMES_WITHOUT_SECTION
         # Telemetry is sent from the main process only; its settings include keys too.
         and not name.upper().startswith("OTEL_")
     }

@@ -11,13 +11,11 @@ import os
 import queue
 import signal
 import threading
-from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
-from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import chunk_producer
+from argos_sync.fetch.chunks import ChunkSink, produce_chunks
 from argos_sync.fetch.process.protocol import (
     FetchFailed,
     MessageKind,
@@ -43,17 +41,13 @@ def main() -> None:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Run each requested job, one after the other.
-
-    Args:
-        requests: Messages JOB and NEXT. When it is closed, this process exits.
-        answers: All other messages.
-    """
-    jobs: queue.SimpleQueue[tuple[memoryview, _PipeSink] | None] = queue.SimpleQueue()
+    """Run each requested job, one after the other, until the requests are closed."""
+    jobs: queue.SimpleQueue[tuple[memoryview, ChunkSink] | None] = queue.SimpleQueue()
     is_busy = threading.Event()
+    send = partial(send_chunk, answers)
 
     def listen() -> None:
-        sink = _PipeSink(answers)
+        sink = ChunkSink(send)
         try:
             while True:
                 kind, body = receive(requests)
@@ -61,7 +55,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
                     sink.request()
                 else:
                     is_busy.set()
-                    sink = _PipeSink(answers)
+                    sink = ChunkSink(send)
                     jobs.put((body, sink))
         except EOFError:
             pass
@@ -76,46 +70,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         asyncio.run(_run_job(job, sink, answers, is_busy))
 
 
-class _PipeSink:
-    """Sends each chunk when the main process requests it."""
-
-    def __init__(self, answers: BinaryIO) -> None:
-        self._answers = answers
-        self._is_requested = False
-        self._request = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def request(self) -> None:
-        """Request the next chunk; called in the listening thread."""
-        self._is_requested = True
-        if self._loop:
-            with suppress(RuntimeError):  # the loop has already ended
-                self._loop.call_soon_threadsafe(self._request.set)
-
-    def is_awaited(self) -> bool:
-        return self._is_requested
-
-    async def put(self, chunk: Chunk) -> None:
-        self._loop = asyncio.get_running_loop()
-        if not self._is_requested:
-            await self._request.wait()
-        self._request.clear()
-        self._is_requested = False
-        send_chunk(self._answers, chunk)
-
-
 async def _run_job(
-    job: memoryview, sink: _PipeSink, answers: BinaryIO, is_busy: threading.Event
+    job: memoryview, sink: ChunkSink, answers: BinaryIO, is_busy: threading.Event
 ) -> None:
-    def on_page(label: str, submissions: int) -> None:
-        send_value(answers, MessageKind.PAGE, (label, submissions))
-
-    def on_stats(stats: RequestStats) -> None:
-        send_value(answers, MessageKind.STATS, stats)
-
     failure: ArgosError | None = None
     try:
-        await chunk_producer(read_value(job), on_page=on_page, on_stats=on_stats)(sink)
+        await produce_chunks(
+            read_value(job),
+            sink,
+            on_page=lambda *page: send_value(answers, MessageKind.PAGE, page),
+            on_stats=lambda stats: send_value(answers, MessageKind.STATS, stats),
+        )
     except ArgosError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 raised again in the main process
