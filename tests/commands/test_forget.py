@@ -276,7 +276,7 @@ def test_quarantined_objects_are_erased(mode: str, any_warehouse: Warehouse, jan
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed_in", ["erasure.erase", "run.Run.finish"])
+@pytest.mark.parametrize("killed_in", ["erasure.transaction", "run.Run.finish"])
 def test_a_killed_erasure_is_complete_after_a_repetition(
     killed_in: str, warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

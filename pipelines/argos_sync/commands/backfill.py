@@ -8,10 +8,11 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import complete_before, unfinished_plan
 from argos_sync.fetch.windows import DateRange
 from argos_sync.run.context import Context
-from argos_sync.run.jobs import load_stored_days, new_plan, run_plan
+from argos_sync.run.jobs import new_plan, run_plan
 from argos_sync.run.opening import open_run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
+from argos_sync.warehouse.submissions import stored_days
 
 
 def backfill(
@@ -44,7 +45,7 @@ def backfill(
         unfinished = unfinished_plan(state, name, sections)
         days = DateRange(max(first, complete) if complete else first, last)
         plan = unfinished.reopened() if unfinished else new_plan(run, name, days)
-        volume = daily_volume(load_stored_days(run), plan.days.first)
+        volume = daily_volume(stored_days(run.warehouse.client), plan.days.first)
         run_plan(run, plan, workers, volume=volume)
         if unfinished is None:
             run.coverage.complete = [days]

@@ -11,21 +11,14 @@ and a run summary.
 - What happens before and after every run? `opening`, `post_run`.
 """
 
-__all__: list[str] = [
-    "analyst_views",
-    "committer",
+__all__ = [
     "context",
     "deletions",
-    "diff",
     "erasure",
-    "history",
     "jobs",
     "journal",
     "opening",
-    "otel",
-    "post_run",
     "run",
     "summary",
-    "telemetry",
     "upkeep",
 ]

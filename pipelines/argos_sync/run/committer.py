@@ -1,13 +1,12 @@
 """Commit in one load package what belongs together.
 
 That is the rows of a chunk, the source's state (plan, cursors, other facts) and the ledger of
-windows. `Warehouse.load` (`load.pipeline`) makes it one package, so an
-interrupted plan resumes exactly after its last committed rows.
+windows. So an interrupted plan resumes exactly after its last committed rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -21,13 +20,7 @@ from argos_sync.run.summary import RunSummary
 
 @dataclass(slots=True)
 class Committer:
-    """Commits rows together with the progress and the facts collected since the last commit.
-
-    Attributes:
-        warehouse: Open for writing.
-        summary: The run; the ledger refers to it.
-        clock: The current time.
-    """
+    """Commits rows together with the progress and the facts collected since the last commit."""
 
     warehouse: Warehouse
     summary: RunSummary
@@ -62,31 +55,23 @@ class Committer:
         self._ledger |= {entry.name: entry for entry in ledger}
 
     def commit(self, rows: TableRows, erased_ids: Collection[str] = ()) -> None:
-        """Commit rows, facts, plan and ledger in one load package.
+        """Commit rows, facts, plan and ledger in one load package; see `Warehouse.load` for errors.
 
         Args:
             rows: By contract table. Emptied as soon as the rows are in files on disk.
             erased_ids: Submissions that no stored cursor may mention any longer.
-
-        Raises:
-            DestinationError: The destination is locked or not reachable.
-            LoadError: The destination refused the rows.
         """
         # Reset first: if the rows are refused, the progress that belongs to them must not be saved.
         plan, ledger = self._plan, tuple(self._ledger.values())
         self._plan, self._ledger = None, {}
         if ledger:
             rows |= window_records(self.summary, ledger, self.clock())
-        self.warehouse.load(rows, self._update_state(plan, erased_ids))
-        self._committed_at = monotonic()
 
-    def _update_state(
-        self, plan: Plan | None, erased_ids: Collection[str]
-    ) -> Callable[[State], None]:
-        def update(state: State) -> None:
+        def update_state(state: State) -> None:
             state.update(self._facts)
             if plan is not None:
                 save_plan(state, plan)
             drop_cursors(state, erased_ids)
 
-        return update
+        self.warehouse.load(rows, update_state)
+        self._committed_at = monotonic()

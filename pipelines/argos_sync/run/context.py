@@ -17,14 +17,8 @@ from argos_sync.run.summary import NoProgress, ProgressReporter
 class Context:
     """The dependencies of every command.
 
-    Attributes:
-        settings: Checked configuration.
-        target: Warehouse to load to.
-        progress: Receives every fetched page and loaded chunk.
-        clock: Returns the current time, UTC.
-        retry: When a client gives up on a request.
-        chunk_size: Submissions in a full chunk.
-        chunks: Runs a fetch job in a thread or a process and yields its chunks.
+    `chunk_size` is the number of submissions in a full chunk; `chunks` runs a fetch job in a thread
+    or a process, and yields its chunks.
     """
 
     settings: Settings
@@ -36,10 +30,7 @@ class Context:
     chunks: ChunkSource = fetch_in_thread
 
     def client_options(self, page_size: int | None = None) -> ClientOptions:
-        """Return the options of an API client.
-
-        Args:
-            page_size: Rows per page instead of the configured number.
+        """Return the options of an API client, with the configured page size or another.
 
         Raises:
             ConfigurationError: The encryption settings are invalid.

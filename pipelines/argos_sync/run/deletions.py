@@ -6,20 +6,19 @@ id and the API did not return it. Candidates are requested once more by id befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 
-from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import id_tasks
 from argos_sync.fetch.windows import DateRange
-from argos_sync.load.sql import Client
+from argos_sync.run.jobs import run_tasks
+from argos_sync.run.run import Run
 from argos_sync.warehouse.submissions import (
-    count_not_fetched,
+    count_not_fetched_by_day,
     count_submissions,
     filter_not_fetched,
     ids_not_fetched,
     mark_deleted,
+    mark_tombstones_fetched,
 )
 
 MAX_DELETED = 0.05
@@ -27,72 +26,31 @@ MAX_DELETED = 0.05
 the source's lists are incomplete or belong to another project, and nothing is marked."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeletionCandidates:
-    """Submissions that were requested and that the source did not return.
+def mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]) -> None:
+    """Mark submissions as deleted that the source no longer returns, unless there are too many.
 
-    Attributes:
-        count: Number of candidates.
-        requested: Number of stored submissions that were requested.
-        submission_ids: Ids of the candidates; empty if there are too many.
+    The run has read the ranges of UTC days completely, and requested the submissions by id.
     """
-
-    count: int
-    requested: int
-    submission_ids: tuple[str, ...] = ()
-
-    @property
-    def too_many(self) -> bool:
-        """Whether more is missing than is plausible, so that nothing may be marked.
-
-        The ids are left out then (`find_deletion_candidates`).
-        """
-        return self.count > len(self.submission_ids)
-
-
-def find_deletion_candidates(
-    client: Client,
-    ranges: Sequence[DateRange],
-    submission_ids: Sequence[str],
-    since: datetime,
-) -> DeletionCandidates:
-    """Return the stored submissions that a run requested and the source did not return.
-
-    Args:
-        client: Connected to the warehouse.
-        ranges: UTC days that were read completely.
-        submission_ids: Submissions that were requested by id.
-        since: Start of the run; submissions fetched since then exist.
-    """
+    client, since = run.warehouse.client, run.summary.started_at
     not_found_by_id = filter_not_fetched(client, submission_ids, since)
+    not_found_by_day = count_not_fetched_by_day(client, ranges, since)
+    count = sum(not_found_by_day.values()) + len(not_found_by_id)
     requested = count_submissions(client, ranges, since) + len(submission_ids)
-    count = count_not_fetched(client, ranges, since) + len(not_found_by_id)
     if count > MAX_DELETED * requested:
-        return DeletionCandidates(count, requested)
-    candidates = sorted({*not_found_by_id, *ids_not_fetched(client, ranges, since)})
-    return DeletionCandidates(len(candidates), requested, tuple(candidates))
+        run.report_too_many_deletions(count, requested)
+    elif count:
+        candidates = {*not_found_by_id, *ids_not_fetched(client, ranges, since)}
+        confirm_deletions(run, sorted(candidates))
+    mark_tombstones_fetched(client, ranges, since, run.context.clock())
 
 
-def confirm_deletions(
-    client: Client,
-    submission_ids: Sequence[str],
-    *,
-    since: datetime,
-    at: datetime,
-    refetch: Callable[[Sequence[Task]], None],
-) -> int:
-    """Request each candidate by id, mark those the source does not return, and count them.
+def confirm_deletions(run: Run, candidates: Sequence[str]) -> None:
+    """Request each candidate by id, and mark those the source does not return.
 
     The second request is needed because lists of an API can be incomplete.
-
-    Args:
-        client: Connected to the warehouse.
-        submission_ids: The candidates.
-        since: Start of the run; submissions fetched since then exist.
-        at: Time to store in `_deleted_at`.
-        refetch: Fetches tasks and loads what they return.
     """
-    refetch(id_tasks("confirm deletion", submission_ids))
-    deleted = filter_not_fetched(client, submission_ids, since)
+    client, at = run.warehouse.client, run.context.clock()
+    run_tasks(run, id_tasks("confirm deletion", candidates))
+    deleted = filter_not_fetched(client, candidates, run.summary.started_at)
     mark_deleted(client, deleted, at)
-    return len(deleted)
+    run.count_deleted(len(deleted))

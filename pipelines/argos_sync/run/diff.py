@@ -30,31 +30,22 @@ class Diff:
     unchanged: list[str]
 
 
-def quarantine_ids(tables: Mapping[str, pa.Table]) -> list[str]:
-    """Return the keys of a chunk's quarantined objects."""
-    return _column(tables, QUARANTINE, "quarantine_id")
-
-
-def earliest_fetch(fetched: pa.Table) -> datetime | None:
-    """Return when the first submission of a chunk was fetched; None for an empty chunk."""
-    earliest: datetime | None = pc.min(fetched["_synced_at"]).as_py()
-    return earliest
+def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
+    """Return the values of a column; none if the chunk does not have the table."""
+    values: list[str] = tables[table][column].to_pylist() if table in tables else []
+    return values
 
 
 def count_first_fetches_by_day(
     fetched: pa.Table, stored: Mapping[str, StoredSubmission], since: datetime
 ) -> dict[date, int]:
-    """Count the submissions that this run fetched for the first time, by UTC day of `created_at`.
+    """Count a chunk's submissions that came for the first time, by UTC day of `created_at`.
 
-    Args:
-        fetched: The chunk's submissions.
-        stored: The warehouse's versions of them, by submission id.
-        since: Start of the run, UTC. Submissions stored since then came with an earlier chunk.
+    Those stored since the start of the run (UTC) came with an earlier chunk.
     """
     repeated = [key for key, row in stored.items() if row.synced_at.astimezone(UTC) >= since]
-    if repeated:
-        fetched = fetched.filter(_is_not_in(fetched["submission_id"], repeated))
-    days = pc.value_counts(fetched["created_at"].cast(pa.date32()))
+    first = _drop(fetched, "submission_id", repeated)
+    days = pc.value_counts(first["created_at"].cast(pa.date32()))
     return {entry["values"]: entry["counts"] for entry in days.to_pylist()}
 
 
@@ -71,51 +62,31 @@ def diff_chunk(
     unchanged: a sync requests it again as a deletion candidate, and the post-run checks of other
     commands report its day.
 
-    Args:
-        tables: The chunk's rows by contract table.
-        fetched: The chunk's submissions, with or without rows.
-        stored: The warehouse's versions of them, by submission id.
-        quarantined: Keys of the objects that are already in quarantine.
+    `tables` are the chunk's rows, `fetched` its submissions with or without rows, `stored` the
+    warehouse's versions of them by id, and `quarantined` keys that are already in quarantine.
     """
-    with_rows = set(_column(tables, SUBMISSIONS, "submission_id"))
+    with_rows = set(column_values(tables, SUBMISSIONS, "submission_id"))
     ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
-    known = [
-        (key, stored[key], content_hash)
-        for key, content_hash in zip(ids, hashes, strict=True)
-        if key in stored
-    ]
-    same = {
-        key
-        for key, row, content_hash in known
-        if row.content_hash == content_hash and not row.deleted
-    }
-    unchanged = [key for key, _, _ in known if key in same]
-    changed = [key for key, _, _ in known if key not in same and key in with_rows]
-    to_load = {
-        name: _drop_stored(rows, name, unchanged, quarantined) for name, rows in tables.items()
-    }
-    to_load = {name: rows for name, rows in to_load.items() if rows.num_rows}
+    changed, unchanged = [], []
+    for key, content_hash in zip(ids, hashes, strict=True):
+        row = stored.get(key)
+        if row and row.content_hash == content_hash and not row.deleted:
+            unchanged.append(key)
+        elif row and key in with_rows:
+            changed.append(key)
+    to_load = {}
+    for name, rows in tables.items():
+        if name == QUARANTINE:
+            remaining = _drop(rows, "quarantine_id", sorted(quarantined))
+        else:
+            remaining = _drop(rows, "submission_id", unchanged)
+        if remaining.num_rows:
+            to_load[name] = remaining
     return Diff(to_load, len(with_rows - stored.keys()), changed, unchanged)
 
 
-def _column(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
-    values: list[str] = tables[table][column].to_pylist() if table in tables else []
-    return values
-
-
-def _drop_stored(
-    rows: pa.Table, name: str, unchanged: list[str], quarantined: set[str]
-) -> pa.Table:
-    """Return the rows of a table without those the warehouse already has."""
-    column, stored = (
-        ("quarantine_id", sorted(quarantined))
-        if name == QUARANTINE
-        else ("submission_id", unchanged)
-    )
-    if not stored:
+def _drop(rows: pa.Table, column: str, values: list[str]) -> pa.Table:
+    """Return the rows of a table without those that have one of the values."""
+    if not values:
         return rows
-    return rows.filter(_is_not_in(rows[column], stored))
-
-
-def _is_not_in(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
-    return pc.invert(pc.is_in(column, value_set=pa.array(values, pa.string())))
+    return rows.filter(pc.invert(pc.is_in(rows[column], value_set=pa.array(values, pa.string()))))

@@ -8,7 +8,7 @@ warehouse discards the package of an interrupted run.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 from argos_sync.fetch.checkpoint import cursors, mentions_any
 from argos_sync.fetch.protection import Protection
 from argos_sync.load.dlt_tables import ROW_ID, STATES, read_state
-from argos_sync.load.errors import destination_errors
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
@@ -34,32 +33,25 @@ Identifier = tuple[str, str]
 class Eraser:
     """Erases submissions during a run, and puts them on the suppression list.
 
-    Attributes:
-        committer: Commits the suppression list.
-        protection: Privacy policy and suppression list, as of the start of the run.
-        has_erased: Whether the run has erased anything.
+    `protection` is the privacy policy and the suppression list as of the start of the run.
     """
 
     committer: Committer
     protection: Protection
     has_erased: bool = False
 
-    def suppression_rows(self, identifiers: Iterable[Identifier]) -> TableRows:
+    def suppression_rows(self, identifiers: Collection[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
 
         The next commit also saves the key they were hashed with.
         """
-        entries = list(identifiers)
-        if not entries:
+        if not identifiers:
             return {}
         key_id, key, secrets = self.protection.suppression_key(self.committer.state)
         self.committer.remember(secrets)
-        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in entries}
-        new = sorted(
-            (kind, hashed)
-            for kind, hashed in hashes
-            if hashed not in self.protection.suppression.hashes
-        )
+        listed = self.protection.suppression.hashes
+        hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in identifiers}
+        new = sorted((kind, hashed) for kind, hashed in hashes if hashed not in listed)
         if not new:
             return {}
         return suppression_records(self.committer.summary, new, key_id, self.committer.clock())
@@ -71,7 +63,14 @@ class Eraser:
         identifiers: Iterable[Identifier] = (),
         quarantine_ids: Sequence[str] = (),
     ) -> dict[str, int]:
-        """Add to the suppression list, then erase submissions and record the erasure.
+        """Add to the suppression list, then erase submissions from every table.
+
+        The erasure is one transaction if the destination supports them. The rows of `sync_erasures`
+        are part of it, so every erasure leaves a record and a failed one leaves none.
+
+        Rows that only mention a submission are kept without its id: cursors in `sync_windows`, and
+        `sync_reveals`. Quarantined objects are matched by their content; hashed ones cannot be
+        read and are kept.
 
         Args:
             submission_ids: Submissions to erase.
@@ -83,65 +82,26 @@ class Eraser:
         Returns:
             Erased rows by table.
         """
-        committer = self.committer
+        committer, policy = self.committer, self.protection.policy
         committer.commit(dict(suppressions), submission_ids)
-        with destination_errors():
-            counts = erase(
-                committer.warehouse.client,
-                self.protection.policy,
-                submission_ids,
-                identifiers,
-                quarantine_ids,
-                proof=lambda counts: erasure_records(committer.summary, counts, committer.clock()),
-            )
+        client = committer.warehouse.client
+        _empty_staging(client, policy.base_contract)
+        rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
+        windows = _windows_mentioning(client, submission_ids)
+        states = _states_mentioning(client, submission_ids)
+        reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
+        with transaction(client):
+            counts = {
+                table: _delete(client, table, column, keys)
+                for table, (column, keys) in rows.items()
+            }
+            _set_null(client, WINDOWS, "page_key", "window_id", windows)
+            _delete(client, STATES, ROW_ID, states)
+            if reveals:
+                _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
+            insert(client, erasure_records(committer.summary, counts, committer.clock()))
         self.has_erased = True
         return counts
-
-
-def erase(
-    client: Client,
-    policy: PrivacyPolicy,
-    submission_ids: Sequence[str],
-    identifiers: Iterable[Identifier] = (),
-    quarantine_ids: Sequence[str] = (),
-    *,
-    proof: Callable[[Mapping[str, int]], TableRows],
-) -> dict[str, int]:
-    """Erase submissions from every table, in one transaction if the destination supports them.
-
-    The rows of `sync_erasures` are part of the transaction, so every erasure leaves a record and a
-    failed one leaves none.
-
-    Rows that only mention a submission are kept without its id: cursors in `sync_windows`, and
-    `sync_reveals`. Quarantined objects are matched by their content; hashed ones cannot be
-    read and are kept.
-
-    Args:
-        client: Connected to the warehouse.
-        policy: Privacy policy of the warehouse.
-        submission_ids: Submissions to erase.
-        identifiers: Other identifiers of the person, to search the quarantine with.
-        quarantine_ids: Quarantined objects of the person.
-        proof: Returns the rows of `sync_erasures`, given the erased rows by table.
-
-    Returns:
-        Erased rows by table.
-    """
-    _empty_staging(client, policy.base_contract)
-    rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
-    windows = _windows_mentioning(client, submission_ids)
-    states = _states_mentioning(client, submission_ids)
-    reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
-    with transaction(client):
-        counts = {
-            table: _delete(client, table, column, keys) for table, (column, keys) in rows.items()
-        }
-        _set_null(client, WINDOWS, "page_key", "window_id", windows)
-        _delete(client, STATES, ROW_ID, states)
-        if reveals:
-            _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
-        insert(client, proof(counts))
-    return counts
 
 
 def _rows_to_erase(
@@ -203,12 +163,12 @@ def _states_mentioning(client: Client, submission_ids: Sequence[str]) -> list[st
     submission; the state of a partition may, and then the partition reads a few pages again.
     """
     rows = read_rows(client, STATES, (ROW_ID, "state"))
-    return [key for key, state in rows if _mentions_in_state(state, submission_ids)]
-
-
-def _mentions_in_state(text: str, submission_ids: Sequence[str]) -> bool:
-    state = read_state(text)
-    return state is None or any(mentions_any(cursor, submission_ids) for cursor in cursors(state))
+    states = ((key, read_state(text)) for key, text in rows)
+    return [
+        key
+        for key, state in states
+        if state is None or any(mentions_any(cursor, submission_ids) for cursor in cursors(state))
+    ]
 
 
 def _empty_staging(client: Client, contract: Contract) -> None:

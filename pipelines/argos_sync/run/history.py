@@ -8,7 +8,7 @@ warehouse has, and the period this chunk adds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -33,13 +33,10 @@ _TICK = timedelta(microseconds=1)
 def history_rows(
     tables: Mapping[str, pa.Table], stored: Mapping[str, Sequence[Row]], sections: Sequence[str]
 ) -> pa.Table:
-    """Return the complete history of a chunk's submissions.
+    """Return the complete history of a chunk's new and changed submissions.
 
-    Args:
-        tables: Rows of new and changed submissions by contract table.
-        stored: The periods the warehouse has, by submission id.
-        sections: `request_type`s that were fetched; the status of other sections is carried over.
-            Empty means all of them.
+    `stored` are the periods the warehouse has, by submission id. The status of sections that were
+    not fetched is carried over; an empty list means that all were fetched.
     """
     schema = arrow_schema(load_contract()[HISTORY])
     submissions = tables.get(SUBMISSIONS)
@@ -82,13 +79,9 @@ def _column(tables: Mapping[str, pa.Table], ids: pa.Array, table: str, column: s
 
 def _continue(periods: Sequence[Row], current: Row) -> list[Row]:
     """Return a submission's periods, with a new one if its status has changed."""
-    *closed, last = sorted(periods, key=lambda row: _utc(row["valid_from"]))
+    *closed, last = sorted(periods, key=lambda row: row["valid_from"].astimezone(UTC))
     if all(last[name] == current[name] for name in _STATUS_COLUMNS if name in current):
         return [*closed, last]
     # A period starts later than the one before it, even if the clock was set back.
-    start = max(_utc(current["valid_from"]), _utc(last["valid_from"]) + _TICK)
+    start = max(current["valid_from"].astimezone(UTC), last["valid_from"].astimezone(UTC) + _TICK)
     return [*closed, last | {"valid_to": start}, last | current | {"valid_from": start}]
-
-
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)

@@ -16,10 +16,11 @@ from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
-from argos_sync.run.analyst_views import update_analyst_views
+from argos_sync.run.committer import Committer
 from argos_sync.run.context import Context
+from argos_sync.run.erasure import Eraser
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
-from argos_sync.run.run import Run
+from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
 from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
@@ -40,7 +41,8 @@ def open_run(
         days: UTC days it writes to; runs over other days may write at the same time.
 
     Raises:
-        ArgosError: The block raises it, or the warehouse cannot be opened.
+        ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
+            opened.
     """
     names = (command, context.target.dataset)
     opened = _open_run(context, command, days, uses_api=uses_api)
@@ -66,14 +68,17 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
     run: Run | None = None
     try:
         with collect_garbage_rarely(), opened as warehouse:
-            with destination_errors():
-                protection = warehouse_protection(configured, warehouse.client, warehouse.state)
+            protection = warehouse_protection(configured, warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-            run = Run.new(context, warehouse, RunSummary(run_id, command, started_at), protection)
-            run.committer.remember(protection.state_changes(warehouse.state))
+            summary = RunSummary(run_id, command, started_at)
+            committer = Committer(warehouse, summary, context.clock)
+            eraser = Eraser(committer, protection)
+            run = Run(context, warehouse, summary, protection, committer, eraser)
+            committer.remember(protection.state_changes(warehouse.state))
             run.ensure_views()
             try:
-                yield run
+                with destination_errors():
+                    yield run
             except ArgosError as error:
                 run.finish(error)
                 raise
@@ -85,12 +90,7 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
 
 
 def warehouse_protection(configured: Protection, client: Client, state: State) -> Protection:
-    """Return the configured protection with the warehouse's suppression list.
-
-    Args:
-        configured: Protection as configured.
-        client: Connected to the warehouse.
-        state: The source's state, as last committed.
+    """Return the configured protection with the suppression list of a warehouse in some state.
 
     Raises:
         ConfigurationError: The warehouse was written under another privacy policy, or its

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -34,11 +34,7 @@ class RunExporter:
     """
 
     def __init__(self, command: str, dataset: str) -> None:
-        """Start the trace.
-
-        Args:
-            command: Command of the run.
-            dataset: Dataset it loads to.
+        """Start the trace of a command that loads to a dataset.
 
         Raises:
             Exception: Any kind, if the SDK cannot interpret a variable.
@@ -52,17 +48,16 @@ class RunExporter:
         reader = PeriodicExportingMetricReader(OTLPMetricExporter(), math.inf)
         self._meters = MeterProvider([reader], resource=resource)
         self._started = time.monotonic()
-        tracer = self._tracers.get_tracer(NAME, __version__)
-        self._run_span = tracer.start_span(f"argos-sync {command}", attributes=self._attributes)
-        self._tracer = tracer
+        self._tracer = self._tracers.get_tracer(NAME, __version__)
+        self._run_span = self._tracer.start_span(
+            f"argos-sync {command}", attributes=self._attributes
+        )
 
     @contextmanager
     def span(self, name: str, **numbers: int) -> Iterator[None]:
-        """Add a span for the block to the trace.
+        """Add a span for the block to the trace, with numbers as attributes.
 
-        Args:
-            name: Name of the span, without the prefix `argos-sync`.
-            numbers: Attributes of the span.
+        Its name gets the prefix `argos-sync`.
         """
         span = self._tracer.start_span(
             f"argos-sync {name}",
@@ -77,13 +72,11 @@ class RunExporter:
         finally:
             span.end()
 
-    def end(self, summary: RunSummary | None, exit_status: int, error: str | None = None) -> bool:
+    def end(self, summary: RunSummary | None, exit_status: int, error: str | None) -> bool:
         """Record how the run ended, send everything, and return whether that worked.
 
-        Args:
-            summary: The run; None if it failed before it started.
-            exit_status: Exit status of the command.
-            error: Class name of the error that ended the run. Its text may quote values.
+        There is no summary if the run failed before it started. The error is the name of its class:
+        its text may quote values.
         """
         steps = (
             partial(self._record_end, summary, exit_status, error),
@@ -91,8 +84,13 @@ class RunExporter:
             self._meters.force_flush,
             self._meters.shutdown,
         )
-        results = [_succeeds(step) for step in steps]  # a failed step does not stop the others
-        return all(results)
+        is_sent = True
+        for step in steps:
+            try:
+                step()
+            except Exception:  # noqa: BLE001 telemetry must not fail a run, nor stop the other steps
+                is_sent = False
+        return is_sent
 
     def _record_end(self, summary: RunSummary | None, exit_status: int, error: str | None) -> None:
         meter = self._meters.get_meter(NAME, __version__)
@@ -111,14 +109,6 @@ class RunExporter:
         if error:
             _set_error(self._run_span, error)
         self._run_span.end()
-
-
-def _succeeds(step: Callable[[], object]) -> bool:
-    try:
-        step()
-    except Exception:  # noqa: BLE001 telemetry must not fail a run
-        return False
-    return True
 
 
 def _set_error(span: trace.Span, kind: str) -> None:

@@ -22,9 +22,6 @@ def run_post_run_checks(run: Run) -> None:
 
     A result is recorded if it differs from the last one, so most runs record nothing. The run's
     rows are committed, so an error in a check is logged and does not fail the run.
-
-    Args:
-        run: A successful run.
     """
     try:
         changed = _check(run)
@@ -42,18 +39,12 @@ def run_post_run_checks(run: Run) -> None:
 def notify(command: str, dataset: str, text: str) -> None:
     """Post a message to the webhook, if one is configured; failures are only logged.
 
-    Args:
-        command: Command the message is about.
-        dataset: Dataset it loads to.
-        text: Message without keys and personal data.
+    The text must have no keys and no personal data.
     """
+    message = f"argos-sync {command} (dataset {dataset}): {text}"
     try:
         url = webhook_url()
-        if not url:
-            return
-        problem = post_text(
-            validate_webhook_url(url), f"argos-sync {command} (dataset {dataset}): {text}"
-        )
+        problem = post_text(validate_webhook_url(url), message) if url else None
     except ArgosError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 the webhook must not fail a run
@@ -64,12 +55,7 @@ def notify(command: str, dataset: str, text: str) -> None:
 
 @contextmanager
 def notify_failure(command: str, dataset: str) -> Iterator[None]:
-    """Notify the webhook if the block fails.
-
-    Args:
-        command: Command that runs in the block.
-        dataset: Dataset it loads to.
-    """
+    """Notify the webhook if the block fails."""
     try:
         yield
     except ArgosError as error:

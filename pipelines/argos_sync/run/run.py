@@ -1,44 +1,45 @@
-"""One run: load fetched chunks, and record how the run ended."""
+"""One run: load fetched chunks, update the views for analysts, and record how the run ended."""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+
+import pyarrow.compute as pc
 
 from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
+from argos_sync.config import Settings
+from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
-from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.run.analyst_views import update_analyst_views
 from argos_sync.run.committer import Committer
 from argos_sync.run.context import Context
-from argos_sync.run.deletions import DeletionCandidates
-from argos_sync.run.diff import (
-    Diff,
-    count_first_fetches_by_day,
-    diff_chunk,
-    earliest_fetch,
-    quarantine_ids,
-)
+from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
 from argos_sync.run.journal import run_record, too_many_deletions_issue
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
-from argos_sync.shape.contract import HISTORY, SUBMISSIONS
+from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
+from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.rows import (
     mark_fetched,
     stored_history,
     stored_quarantine_ids,
     stored_submissions,
 )
+from argos_sync.warehouse.view_updates import update_views
+
+log = logging.getLogger("argos_sync")
 
 _MAX_SECONDS_WITHOUT_COMMIT = 10.0
 """A killed run repeats at most this much fetching of unchanged submissions."""
@@ -65,16 +66,7 @@ class Coverage:
 class Run:
     """One run of a command that writes to a warehouse.
 
-    Attributes:
-        context: Settings, target, progress and clock.
-        warehouse: Open for writing.
-        summary: What the run has done so far.
-        protection: Privacy policy and suppression list, applied before submissions become rows.
-        committer: Commits rows with state and ledger.
-        eraser: Erases submissions of forgotten people.
-        trace: The run's trace.
-        coverage: What the run has read.
-        exit_status: Exit status if nothing fails.
+    The exit status is the one of a run in which nothing fails.
     """
 
     context: Context
@@ -89,22 +81,11 @@ class Run:
     _is_recorded: bool = False
     _has_views: bool = False
 
-    @classmethod
-    def new(
-        cls, context: Context, warehouse: Warehouse, summary: RunSummary, protection: Protection
-    ) -> Run:
-        """Return a run that has not started."""
-        committer = Committer(warehouse, summary, context.clock)
-        eraser = Eraser(committer, protection)
-        return cls(context, warehouse, summary, protection, committer, eraser)
-
     def fetch(self, job: FetchJob, *, final: bool = True) -> None:
         """Fetch and load chunk by chunk until all tasks of a job are done.
 
-        Args:
-            job: What to fetch.
-            final: Whether the run ends with this job. Its last chunk then also commits the run
-                record, which saves a load package.
+        If the run ends with this job, its last chunk also commits the run record, which saves a
+        load package.
 
         Raises:
             ArgosError: Committed chunks stay; the next run resumes after them.
@@ -145,12 +126,12 @@ class Run:
         self.summary.submissions_deleted += number
         self._is_recorded = self._is_recorded and not number
 
-    def report_too_many_deletions(self, candidates: DeletionCandidates) -> None:
+    def report_too_many_deletions(self, count: int, requested: int) -> None:
         """Record as an issue that more submissions are missing than may be marked as deleted."""
         self._is_recorded = False
         self.summary.issues += 1
         self.summary.note = (
-            f"{candidates.count} of {candidates.requested} submissions are gone from the source,"
+            f"{count} of {requested} submissions are gone from the source,"
             " too many to mark them as deleted; check with reconcile --dry-run"
         )
         self.committer.commit(too_many_deletions_issue(self.summary))
@@ -168,30 +149,31 @@ class Run:
 
     def _load(self, chunk: Chunk) -> None:
         """Commit new and changed submissions of a chunk; erase those on the suppression list."""
-        client, sections = self.warehouse.client, self.warehouse.sections
-        with destination_errors():
-            stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
-            quarantined = stored_quarantine_ids(client, quarantine_ids(chunk.tables))
-            self.coverage.returned_by_day.update(
-                count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at)
-            )
-            diff = diff_chunk(chunk.tables, chunk.fetched, stored, quarantined)
-            history = stored_history(client, diff.changed)
-            suppressed = list(stored_submissions(client, chunk.suppressed))
-            suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
-            # Independent of the commit below: these submissions were fetched and are unchanged.
-            mark_fetched(client, diff.unchanged, earliest_fetch(chunk.fetched))
+        client = self.warehouse.client
+        stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
+        quarantined = stored_quarantine_ids(
+            client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
+        )
+        self.coverage.returned_by_day.update(
+            count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at)
+        )
+        diff = diff_chunk(chunk.tables, chunk.fetched, stored, quarantined)
+        history = stored_history(client, diff.changed)
+        suppressed = list(stored_submissions(client, chunk.suppressed))
+        suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
+        # Independent of the commit below: these submissions were fetched and are unchanged.
+        mark_fetched(client, diff.unchanged, pc.min(chunk.fetched["_synced_at"]).as_py())
         chunk.tables.clear()  # from here on only the rows to load stay in memory
         self._count(chunk, diff)
         tables = diff.tables
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
-            tables[HISTORY] = history_rows(tables, history, sections)
+            tables[HISTORY] = history_rows(tables, history, self.warehouse.sections)
         # A person may be listed by e-mail address only. Their submissions' ids are added to the
         # suppression list when they are fetched.
         suppressions = self.eraser.suppression_rows(
-            ("submission_id", key) for key in chunk.suppressed
+            [("submission_id", key) for key in chunk.suppressed]
         )
         if suppressed or suppressed_quarantine:
             # Erase before the chunk counts as read, so that a failed erasure is tried again.
@@ -224,3 +206,25 @@ class Run:
         self.summary.submissions_unchanged += len(diff.unchanged)
         self.summary.issues += chunk.issues
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)
+
+
+def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
+    """Create views and comments where they are missing or outdated; return the state's changes.
+
+    Rows do not depend on views, so an error is logged and does not fail the run; the state then
+    does not change. The tables must exist.
+    """
+    try:
+        views = update_views(
+            warehouse.client,
+            warehouse.state.get("views"),
+            contract=warehouse.existing,
+            drop_dependents=partial(drop_project_views, warehouse, settings),
+        )
+        return {"views": views, "project_views": update_project_views(warehouse, settings, views)}
+    except Exception as error:  # noqa: BLE001 the text may quote values
+        log.warning(
+            "the views for analysts could not be updated (%s); the next run tries again",
+            type(error).__name__,
+        )
+        return {}

@@ -50,20 +50,10 @@ class ProgressReporter(Protocol):
     """Receives the progress of a run, from the fetching thread and from the loading thread."""
 
     def page_fetched(self, task: str, items: int, /) -> None:
-        """Report a fetched page.
-
-        Args:
-            task: Label of the task it belongs to.
-            items: Submissions on the page.
-        """
+        """Report a page with some submissions of the task with this label."""
 
     def chunk_loaded(self, summary: RunSummary, rows: int, /) -> None:
-        """Report a loaded chunk.
-
-        Args:
-            summary: The run, including this chunk.
-            rows: Rows of the chunk that were loaded into all tables.
-        """
+        """Report a chunk whose rows were loaded into all tables; the summary includes it."""
 
 
 class NoProgress:

@@ -29,10 +29,6 @@ _INTERRUPTED = 130
 _Item = TypeVar("_Item")
 
 
-def _no_span(_: str, **__: int) -> AbstractContextManager[Any]:
-    return nullcontext()
-
-
 @dataclass(slots=True)
 class RunTrace:
     """The trace of a run; does nothing if telemetry is off.
@@ -42,32 +38,30 @@ class RunTrace:
         summary: The run; None until it has started.
     """
 
-    span: Callable[..., AbstractContextManager[Any]] = _no_span
+    span: Callable[..., AbstractContextManager[Any]] = lambda _name, **_numbers: nullcontext()
     summary: RunSummary | None = None
 
 
 @contextmanager
 def trace_run(command: str, dataset: str) -> Iterator[RunTrace]:
-    """Trace a run, and send its trace and metrics when it has ended.
-
-    Args:
-        command: Command that runs in the block.
-        dataset: Dataset it loads to.
-    """
+    """Trace a run, and send its trace and metrics when it has ended."""
     exporter = _set_up(command, dataset) if _is_enabled() else None
     if exporter is None:
         yield RunTrace()
         return
     run_trace = RunTrace(exporter.span)
     with _capture_sdk_log() as sdk_log:
+        kind: str | None = None
         try:
             yield run_trace
+            exit_status = (run_trace.summary and run_trace.summary.exit_status) or 0
         except BaseException as error:
-            is_sent = exporter.end(run_trace.summary, _exit_status(error), type(error).__name__)
-            _log_failure(sdk_log, is_sent=is_sent)
+            exit_status, kind = _exit_status(error), type(error).__name__
             raise
-        exit_status = run_trace.summary.exit_status if run_trace.summary else None
-        _log_failure(sdk_log, is_sent=exporter.end(run_trace.summary, exit_status or 0))
+        finally:
+            is_sent = exporter.end(run_trace.summary, exit_status, kind)
+            if sdk_log.has_errors or not is_sent:
+                log.warning("traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def trace_each(run_trace: RunTrace, name: str, items: Iterable[_Item]) -> Iterator[_Item]:
@@ -85,10 +79,8 @@ def trace_each(run_trace: RunTrace, name: str, items: Iterable[_Item]) -> Iterat
 class _SdkLog(logging.Handler):
     """Records that the SDK has logged problems, but not its messages: they may quote secrets.
 
-    Attributes:
-        has_errors: Whether it has logged an error, for example about a failed export.
-        has_warnings: Whether it has logged a warning or an error.
-        variables: Names of the environment variables that its messages are about.
+    An error is a failed export, for example; `variables` names the environment variables that the
+    messages are about.
     """
 
     def __init__(self) -> None:
@@ -149,17 +141,10 @@ def _set_up(command: str, dataset: str) -> RunExporter | None:
     return exporter
 
 
-def _log_failure(sdk_log: _SdkLog, *, is_sent: bool) -> None:
-    if sdk_log.has_errors or not is_sent:
-        log.warning("traces or metrics could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
 def _is_enabled() -> bool:
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")) and not disabled and _is_installed()
-
-
-def _is_installed() -> bool:
+    if disabled or not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return False
     try:
         return find_spec(_EXTRA) is not None
     except ModuleNotFoundError:  # a parent package is missing

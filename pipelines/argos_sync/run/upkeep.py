@@ -7,14 +7,15 @@ last fetch is longest ago.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, add_days
-from argos_sync.load.sql import Client
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days
+from argos_sync.run.jobs import range_tasks
+from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
 from argos_sync.warehouse.submissions import DayStats
 
@@ -28,12 +29,9 @@ _RECENT_DAYS = 31
 
 @dataclass(frozen=True, slots=True)
 class UpkeepPlan:
-    """Submissions before the look-back window that are fetched again.
+    """Tasks that fetch submissions before the look-back window again.
 
-    Attributes:
-        tasks: Tasks that fetch them.
-        ranges: UTC days that the tasks read completely.
-        submission_ids: Open submissions that the tasks request by id.
+    They read ranges of UTC days completely, and request open submissions by id.
     """
 
     tasks: tuple[Task, ...] = ()
@@ -42,44 +40,32 @@ class UpkeepPlan:
 
 
 def plan_upkeep(
-    client: Client,
+    run: Run,
     days: Sequence[DayStats],
     before: date,
     synced: DateRange | None,
-    *,
-    sections: Sequence[str],
-    now: datetime,
-    sweep_days: int,
-    page_size: int,
-    day_tasks: Callable[[Sequence[DateRange]], list[Task]],
+    end_date: EndDate | None,
 ) -> UpkeepPlan:
     """Plan which older submissions are fetched tonight: open ones, and a share of the sweep.
 
-    Args:
-        client: Connected to the warehouse.
-        days: Days the warehouse has submissions of, in order.
-        before: First UTC day of the look-back window.
-        synced: Days that syncs have read completely. The sweep reads their empty days too, so it
-            finds submissions that appear late. Outside of them, where only backfills have loaded,
-            it reads the days that have submissions.
-        sections: `request_type`s that are fetched.
-        now: Current time, UTC.
-        sweep_days: Days within which every submission is fetched again; 0 turns the sweep off.
-        page_size: Submissions per request.
-        day_tasks: Returns tasks that read ranges of days completely.
+    `days` are the days the warehouse has submissions of, in order, and `before` is the first day of
+    the look-back window. The sweep also reads empty days that syncs have read completely, so it
+    finds submissions that appear late. Outside of these synced days, where only backfills have
+    loaded, it reads the days that have submissions.
     """
+    client, settings = run.warehouse.client, run.context.settings
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
-    swept = plan_sweep(old, before, synced, now, sweep_days)
+    swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
     open_counts = {
         day: count
-        for day, count in count_open_by_day(client, before, sections).items()
+        for day, count in count_open_by_day(client, before, settings.sections).items()
         if not any(range_.has_day(day) for range_ in swept)
     }
-    split = cheapest_requests(open_counts, counts, page_size)
+    split = cheapest_requests(open_counts, counts, settings.page_size)
     ranges = (*swept, *split.by_day)
-    ids = open_submission_ids(client, split.by_id, sections)
-    tasks = day_tasks(ranges)
+    ids = open_submission_ids(client, split.by_id, settings.sections)
+    tasks = range_tasks(run, "again", daily_volume(days, None), ranges, end_date=end_date)
     return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
 
@@ -110,11 +96,9 @@ def plan_sweep(
 
 
 def daily_volume(days: Sequence[DayStats], since: date | None) -> DailyVolume:
-    """Return the expected submissions per day, estimated from the warehouse.
+    """Return the expected submissions per day, estimated from the days of the warehouse, in order.
 
-    Args:
-        days: Days the warehouse has submissions of, in order.
-        since: First day that will be read; None for all days.
+    `since` is the first day that will be read; None means all days.
     """
     counts = {day.day: day.rows for day in days if since is None or day.day >= since}
     recent = days[-_RECENT_DAYS:]

@@ -23,10 +23,13 @@ from argos_sync.shape.contract import (
     load_contract,
     tables_for_sections,
 )
-from argos_sync.warehouse.integrity import parent_table, repeated_keys, rows_without_parent
 from argos_sync.warehouse.rows import read_rows
-from argos_sync.warehouse.submission_queries import HAS_CHANGED, select_changed
-from argos_sync.warehouse.submissions import count_fetched_by_day, count_not_fetched_by_day
+from argos_sync.warehouse.submissions import (
+    HAS_CHANGED,
+    count_fetched_by_day,
+    count_not_fetched_by_day,
+    select_changed,
+)
 from argos_sync.warehouse.unknown_values import unknown_fields, unknown_values
 
 KNOWN_VALUES = "known_values"
@@ -54,11 +57,8 @@ _SEPARATOR = ", "
 class CheckResult:
     """The result of one check in one place; its attributes are columns of `sync_checks`.
 
-    Attributes:
-        check_name: One of `CHECK_NAMES`.
-        place: Table, or table and column.
-        found: Number of faults.
-        sample: The faults themselves, unless they may be personal data.
+    The place is a table, or a table and column. The sample has the faults themselves, unless they
+    may be personal data.
     """
 
     check_name: str
@@ -84,10 +84,8 @@ def last_success_end(client: Client, run_id: str, started_at: datetime) -> datet
 
     Rows that changed since then are unchecked, even if a run was killed in between.
     """
-    query = (
-        f"SELECT MAX(ended_at) FROM {RUNS} WHERE error IS NULL AND ended_at <= ? AND run_id <> ?"  # noqa: S608 a name
-    )
-    rows = select(client, query, started_at, run_id)
+    where = "error IS NULL AND ended_at <= ? AND run_id <> ?"
+    rows = select(client, f"SELECT MAX(ended_at) FROM {RUNS} WHERE {where}", started_at, run_id)  # noqa: S608 names
     ended_at: datetime | None = rows[0][0] if rows else None
     return ended_at
 
@@ -100,14 +98,11 @@ def check_rows(
 ) -> list[CheckResult]:
     """Check the rows of submissions that have changed; return no results if none has.
 
-    Args:
-        client: dlt's SQL client, connected.
-        sections: `request_type`s that are fetched; tables of others may not exist.
-        since: Time (UTC) of the last change that was checked; None checks all rows.
-        previous: Earlier results, oldest first. A check that failed last time checks all rows,
-            because the changed ones cannot show that a fault is gone.
+    `since` is the time (UTC) of the last change that was checked; None checks all rows. So does a
+    check whose last earlier result (oldest first) is a failure: the changed rows cannot show that
+    a fault is gone. Only tables of the fetched sections are checked; others may not exist.
     """
-    if since is not None and not _any_changed(client, since):
+    if since is not None and not select_changed(client, "SELECT 1 FROM changed LIMIT 1", since):
         return []
     filled = tables_for_sections(sections).values()
     tables = [one for one in filled if one.belongs_to_submission or one.name == SUBMISSIONS]
@@ -132,16 +127,10 @@ def check_counts(
 ) -> list[CheckResult]:
     """Compare days with the source; return no result if the source was not asked for any day.
 
-    The warehouse must have every submission that the source returned, and no others on days that
-    were read completely. A day that differs stays a fault until it is read completely, or repaired.
-
-    Args:
-        client: dlt's SQL client, connected.
-        returned: Number of submissions that the source returned, by day (UTC) of `created_at`.
-        complete: Days (UTC) that were read completely.
-        since: When reading began, UTC.
-        previous: Earlier results, oldest first.
-        repaired: Days (UTC) that were compared with the source one submission at a time.
+    The warehouse must have every submission that the source returned since reading began, by UTC
+    day of `created_at`, and no others on days that were read completely. A day that differs in the
+    earlier results, oldest first, stays a fault until it is read completely, or repaired: compared
+    with the source one submission at a time.
     """
     if not (returned or complete or repaired):
         return []
@@ -177,33 +166,53 @@ def _last_results(previous: Iterable[CheckResult]) -> dict[tuple[str, str], Chec
     return {(result.check_name, result.place): result for result in previous}
 
 
-def _any_changed(client: Client, since: datetime) -> bool:
-    query = f"SELECT COUNT(*) FROM {SUBMISSIONS} WHERE _changed_at > ?"  # noqa: S608 a name
-    rows = select(client, query, since)
-    return bool(rows and rows[0][0])
-
-
 def _count_faults(
     client: Client, tables: Sequence[Table], since: datetime | None, previous: Iterable[CheckResult]
 ) -> Iterator[CheckResult]:
     """Yield the results of the checks that count rows or keys."""
     children = [table for table in tables if table.belongs_to_submission]
     checks = [
-        *(("unique_key", table, repeated_keys) for table in tables),
-        *(("has_parent", table, rows_without_parent) for table in children),
+        *(("unique_key", table, _repeated_keys) for table in tables),
+        *(("has_parent", table, _rows_without_parent) for table in children),
         ("timestamps_ordered", load_contract()[SUBMISSIONS], _results_before_creation),
     ]
     failed = {key for key, result in _last_results(previous).items() if not result.passed}
     for name, table, query in checks:
         all_rows = since is None or (name, table.name) in failed
         # Without its submission, a row belongs to none that has changed.
-        if all_rows or name != "has_parent" or parent_table(table).name != SUBMISSIONS:
+        if all_rows or name != "has_parent" or _parent_of(table).name != SUBMISSIONS:
             rows = query(table, "1 = 1" if all_rows else HAS_CHANGED)
             # One query per check: each groups or joins by key, and DuckDB would keep the
             # intermediate results of all of them at once.
             count_query = f"SELECT COUNT(*) AS faults FROM ({rows}) AS q"  # noqa: S608 ours
             for (count,) in select_changed(client, count_query, since):
                 yield CheckResult(name, table.name, int(count))
+
+
+def _repeated_keys(table: Table, condition: str) -> str:
+    keys = ", ".join(table.key)
+    return f"SELECT {keys} FROM {table.name} WHERE {condition} GROUP BY {keys} HAVING COUNT(*) > 1"  # noqa: S608 ours
+
+
+def _rows_without_parent(table: Table, condition: str) -> str:
+    parent = _parent_of(table)
+    key_matches = " AND ".join(f"p.{column} = c.{column}" for column in parent.key)
+    children = f"(SELECT * FROM {table.name} WHERE {condition})"  # noqa: S608 ours
+    return (
+        f"SELECT c.submission_id FROM {children} AS c"  # noqa: S608 names of the contract
+        f" LEFT JOIN {parent.name} AS p ON {key_matches} WHERE p.{parent.key[0]} IS NULL"
+    )
+
+
+def _parent_of(table: Table) -> Table:
+    """Return the table that a table's rows belong to.
+
+    That is the list table whose key is this table's key without its last column; any other table
+    belongs to the submission.
+    """
+    contract = load_contract()
+    lists = [one for one in contract.api_tables if one.key == table.key[:-1] and one.index_columns]
+    return lists[0] if lists else contract[SUBMISSIONS]
 
 
 def _results_before_creation(table: Table, condition: str) -> str:

@@ -44,15 +44,7 @@ or dlt writes it."""
 def comment_on(
     client: Client, kind: str, name: str, description: str, columns: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield statements that comment on a table or view, in the destination's dialect.
-
-    Args:
-        client: dlt's SQL client; it need not be connected.
-        kind: `TABLE` or `VIEW`.
-        name: Name of the table or view.
-        description: Its comment.
-        columns: Comments of its columns, by column name.
-    """
+    """Yield statements in the destination's dialect that comment on a `TABLE` or `VIEW`."""
     templates = _TEMPLATES.get(dialect_of(client), {})
     qualified = client.make_qualified_table_name(name)
     if template := templates.get(kind):

@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any
 
 from argos_sync.config import Settings, dataset_of
 from argos_sync.load.errors import DatabaseException, error_kind
@@ -31,30 +30,6 @@ _Columns = dict[str, str]
 """Columns of a table or view, in order, with dlt's name for the type of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectGroup:
-    """Projects that share views.
-
-    Attributes:
-        projects: Names of the projects.
-        dataset: Dataset of the views.
-    """
-
-    projects: Sequence[str]
-    dataset: str
-
-    @classmethod
-    def of(cls, warehouse: Warehouse, settings: Settings) -> Self | None:
-        """Return the group of a warehouse's project; None if it shares views with no others."""
-        group = cls(settings.project_names, settings.projects_dataset)
-        return group if warehouse.client.dataset_name in group.datasets.values() else None
-
-    @property
-    def datasets(self) -> dict[str, str]:
-        """Return the dataset of each project."""
-        return {project: dataset_of(project) for project in self.projects}
-
-
 def update_project_views(
     warehouse: Warehouse, settings: Settings, views_version: str
 ) -> str | None:
@@ -64,32 +39,30 @@ def update_project_views(
     NULL in its rows. A column whose type differs between projects, for example because only one of
     them hashes it, is text in all.
 
-    Args:
-        warehouse: Warehouse of the project that was loaded.
-        settings: Configuration; it names the projects that share views.
-        views_version: Return value of `update_views`, which changes with the project's tables.
-
-    Returns:
-        Version of these views, to keep in the project's state; None if the project shares views
-        with no others.
+    `views_version` is the return value of `update_views`, which changes with the project's tables.
+    Return the version of these views, to keep in the project's state; None if the project shares
+    views with no others.
     """
-    group = ProjectGroup.of(warehouse, settings)
+    datasets, views_dataset = _datasets_of(warehouse, settings), settings.projects_dataset
     previous: str | None = warehouse.state.get("project_views")
-    if group is None:
+    if not datasets:
         return previous
     names = _shared_names(warehouse)
-    current = blake2b(repr((group, views_version)).encode(), digest_size=8).hexdigest()
+    basis = repr((datasets, views_dataset, views_version))
+    current = blake2b(basis.encode(), digest_size=8).hexdigest()
     try:
         with warehouse.storage as storage:
-            if current != previous or not _views_exist(storage, group, names):
-                _create_views(storage, group, names)
+            with storage.sql_client.with_alternative_dataset_name(views_dataset) as client:
+                is_current = current == previous and tables_exist(client, names[:1])
+            if not is_current:
+                _create_views(storage, datasets, views_dataset, names)
     except DatabaseException as error:
         log.warning(
             "the database refused to create the views over all projects (%s): check that the user"
             " may create the dataset %s and views in it, and that it contains no tables; the next"
             " run tries again",
             error_kind(error),
-            group.dataset,
+            views_dataset,
         )
         return previous
     return current
@@ -97,16 +70,21 @@ def update_project_views(
 
 def drop_project_views(warehouse: Warehouse, settings: Settings) -> None:
     """Drop the views over all projects, because PostgreSQL drops no view that another one reads."""
-    group = ProjectGroup.of(warehouse, settings)
-    if group is None:
+    if not _datasets_of(warehouse, settings):
         return
     with (
         suppress(DatabaseException),
         warehouse.storage as storage,
-        storage.sql_client.with_alternative_dataset_name(group.dataset) as client,
+        storage.sql_client.with_alternative_dataset_name(settings.projects_dataset) as client,
     ):
         if client.has_dataset():
             replace_views(client, {}, _shared_names(warehouse))
+
+
+def _datasets_of(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
+    """Return the dataset of each project that shares views; none if this one shares no views."""
+    datasets = {project: dataset_of(project) for project in settings.project_names}
+    return datasets if warehouse.client.dataset_name in datasets.values() else {}
 
 
 def _shared_names(warehouse: Warehouse) -> list[str]:
@@ -114,21 +92,18 @@ def _shared_names(warehouse: Warehouse) -> list[str]:
     return [*warehouse.contract.tables, *view_names()]
 
 
-def _views_exist(storage: Storage, group: ProjectGroup, names: Sequence[str]) -> bool:
-    with storage.sql_client.with_alternative_dataset_name(group.dataset) as client:
-        return tables_exist(client, names[:1])
-
-
-def _create_views(storage: Storage, group: ProjectGroup, names: Sequence[str]) -> None:
+def _create_views(
+    storage: Storage, datasets: Mapping[str, str], views_dataset: str, names: Sequence[str]
+) -> None:
     columns = {
-        project: _columns_of(storage, dataset, names) for project, dataset in group.datasets.items()
+        project: _columns_of(storage, dataset, names) for project, dataset in datasets.items()
     }
-    queries = {
-        name: _union_query(storage, group, name, {p: of[name] for p, of in columns.items()})
-        for name in names
-        if any(of[name] for of in columns.values())
-    }
-    with storage.sql_client.with_alternative_dataset_name(group.dataset) as client:
+    queries: dict[str, str] = {}
+    for name in names:
+        existing = {project: of[name] for project, of in columns.items() if of[name]}
+        if existing:
+            queries[name] = _union_query(storage, datasets, name, existing)
+    with storage.sql_client.with_alternative_dataset_name(views_dataset) as client:
         if not client.has_dataset():
             client.create_dataset()
         replace_views(client, queries, names)
@@ -144,9 +119,12 @@ def _columns_of(storage: Storage, dataset: str, names: Sequence[str]) -> dict[st
 
 
 def _union_query(
-    storage: Storage, group: ProjectGroup, name: str, columns_by_project: Mapping[str, _Columns]
+    storage: Storage,
+    datasets: Mapping[str, str],
+    name: str,
+    columns_by_project: Mapping[str, _Columns],
 ) -> str:
-    """Return the query of a view over one table of all projects."""
+    """Return the query of a view over one table of the projects that have it."""
     client = storage.sql_client
     types: dict[str, str] = {}
     for columns in columns_by_project.values():
@@ -154,9 +132,7 @@ def _union_query(
             types[column] = data_type if types.get(column, data_type) == data_type else _TEXT
     selects = []
     for project, columns in columns_by_project.items():
-        if not columns:
-            continue
-        with client.with_alternative_dataset_name(group.datasets[project]):
+        with client.with_alternative_dataset_name(datasets[project]):
             table = client.make_qualified_table_name(name)
         values = [
             _column_as(storage, column, columns.get(column), data_type)

@@ -12,7 +12,7 @@ from datetime import date
 
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.sql import Client
-from argos_sync.warehouse.submission_queries import (
+from argos_sync.warehouse.submissions import (
     count_by_day,
     created_in,
     midnight,
@@ -30,13 +30,9 @@ _CONDITIONS = {
 
 
 def count_open_by_day(client: Client, before: date, sections: Sequence[str]) -> dict[date, int]:
-    """Return how many submissions created before a day are open, by day.
+    """Return how many submissions created before a UTC day are open, by day.
 
-    Args:
-        client: dlt's SQL client, connected.
-        before: First day (UTC) that is not counted.
-        sections: `request_type`s that are fetched; a section that is never fetched keeps no
-            submission open.
+    A section that is never fetched keeps no submission open; no sections means that all are.
     """
     joins, condition = _open_condition(sections)
     if not condition:

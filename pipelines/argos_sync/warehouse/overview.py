@@ -49,10 +49,9 @@ class Overview:
 
 def read_overview(client: Client) -> Overview:
     """Read what `status` shows; tables that do not exist yet count as empty."""
-    run_columns = [column.name for column in load_contract()[RUNS].columns]
     return Overview(
-        rows={name: count_rows(client, name) for name in load_contract().tables},
-        runs=_last_runs(client, run_columns),
+        rows={name: _count_rows(client, name) for name in load_contract().tables},
+        runs=_last_runs(client),
         last_success=_last_success(client),
         next_expected=_next_expected(client),
         issues=_issues(client),
@@ -61,13 +60,13 @@ def read_overview(client: Client) -> Overview:
     )
 
 
-def count_rows(client: Client, table: str) -> int:
-    """Return the number of rows of a table; 0 if it does not exist yet."""
+def _count_rows(client: Client, table: str) -> int:
     rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
     return int(rows[0][0]) if rows else 0
 
 
-def _last_runs(client: Client, columns: list[str]) -> list[dict[str, Any]]:
+def _last_runs(client: Client) -> list[dict[str, Any]]:
+    columns = [column.name for column in load_contract()[RUNS].columns]
     query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY started_at DESC LIMIT {_LAST_RUNS}"  # noqa: S608 names
     return [dict(zip(columns, row, strict=True)) for row in select(client, query)]
 

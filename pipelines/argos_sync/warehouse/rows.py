@@ -9,24 +9,12 @@ from typing import Any
 
 from argos_sync.load.dlt_tables import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
-from argos_sync.shape.contract import (
-    HISTORY,
-    QUARANTINE,
-    SUBMISSIONS,
-    SUPPRESSIONS,
-    load_contract,
-)
+from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESSIONS, load_contract
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
-    """A submission in the warehouse.
-
-    Attributes:
-        content_hash: Hash of its stored version.
-        deleted: Whether it is soft-deleted.
-        synced_at: When it was last fetched, UTC.
-    """
+    """A submission in the warehouse: whether it is soft-deleted, and when it was last fetched."""
 
     content_hash: str
     deleted: bool
@@ -80,11 +68,7 @@ def read_rows(
 ) -> Iterator[Sequence[Any]]:
     """Yield rows of a table; none if it does not exist yet.
 
-    Args:
-        client: dlt's SQL client, connected.
-        table: Table name.
-        columns: Columns to read.
-        keys: Values of the first column that select the rows; None selects all rows.
+    The keys are values of the first column that select the rows; None selects all rows.
     """
     if keys is None:
         yield from _select_columns(client, table, columns)
@@ -96,14 +80,9 @@ def read_rows(
 def find_submission_ids(
     client: Client, table: str, column: str, values: Sequence[str], *, normalize: bool = False
 ) -> Iterator[str]:
-    """Yield the ids of submissions with one of these values; none if the table does not exist.
+    """Yield the ids of submissions with one of these stored values; none without the table.
 
-    Args:
-        client: dlt's SQL client, connected.
-        table: Table name.
-        column: Column to search.
-        values: Values as stored in the column.
-        normalize: Whether to ignore case and blanks around a value.
+    With `normalize`, case and blanks around a value do not count.
     """
     if normalize:
         values = [value.strip().lower() for value in values]

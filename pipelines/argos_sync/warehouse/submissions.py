@@ -1,22 +1,24 @@
-"""Read and mark the submissions that a warehouse holds, by day and by id."""
+"""Read and mark the submissions that a warehouse holds, by day and by id.
+
+A range of days is about `created_at`, UTC.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from argos_sync.fetch.windows import DateRange
-from argos_sync.load.sql import Client, execute, key_batches
+from argos_sync.fetch.windows import DateRange, add_days
+from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import SUBMISSIONS
-from argos_sync.warehouse.submission_queries import (
-    CREATED_DAY,
-    count_by_day,
-    created_in,
-    select_submissions,
-    to_date,
-)
+
+_CREATED_DAY = "UTC_DAY(created_at)"
+"""The UTC day of `created_at`, in the SQL of `load.sql`."""
+
+HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
+"""Condition on rows of changed submissions, for the queries of `select_changed`."""
 
 _MAX_HASHES = 100_000
 """About 30 MB in the fetch process."""
@@ -24,13 +26,7 @@ _MAX_HASHES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class DayStats:
-    """Submissions created on a day, including soft-deleted ones.
-
-    Attributes:
-        day: Day of `created_at`, UTC.
-        rows: Number of submissions.
-        oldest_fetch: When the submission with the oldest `_synced_at` was fetched, UTC.
-    """
+    """Submissions created on a UTC day, with soft-deleted ones, and their oldest `_synced_at`."""
 
     day: date
     rows: int
@@ -39,14 +35,7 @@ class DayStats:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionVersion:
-    """The values of a submission that reconcile compares.
-
-    Attributes:
-        submission_id: Its id.
-        day: Day of `created_at`, UTC.
-        content_hash: Hash of the version in the warehouse.
-        deleted: Whether it is soft-deleted.
-    """
+    """The values of a submission that reconcile compares; `day` is the UTC day of `created_at`."""
 
     submission_id: str
     day: date
@@ -56,10 +45,10 @@ class SubmissionVersion:
 
 def stored_days(client: Client) -> list[DayStats]:
     """Return the days on which the warehouse has submissions, in order."""
-    columns = f"{CREATED_DAY}, COUNT(*), MIN(_synced_at)"
+    columns = f"{_CREATED_DAY}, COUNT(*), MIN(_synced_at)"
     rows = select_submissions(client, columns, "GROUP BY 1 ORDER BY 1")
     return [
-        DayStats(to_date(day), int(count), oldest.astimezone(UTC)) for day, count, oldest in rows
+        DayStats(_to_date(day), int(count), oldest.astimezone(UTC)) for day, count, oldest in rows
     ]
 
 
@@ -68,13 +57,8 @@ def content_hashes(
 ) -> dict[str, str]:
     """Return content hashes by submission id, without soft-deleted submissions.
 
-    Args:
-        client: dlt's SQL client, connected.
-        ranges: Days of `created_at` (UTC) of the submissions.
-        submission_ids: More submissions, whenever they were created.
-
-    Returns:
-        The hashes; empty if there are too many to keep in memory.
+    These are the submissions of the ranges, and others named by id. The result is empty if there
+    are too many hashes to keep in memory.
     """
     in_ranges, parameters = created_in(ranges)
     where = f"WHERE _deleted_at IS NULL AND ({in_ranges}) LIMIT {_MAX_HASHES + 1}"
@@ -87,24 +71,13 @@ def content_hashes(
 
 
 def count_submissions(client: Client, ranges: Sequence[DateRange], before: datetime) -> int:
-    """Return how many submissions were created in these ranges, without soft-deleted ones.
+    """Return how many submissions of these ranges were created before a time, UTC.
 
-    Args:
-        client: dlt's SQL client, connected.
-        ranges: Days of `created_at`, UTC.
-        before: Time (UTC) from which on submissions are not counted.
+    Soft-deleted ones do not count.
     """
     in_ranges, parameters = created_in(ranges)
     where = f"WHERE _deleted_at IS NULL AND created_at < ? AND ({in_ranges})"
-    rows = list(select_submissions(client, "COUNT(*)", where, before, *parameters))
-    return int(rows[0][0]) if rows else 0
-
-
-def count_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> int:
-    """Return how many submissions of these ranges were not fetched since a time, UTC."""
-    where, parameters = _not_fetched(ranges, since)
-    rows = list(select_submissions(client, "COUNT(*)", where, *parameters))
-    return int(rows[0][0]) if rows else 0
+    return sum(count_by_day(client, where, before, *parameters).values())
 
 
 def ids_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> list[str]:
@@ -116,11 +89,11 @@ def ids_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime
 def filter_not_fetched(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
     """Return those of these submissions that were not fetched since a time, UTC."""
     where = "WHERE _deleted_at IS NULL AND _synced_at < ? AND submission_id = ANY(?)"
-    not_fetched: list[str] = []
-    for batch in key_batches(client, submission_ids):
-        rows = select_submissions(client, "submission_id", where, since, batch)
-        not_fetched += [row[0] for row in rows]
-    return not_fetched
+    return [
+        row[0]
+        for batch in key_batches(client, submission_ids)
+        for row in select_submissions(client, "submission_id", where, since, batch)
+    ]
 
 
 def count_not_fetched_by_day(
@@ -137,12 +110,12 @@ def count_fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
 
 
 def submission_versions(client: Client, days: DateRange) -> Iterator[SubmissionVersion]:
-    """Yield every submission created in a range of days (UTC), including soft-deleted ones."""
+    """Yield every submission of a range, including soft-deleted ones."""
     in_range, parameters = created_in([days])
-    columns = f"submission_id, {CREATED_DAY}, _content_hash, _deleted_at"
+    columns = f"submission_id, {_CREATED_DAY}, _content_hash, _deleted_at"
     rows = select_submissions(client, columns, f"WHERE {in_range}", *parameters)
     for submission_id, day, content_hash, deleted_at in rows:
-        yield SubmissionVersion(submission_id, to_date(day), content_hash, deleted_at is not None)
+        yield SubmissionVersion(submission_id, _to_date(day), content_hash, deleted_at is not None)
 
 
 def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) -> None:
@@ -150,25 +123,82 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
 
     `_changed_at` is set, too, so that models built on it see the deletion.
     """
-    columns = ("_deleted_at", "_changed_at", "_synced_at")
+    assignments = "_deleted_at = ?, _changed_at = ?, _synced_at = ?"
+    query = f"UPDATE {SUBMISSIONS} SET {assignments} WHERE submission_id = ANY(?)"  # noqa: S608 names only
     for batch in key_batches(client, submission_ids):
-        _set_timestamps(client, columns, at, "submission_id = ANY(?)", batch)
+        execute(client, query, at, at, at, batch)
 
 
 def mark_tombstones_fetched(
     client: Client, ranges: Sequence[DateRange], since: datetime, at: datetime
 ) -> None:
-    """Set `_synced_at` of soft-deleted submissions in ranges that were read completely.
-
-    Args:
-        client: dlt's SQL client, connected.
-        ranges: Days of `created_at` (UTC) that were read to their end.
-        since: When reading began, UTC.
-        at: The new value.
-    """
+    """Set `_synced_at` of soft-deleted submissions in ranges read completely since a time, UTC."""
     in_ranges, parameters = created_in(ranges)
     condition = f"_deleted_at IS NOT NULL AND _synced_at < ? AND ({in_ranges})"
-    _set_timestamps(client, ("_synced_at",), at, condition, since, *parameters)
+    query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE {condition}"  # noqa: S608 names only
+    execute(client, query, at, since, *parameters)
+
+
+def select_submissions(
+    client: Client, columns: str, clauses: str, *parameters: Any, joins: Sequence[str] = ()
+) -> ResultRows:
+    """Return columns of submissions; no rows if the table does not exist yet.
+
+    `clauses` is everything after FROM and JOIN. Each table of `joins` is joined by `submission_id`;
+    its alias is its first letter, and that of submissions is `s`.
+    """
+    joined = "".join(
+        f" LEFT JOIN {name} AS {name[0]} ON {name[0]}.submission_id = s.submission_id"
+        for name in joins
+    )
+    query = f"SELECT {columns} FROM {SUBMISSIONS} AS s{joined} {clauses}"  # noqa: S608 names only
+    return select(client, query, *parameters)
+
+
+def select_changed(client: Client, query: str, since: datetime | None) -> ResultRows:
+    """Return the rows of a query about the submissions that have changed since a time, UTC.
+
+    They are selected once, however often the query uses the condition `HAS_CHANGED`. A query about
+    all submissions (None) does not use it.
+    """
+    if since is None:
+        return select(client, query)
+    changed = f"SELECT submission_id FROM {SUBMISSIONS} WHERE _changed_at > ?"  # noqa: S608 a name
+    return select(client, f"WITH changed AS ({changed}) {query}", since)
+
+
+def count_by_day(
+    client: Client, where: str, *parameters: Any, joins: Sequence[str] = ()
+) -> dict[date, int]:
+    """Return how many submissions meet a WHERE clause, by UTC day of `created_at`."""
+    columns, clauses = f"{_CREATED_DAY}, COUNT(*)", f"{where} GROUP BY 1"
+    rows = select_submissions(client, columns, clauses, *parameters, joins=joins)
+    return {_to_date(day): int(count) for day, count in rows}
+
+
+def created_in(ranges: Sequence[DateRange]) -> tuple[str, list[datetime]]:
+    """Return a condition, and its parameters, for submissions created in any of the ranges."""
+    conditions, parameters = [], []
+    for days in ranges:
+        bounds = []
+        if days.first:
+            bounds.append("created_at >= ?")
+            parameters.append(midnight(days.first))
+        if days.last:
+            bounds.append("created_at < ?")
+            parameters.append(midnight(add_days(days.last, 1)))
+        conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
+    return " OR ".join(conditions) or "1 = 0", parameters
+
+
+def midnight(day: date) -> datetime:
+    """Return the beginning of a UTC day."""
+    return datetime.combine(day, time(), UTC)
+
+
+def _to_date(value: date | datetime) -> date:
+    """Return a day as a date; some drivers return a datetime."""
+    return value.date() if isinstance(value, datetime) else value
 
 
 def _not_fetched(ranges: Sequence[DateRange], since: datetime) -> tuple[str, list[datetime]]:
@@ -179,12 +209,3 @@ def _not_fetched(ranges: Sequence[DateRange], since: datetime) -> tuple[str, lis
     in_ranges, parameters = created_in(ranges)
     where = f"WHERE _deleted_at IS NULL AND _synced_at < ? AND created_at < ? AND ({in_ranges})"
     return where, [since, since, *parameters]
-
-
-def _set_timestamps(
-    client: Client, columns: Sequence[str], at: datetime, condition: str, *parameters: Any
-) -> None:
-    """Set timestamp columns of the submissions that meet a condition."""
-    assignments = ", ".join(f"{name} = ?" for name in columns)
-    query = f"UPDATE {SUBMISSIONS} SET {assignments} WHERE {condition}"  # noqa: S608 names only
-    execute(client, query, *[at] * len(columns), *parameters)

@@ -9,7 +9,7 @@ from datetime import datetime
 from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import ISSUES, RUNS, Column, Table
 from argos_sync.shape.tables import UNKNOWN_FIELD
-from argos_sync.warehouse.submission_queries import HAS_CHANGED, select_changed
+from argos_sync.warehouse.submissions import HAS_CHANGED, select_changed
 
 _MAX_VALUES = 1_000
 
@@ -19,10 +19,7 @@ def unknown_values(
 ) -> Iterator[tuple[str, set[str]]]:
     """Yield each enumeration column, and its values that the contract does not know.
 
-    Args:
-        client: dlt's SQL client, connected.
-        tables: Tables of submissions.
-        since: Time (UTC) since which submissions have changed; None reads all rows.
+    Only submissions that have changed since a time (UTC) are read; None reads all rows.
     """
     condition = "1 = 1" if since is None else HAS_CHANGED
     columns = {
@@ -33,7 +30,8 @@ def unknown_values(
     }
     selects = " UNION ALL ".join(
         f"SELECT '{place}' AS place, {column.name} AS new_value FROM {table.name}"  # noqa: S608 ours
-        f" WHERE {_is_unknown(column)} AND {condition} GROUP BY {column.name}"
+        f" WHERE LOWER({column.name}) NOT IN {tuple(map(str.lower, column.known))}"
+        f" AND {condition} GROUP BY {column.name}"
         for place, (table, column) in columns.items()
     )
     query = f"SELECT place, new_value FROM ({selects}) AS q ORDER BY 1, 2 LIMIT {_MAX_VALUES}"  # noqa: S608 ours
@@ -45,9 +43,7 @@ def unknown_values(
 def unknown_fields(client: Client, since: datetime | None) -> set[str]:
     """Return the paths of API fields that the contract does not know.
 
-    Args:
-        client: dlt's SQL client, connected.
-        since: Time (UTC) since which runs began; None reads the issues of all runs.
+    Only issues of runs that began since a time (UTC) are read; None reads all.
     """
     condition, parameters = "1 = 1", []
     if since is not None:
@@ -55,10 +51,6 @@ def unknown_fields(client: Client, since: datetime | None) -> set[str]:
         condition, parameters = f"run_id IN ({runs})", [since]
     query = f"SELECT DISTINCT path FROM {ISSUES} WHERE problem = '{UNKNOWN_FIELD}' AND {condition}"  # noqa: S608 ours
     return {re.sub(r"\[\d+\]", "[i]", path) for (path,) in select(client, query, *parameters)}
-
-
-def _is_unknown(column: Column) -> str:
-    return f"LOWER({column.name}) NOT IN {tuple(map(str.lower, column.known))}"
 
 
 def _mask(column: Column, value: str) -> str:

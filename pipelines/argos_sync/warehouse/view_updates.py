@@ -12,13 +12,7 @@ from typing import Any
 
 from argos_sync.load import dialects, sql
 from argos_sync.load.errors import DatabaseException, error_kind
-from argos_sync.load.sql import (
-    Client,
-    dialect_of,
-    execute_all_native,
-    execute_native,
-    tables_exist,
-)
+from argos_sync.load.sql import Client, dialect_of, execute_all_native, execute_native, tables_exist
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.warehouse import comments, views
 from argos_sync.warehouse.comments import TABLE, VIEW, comment_on
@@ -36,16 +30,12 @@ _CODE = tuple(
 """The code that the views' SQL depends on."""
 
 
-def _drop_nothing() -> None:
-    """Drop no views."""
-
-
 def update_views(
     client: Client,
     previous: str | None,
     folder: Path | None = None,
     contract: Contract | None = None,
-    drop_dependents: Callable[[], object] = _drop_nothing,
+    drop_dependents: Callable[[], object] = lambda: None,
 ) -> str:
     """Drop and create all views, unless they exist and are up to date.
 
@@ -54,26 +44,21 @@ def update_views(
     so, the run continues, and the next run tries again. Comments on views and tables are written
     whenever the views are.
 
-    Args:
-        client: dlt's SQL client, connected.
-        previous: Return value of the last call; None if there was none.
-        folder: Folder of the views' files; None reads `schemas/views/`.
-        contract: Tables of the warehouse; the shipped contract if omitted.
-        drop_dependents: Called before views are dropped; drops our views elsewhere that read them.
+    Before views are dropped, `drop_dependents` drops our views elsewhere that read them.
 
     Returns:
-        Version of the views, to pass to the next call: a hash of everything that views and comments
-        depend on, and the names of the views.
+        Version of the views, to pass to the next call as `previous`: a hash of everything that
+        views and comments depend on, and the names of the views.
     """
     contract = contract or load_contract()
     digest = _digest(client, folder, contract)
     names = view_names(folder)
-    current = _version(digest, names)
+    current = " ".join([digest, *names])
     try:
         if not _is_current(client, current, previous):
             # Parsing the views takes a while; mostly nothing has changed and all tables exist.
             readable = _readable_views(client, load_views(folder))
-            current = _version(digest, (view.name for view in readable))
+            current = " ".join([digest, *sorted(view.name for view in readable)])
             if not _is_current(client, current, previous):
                 queries = {view.name: view_query(client, view, contract) for view in readable}
                 drop_dependents()
@@ -93,12 +78,9 @@ def update_views(
 
 
 def replace_views(client: Client, queries: Mapping[str, str], dropped: Iterable[str]) -> None:
-    """Drop views and create others, in one transaction if the database can.
+    """Drop views, if they exist, and create others, in one transaction if the database can.
 
-    Args:
-        client: dlt's SQL client, connected; views are dropped and created in its dataset.
-        queries: Queries of the views to create, by name, in the destination's dialect.
-        dropped: Names of the views to drop, if they exist.
+    The queries, by name of the view, are in the destination's dialect.
     """
     targets = [client.make_qualified_table_name(name) for name in sorted(dropped)]
     if targets and dialect_of(client) in _DROP_TOGETHER:
@@ -120,10 +102,6 @@ def _digest(client: Client, folder: Path | None, contract: Contract) -> str:
     for path in (*_CODE, *view_files(folder)):
         digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def _version(digest: str, names: Iterable[str]) -> str:
-    return " ".join([digest, *sorted(names)])
 
 
 def _names_in(views_version: str | None) -> list[str]:

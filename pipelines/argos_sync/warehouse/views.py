@@ -39,15 +39,9 @@ _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view: a file of `schemas/views/`.
+    """One view: a file of `schemas/views/`, with the descriptions of its columns in order.
 
-    Attributes:
-        name: View name in the warehouse.
-        select: Its query, parsed.
-        reads: Names of the tables and views it reads, sorted so that every process sees the same
-            order.
-        description: What it answers.
-        columns: Descriptions of its columns, by name, in order.
+    `reads` names the tables and views it reads, sorted so that every process sees the same order.
     """
 
     name: str
@@ -59,11 +53,7 @@ class View:
 
 @cache
 def load_views(folder: Path | None = None) -> tuple[View, ...]:
-    """Read every view, once per process; a view comes after the views it reads.
-
-    Args:
-        folder: Folder of the files; None reads `schemas/views/`.
-    """
+    """Read every view, once per process; a view comes after the views it reads."""
     views = {path.stem: _read_view(path) for path in view_files(folder)}
     order = TopologicalSorter({name: view.reads for name, view in views.items()})
     return tuple(views[name] for name in order.static_order() if name in views)
@@ -75,7 +65,7 @@ def view_files(folder: Path | None = None) -> list[Path]:
 
 
 def view_names(folder: Path | None = None) -> list[str]:
-    """Return the names of all views without parsing their files."""
+    """Return the names of all views, in order, without parsing their files."""
     return [path.stem for path in view_files(folder)]
 
 
@@ -94,13 +84,7 @@ def parse_header(text: str) -> tuple[str, dict[str, str]]:
 
 
 def view_query(client: Client, view: View, contract: Contract | None = None) -> str:
-    """Return a view's SELECT in the destination's dialect.
-
-    Args:
-        client: dlt's SQL client; it need not be connected.
-        view: View of `load_views`.
-        contract: Tables of the warehouse; the shipped contract if omitted.
-    """
+    """Return a view's SELECT in the dialect of the destination, whose client may be closed."""
     dialect = dialect_of(client)
     if dialect == SOURCE_DIALECT:
         return duckdb_query(view, contract)
@@ -118,10 +102,6 @@ def duckdb_query(view: View, contract: Contract | None = None) -> str:
 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
-
-    Args:
-        view: View of `load_views`.
-        contract: Tables of the warehouse; the shipped contract if omitted.
     """
     return to_dialect(_adapt_to_tables(view, contract), SOURCE_DIALECT)
 
@@ -134,7 +114,7 @@ def _read_view(path: Path) -> View:
 
 
 def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
-    """Return a copy of a view's SELECT that fits the warehouse's tables.
+    """Return a copy of a view's SELECT that fits the tables of the contract, or the shipped ones.
 
     A table that lacks columns which the SELECT mentions, or has them with another type, is replaced
     by a subquery of the same name in which those columns are NULL.
