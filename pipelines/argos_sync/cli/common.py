@@ -33,8 +33,7 @@ class Common:
     dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="Dataset (schema) of the tables; default: argos, or argos_PROJECT.",
+            metavar="NAME", help="Dataset (schema) of the tables; default: argos, or argos_PROJECT."
         ),
     ] = None
     project: Annotated[
@@ -78,8 +77,7 @@ class Common:
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Yield the context of a loading command, and show progress while the block runs.
 
-        Args:
-            overrides: Settings that override the configuration.
+        `overrides` are settings that override the configuration.
 
         Raises:
             ConfigurationError: A required key is missing, or a value is invalid.
@@ -111,44 +109,30 @@ class Common:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the common options to a command, and set up logging before it runs.
-
-    Args:
-        function: Takes `Common` first, then its own options.
-    """
-    own_parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    common_parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(Common, eval_str=True).parameters.values()
-    ]
-    names = [parameter.name for parameter in common_parameters]
+    """Add the options of `Common`, its first parameter, to a command; set up logging for it."""
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    common_parameters = inspect.signature(Common, eval_str=True).parameters
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        common = Common(**{name: options.pop(name) for name in names})
+        common = Common(**{name: options.pop(name) for name in common_parameters})
         logging.basicConfig(
             stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
         )
         log.setLevel(logging.DEBUG if common.verbose else logging.INFO)
         function(common, **options)
 
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own_parameters]
-    parameters = [*keyword_only, *common_parameters]
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in (*own, *common_parameters.values())
+    ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 def parse_day(option: str, text: str) -> date:
-    """Return the day that a command-line option gives.
-
-    Args:
-        option: Name of the option, for the message.
-        text: Its value, `YYYY-MM-DD`.
-
-    Raises:
-        typer.BadParameter: The value is not a day.
-    """
+    """Return the day that an option gives as `YYYY-MM-DD`; raise a usage error for other texts."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -156,12 +140,7 @@ def parse_day(option: str, text: str) -> date:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as a text table with a header.
-
-    Args:
-        names: Names of the columns.
-        rows: The cells of each row.
-    """
+    """Return rows as a text table under the names of their columns."""
     from rich.console import Console
     from rich.table import Table
 

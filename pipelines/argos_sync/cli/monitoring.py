@@ -1,4 +1,4 @@
-"""`argos-sync status`."""
+"""`argos-sync doctor` and `status`: show whether all is well, and exit with a code if not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 _STALE = 7
 _SAMPLE_LENGTH = 200
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def doctor(common: Common) -> None:
+    """Check configuration, API, key, encryption, end_date and destination, one line each."""
+    from argos_sync.commands.doctor import run_checks
+
+    checks = run_checks(common.target, common.project)
+    rows = [
+        {"name": c.name, "passed": c.passed, "said": c.message, "exit_code": c.exit_code}
+        for c in checks
+    ]
+    lines = [f"{'ok  ' if c.passed else 'FAIL'} {c.name}: {c.message}" for c in checks]
+    common.show({"checks": rows}, "\n".join(lines))
+    if exit_code := next((c.exit_code for c in checks if not c.passed), 0):
+        raise typer.Exit(exit_code)
 
 
 def status(
@@ -45,18 +60,17 @@ def status(
     now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
     stale = limit is not None and (age is None or age > limit)
-    staleness = {
-        "max_age_days": overview.max_age_days,
-        "bound_days": bound,
-        "kept": (overview.max_age_days or 0) <= bound if bound else None,
-    }
     summary = {
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
         "age_seconds": round(age.total_seconds()) if age else None,
         "stale": stale,
         "high_water_mark": mark,
-        "staleness": staleness,
+        "staleness": {
+            "max_age_days": overview.max_age_days,
+            "bound_days": bound,
+            "kept": (overview.max_age_days or 0) <= bound if bound else None,
+        },
         "rows": overview.rows,
         "runs": overview.runs,
         "issues": overview.issues,
@@ -97,9 +111,8 @@ def _relative(moment: datetime, now: datetime) -> str:
 def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
     if max_age_days is None:
         return "oldest row fetched: none yet"
-    if bound is None:
-        promise = "no bound: sweep_days is 0"
-    else:
+    promise = "no bound: sweep_days is 0"
+    if bound is not None:
         promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
     # One decimal, to compare it with the bound.
     return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
