@@ -54,13 +54,10 @@ _UNPUBLISHED_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
-    """The contents of a copy.
+    """The contents of a copy: rows by table, and names of views.
 
-    Attributes:
-        file: The copy.
-        rows: Rows by table.
-        views: Names of the views; views over tables that are left out are left out too.
-        columns_left_out: Number of the contract's columns of these tables that are not copied.
+    Views over tables that are left out are left out too. `columns_left_out` is the number of the
+    contract's columns of these tables that are not copied.
     """
 
     file: Path
@@ -112,11 +109,7 @@ def publish(
 
 
 def public_tables(*, strict: bool) -> list[Table]:
-    """Return the tables that are copied, with the columns that are copied.
-
-    Args:
-        strict: Whether columns of class `quasi` are left out too.
-    """
+    """Return the tables that are copied, with the columns that are copied; see `publish`."""
     classes = {"none"} if strict else {"none", "quasi"}
     return [
         replace(

@@ -32,12 +32,7 @@ _BATCH_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class CopiedTable:
-    """A table of the copy.
-
-    Attributes:
-        table: The table with the columns of the copy.
-        stored: The columns that the warehouse has; the others stay null.
-    """
+    """A table with the columns of the copy; those that are not `stored` stay null."""
 
     table: Table
     stored: tuple[Column, ...]
@@ -49,13 +44,9 @@ class PublishedFile:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, new_file: Path, target_file: Path, dataset: str
     ) -> None:
-        """Create the file and its schema.
+        """Create the file and its schema, named like the dataset.
 
-        Args:
-            connection: Connection that the copy is written with.
-            new_file: File to create.
-            target_file: File that the new one will replace; named in errors.
-            dataset: Name of the schema.
+        Errors name `target_file`, the file that the new one will replace.
 
         Raises:
             DestinationError: The file cannot be written.
@@ -119,8 +110,7 @@ class PublishedFile:
     def create_views(self, contract: Contract) -> tuple[str, ...]:
         """Create the views that read only tables of the copy, and return their names.
 
-        Args:
-            contract: The tables of the copy. Columns that are left out are null in views.
+        `contract` has the tables of the copy. Columns that are left out are null in views.
         """
         views = []
         # A separate cursor, because USE changes the schema of everything that shares it.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from argos_sync.api import Query
 from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window
+from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.load.errors import destination_errors
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
@@ -26,7 +25,7 @@ from argos_sync.run.upkeep import daily_volume
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
-"""Exit status of a dry run that found a difference."""
+"""Exit code of a dry run that found a difference."""
 
 
 class TooManyDeletions(ApiFailure):
@@ -37,12 +36,9 @@ class TooManyDeletions(ApiFailure):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """The differences, and the run that repaired them.
+    """The days that differ, in order, and the run that repaired them, or would repair them.
 
-    Attributes:
-        summary: The run; for a dry run, the numbers of what a repair would do.
-        days: Days that differ, in order.
-        stored: Submissions the warehouse had in the range.
+    The warehouse had `stored` submissions in the range.
     """
 
     summary: RunSummary
@@ -68,7 +64,7 @@ def reconcile(
         first: First day, UTC.
         last: Last day, UTC, included.
         deep: Compare contents too, and fetch submissions that differ.
-        dry_run: Only report; the run's exit status is 6 if anything differs.
+        dry_run: Only count what a repair would do; the exit code is 6 if anything differs.
         max_deleted: Largest share of the range's submissions that may be marked as deleted.
 
     Raises:
@@ -81,34 +77,37 @@ def reconcile(
     days = DateRange(first, last)
     with open_run(context, "reconcile") as run, destination_errors():
         run.coverage.all_rows = True
-        comparison = _compare(run, days, deep=deep)
+        comparison = _compare(run, first, last, deep=deep)
         result = ReconcileResult(
             run.summary, tuple(comparison.differences), comparison.stored_count
         )
         if not result.days:
             run.summary.note = f"no difference among {result.stored:,} submissions"
         if dry_run:
-            _count_repairs(run, result)
+            run.summary.submissions_new = sum(len(day.missing) for day in result.days)
+            run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
+            run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
+            run.exit_status = DIFFERENCE if result.days else 0
         else:
             _repair(run, days, result, max_deleted)
             run.coverage.repaired = [days]
     return result
 
 
-def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
+def _compare(run: Run, first: date, last: date, *, deep: bool) -> Comparison:
     client, sections = run.warehouse.client, run.context.settings.sections
-    volume = daily_volume(stored_days(client), days.first)
-    tasks = range_tasks(run, "compare", volume, [days], end_date=None)
-    end_date = resolve_end_date(run, probe=len(tasks) > 1)
-    query = _section_query if deep else _smallest_query
+    volume = daily_volume(stored_days(client), first)
+    tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
+    end_date = resolve_end_date(run, probe=len(tasks(end_date=None)) > 1)
     comparison = Comparison(
-        days,
-        [replace(t, query=partial(query, t.window, end_date)) for t in tasks if t.window],
+        first,
+        last,
+        tasks(end_date=end_date),
         partial(submission_versions, client),
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
     )
-    asyncio.run(_read_source(run, comparison, sections if deep else ()))
+    asyncio.run(_read_source(run, comparison, sections if deep else ["others"]))
     return comparison
 
 
@@ -167,19 +166,3 @@ def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) 
         for key in ids
     ]
     run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
-
-
-def _count_repairs(run: Run, result: ReconcileResult) -> None:
-    """Count what a repair would do, and set the exit status of a dry run."""
-    run.summary.submissions_new = sum(len(day.missing) for day in result.days)
-    run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
-    run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
-    run.exit_status = DIFFERENCE if result.days else 0
-
-
-def _section_query(window: Window, end_date: EndDate | None, section: str | None) -> Query:
-    return window.query(end_date, section)
-
-
-def _smallest_query(window: Window, end_date: EndDate | None, _: str | None) -> Query:
-    return window.query(end_date, "others")
