@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,15 +35,9 @@ def show_progress() -> Iterator[ProgressReporter]:
 class LogProgress:
     """Log a line for each chunk, and with -v one for each page."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start the clock.
-
-        Args:
-            clock: Returns seconds; only differences count.
-        """
-        self._clock = clock
-        self._started = clock()
-        self._rows = 0
+    def __init__(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
         self._pages = 0
 
     def page_fetched(self, task: str, items: int) -> None:
@@ -51,27 +45,26 @@ class LogProgress:
         self._pages += 1
         log.debug("page %d: %d submissions of window %s", self._pages, items, task)
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary) -> None:
         """Log the totals so far."""
-        self._rows += rows
-        log.info("%s", self.line(report))
+        log.info("%s", self.line(summary))
 
-    def line(self, report: RunSummary) -> str:
+    def line(self, summary: RunSummary) -> str:
         """Return the totals so far as text: pages, submissions, windows, rows per second."""
-        seconds = max(self._clock() - self._started, 1e-9)
+        seconds = max(time.monotonic() - self._started, 1e-9)
         return (
-            f"{report.command}: {self._pages} pages, {report.submissions_fetched:,} submissions"
-            f" ({report.submissions_new:,} new, {report.submissions_changed:,} changed),"
-            f" {report.windows} windows done, {self._rows / seconds:,.0f} rows/s"
+            f"{summary.command}: {self._pages} pages, {summary.submissions_fetched:,} submissions"
+            f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed),"
+            f" {summary.windows} windows done, {summary.rows / seconds:,.0f} rows/s"
         )
 
 
 class LiveProgress(LogProgress):
     """Rewrite one line on the terminal."""
 
-    def __init__(self, line: Status, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, line: Status) -> None:
         """Start with a line that is on the screen already."""
-        super().__init__(clock)
+        super().__init__()
         self._line = line
         self._text = _CONNECTING
 
@@ -80,8 +73,7 @@ class LiveProgress(LogProgress):
         super().page_fetched(task, items)
         self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary) -> None:
         """Show the totals so far."""
-        self._rows += rows
-        self._text = self.line(report)
+        self._text = self.line(summary)
         self._line.update(self._text)

@@ -37,14 +37,7 @@ WARNINGS = (KNOWN_VALUES, KNOWN_FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class CheckState:
-    """Hold the current state of a check.
-
-    Attributes:
-        name: Name from `CHECKS`.
-        passed: Whether the check passed everywhere.
-        text: Result in one line.
-        metadata: Numbers behind the result.
-    """
+    """The current state of a check: its name in `CHECKS`, the result, the numbers behind it."""
 
     name: str
     passed: bool
@@ -56,12 +49,8 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[Che
     """Return the state of every check, in the order of `CHECKS`.
 
     The post-run checks are the last results in `sync_checks`. Freshness and staleness are computed
-    from the clock, so that they fail when nothing has run at all.
-
-    Args:
-        target: Where the warehouse is.
-        now: Current time, UTC.
-        max_age_hours: Maximum age in hours of the last successful sync or backfill.
+    from the clock, so that they fail when nothing has run at all: `max_age_hours` is the largest
+    age of the last successful sync or backfill.
 
     Raises:
         ConfigurationError: The destination or `sweep_days` is not valid.

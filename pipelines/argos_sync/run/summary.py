@@ -57,13 +57,8 @@ class ProgressReporter(Protocol):
             items: Submissions on the page.
         """
 
-    def chunk_loaded(self, summary: RunSummary, rows: int, /) -> None:
-        """Report a loaded chunk.
-
-        Args:
-            summary: The run, including this chunk.
-            rows: Rows of the chunk that were loaded into all tables.
-        """
+    def chunk_loaded(self, summary: RunSummary, /) -> None:
+        """Report a loaded chunk, which the summary of the run includes."""
 
 
 class NoProgress:
@@ -72,5 +67,5 @@ class NoProgress:
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, summary: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary) -> None:
         """Do nothing."""
