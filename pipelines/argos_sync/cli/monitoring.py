@@ -121,8 +121,7 @@ def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
 def _next_sync_line(expected: datetime | None, now: datetime) -> str:
     if expected is None:
         return "next sync expected: none yet"
-    late = expected < now
-    when = f"{_duration(expected, now)} late" if late else _relative(expected, now)
+    when = f"{_duration(expected, now)} late" if expected < now else _relative(expected, now)
     return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {when}"
 
 
@@ -146,11 +145,9 @@ def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _text(overview: Overview, mark: datetime | None, bound: int | None, now: datetime) -> str:
     success = overview.last_success
+    when = f"{success:%Y-%m-%d %H:%M:%S} UTC, {_relative(success, now)}" if success else "never"
     lines = [
-        f"last successful sync or backfill: {success:%Y-%m-%d %H:%M:%S} UTC,"
-        f" {_relative(success, now)}"
-        if success
-        else "last successful sync or backfill: never",
+        f"last successful sync or backfill: {when}",
         f"high-water mark: {mark or 'none yet'}",
         _freshness_line(overview.max_age_days, bound),
         _next_sync_line(overview.next_expected, now),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.published_file import CopiedTable, PublishedFile
+from argos_sync.commands.published_file import PublishedFile
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path, refuse_warehouse
 from argos_sync.load.duckdb import BOUNDED_MEMORY
 from argos_sync.load.errors import DestinationError
@@ -130,20 +130,19 @@ def _fill(
     copy: PublishedFile,
     warehouse: ReadOnlyWarehouse,
     tables: Sequence[Table],
-    insert: Callable[[Client, CopiedTable], int],
+    insert: Callable[[Client, Table], int],
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Copy all tables in one snapshot; return the rows by table, and the names of the views."""
     rows = {}
     # For a DuckDB warehouse this transaction is also the snapshot: the connection is the same.
     copy.run("BEGIN TRANSACTION")
-    copied_tables = _match_columns(warehouse, tables)
-    for copied in copied_tables:
-        name = copied.table.name
-        copy.create(copied.table)
-        rows[name] = insert(warehouse.client, copied) if copied.stored else 0
-        log.info("publish: %s, %d rows", name, rows[name])
+    matched = _match_columns(warehouse, tables)
+    for table, stored in matched:
+        copy.create(table)
+        rows[table.name] = insert(warehouse.client, stored) if stored.columns else 0
+        log.info("publish: %s, %d rows", table.name, rows[table.name])
     copy.run("COMMIT")
-    views = copy.create_views(Contract({one.table.name: one.table for one in copied_tables}))
+    views = copy.create_views(Contract({table.name: table for table, _ in matched}))
     copy.close()
     return rows, views
 
@@ -157,8 +156,10 @@ def _snapshot(client: Client) -> Iterator[None]:
         yield
 
 
-def _match_columns(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> list[CopiedTable]:
-    """Return which columns of each table the warehouse has, and with which types.
+def _match_columns(
+    warehouse: ReadOnlyWarehouse, tables: Sequence[Table]
+) -> list[tuple[Table, Table]]:
+    """Return each table with the warehouse's types, and again with only the warehouse's columns.
 
     Raises:
         DestinationError: The dataset has no submissions.
@@ -170,13 +171,13 @@ def _match_columns(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> lis
             "load something first, or name another dataset",
         )
     fold = warehouse.client.capabilities.casefold_identifier
-    copied_tables = []
+    matched = []
     for table in tables:
         types = {column.name: stored[table.name].get(fold(column.name)) for column in table.columns}
         columns = tuple(_with_stored_type(column, types[column.name]) for column in table.columns)
         stored_columns = tuple(column for column in columns if types[column.name])
-        copied_tables.append(CopiedTable(replace(table, columns=columns), stored_columns))
-    return copied_tables
+        matched.append((replace(table, columns=columns), replace(table, columns=stored_columns)))
+    return matched
 
 
 def _with_stored_type(column: Column, stored: str | None) -> Column:

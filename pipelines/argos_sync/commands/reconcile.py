@@ -116,14 +116,11 @@ async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]
         run.context.progress.page_fetched(page.task.label, len(page.items))
         comparison.add(page)
 
+    tasks, concurrency = comparison.tasks, run.context.settings.max_concurrency
     async with run.context.client_options().connect() as client:
         try:
             await read_tasks(
-                client,
-                comparison.tasks,
-                sections=sections,
-                concurrency=run.context.settings.max_concurrency,
-                deliver=deliver,
+                client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
             )
         finally:
             run.count_requests(client.stats)
@@ -133,14 +130,9 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
     deleted = [key for day in result.days for key in day.deleted]
     too_many = len(deleted) > max_deleted * result.stored
     if deleted and not too_many:
-        confirmed = confirm_deletions(
-            run.warehouse.client,
-            deleted,
-            since=run.summary.started_at,
-            at=run.context.clock(),
-            refetch=partial(run_tasks, run),
-        )
-        run.count_deleted(confirmed)
+        client, since, now = run.warehouse.client, run.summary.started_at, run.context.clock()
+        refetch = partial(run_tasks, run)
+        run.count_deleted(confirm_deletions(client, deleted, since=since, at=now, refetch=refetch))
     _fetch_differences(run, result.days, final=not too_many)
     if too_many:
         raise TooManyDeletions(
@@ -149,20 +141,15 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
         )
 
 
-def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
+def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:
     """Fetch missing and changed submissions, by day or by id, whichever needs fewer requests."""
-    to_fetch = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
+    to_fetch = {d.day: (*d.missing, *d.changed) for d in differences if d.missing or d.changed}
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
-    counts |= {day.day: day.source for day in days}
-    split = cheapest_requests(
-        {day: len(ids) for day, ids in to_fetch.items()}, counts, run.context.settings.page_size
-    )
+    counts |= {day.day: day.source for day in differences}
+    sizes = {day: len(ids) for day, ids in to_fetch.items()}
+    split = cheapest_requests(sizes, counts, run.context.settings.page_size)
     end_date = resolve_end_date(run, probe=False)
     by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
-    by_id = [
-        key
-        for day, ids in to_fetch.items()
-        if any(days_by_id.has_day(day) for days_by_id in split.by_id)
-        for key in ids
-    ]
-    run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
+    days_by_id = [day for day in to_fetch if any(days.has_day(day) for days in split.by_id)]
+    by_id = id_tasks("repair", (key for day in days_by_id for key in to_fetch[day]))
+    run_tasks(run, [*by_day, *by_id], final=final)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import partial
-from importlib import import_module
+from pkgutil import resolve_name
 
 import dagster as dg
 
@@ -23,7 +23,7 @@ from argos_sync.commands.reconcile import reconcile as run_reconcile
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_orchestration
 from argos_sync.fetch.windows import add_days, day_of
-from argos_sync.orchestration.checks import CHECKS, WARNINGS, read_checks
+from argos_sync.orchestration.checks import CHECKS, read_checks
 from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
 from argos_sync.run.context import Context
 
@@ -117,25 +117,15 @@ def warehouse_checks() -> Iterator[dg.AssetCheckResult]:
     """Report the results of post-run checks, freshness and staleness."""
     now = datetime.now(UTC)
     read = partial(read_checks, make_target(SETTINGS), now, SETTINGS.max_age_hours)
-    for check in report_failures(read):
-        is_warning = check.name in WARNINGS
-        yield dg.AssetCheckResult(
-            passed=check.passed,
-            asset_key=submissions.key,
-            check_name=check.name,
-            description=check.text,
-            severity=dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
-            metadata=dict(check.metadata),
-        )
+    yield from report_failures(read)
 
 
 def _executor(name: str | None) -> dg.ExecutorDefinition | None:
     """Import an executor by its name, such as `dagster_k8s.k8s_job_executor`."""
     if not name:
         return None
-    module, _, attribute = name.rpartition(".")
     try:
-        executor = getattr(import_module(module), attribute)
+        executor = resolve_name(name)
     except (ImportError, AttributeError, ValueError):
         executor = None
     if not isinstance(executor, dg.ExecutorDefinition):
