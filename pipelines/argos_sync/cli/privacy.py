@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,8 +57,6 @@ def reveal(
     ] = None,
 ) -> None:
     """Decrypt one submission on the terminal, and record who asked for it."""
-    from dataclasses import asdict
-
     from argos_sync.commands.reveal import reveal as decrypt
 
     places = [place.strip() for option in columns or () for place in option.split(",")]

@@ -17,9 +17,9 @@ from argos_sync.warehouse.submissions import SubmissionVersion
 class DayDifference:
     """The difference between source and warehouse for one UTC day of `created_at`.
 
-    `source` and `warehouse` count submissions, without those marked as deleted. The others are ids:
-    `missing` ones may be marked as deleted in the warehouse, the source no longer has `deleted`
-    ones, and `changed` ones are only found if contents are compared.
+    `source` and `warehouse` count submissions, without those marked as deleted. Ids are `missing`
+    if the warehouse lacks them or has marked them as deleted, `deleted` if the source no longer has
+    them, and `changed` if contents are compared and differ.
     """
 
     day: date

@@ -5,8 +5,7 @@ This file finds the submissions; `run.erasure` erases them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -57,8 +56,8 @@ def forget(
 
     Args:
         context: Settings and target.
-        identifiers: Submission ids, user ids and e-mail addresses. All submissions with one of the
-            user ids or addresses are erased, and later ones are not loaded.
+        identifiers: `submission_id`, `userid` or `email`, and its value. All submissions with a
+            user id or address are erased, and later ones are not loaded.
         inherit_from: Another dataset of the same destination, whose suppression list is copied
             before a new dataset is loaded.
 
@@ -68,14 +67,17 @@ def forget(
         ArgosError: See `api.errors`, `load.errors`.
     """
     if not all(value.strip() for _, value in identifiers) or not (identifiers or inherit_from):
-        remedy = "give --submission-id, --userid or --email"
-        raise ConfigurationError("nobody to forget", remedy)
+        raise ConfigurationError("nobody to forget", "give --submission-id, --userid or --email")
     # Before the run: a DuckDB file cannot be open for reading and for writing at the same time.
-    with _open_loaded(context, inherit_from or context.target.dataset) as other:
+    dataset = inherit_from or context.target.dataset
+    opened = open_read_only(replace(context.target, dataset=dataset))
+    with opened as other, destination_errors():
+        if not tables_exist(other.client, [SUBMISSIONS]):  # the name may be misspelled
+            problem = f"there are no submissions in the dataset {dataset}"
+            raise ConfigurationError(problem, "name one that was loaded")
         inherited, secrets = _suppressions_of(context, other) if inherit_from else ({}, {})
-    with open_run(context, "forget", uses_api=False) as run:
-        with destination_errors():
-            found = {id_ for kind, value in identifiers for id_ in _submissions(run, kind, value)}
+    with open_run(context, "forget", uses_api=False) as run, destination_errors():
+        found = {id_ for kind, value in identifiers for id_ in _submissions(run, kind, value)}
         submission_ids = sorted(found)
         ids = [("submission_id", key) for key in submission_ids]
         run.committer.remember(suppression_secrets(run.warehouse.state, secrets))
@@ -105,17 +107,6 @@ def _submissions(run: Run, kind: str, value: str) -> Iterable[str]:
     spellings = {value, value.strip(), value.strip().lower()} if kind == "email" else {value}
     protect = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
     return find_submission_ids(client, table, column, [protect(text) for text in spellings])
-
-
-@contextmanager
-def _open_loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
-    """Open a dataset for reading; refuse one without submissions, it may be a misspelling."""
-    opened = open_read_only(replace(context.target, dataset=dataset))
-    with opened as warehouse, destination_errors():
-        if not tables_exist(warehouse.client, [SUBMISSIONS]):
-            problem = f"there are no submissions in the dataset {dataset}"
-            raise ConfigurationError(problem, "name one that was loaded")
-        yield warehouse
 
 
 def _suppressions_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:

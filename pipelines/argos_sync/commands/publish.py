@@ -11,8 +11,8 @@ A DuckDB file has either one writer or several readers, so no run can write to i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +39,9 @@ from argos_sync.shape.contract import (
 )
 
 log = logging.getLogger("argos_sync")
+
+_POSTGRES_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+"""Keeps a transaction from seeing later commits, which PostgreSQL's default level shows."""
 
 _OTHER_TABLES = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
 """Tables that are copied besides those of the API. The quarantine is not: it has whole objects."""
@@ -92,15 +95,16 @@ def publish(
     refuse_ambiguous_name(output, target.dataset)
     tables = public_tables(strict=strict)
     with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
-        dataset = warehouse.client.dataset_name
+        client, dataset = warehouse.client, warehouse.client.dataset_name
         if (source := duckdb_file(warehouse.storage)) is not None:
             refuse_warehouse(output, source)
-            writer = warehouse.client.native_connection
-            copy = PublishedFile(writer, new_file, output, dataset)
+            copy = PublishedFile(client.native_connection, new_file, output, dataset)
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
-            with closing(duckdb.connect(config=settings)) as writer, _snapshot(warehouse.client):
+            with closing(duckdb.connect(config=settings)) as writer, transaction(client):
+                if dialect_of(client) == "postgres":
+                    execute_native(client, _POSTGRES_SNAPSHOT)
                 copy = PublishedFile(writer, new_file, output, dataset)
                 rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
     contract = load_contract()
@@ -145,15 +149,6 @@ def _fill(
     views = copy.create_views(Contract({table.name: table for table, _ in matched}))
     copy.close()
     return rows, views
-
-
-@contextmanager
-def _snapshot(client: Client) -> Iterator[None]:
-    """Read in one transaction; in PostgreSQL, one that does not see later commits."""
-    with transaction(client):
-        if dialect_of(client) == "postgres":
-            execute_native(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 def _match_columns(

@@ -8,7 +8,6 @@ file. The comment of each table says what a row is and which columns identify it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +102,19 @@ class PublishedFile:
 
         `contract` has the tables of the copy. Columns that are left out are null in views.
         """
-        views = []
+        names = []
         # A separate cursor, because USE changes the schema of everything that shares it.
         with write_errors(self._target_file), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                select = duckdb_query(view, contract)
-                with suppress(duckdb.BinderException, duckdb.CatalogException):
-                    connection.execute(f"CREATE VIEW {quote_name(view.name)} AS {select}")
-                    views.append(view)
-        for view in views:
-            name = f"{self._schema}.{quote_name(view.name)}"
-            self._comment("VIEW", name, view.description, view.columns)
-        return tuple(view.name for view in views)
+                name, select = quote_name(view.name), duckdb_query(view, contract)
+                try:
+                    connection.execute(f"CREATE VIEW {name} AS {select}")
+                except (duckdb.BinderException, duckdb.CatalogException):
+                    continue
+                self._comment("VIEW", f"{self._schema}.{name}", view.description, view.columns)
+                names.append(view.name)
+        return tuple(names)
 
     def close(self) -> None:
         """Write everything into the file, and detach it."""

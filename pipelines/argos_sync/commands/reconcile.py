@@ -77,10 +77,7 @@ def reconcile(
     days = DateRange(first, last)
     with open_run(context, "reconcile") as run, destination_errors():
         run.coverage.all_rows = True
-        comparison = _compare(run, first, last, deep=deep)
-        result = ReconcileResult(
-            run.summary, tuple(comparison.differences), comparison.stored_count
-        )
+        result = _compare(run, first, last, deep=deep)
         if not result.days:
             run.summary.note = f"no difference among {result.stored:,} submissions"
         if dry_run:
@@ -94,7 +91,7 @@ def reconcile(
     return result
 
 
-def _compare(run: Run, first: date, last: date, *, deep: bool) -> Comparison:
+def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
     client, sections = run.warehouse.client, run.context.settings.sections
     volume = daily_volume(stored_days(client), first)
     tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
@@ -108,7 +105,7 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> Comparison:
         run.protection.suppression,
     )
     asyncio.run(_read_source(run, comparison, sections if deep else ["others"]))
-    return comparison
+    return ReconcileResult(run.summary, tuple(comparison.differences), comparison.stored_count)
 
 
 async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:

@@ -43,12 +43,7 @@ def reveal(
 
     User, host, time and columns are committed to `sync_reveals` before the values are returned.
     The user and host names are those of the operating system, so they are as reliable as it is.
-    The API is not used.
-
-    Args:
-        context: Settings and target.
-        submission_id: The submission.
-        columns: Columns as `table.column`; none means all encrypted columns.
+    Columns are given as `table.column`; none means all encrypted columns. The API is not used.
 
     Returns:
         The values that are not null.

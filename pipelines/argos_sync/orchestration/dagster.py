@@ -136,13 +136,9 @@ def _executor(name: str | None) -> dg.ExecutorDefinition | None:
     return executor
 
 
-sync_job = dg.define_asset_job(
-    "sync", dg.AssetSelection.assets(submissions), description="Sync, then check."
-)
+sync_job = dg.define_asset_job("sync", [submissions], description="Sync, then check.")
 reconcile_job = dg.define_asset_job(
-    "reconcile",
-    dg.AssetSelection.assets(reconciliation),
-    description="Compare the last months with the source.",
+    "reconcile", [reconciliation], description="Compare the last months with the source."
 )
 check_job = dg.define_asset_job(
     "check",
