@@ -95,16 +95,17 @@ def publish(
     refuse_ambiguous_name(output, target.dataset)
     tables = public_tables(strict=strict)
     with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
-        client, dataset = warehouse.client, warehouse.client.dataset_name
+        dataset = warehouse.client.dataset_name
         if (source := duckdb_file(warehouse.storage)) is not None:
             refuse_warehouse(output, source)
-            copy = PublishedFile(client.native_connection, new_file, output, dataset)
+            writer = warehouse.client.native_connection
+            copy = PublishedFile(writer, new_file, output, dataset)
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
-            with closing(duckdb.connect(config=settings)) as writer, transaction(client):
-                if dialect_of(client) == "postgres":
-                    execute_native(client, _POSTGRES_SNAPSHOT)
+            with closing(duckdb.connect(config=settings)) as writer, transaction(warehouse.client):
+                if dialect_of(warehouse.client) == "postgres":
+                    execute_native(warehouse.client, _POSTGRES_SNAPSHOT)
                 copy = PublishedFile(writer, new_file, output, dataset)
                 rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
     contract = load_contract()

@@ -127,9 +127,14 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
     deleted = [key for day in result.days for key in day.deleted]
     too_many = len(deleted) > max_deleted * result.stored
     if deleted and not too_many:
-        client, since, now = run.warehouse.client, run.summary.started_at, run.context.clock()
-        refetch = partial(run_tasks, run)
-        run.count_deleted(confirm_deletions(client, deleted, since=since, at=now, refetch=refetch))
+        confirmed = confirm_deletions(
+            run.warehouse.client,
+            deleted,
+            since=run.summary.started_at,
+            at=run.context.clock(),
+            refetch=partial(run_tasks, run),
+        )
+        run.count_deleted(confirmed)
     _fetch_differences(run, result.days, final=not too_many)
     if too_many:
         raise TooManyDeletions(

@@ -40,7 +40,7 @@ def sync(context: Context) -> RunSummary:
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
-    with open_run(context, SYNC) as run, destination_errors():
+    with open_run(context, SYNC) as run:
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # If `start_date` has changed, an unfinished first sync starts over.
         is_first = high_water_mark(run.warehouse.state) is None
@@ -62,18 +62,20 @@ def _run_tiers(run: Run) -> None:
     older = UpkeepPlan()
     if nightly.first is not None:
         synced = DateRange(first_synced_day(state), add_days(nightly.first, -1)) if mark else None
-        volume = daily_volume(days, None)
-        older = plan_upkeep(
-            run.warehouse.client,
-            days,
-            nightly.first,
-            synced,
-            sections=settings.sections,
-            now=run.summary.started_at,
-            sweep_days=settings.sweep_days,
-            page_size=settings.page_size,
-            day_tasks=partial(range_tasks, run, "again", volume, end_date=queue.end_date),
-        )
+        with destination_errors():
+            older = plan_upkeep(
+                run.warehouse.client,
+                days,
+                nightly.first,
+                synced,
+                sections=settings.sections,
+                now=run.summary.started_at,
+                sweep_days=settings.sweep_days,
+                page_size=settings.page_size,
+                day_tasks=partial(
+                    range_tasks, run, "again", daily_volume(days, None), end_date=queue.end_date
+                ),
+            )
     queue.extra_tasks = older.tasks
     run.coverage.complete = [nightly, *older.ranges]
     hashes = stored_hashes(run, run.coverage.complete, older.submission_ids)
@@ -85,10 +87,17 @@ def _run_tiers(run: Run) -> None:
 def _mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]) -> None:
     """Mark submissions as deleted that the source no longer returns, unless there are too many."""
     client, since, clock = run.warehouse.client, run.summary.started_at, run.context.clock
-    candidates = find_deletion_candidates(client, ranges, submission_ids, since)
-    if candidates.too_many:
-        run.report_too_many_deletions(candidates)
-    elif candidates.count:
-        refetch, ids = partial(run_tasks, run), candidates.submission_ids
-        run.count_deleted(confirm_deletions(client, ids, since=since, at=clock(), refetch=refetch))
-    mark_tombstones_fetched(client, ranges, since, clock())
+    with destination_errors():
+        candidates = find_deletion_candidates(client, ranges, submission_ids, since)
+        if candidates.too_many:
+            run.report_too_many_deletions(candidates)
+        elif candidates.count:
+            deleted = confirm_deletions(
+                client,
+                candidates.submission_ids,
+                since=since,
+                at=clock(),
+                refetch=partial(run_tasks, run),
+            )
+            run.count_deleted(deleted)
+        mark_tombstones_fetched(client, ranges, since, clock())
