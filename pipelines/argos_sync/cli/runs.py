@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,7 +103,8 @@ def reconcile(
         }
         for day in result.days
     ]
-    lines = [list(days[0]), *(list(day.values()) for day in days)] if days else []
+    lines: list[Iterable[object]] = [list(days[0])] if days else []
+    lines += [day.values() for day in days]
     text = "".join(" ".join(f"{value!s:>10}" for value in line) + "\n" for line in lines)
     _show_run(common, result.summary, {"days": days}, text)
     if result.summary.exit_status:
