@@ -255,7 +255,7 @@ class StopAfter:
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, summary: Any, rows: int) -> None:
+    def chunk_loaded(self, summary: Any) -> None:
         """Make the API fail if this was the last chunk."""
         self.remaining -= 1
         if self.remaining == 0:

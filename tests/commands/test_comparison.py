@@ -14,8 +14,7 @@ from argos_sync.fetch.reader import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
 from argos_sync.warehouse.submissions import SubmissionVersion
 
-FIRST = date(2025, 1, 1)
-TEN_DAYS = DateRange(FIRST, FIRST + timedelta(days=9))
+FIRST, LAST = date(2025, 1, 1), date(2025, 1, 10)
 
 
 def day(number: int) -> date:
@@ -72,7 +71,7 @@ def content_of(submission: Any) -> str:
 def test_each_day_is_compared_as_soon_as_it_is_complete() -> None:
     """A window can return rows of the day before it, so that day waits for the window too."""
     warehouse = StoredVersions()
-    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read)
+    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read)
     comparison.add(TaskPage(TASKS[1], [], {}, done=True))
     assert warehouse.ranges == []
     comparison.add(TaskPage(TASKS[0], [], {}, done=True))
@@ -91,7 +90,7 @@ def test_differences_by_day() -> None:
         stored(6, "marked and deleted", deleted=True),
         stored(6, "also deleted"),
     )
-    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read, content_of)
+    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read, content_of)
     page = [item(2, "same", "x"), item(2, "edited", "new"), item(2, "new", "n")]
     comparison.add(TaskPage(TASKS[0], page, {}, done=True))
     comparison.add(TaskPage(TASKS[1], [item(5, "marked", "m")], {}, done=True))
@@ -108,7 +107,7 @@ def test_differences_by_day() -> None:
 def test_days_outside_the_range_are_ignored(number: int) -> None:
     """The windows include them, because the days of the server may not be UTC days."""
     warehouse = StoredVersions(stored(number, "warehouse"))
-    comparison = Comparison(TEN_DAYS, TASKS, warehouse.read)
+    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read)
     for one_task in TASKS:
         page = [item(number, "source"), "no object"]
         comparison.add(TaskPage(one_task, page, {}, done=True))

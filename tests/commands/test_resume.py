@@ -203,7 +203,7 @@ from argos_sync.load.target import Target
 
 class PrintProgress:
     def page_fetched(self, task, items): pass
-    def chunk_loaded(self, summary, rows): print(summary.submissions_fetched, flush=True)
+    def chunk_loaded(self, summary): print(summary.submissions_fetched, flush=True)
 
 target = Target(file=sys.argv[2], pipelines_dir=sys.argv[3])
 context = context_for(sys.argv[1], target, page_size=20)

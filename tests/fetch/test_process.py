@@ -259,7 +259,7 @@ class KillAfterOne:
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, report: Any, rows: int) -> None:
+    def chunk_loaded(self, summary: Any) -> None:
         """Kill the process."""
         os.kill(pid_of(self.process), signal.SIGKILL)
 

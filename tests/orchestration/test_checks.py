@@ -1,24 +1,25 @@
-"""The state of every check, read from the warehouse."""
+"""The result of every check, read from the warehouse."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import duckdb
 import pytest
 
-from argos_sync.orchestration.checks import CHECKS, FRESHNESS, STALENESS, CheckState, read_checks
+from argos_sync.orchestration.checks import CHECKS, FRESHNESS, STALENESS, read_checks
 from argos_sync.warehouse.checks import CHECK_NAMES, CheckResult
 from support import Warehouse
 
 HOURS = 26.0
 
 
-def states(warehouse: Warehouse, now: datetime | None = None) -> dict[str, CheckState]:
-    """Return the states by name."""
+def results(warehouse: Warehouse, now: datetime | None = None) -> dict[str, dg.AssetCheckResult]:
+    """Return the results by name."""
     found = read_checks(warehouse.target, now or datetime.now(UTC), HOURS)
-    assert [state.name for state in found] == list(CHECKS)
-    return {state.name: state for state in found}
+    assert [result.check_name for result in found] == list(CHECKS)
+    return dict(zip(CHECKS, found, strict=True))
 
 
 def execute(warehouse: Warehouse, statement: str, *parameters: object) -> None:
@@ -39,18 +40,21 @@ def record(warehouse: Warehouse, result: CheckResult, now: datetime) -> None:
     )
 
 
-def failed(found: dict[str, CheckState]) -> list[str]:
+def failed(found: dict[str, dg.AssetCheckResult]) -> list[str]:
     """Return the names of the checks that did not pass."""
-    return [name for name, state in found.items() if not state.passed]
+    return [name for name, result in found.items() if not result.passed]
 
 
 def test_all_checks_pass_after_a_sync(synced_warehouse: Warehouse) -> None:
     """Every post-run check has results, and the rows are fresh."""
-    found = states(synced_warehouse)
+    found = results(synced_warehouse)
     assert failed(found) == []
-    assert found["has_parent"].text.startswith("passed; places checked: ")
-    assert found[FRESHNESS].text.startswith("the last successful sync or backfill started 0.0 h")
-    assert found[STALENESS].text.startswith("the oldest row was fetched 0.0 days ago")
+    starts = {
+        "has_parent": "passed; places checked: ",
+        FRESHNESS: "the last successful sync or backfill started 0.0 h",
+        STALENESS: "the oldest row was fetched 0.0 days ago",
+    }
+    assert all(str(found[name].description).startswith(text) for name, text in starts.items())
 
 
 @pytest.mark.parametrize("name", CHECK_NAMES)
@@ -59,24 +63,24 @@ def test_a_recorded_failure_fails_its_check(name: str, synced_warehouse: Warehou
     now = datetime.now(UTC)
     failure = CheckResult(name, "kyc", 3)
     record(synced_warehouse, failure, now)
-    found = states(synced_warehouse)
+    found = results(synced_warehouse)
     assert failed(found) == [name]
-    assert found[name].text == str(failure)
-    assert found[name].metadata == {"kyc": 3}
+    assert found[name].description == str(failure)
+    assert found[name].metadata == {"kyc": dg.MetadataValue.int(3)}
     record(synced_warehouse, CheckResult(name, "kyc"), now + timedelta(hours=1))
-    assert failed(states(synced_warehouse)) == []
+    assert failed(results(synced_warehouse)) == []
 
 
 def test_freshness_counts_from_the_last_successful_run(synced_warehouse: Warehouse) -> None:
     """A run older than max_age_hours fails the check, as does a warehouse without any."""
     later = datetime.now(UTC) + timedelta(hours=HOURS + 1)
-    found = states(synced_warehouse, later)
+    found = results(synced_warehouse, later)
     assert failed(found) == [FRESHNESS]
-    assert found[FRESHNESS].metadata["hours"] == pytest.approx(HOURS + 1, abs=0.1)
+    assert found[FRESHNESS].metadata["hours"].value == pytest.approx(HOURS + 1, abs=0.1)
     execute(synced_warehouse, "UPDATE sync_runs SET exit_status = 4")
-    found = states(synced_warehouse)
+    found = results(synced_warehouse)
     assert failed(found) == [FRESHNESS]
-    assert found[FRESHNESS].text == "no sync or backfill has succeeded yet"
+    assert found[FRESHNESS].description == "no sync or backfill has succeeded yet"
 
 
 def test_staleness_is_compared_with_sweep_days(
@@ -84,20 +88,20 @@ def test_staleness_is_compared_with_sweep_days(
 ) -> None:
     """The oldest row counts; without a sweep there is no limit."""
     execute(synced_warehouse, "UPDATE submissions SET _synced_at = _synced_at - INTERVAL 40 DAYS")
-    found = states(synced_warehouse)
+    found = results(synced_warehouse)
     assert failed(found) == [STALENESS]
-    assert found[STALENESS].text == (
+    assert found[STALENESS].description == (
         "the oldest row was fetched 40.0 days ago; the limit is 30 days (sweep_days)"
     )
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "0")
-    assert failed(states(synced_warehouse)) == []
+    assert failed(results(synced_warehouse)) == []
 
 
 def test_an_empty_warehouse_is_only_not_fresh(warehouse: Warehouse) -> None:
     """Without any results, only freshness fails."""
     for table in ("sync_checks", "sync_runs"):
         execute(warehouse, f"DELETE FROM {table}")
-    found = states(warehouse)
+    found = results(warehouse)
     assert failed(found) == [FRESHNESS]
-    assert found["unique_key"].text == "no result yet"
-    assert found[STALENESS].text == "there are no submissions yet"
+    assert found["unique_key"].description == "no result yet"
+    assert found[STALENESS].description == "there are no submissions yet"

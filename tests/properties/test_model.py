@@ -253,7 +253,7 @@ class CutAfter(NoProgress):
         """End the run after `chunks` loaded chunks."""
         self.remaining = chunks
 
-    def chunk_loaded(self, summary: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary) -> None:
         """End the run if this was the last chunk."""
         self.remaining -= 1
         if self.remaining == 0:

@@ -1,4 +1,4 @@
-"""Define the options, the run context and the output that all commands share."""
+"""Define the options, the run context, the progress and the output that all commands share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from argos_sync.load.target import Target
     from argos_sync.run.context import Context
+    from argos_sync.run.summary import RunSummary
 
 log = logging.getLogger("argos_sync")
+
+_CONNECTING = "connecting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,7 @@ class Common:
     dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help="Dataset (schema) of the tables; default: argos, or argos_PROJECT.",
+            metavar="NAME", help="Dataset (schema) of the tables; default: argos, or argos_PROJECT."
         ),
     ] = None
     project: Annotated[
@@ -78,8 +83,7 @@ class Common:
     def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
         """Yield the context of a loading command, and show progress while the block runs.
 
-        Args:
-            overrides: Settings that override the configuration.
+        `overrides` are settings that override the configuration.
 
         Raises:
             ConfigurationError: A required key is missing, or a value is invalid.
@@ -88,7 +92,6 @@ class Common:
 
         # Start it first, so that its imports run at the same time as ours.
         with FetchProcess() as fetch_process:
-            from argos_sync.cli.progress import show_progress
             from argos_sync.config import load_settings
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
@@ -111,44 +114,30 @@ class Common:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the common options to a command, and set up logging before it runs.
-
-    Args:
-        function: Takes `Common` first, then its own options.
-    """
-    own_parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    common_parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in inspect.signature(Common, eval_str=True).parameters.values()
-    ]
-    names = [parameter.name for parameter in common_parameters]
+    """Add the options of `Common`, its first parameter, to a command; set up logging for it."""
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    common_parameters = inspect.signature(Common, eval_str=True).parameters
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        common = Common(**{name: options.pop(name) for name in names})
+        common = Common(**{name: options.pop(name) for name in common_parameters})
         logging.basicConfig(
             stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
         )
         log.setLevel(logging.DEBUG if common.verbose else logging.INFO)
         function(common, **options)
 
-    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own_parameters]
-    parameters = [*keyword_only, *common_parameters]
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in (*own, *common_parameters.values())
+    ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 def parse_day(option: str, text: str) -> date:
-    """Return the day that a command-line option gives.
-
-    Args:
-        option: Name of the option, for the message.
-        text: Its value, `YYYY-MM-DD`.
-
-    Raises:
-        typer.BadParameter: The value is not a day.
-    """
+    """Return the day that an option gives as `YYYY-MM-DD`; raise a usage error for other texts."""
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -156,12 +145,7 @@ def parse_day(option: str, text: str) -> date:
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as a text table with a header.
-
-    Args:
-        names: Names of the columns.
-        rows: The cells of each row.
-    """
+    """Return rows as a text table under the names of their columns."""
     from rich.console import Console
     from rich.table import Table
 
@@ -172,3 +156,50 @@ def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     with console.capture() as captured:
         console.print(text_table)
     return captured.get()
+
+
+@contextmanager
+def show_progress() -> Iterator[ProgressDisplay]:
+    """Show progress on stderr while the block runs; a live line if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield ProgressDisplay()
+        return
+    from rich.console import Console
+
+    # The line hides the cursor, and leaving the context always brings it back.
+    with Console(stderr=True).status(_CONNECTING) as line:
+        yield ProgressDisplay(line)
+
+
+class ProgressDisplay:
+    """Rewrite a line that is on the terminal already, or log a line for each chunk.
+
+    With -v, each page is logged as well.
+    """
+
+    def __init__(self, line: Status | None = None) -> None:
+        """Start the clock."""
+        self._line = line
+        self._text = _CONNECTING
+        self._started = time.monotonic()
+        self._pages = 0
+
+    def page_fetched(self, task: str, items: int) -> None:
+        """Count a page, and show it."""
+        self._pages += 1
+        log.debug("page %d: %d submissions of window %s", self._pages, items, task)
+        if self._line:
+            self._line.update(f"{self._text} | window {task}, page {self._pages}")
+
+    def chunk_loaded(self, summary: RunSummary) -> None:
+        """Show the totals so far: pages, submissions, windows, rows per second."""
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        self._text = (
+            f"{summary.command}: {self._pages} pages, {summary.submissions_fetched:,} submissions"
+            f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed),"
+            f" {summary.windows} windows done, {summary.rows / seconds:,.0f} rows/s"
+        )
+        if self._line:
+            self._line.update(self._text)
+        else:
+            log.info("%s", self._text)

@@ -54,11 +54,9 @@ def demo(
 
     # The demo has its own file, so that made-up people never mix with real ones.
     Path(FILE).unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Emulator(generate(count)) as api:
-        pipelines_dir = common.target.pipelines_dir or folder
-        target = replace(
-            common.target, destination="duckdb", file=FILE, pipelines_dir=pipelines_dir
-        )
+    with tempfile.TemporaryDirectory() as temporary, Emulator(generate(count)) as api:
+        folder = common.target.pipelines_dir or temporary
+        target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=folder)
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
             run = sync(replace(context, target=target))
         with open_read_only(target) as warehouse:

@@ -1,22 +1,17 @@
 """`argos-sync emulator`: serve the bundled stand-in API until it is stopped."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
 from argos_sync.cli.common import Common
 
-_API = "Undocumented behaviour of the API"
-_FAULTS = "Faults (each rate is a share of all requests)"
-
-
-def _rate(fault: str) -> typer.models.OptionInfo:
-    """Return an option for the share of requests that meet a fault."""
-    option: typer.models.OptionInfo = typer.Option(
-        min=0, max=1, help=fault, rich_help_panel=_FAULTS
-    )
-    return option
+_day = partial(typer.Option, formats=["%Y-%m-%d"])
+_api = partial(typer.Option, rich_help_panel="Undocumented behaviour of the API")
+_fault = partial(typer.Option, rich_help_panel="Faults (each rate is a share of all requests)")
+_rate = partial(_fault, min=0, max=1)
 
 
 def emulator(
@@ -37,16 +32,10 @@ def emulator(
         bool, typer.Option("--broken", help="Make some submissions impossible to load.")
     ] = False,
     start_date: Annotated[
-        datetime,
-        typer.Option(
-            formats=["%Y-%m-%d"], show_default="2025-01-01", help="First day of created_at (UTC)."
-        ),
+        datetime, _day(show_default="2025-01-01", help="First day of created_at (UTC).")
     ] = datetime(2025, 1, 1),  # noqa: DTZ001 a day
     end_date: Annotated[
-        datetime,
-        typer.Option(
-            formats=["%Y-%m-%d"], show_default="2025-12-31", help="Last day of created_at (UTC)."
-        ),
+        datetime, _day(show_default="2025-12-31", help="Last day of created_at (UTC).")
     ] = datetime(2025, 12, 31),  # noqa: DTZ001 a day
     api_key: Annotated[
         str | None,
@@ -56,8 +45,7 @@ def emulator(
         bool, typer.Option("--ip-denied", help="Refuse the caller's IP address.")
     ] = False,
     encryption: Annotated[
-        Literal["off", "ecb", "cbc", "gcm"],
-        typer.Option(help="Accept only encrypted requests."),
+        Literal["off", "ecb", "cbc", "gcm"], typer.Option(help="Accept only encrypted requests.")
     ] = "off",
     encryption_key: Annotated[
         str | None,
@@ -70,63 +58,40 @@ def emulator(
         Literal["truncate", "sha256"], typer.Option(help="How a 32-byte key is derived.")
     ] = "truncate",
     order: Annotated[
-        Literal["ascending", "descending", "shuffled"],
-        typer.Option(help="Order of rows by created_at.", rich_help_panel=_API),
+        Literal["ascending", "descending", "shuffled"], _api(help="Order of rows by created_at.")
     ] = "ascending",
     end_date_is: Annotated[
         Literal["inclusive", "exclusive"],
-        typer.Option(help="Whether the response includes the day end_date.", rich_help_panel=_API),
+        _api(help="Whether the response includes the day end_date."),
     ] = "inclusive",
     day_zone: Annotated[
-        Literal["UTC", "Asia/Seoul"],
-        typer.Option(help="Time zone of start_date and end_date.", rich_help_panel=_API),
+        Literal["UTC", "Asia/Seoul"], _api(help="Time zone of start_date and end_date.")
     ] = "UTC",
     short_pages: Annotated[
-        bool,
-        typer.Option(
-            "--short-pages", help="Return fewer rows than asked for.", rich_help_panel=_API
-        ),
+        bool, _api("--short-pages", help="Return fewer rows than asked for.")
     ] = False,
     empty_pages: Annotated[
-        bool,
-        typer.Option(
-            "--empty-pages",
-            help="Return an empty page with a key before every page.",
-            rich_help_panel=_API,
-        ),
+        bool, _api("--empty-pages", help="Return an empty page with a key before every page.")
     ] = False,
     duplicate_rows: Annotated[
-        bool,
-        typer.Option(
-            "--duplicate-rows",
-            help="Repeat the last row of a page on the next page.",
-            rich_help_panel=_API,
-        ),
+        bool, _api("--duplicate-rows", help="Repeat the last row of a page on the next page.")
     ] = False,
     repeated_key: Annotated[
-        bool,
-        typer.Option(
-            "--repeated-key", help="Return the page key that the client sent.", rich_help_panel=_API
-        ),
+        bool, _api("--repeated-key", help="Return the page key that the client sent.")
     ] = False,
     nextpage_key_at_end: Annotated[
         Literal["missing", "null", "empty"],
-        typer.Option(help="How the last page shows that no page follows.", rich_help_panel=_API),
+        _api(help="How the last page shows that no page follows."),
     ] = "missing",
-    max_count: Annotated[
-        int, typer.Option(min=1, help="Largest count allowed.", rich_help_panel=_API)
-    ] = 2000,
+    max_count: Annotated[int, _api(min=1, help="Largest count allowed.")] = 2000,
     oversize: Annotated[
-        Literal["413", "invalid_parameter"],
-        typer.Option(help="Response to a larger count.", rich_help_panel=_API),
+        Literal["413", "invalid_parameter"], _api(help="Response to a larger count.")
     ] = "invalid_parameter",
     image_urls: Annotated[
-        Literal["stable", "signed"],
-        typer.Option(help="Whether image URLs differ in every response.", rich_help_panel=_API),
+        Literal["stable", "signed"], _api(help="Whether image URLs differ in every response.")
     ] = "stable",
     request_style: Annotated[
-        Literal["any", "query", "json"],
-        typer.Option(help="Where parameters may be sent.", rich_help_panel=_API),
+        Literal["any", "query", "json"], _api(help="Where parameters may be sent.")
     ] = "any",
     force_error: Annotated[
         Literal[
@@ -139,30 +104,22 @@ def emulator(
             "processing_error",
         ]
         | None,
-        typer.Option(help="Return this error code for every request.", rich_help_panel=_API),
+        _api(help="Return this error code for every request."),
     ] = None,
-    rate_429: Annotated[float, _rate("Too many requests.")] = 0,
-    rate_500: Annotated[float, _rate("Internal server error.")] = 0,
-    rate_502: Annotated[float, _rate("Bad gateway.")] = 0,
-    rate_503: Annotated[float, _rate("Service unavailable.")] = 0,
-    rate_504: Annotated[float, _rate("Gateway timeout.")] = 0,
-    rate_drop: Annotated[float, _rate("Connection closed without a response.")] = 0,
-    rate_truncate: Annotated[float, _rate("200 with half a body.")] = 0,
-    rate_html: Annotated[float, _rate("200 with an HTML page.")] = 0,
-    rate_tamper: Annotated[float, _rate("200 with encrypted text altered or cut.")] = 0,
-    retry_after: Annotated[
-        str | None, typer.Option(help="Retry-After header of 429 and 503.", rich_help_panel=_FAULTS)
-    ] = None,
+    rate_429: Annotated[float, _rate(help="Too many requests.")] = 0,
+    rate_500: Annotated[float, _rate(help="Internal server error.")] = 0,
+    rate_502: Annotated[float, _rate(help="Bad gateway.")] = 0,
+    rate_503: Annotated[float, _rate(help="Service unavailable.")] = 0,
+    rate_504: Annotated[float, _rate(help="Gateway timeout.")] = 0,
+    rate_drop: Annotated[float, _rate(help="Connection closed without a response.")] = 0,
+    rate_truncate: Annotated[float, _rate(help="200 with half a body.")] = 0,
+    rate_html: Annotated[float, _rate(help="200 with an HTML page.")] = 0,
+    rate_tamper: Annotated[float, _rate(help="200 with encrypted text altered or cut.")] = 0,
+    retry_after: Annotated[str | None, _fault(help="Retry-After header of 429 and 503.")] = None,
     max_consecutive: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Faults in a row after which a request succeeds.", rich_help_panel=_FAULTS
-        ),
+        int, _fault(min=0, help="Faults in a row after which a request succeeds.")
     ] = 3,
-    latency_ms: Annotated[
-        float,
-        typer.Option(min=0, help="Milliseconds added to every response.", rich_help_panel=_FAULTS),
-    ] = 0,
+    latency_ms: Annotated[float, _fault(min=0, help="Milliseconds added to every response.")] = 0,
 ) -> None:
     """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
     # Imported here to keep the start of other commands fast.

@@ -9,7 +9,7 @@
 | 4 | the API failed after retries, sent nonsense, or has lost implausibly many | `api.errors` |
 | 5 | the destination is locked, unreachable or full | `load.errors.DestinationError` |
 | 6 | `reconcile --dry-run` found a difference | `commands.reconcile.DIFFERENCE` |
-| 7 | `status --max-age`: stale | `cli.status` |
+| 7 | `status --max-age`: stale | `cli.monitoring` |
 | 120 | the output could not be written | `process.OUTPUT_ERROR` |
 | 130 | interrupted by Ctrl-C | here |
 
@@ -34,12 +34,7 @@ INTERRUPTED = 130
 
 
 def run(app: Callable[[], object], *, verbose: bool) -> int:
-    """Run the command line and return the exit code.
-
-    Args:
-        app: Parses the arguments and calls the command; raises what the command raises.
-        verbose: Whether to print where an error was raised.
-    """
+    """Run the command line and return the exit code; if `verbose`, print where an error arose."""
     try:
         result = app()
     except (KeyboardInterrupt, typer.Abort) as error:

@@ -21,14 +21,8 @@ def backfill(
     """Load exactly the submissions created between two UTC days, both included.
 
     An interrupted backfill of the same range is resumed. If the range was finished before, only the
-    days that were not over at that time are fetched. The high-water mark of `sync` does not move.
-
-    Args:
-        context: Settings and target.
-        first: First day, UTC.
-        last: Last day, UTC.
-        workers: Windows read at once; None is `max_concurrency`.
-        force: Read the whole range again, even if it was finished before.
+    days that were not over at that time are fetched, unless `force` is set. `workers` windows are
+    read at once; None is `max_concurrency`. The high-water mark of `sync` does not move.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -53,11 +47,7 @@ def backfill(
 
 
 def check_range(first: date, last: date) -> None:
-    """Refuse a range that ends before it begins.
-
-    Raises:
-        ConfigurationError: `last` is before `first`.
-    """
+    """Raise a `ConfigurationError` for a range that ends before it begins."""
     if last < first:
         raise ConfigurationError(
             f"the range ends on {last}, before it begins on {first}", "swap --from and --to"

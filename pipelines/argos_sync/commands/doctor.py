@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError
@@ -27,38 +25,18 @@ _TWO_ATTEMPTS = RetryPolicy(attempts=2)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check, a line of `doctor`.
-
-    Attributes:
-        name: Subject of the check.
-        passed: Whether it passed.
-        message: The finding; for a failed check, with the remedy.
-        exit_code: Exit status of the command line for this failure; 0 if the check passed.
-    """
+    """The result of one check; the message of a failed one has a remedy."""
 
     name: str
     passed: bool
     message: str
     exit_code: int = 0
 
-    def row(self) -> dict[str, Any]:
-        """Return the check for the JSON summary."""
-        return {
-            "name": self.name,
-            "passed": self.passed,
-            "said": self.message,
-            "exit_code": self.exit_code,
-        }
-
 
 def run_checks(target: Target, project: str | None = None) -> list[Check]:
-    """Run the checks, and return their results in order.
+    """Run the checks, and return their results in order; see `config.load_settings` for projects.
 
     The API is not checked without a valid configuration, nor after its first failed check.
-
-    Args:
-        target: Where the warehouse is.
-        project: Project to load settings of, see `config.load_settings`.
     """
     settings: list[Settings] = []
 
@@ -88,33 +66,27 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
 
 
 def _api_checks(settings: Settings) -> list[Check]:
+    section = "others" if settings.sections else None
+
     async def reach_api(client: ArgosClient) -> str:
-        page = await client.fetch(Query(request_type="others" if settings.sections else None))
+        page = await client.fetch(Query(request_type=section))
         return f"the API accepts the key and answers{'' if page.items else ', with no submission'}"
 
-    async def encryption(client: ArgosClient) -> str:
-        await client.fetch(Query(request_type="others" if settings.sections else None))
-        return f"{settings.encryption}, both sides agree"
-
     async def end_date(client: ArgosClient) -> str:
-        answer = await probe_end_date(client, "others" if settings.sections else None)
+        answer = await probe_end_date(client, section)
         return f"the server reads end_date as {answer or 'unknown: there is no submission yet'}"
 
-    checks: list[Check] = []
-    steps = (("API and key", reach_api), ("encryption", encryption), ("end_date", end_date))
-    for name, step in steps:
-        checks.append(_check(name, partial(_call_api, settings, step)))
-        if not checks[-1].passed:
-            break
-    return checks
-
-
-def _call_api(settings: Settings, step: Callable[[ArgosClient], Awaitable[str]]) -> str:
-    async def call() -> str:
+    async def call(step: Callable[[ArgosClient], Awaitable[str]]) -> str:
         async with client_options(settings, page_size=1, retry=_TWO_ATTEMPTS).connect() as client:
             return await step(client)
 
-    return asyncio.run(call())
+    answer = _check("API and key", lambda: asyncio.run(call(reach_api)))
+    if not answer.passed:
+        return [answer]
+    # Otherwise the answer could not have been read.
+    agreement = f"{settings.encryption}, both sides agree"
+    encryption = Check("encryption", passed=True, message=agreement)
+    return [answer, encryption, _check("end_date", lambda: asyncio.run(call(end_date)))]
 
 
 def _check(name: str, run: Callable[[], str]) -> Check:

@@ -5,8 +5,7 @@ This file finds the submissions; `run.erasure` erases them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +14,7 @@ from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.protection import Protection, suppression_secrets
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
-from argos_sync.load.sql import Client, tables_exist
+from argos_sync.load.sql import tables_exist
 from argos_sync.run.context import Context
 from argos_sync.run.erasure import Identifier
 from argos_sync.run.journal import TableRows, make_rows
@@ -23,7 +22,6 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
-from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.warehouse.rows import (
     find_submission_ids,
     has_submissions,
@@ -37,13 +35,7 @@ _COLUMNS = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
 
 @dataclass(frozen=True, slots=True)
 class ForgetResult:
-    """The outcome of an erasure, without personal data.
-
-    Attributes:
-        summary: The run.
-        erased: Erased rows by table.
-        suppressions_added: New entries of the suppression list.
-    """
+    """The outcome of an erasure, without personal data: erased rows by table."""
 
     summary: RunSummary
     erased: dict[str, int]
@@ -60,12 +52,12 @@ def forget(
     by the given spelling and by its lower case; rows with another spelling are erased when they are
     fetched again, because the suppression list matches every spelling. A DuckDB file is rewritten,
     so its free blocks do not keep erased values; other databases free theirs by their own means,
-    such as PostgreSQL's VACUUM.
+    such as PostgreSQL's VACUUM. The API is not used.
 
     Args:
-        context: Settings and target; the API is not used.
-        identifiers: Submission ids, user ids and e-mail addresses. All submissions with one of the
-            user ids or addresses are erased, and later ones are not loaded.
+        context: Settings and target.
+        identifiers: `submission_id`, `userid` or `email`, and its value. All submissions with a
+            user id or address are erased, and later ones are not loaded.
         inherit_from: Another dataset of the same destination, whose suppression list is copied
             before a new dataset is loaded.
 
@@ -75,14 +67,18 @@ def forget(
         ArgosError: See `api.errors`, `load.errors`.
     """
     if not all(value.strip() for _, value in identifiers) or not (identifiers or inherit_from):
-        remedy = "give --submission-id, --userid or --email"
-        raise ConfigurationError("nobody to forget", remedy)
+        raise ConfigurationError("nobody to forget", "give --submission-id, --userid or --email")
     # Before the run: a DuckDB file cannot be open for reading and for writing at the same time.
-    with _open_loaded(context, inherit_from or context.target.dataset) as other:
+    dataset = inherit_from or context.target.dataset
+    opened = open_read_only(replace(context.target, dataset=dataset))
+    with opened as other, destination_errors():
+        if not tables_exist(other.client, [SUBMISSIONS]):  # the name may be misspelled
+            problem = f"there are no submissions in the dataset {dataset}"
+            raise ConfigurationError(problem, "name one that was loaded")
         inherited, secrets = _suppressions_of(context, other) if inherit_from else ({}, {})
-    with open_run(context, "forget", uses_api=False) as run:
-        with destination_errors():
-            submission_ids = sorted(_find_submissions(run, identifiers))
+    with open_run(context, "forget", uses_api=False) as run, destination_errors():
+        found = {id_ for kind, value in identifiers for id_ in _submissions(run, kind, value)}
+        submission_ids = sorted(found)
         ids = [("submission_id", key) for key in submission_ids]
         run.committer.remember(suppression_secrets(run.warehouse.state, secrets))
         inherited_count = sum(rows.num_rows for rows in inherited.values())
@@ -94,19 +90,11 @@ def forget(
     return ForgetResult(run.summary, erased, inherited_count + new_count)
 
 
-def _find_submissions(run: Run, identifiers: Sequence[Identifier]) -> set[str]:
-    """Return the ids of all submissions with one of the identifiers."""
+def _submissions(run: Run, kind: str, value: str) -> Iterable[str]:
+    """Return the ids of all submissions with an identifier."""
+    if kind == "submission_id":
+        return [value]
     client, policy = run.warehouse.client, run.protection.policy
-    submission_ids = {value for kind, value in identifiers if kind == "submission_id"}
-    for kind, value in identifiers:
-        if kind in _COLUMNS:
-            submission_ids.update(_submissions_with(client, policy, kind, value))
-    return submission_ids
-
-
-def _submissions_with(
-    client: Client, policy: PrivacyPolicy, kind: str, value: str
-) -> Iterator[str]:
     table, column = _COLUMNS[kind]
     mode = policy.mode(table, column)
     if mode == "drop" or (has_submissions(client) and not tables_exist(client, [table])):
@@ -115,28 +103,10 @@ def _submissions_with(
             "look up the submissions at ARGOS, and pass each one as --submission-id",
         )
     if mode == "plain":
-        yield from find_submission_ids(client, table, column, [value], normalize=kind == "email")
-        return
-    spellings = {value}
-    if kind == "email":
-        spellings |= {value.strip(), value.strip().lower()}
+        return find_submission_ids(client, table, column, [value], normalize=kind == "email")
+    spellings = {value, value.strip(), value.strip().lower()} if kind == "email" else {value}
     protect = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
-    stored_values = [protect(spelling) for spelling in spellings]
-    yield from find_submission_ids(client, table, column, stored_values)
-
-
-@contextmanager
-def _open_loaded(context: Context, dataset: str) -> Iterator[ReadOnlyWarehouse]:
-    """Open a dataset for reading; refuse one without submissions, it may be a misspelling."""
-    with (
-        open_read_only(replace(context.target, dataset=dataset)) as warehouse,
-        destination_errors(),
-    ):
-        if not tables_exist(warehouse.client, [SUBMISSIONS]):
-            raise ConfigurationError(
-                f"there are no submissions in the dataset {dataset}", "name one that was loaded"
-            )
-        yield warehouse
+    return find_submission_ids(client, table, column, [protect(text) for text in spellings])
 
 
 def _suppressions_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:

@@ -11,14 +11,14 @@ A DuckDB file has either one writer or several readers, so no run can write to i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.published_file import CopiedTable, PublishedFile
+from argos_sync.commands.published_file import PublishedFile
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path, refuse_warehouse
 from argos_sync.load.duckdb import BOUNDED_MEMORY, duckdb_file
 from argos_sync.load.errors import DestinationError
@@ -40,6 +40,9 @@ from argos_sync.shape.contract import (
 
 log = logging.getLogger("argos_sync")
 
+_POSTGRES_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+"""Keeps a transaction from seeing later commits, which PostgreSQL's default level shows."""
+
 _OTHER_TABLES = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
 """Tables that are copied besides those of the API. The quarantine is not: it has whole objects."""
 
@@ -54,13 +57,10 @@ _UNPUBLISHED_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
-    """The contents of a copy.
+    """The contents of a copy: rows by table, and names of views.
 
-    Attributes:
-        file: The copy.
-        rows: Rows by table.
-        views: Names of the views; views over tables that are left out are left out too.
-        columns_left_out: Number of the contract's columns of these tables that are not copied.
+    Views over tables that are left out are left out too. `columns_left_out` is the number of the
+    contract's columns of these tables that are not copied.
     """
 
     file: Path
@@ -103,7 +103,9 @@ def publish(
             rows, views = _fill(copy, warehouse, tables, copy.insert_select)
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
-            with closing(duckdb.connect(config=settings)) as writer, _snapshot(warehouse.client):
+            with closing(duckdb.connect(config=settings)) as writer, transaction(warehouse.client):
+                if dialect_of(warehouse.client) == "postgres":
+                    execute_native(warehouse.client, _POSTGRES_SNAPSHOT)
                 copy = PublishedFile(writer, new_file, output, dataset)
                 rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
     contract = load_contract()
@@ -112,11 +114,7 @@ def publish(
 
 
 def public_tables(*, strict: bool) -> list[Table]:
-    """Return the tables that are copied, with the columns that are copied.
-
-    Args:
-        strict: Whether columns of class `quasi` are left out too.
-    """
+    """Return the tables that are copied, with the columns that are copied; see `publish`."""
     classes = {"none"} if strict else {"none", "quasi"}
     return [
         replace(
@@ -137,35 +135,27 @@ def _fill(
     copy: PublishedFile,
     warehouse: ReadOnlyWarehouse,
     tables: Sequence[Table],
-    insert: Callable[[Client, CopiedTable], int],
+    insert: Callable[[Client, Table], int],
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Copy all tables in one snapshot; return the rows by table, and the names of the views."""
     rows = {}
     # For a DuckDB warehouse this transaction is also the snapshot: the connection is the same.
     copy.run("BEGIN TRANSACTION")
-    copied_tables = _match_columns(warehouse, tables)
-    for copied in copied_tables:
-        name = copied.table.name
-        copy.create(copied.table)
-        rows[name] = insert(warehouse.client, copied) if copied.stored else 0
-        log.info("publish: %s, %d rows", name, rows[name])
+    matched = _match_columns(warehouse, tables)
+    for table, stored in matched:
+        copy.create(table)
+        rows[table.name] = insert(warehouse.client, stored) if stored.columns else 0
+        log.info("publish: %s, %d rows", table.name, rows[table.name])
     copy.run("COMMIT")
-    views = copy.create_views(Contract({one.table.name: one.table for one in copied_tables}))
+    views = copy.create_views(Contract({table.name: table for table, _ in matched}))
     copy.close()
     return rows, views
 
 
-@contextmanager
-def _snapshot(client: Client) -> Iterator[None]:
-    """Read in one transaction; in PostgreSQL, one that does not see later commits."""
-    with transaction(client):
-        if dialect_of(client) == "postgres":
-            execute_native(client, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
-
-
-def _match_columns(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> list[CopiedTable]:
-    """Return which columns of each table the warehouse has, and with which types.
+def _match_columns(
+    warehouse: ReadOnlyWarehouse, tables: Sequence[Table]
+) -> list[tuple[Table, Table]]:
+    """Return each table with the warehouse's types, and again with only the warehouse's columns.
 
     Raises:
         DestinationError: The dataset has no submissions.
@@ -177,13 +167,13 @@ def _match_columns(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> lis
             "load something first, or name another dataset",
         )
     fold = warehouse.client.capabilities.casefold_identifier
-    copied_tables = []
+    matched = []
     for table in tables:
         types = {column.name: stored[table.name].get(fold(column.name)) for column in table.columns}
         columns = tuple(_with_stored_type(column, types[column.name]) for column in table.columns)
         stored_columns = tuple(column for column in columns if types[column.name])
-        copied_tables.append(CopiedTable(replace(table, columns=columns), stored_columns))
-    return copied_tables
+        matched.append((replace(table, columns=columns), replace(table, columns=stored_columns)))
+    return matched
 
 
 def _with_stored_type(column: Column, stored: str | None) -> Column:

@@ -8,8 +8,6 @@ file. The comment of each table says what a row is and which columns identify it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from argos_sync.load.atomic_file import write_errors
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
 from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
 from argos_sync.shape.arrow_columns import arrow_schema
-from argos_sync.shape.contract import Column, Contract, Table
+from argos_sync.shape.contract import Contract, Table
 from argos_sync.warehouse.views import duckdb_query, load_views
 
 _STREAM = "argos_publish"
@@ -30,32 +28,15 @@ _BATCH_ROWS = 5_000
 """Rows in memory at once when they come from another database."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopiedTable:
-    """A table of the copy.
-
-    Attributes:
-        table: The table with the columns of the copy.
-        stored: The columns that the warehouse has; the others stay null.
-    """
-
-    table: Table
-    stored: tuple[Column, ...]
-
-
 class PublishedFile:
     """A new DuckDB file, attached to a DuckDB connection."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, new_file: Path, target_file: Path, dataset: str
     ) -> None:
-        """Create the file and its schema.
+        """Create the file and its schema, named like the dataset.
 
-        Args:
-            connection: Connection that the copy is written with.
-            new_file: File to create.
-            target_file: File that the new one will replace; named in errors.
-            dataset: Name of the schema.
+        Errors name `target_file`, the file that the new one will replace.
 
         Raises:
             DestinationError: The file cannot be written.
@@ -87,18 +68,18 @@ class PublishedFile:
         comments = {column.name: column.comment for column in columns}
         self._comment("TABLE", name, table.comment, comments)
 
-    def insert_select(self, client: Client, copied: CopiedTable) -> int:
-        """Copy a table of the same connection, and return the number of rows."""
-        return self._insert(copied, _select_columns(client, copied))
+    def insert_select(self, client: Client, stored: Table) -> int:
+        """Copy the columns of a table of the same connection, and return the number of rows."""
+        return self._insert(stored, _select_columns(client, stored))
 
-    def insert_batches(self, client: Client, copied: CopiedTable) -> int:
-        """Copy a table of another database in batches, and return the number of rows."""
-        schema = arrow_schema(replace(copied.table, columns=copied.stored))
+    def insert_batches(self, client: Client, stored: Table) -> int:
+        """Copy the columns of a table of another database, and return the number of rows."""
+        schema = arrow_schema(stored)
         failures: list[Exception] = []
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
-                for rows in _fetch_batches(client, _select_columns(client, copied)):
+                for rows in _fetch_batches(client, _select_columns(client, stored)):
                     columns = zip(zip(*rows, strict=True), schema.types, strict=True)
                     arrays = [pa.array(values, arrow_type) for values, arrow_type in columns]
                     yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -110,7 +91,7 @@ class PublishedFile:
         # statements would stay in memory until the commit.
         self._connection.register(_STREAM, pa.RecordBatchReader.from_batches(schema, batches()))
         try:
-            return self._insert(copied, f"FROM {_STREAM}")
+            return self._insert(stored, f"FROM {_STREAM}")
         except duckdb.Error:
             if not failures:
                 raise
@@ -119,22 +100,21 @@ class PublishedFile:
     def create_views(self, contract: Contract) -> tuple[str, ...]:
         """Create the views that read only tables of the copy, and return their names.
 
-        Args:
-            contract: The tables of the copy. Columns that are left out are null in views.
+        `contract` has the tables of the copy. Columns that are left out are null in views.
         """
-        views = []
+        names = []
         # A separate cursor, because USE changes the schema of everything that shares it.
         with write_errors(self._target_file), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                select = duckdb_query(view, contract)
-                with suppress(duckdb.BinderException, duckdb.CatalogException):
-                    connection.execute(f"CREATE VIEW {quote_name(view.name)} AS {select}")
-                    views.append(view)
-        for view in views:
-            name = f"{self._schema}.{quote_name(view.name)}"
-            self._comment("VIEW", name, view.description, view.columns)
-        return tuple(view.name for view in views)
+                name, select = quote_name(view.name), duckdb_query(view, contract)
+                try:
+                    connection.execute(f"CREATE VIEW {name} AS {select}")
+                except (duckdb.BinderException, duckdb.CatalogException):
+                    continue
+                self._comment("VIEW", f"{self._schema}.{name}", view.description, view.columns)
+                names.append(view.name)
+        return tuple(names)
 
     def close(self) -> None:
         """Write everything into the file, and detach it."""
@@ -146,22 +126,22 @@ class PublishedFile:
         for column, meaning in columns.items():
             self.run(f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(meaning)}")
 
-    def _insert(self, copied: CopiedTable, select: str) -> int:
-        names = ", ".join(quote_name(column.name) for column in copied.stored)
-        ((count,),) = self.run(f"INSERT INTO {self._qualified(copied.table)} ({names}) {select}")
+    def _insert(self, stored: Table, select: str) -> int:
+        names = ", ".join(quote_name(column.name) for column in stored.columns)
+        ((count,),) = self.run(f"INSERT INTO {self._qualified(stored)} ({names}) {select}")
         return int(count)
 
     def _qualified(self, table: Table) -> str:
         return f"{self._schema}.{quote_name(table.name)}"
 
 
-def _select_columns(client: Client, copied: CopiedTable) -> str:
+def _select_columns(client: Client, stored: Table) -> str:
     """Return the query, in the warehouse's dialect, for the stored columns of a table."""
     columns = ", ".join(
         f"JSON_TEXT({column.name})" if column.type == "json" else column.name
-        for column in copied.stored
+        for column in stored.columns
     )
-    query, _ = translate(client, f"SELECT {columns} FROM {copied.table.name}")  # noqa: S608 names only
+    query, _ = translate(client, f"SELECT {columns} FROM {stored.name}")  # noqa: S608 names only
     return query
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
@@ -25,7 +25,7 @@ from argos_sync.run.upkeep import daily_volume
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
-"""Exit status of a dry run that found a difference."""
+"""Exit code of a dry run that found a difference."""
 
 
 class TooManyDeletions(ApiFailure):
@@ -36,12 +36,9 @@ class TooManyDeletions(ApiFailure):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """The differences, and the run that repaired them.
+    """The days that differ, in order, and the run that repaired them, or would repair them.
 
-    Attributes:
-        summary: The run; for a dry run, the numbers of what a repair would do.
-        days: Days that differ, in order.
-        stored: Submissions the warehouse had in the range.
+    The warehouse had `stored` submissions in the range.
     """
 
     summary: RunSummary
@@ -67,7 +64,7 @@ def reconcile(
         first: First day, UTC.
         last: Last day, UTC, included.
         deep: Compare contents too, and fetch submissions that differ.
-        dry_run: Only report; the run's exit status is 6 if anything differs.
+        dry_run: Only count what a repair would do; the exit code is 6 if anything differs.
         max_deleted: Largest share of the range's submissions that may be marked as deleted.
 
     Raises:
@@ -80,35 +77,35 @@ def reconcile(
     days = DateRange(first, last)
     with open_run(context, "reconcile") as run, destination_errors():
         run.coverage.all_rows = True
-        comparison = _compare(run, days, deep=deep)
-        result = ReconcileResult(
-            run.summary, tuple(comparison.differences), comparison.stored_count
-        )
+        result = _compare(run, first, last, deep=deep)
         if not result.days:
             run.summary.note = f"no difference among {result.stored:,} submissions"
         if dry_run:
-            _count_repairs(run, result)
+            run.summary.submissions_new = sum(len(day.missing) for day in result.days)
+            run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
+            run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
+            run.exit_status = DIFFERENCE if result.days else 0
         else:
             _repair(run, days, result, max_deleted)
             run.coverage.repaired = [days]
     return result
 
 
-def _compare(run: Run, days: DateRange, *, deep: bool) -> Comparison:
+def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
     client, sections = run.warehouse.client, run.context.settings.sections
-    volume = daily_volume(stored_days(client), days.first)
-    tasks = range_tasks(run, "compare", volume, [days], end_date=None)
-    end_date = resolve_end_date(run, probe=len(tasks) > 1)
-    section = None if deep else "others"  # the smallest one
+    volume = daily_volume(stored_days(client), first)
+    tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
+    end_date = resolve_end_date(run, probe=len(tasks(end_date=None)) > 1)
     comparison = Comparison(
-        days,
-        [replace(t, query=t.window.query(end_date, section)) for t in tasks if t.window],
+        first,
+        last,
+        tasks(end_date=end_date),
         partial(submission_versions, client),
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
     )
-    asyncio.run(_read_source(run, comparison, sections if deep else ()))
-    return comparison
+    asyncio.run(_read_source(run, comparison, sections if deep else ["others"]))
+    return ReconcileResult(run.summary, tuple(comparison.differences), comparison.stored_count)
 
 
 async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:
@@ -116,14 +113,11 @@ async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]
         run.context.progress.page_fetched(page.task.label, len(page.items))
         comparison.add(page)
 
+    tasks, concurrency = comparison.tasks, run.context.settings.max_concurrency
     async with run.context.client_options().connect() as client:
         try:
             await read_tasks(
-                client,
-                comparison.tasks,
-                sections=sections,
-                concurrency=run.context.settings.max_concurrency,
-                deliver=deliver,
+                client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
             )
         finally:
             run.count_requests(client.stats)
@@ -142,28 +136,15 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
         )
 
 
-def _fetch_differences(run: Run, days: Sequence[DayDifference], *, final: bool) -> None:
+def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:
     """Fetch missing and changed submissions, by day or by id, whichever needs fewer requests."""
-    to_fetch = {day.day: (*day.missing, *day.changed) for day in days if day.missing or day.changed}
+    to_fetch = {d.day: (*d.missing, *d.changed) for d in differences if d.missing or d.changed}
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
-    counts |= {day.day: day.source for day in days}
-    split = cheapest_requests(
-        {day: len(ids) for day, ids in to_fetch.items()}, counts, run.context.settings.page_size
-    )
+    counts |= {day.day: day.source for day in differences}
+    sizes = {day: len(ids) for day, ids in to_fetch.items()}
+    split = cheapest_requests(sizes, counts, run.context.settings.page_size)
     end_date = resolve_end_date(run, probe=False)
     by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
-    by_id = [
-        key
-        for day, ids in to_fetch.items()
-        if any(days_by_id.has_day(day) for days_by_id in split.by_id)
-        for key in ids
-    ]
-    run_tasks(run, [*by_day, *id_tasks("repair", by_id)], final=final)
-
-
-def _count_repairs(run: Run, result: ReconcileResult) -> None:
-    """Count what a repair would do, and set the exit status of a dry run."""
-    run.summary.submissions_new = sum(len(day.missing) for day in result.days)
-    run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
-    run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
-    run.exit_status = DIFFERENCE if result.days else 0
+    days_by_id = [day for day in to_fetch if any(days.has_day(day) for days in split.by_id)]
+    by_id = id_tasks("repair", (key for day in days_by_id for key in to_fetch[day]))
+    run_tasks(run, [*by_day, *by_id], final=final)

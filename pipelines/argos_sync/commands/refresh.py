@@ -22,12 +22,6 @@ def refresh(
 ) -> RunSummary:
     """Fetch submissions by id, user id or e-mail address, and load their changes.
 
-    Args:
-        context: Settings and target.
-        submission_ids: Submissions to fetch.
-        userid: Fetch all submissions with this user id.
-        email: Fetch all submissions with this e-mail address.
-
     Raises:
         ConfigurationError: No submission is named, or a value cannot be sent.
         ArgosError: See `api.errors`, `load.errors`.

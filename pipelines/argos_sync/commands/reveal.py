@@ -25,13 +25,9 @@ from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 @dataclass(frozen=True, slots=True)
 class RevealedValue:
-    """A decrypted value.
+    """The value that a column would have without encryption.
 
-    Attributes:
-        table: Contract table.
-        positions: Values of the table's index columns, which identify the row in the submission.
-        column: Column name.
-        value: The value that the column would have without encryption.
+    Values of the table's index columns, `positions`, identify the row in the submission.
     """
 
     table: str
@@ -47,11 +43,7 @@ def reveal(
 
     User, host, time and columns are committed to `sync_reveals` before the values are returned.
     The user and host names are those of the operating system, so they are as reliable as it is.
-
-    Args:
-        context: Settings and target; the API is not used.
-        submission_id: The submission.
-        columns: Columns as `table.column`; none means all encrypted columns.
+    Columns are given as `table.column`; none means all encrypted columns. The API is not used.
 
     Returns:
         The values that are not null.
@@ -96,15 +88,7 @@ def _user() -> str:
 
 
 def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple[str, str]]:
-    """Return table and name of the encrypted columns to reveal.
-
-    Args:
-        modes: Privacy mode by `table.column`.
-        columns: The requested columns; none means all.
-
-    Raises:
-        ConfigurationError: A requested column is not encrypted.
-    """
+    """Return table and name of the encrypted columns to reveal, by privacy mode of each column."""
     encrypted = [
         place
         for place, mode in modes.items()
@@ -124,18 +108,14 @@ def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple
 def _decrypt_rows(
     client: Client, policy: PrivacyPolicy, submission_id: str, columns: Sequence[tuple[str, str]]
 ) -> Iterator[RevealedValue]:
-    for table, column in columns:
-        index = load_contract()[table].index_columns
-        rows = read_rows(client, table, ("submission_id", *index, column), [submission_id])
-        for _, *positions, text in rows:
-            if text is not None:
-                value = _decrypt(policy, table, column, text)
-                yield RevealedValue(table, tuple(positions), column, value)
-
-
-def _decrypt(policy: PrivacyPolicy, table: str, column: str, text: str) -> Any:
     try:
-        return policy.reveal(table, column, text)
+        for table, column in columns:
+            index = load_contract()[table].index_columns
+            rows = read_rows(client, table, ("submission_id", *index, column), [submission_id])
+            for _, *positions, text in rows:
+                if text is not None:
+                    value = policy.reveal(table, column, text)
+                    yield RevealedValue(table, tuple(positions), column, value)
     except PolicyError as error:
         raise ConfigurationError(error.message, error.remedy) from None
     except RevealError as error:

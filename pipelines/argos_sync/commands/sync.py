@@ -36,10 +36,7 @@ def sync(context: Context) -> RunSummary:
 
 
 def _run_tiers(run: Run) -> None:
-    """Read the four tiers and mark deletions.
-
-    `nightly_range` covers the first two, `plan_upkeep` the other two.
-    """
+    """Read the four tiers, two with `nightly_range` and two with `plan_upkeep`; mark deletions."""
     settings, state = run.context.settings, run.warehouse.state
     mark = high_water_mark(state)
     nightly = nightly_range(today(run), mark, settings.lookback_days, settings.first_day)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import dagster as dg
 
 from argos_sync.config import sweep_days
 from argos_sync.load.read_only import open_read_only
@@ -16,52 +17,28 @@ from argos_sync.warehouse.overview import read_overview
 FRESHNESS = "freshness"
 STALENESS = "staleness"
 
-_DESCRIPTIONS = {
+CHECKS = {
     "unique_key": "No two rows of a table have the same key.",
     "has_parent": "Every row belongs to a row of its parent table.",
     "timestamps_ordered": "No submission has a KYC result from before its creation.",
-    "known_values": "The last run saw no new value of an enumeration.",
-    "known_fields": "The last run saw no new field of the API.",
+    KNOWN_VALUES: "The last run saw no new value of an enumeration.",
+    KNOWN_FIELDS: "The last run saw no new field of the API.",
     "counts_match_source": "Every day compared with the source has the same submissions.",
-}
-
-CHECKS = {name: _DESCRIPTIONS[name] for name in CHECK_NAMES} | {
     FRESHNESS: "The last successful sync or backfill started within max_age_hours.",
     STALENESS: "Every submission was fetched within the last sweep_days.",
 }
 """Description of each check by name: what is true when it passes."""
 
-WARNINGS = (KNOWN_VALUES, KNOWN_FIELDS)
+_WARNINGS = (KNOWN_VALUES, KNOWN_FIELDS)
 """Checks that report news in the source, not faults in the warehouse."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckState:
-    """Hold the current state of a check.
-
-    Attributes:
-        name: Name from `CHECKS`.
-        passed: Whether the check passed everywhere.
-        text: Result in one line.
-        metadata: Numbers behind the result.
-    """
-
-    name: str
-    passed: bool
-    text: str
-    metadata: Mapping[str, int | float] = field(default_factory=dict)
-
-
-def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[CheckState]:
-    """Return the state of every check, in the order of `CHECKS`.
+def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.AssetCheckResult]:
+    """Return the current result of every check, in the order of `CHECKS`.
 
     The post-run checks are the last results in `sync_checks`. Freshness and staleness are computed
-    from the clock, so that they fail when nothing has run at all.
-
-    Args:
-        target: Where the warehouse is.
-        now: Current time, UTC.
-        max_age_hours: Maximum age in hours of the last successful sync or backfill.
+    from the clock, so that they fail when nothing has run at all: `max_age_hours` is the largest
+    age of the last successful sync or backfill.
 
     Raises:
         ConfigurationError: The destination or `sweep_days` is not valid.
@@ -77,35 +54,44 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[Che
     ]
 
 
-def _post_run_check(name: str, rows: Sequence[Mapping[str, Any]]) -> CheckState:
+def _result(
+    name: str, text: str, metadata: Mapping[str, float] | None = None, *, passed: bool
+) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN if name in _WARNINGS else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(
+        passed=passed, check_name=name, description=text, severity=severity, metadata=metadata
+    )
+
+
+def _post_run_check(name: str, rows: Sequence[Mapping[str, Any]]) -> dg.AssetCheckResult:
     results = [
         CheckResult(name, row["place"], row["found"], row["sample"])
         for row in rows
         if row["check_name"] == name
     ]
     failures = [result for result in results if not result.passed]
-    if failures:
-        text = "; ".join(map(str, failures))
-    else:
-        text = f"passed; places checked: {len(results)}" if results else "no result yet"
-    return CheckState(name, not failures, text, {one.place: one.found for one in failures})
+    text = f"passed; places checked: {len(results)}" if results else "no result yet"
+    text = "; ".join(map(str, failures)) or text
+    return _result(name, text, {one.place: one.found for one in failures}, passed=not failures)
 
 
-def _freshness(last_success: datetime | None, now: datetime, max_age_hours: float) -> CheckState:
+def _freshness(
+    last_success: datetime | None, now: datetime, max_age_hours: float
+) -> dg.AssetCheckResult:
     if last_success is None:
-        return CheckState(FRESHNESS, passed=False, text="no sync or backfill has succeeded yet")
+        return _result(FRESHNESS, "no sync or backfill has succeeded yet", passed=False)
     hours = (now - last_success).total_seconds() / 3600
     text = (
         f"the last successful sync or backfill started {hours:.1f} h ago;"
         f" the limit is {max_age_hours:g} h (max_age_hours)"
     )
-    return CheckState(FRESHNESS, hours <= max_age_hours, text, {"hours": hours})
+    return _result(FRESHNESS, text, {"hours": hours}, passed=hours <= max_age_hours)
 
 
-def _staleness(max_age_days: float | None, limit: int | None) -> CheckState:
+def _staleness(max_age_days: float | None, limit: int | None) -> dg.AssetCheckResult:
     if max_age_days is None:
-        return CheckState(STALENESS, passed=True, text="there are no submissions yet")
+        return _result(STALENESS, "there are no submissions yet", passed=True)
     bound = f"the limit is {limit} days (sweep_days)" if limit else "there is no limit (sweep_days)"
     text = f"the oldest row was fetched {max_age_days:.1f} days ago; {bound}"
     passed = limit is None or max_age_days <= limit
-    return CheckState(STALENESS, passed, text, {"max_age_days": max_age_days})
+    return _result(STALENESS, text, {"max_age_days": max_age_days}, passed=passed)

@@ -10,9 +10,9 @@ policy waits.
 
 import warnings
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
-from importlib import import_module
+from pkgutil import resolve_name
 
 import dagster as dg
 
@@ -22,7 +22,8 @@ from argos_sync.commands.reconcile import ReconcileResult
 from argos_sync.commands.reconcile import reconcile as run_reconcile
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_orchestration
-from argos_sync.orchestration.checks import CHECKS, WARNINGS, read_checks
+from argos_sync.fetch.windows import add_days, day_of
+from argos_sync.orchestration.checks import CHECKS, read_checks
 from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
 from argos_sync.run.context import Context
 
@@ -56,8 +57,7 @@ class ReconcileOptions(dg.Config):
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
 def submissions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Load new and changed submissions with the nightly sync."""
-    report, rows = run_command(SETTINGS, context.log, sync)
-    return dg.MaterializeResult(metadata=run_metadata(report, rows))
+    return dg.MaterializeResult(metadata=run_metadata(run_command(SETTINGS, context.log, sync)))
 
 
 with warnings.catch_warnings():
@@ -83,11 +83,9 @@ with warnings.catch_warnings():
         days = context.partition_key_range
         first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
         command = partial(backfill, first=first, last=last, force=config.force)
-        report, rows = run_command(SETTINGS, context.log, command)
+        summary = run_command(SETTINGS, context.log, command)
         # Every partition of a range gets the metadata of the whole range.
-        return dg.MaterializeResult(
-            metadata={"days": f"{first} to {last}"} | run_metadata(report, rows)
-        )
+        return dg.MaterializeResult(metadata={"days": f"{first} to {last}"} | run_metadata(summary))
 
 
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
@@ -97,13 +95,13 @@ def reconciliation(
     """Compare the last months with the source and repair differences."""
 
     def reconcile(context: Context) -> ReconcileResult:
-        today = context.clock().astimezone(UTC).date()
-        first, last = today - timedelta(days=config.days), today - timedelta(days=1)
+        today = day_of(context.clock())
+        first, last = add_days(today, -config.days), add_days(today, -1)
         return run_reconcile(context, first, last, deep=config.deep, max_deleted=config.max_deleted)
 
-    result, rows = run_command(SETTINGS, context.log, reconcile)
+    result = run_command(SETTINGS, context.log, reconcile)
     different = {"days_that_differed": len(result.days), "submissions_held": result.stored}
-    return dg.MaterializeResult(metadata=run_metadata(result.summary, rows) | different)
+    return dg.MaterializeResult(metadata=run_metadata(result.summary) | different)
 
 
 @dg.multi_asset_check(
@@ -117,27 +115,17 @@ def reconciliation(
 )
 def warehouse_checks() -> Iterator[dg.AssetCheckResult]:
     """Report the results of post-run checks, freshness and staleness."""
-    target = make_target(SETTINGS)
-    read = partial(read_checks, target, datetime.now(UTC), SETTINGS.max_age_hours)
-    for check in report_failures(read):
-        severity = dg.AssetCheckSeverity.WARN if check.name in WARNINGS else None
-        yield dg.AssetCheckResult(
-            passed=check.passed,
-            asset_key=submissions.key,
-            check_name=check.name,
-            description=check.text,
-            severity=severity or dg.AssetCheckSeverity.ERROR,
-            metadata=dict(check.metadata),
-        )
+    now = datetime.now(UTC)
+    read = partial(read_checks, make_target(SETTINGS), now, SETTINGS.max_age_hours)
+    yield from report_failures(read)
 
 
 def _executor(name: str | None) -> dg.ExecutorDefinition | None:
     """Import an executor by its name, such as `dagster_k8s.k8s_job_executor`."""
     if not name:
         return None
-    module, _, attribute = name.rpartition(".")
     try:
-        executor = getattr(import_module(module), attribute)
+        executor = resolve_name(name)
     except (ImportError, AttributeError, ValueError):
         executor = None
     if not isinstance(executor, dg.ExecutorDefinition):
@@ -148,13 +136,9 @@ def _executor(name: str | None) -> dg.ExecutorDefinition | None:
     return executor
 
 
-sync_job = dg.define_asset_job(
-    "sync", dg.AssetSelection.assets(submissions), description="Sync, then check."
-)
+sync_job = dg.define_asset_job("sync", [submissions], description="Sync, then check.")
 reconcile_job = dg.define_asset_job(
-    "reconcile",
-    dg.AssetSelection.assets(reconciliation),
-    description="Compare the last months with the source.",
+    "reconcile", [reconciliation], description="Compare the last months with the source."
 )
 check_job = dg.define_asset_job(
     "check",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -24,33 +24,26 @@ from argos_sync.process import restrict_permissions
 from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _PERMANENT_ERRORS = (ConfigurationError, AccessDenied, TooManyDeletions)
 """Errors that a retry cannot resolve."""
 
 _Result = TypeVar("_Result")
 
 
+@dataclass(frozen=True, slots=True)
 class TaskLog:
-    """Log progress, one line per chunk, and count the rows of all tables."""
+    """Log progress to a Dagster logger, one line per chunk."""
 
-    def __init__(self, log: logging.Logger) -> None:
-        """Log to a Dagster logger."""
-        self._log = log
-        self.rows = 0
+    log: logging.Logger
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing: one line per page would be too many."""
 
-    def chunk_loaded(self, report: RunSummary, rows: int) -> None:
-        """Log a chunk."""
-        self.rows += rows
-        self._log.info(
-            f"{report.command}: {report.submissions_fetched:,} submissions, {self.rows:,} rows,"
-            f" {report.windows} windows done"
-        )
+    def chunk_loaded(self, summary: RunSummary) -> None:
+        """Log the totals so far."""
+        fetched, rows = summary.submissions_fetched, summary.rows
+        line = f"{fetched:,} submissions, {rows:,} rows, {summary.windows} windows done"
+        self.log.info("%s: %s", summary.command, line)
 
 
 def make_target(settings: Orchestration) -> Target:
@@ -60,27 +53,20 @@ def make_target(settings: Orchestration) -> Target:
 
 def run_command(
     settings: Orchestration, log: logging.Logger, command: Callable[[Context], _Result]
-) -> tuple[_Result, int]:
-    """Run a command as the command line does.
-
-    Args:
-        settings: Warehouse to load into.
-        log: Logger for one line per chunk.
-        command: Function of a command; takes the context.
-
-    Returns:
-        The command's result, and the number of rows it loaded into all tables.
+) -> _Result:
+    """Run a command as the command line does, fetching in a process of its own.
 
     Raises:
         dagster.Failure: The command failed.
     """
-    progress = TaskLog(log)
 
     def work() -> _Result:
-        with _context(settings, progress) as context:
-            return command(context)
+        with FetchProcess() as child:
+            chunks = partial(fetch_in_process, child)
+            target = make_target(settings)
+            return command(Context(load_settings(), target, TaskLog(log), chunks=chunks))
 
-    return report_failures(work), progress.rows
+    return report_failures(work)
 
 
 def report_failures(work: Callable[[], _Result]) -> _Result:
@@ -106,28 +92,11 @@ def report_failures(work: Callable[[], _Result]) -> _Result:
     raise failure
 
 
-def run_metadata(report: RunSummary, rows: int) -> dict[str, Any]:
-    """Return the metadata of a materialization.
-
-    Args:
-        report: Summary of the finished run.
-        rows: Number of rows loaded into all tables.
-    """
-    ended = report.ended_at or report.started_at
+def run_metadata(summary: RunSummary) -> dict[str, Any]:
+    """Return the metadata of a materialization: what a finished run has done."""
+    ended_at = summary.ended_at or summary.started_at
     excluded = {"started_at", "ended_at", "exit_status", "error"}
-    counts = {name: value for name, value in report.row().items() if name not in excluded}
-    seconds = round((ended - report.started_at).total_seconds(), 3)
-    note = {"note": report.note} if report.note else {}
-    return {"rows": rows, "seconds": seconds} | counts | note
-
-
-@contextmanager
-def _context(settings: Orchestration, progress: TaskLog) -> Iterator[Context]:
-    """Yield the context of a command, fetching in a process of its own."""
-    with FetchProcess() as child:
-        yield Context(
-            load_settings(),
-            make_target(settings),
-            progress,
-            chunks=partial(fetch_in_process, child),
-        )
+    counts = {name: value for name, value in summary.row().items() if name not in excluded}
+    seconds = round((ended_at - summary.started_at).total_seconds(), 3)
+    note = {"note": summary.note} if summary.note else {}
+    return {"rows": summary.rows, "seconds": seconds} | counts | note

@@ -185,7 +185,7 @@ class Run:
             tables |= suppressions
             self.committer.commit(tables)
         self.summary.rows += row_count
-        self.context.progress.chunk_loaded(self.summary, row_count)
+        self.context.progress.chunk_loaded(self.summary)
 
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit a chunk without new or changed submissions.

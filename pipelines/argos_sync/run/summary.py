@@ -52,8 +52,8 @@ class ProgressReporter(Protocol):
     def page_fetched(self, task: str, items: int, /) -> None:
         """Report a page with some submissions of the task with this label."""
 
-    def chunk_loaded(self, summary: RunSummary, rows: int, /) -> None:
-        """Report a chunk whose rows were loaded into all tables; the summary includes it."""
+    def chunk_loaded(self, summary: RunSummary, /) -> None:
+        """Report a loaded chunk, which the summary of the run includes."""
 
 
 class NoProgress:
@@ -62,5 +62,5 @@ class NoProgress:
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
 
-    def chunk_loaded(self, summary: RunSummary, rows: int) -> None:
+    def chunk_loaded(self, summary: RunSummary) -> None:
         """Do nothing."""

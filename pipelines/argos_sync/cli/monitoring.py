@@ -1,10 +1,12 @@
-"""`argos-sync status`."""
+"""`argos-sync doctor`, `status` and `report`: show the state of the setup and the warehouse."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
 _STALE = 7
 _SAMPLE_LENGTH = 200
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def doctor(common: Common) -> None:
+    """Check configuration, API, key, encryption, end_date and destination, one line each."""
+    from argos_sync.commands.doctor import run_checks
+
+    checks = run_checks(common.target, common.project)
+    rows = [
+        {"name": c.name, "passed": c.passed, "said": c.message, "exit_code": c.exit_code}
+        for c in checks
+    ]
+    lines = [f"{'ok  ' if c.passed else 'FAIL'} {c.name}: {c.message}" for c in checks]
+    common.show({"checks": rows}, "\n".join(lines))
+    if exit_code := next((c.exit_code for c in checks if not c.passed), 0):
+        raise typer.Exit(exit_code)
 
 
 def status(
@@ -45,18 +62,17 @@ def status(
     now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
     stale = limit is not None and (age is None or age > limit)
-    staleness = {
-        "max_age_days": overview.max_age_days,
-        "bound_days": bound,
-        "kept": (overview.max_age_days or 0) <= bound if bound else None,
-    }
     summary = {
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
         "age_seconds": round(age.total_seconds()) if age else None,
         "stale": stale,
         "high_water_mark": mark,
-        "staleness": staleness,
+        "staleness": {
+            "max_age_days": overview.max_age_days,
+            "bound_days": bound,
+            "kept": (overview.max_age_days or 0) <= bound if bound else None,
+        },
         "rows": overview.rows,
         "runs": overview.runs,
         "issues": overview.issues,
@@ -97,9 +113,8 @@ def _relative(moment: datetime, now: datetime) -> str:
 def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
     if max_age_days is None:
         return "oldest row fetched: none yet"
-    if bound is None:
-        promise = "no bound: sweep_days is 0"
-    else:
+    promise = "no bound: sweep_days is 0"
+    if bound is not None:
         promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
     # One decimal, to compare it with the bound.
     return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
@@ -108,8 +123,7 @@ def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
 def _next_sync_line(expected: datetime | None, now: datetime) -> str:
     if expected is None:
         return "next sync expected: none yet"
-    late = expected < now
-    when = f"{_duration(expected, now)} late" if late else _relative(expected, now)
+    when = f"{_duration(expected, now)} late" if expected < now else _relative(expected, now)
     return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {when}"
 
 
@@ -133,11 +147,9 @@ def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _text(overview: Overview, mark: datetime | None, bound: int | None, now: datetime) -> str:
     success = overview.last_success
+    when = f"{success:%Y-%m-%d %H:%M:%S} UTC, {_relative(success, now)}" if success else "never"
     lines = [
-        f"last successful sync or backfill: {success:%Y-%m-%d %H:%M:%S} UTC,"
-        f" {_relative(success, now)}"
-        if success
-        else "last successful sync or backfill: never",
+        f"last successful sync or backfill: {when}",
         f"high-water mark: {mark or 'none yet'}",
         _freshness_line(overview.max_age_days, bound),
         _next_sync_line(overview.next_expected, now),
@@ -158,3 +170,39 @@ def _text(overview: Overview, mark: datetime | None, bound: int | None, now: dat
         for issue in overview.issues
     ]
     return "\n".join(lines)
+
+
+def report(
+    common: Common,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="HTML file to create, or report to replace."),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="DuckDB file to read, such as a published copy; overrides --destination.",
+        ),
+    ] = None,
+) -> None:
+    """Write an HTML report with charts of submissions, decisions, AML alerts and runs."""
+    from argos_sync.config import sweep_days
+    from argos_sync.process import output_file_mode
+    from argos_sync.report import make_report
+
+    target = common.target
+    if file is not None:
+        target = replace(target, destination="duckdb", file=str(file))
+    now, bound = datetime.now(UTC), sweep_days(common.project) or None
+    written = make_report(target, out, now=now, bound=bound, mode=output_file_mode())
+    summary = {
+        "file": str(written.file),
+        "bytes": written.size,
+        "sections": written.sections,
+        "figures": written.figures,
+    }
+    missing = [f"{name} ({state})" for name, state in written.sections.items() if state != "shown"]
+    lines = [f"{label}: {value}" for label, value in written.figures.items()]
+    lines += [f"not shown: {', '.join(missing)}"] if missing else []
+    common.show(summary, "\n".join([*lines, f"{written.file}: {written.size / 1000:,.0f} kB"]))
