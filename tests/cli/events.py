@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from argos_sync.emulator import Emulator
-from argos_sync.emulator.responses import Response
+from argos_sync.emulator.http_server import Response
 
 NO_COVERAGE = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Settings of a command that coverage must not slow down, or write files for."""

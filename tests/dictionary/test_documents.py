@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from argos_sync.dictionary.documents import render_documents
+from argos_sync.dictionary import render_documents
 from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
 from argos_sync.warehouse.views import load_views
 

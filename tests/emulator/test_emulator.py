@@ -4,7 +4,7 @@ import socket
 import threading
 from collections import Counter
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import orjson
@@ -159,8 +159,6 @@ def test_other_paths_are_not_found(emulator: Emulator, client: httpx.Client, get
         ("GET", "/"),
         ("GET", "/v3/other"),
         ("POST", "/v3/submission"),
-        ("GET", "/_emulator/other"),
-        ("POST", "/_emulator/other"),
     ):
         response = client.request(method, root + path, content=b"{}")
         assert response.status_code == 404
@@ -235,53 +233,3 @@ def test_submissions_instead_of_a_store() -> None:
     """An emulator accepts submissions as well as a store."""
     with Emulator(generate(3), behaviour=Behaviour(order="descending")) as running:
         assert len(running.store) == 3
-
-
-def test_control(emulator: Emulator, client: httpx.Client, get: Get) -> None:
-    """The control paths change the store, the faults and the behaviour, and return all rows."""
-    root = emulator.base_url.removesuffix("/v3") + "/_emulator"
-
-    def post(name: str, body: Any) -> httpx.Response:
-        return client.post(f"{root}/{name}", json=body)
-
-    new = {"submission_id": "NEW", "created_at": "2025-02-01-00-00-00-000", "kyc": {"result": "p"}}
-    assert post("add", new).json() == {"submissions": 201}
-    assert get(submission_id="NEW").json()["Items"] == [new]
-    post("update", {"submission_id": "NEW", "changes": {"kyc": {"result": "approved"}}})
-    assert emulator.store.get("NEW")["kyc"] == {"result": "approved"}
-    post("replace", new)
-    assert emulator.store.get("NEW") == new
-    post("delete", {"submission_id": "NEW"})
-    assert get(submission_id="NEW").json()["Items"] == []
-    post("restore", {"submission_id": "NEW"})
-    lines = client.get(f"{root}/submissions").text.splitlines()
-    assert [orjson.loads(line) for line in lines] == emulator.store.all()
-    assert post("behaviour", {"order": "descending"}).status_code == 200
-    assert get(count=1).json()["Items"] == [new]
-    post("faults", {"rate_500": 1})
-    assert get().status_code == 500
-    stats = client.get(f"{root}/stats").json()
-    assert stats == {"requests": 4, "submissions": 201}
-
-
-@pytest.mark.parametrize(
-    ("name", "body", "message"),
-    [
-        ("add", {"submission_id": "{first}", "created_at": "2025-01-01"}, "ValueError"),
-        ("delete", {"submission_id": "nobody"}, "KeyError: 'nobody'"),
-        ("update", {}, "KeyError: 'submission_id'"),
-        ("faults", {"rate_of_return": 1}, "TypeError"),
-        ("faults", {"rate_500": 2}, "ValueError"),
-    ],
-)
-def test_control_errors(
-    emulator: Emulator, client: httpx.Client, name: str, body: dict[str, Any], message: str
-) -> None:
-    """An impossible change returns 400 and changes nothing."""
-    first = emulator.store.ids()[0]
-    body = {key: first if value == "{first}" else value for key, value in body.items()}
-    url = f"{emulator.base_url.removesuffix('/v3')}/_emulator/{name}"
-    response = client.post(url, json=body)
-    assert response.status_code == 400
-    assert response.json()["message"].startswith(message)
-    assert len(emulator.store) == 200

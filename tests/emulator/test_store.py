@@ -90,7 +90,7 @@ def test_large_numbers() -> None:
     """A number beyond 64 bits is stored and returned exactly."""
     store = Store([one("A", n=10**30)])
     assert store.get("A")["n"] == 10**30
-    assert b":1000000000000000000000000000000}" in store.raw()[0]
+    assert b":1000000000000000000000000000000}" in store.records(store.find())[0].raw
 
 
 def test_time_to_find_a_page() -> None:

@@ -9,8 +9,8 @@ import pytest
 from argos_sync.report import operations, screening, submissions
 from argos_sync.report.formatting import format_duration, format_share
 from argos_sync.report.page import render_page
-from argos_sync.report.periods import choose_unit, sum_by_period
 from argos_sync.report.section import Content, DataTable, Section, SectionSpec
+from argos_sync.report.time_series import choose_unit, sum_by_period
 from report.pages import Page
 from support import NOW
 
@@ -41,12 +41,12 @@ def test_longer_ranges_use_larger_units(days: int, smallest: str, unit: str) -> 
 def test_counts_are_summed_by_week_and_month() -> None:
     """Weeks begin on Monday; periods without rows are left out."""
     rows = [(date(2024, 12, 31), [1, 2]), (date(2025, 1, 5), [3, 4]), (date(2025, 3, 1), [5, 6])]
-    weeks = [(str(one.first), str(one.end), sums) for one, sums in sum_by_period(rows, "week")]
+    weeks = [(str(first), str(end), sums) for first, end, sums in sum_by_period(rows, "week")]
     assert weeks == [
         ("2024-12-30", "2025-01-06", (4, 6)),
         ("2025-02-24", "2025-03-03", (5, 6)),
     ]
-    months = [(str(one.first), str(one.end), sums) for one, sums in sum_by_period(rows, "month")]
+    months = [(str(first), str(end), sums) for first, end, sums in sum_by_period(rows, "month")]
     assert months == [
         ("2024-12-01", "2025-01-01", (1, 2)),
         ("2025-01-01", "2025-02-01", (3, 4)),

@@ -24,12 +24,8 @@ def _table(table: Table) -> Iterator[str]:
     for column in table.columns:
         yield f"  {column.name} {column.type} [{', '.join(_settings(table, column))}]"
     if len(table.key) > 1:
-        yield "  indexes {"
-        yield f"    ({', '.join(table.key)}) [pk]"
-        yield "  }"
-    yield f"  Note: {_text(table.description)}"
-    yield "}"
-    yield ""
+        yield f"  indexes {{\n    ({', '.join(table.key)}) [pk]\n  }}"
+    yield f"  Note: {_text(table.description)}\n}}\n"
 
 
 def _settings(table: Table, column: Column) -> Iterator[str]:

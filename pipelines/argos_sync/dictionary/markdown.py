@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from argos_sync.dictionary.references import find_references
 from argos_sync.shape.contract import Contract, Table
@@ -70,10 +70,11 @@ def render_mermaid(contract: Contract) -> str:
 def _table(contract: Contract, table: Table) -> str:
     sentences = [table.description]
     if parent := contract.parent(table):
-        sentences.append(f"Rows belong to [{parent.name}](#{parent.name}) by {_names(parent.key)}.")
+        key = ", ".join(f"`{name}`" for name in parent.key)
+        sentences.append(f"Rows belong to [{parent.name}](#{parent.name}) by {key}.")
     if table.section:
         sentences.append(f"API section (`request_type`): `{table.section}`.")
-    rows = (
+    rows = [
         (
             f"`{one.name}`",
             one.type if one.nullable else f"{one.type}, not null",
@@ -83,28 +84,18 @@ def _table(contract: Contract, table: Table) -> str:
             one.meaning,
         )
         for one in table.columns
-    )
-    return _section(
-        table.name, sentences, ("column", "type", "key", "API path", "class", "meaning"), rows
-    )
+    ]
+    head = ("column", "type", "key", "API path", "class", "meaning")
+    return _section(table.name, " ".join(sentences), [head, *rows])
 
 
 def _view(view: View) -> str:
-    rows = ((f"`{name}`", meaning) for name, meaning in view.columns.items())
-    return _section(view.name, [view.description], ("column", "meaning"), rows)
+    rows = [(f"`{name}`", meaning) for name, meaning in view.columns.items()]
+    return _section(view.name, view.description, [("column", "meaning"), *rows])
 
 
-def _section(
-    name: str, sentences: Sequence[str], head: Sequence[str], rows: Iterable[Sequence[str]]
-) -> str:
-    return "\n".join([f"### {name}\n", " ".join(sentences), "", *_grid(head, rows), ""])
-
-
-def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for row in (head, ["---"] * len(head), *rows):
-        cells = [cell.replace("|", r"\|") for cell in row]
-        yield f"| {' | '.join(cells)} |"
-
-
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in columns)
+def _section(name: str, text: str, rows: Sequence[Sequence[str]]) -> str:
+    """Return a heading, a text and a table, whose first row is its head."""
+    head, *body = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
+    lines = [head, " | ".join(["---"] * len(rows[0])), *body]
+    return "\n".join([f"### {name}\n\n{text}\n", *(f"| {line} |" for line in lines), ""])

@@ -10,12 +10,9 @@ from argos_sync.shape.contract import RUNS, Contract, Table
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Describe a foreign key.
+    """Describe a foreign key from `table` to `to`, whose primary key has the same names.
 
     Attributes:
-        table: Table with the foreign key.
-        to: Table it refers to.
-        columns: Columns of the foreign key; the primary key of `to` has the same names.
         always: Whether the other row always exists. The row of a run is written when the run
             ends, and a killed run never writes it.
     """

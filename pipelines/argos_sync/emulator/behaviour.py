@@ -23,24 +23,20 @@ class Behaviour:
     Each default is the most likely behaviour of the real API.
 
     Attributes:
-        order: Order of rows: by `created_at`, or an arbitrary but stable one.
+        order: Order of rows by `created_at`, or an arbitrary but stable one.
         end_date: Whether the response includes the day `end_date` itself.
         day_zone: Time zone of the days `start_date` and `end_date`.
         short_pages: Whether pages hold fewer rows than `count` although more rows follow.
         empty_pages: Whether an empty page with a key precedes every page.
         duplicate_rows: Whether a page repeats the last row of the page before it.
         repeated_key: Whether each page after the first returns the key that the client sent.
-        nextpage_key_at_end: How the last page shows that there is no next key.
-        max_count: Largest `count` that is allowed.
-        oversize: Response to a larger `count`.
+        max_count: Largest `count` that is allowed; `oversize` is the response to a larger one.
         image_urls: `signed` adds a query part that differs in every response.
         request_style: Where parameters may be sent: URL query, JSON body, or either.
         encryption: Mode of encryption; unless `off`, only encrypted requests are accepted.
         encryption_key: Encryption key; None uses the `x-api-key` of the request.
-        key_derivation: How a 32-byte key is derived from the encryption key.
         api_key: The only valid `x-api-key`; None accepts any.
         ip_allowed: Whether the address of the caller is on the project's allow list.
-        force_error: Error code to return for every request.
     """
 
     order: Literal["ascending", "descending", "shuffled"] = "ascending"
@@ -67,12 +63,9 @@ class Behaviour:
 class Faults:
     """Set how often the gateway fails; every `rate_*` is a share of requests from 0 to 1.
 
+    Rates with a number are those of an HTTP status.
+
     Attributes:
-        rate_429: Too many requests.
-        rate_500: Internal server error.
-        rate_502: Bad gateway.
-        rate_503: Service unavailable.
-        rate_504: Gateway timeout.
         rate_drop: Connection closed without a response.
         rate_truncate: 200 with half a body: shorter than Content-Length, or cut JSON.
         rate_html: 200 with an HTML page.

@@ -7,27 +7,27 @@ import re
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import orjson
 
-from argos_sync.emulator import control
 from argos_sync.emulator.behaviour import Behaviour, Faults
 from argos_sync.emulator.faults import FaultInjector
-from argos_sync.emulator.http_server import HttpRequest, HttpServer
+from argos_sync.emulator.http_server import HttpServer, Response
 from argos_sync.emulator.pagination import Page, Paginator
-from argos_sync.emulator.parameters import authorize, envelope_for, parse_query, read_parameters
-from argos_sync.emulator.responses import Refusal, Response, unknown_path
-from argos_sync.emulator.store import Store
+from argos_sync.emulator.parameters import (
+    Refusal,
+    authorize,
+    envelope_for,
+    parse_query,
+    read_parameters,
+)
+from argos_sync.emulator.store import Section, Store
+from argos_sync.emulator.timestamps import vendor_time
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from argos_sync.emulator.store import Section
-
-_PATH = "/v3/submission"
 _IMAGE = re.compile(rb'"(https?://[^"\\?#]+\.(?:jpe?g|png))"')
 _RECORDED_REQUESTS = 100_000
 _POLL_SECONDS = 0.02
@@ -36,14 +36,11 @@ _LAST_KEYS = {"missing": b"", "null": b',"nextpageKey":null', "empty": b',"nextp
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Record of a request for submissions.
+    """Record of a request for submissions, which arrived `at` a time of `time.monotonic`.
 
-    Attributes:
-        parameters: The parameters as sent, decrypted; empty when they were unreadable.
-        status: The HTTP status, or 0 for a dropped connection.
-        items: Number of submissions in the response.
-        fault: The kind of fault that replaced the response, or None.
-        at: When the request arrived, in seconds of `time.monotonic`.
+    `parameters` are as sent, decrypted; empty when they were unreadable. `status` is 0 for a
+    dropped connection, `items` the number of submissions in the response, and `fault` the kind of
+    fault that replaced it.
     """
 
     parameters: Mapping[str, Any]
@@ -56,12 +53,9 @@ class Request:
 class Emulator:
     """Serve `GET /v3/submission` on 127.0.0.1 while its context is open.
 
-    Attributes:
-        store: The submissions it serves.
-        behaviour: How it behaves where the API is undocumented; can be replaced at any time.
-        faults: How often it fails; can be replaced at any time, which restarts their sequence.
-        requests: The last 100,000 requests, in the order of their responses.
-        request_count: Number of all requests.
+    `behaviour` and `faults` can be replaced at any time; new faults restart their sequence.
+    `requests` has the last 100,000 requests, in the order of their responses; `request_count`
+    counts all of them.
     """
 
     def __init__(
@@ -72,14 +66,7 @@ class Emulator:
         faults: Faults = Faults(),  # noqa: B008 frozen
         port: int = 0,
     ) -> None:
-        """Index the submissions; `with` binds the port.
-
-        Args:
-            store: A store, or the submissions to put into one.
-            behaviour: How it behaves where the API is undocumented.
-            faults: How often it fails.
-            port: The TCP port; 0 picks a free one.
-        """
+        """Index the submissions; `with` binds the port, or a free one for 0."""
         self.store = store if isinstance(store, Store) else Store(store)
         self.behaviour = behaviour
         self.faults = faults
@@ -111,7 +98,7 @@ class Emulator:
         Raises:
             OSError: The port is in use.
         """
-        self._server = HttpServer(self._port, self._route)
+        self._server = HttpServer(self._port, self.answer)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
         )
@@ -153,26 +140,12 @@ class Emulator:
             self.request_count += 1
         return response
 
-    def _route(self, request: HttpRequest) -> Response:
-        """Pass a request to the handler of its path."""
-        method, path, query, body, api_key = request
-        if (method, path) == ("GET", _PATH):
-            return self.answer(query, body, api_key)
-        try:
-            if not path.startswith(control.PREFIX):
-                raise unknown_path()
-            name = path.removeprefix(control.PREFIX)
-            if method == "GET":
-                return control.read(self, name)
-            return control.change(self, name, body)
-        except Refusal as refusal:
-            return refusal.response
-
     def _body(self, page: Page, section: Section | None, behaviour: Behaviour) -> bytes:
         rows = [row.select(section) if section else row.raw for row in page.records]
         key = _LAST_KEYS[behaviour.nextpage_key_at_end]
-        if page.key is not None:
-            key = b',"nextpageKey":' + orjson.dumps(page.key)
+        if page.last is not None:
+            last = {"id": page.last.id, "created_at": vendor_time(page.last.created)}
+            key = b',"nextpageKey":' + orjson.dumps(last)
         items = b",".join(rows)
         if behaviour.image_urls == "signed":
             signature = hashlib.sha256(b"%d" % next(self._responses)).hexdigest().encode()

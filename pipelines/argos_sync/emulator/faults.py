@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from argos_sync.emulator.responses import Response, message_body
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from argos_sync.emulator.behaviour import Faults
+from argos_sync.emulator.behaviour import Faults
+from argos_sync.emulator.http_server import Response
 
 _HTML = b"<!DOCTYPE html><html><body><h1>%s</h1></body></html>"
 _GATEWAY = {
@@ -25,15 +22,13 @@ _GATEWAY = {
     "504": "Endpoint request timed out",
 }
 _WITH_RETRY_AFTER = ("429", "503")
+_AS_HTML = {"Content-Type": "text/html"}
 
 
 class Fault(NamedTuple):
-    """One fault of the gateway.
+    """One fault of the gateway; its kind is a key of `Faults.rates`.
 
-    Attributes:
-        kind: One of the keys of `Faults.rates`.
-        detail: A number from 0 to 1 that decides the details, such as where a body is cut.
-        retry_after: The `Retry-After` header, or None.
+    `detail`, from 0 to 1, decides the details, such as where a body is cut.
     """
 
     kind: str
@@ -45,11 +40,11 @@ class Fault(NamedTuple):
         if self.kind == "drop":
             return Response(0, b"")
         if self.kind == "html":
-            return Response(200, _HTML % b"Scheduled maintenance", content_type="text/html")
+            return Response(200, _HTML % b"Scheduled maintenance", _AS_HTML)
         if self.kind == "truncate":
             cut = response.body[: int(len(response.body) * self.detail)]
             length = len(cut if self._odd() else response.body)
-            return Response(200, cut, content_length=length)
+            return Response(200, cut, {"Content-Length": str(length)})
         if self.kind == "tamper":
             return replace(response, body=self._tamper(response.body))
         text = _GATEWAY[self.kind]
@@ -57,9 +52,8 @@ class Fault(NamedTuple):
         if self.retry_after is not None and self.kind in _WITH_RETRY_AFTER:
             headers["Retry-After"] = self.retry_after
         if self._odd():
-            html = _HTML % text.encode()
-            return Response(int(self.kind), html, content_type="text/html", headers=headers)
-        return Response(int(self.kind), message_body(text), headers=headers)
+            return Response(int(self.kind), _HTML % text.encode(), headers | _AS_HTML)
+        return Response(int(self.kind), orjson.dumps({"message": text}), headers)
 
     def _odd(self) -> bool:
         """Choose between the two variants of a fault."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Iterator
 from datetime import date
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict, Unpack
 
 from argos_sync.emulator import mutators, sections, word_lists
 from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_start, vendor_time
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _IMAGES = "https://images.example.com"
 _STATUSES = ("approved",) * 80 + ("rejected",) * 10 + ("pending",) * 6 + ("incomplete",) * 4
@@ -22,47 +18,20 @@ _EDGES = {3: 0, 4: DAY - 1, 5: 15 * HOUR, 6: 15 * HOUR - 1, 7: 15 * HOUR + 1}
 _TIES = (9, 10)
 
 
-def generate(
-    count: int,
-    *,
-    seed: int = 0,
-    start: date = date(2025, 1, 1),
-    end: date = date(2025, 12, 31),
-    messy: bool = False,
-    unencodable: bool = False,
-    broken: bool = False,
-) -> list[dict[str, Any]]:
-    """Return `count` submissions in ascending order of `created_at`, then `submission_id`.
+class Options(TypedDict, total=False):
+    """The options of `stream`."""
 
-    A submission takes about 2 KB of JSON and 7 table rows. Some share their `created_at`; some
-    have one at midnight UTC, a millisecond before it, or around 15:00 UTC, when a day starts in
-    Korea.
+    seed: int
+    start: date
+    end: date
+    messy: bool
+    unencodable: bool
+    broken: bool
 
-    Args:
-        count: Number of submissions.
-        seed: The same seed and arguments give the same submissions.
-        start: First day (UTC) of `created_at`.
-        end: Last day (UTC) of `created_at`, included.
-        messy: Vary two in three in the ways real responses vary: see `mutators.MESSY`.
-        unencodable: Put a lone surrogate or a NUL character, which most databases refuse, into
-            some.
-        broken: Make some impossible to load: without a usable `submission_id` or `created_at`,
-            or not an object at all.
 
-    Raises:
-        ValueError: `end` is before `start`.
-    """
-    return list(
-        stream(
-            count,
-            seed=seed,
-            start=start,
-            end=end,
-            messy=messy,
-            unencodable=unencodable,
-            broken=broken,
-        )
-    )
+def generate(count: int, **options: Unpack[Options]) -> list[dict[str, Any]]:
+    """Return the submissions of `stream` in a list."""
+    return list(stream(count, **options))
 
 
 def stream(
@@ -75,55 +44,51 @@ def stream(
     unencodable: bool = False,
     broken: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the submissions of `generate` one by one, to save memory.
+    """Yield `count` submissions in ascending order of `created_at`, then `submission_id`.
+
+    A submission takes about 2 KB of JSON and 7 table rows. Some share their `created_at`; some
+    have one at midnight UTC, a millisecond before it, or around 15:00 UTC, when a day starts in
+    Korea. The same arguments give the same submissions.
+
+    `start` and `end` are the first and the last day (UTC) of `created_at`. `messy` varies two in
+    three as real responses vary: see `mutators.MESSY`. `unencodable` puts a lone surrogate or a NUL
+    character, which most databases refuse, into some. `broken` makes some impossible to load:
+    without a usable `submission_id` or `created_at`, or not an object at all.
 
     Raises:
         ValueError: `end` is before `start`.
     """
     if end < start:
         raise ValueError(f"the last day {end} is before the first day {start}")
-    submissions = _plain(count, seed=seed, start=day_start(start), end=day_start(end) + DAY)
+    dice = sections.Dice(seed)
+    keys = sorted(_sort_keys(dice, count, day_start(start), day_start(end) + DAY))
+    submissions = (_submission(dice, submission_id, created) for created, submission_id in keys)
     return mutators.apply_mutators(
         submissions, seed=seed, messy=messy, unencodable=unencodable, broken=broken
     )
 
 
-def _plain(count: int, *, seed: int, start: int, end: int) -> Iterator[dict[str, Any]]:
-    rng = random.Random(seed)  # noqa: S311 synthetic data, not secrets
-    dice = sections.Dice(rng)
-    for created, submission_id in sorted(islice(_sort_keys(dice, start, end), count)):
-        yield _submission(dice, submission_id, created)
-
-
-def _sort_keys(dice: sections.Dice, start: int, end: int) -> Iterator[tuple[int, str]]:
-    """Yield pairs of `created_at` and `submission_id` without end."""
-    place, created = 0, start
-    while True:
+def _sort_keys(dice: sections.Dice, count: int, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """Yield pairs of `created_at` and `submission_id`."""
+    created = start
+    for place in range(count):
         if place % _CYCLE not in _TIES:
             created = start + dice.below(end - start)
         if (edge := _EDGES.get(place % _CYCLE)) is not None:
             created += edge - created % DAY
         yield created, dice.key(20)
-        place += 1
 
 
 def _submission(dice: sections.Dice, submission_id: str, created: int) -> dict[str, Any]:
     status = dice.pick(_STATUSES)
-    final = status in {"approved", "rejected"}
+    approved = status == "approved"
+    final = approved or status == "rejected"
     korean = dice.chance(0.55)
     images = f"{_IMAGES}/{submission_id}"
     data = sections.person(dice, korean=korean, created=created)
     decided = created + 60 * SECOND + dice.below(2 * DAY)
-    kyc: dict[str, Any] = {
-        "result": status,
-        "attempts": sections.attempts(
-            dice,
-            country=data["nationality"],
-            created=created,
-            passed=status == "approved",
-            images=images,
-        ),
-    }
+    attempts = sections.attempts(dice, data["nationality"], created, approved, images)
+    kyc: dict[str, Any] = {"result": status, "attempts": list(attempts)}
     fields: dict[str, Any] = {
         "submission_id": submission_id,
         "created_at": vendor_time(created),
@@ -132,7 +97,7 @@ def _submission(dice: sections.Dice, submission_id: str, created: int) -> dict[s
         "email": f"{data['first_name'].lower().replace(' ', '.')}{dice.below(9_999)}@example.com",
         "data": data,
         "kyc": kyc,
-        "aml": sections.screening(dice, finished=status == "approved"),
+        "aml": sections.screening(dice, finished=approved),
         "image": {"idImage": f"{images}/id.jpg", "selfieImage": f"{images}/selfie.jpg"},
     }
     if final:
@@ -155,11 +120,8 @@ def _extras(dice: sections.Dice, images: str, created: int) -> dict[str, Any]:
     """Return the fields that only some projects enable."""
     fields: dict[str, Any] = {}
     if dice.chance(0.3):
-        fields["id_LivenessScore"] = {
-            "Screen_play": dice.score(0, 1, 4),
-            "Paper_printed": dice.score(0, 1, 4),
-            "Replace_portraits": dice.score(0, 1, 4),
-        }
+        attacks = ("Screen_play", "Paper_printed", "Replace_portraits")
+        fields["id_LivenessScore"] = {attack: dice.score(0, 1, 4) for attack in attacks}
         fields["recognition_score"] = dice.score(60, 100)
         fields["argos_score"] = dice.score(0, 100)
     if dice.chance(0.1):

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback with one thread per connection."""
+"""HTTP on loopback: the responses, and a server with one thread per connection."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ import socketserver
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from argos_sync.emulator.responses import Response
+_PATH = "/v3/submission"
 
 
-class HttpRequest(NamedTuple):
-    """One HTTP request, its path and query split."""
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response with a number of submissions, its `items`.
 
-    method: str
-    path: str
-    query: str
+    Status 0 closes the connection without a response. `headers` come in addition to the type and
+    length of the body, or override them.
+    """
+
+    status: int
     body: bytes
-    api_key: str
+    headers: dict[str, str] = field(default_factory=dict)
+    items: int = 0
+
+
+_NOT_FOUND = Response(404, b'{"message":"Not Found"}')
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
@@ -31,17 +39,13 @@ class HttpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, respond: Callable[[HttpRequest], Response]) -> None:
-        """Bind the port; 0 picks a free one.
+    def __init__(self, port: int, answer: Callable[[str, bytes, str], Response]) -> None:
+        """Bind the port; 0 picks a free one, and one that is in use raises OSError.
 
-        Args:
-            port: The TCP port.
-            respond: Returns the response to a request; many threads call it at once.
-
-        Raises:
-            OSError: The port is in use.
+        `answer` returns the response to a URL query, a body and an API key; many threads call it
+        at once.
         """
-        self.respond = respond
+        self.answer = answer
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Connection)
 
@@ -79,38 +83,30 @@ class _Connection(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self._respond()
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if (self.command, path) == ("GET", _PATH):
+            server = cast("HttpServer", self.server)
+            self._send(server.answer(query, body, self.headers.get("x-api-key", "")))
+        else:
+            self._send(_NOT_FOUND)
 
     def do_POST(self) -> None:
-        self._respond()
+        self.do_GET()
 
     def log_message(self, *args: object) -> None:
         """Log nothing: requests carry personal data."""
 
-    def _respond(self) -> None:
-        path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        api_key = self.headers.get("x-api-key", "")
-        server = cast("HttpServer", self.server)
-        self._send(server.respond(HttpRequest(self.command, path, query, body, api_key)))
-
     def _send(self, response: Response) -> None:
         """Write head and body at once: in two writes, a delayed ACK costs 40 ms a response."""
         if not response.status:
-            self.close_connection = True
             _shut_down(self.connection)
             return
-        length = response.content_length
-        if length is None:
-            length = len(response.body)
-        if length != len(response.body) and not response.rest:
-            self.close_connection = True
+        length = str(len(response.body))
+        headers = {"Content-Type": "application/json", "Content-Length": length} | response.headers
+        self.close_connection |= headers["Content-Length"] != length
         lines = [
             f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
-            f"Content-Type: {response.content_type}",
-            f"Content-Length: {length}",
-            *(f"{name}: {value}" for name, value in response.headers.items()),
+            *(f"{name}: {value}" for name, value in headers.items()),
         ]
         self.wfile.write("\r\n".join([*lines, "\r\n"]).encode() + response.body)
-        for part in response.rest:
-            self.wfile.write(part)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from argos_sync.emulator.timestamps import read_time
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+Change = Callable[[Any, random.Random], Any]
+"""Returns the new value of a field for its old one; `MISSING` stands for a field that is absent."""
 
 MISSING: Any = object()
 _SEOUL = timezone(timedelta(hours=9))
@@ -22,24 +23,20 @@ _BROKEN_CYCLE = 12
 class Mutator(NamedTuple):
     """One kind of irregularity.
 
-    Attributes:
-        name: A short description.
-        paths: Where it occurs; a step `*` stands for every item of a list. An empty tuple means
-            anywhere but in `submission_id` and `created_at`.
-        change: Returns the new value for an old one. It gets `MISSING` for an absent field, and
-            returns `MISSING` to remove the field.
+    A step `*` in one of its paths stands for every item of a list. Without paths, it occurs
+    anywhere but in `submission_id` and `created_at`.
     """
 
     name: str
     paths: tuple[str, ...]
-    change: Callable[[Any, random.Random], Any]
+    change: Change
 
 
-def _set(value: Any) -> Callable[[Any, random.Random], Any]:
+def _set(value: Any) -> Change:
     return lambda _value, _rng: deepcopy(value)
 
 
-def _replace(value: Any) -> Callable[[Any, random.Random], Any]:
+def _replace(value: Any) -> Change:
     return lambda old, _rng: old if old is MISSING else deepcopy(value)
 
 
@@ -85,11 +82,8 @@ def _any_type(value: Any, rng: random.Random) -> Any:
 
 
 _PARALLEL = (
-    "kyc.comment",
-    "kyc.commentCode",
-    "kyc.attempts.*.retryMsg",
-    "kyc.attempts.*.retryCode",
-)
+    "kyc.comment", "kyc.commentCode", "kyc.attempts.*.retryMsg", "kyc.attempts.*.retryCode",
+)  # fmt: skip
 _SCORES = (
     "kyc.attempts.*.faceSimilarityScore", "kyc.attempts.*.livenessScore",
     "kyc.attempts.*.liveness.quality", "aml.matches.*.score", "recognition_score",
@@ -159,24 +153,13 @@ _NOT_OBJECTS: tuple[Any, ...] = ("not an object", None, [])
 
 
 def apply_mutators(
-    submissions: Iterable[dict[str, Any]],
-    *,
-    seed: int,
-    messy: bool,
-    unencodable: bool,
-    broken: bool,
+    submissions: Iterable[dict[str, Any]], seed: int, messy: bool, unencodable: bool, broken: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield submissions, two in three of them with one to three irregularities.
+    """Yield submissions, changed in place: two in three with one to three irregularities.
 
-    The mutators take turns, so a hundred submissions show all of them.
-
-    Args:
-        submissions: The submissions, which are changed in place.
-        seed: The same seed gives the same changes.
-        messy: Apply the mutators in `MESSY`.
-        unencodable: Apply the mutators in `UNENCODABLE`.
-        broken: Make every twelfth one impossible to load, by a mutator in `BROKEN` or by
-            replacing it with a value that is not an object.
+    The mutators in `MESSY` and `UNENCODABLE` take turns, so a hundred submissions show all of
+    them. `broken` makes every twelfth one impossible to load, by a mutator in `BROKEN` or by
+    replacing it with a value that is not an object.
     """
     rng = random.Random(seed)  # noqa: S311 synthetic data, not secrets
     table = MESSY * messy + UNENCODABLE * unencodable
@@ -194,7 +177,7 @@ def apply_mutators(
 
 def mutate(submission: dict[str, Any], mutator: Mutator, rng: random.Random) -> None:
     """Apply a mutator to one to three of its paths in `submission`."""
-    paths = mutator.paths or _all_paths(submission)
+    paths = mutator.paths or [path for path in _paths(submission, "") if path not in _IDENTITY]
     for path in rng.sample(paths, min(len(paths), rng.randint(1, 3))):
         _change(submission, path.split("."), mutator.change, rng)
 
@@ -206,26 +189,17 @@ def _break(submission: dict[str, Any], breakage: Any) -> Any:
     return submission
 
 
-def _all_paths(submission: dict[str, Any]) -> tuple[str, ...]:
-    """Return the paths of all fields in all objects of a submission."""
-
-    def walk(value: Any, prefix: str) -> Iterator[str]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                yield f"{prefix}{key}"
-                yield from walk(inner, f"{prefix}{key}.")
-        elif isinstance(value, list):
-            yield from walk(value[0] if value else None, f"{prefix}*.")
-
-    return tuple(path for path in walk(submission, "") if path not in _IDENTITY)
+def _paths(value: Any, prefix: str) -> Iterator[str]:
+    """Yield the paths of all fields in all objects of a value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{prefix}{key}"
+            yield from _paths(inner, f"{prefix}{key}.")
+    elif isinstance(value, list):
+        yield from _paths(value[0] if value else None, f"{prefix}*.")
 
 
-def _change(
-    value: Any,
-    steps: list[str],
-    change: Callable[[Any, random.Random], Any],
-    rng: random.Random,
-) -> None:
+def _change(value: Any, steps: list[str], change: Change, rng: random.Random) -> None:
     """Change the fields at a path, if the value has that path."""
     step, *rest = steps
     if step == "*" and isinstance(value, list):

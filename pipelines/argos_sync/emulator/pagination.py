@@ -7,41 +7,26 @@ walk. So rows with equal `created_at` are never lost, and the store may change d
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 from zlib import crc32
 
+from argos_sync.emulator.behaviour import Behaviour
+from argos_sync.emulator.parameters import Query
 from argos_sync.emulator.store import Position, Record, Store
-from argos_sync.emulator.timestamps import DAY, HOUR, day_start, vendor_time
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from argos_sync.emulator.behaviour import Behaviour
-    from argos_sync.emulator.parameters import Query
+from argos_sync.emulator.timestamps import DAY, HOUR, day_start
 
 _ZONES = {"UTC": 0, "Asia/Seoul": 9 * HOUR}
-_END_OF_TIME = 2**62
 # Ends the id in the key of an empty page; the request with this key gets the rows.
 _EMPTY_PAGE_MARK = "~"
 _CACHED_SHUFFLES = 512
 
 
 class Page(NamedTuple):
-    """The rows of one response, and its `nextpageKey` or None."""
+    """The rows of one response, and the position that its `nextpageKey` names, or None."""
 
     records: list[Record]
-    key: dict[str, Any] | None
-
-
-class _ShuffledPosition(NamedTuple):
-    """Sort key of a submission in the arbitrary order: a hash of the id comes first."""
-
-    hash: int
-    position: Position
-
-
-def _shuffle(position: Position) -> _ShuffledPosition:
-    return _ShuffledPosition(crc32(position.id.encode()), position)
+    last: Position | None
 
 
 class Paginator:
@@ -50,42 +35,29 @@ class Paginator:
     def __init__(self, store: Store) -> None:
         """Start with an empty cache of shuffled windows."""
         self._store = store
-        self._shuffles: dict[tuple[object, ...], list[_ShuffledPosition]] = {}
+        self._shuffles: dict[tuple[object, ...], list[tuple[int, Position]]] = {}
 
     def page(self, query: Query, behaviour: Behaviour) -> Page:
         """Return the page that a query asks for."""
-        name = query.nextpage_id or ""
-        created = query.nextpage_date or 0
-        if behaviour.empty_pages and not name.endswith(_EMPTY_PAGE_MARK):
-            return Page([], {"id": name + _EMPTY_PAGE_MARK, "created_at": vendor_time(created)})
-        name = name.removesuffix(_EMPTY_PAGE_MARK)
-        after = Position(created, name) if name else None
+        key = Position(query.nextpage_date or 0, query.nextpage_id or "")
+        if behaviour.empty_pages and not key.id.endswith(_EMPTY_PAGE_MARK):
+            return Page([], key._replace(id=key.id + _EMPTY_PAGE_MARK))
+        name = key.id.removesuffix(_EMPTY_PAGE_MARK)
+        after = Position(key.created, name) if name else None
         limit = query.count
         if behaviour.short_pages:
             limit = 1 + crc32(name.encode()) % limit
         # A page of one row cannot repeat a row: the walk would never advance.
         overlap = int(behaviour.duplicate_rows and limit > 1)
         with self._store.lock:
-            positions, more = self._slice(
-                query, behaviour, after=after, limit=limit, overlap=overlap
-            )
+            positions, more = self._slice(query, behaviour, after, limit, overlap)
             records = self._store.records(positions)
         if not more:
             return Page(records, None)
-        last = positions[-1]
-        key = {"id": last.id, "created_at": vendor_time(last.created)}
-        if behaviour.repeated_key and after:
-            key = {"id": query.nextpage_id or "", "created_at": vendor_time(created)}
-        return Page(records, key)
+        return Page(records, key if behaviour.repeated_key and after else positions[-1])
 
     def _slice(
-        self,
-        query: Query,
-        behaviour: Behaviour,
-        *,
-        after: Position | None,
-        limit: int,
-        overlap: int,
+        self, query: Query, behaviour: Behaviour, after: Position | None, limit: int, overlap: int
     ) -> tuple[Sequence[Position], bool]:
         """Return the rows after `after`, `overlap` rows before them, and whether more follow."""
         rows = self._store.find(
@@ -98,31 +70,36 @@ class Paginator:
             return rows[start:stop][::-1], start > low
         if behaviour.order == "shuffled":
             window = self._shuffled_window(query, rows, low, high)
-            start = bisect_right(window, _shuffle(after)) - overlap if after else 0
+            start = bisect_right(window, _shuffle_key(after)) - overlap if after else 0
             page = window[max(start, 0) : start + limit]
-            return [row.position for row in page], start + limit < len(window)
+            return [position for _, position in page], start + limit < len(window)
         start = max(bisect_right(rows, after, low, high) - overlap, low) if after else low
         stop = min(start + limit, high)
         return rows[start:stop], stop < high
 
     def _shuffled_window(
         self, query: Query, rows: Sequence[Position], low: int, high: int
-    ) -> list[_ShuffledPosition]:
+    ) -> list[tuple[int, Position]]:
         window = (self._store.version, query.submission_id, query.userid, query.email, low, high)
         if window not in self._shuffles:
             if len(self._shuffles) == _CACHED_SHUFFLES:
                 self._shuffles.clear()
-            self._shuffles[window] = sorted(map(_shuffle, rows[low:high]))
+            self._shuffles[window] = sorted(map(_shuffle_key, rows[low:high]))
         return self._shuffles[window]
+
+
+def _shuffle_key(position: Position) -> tuple[int, Position]:
+    """Return the sort key in the arbitrary order, in which a hash of the id comes first."""
+    return crc32(position.id.encode()), position
 
 
 def _window(rows: Sequence[Position], query: Query, behaviour: Behaviour) -> tuple[int, int]:
     """Return the bounds of the slice of `rows` between `start_date` and `end_date`."""
     offset = _ZONES[behaviour.day_zone]
-    start, end = -_END_OF_TIME, _END_OF_TIME
+    low, high = 0, len(rows)
     if query.start_date:
-        start = day_start(query.start_date) - offset
+        low = bisect_left(rows, Position(day_start(query.start_date) - offset, ""))
     if query.end_date:
         end = day_start(query.end_date) - offset + DAY * (behaviour.end_date == "inclusive")
-    low = bisect_left(rows, Position(start, ""))
-    return low, max(bisect_left(rows, Position(end, "")), low)
+        high = bisect_left(rows, Position(end, ""), low)
+    return low, high

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 import orjson
 
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
-from argos_sync.emulator.responses import api_error, forbidden, ip_denied, too_large
+from argos_sync.emulator.behaviour import Behaviour, ErrorCode
+from argos_sync.emulator.http_server import Response
 from argos_sync.emulator.store import Section
 from argos_sync.emulator.timestamps import read_time
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from argos_sync.emulator.behaviour import Behaviour
-
-_SECTIONS: tuple[Section, ...] = get_args(Section)
 _DATE_LENGTH = len("2026-01-05")
+_MESSAGES: dict[ErrorCode, str] = {
+    "invalid_payload": "Invalid payload",
+    "missing_data": "Required input data is missing",
+    "invalid_project": "Invalid project",
+    "invalid_admin": "Invalid admin",
+    "invalid_parameter": "Invalid parameter: {}",
+    "invalid_format": "Invalid format: {}",
+    "processing_error": "Failed to complete migration",
+}
+
+
+class Refusal(Exception):  # noqa: N818 a response of the API, not an error of the program
+    """Signal that the API refuses a request, and carry its response."""
+
+    def __init__(self, status: int, content: dict[str, str]) -> None:
+        """Serialize the content of the response."""
+        super().__init__(status)
+        self.response = Response(status, orjson.dumps(content))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,9 @@ class Query:
     request_type: Section | None
 
 
-@lru_cache(maxsize=8)
-def _envelope(mode: Literal["ecb", "cbc", "gcm"], key: str, derivation: Any) -> Envelope:
-    return Envelope(mode, key, derivation)
+def _api_error(code: ErrorCode, parameter: str = "") -> Refusal:
+    """Return a 400 with one of the seven documented error codes."""
+    return Refusal(400, {"errorCode": code, "message": _MESSAGES[code].format(parameter)})
 
 
 def envelope_for(behaviour: Behaviour, api_key: str) -> Envelope | None:
@@ -58,21 +71,18 @@ def envelope_for(behaviour: Behaviour, api_key: str) -> Envelope | None:
         return None
     key = api_key if behaviour.encryption_key is None else behaviour.encryption_key
     try:
-        return _envelope(behaviour.encryption, key, behaviour.key_derivation)
+        return Envelope(behaviour.encryption, key, behaviour.key_derivation)
     except ConfigurationError:  # The caller's own API key may be too short.
-        raise api_error("invalid_payload") from None
+        raise _api_error("invalid_payload") from None
 
 
 def authorize(api_key: str, behaviour: Behaviour) -> None:
-    """Check the caller's address and API key.
-
-    Raises:
-        Refusal: The address is not allowed, or the API key is missing or wrong.
-    """
+    """Refuse a caller whose address is not allowed, or whose API key is missing or wrong."""
     if not behaviour.ip_allowed:
-        raise ip_denied()
+        text = "User is not authorized to access this resource with an explicit deny"
+        raise Refusal(403, {"Message": text})
     if not api_key or behaviour.api_key not in {None, api_key}:
-        raise forbidden()
+        raise Refusal(403, {"message": "Forbidden"})
 
 
 def read_parameters(
@@ -87,15 +97,15 @@ def read_parameters(
     if envelope is not None:
         text = _object(body).get("body")
         if parameters or not isinstance(text, str):
-            raise api_error("invalid_payload")
+            raise _api_error("invalid_payload")
         try:
             return _object(envelope.decrypt(text))
         except DecryptionFailed:
-            raise api_error("invalid_payload") from None
+            raise _api_error("invalid_payload") from None
     if (parameters and behaviour.request_style == "json") or (
         body and behaviour.request_style == "query"
     ):
-        raise api_error("invalid_payload")
+        raise _api_error("invalid_payload")
     return parameters | (_object(body) if body else {})
 
 
@@ -105,7 +115,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         content = None
     if not isinstance(content, dict):
-        raise api_error("invalid_payload")
+        raise _api_error("invalid_payload")
     return content
 
 
@@ -116,13 +126,19 @@ def parse_query(parameters: Mapping[str, Any], behaviour: Behaviour) -> Query:
         Refusal: A parameter is unknown, missing or has a wrong value.
     """
     if behaviour.force_error:
-        raise api_error(behaviour.force_error, "forced")
+        raise _api_error(behaviour.force_error, "forced")
     present = {name: value for name, value in parameters.items() if value is not None}
     for name in present:
         if name not in Query.__slots__:
-            raise api_error("invalid_parameter", name)
+            raise _api_error("invalid_parameter", name)
     if ("nextpage_id" in present) != ("nextpage_date" in present):
-        raise api_error("missing_data")
+        raise _api_error("missing_data")
+    moment = read_time(present.get("nextpage_date"))
+    if moment is None and "nextpage_date" in present:
+        raise _api_error("invalid_format", "nextpage_date")
+    section = present.get("request_type")
+    if section not in (None, *get_args(Section)):
+        raise _api_error("invalid_parameter", "request_type")
     return Query(
         submission_id=_text(present, "submission_id"),
         userid=_text(present, "userid"),
@@ -130,9 +146,9 @@ def parse_query(parameters: Mapping[str, Any], behaviour: Behaviour) -> Query:
         nextpage_id=_text(present, "nextpage_id"),
         start_date=_date(present, "start_date"),
         end_date=_date(present, "end_date"),
-        nextpage_date=_moment(present, "nextpage_date"),
+        nextpage_date=moment,
         count=_count(present.get("count", 50), behaviour),
-        request_type=_section(present.get("request_type")),
+        request_type=section,
     )
 
 
@@ -140,7 +156,7 @@ def _text(parameters: Mapping[str, Any], name: str) -> str | None:
     value = parameters.get(name)
     if value is None or (isinstance(value, str) and value):
         return value
-    raise api_error("invalid_format", name)
+    raise _api_error("invalid_format", name)
 
 
 def _date(parameters: Mapping[str, Any], name: str) -> date | None:
@@ -151,29 +167,15 @@ def _date(parameters: Mapping[str, Any], name: str) -> date | None:
         # `fromisoformat` also reads other formats, such as 20260105.
         return date.fromisoformat(value if len(value) == _DATE_LENGTH else "")
     except ValueError:
-        raise api_error("invalid_format", name) from None
-
-
-def _moment(parameters: Mapping[str, Any], name: str) -> int | None:
-    moment = read_time(parameters.get(name))
-    if moment is None and name in parameters:
-        raise api_error("invalid_format", name)
-    return moment
+        raise _api_error("invalid_format", name) from None
 
 
 def _count(value: Any, behaviour: Behaviour) -> int:
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise api_error("invalid_format", "count")
+        raise _api_error("invalid_format", "count")
     if number > behaviour.max_count:
         if behaviour.oversize == "413":
-            raise too_large()
-        raise api_error("invalid_parameter", "count")
+            raise Refusal(413, {"message": "Request Entity Too Large"})
+        raise _api_error("invalid_parameter", "count")
     return number
-
-
-def _section(value: Any) -> Section | None:
-    for section in (None, *_SECTIONS):
-        if value == section:
-            return section
-    raise api_error("invalid_parameter", "request_type")

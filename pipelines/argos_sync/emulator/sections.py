@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from argos_sync.emulator import word_lists
 from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_text, vendor_time
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Sequence
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -18,37 +16,33 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _ORDINALS = ("1st", "2nd", "3rd")
 
 
-class Dice:
+class Dice(random.Random):
     """Draw random values fast: 50,000 submissions take millions of draws."""
-
-    def __init__(self, rng: random.Random) -> None:
-        """Draw from `rng`."""
-        self._random = rng.random
 
     def chance(self, share: float) -> bool:
         """Return True in a `share` of the calls, from 0 to 1."""
-        return self._random() < share
+        return self.random() < share
 
     def below(self, limit: int) -> int:
         """Return an integer from 0 to `limit` - 1."""
-        return int(self._random() * limit)
+        return int(self.random() * limit)
 
     def pick(self, words: Sequence[T]) -> T:
         """Return one of `words`."""
-        return words[int(self._random() * len(words))]
+        return words[int(self.random() * len(words))]
 
     def score(self, low: float, high: float, digits: int = 2) -> float:
         """Return a score from `low` to `high`."""
-        return round(low + self._random() * (high - low), digits)
+        return round(low + self.random() * (high - low), digits)
 
     def key(self, length: int) -> str:
         """Return a random text of letters and digits."""
-        draw = self._random
+        draw = self.random
         return "".join([_ALPHABET[int(draw() * 62)] for _ in range(length)])
 
     def text(self, ordinary: str) -> str:
         """Return `ordinary`, or rarely a string that breaks careless code."""
-        return self.pick(word_lists.HOSTILE) if self._random() < 0.006 else ordinary  # noqa: PLR2004 the rate
+        return self.pick(word_lists.HOSTILE) if self.chance(0.006) else ordinary
 
 
 def person(dice: Dice, *, korean: bool, created: int) -> Object:
@@ -74,10 +68,8 @@ def person(dice: Dice, *, korean: bool, created: int) -> Object:
 
 
 def _korean(dice: Dice, birth_day: int) -> Object:
-    (family, family_latin), (given, given_latin) = (
-        dice.pick(word_lists.KOREAN_SURNAMES),
-        dice.pick(word_lists.KOREAN_GIVEN),
-    )
+    family, family_latin = dice.pick(word_lists.KOREAN_SURNAMES)
+    given, given_latin = dice.pick(word_lists.KOREAN_GIVEN)
     city, street = dice.pick(word_lists.KOREAN_CITIES)
     number = dice.below(900)
     birth = day_text(birth_day)
@@ -100,11 +92,9 @@ def _korean(dice: Dice, birth_day: int) -> Object:
 
 
 def _foreign(dice: Dice, today: int) -> Object:
-    given, family, country = (
-        dice.pick(word_lists.GIVEN),
-        dice.pick(word_lists.SURNAMES),
-        dice.pick(word_lists.COUNTRIES),
-    )
+    given = dice.pick(word_lists.GIVEN)
+    family = dice.pick(word_lists.SURNAMES)
+    country = dice.pick(word_lists.COUNTRIES)
     city, state, street = dice.pick(word_lists.CITIES)
     fields: Object = {
         "name": dice.text(f"{given} {family}"),
@@ -136,24 +126,17 @@ def _foreign(dice: Dice, today: int) -> Object:
     return fields
 
 
-def attempts(dice: Dice, *, country: str, created: int, passed: bool, images: str) -> list[Object]:
-    """Return one to three `kyc.attempts`; only the last one passes, if `passed`."""
+def attempts(dice: Dice, country: str, created: int, passed: bool, images: str) -> Iterator[Object]:
+    """Yield one to three `kyc.attempts`; only the last one passes, if `passed`."""
     total = 1 + dice.chance(0.28) + dice.chance(0.1)
-    return [
-        _attempt(
-            dice,
-            number=number,
-            country=country,
-            start=created - (total - number) * HOUR,
-            passed=passed and number == total - 1,
-            images=images,
-        )
-        for number in range(total)
-    ]
+    for number in range(total):
+        start = created - (total - number) * HOUR
+        success = passed and number == total - 1
+        yield _attempt(dice, number, country, start, passed=success, images=images)
 
 
 def _attempt(
-    dice: Dice, *, number: int, country: str, start: int, passed: bool, images: str
+    dice: Dice, number: int, country: str, start: int, *, passed: bool, images: str
 ) -> Object:
     liveness = dice.score(80, 99.9) if passed else dice.score(5, 80)
     fields: Object = {

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from argos_sync.emulator.timestamps import read_time
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 Section = Literal["kyc", "aml", "data", "others"]
 """The values of the parameter `request_type`."""
@@ -29,12 +27,7 @@ class Position(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One submission as JSON.
-
-    Attributes:
-        raw: The JSON.
-        plain: Whether orjson reads it without loss.
-    """
+    """One submission as JSON; `plain` if orjson reads it without loss."""
 
     raw: bytes
     plain: bool
@@ -70,7 +63,8 @@ class Store:
     """Hold submissions; threads may read them while others change them.
 
     A submission without a usable `submission_id` gets an id of its own. One without a usable
-    `created_at` takes the `created_at` of the submission added before it.
+    `created_at` takes the `created_at` of the submission added before it. To add an id that is in
+    use raises ValueError; to look for one that is missing, KeyError.
 
     Attributes:
         lock: Hold it while using what `find` returns.
@@ -78,11 +72,7 @@ class Store:
     """
 
     def __init__(self, submissions: Iterable[Any] = ()) -> None:
-        """Index the submissions, which may come in any order.
-
-        Raises:
-            ValueError: Two submissions have the same `submission_id`.
-        """
+        """Index the submissions, which may come in any order."""
         self.lock = threading.RLock()
         self.version = 0
         self._records: dict[str, Record] = {}
@@ -109,33 +99,19 @@ class Store:
         with self.lock:
             return [position.id for position in self._order]
 
-    def raw(self) -> list[bytes]:
-        """Return the JSON of every submission, in the order of `ids`."""
-        with self.lock:
-            return [self._records[position.id].raw for position in self._order]
-
     def all(self) -> list[Any]:
         """Return every submission, in the order of `ids`."""
         with self.lock:
-            records = [self._records[position.id] for position in self._order]
+            records = self.records(self._order)
         return [record.read() for record in records]
 
     def get(self, submission_id: str) -> dict[str, Any]:
-        """Return a copy of one submission.
-
-        Raises:
-            KeyError: No submission has this id.
-        """
-        with self.lock:
-            submission: dict[str, Any] = self._records[submission_id].read()
+        """Return a copy of one submission."""
+        submission: dict[str, Any] = self._records[submission_id].read()
         return submission
 
     def add(self, submission: Any) -> None:
-        """Add a submission.
-
-        Raises:
-            ValueError: Another submission has its id.
-        """
+        """Add a submission."""
         with self.lock:
             position = self._insert(submission)
             insort(self._order, position)
@@ -144,64 +120,41 @@ class Store:
             self.version += 1
 
     def replace(self, submission: dict[str, Any]) -> None:
-        """Replace the submission that has the same id.
-
-        Raises:
-            KeyError: No submission has this id.
-        """
+        """Replace the submission that has the same id."""
         with self.lock:
             self._remove(submission["submission_id"])
             self.add(submission)
 
     def update(self, submission_id: str, changes: Mapping[str, Any]) -> None:
-        """Merge `changes` into a submission: objects field by field, other values replaced.
-
-        Raises:
-            KeyError: No submission has this id.
-        """
+        """Merge `changes` into a submission: objects field by field, other values replaced."""
         with self.lock:
             self.replace(_merge(self.get(submission_id), changes))
 
     def delete(self, submission_id: str) -> None:
-        """Stop serving a submission, as the vendor's soft delete does.
-
-        Raises:
-            KeyError: No submission has this id.
-        """
+        """Stop serving a submission, as the vendor's soft delete does."""
         with self.lock:
             self._deleted[submission_id] = self._remove(submission_id)
             self.version += 1
 
     def restore(self, submission_id: str) -> None:
-        """Serve a deleted submission again.
-
-        Raises:
-            KeyError: No deleted submission has this id.
-        """
+        """Serve a deleted submission again."""
         with self.lock:
             self.add(self._deleted.pop(submission_id).read())
 
     def find(
-        self,
-        *,
-        submission_id: str | None = None,
-        userid: str | None = None,
-        email: str | None = None,
+        self, submission_id: str | None = None, userid: str | None = None, email: str | None = None
     ) -> Sequence[Position]:
         """Return the positions that match all filters, ascending; hold `lock` while using them."""
         matches: list[Sequence[Position]] = []
         if submission_id is not None:
             position = self._positions.get(submission_id)
             matches.append([position] if position else [])
-        if userid is not None:
-            matches.append(self._people.get(("userid", userid), ()))
-        if email is not None:
-            matches.append(self._people.get(("email", email), ()))
+        for name, value in (("userid", userid), ("email", email)):
+            if value is not None:
+                matches.append(self._people.get((name, value), ()))
         if not matches:
             return self._order
         shortest, *others = sorted(matches, key=len)
-        if not others:
-            return shortest
         return [position for position in shortest if all(position in other for other in others)]
 
     def records(self, positions: Iterable[Position]) -> list[Record]:
@@ -239,9 +192,8 @@ def _discard(positions: list[Position], position: Position) -> None:
 
 def _people(submission: Any) -> list[tuple[str, str]]:
     """Return the `userid` and `email` that find a submission."""
-    if not isinstance(submission, dict):
-        return []
-    pairs = [(name, submission.get(name)) for name in ("userid", "email")]
+    fields = submission if isinstance(submission, dict) else {}
+    pairs = [(name, fields.get(name)) for name in ("userid", "email")]
     return [(name, value) for name, value in pairs if isinstance(value, str)]
 
 

@@ -35,10 +35,9 @@ def vendor_time(moment: int) -> str:
 
 
 def read_time(value: object) -> int | None:
-    """Parse a timestamp in the vendor's format or in ISO 8601 (UTC unless it has a zone).
+    """Return milliseconds since 1970 of the vendor's format or ISO 8601 (UTC unless it has a zone).
 
-    Returns:
-        Milliseconds since 1970, or None if `value` is not a timestamp.
+    Anything else gives None.
     """
     if not isinstance(value, str):
         return None

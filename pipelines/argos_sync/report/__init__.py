@@ -35,13 +35,9 @@ REPORT_FILE = FileType("a report", FILE_MARK)
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """Describe a report that was written.
+    """Describe a report that was written: an HTML file, its size in bytes and its key figures.
 
-    Attributes:
-        file: Path of the HTML file.
-        size: Size of the file in bytes.
-        sections: State of each section by key: `shown`, `empty` or `unavailable`.
-        figures: Key figures by label.
+    A section is `shown`, `empty` or `unavailable`. Figures are by label, sections by key.
     """
 
     file: Path
@@ -79,9 +75,5 @@ def make_report(
     with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):
         new.write_bytes(html)
     figures = [section.content.figure for section in sections if section.content.figure]
-    return ReportSummary(
-        path,
-        len(html),
-        {section.spec.key: section.state for section in sections},
-        {label: value for value, label in figures},
-    )
+    states = {section.spec.key: section.state for section in sections}
+    return ReportSummary(path, len(html), states, {label: value for value, label in figures})

@@ -11,7 +11,7 @@ screen. Marks without a colour of their own take the text colour of the page, li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import import_module
 from typing import Any
@@ -84,18 +84,10 @@ def load_renderer() -> Any:
 
 
 def render_svg(spec: Spec, labelled_by: str, described_by: str) -> str:
-    """Render a chart as an SVG element for the page.
+    """Render a chart as an SVG element, in which all text is escaped.
 
-    Args:
-        spec: Specification from one of the functions below.
-        labelled_by: Id of the HTML element with the chart's name, for screen readers.
-        described_by: Id of the HTML element with the chart's description.
-
-    Returns:
-        The SVG element; all text in it is escaped.
-
-    Raises:
-        ConfigurationError: The package that renders charts is not installed.
+    For screen readers, `labelled_by` and `described_by` are ids of the HTML elements with the
+    chart's name and description.
     """
     chart = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -119,11 +111,9 @@ def bar_chart(
 ) -> Spec:
     """Build a chart of horizontal bars, each with one or more segments.
 
-    Args:
-        rows: Label, values by segment and text behind the bar, from top to bottom.
-        colours: Colour by segment, from left to right; several segments get a legend.
+    A row is a label, values by segment and the text behind the bar. Rows are in order from top to
+    bottom, colours from left to right; several segments get a legend.
     """
-    labels = [label for label, _, _ in rows]
     data = [
         {"row": row, "segment": segment, "position": position, "value": values.get(segment, 0)}
         for row, (_, values, _) in enumerate(rows)
@@ -136,7 +126,7 @@ def bar_chart(
     return {
         "height": {"step": min(max(_HEIGHT / (len(rows) or 1), _MIN_BAR_STEP), _MAX_BAR_STEP)},
         # The axis looks labels up by row number, so two rows may have the same label.
-        "params": [{"name": "labels", "value": labels}],
+        "params": [{"name": "labels", "value": [label for label, _, _ in rows]}],
         "encoding": {
             "y": {
                 "field": "row",
@@ -174,22 +164,17 @@ def stacked_bar_chart(
 ) -> Spec:
     """Build a chart of stacked bars over time.
 
-    Args:
-        rows: First day, day after the last day, and values by segment.
-        colours: Colour by segment, from bottom to top.
-        unit: Title of the vertical axis.
+    A row is a first day, the day after the last, and values by segment. Colours are in order from
+    bottom to top; `unit` is the title of the vertical axis.
     """
-    values = [
-        {
-            "start": start.isoformat(),
-            "end": end.isoformat(),
-            "segment": segment,
-            "low": low,
-            "high": high,
-        }
-        for start, end, segments in rows
-        for segment, low, high in _stack(segments, colours)
-    ]
+    values: list[dict[str, Any]] = []
+    for start, end, segments in rows:
+        days = {"start": start.isoformat(), "end": end.isoformat()}
+        low = 0.0
+        for segment in colours:
+            if value := segments.get(segment):
+                values.append({**days, "segment": segment, "low": low, "high": low + value})
+                low += value
     return _layout(unit) | {
         "data": {"values": values},
         "mark": {"type": "rect", "stroke": "none"},
@@ -206,12 +191,9 @@ def stacked_bar_chart(
 def line_chart(
     rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str
 ) -> Spec:
-    """Build a chart of lines over time that differ in colour and dash pattern.
+    """Build a chart of up to three lines over time that differ in colour and dash pattern.
 
-    Args:
-        rows: Day, line and value.
-        colours: Colour by line, for at most three lines.
-        unit: Title of the vertical axis.
+    A row is a day, a line and a value; `unit` is the title of the vertical axis.
     """
     values = [{"day": day.isoformat(), "line": line, "value": value} for day, line, value in rows]
     colour = _colour_scale("line", colours)
@@ -229,29 +211,14 @@ def line_chart(
     }
 
 
-def _stack(
-    values: Mapping[str, float], segments: Iterable[str]
-) -> Iterator[tuple[str, float, float]]:
-    """Yield each segment that is not zero, with its lower and upper end."""
-    low = 0.0
-    for segment in segments:
-        if value := values.get(segment):
-            yield segment, low, low + value
-            low += value
-
-
 def _layout(unit: str) -> dict[str, Any]:
     return {"height": _HEIGHT, "title": {"text": unit, "anchor": "start", "frame": "group"}}
 
 
 def _time_axis(field: str) -> dict[str, Any]:
-    axis = {"title": None, "grid": False, "labelOverlap": True, "labelSeparation": 8}
-    return {
-        "field": field,
-        "type": "temporal",
-        "scale": {"type": "utc"},
-        "axis": axis | {"tickCount": 5, "labelFlush": True},
-    }
+    labels = {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
+    axis = {"title": None, "grid": False, "tickCount": 5} | labels
+    return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
 
 
 def _value_axis(field: str) -> dict[str, Any]:

@@ -20,12 +20,7 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u206
 
 
 def format_code(value: Any, default: str) -> str:
-    """Format a code, replacing invisible characters.
-
-    Args:
-        value: Value from the warehouse.
-        default: Text for a missing or empty value.
-    """
+    """Format a code, replacing invisible characters, or a missing or empty one as `default`."""
     text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", str(value or "")).strip()
     return text or default
 
@@ -76,12 +71,7 @@ def format_time(value: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
 
 
 def sum_counts(rows: Iterable[Sequence[Any]], key: Callable[[Any], str]) -> dict[str, list[int]]:
-    """Add up the counts of rows with the same label.
-
-    Args:
-        rows: A value, then its counts.
-        key: Returns the label of a value.
-    """
+    """Add up the counts of rows with the same label: `key` of a row's first value."""
     sums: dict[str, list[int]] = {}
     for value, *counts in rows:
         label = key(value)

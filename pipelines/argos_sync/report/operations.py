@@ -33,9 +33,8 @@ _GOOD_OUTCOMES = {"ok", "differs"}
 def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
     """Describe how long ago submissions were last fetched.
 
-    Args:
-        rows: Age in whole days, number of submissions, and exact age of the oldest row in days.
-        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
+    A row has an age in whole days, its number of submissions, and the exact age of the oldest row
+    in days. `bound` is `sweep_days`; None when the sweep is off.
     """
     sums = {label: 0 for _, label in _AGE_BANDS}
     for days, number, _ in rows:
@@ -51,10 +50,7 @@ def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
     counts = {label: format_count(number) for label, number in sums.items()}
     return Content(
         f"The oldest row was fetched {age} ago. {verdict}",
-        charts.bar_chart(
-            [(label, {"": float(number)}, counts[label]) for label, number in sums.items()],
-            {"": BLUE},
-        ),
+        charts.bar_chart([(one, {"": sums[one]}, counts[one]) for one in sums], {"": BLUE}),
         DataTable(("Last fetched", "Submissions"), [*counts.items()]),
         (age, "since the oldest row was fetched"),
     )
@@ -63,9 +59,8 @@ def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
 def describe_runs(rows: ResultRows) -> Content:
     """Describe the duration and outcome of the latest runs.
 
-    Args:
-        rows: Command, start time, seconds, outcome, exit code, kind of error, and submissions
-            fetched, new, changed and deleted; newest first.
+    A row has a command, its start time, seconds, outcome, exit code, kind of error, and submissions
+    fetched, new, changed and deleted; the newest comes first.
     """
     latest = rows[:_MAX_RUNS]
     bars = [
@@ -77,17 +72,13 @@ def describe_runs(rows: ResultRows) -> Content:
         for command, started, seconds, outcome, *_ in latest
     ]
     failures = sum(row[3] not in _GOOD_OUTCOMES for row in latest)
+    verdict = f"{failures} of them did not succeed." if failures else "All of them succeeded."
     outcomes = {str(row[3]) for row in latest}
-    if failures:
-        verdict = f"{format_count(failures)} of them did not succeed."
-    else:
-        verdict = "All of them succeeded."
+    colours = {name: colour for name, colour in _OUTCOMES.items() if name in outcomes}
     last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
     return Content(
         f"Duration of the last {pluralize(len(latest), 'run')}, newest first. {verdict}",
-        charts.bar_chart(
-            bars, {name: colour for name, colour in _OUTCOMES.items() if name in outcomes}
-        ),
+        charts.bar_chart(bars, colours),
         DataTable(
             (
                 *("Started (UTC)", "Command", "Duration", "Outcome", "Exit code", "Error"),

@@ -20,15 +20,12 @@ FILE_MARK = b"<!doctype html>\n<!-- argos-sync report -->"
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 """Matches a date, which must not be split over two lines."""
 
+_MAX_ROWS = 200
+"""Maximum rows of a table, so the page stays small however large the warehouse is."""
+
 
 def render_page(sections: Sequence[Section], dataset: str, now: datetime) -> str:
-    """Return the page as HTML, without scripts and external resources.
-
-    Args:
-        sections: Sections in order.
-        dataset: Name of the dataset.
-        now: Time of the report.
-    """
+    """Return the page as HTML, without scripts and external resources."""
     return Template(_read("page.html")).substitute(
         style=_read("page.css"),
         dataset=escape(format_code(dataset, NO_VALUE)),
@@ -59,8 +56,10 @@ def _figures(sections: Sequence[Section]) -> str:
 def _section(section: Section) -> str:
     spec, content = section.spec, section.content
     heading_id, text_id = f"{spec.key}-heading", f"{spec.key}-text"
+    style = "" if content.chart else ' class="empty"'
     text = _DAY.sub(r"<time>\g<0></time>", escape(content.text))
     parts = [
+        f'<section id="{spec.key}"{style} aria-labelledby="{heading_id}">',
         f'<h2 id="{heading_id}">{escape(spec.title)}</h2>',
         f'<p id="{text_id}">{text}</p>',
     ]
@@ -68,12 +67,7 @@ def _section(section: Section) -> str:
         parts.append(render_svg(content.chart, heading_id, text_id))
     if content.table:
         parts.append(_table(spec.title, content.table))
-    style = "" if content.chart else ' class="empty"'
-    return (
-        f'<section id="{spec.key}"{style} aria-labelledby="{heading_id}">\n'
-        + "\n".join(parts)
-        + "\n</section>"
-    )
+    return "\n".join([*parts, "</section>"])
 
 
 def _table(title: str, table: DataTable) -> str:
@@ -83,10 +77,10 @@ def _table(title: str, table: DataTable) -> str:
         f'<tr><th scope="row"><bdi>{escape(label)}</bdi></th>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         + "</tr>"
-        for label, *cells in table.visible_rows
+        for label, *cells in table.rows[:_MAX_ROWS]
     )
-    hidden = len(table.rows) - len(table.visible_rows)
-    note = f"; {pluralize(hidden, 'more row is', 'more rows are')} not shown" if hidden else ""
+    hidden = len(table.rows) - _MAX_ROWS
+    note = f"; {pluralize(hidden, 'more row is', 'more rows are')} not shown" if hidden > 0 else ""
     caption = escape(f"{title}, in numbers")
     return f"""<details>
 <summary>Numbers<span class="hidden">: {escape(title)}</span></summary>

@@ -8,8 +8,6 @@ from argos_sync.report import operations, screening, submissions
 from argos_sync.report.section import SectionSpec
 from argos_sync.warehouse.views import STALENESS
 
-_NO_SUBMISSIONS = "There are no submissions yet."
-
 _VOLUMES = """
     SELECT day, approved, rejected, pending, incomplete, other_result + no_result
     FROM kyc_funnel_daily ORDER BY day"""
@@ -83,19 +81,10 @@ _RUNS = """
 
 
 def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
-    """Return the definitions of all sections.
-
-    Args:
-        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
-    """
+    """Return the definitions of all sections; `bound` is `sweep_days`, None without a sweep."""
     return (
         SectionSpec(
-            "volumes",
-            "Submissions",
-            "kyc_funnel_daily",
-            _VOLUMES,
-            submissions.describe_volumes,
-            _NO_SUBMISSIONS,
+            "volumes", "Submissions", "kyc_funnel_daily", _VOLUMES, submissions.describe_volumes
         ),
         SectionSpec(
             "decisions",
@@ -105,14 +94,7 @@ def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
             submissions.describe_decisions,
             "No submission has a final result yet.",
         ),
-        SectionSpec(
-            "funnel",
-            "Funnel",
-            "kyc_funnel_daily",
-            _FUNNEL,
-            submissions.describe_funnel,
-            _NO_SUBMISSIONS,
-        ),
+        SectionSpec("funnel", "Funnel", "kyc_funnel_daily", _FUNNEL, submissions.describe_funnel),
         SectionSpec(
             "backlog",
             "Waiting for a result",
@@ -154,20 +136,10 @@ def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
             "No submission has an open red flag.",
         ),
         SectionSpec(
-            "hits",
-            "AML red flags over time",
-            "aml_hit_rate",
-            _HITS,
-            screening.describe_hit_rate,
-            _NO_SUBMISSIONS,
+            "hits", "AML red flags over time", "aml_hit_rate", _HITS, screening.describe_hit_rate
         ),
         SectionSpec(
-            "countries",
-            "Countries",
-            "submissions_wide",
-            _COUNTRIES,
-            submissions.describe_countries,
-            _NO_SUBMISSIONS,
+            "countries", "Countries", "submissions_wide", _COUNTRIES, submissions.describe_countries
         ),
         SectionSpec(
             "runs",
@@ -183,6 +155,5 @@ def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
             STALENESS,
             _STALENESS,
             partial(operations.describe_staleness, bound=bound),
-            _NO_SUBMISSIONS,
         ),
     )

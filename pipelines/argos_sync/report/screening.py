@@ -15,16 +15,14 @@ _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 def describe_alerts(rows: ResultRows) -> Content:
     """Describe open alerts by risk level.
 
-    Args:
-        rows: Risk level, submissions with an open alert, matches, and age of the oldest in days.
+    A row has a risk level, its submissions with an open alert, matches, and age of the oldest in
+    days.
     """
     counts = sum_counts((row[:3] for row in rows), _risk)
     levels = [level for level in _RISKS if level in counts]
     total, high = sum(row[0] for row in counts.values()), counts.get("high", [0])[0]
     ages = {level: max(int(row[3]) for row in rows if _risk(row[0]) == level) for level in levels}
-    bars = [
-        (level, {"": float(counts[level][0])}, format_count(counts[level][0])) for level in levels
-    ]
+    bars = [(level, {"": counts[level][0]}, format_count(counts[level][0])) for level in levels]
     return Content(
         f"{pluralize(total, 'submission has', 'submissions have')} an open red flag,"
         f" {format_count(high)} of high risk. The oldest red flag has been open for"
@@ -32,10 +30,7 @@ def describe_alerts(rows: ResultRows) -> Content:
         charts.bar_chart(bars, {"": VERMILLION}),
         DataTable(
             ("Risk", "Submissions", "Matches", "Oldest (days)"),
-            [
-                (level, *map(format_count, counts[level]), format_count(ages[level]))
-                for level in levels
-            ],
+            [(level, *map(format_count, (*counts[level], ages[level]))) for level in levels],
         ),
         (format_count(total), "open AML alerts"),
     )
@@ -44,8 +39,7 @@ def describe_alerts(rows: ResultRows) -> Content:
 def describe_hit_rate(rows: ResultRows) -> Content:
     """Describe how many of the screened submissions have a red flag.
 
-    Args:
-        rows: Week, submissions screened, and submissions with a red flag by risk as in `_RISKS`.
+    A row has a week, its submissions screened, and those with a red flag by risk as in `_RISKS`.
     """
     screened = sum(int(row[1]) for row in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]

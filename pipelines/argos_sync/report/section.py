@@ -8,37 +8,20 @@ from dataclasses import dataclass
 from argos_sync.load.sql import Client, ResultRows, select, tables_exist
 from argos_sync.report.charts import Spec
 
-_MAX_ROWS = 200
-"""Maximum rows of a table, so the page stays small however large the warehouse is."""
-
 
 @dataclass(frozen=True, slots=True)
 class DataTable:
-    """Hold the numbers behind a chart.
-
-    Attributes:
-        columns: Column headings; the first column labels the rows.
-        rows: Formatted cells of each row.
-    """
+    """Hold the numbers behind a chart, as formatted cells; the first of a row is its label."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    @property
-    def visible_rows(self) -> Sequence[Sequence[str]]:
-        """Return the rows that fit on the page."""
-        return self.rows[:_MAX_ROWS]
-
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Hold the content of a section.
+    """Hold the content of a section: a sentence or two, and a chart if there is anything to show.
 
-    Attributes:
-        text: One or two sentences.
-        chart: Chart to render; None when there is nothing to show.
-        table: Numbers behind the chart.
-        figure: Key figure of the section: formatted value and label.
+    `table` has the numbers behind the chart; the key figure is a formatted value and its label.
     """
 
     text: str
@@ -49,15 +32,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class SectionSpec:
-    """Define a section: its query, and how to describe the result.
+    """Define a section: the view and the query it reads, and how to describe the result.
 
-    Attributes:
-        key: Name in the summary and in links.
-        title: Heading.
-        view: View that the query reads.
-        query: SQL in the package's own dialect.
-        describe: Builds the content from the rows, of which there is at least one.
-        empty_text: Text when the query returns no rows.
+    `key` names it in the summary and in links. `query` is SQL in the package's own dialect. When it
+    returns no rows, `empty_text` takes the place of `describe`.
     """
 
     key: str
@@ -65,17 +43,14 @@ class SectionSpec:
     view: str
     query: str
     describe: Callable[[ResultRows], Content]
-    empty_text: str
+    empty_text: str = "There are no submissions yet."
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """Hold a section filled from the warehouse.
 
-    Attributes:
-        spec: Definition of the section.
-        content: Content built from the warehouse.
-        state: `shown`, `empty`, or `unavailable` when the warehouse lacks the data.
+    Its state is `shown`, `empty`, or `unavailable` when the warehouse lacks the data.
     """
 
     spec: SectionSpec

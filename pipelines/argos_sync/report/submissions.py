@@ -1,10 +1,13 @@
-"""Describe submissions: volumes, funnel, time to decision, reasons and countries."""
+"""Describe submissions: volumes, funnel, time to decision, reasons and countries.
+
+Each function gets the rows of the query of the same name in `queries`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import timedelta
 
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
@@ -28,28 +31,22 @@ _MAX_AGE = timedelta(weeks=53)
 _MIN_GROUP = 5
 """Countries with fewer submissions are combined, so that no single person stands out."""
 
-_RESULTS = {
-    "approved": GREEN,
-    "rejected": VERMILLION,
-    "pending": BLUE,
-    "incomplete": GREY,
-    "other": PURPLE,
-}
+_WAITING = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
+_RESULTS = {"approved": GREEN, "rejected": VERMILLION} | _WAITING
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
 def describe_volumes(rows: ResultRows) -> Content:
     """Describe the number of submissions over time.
 
-    Args:
-        rows: Day, and submissions by result as in `_RESULTS`.
+    A row has a day, and submissions by result as in `_RESULTS`; the earliest comes first.
     """
-    days = [day for day, *_ in rows]
+    first, last = rows[0][0], rows[-1][0]
+    span = f"on {first}" if first == last else f"from {first} to {last}"
     total = sum(int(number) for _, *counts in rows for number in counts)
     unit, chart, table = chart_by_period(rows, _RESULTS, "submissions")
     return Content(
-        f"{pluralize(total, 'submission')} created {_format_range(min(days), max(days))}, by"
-        f" {unit} and current KYC result.",
+        f"{pluralize(total, 'submission')} created {span}, by {unit} and current KYC result.",
         chart,
         table,
         (format_count(total), "submissions"),
@@ -59,18 +56,17 @@ def describe_volumes(rows: ResultRows) -> Content:
 def describe_funnel(rows: ResultRows) -> Content:
     """Describe how many submissions reach each step.
 
-    Args:
-        rows: Submissions created, attempted, decided and approved on a day.
+    A row has the submissions created, attempted, decided and approved on a day.
     """
-    sums = [sum(int(number) for number in column) for column in zip(*rows, strict=True)]
-    created, _, decided, approved = sums
     steps = ("created", "attempted", "decided", "approved")
+    sums = [sum(map(int, column)) for column in zip(*rows, strict=True)]
+    created, _, decided, approved = sums
     shares = [format_share(number, created) for number in sums]
     bars = [
-        (step, {"": float(number)}, f"{format_count(number)} ({part})")
-        for step, number, part in zip(steps, sums, shares, strict=True)
+        (step, {"": number}, f"{format_count(number)} ({share})")
+        for step, number, share in zip(steps, sums, shares, strict=True)
     ]
-    previous = [created, *sums]
+    previous = [created, *sums[:-1]]
     approval_rate = format_share(approved, decided)
     return Content(
         f"{shares[1]} of {pluralize(created, 'submission')} had an attempt and {shares[2]} have a"
@@ -79,13 +75,8 @@ def describe_funnel(rows: ResultRows) -> Content:
         DataTable(
             ("Step", "Submissions", "Share of all", "Share of previous step"),
             [
-                (
-                    step,
-                    format_count(number),
-                    format_share(number, created),
-                    format_share(number, before),
-                )
-                for step, number, before in zip(steps, sums, previous, strict=False)
+                (step, format_count(number), share, format_share(number, before))
+                for step, number, share, before in zip(steps, sums, shares, previous, strict=True)
             ],
         ),
         (approval_rate, "of decided submissions approved"),
@@ -95,9 +86,8 @@ def describe_funnel(rows: ResultRows) -> Content:
 def describe_decisions(rows: ResultRows) -> Content:
     """Describe how long decisions take.
 
-    Args:
-        rows: Reviewer, week, number of decisions, and hours to decision, median and 90th
-            percentile.
+    A row has a reviewer, a week, the number of decisions, and the median and 90th percentile of
+    hours to decision.
     """
     last = max(week for _, week, *_ in rows)
     recent = [row for row in rows if row[1] > last - _MAX_AGE]
@@ -118,14 +108,8 @@ def describe_decisions(rows: ResultRows) -> Content:
         DataTable(
             ("Week from", "Reviewer", "Decisions", "Median", "90th percentile"),
             [
-                (
-                    f"{week}",
-                    reviewer,
-                    format_count(number),
-                    format_hours(median),
-                    format_hours(percentile),
-                )
-                for reviewer, week, number, median, percentile in reversed(recent)
+                (f"{week}", reviewer, format_count(number), *map(format_hours, percentiles))
+                for reviewer, week, number, *percentiles in reversed(recent)
             ],
         ),
         (latest[0][0], f"median time to decision ({latest[0][1]})"),
@@ -135,43 +119,34 @@ def describe_decisions(rows: ResultRows) -> Content:
 def describe_rejections(rows: ResultRows) -> Content:
     """Describe why submissions are rejected.
 
-    Args:
-        rows: Code and number of submissions, most frequent first.
+    A row has a code and its number of submissions; the most frequent comes first.
     """
     codes = sum_counts(rows, lambda code: format_code(code, "no code"))
+    counts = [(code, number) for code, (number,) in codes.items()]
     return Content(
         f"Submissions were rejected for {pluralize(len(codes), 'reason')}. A submission with"
         " several reasons counts once for each.",
-        charts.bar_chart(_largest([*codes.items()], "reasons"), {"": VERMILLION}),
-        DataTable(
-            ("Code", "Submissions"), [(code, format_count(n)) for code, (n,) in codes.items()]
-        ),
+        charts.bar_chart(_largest(counts, "reasons"), {"": VERMILLION}),
+        DataTable(("Code", "Submissions"), [(code, format_count(n)) for code, n in counts]),
     )
 
 
 def describe_failures(rows: ResultRows, noun: str) -> Content:
-    """Describe why attempts or their steps fail.
+    """Describe why attempts or their steps fail; `noun` names the failures in the plural.
 
-    Args:
-        rows: Code, failures, submissions affected, and average face similarity and liveness
-            scores of the attempts, most frequent first.
-        noun: What the failures are called in the text, in the plural.
+    A row has a code, its failures, the submissions affected, and the average face similarity and
+    liveness scores of the attempts; the most frequent comes first.
     """
     named = [(format_code(code, "no code"), int(number), *rest) for code, number, *rest in rows]
+    counts = [(code, number) for code, number, *_ in named]
     return Content(
-        f"{format_count(sum(number for _, number, *_ in named))} {noun}, by reason.",
-        charts.bar_chart(_largest([(code, [n]) for code, n, *_ in named], "reasons"), {"": BLUE}),
+        f"{format_count(sum(number for _, number in counts))} {noun}, by reason.",
+        charts.bar_chart(_largest(counts, "reasons"), {"": BLUE}),
         DataTable(
             ("Code", "Count", "Submissions", "Average face similarity", "Average liveness"),
             [
-                (
-                    code,
-                    format_count(number),
-                    format_count(submissions),
-                    format_score(similarity),
-                    format_score(liveness),
-                )
-                for code, number, submissions, similarity, liveness in named
+                (code, *map(format_count, (number, submissions)), *map(format_score, scores))
+                for code, number, submissions, *scores in named
             ],
         ),
     )
@@ -180,8 +155,8 @@ def describe_failures(rows: ResultRows, noun: str) -> Content:
 def describe_countries(rows: ResultRows) -> Content:
     """Describe the nationalities of applicants.
 
-    Args:
-        rows: Nationality, and submissions in total, approved and rejected, most frequent first.
+    A row has a nationality, and its submissions in total, approved and rejected; the most frequent
+    comes first.
     """
     with_country = [row for row in rows if row[0] is not None]
     if not with_country or any(extract_key_id(str(row[0])) for row in with_country):
@@ -193,11 +168,10 @@ def describe_countries(rows: ResultRows) -> Content:
     groups = {code: counts for code, counts in sums.items() if counts[0] >= _MIN_GROUP}
     small = [counts for code, counts in sums.items() if code not in groups]
     if small:
-        groups[f"fewer than {_MIN_GROUP} each"] = [
-            sum(column) for column in zip(*small, strict=True)
-        ]
+        combined = [sum(column) for column in zip(*small, strict=True)]
+        groups[f"fewer than {_MIN_GROUP} each"] = combined
     total = sum(counts[0] for counts in sums.values())
-    bars = [(code, counts[:1]) for code, counts in groups.items()]
+    bars = [(code, counts[0]) for code, counts in groups.items()]
     return Content(
         f"Applicants have {pluralize(len(with_country), 'nationality', 'nationalities')}.",
         charts.bar_chart(_largest(bars, "countries", total), {"": BLUE}),
@@ -221,64 +195,43 @@ def describe_countries(rows: ResultRows) -> Content:
 def describe_backlog(rows: ResultRows) -> Content:
     """Describe submissions that wait for a final result.
 
-    Args:
-        rows: Age as text, result and number of submissions, youngest first.
+    A row has an age as text, a result and its number of submissions; the youngest comes first.
     """
-    colours = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
-    ages = {
-        age: sum_counts(
-            ((result, number) for _, result, number in group),
-            lambda result: str(result) if result in colours else "other",
-        )
-        for age, group in groupby(rows, key=lambda row: str(row[0]))
-    }
-    used = {
-        result: colour
-        for result, colour in colours.items()
-        if any(result in counts for counts in ages.values())
-    }
-    by_age = {age: [counts.get(result, [0])[0] for result in used] for age, counts in ages.items()}
-    total = sum(map(sum, by_age.values()))
-    pending = sum(counts.get("pending", [0])[0] for counts in ages.values())
-    bars = [
-        (age, dict(zip(used, map(float, counts), strict=True)), format_count(sum(counts)))
-        for age, counts in by_age.items()
-    ]
+    ages: dict[str, Counter[str]] = {}
+    for age, result, number in rows:
+        counts = ages.setdefault(str(age), Counter())
+        counts[result if result in _WAITING else "other"] += int(number)
+    totals = sum(ages.values(), Counter())
+    used = {result: colour for result, colour in _WAITING.items() if totals[result]}
+    bars = [(age, counts, format_count(counts.total())) for age, counts in ages.items()]
     return Content(
-        f"{pluralize(total, 'submission')} without a final result, {format_count(pending)} of them"
-        " pending, by age.",
+        f"{pluralize(totals.total(), 'submission')} without a final result,"
+        f" {format_count(totals['pending'])} of them pending, by age.",
         charts.bar_chart(bars, used),
         DataTable(
             ("Age", *map(str.capitalize, used)),
-            [(age, *map(format_count, counts)) for age, counts in by_age.items()],
+            [(age, *(format_count(counts[one]) for one in used)) for age, counts in ages.items()],
         ),
-        (format_count(total), "waiting for a result"),
+        (format_count(totals.total()), "waiting for a result"),
     )
 
 
-def _format_range(first: date, last: date) -> str:
-    return f"on {first}" if first == last else f"from {first} to {last}"
-
-
 def _largest(
-    rows: Sequence[tuple[str, Sequence[int]]], noun: str, total: float = 0
-) -> list[tuple[str, dict[str, float], str]]:
-    """Return the first rows as bars, and the sum of all others as one more bar.
+    counts: Sequence[tuple[str, int]], noun: str, total: int = 0
+) -> list[tuple[str, dict[str, int], str]]:
+    """Return the first counts as bars, and the sum of all others as one more bar.
 
-    Args:
-        rows: Label and count, largest first.
-        noun: What the labels are, in the plural.
-        total: Sum that shares are of; 0 shows no shares.
+    `noun` is what the labels are, in the plural. `total` is what shares are of; 0 shows none.
     """
-    if len(rows) > _MAX_BARS + 1:
-        others = rows[_MAX_BARS:]
-        number = sum(n for _, (n,) in others)
-        rows = [*rows[:_MAX_BARS], (f"{len(others)} other {noun}", [number])]
+    if len(counts) > _MAX_BARS + 1:
+        others = counts[_MAX_BARS:]
+        rest = (f"{len(others)} other {noun}", sum(number for _, number in others))
+        counts = [*counts[:_MAX_BARS], rest]
     return [
         (
             label,
-            {"": float(n)},
-            format_count(n) + (f" ({format_share(n, total)})" if total else ""),
+            {"": number},
+            format_count(number) + (f" ({format_share(number, total)})" if total else ""),
         )
-        for label, (n,) in rows
+        for label, number in counts
     ]

@@ -1,48 +1,66 @@
-"""Chart and tabulate counts over time."""
+"""Chart and tabulate counts over time, by day, week or month: few enough to tell apart."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import pendulum
 
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
 from argos_sync.report.formatting import format_count
-from argos_sync.report.periods import Period, choose_unit, sum_by_period
 from argos_sync.report.section import DataTable
+
+_MAX_DAYS, _MAX_WEEKS = 62, 62
+"""Longest range drawn in days, and in weeks; longer ranges are drawn in months."""
 
 
 def chart_by_period(
     rows: ResultRows, colours: dict[str, str], title: str, smallest: str = "day"
 ) -> tuple[str, Spec | None, DataTable]:
-    """Add up counts by a period that fits the chart.
+    """Return a unit of time, and a chart and a table of counts by that unit.
 
-    Args:
-        rows: Date and counts.
-        colours: Colour by name of the count, in the order of the counts.
-        title: Plural noun for what is counted.
-        smallest: Unit that the date of a row stands for, `day` or `week`.
-
-    Returns:
-        The unit of time, a chart unless all counts are zero, and the table.
+    A row is a date, which stands for a unit `smallest`, and counts in the order of `colours`.
+    `title` is the plural noun for what is counted. There is no chart when all counts are zero.
     """
     unit = choose_unit([row[0] for row in rows], smallest)
     sums = sum_by_period(((day, [int(n) for n in counts]) for day, *counts in rows), unit)
-    totals = [sum(column) for column in zip(*(counts for _, counts in sums), strict=True)]
+    totals = [sum(column) for column in zip(*(counts for *_, counts in sums), strict=True)]
     used = {name: colours[name] for name, n in zip(colours, totals, strict=True) if n}
-    bars = [
-        (period.first, period.end, dict(zip(colours, map(float, counts), strict=True)))
-        for period, counts in sums
-    ]
+    bars = [(first, end, dict(zip(colours, counts, strict=True))) for first, end, counts in sums]
     chart = charts.stacked_bar_chart(bars, used, f"{title} per {unit}") if used else None
     heading = {"day": "Day", "week": "Week from", "month": "Month"}[unit]
+    pattern = "%Y-%m" if unit == "month" else "%Y-%m-%d"
     table = DataTable(
         (heading, "All", *map(str.capitalize, colours)),
         [
-            (_format_period(period, unit), format_count(sum(counts)), *map(format_count, counts))
-            for period, counts in reversed(sums)
+            (f"{first:{pattern}}", *map(format_count, (sum(counts), *counts)))
+            for first, _, counts in reversed(sums)
         ],
     )
     return unit, chart, table
 
 
-def _format_period(period: Period, unit: str) -> str:
-    return f"{period.first:%Y-%m}" if unit == "month" else f"{period.first}"
+def choose_unit(days: Sequence[date], smallest: str = "day") -> str:
+    """Return the unit that suits dates: `day`, `week` or `month`, but none below `smallest`."""
+    span = (max(days) - min(days)).days + 1
+    if span <= _MAX_DAYS and smallest == "day":
+        return "day"
+    return "week" if span <= 7 * _MAX_WEEKS else "month"
+
+
+def sum_by_period(
+    rows: Iterable[tuple[date, Sequence[int]]], unit: str
+) -> list[tuple[date, date, tuple[int, ...]]]:
+    """Return the first day of each period with rows, the day after its last, and its counts.
+
+    All rows have the same number of counts. Weeks begin on Monday.
+    """
+    groups: dict[tuple[date, date], list[Sequence[int]]] = defaultdict(list)
+    for day, counts in rows:
+        first = pendulum.date(day.year, day.month, day.day).start_of(unit)
+        groups[first, first.add(**{f"{unit}s": 1})].append(counts)
+    return [(*days, tuple(map(sum, zip(*groups[days], strict=True)))) for days in sorted(groups)]
