@@ -16,7 +16,7 @@ import typer
 
 from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
-from argos_sync.cli import app, common, exit_codes, monitoring
+from argos_sync.cli import app, common, exit_codes, status
 from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from support import Rows, Warehouse, context_for
@@ -186,13 +186,13 @@ def test_status_compares_the_oldest_row_with_sweep_days(
 )
 def test_ages_in_words(distance: timedelta, words: str) -> None:
     """Moments are shown as an English distance from now."""
-    assert monitoring._relative(NOW + distance, NOW) == words
+    assert status._relative(NOW + distance, NOW) == words
 
 
 def test_a_late_sync() -> None:
     """The line about the next sync says by how much it is late."""
     expected = NOW - timedelta(hours=2)
-    assert monitoring._next_sync_line(expected, NOW) == (
+    assert status._next_sync_line(expected, NOW) == (
         "next sync expected: 2025-02-01 10:00:00 UTC, 2 hours late"
     )
 

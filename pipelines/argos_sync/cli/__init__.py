@@ -3,9 +3,26 @@
 In: arguments of the command line. Out: text or one JSON object on stdout, log lines and errors on
 stderr, an exit code. What a command needs is imported when it is called.
 
-- `app` collects the commands, `common` has what they share, `exit_codes` turns errors into codes.
-- `runs` has `sync`, `backfill`, `refresh` and `reconcile`; `monitoring` has `status`, `doctor` and
-  `report`; `privacy` has `forget`, `reveal` and `publish`; `demo` and `emulator` are alone.
+- `app` collects the commands, each in a file of its own; `exit_codes` turns errors into codes.
+- `common` has what commands share: options, context, output; `run_output` and `progress` show runs.
 """
 
-__all__ = ["app", "common", "demo", "emulator", "exit_codes", "monitoring", "privacy", "runs"]
+__all__ = [
+    "app",
+    "backfill",
+    "common",
+    "demo",
+    "doctor",
+    "emulator",
+    "exit_codes",
+    "forget",
+    "progress",
+    "publish",
+    "reconcile",
+    "refresh",
+    "report",
+    "reveal",
+    "run_output",
+    "status",
+    "sync",
+]

@@ -9,12 +9,19 @@ import typer
 
 from argos_sync import __version__
 from argos_sync.cli import exit_codes
+from argos_sync.cli.backfill import backfill
 from argos_sync.cli.common import command
 from argos_sync.cli.demo import demo
+from argos_sync.cli.doctor import doctor
 from argos_sync.cli.emulator import emulator
-from argos_sync.cli.monitoring import doctor, report, status
-from argos_sync.cli.privacy import forget, publish, reveal
-from argos_sync.cli.runs import backfill, reconcile, refresh, sync
+from argos_sync.cli.forget import forget
+from argos_sync.cli.publish import publish
+from argos_sync.cli.reconcile import reconcile
+from argos_sync.cli.refresh import refresh
+from argos_sync.cli.report import report
+from argos_sync.cli.reveal import reveal
+from argos_sync.cli.status import status
+from argos_sync.cli.sync import sync
 from argos_sync.process import collect_garbage_rarely, exit_now, limit_memory, restrict_permissions
 
 app = typer.Typer(

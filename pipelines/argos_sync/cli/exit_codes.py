@@ -9,7 +9,7 @@
 | 4 | the API failed after retries, sent nonsense, or has lost implausibly many | `api.errors` |
 | 5 | the destination is locked, unreachable or full | `load.errors.DestinationError` |
 | 6 | `reconcile --dry-run` found a difference | `commands.reconcile.DIFFERENCE` |
-| 7 | `status --max-age`: stale | `cli.monitoring` |
+| 7 | `status --max-age`: stale | `cli.status` |
 | 120 | the output could not be written | `process.OUTPUT_ERROR` |
 | 130 | interrupted by Ctrl-C | here |
 

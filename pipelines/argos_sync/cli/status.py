@@ -1,12 +1,10 @@
-"""`argos-sync doctor`, `status` and `report`: show the state of the setup and the warehouse."""
+"""`argos-sync status`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,21 +18,6 @@ if TYPE_CHECKING:
 _STALE = 7
 _SAMPLE_LENGTH = 200
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-def doctor(common: Common) -> None:
-    """Check configuration, API, key, encryption, end_date and destination, one line each."""
-    from argos_sync.commands.doctor import run_checks
-
-    checks = run_checks(common.target, common.project)
-    rows = [
-        {"name": c.name, "passed": c.passed, "said": c.message, "exit_code": c.exit_code}
-        for c in checks
-    ]
-    lines = [f"{'ok  ' if c.passed else 'FAIL'} {c.name}: {c.message}" for c in checks]
-    common.show({"checks": rows}, "\n".join(lines))
-    if exit_code := next((c.exit_code for c in checks if not c.passed), 0):
-        raise typer.Exit(exit_code)
 
 
 def status(
@@ -65,7 +48,7 @@ def status(
     summary = {
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
-        "age_seconds": round(age.total_seconds()) if age else None,
+        "age_seconds": None if age is None else round(age.total_seconds()),
         "stale": stale,
         "high_water_mark": mark,
         "staleness": {
@@ -170,39 +153,3 @@ def _text(overview: Overview, mark: datetime | None, bound: int | None, now: dat
         for issue in overview.issues
     ]
     return "\n".join(lines)
-
-
-def report(
-    common: Common,
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="HTML file to create, or report to replace."),
-    ],
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="DuckDB file to read, such as a published copy; overrides --destination.",
-        ),
-    ] = None,
-) -> None:
-    """Write an HTML report with charts of submissions, decisions, AML alerts and runs."""
-    from argos_sync.config import sweep_days
-    from argos_sync.process import output_file_mode
-    from argos_sync.report import make_report
-
-    target = common.target
-    if file is not None:
-        target = replace(target, destination="duckdb", file=str(file))
-    now, bound = datetime.now(UTC), sweep_days(common.project) or None
-    written = make_report(target, out, now=now, bound=bound, mode=output_file_mode())
-    summary = {
-        "file": str(written.file),
-        "bytes": written.size,
-        "sections": written.sections,
-        "figures": written.figures,
-    }
-    missing = [f"{name} ({state})" for name, state in written.sections.items() if state != "shown"]
-    lines = [f"{label}: {value}" for label, value in written.figures.items()]
-    lines += [f"not shown: {', '.join(missing)}"] if missing else []
-    common.show(summary, "\n".join([*lines, f"{written.file}: {written.size / 1000:,.0f} kB"]))

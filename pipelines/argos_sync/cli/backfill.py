@@ -1,0 +1,30 @@
+"""`argos-sync backfill`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from argos_sync.cli.common import Common, FirstDay, LastDay, parse_day
+from argos_sync.cli.run_output import show_run
+
+
+def backfill(
+    common: Common,
+    first: FirstDay,
+    last: LastDay,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Windows read at once; default: max_concurrency.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read again what a finished backfill has read.")
+    ] = False,
+) -> None:
+    """Load exactly the submissions created between two days; resume an interrupted backfill."""
+    first_day, last_day = parse_day("--from", first), parse_day("--to", last)
+    with common.context() as context:
+        from argos_sync.commands.backfill import backfill as run_backfill
+
+        summary = run_backfill(context, first_day, last_day, workers, force=force)
+    show_run(common, summary)
