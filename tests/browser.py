@@ -4,8 +4,6 @@ Uses the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-pro
 WebSocket; each page gets its own tab.
 """
 
-from __future__ import annotations
-
 import base64
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Warehouses to load into: a DuckDB file, and the PostgreSQL of the machine where there is one."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 from collections.abc import Generator, Iterator

@@ -4,8 +4,6 @@ Prints a line for each package, and exits with 1 if the licence of one is not am
 Apache-2.0 package may depend on. Packages that are not installed are not checked.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import tomllib

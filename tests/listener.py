@@ -1,7 +1,5 @@
 """A real HTTP server on loopback that records what is posted to it."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -3,8 +3,6 @@
 It syncs twelve weeks of synthetic submissions and captures the upper part of the page.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta

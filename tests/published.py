@@ -1,7 +1,5 @@
 """Helpers for tests of `publish`: submissions with marked values, and reading a copy."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path

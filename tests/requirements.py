@@ -1,7 +1,5 @@
 """What tests need besides Python: without it they are skipped, and fail in CI."""
 
-from __future__ import annotations
-
 import os
 from typing import NoReturn
 

@@ -1,7 +1,5 @@
 """Helpers for tests of several rooms: contexts, warehouses, and comparison with the oracle."""
 
-from __future__ import annotations
-
 import json
 import socket
 import uuid

@@ -1,7 +1,5 @@
 """Configuration: keys and defaults that users rely on, and errors that name the valid values."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from datetime import date

@@ -1,7 +1,5 @@
 """The documentation matches the code: commands, options, keys, exit codes, examples and links."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import pkgutil

@@ -1,7 +1,5 @@
 """Destinations that no test can reach are documented as dlt describes them."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Processes: they use little memory, exit fast without losing output, and keep files private."""
 
-from __future__ import annotations
-
 import gc
 import os
 import platform

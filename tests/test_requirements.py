@@ -1,7 +1,5 @@
 """A missing PostgreSQL is a failure in CI, and a skip elsewhere."""
 
-from __future__ import annotations
-
 import socket
 
 import pytest

@@ -1,7 +1,5 @@
 """What SECURITY.md and the audit say is so."""
 
-from __future__ import annotations
-
 import re
 from email.message import Message
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`argos_source` in a dlt pipeline that is not argos-sync's own."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any

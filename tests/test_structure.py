@@ -1,7 +1,5 @@
 """The rooms of the package: who imports whom, what they are called, and what stays out of git."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The wheel works in a fresh environment, without the checkout."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The files in .github/: valid for GitHub, and in step with the project."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from functools import cache

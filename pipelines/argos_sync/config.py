@@ -5,8 +5,6 @@ what commands need, `load_orchestration` what a scheduler needs. A message about
 the key and the valid values, but never the value: it may be a secret in the wrong place.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 This module imports nothing heavy, because the command line needs it before anything else.
 """
 
-from __future__ import annotations
-
 import atexit
 import ctypes
 import gc

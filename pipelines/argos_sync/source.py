@@ -1,7 +1,5 @@
 """`argos_source`: the same tables in a dlt pipeline of your own."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """A clock that only `sleep` moves, a client on a scripted transport, and a raw local server."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Fetching one page: requests, retries, page size and counters."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The envelope: layouts, text encodings and refusals."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any, get_args
 

@@ -1,7 +1,5 @@
 """The exception tree: groups, exit codes and one line of advice for each class."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 

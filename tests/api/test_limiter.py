@@ -1,7 +1,5 @@
 """The shared request rate, on a clock that only `sleep` moves."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """Real sockets: stalls, drops, truncated bodies, redirects, gzip bombs, persistent connections."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import socket

@@ -1,7 +1,5 @@
 """Paging: which pages end a query and which do not."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Parameters, page keys and the validation of queries."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

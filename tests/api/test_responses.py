@@ -1,7 +1,5 @@
 """Conversion of status and bytes to a page or an error."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The waits of the retry policy."""
 
-from __future__ import annotations
-
 import pytest
 
 from argos_sync.api import RetryPolicy

@@ -1,7 +1,5 @@
 """Errors, tracebacks and their objects contain no key, body, filter or server text."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import traceback

@@ -1,7 +1,5 @@
 """Validation of the API key and the base URL."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Start the processes of a benchmark: the API, and one measured command at a time."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

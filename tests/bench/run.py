@@ -7,8 +7,6 @@ Machines differ, so compare the ratios within one run; targets are shown beside 
 target is not a failure.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -20,6 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 from processes import BenchmarkError, Cost, check_loaded, emulator, measure
 from ways import PAGE_SIZE, WAYS
@@ -50,7 +49,7 @@ class Result:
     peak_mb: float
 
     @classmethod
-    def of(cls, way: str, costs: Sequence[Cost], loaded: int, submissions: int) -> Result:
+    def of(cls, way: str, costs: Sequence[Cost], loaded: int, submissions: int) -> Self:
         """Return the medians, with the work (not the imports) scaled to all submissions."""
         work = median(cost.work for cost in costs) * submissions / loaded
         seconds = (

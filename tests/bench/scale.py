@@ -8,8 +8,6 @@ fresh process of the installed command. Compare the ratios within one run; targe
 them, but a missed target is not a failure.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

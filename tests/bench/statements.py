@@ -6,8 +6,6 @@ dlt sends a merge as one script; here its statements are sent and timed one by o
 table, and those of all other SQL, are written to `statements.json` in the working directory.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import re

@@ -5,8 +5,6 @@
 The result is printed as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

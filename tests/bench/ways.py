@@ -12,8 +12,6 @@ To run one without measuring it:
 Every way prints a JSON object with `started_at`, the time when its imports were done.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -124,7 +122,7 @@ def _rest_api(base_url: str, file: Path, *, loader_file_format: Literal["parquet
     pipeline.run(rest_api_source(config), loader_file_format=loader_file_format)  # type: ignore[arg-type] # None is the default
 
 
-def pages(client: httpx.Client) -> Iterator[bytes]:
+def pages(client: "httpx.Client") -> Iterator[bytes]:
     """Yield all pages, undecoded."""
     params = dict(_PARAMS)
     while params:

@@ -1,7 +1,5 @@
 """An emulator that calls a function of the test before it answers."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from itertools import count

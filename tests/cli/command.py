@@ -1,7 +1,5 @@
 """Run the installed command `argos-sync` as a user does: a process in a folder."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Provide the command in an empty folder, an API for it, and a loaded warehouse."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from datetime import date

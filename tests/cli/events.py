@@ -1,7 +1,5 @@
 """Wait for events in the run of a command, such as an answer of the API, and not for the clock."""
 
-from __future__ import annotations
-
 import os
 import select
 import sys

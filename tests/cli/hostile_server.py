@@ -1,7 +1,5 @@
 """A malicious server: it sends raw bytes over TCP or TLS until the client disconnects."""
 
-from __future__ import annotations
-
 import itertools
 import socket
 import socketserver

@@ -1,7 +1,5 @@
 """Read what other processes can see of a running command (Linux)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 PROC = Path("/proc")

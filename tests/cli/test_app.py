@@ -1,7 +1,5 @@
 """The command line in this process: help, usage errors, exit codes, output of status and sync."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Each command: what it changes in the warehouse, and what it prints."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Failures outside of argos-sync: one line, the contract's exit code, a remedy."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

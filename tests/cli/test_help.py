@@ -1,7 +1,5 @@
 """Help: complete, fast, and without heavy imports."""
 
-from __future__ import annotations
-
 import re
 import resource
 import subprocess

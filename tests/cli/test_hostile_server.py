@@ -1,7 +1,5 @@
 """A malicious server: the key goes nowhere else, and no response exhausts the machine."""
 
-from __future__ import annotations
-
 import ipaddress
 import ssl
 from collections.abc import Callable, Iterator

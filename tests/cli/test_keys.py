@@ -1,7 +1,5 @@
 """Keys stay in the two processes that need them: no other process or file gets them."""
 
-from __future__ import annotations
-
 import resource
 from collections.abc import Iterator
 from contextlib import closing

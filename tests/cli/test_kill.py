@@ -1,7 +1,5 @@
 """Kills at any moment lose and duplicate nothing, and leave no process behind."""
 
-from __future__ import annotations
-
 import os
 import random
 import select
@@ -11,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pytest
@@ -89,7 +87,7 @@ class Moment:
     seconds: float
 
     @classmethod
-    def random(cls, rng: random.Random, load: Load, loaded: int, kills: int) -> Moment:
+    def random(cls, rng: random.Random, load: Load, loaded: int, kills: int) -> Self:
         """Return a random moment that leaves work for the remaining kills.
 
         Before the first answer a kill hits a run that starts; soon after an answer it hits one

@@ -1,7 +1,5 @@
 """Outages of disk and network: a run fails with one line, and the next run continues."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """`forget`, `reveal` and invalid privacy settings."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Files and folders of a run are private to its user, however the run ends."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import signal

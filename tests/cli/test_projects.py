@@ -1,7 +1,5 @@
 """Several ARGOS projects: each has its own key, settings and dataset."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

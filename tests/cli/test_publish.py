@@ -1,7 +1,5 @@
 """`publish`: no personal data leaves, and a failure never damages the published file."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`reconcile` and `backfill --force`: exit codes, table, summary."""
 
-from __future__ import annotations
-
 import pytest
 
 from argos_sync.emulator import Emulator

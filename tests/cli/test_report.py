@@ -1,7 +1,5 @@
 """`report`: its output, its file and its errors."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

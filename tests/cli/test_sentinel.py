@@ -1,7 +1,5 @@
 """Marked values pass through every failure and command; they stay where the policy allows."""
 
-from __future__ import annotations
-
 import gzip
 import signal
 from collections.abc import Iterator

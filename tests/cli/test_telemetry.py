@@ -1,7 +1,5 @@
 """Traces, metrics and notifications leave the machine without personal data."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A terminal shows progress while a command runs, and Ctrl-C ends the command."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

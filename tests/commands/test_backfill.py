@@ -1,7 +1,5 @@
 """Backfill: it loads every submission of the range from every kind of server."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any, get_args

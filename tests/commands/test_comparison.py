@@ -1,7 +1,5 @@
 """Comparison: differences between source and warehouse, found as soon as a day is complete."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

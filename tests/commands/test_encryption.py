@@ -1,7 +1,5 @@
 """Encrypted requests and responses: nothing is loaded of a response that cannot be decrypted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Forget: a person is erased from every table and not loaded again; all others stay."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import date, timedelta

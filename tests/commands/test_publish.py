@@ -1,7 +1,5 @@
 """The published copy: its contents, and how it replaces another file."""
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

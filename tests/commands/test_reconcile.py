@@ -1,7 +1,5 @@
 """Reconcile: differences from the source are found, reported and repaired."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Refresh: a submission that is fetched again replaces all its rows in all tables."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Interrupted runs: committed rows stay, and the next run resumes after them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

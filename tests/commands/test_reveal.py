@@ -1,7 +1,5 @@
 """Reveal: encrypted values are decrypted with the key, and every access is recorded."""
 
-from __future__ import annotations
-
 import os
 import pwd
 from dataclasses import replace

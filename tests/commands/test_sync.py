@@ -1,7 +1,5 @@
 """Sync: new submissions, the look-back window, open submissions, the sweep, and deletions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The documents of `make schema` are up to date and complete."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

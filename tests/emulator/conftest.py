@@ -1,17 +1,13 @@
 """Fixtures: an emulator that is running, and a minimal client for it."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Faults, Store, generate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 KEY = "k" * 40
 

@@ -1,20 +1,15 @@
-from __future__ import annotations
-
+from collections.abc import Callable
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
-
-    Get = Callable[..., httpx.Response]
-    Pages = Callable[..., list[dict[str, Any]]]
-    Walk = Callable[..., list[str]]
+Get = Callable[..., httpx.Response]
+Pages = Callable[..., list[dict[str, Any]]]
+Walk = Callable[..., list[str]]
 
 
 @pytest.mark.parametrize("count", [1, 7, 200, 1_000])

@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import httpx
 import orjson
@@ -13,10 +11,7 @@ import pytest
 from argos_sync.api.crypto import Envelope
 from argos_sync.emulator import Behaviour, Emulator, Faults, generate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Get = Callable[..., httpx.Response]
+Get = Callable[..., httpx.Response]
 
 KEY = "k" * 40
 

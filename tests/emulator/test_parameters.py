@@ -1,20 +1,15 @@
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Any, get_args
 
-from typing import TYPE_CHECKING, Any, get_args
-
+import httpx
 import pytest
 
 from argos_sync.api.crypto import Envelope
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.emulator.behaviour import ErrorCode
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
-
-    Get = Callable[..., httpx.Response]
-    Walk = Callable[..., list[str]]
+Get = Callable[..., httpx.Response]
+Walk = Callable[..., list[str]]
 
 KEY = "k" * 40
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import timeit
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The checkpoint: plans are stored and resumed, and finished plans leave their result."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, date, datetime
 

@@ -1,7 +1,5 @@
 """Chunks: their size, one version of each submission, issues and quarantine."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Plans: progress adds up, unsettled days are read again, finished windows are merged."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 
 from argos_sync.fetch.ledger import Plan, TaskProgress

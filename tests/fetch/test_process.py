@@ -1,7 +1,5 @@
 """The fetch process: the same chunks as the fetch thread, and no chunk lost however it ends."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import os

@@ -1,7 +1,5 @@
 """Protection: a warehouse keeps its privacy policy and the keys of its suppression list."""
 
-from __future__ import annotations
-
 import shutil
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The reader: concurrent tasks, joined sections, cursors to resume from."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any, Literal
 

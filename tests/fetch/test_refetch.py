@@ -1,7 +1,5 @@
 """Fetching submissions again: by day or one by one, whichever takes fewer requests."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """The fetch thread: chunks in order, then its error, and no thread left running."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 

@@ -1,7 +1,5 @@
 """Windows: whole days that cover a range, each of them once."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

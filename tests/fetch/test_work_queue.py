@@ -1,7 +1,5 @@
 """The work queue: a plan becomes tasks, and recorded pages advance it."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime
 
 from argos_sync.api import Query

@@ -1,7 +1,5 @@
 """Stand-ins for dlt's clients of warehouses that are not available to tests."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import cast
 

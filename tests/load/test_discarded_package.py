@@ -1,7 +1,5 @@
 """An interrupted run's load package is discarded, and its rows are fetched again."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """DuckDB files: their location and name, temporary files, and merges from Parquet files."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

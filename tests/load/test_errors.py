@@ -1,7 +1,5 @@
 """Errors of the destination: the right class, and none of the destination's own text."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@ These tests show each limit that docs/destinations.md states. `sync` refuses suc
 (`test_failures.py`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

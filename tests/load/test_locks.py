@@ -1,7 +1,5 @@
 """Locks: one run at a time writes to a warehouse; the error names the process that does."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

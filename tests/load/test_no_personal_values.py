@@ -1,7 +1,5 @@
 """Personal values stay in their tables: not in files, state, other tables or errors."""
 
-from __future__ import annotations
-
 import gzip
 from datetime import date
 from pathlib import Path

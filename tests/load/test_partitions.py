@@ -1,7 +1,5 @@
 """Partitions: backfills of disjoint days that load into one PostgreSQL at the same time."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """dlt's schema as exported from the contract."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

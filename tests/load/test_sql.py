@@ -1,7 +1,5 @@
 """Every statement that this package sends, in the dialect of every supported warehouse."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Provide a stand-in API, a DuckDB file, and the Dagster definitions configured for both."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import resource

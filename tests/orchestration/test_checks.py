@@ -1,7 +1,5 @@
 """The result of every check, read from the warehouse."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Test `dagster dev` as in docs/deployment.md: a backfill, a sync and its checks, over GraphQL."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """docs/deployment.md matches the code."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

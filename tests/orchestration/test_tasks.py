@@ -1,7 +1,5 @@
 """Dagster assets run in the test process: metadata, failures, retries and checks."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

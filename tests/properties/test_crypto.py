@@ -1,7 +1,5 @@
 """Properties of the envelope: round trips, and no decryption with another key."""
 
-from __future__ import annotations
-
 import base64
 from contextlib import suppress
 from typing import get_args

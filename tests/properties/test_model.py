@@ -11,8 +11,6 @@ sequences, or thousands of longer ones:
     HYPOTHESIS_PROFILE=thorough pytest -n auto tests/properties/test_model.py
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

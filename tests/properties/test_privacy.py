@@ -1,7 +1,5 @@
 """Properties of protected values: equal values join, and only the right key decrypts."""
 
-from __future__ import annotations
-
 import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress

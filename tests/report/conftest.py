@@ -1,7 +1,5 @@
 """Provide a warehouse with data for every section of the report, and its report."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Parse a report into elements and tables, knowing only HTML."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass, field
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """The report in Chromium: nothing is cut off, overlapping, empty or reported as an error."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The report's numbers, its HTML, and that it holds no personal data."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections import Counter

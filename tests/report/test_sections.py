@@ -1,7 +1,5 @@
 """Formatting, periods and rare cases of sections, without a warehouse."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pytest

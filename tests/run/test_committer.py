@@ -1,7 +1,5 @@
 """The committer: rows, facts, plan and ledger are in one load package."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date
 from typing import Any, cast

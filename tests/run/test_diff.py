@@ -1,7 +1,5 @@
 """The diff of a chunk: new, changed and unchanged submissions."""
 
-from __future__ import annotations
-
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa

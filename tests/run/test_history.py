@@ -1,7 +1,5 @@
 """The status history: periods without gaps or overlaps."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

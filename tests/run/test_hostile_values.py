@@ -1,7 +1,5 @@
 """Values that look like SQL or format strings: all commands treat them as plain values."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Notifications of failures and failed checks, and runs whose webhook does not work."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

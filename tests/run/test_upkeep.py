@@ -1,7 +1,5 @@
 """The nightly share of the sweep."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 
 from argos_sync.fetch.windows import DateRange

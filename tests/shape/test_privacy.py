@@ -1,7 +1,5 @@
 """The privacy policy: modes, keys, refusals and stored texts."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import pickle

@@ -1,7 +1,5 @@
 """Read and change a warehouse directly, without a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime

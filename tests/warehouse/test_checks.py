@@ -1,7 +1,5 @@
 """Post-run checks: what they find and record, and that they never fail the run."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """Comments on tables, views and columns."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

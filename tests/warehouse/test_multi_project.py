@@ -1,7 +1,5 @@
 """Views over several projects in one dataset."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

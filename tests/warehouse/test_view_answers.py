@@ -4,8 +4,6 @@ The data set, and the answers worked out by hand, are in `views/`. In the views'
 set's "now" replaces the database's clock.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterator

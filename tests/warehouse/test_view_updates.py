@@ -1,7 +1,5 @@
 """Creating the views for analysts, and creating them again when they are outdated or missing."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reading the views for analysts, translating them, and what `staleness` answers."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any

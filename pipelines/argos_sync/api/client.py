@@ -1,7 +1,5 @@
 """Fetch one page of submissions, or all pages of a query."""
 
-from __future__ import annotations
-
 import asyncio
 import random as random_numbers
 import time

@@ -8,8 +8,6 @@ assumes it: the derivation of 32 key bytes, base64 as the text, PKCS#7 padding, 
 against the vendor's encryption tool.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

@@ -21,8 +21,6 @@ errors reach logs, and dlt copies the text of the inner exception into its own.
 
 # ruff: noqa: N818 - names say what happened; only the groups that callers catch end in Error
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 

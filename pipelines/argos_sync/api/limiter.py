@@ -1,7 +1,5 @@
 """Limit the request rate of all tasks that share a client."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Awaitable, Callable

@@ -3,11 +3,9 @@
 Names and meanings of the parameters come from the vendor's page on `GET /v3/submission`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Self, TypeAlias, TypeGuard
 
 from argos_sync.api.errors import ConfigurationError
 
@@ -94,7 +92,7 @@ class PageKey:
         return {"id": self.id, "created_at": self.created_at}
 
     @classmethod
-    def from_json(cls, value: Any) -> PageKey:
+    def from_json(cls, value: Any) -> Self:
         """Read a key from the API's form.
 
         Raises:

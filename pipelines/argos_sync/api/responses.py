@@ -4,8 +4,6 @@ Statuses, codes and messages come from the vendor's pages on `GET /v3/submission
 their own, with JSON or HTML bodies, so the functions here rely on nothing but the status.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

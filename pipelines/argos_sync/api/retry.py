@@ -1,7 +1,5 @@
 """Define how often to retry and how long to wait."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 The API key and the base URL are validated before any request.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import logging

@@ -1,7 +1,5 @@
 """Post a text to a webhook that accepts `{"text": ...}`, such as Slack's."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from threading import Thread
 

@@ -1,7 +1,5 @@
 """Collect the commands of `argos-sync`; each imports what it needs when it is called."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, NoReturn
 

@@ -1,7 +1,5 @@
 """Define the options, the run context and the output that all commands share."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 import json
@@ -69,7 +67,7 @@ class Common:
     ] = False
 
     @property
-    def target(self) -> Target:
+    def target(self) -> "Target":
         """Return the warehouse that the options name."""
         from argos_sync.config import dataset_of
         from argos_sync.load.target import Target
@@ -79,7 +77,7 @@ class Common:
         return Target(self.destination, dataset, pipelines_dir)
 
     @contextmanager
-    def context(self, overrides: Mapping[str, Any] | None = None) -> Iterator[Context]:
+    def context(self, overrides: Mapping[str, Any] | None = None) -> "Iterator[Context]":
         """Yield the context of a loading command, and show progress while the block runs.
 
         `overrides` are settings that override the configuration.
@@ -100,7 +98,7 @@ class Common:
                 chunks = functools.partial(fetch_in_process, fetch_process)
                 yield Context(settings, self.target, progress, chunks=chunks)
 
-    def offline_context(self) -> Context:
+    def offline_context(self) -> "Context":
         """Return the context of a command that does not use the API and needs no API key."""
         from argos_sync.config import load_settings
         from argos_sync.run.context import Context

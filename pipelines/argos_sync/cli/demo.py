@@ -1,7 +1,5 @@
 """`argos-sync demo`."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +64,7 @@ def demo(
     common.show(summary, _text(run.submissions_fetched, common.target.dataset, rows, results))
 
 
-def _query(client: Client, sql: str) -> list[dict[str, Any]]:
+def _query(client: "Client", sql: str) -> list[dict[str, Any]]:
     from argos_sync.load.sql import stream_native
 
     with stream_native(client, sql) as cursor:

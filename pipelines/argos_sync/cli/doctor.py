@@ -1,7 +1,5 @@
 """`argos-sync doctor`."""
 
-from __future__ import annotations
-
 import typer
 
 from argos_sync.cli.common import Common

@@ -18,8 +18,6 @@ line never contains a person's values or a key: errors of other packages are rep
 class.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import traceback

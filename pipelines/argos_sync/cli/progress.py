@@ -1,7 +1,5 @@
 """Show the progress of a run: a live line on a terminal, log lines elsewhere."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time
@@ -20,7 +18,7 @@ _CONNECTING = "connecting"
 
 
 @contextmanager
-def show_progress() -> Iterator[ProgressDisplay]:
+def show_progress() -> Iterator["ProgressDisplay"]:
     """Show progress on stderr while the block runs; a live line if that is a terminal."""
     if not sys.stderr.isatty():
         yield ProgressDisplay()
@@ -38,7 +36,7 @@ class ProgressDisplay:
     With -v, each page is logged as well.
     """
 
-    def __init__(self, line: Status | None = None) -> None:
+    def __init__(self, line: "Status | None" = None) -> None:
         """Start the clock."""
         self._line = line
         self._text = _CONNECTING
@@ -52,7 +50,7 @@ class ProgressDisplay:
         if self._line:
             self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
-    def chunk_loaded(self, summary: RunSummary) -> None:
+    def chunk_loaded(self, summary: "RunSummary") -> None:
         """Show the totals so far: pages, submissions, windows, rows per second."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         self._text = (

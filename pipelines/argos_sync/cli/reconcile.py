@@ -1,7 +1,5 @@
 """`argos-sync reconcile`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated
 

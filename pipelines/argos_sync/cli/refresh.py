@@ -1,7 +1,5 @@
 """`argos-sync refresh`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`argos-sync reveal`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +28,7 @@ def reveal(
     common.show({"values": [asdict(value) for value in values]}, text)
 
 
-def _line(revealed: RevealedValue) -> str:
+def _line(revealed: "RevealedValue") -> str:
     """Return one value as `table[position].column: value`."""
     positions = "".join(f"[{position}]" for position in revealed.positions)
     # Text that an applicant typed must not reach the terminal as a control sequence.

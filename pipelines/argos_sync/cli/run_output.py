@@ -1,7 +1,5 @@
 """Print the summary of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show_run(
-    common: Common, summary: RunSummary, more: Mapping[str, Any] | None = None, before: str = ""
+    common: Common, summary: "RunSummary", more: Mapping[str, Any] | None = None, before: str = ""
 ) -> None:
     """Print a run's summary: as JSON with `more` entries, or as a line after the text `before`."""
     seconds = ((summary.ended_at or summary.started_at) - summary.started_at).total_seconds()

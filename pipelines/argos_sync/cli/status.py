@@ -1,7 +1,5 @@
 """`argos-sync status`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -128,7 +126,7 @@ def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _text(overview: Overview, mark: datetime | None, bound: int | None, now: datetime) -> str:
+def _text(overview: "Overview", mark: datetime | None, bound: int | None, now: datetime) -> str:
     success = overview.last_success
     when = f"{success:%Y-%m-%d %H:%M:%S} UTC, {_relative(success, now)}" if success else "never"
     lines = [

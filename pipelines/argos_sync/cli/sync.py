@@ -1,7 +1,5 @@
 """`argos-sync sync`."""
 
-from __future__ import annotations
-
 from argos_sync.cli.common import Common
 from argos_sync.cli.run_output import show_run
 

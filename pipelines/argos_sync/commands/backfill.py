@@ -1,7 +1,5 @@
 """`backfill`: load exactly the submissions of a range of days."""
 
-from __future__ import annotations
-
 from datetime import date
 
 from argos_sync.api.errors import ConfigurationError

@@ -1,7 +1,5 @@
 """Compare the submissions of the source with those of the warehouse, day by day."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date

@@ -1,7 +1,5 @@
 """`doctor`: check the configuration, the API and the destination."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 This file finds the submissions; `run.erasure` erases them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -8,8 +8,6 @@ All tables are read in one snapshot, also while a run is loading, if the databas
 A DuckDB file has either one writer or several readers, so no run can write to it meanwhile.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing

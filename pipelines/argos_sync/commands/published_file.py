@@ -5,8 +5,6 @@ needed more memory than a run may use (`BOUNDED_MEMORY`), and 3 million doubled 
 file. The comment of each table says what a row is and which columns identify it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any

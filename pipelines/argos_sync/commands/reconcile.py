@@ -1,7 +1,5 @@
 """`reconcile`: compare the warehouse with the source, and repair the differences."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

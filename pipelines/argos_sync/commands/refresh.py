@@ -1,7 +1,5 @@
 """`refresh`: fetch single submissions, or those of one person, immediately."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from argos_sync.api import Query

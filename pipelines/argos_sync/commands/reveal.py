@@ -1,7 +1,5 @@
 """`reveal`: decrypt one submission, and record who read it."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import socket

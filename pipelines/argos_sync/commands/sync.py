@@ -1,7 +1,5 @@
 """`sync`: the nightly run, in four tiers."""
 
-from __future__ import annotations
-
 from argos_sync.fetch.checkpoint import SYNC, first_synced_day, high_water_mark, unfinished_plan
 from argos_sync.fetch.windows import DateRange, add_days, nightly_range
 from argos_sync.run.context import Context

@@ -1,7 +1,5 @@
 """Write the documents to a folder: `python -m argos_sync.dictionary FOLDER`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

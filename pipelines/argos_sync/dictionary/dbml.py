@@ -1,7 +1,5 @@
 """Render the tables as DBML for diagram tools (https://dbml.dbdiagram.io/docs)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from argos_sync.dictionary.references import Reference, find_references

@@ -5,8 +5,6 @@ dlt's `_dlt_id`, which is made of the key (`load.hints`), so no dbt package is n
 the columns of the key.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import yaml

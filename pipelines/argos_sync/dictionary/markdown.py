@@ -1,7 +1,5 @@
 """Render the data dictionary in Markdown, with a Mermaid diagram."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from argos_sync.dictionary.references import find_references

@@ -1,7 +1,5 @@
 """Find the foreign keys between tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

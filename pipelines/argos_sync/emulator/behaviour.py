@@ -1,7 +1,5 @@
 """Settings of the emulator: what the API leaves undocumented, and the faults of its gateway."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Literal
 

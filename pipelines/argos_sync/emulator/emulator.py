@@ -1,7 +1,5 @@
 """The emulator itself: one object that holds the store, the settings and the HTTP server."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import threading

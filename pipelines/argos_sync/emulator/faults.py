@@ -1,7 +1,5 @@
 """Fault injection: which requests fail and how, independent of the order of threads."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Synthetic submissions: every documented field at realistic rates, the same for the same seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, TypedDict, Unpack

@@ -1,7 +1,5 @@
 """HTTP on loopback: the responses, and a server with one thread per connection."""
 
-from __future__ import annotations
-
 import socket
 import socketserver
 import sys

@@ -1,7 +1,5 @@
 """Mutators: the ways in which real responses differ from the vendor's documentation."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy

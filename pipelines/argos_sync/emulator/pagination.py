@@ -4,8 +4,6 @@ The key names the last row of a page, and the next page starts after that row in
 walk. So rows with equal `created_at` are never lost, and the store may change during a walk.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Request parameters: read, decrypt and check them, and refuse what the API refuses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """The sections of a synthetic submission, each with realistic values and rates."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """The submissions the emulator serves, as JSON, with indexes to find a page among a million."""
 
-from __future__ import annotations
-
 import json
 import threading
 from bisect import bisect_left, bisect_right, insort

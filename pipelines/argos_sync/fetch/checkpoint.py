@@ -25,8 +25,6 @@ other:
                       privacy key
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast

@@ -4,8 +4,6 @@
 submissions of a page become rows.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

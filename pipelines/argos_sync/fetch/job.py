@@ -1,7 +1,5 @@
 """The fetch job: what to read from the API, and the options of the client that reads it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,7 +46,7 @@ class ClientOptions:
 
 
 def client_options(
-    settings: Settings, page_size: int | None = None, retry: RetryPolicy | None = None
+    settings: "Settings", page_size: int | None = None, retry: RetryPolicy | None = None
 ) -> ClientOptions:
     """Return the configured client options; `page_size` and `retry` override the usual values.
 

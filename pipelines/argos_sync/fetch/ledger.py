@@ -4,11 +4,10 @@ Plans are immutable values. Every chunk carries the plan as it will be once the 
 `checkpoint` stores it in the same load package, so an interrupted run can be resumed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Self
 
 from argos_sync.fetch.reader import Cursor
 from argos_sync.fetch.windows import (
@@ -34,9 +33,10 @@ class TaskProgress:
     rows: int = 0
     newest: datetime | None = None
 
-    def advanced_by(self, step: TaskProgress) -> TaskProgress:
+    def advanced_by(self, step: Self) -> Self:
         """Return the progress after another step; a step without a cursor keeps the last one."""
-        return TaskProgress(
+        return replace(
+            self,
             cursor=self.cursor if step.cursor is None else step.cursor,
             done=step.done,
             rows=self.rows + step.rows,
@@ -80,7 +80,7 @@ class Plan:
         started_at: datetime,
         days: DateRange,
         sections: Sequence[str],
-    ) -> Plan:
+    ) -> Self:
         """Return a plan of which nothing has been read."""
         return cls(name, run_id, started_at, days, tuple(sections), padded_window(days))
 
@@ -104,7 +104,7 @@ class Plan:
         moments = (progress.newest for _, progress in self.windows.values())
         return max(filter(None, moments), default=None)
 
-    def with_next_window(self, volume: DailyVolume, workers: int, page_size: int) -> Plan:
+    def with_next_window(self, volume: DailyVolume, workers: int, page_size: int) -> Self:
         """Return the plan with the next window cut off the remaining days."""
         if self.uncut is None:
             return self
@@ -112,17 +112,17 @@ class Plan:
         window, rest = next_window(self.uncut, volume, today, workers, page_size)
         return replace(self, uncut=rest).with_window(window)
 
-    def with_progress(self, name: str, progress: TaskProgress) -> Plan:
+    def with_progress(self, name: str, progress: TaskProgress) -> Self:
         """Return the plan with the progress of a window replaced."""
         window, _ = self.windows[name]
         return replace(self, windows=self.windows | {name: (window, progress)})
 
-    def with_window(self, window: Window) -> Plan:
+    def with_window(self, window: Window) -> Self:
         """Return the plan with an unread window added."""
         added = {f"{self.id}/{self.window_count}": (window, TaskProgress())}
         return replace(self, windows=self.windows | added, window_count=self.window_count + 1)
 
-    def reopened(self) -> Plan:
+    def reopened(self) -> Self:
         """Return the plan with recent days to be read again: they may have grown.
 
         A window that reaches up to the day the plan started was read before that day was over. It
@@ -143,7 +143,7 @@ class Plan:
             plan = plan.with_window(window)
         return plan
 
-    def compacted(self) -> Plan:
+    def compacted(self) -> Self:
         """Return the plan with adjacent finished windows merged, to keep the state small."""
         merged: dict[str, tuple[Window, TaskProgress]] = {}
         last = ""

@@ -4,13 +4,11 @@ A warehouse keeps one policy and one key for all of its rows: hashes made with t
 and a policy that covers half of the rows protects nobody.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
@@ -45,7 +43,7 @@ class Protection:
     suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
 
     @classmethod
-    def configured(cls, settings: Settings) -> Protection:
+    def configured(cls, settings: "Settings") -> Self:
         """Return the configured protection, with an empty suppression list.
 
         Raises:
@@ -77,7 +75,7 @@ class Protection:
 
     def with_suppression_list(
         self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State
-    ) -> Protection:
+    ) -> Self:
         """Return the protection with the suppression list of the warehouse that has this state.
 
         Raises:

@@ -1,7 +1,5 @@
 """Quarantine and issues: the unusable objects and values of a chunk, as rows."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The reader: reads tasks from the API concurrently, page by page, with a cursor for each page."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

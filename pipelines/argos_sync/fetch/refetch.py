@@ -1,7 +1,5 @@
 """Fetch known submissions again with the fewest requests: by whole days, or one by one."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ that created them. Chunks are handed over one by one: the next chunk is built wh
 then the producer waits. So at most two chunks are in memory.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator

@@ -4,13 +4,11 @@
 `run.upkeep` chooses. `probe_end_date` finds out how the server reads `end_date`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 import pendulum
 
@@ -94,7 +92,7 @@ class DailyVolume:
             return None
         return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
 
-    def after(self, window: Window, rows: int) -> DailyVolume:
+    def after(self, window: Window, rows: int) -> Self:
         """Return the volume updated with a window that has been read."""
         if window.start is None or window.end is None:
             return self

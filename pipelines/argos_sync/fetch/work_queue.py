@@ -1,7 +1,5 @@
 """The work queue: turns a plan into tasks, and records how far each task has been read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 

@@ -5,8 +5,6 @@ complete and flushed to disk. A process that has the old file open keeps reading
 the name changes. A killed process leaves such a folder behind, and the next call removes it.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

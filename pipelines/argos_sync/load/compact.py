@@ -1,7 +1,5 @@
 """Compact a DuckDB file: deleted rows stay in its blocks until the file is rewritten."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import duckdb

@@ -1,7 +1,5 @@
 """SQL that differs between dialects, and how DuckDB writes names, literals and types."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from argos_sync.shape.contract import ColumnType

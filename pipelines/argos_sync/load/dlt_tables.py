@@ -1,7 +1,5 @@
 """dlt's own tables in a dataset: completed loads and pipeline states."""
 
-from __future__ import annotations
-
 import zlib
 
 from dlt.common.schema.typing import C_DLT_ID, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME

@@ -4,8 +4,6 @@ Each override names dlt's behaviour in the version it was checked against, the r
 upstream change that would let us drop it; `docs/decisions/overrides-of-dlt.md` lists them all.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property

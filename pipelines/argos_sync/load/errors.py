@@ -4,8 +4,6 @@ Those texts quote values ("Could not convert string 'Kim' ..."), so our messages
 errors and never repeat their texts.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -7,8 +7,6 @@ backfills whose ranges overlap without being equal. A run that finds its days lo
 name of the process that holds the lock.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket

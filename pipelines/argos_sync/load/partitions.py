@@ -4,8 +4,6 @@ dlt keeps state per pipeline name, and rows to merge in a staging dataset. A par
 itself, so any number of partitions may be loaded at once, from any number of machines.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from argos_sync.fetch.windows import DateRange

@@ -4,8 +4,6 @@ State and schemas always come from the destination, never from the working direc
 restoring either of them loses no row.
 """
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress

@@ -1,7 +1,5 @@
 """Open a warehouse for reading; nothing is created or changed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass

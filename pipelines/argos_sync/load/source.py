@@ -8,8 +8,6 @@ fewer children therefore loses the old ones in the commit that brings the new on
 never sees half a chunk.
 """
 
-from __future__ import annotations
-
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -7,8 +7,6 @@ To stay within what every warehouse supports, UPDATE and DELETE name one table w
 have a WHERE. dlt's clients take `%s` for parameters, whatever the driver below them takes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache

@@ -13,8 +13,6 @@ Add its extra to pyproject.toml and its row to docs/destinations.md; `tests/load
 `tests/warehouse/test_views.py` translate every statement and view into its dialect.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Read the check results that Dagster shows; the warehouse is not changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any

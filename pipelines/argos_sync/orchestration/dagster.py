@@ -6,8 +6,6 @@ finding the warehouse locked. Without a limit, or when another process has the l
 policy waits.
 """
 
-# Without `from __future__ import annotations`: Dagster evaluates the annotations of assets.
-
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

@@ -4,8 +4,6 @@ Dagster stores only what passes through this module: the counts of a run, and an
 Errors of other packages may quote values, so only their class is reported.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

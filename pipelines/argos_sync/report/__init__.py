@@ -7,8 +7,6 @@ tables and key figures. It has aggregates only, never a value of a single submis
 into text, charts and tables; `charts` renders SVG; `page` assembles the HTML.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path

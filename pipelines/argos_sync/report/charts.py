@@ -9,8 +9,6 @@ Every chart is laid out for the width of a phone and scaled up, so its text is r
 screen. Marks without a colour of their own take the text colour of the page, light or dark.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import import_module

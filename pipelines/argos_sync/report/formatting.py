@@ -1,7 +1,5 @@
 """Format values of the warehouse as text for a reader."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Describe argos-sync itself: the age of the rows and the outcome of its runs."""
 
-from __future__ import annotations
-
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION

@@ -1,7 +1,5 @@
 """Assemble the HTML page from its sections, escaping every value from the warehouse."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime

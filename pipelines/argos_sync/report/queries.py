@@ -1,7 +1,5 @@
 """List the sections of the report in order, and the SQL over the views behind each."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from argos_sync.report import operations, screening, submissions

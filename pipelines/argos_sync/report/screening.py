@@ -1,7 +1,5 @@
 """Describe AML screening: open alerts, and how many submissions are flagged."""
 
-from __future__ import annotations
-
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION

@@ -1,7 +1,5 @@
 """Define what a section of the report is made of, and build one from a query."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Each function gets the rows of the query of the same name in `queries`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Chart and tabulate counts over time, by day, week or month: few enough to tell apart."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date

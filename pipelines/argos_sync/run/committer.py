@@ -4,8 +4,6 @@ That is the rows of a chunk, the source's state (plan, cursors, other facts) and
 windows. So an interrupted plan resumes exactly after its last committed rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic

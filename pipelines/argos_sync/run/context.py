@@ -1,7 +1,5 @@
 """The dependencies of every command: settings, target, progress, clock and source of chunks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from argos_sync.api import RetryPolicy

@@ -4,8 +4,6 @@ The API does not announce deletions. A submission is a candidate if a run reques
 id and the API did not return it. Candidates are requested once more by id before they are marked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from argos_sync.fetch.refetch import id_tasks

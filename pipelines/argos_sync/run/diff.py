@@ -1,7 +1,5 @@
 """Compare a chunk with the warehouse: which submissions are new, changed or unchanged."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime

@@ -5,8 +5,6 @@ the cursors and records that mention a submission. Load packages need no erasure
 warehouse discards the package of an interrupted run.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress

@@ -5,8 +5,6 @@ in one transaction, so a changed submission's history is always written complete
 warehouse has, and the period this chunk adds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any

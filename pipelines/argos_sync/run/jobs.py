@@ -1,7 +1,5 @@
 """Build the fetch jobs of a run and run them."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date

@@ -1,7 +1,5 @@
 """The rows argos-sync writes about itself: run records, windows, issues, erasures and so on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Open a warehouse for a run, record how the run ends, and run the post-run checks."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 Only `telemetry` imports this module, and only if telemetry is on.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Check a finished run, and notify the configured webhook of failures and failed checks."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

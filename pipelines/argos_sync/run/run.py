@@ -1,7 +1,5 @@
 """One run: load fetched chunks, update the views for analysts, and record how the run ended."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Sequence

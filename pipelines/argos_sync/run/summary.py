@@ -1,7 +1,5 @@
 """The numbers of one run, for `sync_runs`, the JSON summary and the progress display."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Protocol

@@ -5,8 +5,6 @@ without the extra `otel`, nothing is imported or sent. Spans and metrics hold na
 and numbers. Failures to set up or to send telemetry are logged and never fail a run.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -121,7 +119,7 @@ def _capture_sdk_log() -> Iterator[_SdkLog]:
         logger.propagate = propagate
 
 
-def _set_up(command: str, dataset: str) -> RunExporter | None:
+def _set_up(command: str, dataset: str) -> "RunExporter | None":
     """Return an exporter, or log why there is none.
 
     The SDK reads its variables when it is imported and when its objects are created.

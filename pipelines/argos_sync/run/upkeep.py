@@ -4,8 +4,6 @@ The sweep fetches every older submission again within `sweep_days`: each night r
 last fetch is longest ago.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

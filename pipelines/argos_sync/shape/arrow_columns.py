@@ -5,8 +5,6 @@ those in C. A column with other values is converted value by value with `values.
 ways give the same result; a property test compares them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import NoneType

@@ -17,8 +17,6 @@ so is guessing: the secret must be random, because a guess can be checked agains
 encrypted value, and against the key id.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
@@ -27,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
@@ -121,7 +119,7 @@ class Keyring:
     suppression_key: bytes = field(repr=False)
 
     @classmethod
-    def from_secret(cls, secret: str) -> Keyring:
+    def from_secret(cls, secret: str) -> Self:
         """Derive the keys from a secret of at least `MIN_SECRET_CHARACTERS` characters.
 
         Raises:

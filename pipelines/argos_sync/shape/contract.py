@@ -4,8 +4,6 @@ To add a field, add a line to its table's file in `schemas/` and run `make schem
 has the steps. `tables` reads the values along the paths, `arrow_columns` converts them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ from and its positions in the API's lists. A value that cannot be part of any ro
 `extras` of the parent's row.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field

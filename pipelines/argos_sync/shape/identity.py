@@ -1,7 +1,5 @@
 """Validate the identity of a submission and hash its content."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import datetime

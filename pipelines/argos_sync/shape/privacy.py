@@ -13,14 +13,12 @@ Null stays null in every mode, so a reader sees whether there is a value; an emp
 `column_cipher` defines the format of hashed and encrypted values.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import pyarrow as pa
 
@@ -62,7 +60,7 @@ class PrivacyPolicy:
     old_keyrings: tuple[Keyring, ...] = ()
 
     @classmethod
-    def plain(cls) -> PrivacyPolicy:
+    def plain(cls) -> Self:
         """Return the policy that changes nothing."""
         return cls()
 
@@ -76,7 +74,7 @@ class PrivacyPolicy:
         *,
         base_contract: Contract | None = None,
         old_keys: Iterable[str] = (),
-    ) -> PrivacyPolicy:
+    ) -> Self:
         """Return the policy that the keys of section `sources.argos.privacy` ask for.
 
         Raises:

@@ -4,8 +4,6 @@
 useless without the key. Submissions on the list are dropped before they become rows.
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

@@ -4,8 +4,6 @@ A value that has no column, or does not fit its column, goes to `_extra` of its 
 concrete API path. Its path and problem, never the value, go to the list of issues.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple

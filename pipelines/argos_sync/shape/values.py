@@ -5,8 +5,6 @@ The rules come from the API page: numbers may be text; an absent value is a miss
 list counts as absent too. Every converter raises ConversionError for a value that does not fit.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -5,8 +5,6 @@ rows that could have it finds none. Values and fields that the contract does not
 each is reported once, and named if its name cannot be personal data.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

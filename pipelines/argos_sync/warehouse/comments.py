@@ -4,8 +4,6 @@ dlt writes the comments of columns of tables on BigQuery, Databricks and Snowfla
 the tables (hint `description`); all other comments are written here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from argos_sync.load.sql import Client, dialect_of, quote_column, quote_text

@@ -5,8 +5,6 @@ list, so that a run of one project never touches rows of another. Queries over a
 views, whose key is the table's key with `project` before it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

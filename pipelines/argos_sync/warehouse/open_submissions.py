@@ -5,8 +5,6 @@ A submission is open while its KYC result is not final, while it is approved and
 deleted is not open.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """Summarize what a warehouse holds and how its last runs went, on every destination."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

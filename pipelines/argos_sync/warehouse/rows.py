@@ -1,7 +1,5 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -3,8 +3,6 @@
 A range of days is about `created_at`, UTC.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time

@@ -1,7 +1,5 @@
 """Find values and API fields that the contract does not know, without showing personal data."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime

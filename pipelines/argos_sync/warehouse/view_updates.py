@@ -1,7 +1,5 @@
 """Create the views for analysts in a warehouse, with the comments on views and tables."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext

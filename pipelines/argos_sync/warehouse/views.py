@@ -8,8 +8,6 @@ view may read any column of the shipped contract: if the warehouse has dropped t
 it as text, the view reads NULL of the column's own type.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The main process's end: sends jobs to the fetch process and receives chunks."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

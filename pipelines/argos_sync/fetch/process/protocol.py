@@ -5,8 +5,6 @@ without a copy; all other bodies are small and pickled. Both ends are this packa
 interpreter, so only data that the package has pickled itself is unpickled.
 """
 
-from __future__ import annotations
-
 import pickle
 import struct
 import traceback
@@ -14,7 +12,7 @@ from dataclasses import replace
 from enum import Enum
 from mmap import MAP_PRIVATE, mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 
@@ -35,7 +33,7 @@ class FetchFailed(ArgosError):  # noqa: N818 says what happened, as in api.error
     advice = "run the command again; if it fails again, report this line"
 
     @classmethod
-    def from_error(cls, error: Exception) -> FetchFailed:
+    def from_error(cls, error: Exception) -> Self:
         """Return an error that names the class and the line of another."""
         frames = traceback.extract_tb(error.__traceback__)
         own_frames = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]

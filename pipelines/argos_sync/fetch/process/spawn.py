@@ -8,8 +8,6 @@ This module imports nothing heavy: the earlier the process starts, the more of i
 parallel with the caller's.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@ Started as `python -m argos_sync.fetch.process.worker`. It receives jobs on its 
 exits at once when that is closed, even in the middle of a job, because the main process has ended.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import queue
