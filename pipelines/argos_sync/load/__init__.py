@@ -3,7 +3,7 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to, how a destination is added, and where its special cases are: `target`.
+Where a command loads to: `target`. How a destination is added: `destinations`.
 How a warehouse is opened: `pipeline`, `read_only`. Who may write which days: `locks`, `partitions`.
 What dlt knows about the tables: `source`, `dlt_tables`. What is overridden in dlt: `duckdb`, and a
 little in `source` and `target`. How a statement reaches any database: `sql`, `dialects`. What can
@@ -14,6 +14,7 @@ only config.py imports dlt.
 __all__ = [
     "atomic_file",
     "compact",
+    "destinations",
     "dialects",
     "dlt_tables",
     "duckdb",

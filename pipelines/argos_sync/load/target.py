@@ -1,35 +1,18 @@
-"""Where a command loads to: destination, dataset, and dlt's working directory for them.
-
-Any SQL destination of dlt works by its name, without a line here. A destination that needs special
-treatment has it in these places, most of them keyed by its sqlglot dialect:
-
-- `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
-- `pipeline`: whether it takes several writers at once; `locks`, `partitions`: locks between
-  machines and the staging datasets of killed backfills (PostgreSQL only).
-- `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
-- `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
-
-Add its extra to pyproject.toml and its row to docs/destinations.md; `tests/load/test_sql.py` and
-`tests/warehouse/test_views.py` translate every statement and view into its dialect.
-"""
+"""Where a command loads to: destination, dataset, and dlt's working directory for them."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import dlt
-from dlt.common.destination import Destination
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.common.storages.configuration import WithLocalFiles
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.duckdb import DuckDb, duckdb_file
+from argos_sync.load.destinations import DUCKDB, make_destination
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.partitions import pipeline_name, staging_layout
 from argos_sync.load.source import SOURCE
-
-DUCKDB = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +32,10 @@ class Target:
 
 def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
     """Return dlt's pipeline of a partition or of all other runs, not connected."""
-    if target.destination == DUCKDB:
-        file: dict[str, Any] = {"credentials": f"duckdb:///{target.file}"} if target.file else {}
-        destination: Any = DuckDb(destination_name=DUCKDB, **file)
-    else:
-        layout = {"staging_dataset_name_layout": staging_layout(partition)} if partition else {}
-        destination = Destination.from_reference(target.destination, **layout)
-    if issubclass(destination.spec, WithLocalFiles):
-        # Without it dlt resolves a relative file against the folder where the first pipeline with
-        # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
-        # so that a sync started in another folder would load into the first folder's file.
-        local = Path(dlt.current.run_context().local_dir).absolute()
-        destination.config_params["local_dir"] = str(local)
+    layout = staging_layout(partition) if partition else None
     return dlt.pipeline(
         pipeline_name(partition),
-        destination=destination,
+        destination=make_destination(target.destination, target.file, layout),
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )
