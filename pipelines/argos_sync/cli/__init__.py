@@ -7,22 +7,4 @@ stderr, an exit code. What a command needs is imported when it is called.
 - `common` has what commands share: options, context, output; `run_output` and `progress` show runs.
 """
 
-__all__ = [
-    "app",
-    "backfill",
-    "common",
-    "demo",
-    "doctor",
-    "emulator",
-    "exit_codes",
-    "forget",
-    "progress",
-    "publish",
-    "reconcile",
-    "refresh",
-    "report",
-    "reveal",
-    "run_output",
-    "status",
-    "sync",
-]
+__all__ = ["app"]
