@@ -1,14 +1,21 @@
 """Run the installed command `argos-sync` as a user does: a process in a folder."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
+
+from argos_sync.cli import app, exit_codes
+from argos_sync.fetch.process.spawn import FetchProcess
 
 EXECUTABLE = Path(sys.executable).parent / "argos-sync"
 TIMEOUT_SECONDS = 120
@@ -60,16 +67,24 @@ class Command:
                 out, err = process.communicate(timeout=TIMEOUT_SECONDS)
             finally:
                 process.kill()
-        output = f"{out or ''}{err or ''}"
+        return self.check(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+
+    def check(self, done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+        """Check that a run printed nothing private."""
+        output = f"{done.stdout or ''}{done.stderr or ''}"
         assert not [text for text in self.private if text in output]
         assert "Traceback" not in output
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return done
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return self.finish(self.start(*arguments, **options))
 
     def __call__(
         self, *arguments: str, code: int = 0, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, and check its exit code."""
-        done = self.finish(self.start(*arguments, **options))
+        done = self.run(*arguments, **options)
         assert done.returncode == code, f"exit {done.returncode}: {done.stderr}"
         return done
 
@@ -96,3 +111,34 @@ class Command:
         with duckdb.connect(str(path), read_only=True) as connection:
             connection.execute(f"SET TimeZone = 'UTC'; USE {dataset}")
             return connection.execute(query).fetchall()
+
+
+class CommandInProcess(Command):
+    """Run the same command line in this process, which takes no time to start.
+
+    It starts no fetch process, so it cannot fetch.
+    """
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        assert not options
+        root, package = logging.getLogger(), logging.getLogger("argos_sync")
+        levels, handlers = (root.level, package.level), root.handlers[:]
+        out, err = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            for name in os.environ:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(FetchProcess, "start", lambda _: None)
+            code = exit_codes.run(
+                lambda: app.app([*arguments], "argos-sync", standalone_mode=False),
+                verbose="-v" in arguments,
+            )
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        package.setLevel(levels[1])
+        return self.check(
+            subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+        )

@@ -27,7 +27,6 @@ COMMANDS = (
     "report",
     "emulator",
 )
-COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
 
 
 def test_no_command_prints_help(argos_sync: Command) -> None:
@@ -41,13 +40,6 @@ def test_version(argos_sync: Command) -> None:
     """The version alone is on stdout."""
     done = argos_sync("--version")
     assert (done.stdout, done.stderr) == (f"{__version__}\n", "")
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_lists_the_common_options(argos_sync: Command, name: str) -> None:
-    """The help of each command shows the common options."""
-    text = argos_sync(name, "--help").stdout
-    assert all(re.search(rf"(?<=\s){option}\b", text) for option in COMMON)
 
 
 def test_help_is_fast(argos_sync: Command) -> None:

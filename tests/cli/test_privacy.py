@@ -78,33 +78,6 @@ def test_control_characters_do_not_reach_the_terminal(
     assert text == "applicants.name: Kim\\x1b]0;owned\\x07\\u202e\\nmiK\n"
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"direct": "mask"},
-            "sources.argos.privacy.direct has a value that is not valid; use plain, hash, encrypt",
-        ),
-        ({"quasi": "hash"}, "no value for sources.argos.privacy.key, which hash and encrypt need"),
-        ({"direct": "hash", "key": "short"}, "privacy.key has "),
-        (
-            {"columns": '{"applicants.shoe": "drop"}'},
-            "sources.argos.privacy.columns: applicants has no column shoe",
-        ),
-        ({"columns": '{"kyc.result": "drop"}'}, "kyc.result is not personal"),
-        ({"columns": "applicants.email"}, "privacy.columns has a value that is not valid"),
-    ],
-)
-def test_invalid_settings(
-    configured: Command, api: Emulator, settings: dict[str, str], message: str
-) -> None:
-    """The command fails before it fetches or creates anything."""
-    configured.settings |= environment(**settings)
-    assert message in configured.error_line("sync", code=2)
-    assert not (configured.folder / "kyc.duckdb").exists()
-    assert api.request_count == 0
-
-
 def test_a_warehouse_keeps_its_privacy_policy(encrypting: Command, api: Emulator) -> None:
     """Another mode or key is an error that says how to migrate; nothing is fetched or changed."""
     before = encrypting.rows("SELECT email FROM applicants ORDER BY ALL")

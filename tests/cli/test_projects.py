@@ -55,10 +55,3 @@ def test_the_key_of_another_project_is_not_used(configured: Command, api: Emulat
     )
     assert "japan" in configured("doctor", "--project", "japan", code=2).stdout
     assert api.request_count == 0
-
-
-@pytest.mark.parametrize("name", ["", "Japan", "../x", "2nd", "privacy", "orchestration"])
-def test_invalid_project_names(name: str, configured: Command) -> None:
-    """The name must be valid as a section, and must not be a key or a reserved section."""
-    message = configured.error_line("sync", "--project", name, code=2)
-    assert message.startswith("the name of the project cannot be a section")

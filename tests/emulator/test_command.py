@@ -69,21 +69,6 @@ def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> N
         assert second.status_code == 413
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "add up to at most 1"),
-        (("--port", "0", "--start-date", "2026-01-01"), "is before the first day"),
-        (("--port", "0", "--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
-        (("--port", "0", "--order", "random"), "'random'"),
-        ((), "Missing option '--port'"),
-    ],
-)
-def test_invalid_options(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
-    """Invalid options are a usage error of one line."""
-    assert words in Command(tmp_path).error_line("emulator", *options, code=2)
-
-
 def test_port_in_use(emulator_command: Callable[..., Process], tmp_path: Path) -> None:
     """A command whose port is in use prints one line and exits with 2."""
     with emulator_command("--port", "0", "-n", "1") as (_, line):

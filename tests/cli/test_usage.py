@@ -1,0 +1,169 @@
+"""Usage errors, wrong settings and help: the command fails before it fetches anything."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from argos_sync.cli.app import app
+from argos_sync.emulator import Emulator
+from cli.command import CommandInProcess
+
+COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
+
+
+@pytest.fixture
+def argos_sync(tmp_path: Path) -> CommandInProcess:
+    """Return the command in an empty folder, without any configuration."""
+    return CommandInProcess(tmp_path)
+
+
+@pytest.fixture
+def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
+    """Return the command with a key and the address of the API."""
+    argos_sync.settings |= {
+        "SOURCES__ARGOS__API_KEY": "a-key-of-the-api",
+        "SOURCES__ARGOS__BASE_URL": api.base_url,
+    }
+    return argos_sync
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("syncc",), "No such command 'syncc'"),
+        (("sync", "--fast"), "No such option: --fast"),
+        (("backfill", "--from", "2025-01-01"), "Missing option '--to'"),
+        (("backfill", "--from", "2025-02-30", "--to", "2025-03-01"), "--from takes a day"),
+        (("backfill", "--from", "2025-01-01", "--to", "today"), "--to takes a day as YYYY-MM-DD"),
+        (("status", "--max-age", "26"), "--max-age takes a number with m, h or d, such as 26h"),
+        (("status", "--max-age", "9999999999d"), "--max-age takes a number with m, h or d"),
+        (("refresh", "--submission-id"), "'--submission-id' requires an argument"),
+        (("sync", "--pipelines-dir", sys.executable), "'--pipelines-dir'"),
+    ],
+)
+def test_usage(argos_sync: CommandInProcess, arguments: tuple[str, ...], message: str) -> None:
+    """The message names the wrong option and the help, before the command does anything."""
+    line = argos_sync.error_line(*arguments, code=2)
+    assert message in line
+    assert line.endswith("--help")
+    assert list(argos_sync.folder.iterdir()) == []
+
+
+def test_an_address_without_an_option(argos_sync: CommandInProcess) -> None:
+    """The message does not repeat it, because errors end up in logs."""
+    argos_sync.private.add("kim@example.com")
+    line = argos_sync.error_line("refresh", "kim@example.com", code=2)
+    assert line == "Got unexpected extra argument(s); see argos-sync refresh --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("refresh",), "nothing to refresh; give --submission-id, --userid or --email"),
+        (("backfill", "--from", "2025-01-05", "--to", "2025-01-04"), "swap --from and --to"),
+        (("sync", "--destination", "duckbd"), "use a name like duckdb or postgres"),
+        (("status", "--destination", "duckbd"), "use a name like duckdb or postgres"),
+        (("sync", "--destination", "postgres"), "set DESTINATION__<NAME>__CREDENTIALS"),
+    ],
+)
+def test_impossible_requests(
+    configured: CommandInProcess, api: Emulator, arguments: tuple[str, ...], message: str
+) -> None:
+    """The command fails before it sends a request to the API."""
+    assert message in configured.error_line(*arguments, code=2)
+    assert api.request_count == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"API_KEY": None}, "no value for sources.argos.api_key; set SOURCES__ARGOS__API_KEY"),
+        ({"BASE_URL": "http://argos.invalid/v3"}, "unencrypted to argos.invalid; use https"),
+        ({"PAGE_SIZE": "many"}, "sources.argos.page_size has a value of the wrong type"),
+        ({"ENCRYPTION": "gcm", "ENCRYPTION_KEY": "short"}, "encryption_key has 5 bytes"),
+    ],
+)
+def test_wrong_settings(
+    configured: CommandInProcess, api: Emulator, settings: dict[str, str | None], message: str
+) -> None:
+    """The message names the setting and a remedy; nothing is sent or created."""
+    for name, value in settings.items():
+        configured.settings.pop(f"SOURCES__ARGOS__{name}", None)
+        if value is not None:
+            configured.settings[f"SOURCES__ARGOS__{name}"] = value
+    assert message in configured.error_line("sync", code=2)
+    assert api.request_count == 0
+    assert not (configured.folder / "kyc.duckdb").exists()
+
+
+@pytest.mark.parametrize("share", ["many", "-1%", "101%", "5%%", "nan", ""])
+def test_invalid_shares(configured: CommandInProcess, share: str) -> None:
+    """The message names the option and shows valid values."""
+    message = configured.error_line(
+        "reconcile", "--from", "2025-01-01", "--to", "2025-01-31", "--max-deleted", share, code=2
+    )
+    assert "--max-deleted takes a share such as 5% or 0.05" in message
+
+
+@pytest.mark.parametrize("name", ["", "Japan", "../x", "2nd", "privacy", "orchestration"])
+def test_invalid_project_names(name: str, configured: CommandInProcess) -> None:
+    """The name must be valid as a section, and must not be a key or a reserved section."""
+    message = configured.error_line("sync", "--project", name, code=2)
+    assert message.startswith("the name of the project cannot be a section")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"direct": "mask"},
+            "sources.argos.privacy.direct has a value that is not valid; use plain, hash, encrypt",
+        ),
+        ({"quasi": "hash"}, "no value for sources.argos.privacy.key, which hash and encrypt need"),
+        ({"direct": "hash", "key": "short"}, "privacy.key has "),
+        (
+            {"columns": '{"applicants.shoe": "drop"}'},
+            "sources.argos.privacy.columns: applicants has no column shoe",
+        ),
+        ({"columns": '{"kyc.result": "drop"}'}, "kyc.result is not personal"),
+        ({"columns": "applicants.email"}, "privacy.columns has a value that is not valid"),
+    ],
+)
+def test_invalid_privacy_settings(
+    configured: CommandInProcess, api: Emulator, settings: dict[str, str], message: str
+) -> None:
+    """The command fails before it fetches or creates anything."""
+    configured.settings |= {
+        f"SOURCES__ARGOS__PRIVACY__{name.upper()}": text for name, text in settings.items()
+    }
+    assert message in configured.error_line("sync", code=2)
+    assert not (configured.folder / "kyc.duckdb").exists()
+    assert api.request_count == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "add up to at most 1"),
+        (("--port", "0", "--start-date", "2026-01-01"), "is before the first day"),
+        (("--port", "0", "--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
+        (("--port", "0", "--order", "random"), "'random'"),
+        ((), "Missing option '--port'"),
+    ],
+)
+def test_invalid_options_of_the_emulator(
+    argos_sync: CommandInProcess, options: tuple[str, ...], words: str
+) -> None:
+    """Invalid options are a usage error of one line."""
+    assert words in argos_sync.error_line("emulator", *options, code=2)
+
+
+@pytest.mark.parametrize(
+    "name", [command.callback.__name__ for command in app.registered_commands if command.callback]
+)
+def test_every_command_lists_the_common_options(argos_sync: CommandInProcess, name: str) -> None:
+    """The help of each command shows the common options."""
+    text = argos_sync(name, "--help").stdout
+    assert all(re.search(rf"(?<=\s){option}\b", text) for option in COMMON)
