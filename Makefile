@@ -12,6 +12,8 @@ CORES  := $(shell getconf _NPROCESSORS_ONLN)
 MARKED := slow or process or postgres or browser
 PYTEST  = $(BIN)/python -m pytest --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
 
+# Where this is set, every process that the tests start compiles the package and the tests anew.
+export PYTHONDONTWRITEBYTECODE =
 export UV_PYTHON_DOWNLOADS = never
 export UV_PROJECT_ENVIRONMENT = .venv
 
@@ -32,9 +34,9 @@ rest: $(READY)
 	$(PYTEST) -n $$(($(CORES) + 1)) -m "$(or $(ONLY),$(MARKED))"
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: lint types ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) test COVERAGE=1
+	$(MAKE) --jobs=3 --output-sync lint types test COVERAGE=1
 	$(MAKE) rest COVERAGE=1 ONLY="not (slow or process) and (postgres or browser)"
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="slow or process"
