@@ -23,11 +23,12 @@ ORDER = ("api", "shape", "config", "fetch", "load", "warehouse", "run", "command
 
 BESIDE = {
     "process": (),
-    "emulator": ("api",),
+    "emulator_options": (),
+    "emulator": ("api", "emulator_options"),
     "source": ("shape", "config", "fetch", "load", "process"),
     "dictionary": ("shape", "load", "warehouse"),
     "report": ("api", "shape", "config", "fetch", "load", "warehouse"),
-    "cli": (*ORDER, "emulator", "report", "process"),
+    "cli": (*ORDER, "emulator", "emulator_options", "report", "process"),
     "orchestration": (*ORDER, "process"),
     # The package itself exports the public source, imported when it is asked for.
     "": ("source",),

@@ -149,7 +149,7 @@ def test_doctor(configured: Command, api: Emulator) -> None:
         "ok   end_date",
         "ok   destination",
     ]
-    api.behaviour = Behaviour(ip_allowed=False)
+    api.behaviour = Behaviour(ip_denied=True)
     checks = configured.json("doctor", *COMMON, code=3)["checks"]
     assert [(check["name"], check["exit_code"]) for check in checks] == [
         ("configuration", 0),

@@ -45,7 +45,7 @@ OTHER_KEY = Behaviour(api_key="another")
     ("behaviour", "settings", "code", "message"),
     [
         (OTHER_KEY, {}, 3, "HTTP 403; check api_key against the key in the ARGOS dashboard"),
-        (Behaviour(ip_allowed=False), {}, 3, "add this machine's public IP address"),
+        (Behaviour(ip_denied=True), {}, 3, "add this machine's public IP address"),
         (Behaviour(), {"BASE_URL": "{url}/wrong"}, 4, "HTTP 404; base_url is probably wrong"),
         (Behaviour(force_error="invalid_project"), {}, 4, "exists and is active"),
         (ENCRYPTED, {}, 4, "or turn encryption on if it is required"),

@@ -76,7 +76,7 @@ def test_after_a_finished_and_a_failed_run(
 
     def fail(number: int) -> None:
         if number > 8:
-            api.behaviour = Behaviour(ip_allowed=False)
+            api.behaviour = Behaviour(ip_denied=True)
 
     with CallbackEmulator(Store(submissions), before=fail) as api:
         command.settings["SOURCES__ARGOS__BASE_URL"] = api.base_url

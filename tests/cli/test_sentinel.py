@@ -79,7 +79,7 @@ def test_marked_values_stay_where_the_policy_allows(
     def fail(number: int) -> None:
         if number == 3:
             process.kill()
-        api.behaviour = Behaviour(api_key=KEY, ip_allowed=number != 6)
+        api.behaviour = Behaviour(api_key=KEY, ip_denied=number == 6)
 
     with CallbackEmulator(Store(people), before=fail, behaviour=Behaviour(api_key=KEY)) as api:
         argos_sync.settings |= {

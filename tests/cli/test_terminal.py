@@ -54,7 +54,7 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
     terminal, command_end = pty.openpty()
     with configured.start("sync", stderr=command_end) as process:
         os.close(command_end)
-        api.behaviour = Behaviour(ip_allowed=False)
+        api.behaviour = Behaviour(ip_denied=True)
         shown = read_all(terminal)
         done = configured.finish(process)
     assert (done.returncode, done.stdout) == (3, "")

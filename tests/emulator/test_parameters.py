@@ -6,7 +6,7 @@ import pytest
 
 from argos_sync.api.crypto import Envelope
 from argos_sync.emulator import Behaviour, Emulator
-from argos_sync.emulator.behaviour import ErrorCode
+from argos_sync.emulator_options import ErrorCode
 
 Get = Callable[..., httpx.Response]
 Walk = Callable[..., list[str]]
@@ -150,7 +150,7 @@ def test_keys_and_addresses(get: Get, emulator: Emulator) -> None:
     emulator.behaviour = Behaviour(api_key=KEY)
     assert get(key="anything").json() == {"message": "Forbidden"}
     assert get().status_code == 200
-    emulator.behaviour = Behaviour(ip_allowed=False)
+    emulator.behaviour = Behaviour(ip_denied=True)
     response = get()
     assert response.status_code == 403
     assert response.json() == {

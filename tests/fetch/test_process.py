@@ -166,17 +166,18 @@ def test_a_job_needs_no_dlt() -> None:
 
 
 @pytest.mark.process
-def test_one_process_runs_all_jobs(api: Emulator, process: FetchProcess) -> None:
+def test_one_process_runs_all_jobs(api: Emulator) -> None:
     """A command with two jobs waits for imports once, also if the first job has failed."""
-    pid = pid_of(process)
-    source = partial(fetch_in_process, process)
-    with pytest.raises(InvalidApiKey):
-        run_job(source, january_job(api.base_url, api_key="another"))
-    for _ in range(2):
-        chunks, _, _ = run_job(source, january_job(api.base_url))
-        assert sum(one.submissions for one in chunks) == 400
-    assert pid_of(process) == pid
-    assert process.close() == 0
+    with FetchProcess() as process:
+        popen = process.start()
+        source = partial(fetch_in_process, process)
+        with pytest.raises(InvalidApiKey):
+            run_job(source, january_job(api.base_url, api_key="another"))
+        for _ in range(2):
+            chunks, _, _ = run_job(source, january_job(api.base_url))
+            assert sum(one.submissions for one in chunks) == 400
+        assert process.start() is popen
+    assert popen.returncode == 0
 
 
 def test_an_api_error_is_raised_unchanged(api: Emulator, thread_as_process: FetchProcess) -> None:

@@ -106,9 +106,7 @@ def test_an_exclusive_or_unknown_end_requests_one_more_day(
 ) -> None:
     """Rows that come twice are merged; missing rows would be lost."""
     window = Window(date(2025, 1, 1), date(2025, 1, 5))
-    assert window.query(end_date, "kyc") == Query(
-        start_date=date(2025, 1, 1), end_date=requested, request_type="kyc"
-    )
+    assert window.query(end_date) == Query(start_date=date(2025, 1, 1), end_date=requested)
 
 
 def test_a_range_has_utc_days() -> None:

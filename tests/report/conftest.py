@@ -47,7 +47,7 @@ def loaded_warehouse(
         context = context_for(api.base_url, warehouse.target)
         context = replace(context, clock=lambda: next(ticks))
         sync(context)
-        api.behaviour = Behaviour(ip_allowed=False)
+        api.behaviour = Behaviour(ip_denied=True)
         with pytest.raises(IpNotAllowed):
             sync(context)
     return warehouse

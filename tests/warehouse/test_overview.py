@@ -78,7 +78,7 @@ def test_only_runs_with_new_data_count_as_success(warehouse: Warehouse) -> None:
         sync(context)
         assert last_success(warehouse) == NOW
         refresh(at(context, NOW + day), submission_ids=ids[:1])
-        api.behaviour = Behaviour(ip_allowed=False)
+        api.behaviour = Behaviour(ip_denied=True)
         with pytest.raises(IpNotAllowed):
             sync(at(context, NOW + 2 * day))
         assert last_success(warehouse) == NOW

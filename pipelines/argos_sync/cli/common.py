@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,23 +111,35 @@ class Common:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `Common`, its first parameter, to a command; set up logging for it."""
-    _, *own = inspect.signature(function, eval_str=True).parameters.values()
-    common_parameters = inspect.signature(Common, eval_str=True).parameters
+    """Turn the fields of a command's dataclasses, such as `Common`, into options; set up logging.
+
+    A `ValueError` of a dataclass is a usage error.
+    """
+    own = inspect.signature(function, eval_str=True).parameters
+    classes: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in own.items()
+        if is_dataclass(parameter.annotation)
+    }
+    groups = {name: inspect.signature(classes[name]).parameters for name in classes}
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        common = Common(**{name: options.pop(name) for name in common_parameters})
+        try:
+            for name, group in groups.items():
+                options[name] = classes[name](**{field: options.pop(field) for field in group})
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
         logging.basicConfig(
             stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
         )
-        log.setLevel(logging.DEBUG if common.verbose else logging.INFO)
-        function(common, **options)
+        log.setLevel(logging.DEBUG if options["common"].verbose else logging.INFO)
+        function(**options)
 
-    parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in (*own, *common_parameters.values())
-    ]
+    parameters = [parameter for name, parameter in own.items() if name not in groups]
+    for group in groups.values():
+        parameters += group.values()
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run

@@ -52,12 +52,9 @@ def forget(
     so its free blocks do not keep erased values; other databases free theirs by their own means,
     such as PostgreSQL's VACUUM. The API is not used.
 
-    Args:
-        context: Settings and target.
-        identifiers: `submission_id`, `userid` or `email`, and its value. All submissions with a
-            user id or address are erased, and later ones are not loaded.
-        inherit_from: Another dataset of the same destination, whose suppression list is copied
-            before a new dataset is loaded.
+    All submissions with a user id or address are erased, and later ones are not loaded. The
+    suppression list of `inherit_from`, another dataset of the same destination, is copied before a
+    new dataset is loaded.
 
     Raises:
         ConfigurationError: No identifier is given, the warehouse does not have the column to search
@@ -74,7 +71,7 @@ def forget(
             problem = f"there are no submissions in the dataset {dataset}"
             raise ConfigurationError(problem, "name one that was loaded")
         inherited, secrets = _suppressions_of(context, other) if inherit_from else ({}, {})
-    with open_run(context, "forget", uses_api=False) as run, destination_errors():
+    with open_run(context, "forget", uses_api=False) as run:
         found = {id_ for kind, value in identifiers for id_ in _submissions(run, kind, value)}
         submission_ids = sorted(found)
         ids = [("submission_id", key) for key in submission_ids]

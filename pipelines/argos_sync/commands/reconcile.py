@@ -12,7 +12,6 @@ from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.reader import TaskPage, read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.windows import DailyVolume, DateRange
-from argos_sync.load.errors import destination_errors
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
 from argos_sync.run.jobs import range_tasks, resolve_end_date, run_tasks
@@ -55,15 +54,10 @@ def reconcile(
 ) -> ReconcileResult:
     """Compare the warehouse with the source by day, fetch missing submissions, mark deleted ones.
 
-    Ids are read with `request_type=others`, the smallest response that has `created_at`.
-
-    Args:
-        context: Settings and target.
-        first: First day, UTC.
-        last: Last day, UTC, included.
-        deep: Compare contents too, and fetch submissions that differ.
-        dry_run: Only count what a repair would do; the exit code is 6 if anything differs.
-        max_deleted: Largest share of the range's submissions that may be marked as deleted.
+    The days are UTC, both included. Ids are read with `request_type=others`, the smallest response
+    that has `created_at`; `deep` compares contents too, and fetches submissions that differ. With
+    `dry_run` the command only counts what a repair would do, and the exit code is 6 if anything
+    differs. `max_deleted` is the largest share of submissions that may be marked as deleted.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -73,7 +67,7 @@ def reconcile(
     """
     check_range(first, last)
     days = DateRange(first, last)
-    with open_run(context, "reconcile") as run, destination_errors():
+    with open_run(context, "reconcile") as run:
         run.coverage.all_rows = True
         result = _compare(run, first, last, deep=deep)
         if not result.days:

@@ -17,7 +17,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
 from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
-from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
+from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
 
@@ -114,8 +114,6 @@ def _decrypt_rows(
                 if text is not None:
                     value = policy.reveal(table, column, text)
                     yield RevealedValue(table, tuple(positions), column, value)
-    except PolicyError as error:
-        raise ConfigurationError(error.message, error.remedy) from None
     except RevealError as error:
         raise ConfigurationError(
             str(error),

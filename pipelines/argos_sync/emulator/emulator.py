@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import orjson
 
-from argos_sync.emulator.behaviour import Behaviour, Faults
 from argos_sync.emulator.faults import FaultInjector
 from argos_sync.emulator.http_server import HttpServer, Response
 from argos_sync.emulator.pagination import Page, Paginator
@@ -25,6 +24,7 @@ from argos_sync.emulator.parameters import (
 )
 from argos_sync.emulator.store import Section, Store
 from argos_sync.emulator.timestamps import vendor_time
+from argos_sync.emulator_options import Behaviour, Faults
 
 _IMAGE = re.compile(rb'"(https?://[^"\\?#]+\.(?:jpe?g|png))"')
 _RECORDED_REQUESTS = 100_000

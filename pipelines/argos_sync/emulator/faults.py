@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import orjson
 
-from argos_sync.emulator.behaviour import Faults
 from argos_sync.emulator.http_server import Response
+from argos_sync.emulator_options import Faults
 
 _HTML = b"<!DOCTYPE html><html><body><h1>%s</h1></body></html>"
 _GATEWAY = {

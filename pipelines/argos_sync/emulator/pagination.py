@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
-from argos_sync.emulator.behaviour import Behaviour
 from argos_sync.emulator.parameters import Query
 from argos_sync.emulator.store import Position, Record, Store
 from argos_sync.emulator.timestamps import DAY, HOUR, day_start
+from argos_sync.emulator_options import Behaviour
 
 _ZONES = {"UTC": 0, "Asia/Seoul": 9 * HOUR}
 # Ends the id in the key of an empty page; the request with this key gets the rows.

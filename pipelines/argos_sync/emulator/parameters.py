@@ -10,10 +10,10 @@ import orjson
 
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
-from argos_sync.emulator.behaviour import Behaviour, ErrorCode
 from argos_sync.emulator.http_server import Response
 from argos_sync.emulator.store import Section
 from argos_sync.emulator.timestamps import read_time
+from argos_sync.emulator_options import Behaviour, ErrorCode
 
 _DATE_LENGTH = len("2026-01-05")
 _MESSAGES: dict[ErrorCode, str] = {
@@ -76,7 +76,7 @@ def envelope_for(behaviour: Behaviour, api_key: str) -> Envelope | None:
 
 def authorize(api_key: str, behaviour: Behaviour) -> None:
     """Refuse a caller whose address is not allowed, or whose API key is missing or wrong."""
-    if not behaviour.ip_allowed:
+    if behaviour.ip_denied:
         text = "User is not authorized to access this resource with an explicit deny"
         raise Refusal(403, {"Message": text})
     if not api_key or behaviour.api_key not in {None, api_key}:

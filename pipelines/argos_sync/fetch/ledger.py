@@ -73,13 +73,7 @@ class Plan:
 
     @classmethod
     def new(
-        cls,
-        name: str,
-        run_id: str,
-        *,
-        started_at: datetime,
-        days: DateRange,
-        sections: Sequence[str],
+        cls, name: str, run_id: str, started_at: datetime, days: DateRange, sections: Sequence[str]
     ) -> Self:
         """Return a plan of which nothing has been read."""
         return cls(name, run_id, started_at, days, tuple(sections), padded_window(days))

@@ -9,15 +9,7 @@ from itertools import accumulate
 
 from argos_sync.api import Query
 from argos_sync.fetch.reader import Task
-from argos_sync.fetch.windows import (
-    DailyVolume,
-    DateRange,
-    EndDate,
-    Window,
-    add_days,
-    next_window,
-    padded_window,
-)
+from argos_sync.fetch.windows import DateRange, add_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +53,6 @@ def cheapest_requests(
         cheaper = by_day if number > pages(first, last) else by_id
         cheaper.append(DateRange(first, last))
     return RefetchSplit(tuple(by_day), tuple(by_id))
-
-
-def day_tasks(
-    name: str,
-    ranges: Iterable[DateRange],
-    volume: DailyVolume,
-    today: date,
-    *,
-    end_date: EndDate | None,
-    workers: int,
-    page_size: int,
-) -> list[Task]:
-    """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
-
-    Their names begin with `name`; `workers` and `page_size` decide the windows, see `next_window`.
-    """
-    tasks: list[Task] = []
-    for days in ranges:
-        rest: Window | None = padded_window(days)
-        while rest is not None:
-            window, rest = next_window(rest, volume, today, workers, page_size)
-            query = window.query(end_date)
-            tasks.append(Task(f"{name}/{len(tasks)}", window.label, query, None, days, window))
-    return tasks
 
 
 def query_tasks(name: str, queries: Sequence[Query]) -> list[Task]:

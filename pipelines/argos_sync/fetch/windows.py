@@ -42,8 +42,8 @@ class Window:
         """Return the days as text for people."""
         return f"{self.start or 'the beginning'} to {self.end or 'now'}"
 
-    def query(self, end_date: EndDate | None, section: str | None = None) -> Query:
-        """Return the API query for the window; without a section it asks for all of them.
+    def query(self, end_date: EndDate | None) -> Query:
+        """Return the API query for the window.
 
         While it is unknown how the server reads `end_date`, the query asks for one more day: rows
         that come twice are merged, rows that do not come are lost.
@@ -51,7 +51,7 @@ class Window:
         end = self.end
         if end is not None and end_date != "inclusive":
             end = add_days(end, 1)
-        return Query(start_date=self.start, end_date=end, request_type=section)
+        return Query(start_date=self.start, end_date=end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class DateRange:
 
     def __contains__(self, created_at: datetime) -> bool:
         """Whether a submission created at this moment is in the range."""
-        return self.has_day(created_at.astimezone(UTC).date())
+        return self.has_day(day_of(created_at))
 
     def has_day(self, day: date) -> bool:
         """Whether a UTC day is in the range."""
@@ -151,9 +151,9 @@ def add_days(day: date, days: int) -> date:
         return date.max if days > 0 else date.min
 
 
-def day_of(moment: datetime, time_zone: str = "UTC") -> date:
-    """Return the calendar day of a moment in a time zone (IANA name)."""
-    return pendulum.instance(moment).in_timezone(time_zone).date()
+def day_of(moment: datetime) -> date:
+    """Return the UTC day of a moment."""
+    return moment.astimezone(UTC).date()
 
 
 def nightly_range(

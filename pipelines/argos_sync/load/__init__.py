@@ -5,7 +5,7 @@ Out: one load package, which commits rows and state together; and SQL in the war
 
 Where a command loads to: `target`. How a destination is added: `destinations`.
 How a warehouse is opened: `pipeline`, `read_only`. Who may write which days: `locks`, `partitions`.
-What dlt knows about the tables: `source`, `dlt_tables`. What is overridden in dlt: `duckdb`, and a
+What dlt knows about the tables: `source`. What is overridden in dlt: `duckdb`, and a
 little in `source` and `target`. How a statement reaches any database: `sql`, `dialects`. What can
 go wrong: `errors`. How a file is replaced or compacted: `atomic_file`, `compact`. Outside this room
 only config.py imports dlt.
@@ -16,7 +16,6 @@ __all__ = [
     "compact",
     "destinations",
     "dialects",
-    "dlt_tables",
     "duckdb",
     "errors",
     "locks",

@@ -23,7 +23,7 @@ from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_trunca
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
-from argos_sync.load.source import SOURCE, make_source, schema_name
+from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, make_pipeline, working_dir
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
@@ -193,11 +193,6 @@ def open_warehouse(
             pipeline.activate()
             _restore_from_destination(pipeline)
             yield Warehouse(pipeline, client, sections, contract, shared)
-
-
-def source_state(pipeline_state: Mapping[str, Any]) -> State:
-    """Return a copy of the source's part of dlt's pipeline state."""
-    return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:

@@ -17,7 +17,7 @@ from argos_sync.fetch.checkpoint import State
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
-from argos_sync.load.pipeline import source_state
+from argos_sync.load.source import source_state
 from argos_sync.load.target import Target, make_pipeline, working_dir
 
 

@@ -10,14 +10,23 @@ never sees half a chunk.
 
 import logging
 import tempfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.schema.typing import TColumnSchema, TMergeDispositionDict
-from dlt.extract import DltResource, DltSource
+from dlt.common.schema.typing import (
+    C_DLT_ID,
+    LOADS_TABLE_NAME,
+    PIPELINE_STATE_TABLE_NAME,
+    TColumnSchema,
+    TMergeDispositionDict,
+)
+from dlt.common.versioned_state import decompress_state
+from dlt.extract import DltResource
+from dlt.extract import DltSource as DltSource  # noqa: PLC0414 exported
 
 from argos_sync.fetch.checkpoint import State
 from argos_sync.shape.arrow_columns import arrow_schema
@@ -26,13 +35,17 @@ from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, tabl
 SOURCE = "argos"
 """Name of the source, and the key of its state."""
 
-ROW_KEY = "_dlt_id"
-"""dlt's name for the key of a nested row. dlt uses it to drop rows that a killed process wrote to
-staging twice."""
+LOADS = LOADS_TABLE_NAME
+"""dlt's table of completed loads."""
+
+STATES = PIPELINE_STATE_TABLE_NAME
+"""dlt's table of pipeline states."""
+
+ROW_KEY = C_DLT_ID
+"""dlt's name for the key of a nested row, and of a state. dlt uses it to drop rows that a killed
+process wrote to staging twice."""
 
 _MERGE: TMergeDispositionDict = {"disposition": "merge", "strategy": "delete-insert"}
-
-__all__ = ["ROW_KEY", "SOURCE", "DltSource", "dlt_schema", "make_source", "schema_name"]
 
 
 def make_source(
@@ -70,6 +83,19 @@ def schema_name(sections: Sequence[str]) -> str:
     fetches only some sections needs a schema without the tables of the others.
     """
     return "_".join((SOURCE, *sections))
+
+
+def source_state(pipeline_state: Mapping[str, Any]) -> State:
+    """Return a copy of the source's part of dlt's pipeline state."""
+    return dict(pipeline_state.get("sources", {}).get(SOURCE, {}))
+
+
+def read_state(text: str) -> State | None:
+    """Return the source's state from the text that dlt has encoded; None if it is unreadable."""
+    try:
+        return source_state(decompress_state(text))
+    except (ValueError, zlib.error):
+        return None
 
 
 def dlt_schema() -> str:

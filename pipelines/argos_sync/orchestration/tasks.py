@@ -20,7 +20,7 @@ from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.load.target import Target
 from argos_sync.process import restrict_permissions
 from argos_sync.run.context import Context
-from argos_sync.run.summary import RunSummary
+from argos_sync.run.summary import NoProgress, RunSummary
 
 _PERMANENT_ERRORS = (ConfigurationError, AccessDenied, TooManyDeletions)
 """Errors that a retry cannot resolve."""
@@ -29,13 +29,10 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class TaskLog:
-    """Log progress to a Dagster logger, one line per chunk."""
+class TaskLog(NoProgress):
+    """Log progress to a Dagster logger, one line per chunk: one per page would be too many."""
 
     log: logging.Logger
-
-    def page_fetched(self, task: str, items: int) -> None:
-        """Do nothing: one line per page would be too many."""
 
     def chunk_loaded(self, summary: RunSummary) -> None:
         """Log the totals so far."""

@@ -15,11 +15,9 @@ from argos_sync.warehouse.rows import StoredSubmission
 class Diff:
     """The difference between a chunk and the warehouse.
 
-    Attributes:
-        tables: Rows to load: those of new and changed submissions, by contract table.
-        new: Number of submissions that the warehouse does not have.
-        changed: Ids of submissions whose content hash differs, or that were marked as deleted.
-        unchanged: Ids of submissions with the stored content hash.
+    `tables` are the rows of new and changed submissions, by contract table, `new` is the number of
+    submissions that the warehouse does not have, and the others are ids. Submissions that were
+    marked as deleted count as changed.
     """
 
     tables: dict[str, pa.Table]

@@ -13,7 +13,7 @@ from typing import Any
 
 from argos_sync.fetch.checkpoint import cursors, mentions_any
 from argos_sync.fetch.protection import Protection
-from argos_sync.load.dlt_tables import ROW_ID, STATES, read_state
+from argos_sync.load.source import ROW_KEY, STATES, read_state
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
@@ -85,7 +85,8 @@ class Eraser:
         client = committer.warehouse.client
         _empty_staging(client, policy.base_contract)
         rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
-        windows = _windows_mentioning(client, submission_ids)
+        stored_windows = read_rows(client, WINDOWS, ("window_id", "page_key"))
+        windows = [id_ for id_, key in stored_windows if mentions_any(key, submission_ids)]
         states = _states_mentioning(client, submission_ids)
         reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
         with transaction(client):
@@ -94,7 +95,7 @@ class Eraser:
                 for table, (column, keys) in rows.items()
             }
             _set_null(client, WINDOWS, "page_key", "window_id", windows)
-            _delete(client, STATES, ROW_ID, states)
+            _delete(client, STATES, ROW_KEY, states)
             if reveals:
                 _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
             insert(client, erasure_records(committer.summary, counts, committer.clock()))
@@ -149,18 +150,13 @@ def _read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
     return value
 
 
-def _windows_mentioning(client: Client, submission_ids: Sequence[str]) -> list[str]:
-    rows = read_rows(client, WINDOWS, ("window_id", "page_key"))
-    return [key for key, page_key in rows if mentions_any(page_key, submission_ids)]
-
-
 def _states_mentioning(client: Client, submission_ids: Sequence[str]) -> list[str]:
     """Return the row ids of dlt's pipeline states that mention a submission or cannot be read.
 
     A pipeline resumes from the newest remaining state. The state of this run mentions no erased
     submission; the state of a partition may, and then the partition reads a few pages again.
     """
-    rows = read_rows(client, STATES, (ROW_ID, "state"))
+    rows = read_rows(client, STATES, (ROW_KEY, "state"))
     states = ((key, read_state(text)) for key, text in rows)
     return [
         key

@@ -8,8 +8,16 @@ from argos_sync.fetch.checkpoint import end_date
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.reader import Task
-from argos_sync.fetch.refetch import day_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, day_of, probe_end_date
+from argos_sync.fetch.windows import (
+    DailyVolume,
+    DateRange,
+    EndDate,
+    Window,
+    day_of,
+    next_window,
+    padded_window,
+    probe_end_date,
+)
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.run.run import Run
 from argos_sync.warehouse.submissions import content_hashes
@@ -22,13 +30,8 @@ def today(run: Run) -> date:
 
 def new_plan(run: Run, name: str, days: DateRange) -> Plan:
     """Return a new plan for some UTC days, named `sync` or `backfill FIRST LAST`."""
-    return Plan.new(
-        name,
-        run.summary.run_id,
-        started_at=run.summary.started_at,
-        days=days,
-        sections=run.context.settings.sections,
-    )
+    summary = run.summary
+    return Plan.new(name, summary.run_id, summary.started_at, days, run.context.settings.sections)
 
 
 def new_queue(
@@ -96,17 +99,21 @@ def range_tasks(
     *,
     end_date: EndDate | None,
 ) -> list[Task]:
-    """Return tasks that read whole ranges of UTC days, named by the run's id and `name`."""
-    settings = run.context.settings
-    return day_tasks(
-        f"{run.summary.run_id}/{name}",
-        ranges,
-        volume,
-        today(run),
-        end_date=end_date,
-        workers=settings.max_concurrency,
-        page_size=settings.page_size,
-    )
+    """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
+
+    Their names begin with the run's id and `name`.
+    """
+    settings, prefix = run.context.settings, f"{run.summary.run_id}/{name}"
+    tasks: list[Task] = []
+    for days in ranges:
+        rest: Window | None = padded_window(days)
+        while rest is not None:
+            window, rest = next_window(
+                rest, volume, today(run), settings.max_concurrency, settings.page_size
+            )
+            query = window.query(end_date)
+            tasks.append(Task(f"{prefix}/{len(tasks)}", window.label, query, None, days, window))
+    return tasks
 
 
 def resolve_end_date(run: Run, *, probe: bool) -> EndDate | None:

@@ -30,13 +30,8 @@ def open_run(
 ) -> Iterator[Run]:
     """Open the warehouse for a run, record how the run ends, and run the post-run checks.
 
-    Failures and failed checks are sent to the configured webhook.
-
-    Args:
-        context: Settings and target.
-        command: Command name, for the run record and for the message to processes that must wait.
-        uses_api: Whether the run needs the API.
-        days: UTC days it writes to; runs over other days may write at the same time.
+    Failures and failed checks are sent to the configured webhook. Other processes that must wait
+    see the name of the command; runs over other `days` (UTC) may write at the same time.
 
     Raises:
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be

@@ -31,9 +31,8 @@ _Item = TypeVar("_Item")
 class RunTrace:
     """The trace of a run; does nothing if telemetry is off.
 
-    Attributes:
-        span: Takes a name and numbers, and returns a context manager for a span of the trace.
-        summary: The run; None until it has started.
+    `span` takes a name and numbers, and returns a context manager for a span of the trace.
+    `summary` is None until the run has started.
     """
 
     span: Callable[..., AbstractContextManager[Any]] = lambda _name, **_numbers: nullcontext()
@@ -54,7 +53,10 @@ def trace_run(command: str, dataset: str) -> Iterator[RunTrace]:
             yield run_trace
             exit_status = (run_trace.summary and run_trace.summary.exit_status) or 0
         except BaseException as error:
-            exit_status, kind = _exit_status(error), type(error).__name__
+            kind = type(error).__name__
+            exit_status = 1 if isinstance(error, Exception) else _INTERRUPTED
+            if isinstance(error, ArgosError):
+                exit_status = error.exit_code
             raise
         finally:
             is_sent = exporter.end(run_trace.summary, exit_status, kind)
@@ -147,9 +149,3 @@ def _is_enabled() -> bool:
         return find_spec(_EXTRA) is not None
     except ModuleNotFoundError:  # a parent package is missing
         return False
-
-
-def _exit_status(error: BaseException) -> int:
-    if isinstance(error, ArgosError):
-        return error.exit_code
-    return 1 if isinstance(error, Exception) else _INTERRUPTED

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from argos_sync.load.dlt_tables import LOADS
+from argos_sync.load.source import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESSIONS, load_contract
 

@@ -33,9 +33,11 @@ class FetchProcess:
         return self
 
     def __exit__(self, exc_type: object, *_: object) -> None:
-        """Let the process exit; kill it after an error."""
-        if exc_type is None:
-            self.close()
+        """Let the process exit once it is idle; kill it after an error."""
+        if exc_type is None and self._process is not None:
+            _close(self._process.stdin)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_SECONDS_TO_EXIT)
         self.kill()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -51,16 +53,6 @@ class FetchProcess:
                 env=_environment(),
             )
         return self._process
-
-    def close(self) -> int:
-        """Let the process exit once it is idle; return its exit code."""
-        process = self.start()
-        _close(process.stdin)
-        try:
-            return process.wait(_SECONDS_TO_EXIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
 
     def kill(self) -> None:
         """Kill the process; uncommitted pages are fetched again by the next run."""

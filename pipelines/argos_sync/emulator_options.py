@@ -1,0 +1,142 @@
+"""Settings of the emulator: what the API leaves undocumented, and the faults of its gateway.
+
+They are also the options of `argos-sync emulator`. The command line reads them at every start, so
+they are outside the emulator's room, which takes long to import.
+"""
+
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Annotated, Literal
+
+import typer
+
+ErrorCode = Literal[
+    "invalid_payload",
+    "missing_data",
+    "invalid_project",
+    "invalid_admin",
+    "invalid_parameter",
+    "invalid_format",
+    "processing_error",
+]
+
+_api = partial(typer.Option, rich_help_panel="Undocumented behaviour of the API")
+_fault = partial(typer.Option, rich_help_panel="Faults (each rate is a share of all requests)")
+_rate = partial(_fault, min=0, max=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """Choose how the API behaves where its documentation is silent.
+
+    Each default is the most likely behaviour of the real API.
+    """
+
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="ARGOS_EMULATOR_API_KEY", help="The only valid API key; any if unset."),
+    ] = None
+    ip_denied: Annotated[
+        bool, typer.Option("--ip-denied", help="Refuse the caller's IP address.")
+    ] = False
+    encryption: Annotated[
+        Literal["off", "ecb", "cbc", "gcm"], typer.Option(help="Accept only encrypted requests.")
+    ] = "off"
+    encryption_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ARGOS_EMULATOR_ENCRYPTION_KEY",
+            help="Encryption key; the caller's API key if unset.",
+        ),
+    ] = None
+    key_derivation: Annotated[
+        Literal["truncate", "sha256"], typer.Option(help="How a 32-byte key is derived.")
+    ] = "truncate"
+    order: Annotated[
+        Literal["ascending", "descending", "shuffled"], _api(help="Order of rows by created_at.")
+    ] = "ascending"
+    end_date: Annotated[
+        Literal["inclusive", "exclusive"],
+        _api("--end-date-is", help="Whether the response includes the day end_date."),
+    ] = "inclusive"
+    day_zone: Annotated[
+        Literal["UTC", "Asia/Seoul"], _api(help="Time zone of start_date and end_date.")
+    ] = "UTC"
+    short_pages: Annotated[
+        bool, _api("--short-pages", help="Return fewer rows than asked for.")
+    ] = False
+    empty_pages: Annotated[
+        bool, _api("--empty-pages", help="Return an empty page with a key before every page.")
+    ] = False
+    duplicate_rows: Annotated[
+        bool, _api("--duplicate-rows", help="Repeat the last row of a page on the next page.")
+    ] = False
+    repeated_key: Annotated[
+        bool, _api("--repeated-key", help="Return the page key that the client sent.")
+    ] = False
+    nextpage_key_at_end: Annotated[
+        Literal["missing", "null", "empty"],
+        _api(help="How the last page shows that no page follows."),
+    ] = "missing"
+    max_count: Annotated[int, _api(min=1, help="Largest count allowed.")] = 2_000
+    oversize: Annotated[
+        Literal["413", "invalid_parameter"], _api(help="Response to a larger count.")
+    ] = "invalid_parameter"
+    image_urls: Annotated[
+        Literal["stable", "signed"], _api(help="Whether image URLs differ in every response.")
+    ] = "stable"
+    request_style: Annotated[
+        Literal["any", "query", "json"], _api(help="Where parameters may be sent.")
+    ] = "any"
+    force_error: Annotated[
+        ErrorCode | None, _api(help="Return this error code for every request.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """Set how often the gateway fails; rates with a number are those of an HTTP status.
+
+    The seed decides the faults of a sequence of equal requests. A truncated body is shorter than
+    Content-Length, or cut JSON. `latency` is in seconds.
+
+    Raises:
+        ValueError: A rate is negative, or the rates add up to more than 1.
+    """
+
+    rate_429: Annotated[float, _rate(help="Too many requests.")] = 0
+    rate_500: Annotated[float, _rate(help="Internal server error.")] = 0
+    rate_502: Annotated[float, _rate(help="Bad gateway.")] = 0
+    rate_503: Annotated[float, _rate(help="Service unavailable.")] = 0
+    rate_504: Annotated[float, _rate(help="Gateway timeout.")] = 0
+    rate_drop: Annotated[float, _rate(help="Connection closed without a response.")] = 0
+    rate_truncate: Annotated[float, _rate(help="200 with half a body.")] = 0
+    rate_html: Annotated[float, _rate(help="200 with an HTML page.")] = 0
+    rate_tamper: Annotated[float, _rate(help="200 with encrypted text altered or cut.")] = 0
+    retry_after: Annotated[str | None, _fault(help="Retry-After header of 429 and 503.")] = None
+    max_consecutive: Annotated[
+        int, _fault(min=0, help="Faults in a row after which a request succeeds.")
+    ] = 3
+    latency: Annotated[
+        float,
+        _fault(
+            "--latency-ms",
+            min=0,
+            callback=lambda milliseconds: milliseconds / 1000,
+            help="Milliseconds added to every response.",
+        ),
+    ] = 0
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data and faults.")] = 0
+
+    def __post_init__(self) -> None:
+        """Check the rates."""
+        rates = self.rates().values()
+        if min(rates) < 0 or sum(rates) > 1:
+            raise ValueError(
+                f"fault rates must not be negative and must add up to at most 1; got {self.rates()}"
+            )
+
+    def rates(self) -> dict[str, float]:
+        """Return the rates by kind of fault: `429`, …, `drop`, `truncate`, `html`, `tamper`."""
+        names = [field.name for field in fields(self) if field.name.startswith("rate_")]
+        return {name.removeprefix("rate_"): getattr(self, name) for name in names}
