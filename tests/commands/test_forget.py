@@ -38,7 +38,6 @@ from support import (
 )
 
 KEY = "a secret that is long enough"
-MODES = ("plain", "hash", "encrypt", "drop")
 LATER = NOW + timedelta(days=1)
 DESCRIBED = """
     SELECT table_name, column_name, data_type, is_nullable, comment
@@ -124,7 +123,6 @@ def test_a_listed_person_is_not_loaded(warehouse: Warehouse, january: Rows) -> N
 @pytest.mark.parametrize(
     ("database", "mode", "kind"),
     [
-        ("duckdb", "plain", "email"),
         ("duckdb", "hash", "userid"),
         ("duckdb", "drop", "submission_id"),
         ("postgres", "encrypt", "email"),
@@ -161,7 +159,7 @@ def test_no_command_loads_a_forgotten_person(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["hash", "encrypt", "drop"])
 def test_a_person_is_found_by_every_stored_identifier(
     mode: str, warehouse: Warehouse, january: Rows
 ) -> None:
@@ -253,7 +251,7 @@ def test_a_failed_erasure_erases_nothing(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("any_warehouse", "mode"),
-    [*(("duckdb", mode) for mode in MODES), ("postgres", "encrypt")],
+    [("duckdb", "plain"), ("duckdb", "hash"), ("duckdb", "drop"), ("postgres", "encrypt")],
     indirect=["any_warehouse"],
 )
 def test_quarantined_objects_are_erased(mode: str, any_warehouse: Warehouse, january: Rows) -> None:
