@@ -1,4 +1,7 @@
-"""Fetch one page of submissions, or all pages of a query."""
+"""Fetch one page of submissions, or all pages of a query.
+
+Requests are limited in rate and repeated after a failure, with a page size that the API accepts.
+"""
 
 import asyncio
 import random as random_numbers

@@ -1,4 +1,7 @@
-"""Quarantine and issues: the unusable objects and values of a chunk, as rows."""
+"""Quarantine and issues: the unusable objects and values of a chunk, as rows.
+
+An object without a usable `submission_id` or `created_at` (`shape.identity`) is quarantined.
+"""
 
 import itertools
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,7 @@
-"""The reader: reads tasks from the API concurrently, page by page, with a cursor for each page."""
+"""The reader: reads tasks from the API concurrently, page by page, with a cursor for each page.
+
+`api.client` fetches a page; it repeats a failed request and lowers a page size the API refuses.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence

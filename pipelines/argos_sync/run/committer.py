@@ -1,7 +1,8 @@
 """Commit in one load package what belongs together.
 
-That is the rows of a chunk, the source's state (plan, cursors, other facts) and the ledger of
-windows. So an interrupted plan resumes exactly after its last committed rows.
+That is the rows of a chunk (`fetch.chunks` decides how many), the source's state (plan, cursors,
+other facts) and the ledger of windows. So an interrupted plan resumes exactly after its last
+committed rows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
