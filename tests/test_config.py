@@ -23,6 +23,7 @@ DEFAULTS = {
     "key_derivation": "truncate",
     "lookback_days": 7,
     "sweep_days": 30,
+    "open_days": 30,
     "start_date": None,
     "max_concurrency": 4,
     "max_requests_per_second": 10.0,

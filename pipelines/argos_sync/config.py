@@ -34,6 +34,7 @@ _MINIMUMS = {
     "page_size": 1,
     "lookback_days": 0,
     "sweep_days": 0,
+    "open_days": 0,
     "max_concurrency": 1,
     "max_requests_per_second": 0.01,
     "max_age_hours": 0,
@@ -102,6 +103,7 @@ class Settings(BaseConfiguration):
     key_derivation: Literal["truncate", "sha256"] = "truncate"
     lookback_days: int = 7
     sweep_days: int = 30
+    open_days: int = 30
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0

@@ -10,6 +10,7 @@ import pytest
 
 from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Behaviour, Emulator, Faults
 from argos_sync.fetch.checkpoint import high_water_mark
@@ -190,7 +191,6 @@ OPEN: list[dict[str, Any]] = [
     {"kyc": {"result": "pending"}},
     {"kyc": {"result": "incomplete"}},
     {"kyc": None},
-    {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Not Screened"}},
     {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Red Flag"}},
 ]
 
@@ -219,18 +219,48 @@ def test_open_submissions_are_refreshed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("result", ["approved", "rejected"])
-def test_closed_submissions_are_not_refreshed(
-    result: str, warehouse: Warehouse, january: Rows
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"kyc": {"result": "rejected"}},
+        # What a screening without a match says.
+        {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Not Screened"}},
+    ],
+)
+def test_settled_submissions_are_not_refreshed(
+    status: dict[str, Any], warehouse: Warehouse, january: Rows
 ) -> None:
-    """A submission with a final result is fetched by the sweep only."""
-    source = [closed(s) | {"kyc": {"result": result}} for s in january]
+    """A submission with a final result and without a red flag is fetched by the sweep only."""
+    source = [closed(s) | status for s in january]
     with Emulator(source) as api:
         context = context_for(api.base_url, warehouse.target, sweep_days=0)
         sync(context)
         summary = sync(at(context, NIGHT))
     # The nightly range starts on the day of the newest submission.
     assert summary.submissions_fetched == len(in_range(source, date(2025, 1, 31), NIGHT.date()))
+
+
+@pytest.mark.slow
+def test_submissions_are_open_for_some_days(any_warehouse: Warehouse, january: Rows) -> None:
+    """A pending submission is fetched nightly for `open_days` after its last change."""
+    source = [closed(s) for s in sorted(january, key=created_at)]
+    first = source[0]["submission_id"]
+    source[0] |= {"kyc": {"result": "pending"}}
+
+    with Emulator(source) as api:
+        context = context_for(api.base_url, any_warehouse.target, sweep_days=0, open_days=10)
+
+        def is_requested(days: int) -> bool:
+            count = api.request_count
+            sync(at(context, NIGHT + timedelta(days=days)))
+            new = list(api.requests)[count - api.request_count :]
+            return any(request.parameters.get("submission_id") == first for request in new)
+
+        sync(at(context, NIGHT))
+        assert [is_requested(days) for days in (1, 9, 11)] == [True, True, False]
+        api.store.update(first, {"userid": "changed"})
+        refresh(at(context, NIGHT + timedelta(days=12)), submission_ids=[first])
+        assert [is_requested(days) for days in (13, 21, 23)] == [True, True, False]
 
 
 @pytest.mark.slow

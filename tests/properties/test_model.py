@@ -200,9 +200,15 @@ class Snapshot:
             for name, (table, column) in STATUS_COLUMNS.items()
         }
 
-    def open(self) -> set[str]:
-        """Return the open submissions, which a nightly sync fetches however old they are."""
-        return {key for key in self.parts if not self.marks[key] and _is_open(self.status(key))}
+    def open(self, since: datetime) -> set[str]:
+        """Return the submissions that a nightly sync fetches: open ones that changed since then."""
+        return {
+            row["submission_id"]
+            for row in self.tables["submissions"]
+            if not row["_deleted_at"]
+            and max(row["_changed_at"], row["created_at"]) >= since
+            and _is_unsettled(self.status(row["submission_id"]))
+        }
 
 
 def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Rows:
@@ -218,11 +224,10 @@ def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Rows:
     return rows
 
 
-def _is_open(status: Mapping[str, Any]) -> bool:
+def _is_unsettled(status: Mapping[str, Any]) -> bool:
     result = (status["kyc_result"] or "").lower()
     aml_status = (status["aml_current_status"] or "").lower()
-    is_unscreened = result == "approved" and aml_status == "not screened"
-    return result not in ("approved", "rejected") or aml_status == "red flag" or is_unscreened
+    return result not in ("approved", "rejected") or aml_status == "red flag"
 
 
 def in_order(tables: Tables) -> Tables:
@@ -346,6 +351,7 @@ class Machine(RuleBasedStateMachine):
         page_size=st.sampled_from([5, 12, 100]),
         sweep_days=st.sampled_from([0, 1, 3]),
         lookback_days=st.sampled_from([0, 2, 7]),
+        open_days=st.sampled_from([30, 30, 1]),
         workers=st.sampled_from([1, 3]),
         is_loaded=st.sampled_from([True, True, False]),
         most_runs=st.sampled_from(MOST_RUNS),
@@ -475,7 +481,7 @@ class Machine(RuleBasedStateMachine):
             return
         first_day = started.date() - timedelta(days=self.configured["lookback_days"])
         requested = {key for key, item in self._all() if created_at(item).date() >= first_day}
-        requested |= before.open()
+        requested |= before.open(started - timedelta(days=self.configured["open_days"]))
         if self.configured["sweep_days"] == 1:
             requested |= {key for key, _ in self._all()}
         self._assert_fetched(requested)

@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days
-from argos_sync.run.jobs import range_tasks
+from argos_sync.run.jobs import range_tasks, today
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
-from argos_sync.warehouse.submissions import DayStats
+from argos_sync.warehouse.submissions import DayStats, midnight
 
 _SLACK = timedelta(days=1.5)
 """Syncs take time and do not start on the minute, so days that would become due shortly before the
@@ -52,17 +52,18 @@ def plan_upkeep(
     loaded, it reads the days that have submissions.
     """
     client, settings = run.warehouse.client, run.context.settings
+    open_since = midnight(add_days(today(run), -settings.open_days))
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
     swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
     open_counts = {
         day: count
-        for day, count in count_open_by_day(client, before, settings.sections).items()
+        for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
         if not any(range_.has_day(day) for range_ in swept)
     }
     split = cheapest_requests(open_counts, counts, settings.page_size)
     ranges = (*swept, *split.by_day)
-    ids = open_submission_ids(client, split.by_id, settings.sections)
+    ids = open_submission_ids(client, split.by_id, settings.sections, open_since)
     tasks = range_tasks(run, "again", daily_volume(days, None), ranges, end_date=end_date)
     return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
