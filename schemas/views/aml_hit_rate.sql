@@ -1,23 +1,27 @@
--- Share of submissions that AML screening flags, by week of creation. Each submission counts as
--- screened or not screened, and each flagged one under exactly one risk level.
+-- Share of decided submissions with an AML red flag, by week of creation. The status Not Screened
+-- says both that nothing was found and that nothing was screened; it cannot tell them apart.
 --
--- week          Monday (UTC) of the week the submissions were created
--- submissions   Number of submissions
--- not_screened  Submissions with the status Not Screened or without a status
--- screened      Submissions with any other status
--- flagged       Submissions with the status Red Flag
--- high          Flagged submissions of high risk
--- medium        Flagged submissions of medium risk
--- low           Flagged submissions of low risk
--- other_risk    Flagged submissions with another risk level or none
--- hit_rate      Share of screened submissions that are flagged, from 0 to 1; empty if none is
---               screened
+-- week         Monday (UTC) of the week the submissions were created
+-- submissions  Number of submissions
+-- decided      Submissions that are approved or rejected
+-- flagged      Decided submissions with the status Red Flag
+-- high         Flagged submissions of high risk
+-- medium       Flagged submissions of medium risk
+-- low          Flagged submissions of low risk
+-- other_risk   Flagged submissions with another risk level or none
+-- hit_rate     Share of decided submissions that are flagged, from 0 to 1; empty if none is decided
 WITH cases AS (
     SELECT
         UTC_WEEK(s.created_at) AS week,
-        COALESCE(LOWER(a.current_status), 'not screened') AS status,
+        CASE WHEN LOWER(k.result) IN ('approved', 'rejected') THEN 1 ELSE 0 END AS is_decided,
+        CASE
+            WHEN LOWER(k.result) IN ('approved', 'rejected')
+                AND LOWER(a.current_status) = 'red flag' THEN 1
+            ELSE 0
+        END AS is_flagged,
         COALESCE(LOWER(a.risk_level_summary), '') AS risk
     FROM submissions AS s
+    LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
     LEFT JOIN aml AS a ON a.submission_id = s.submission_id
     WHERE s._deleted_at IS NULL
 ),
@@ -25,13 +29,12 @@ counts AS (
     SELECT
         week,
         COUNT(*) AS submissions,
-        COUNT(CASE WHEN status = 'not screened' THEN 1 END) AS not_screened,
-        COUNT(CASE WHEN status <> 'not screened' THEN 1 END) AS screened,
-        COUNT(CASE WHEN status = 'red flag' THEN 1 END) AS flagged,
-        COUNT(CASE WHEN status = 'red flag' AND risk = 'high' THEN 1 END) AS high,
-        COUNT(CASE WHEN status = 'red flag' AND risk = 'medium' THEN 1 END) AS medium,
-        COUNT(CASE WHEN status = 'red flag' AND risk = 'low' THEN 1 END) AS low,
-        COUNT(CASE WHEN status = 'red flag' AND risk NOT IN ('high', 'medium', 'low') THEN 1 END)
+        COUNT(CASE WHEN is_decided = 1 THEN 1 END) AS decided,
+        COUNT(CASE WHEN is_flagged = 1 THEN 1 END) AS flagged,
+        COUNT(CASE WHEN is_flagged = 1 AND risk = 'high' THEN 1 END) AS high,
+        COUNT(CASE WHEN is_flagged = 1 AND risk = 'medium' THEN 1 END) AS medium,
+        COUNT(CASE WHEN is_flagged = 1 AND risk = 'low' THEN 1 END) AS low,
+        COUNT(CASE WHEN is_flagged = 1 AND risk NOT IN ('high', 'medium', 'low') THEN 1 END)
             AS other_risk
     FROM cases
     GROUP BY week
@@ -39,12 +42,11 @@ counts AS (
 SELECT
     week,
     submissions,
-    not_screened,
-    screened,
+    decided,
     flagged,
     high,
     medium,
     low,
     other_risk,
-    CAST(flagged AS DOUBLE) / NULLIF(screened, 0) AS hit_rate
+    CAST(flagged AS DOUBLE) / NULLIF(decided, 0) AS hit_rate
 FROM counts

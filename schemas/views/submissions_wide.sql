@@ -61,7 +61,7 @@
 -- nationality_gov_kor            Nationality according to the Korean government
 -- kyc_result                     Status of the KYC process: approved, rejected, pending or incomplete
 -- aml_risk_level_summary         Summary of the risk level: Not Screened, High, Medium or Low
--- aml_current_status             Current AML screening status: Not Screened, Red Flag or another status
+-- aml_current_status             AML status: Red Flag, or Not Screened, also said when nothing matches
 -- bank_result                    Bank verification result: success or fail
 -- bank_type                      Type of bank verification: occupancy (1 KRW verification) or nameCheck
 -- bank_code                      Bank code used for verification

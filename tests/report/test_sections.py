@@ -99,11 +99,11 @@ def test_a_table_has_at_most_200_rows() -> None:
 
 
 def test_screening_without_red_flags_has_no_chart() -> None:
-    """The text still says how many submissions were screened."""
+    """The text still says how many submissions are decided."""
     content = screening.describe_hit_rate([(DAY, 7, 0, 0, 0, 0)])
     assert content.chart is None
     assert with_plain_spaces(content.text) == (
-        "0 of 7 screened submissions have a red flag (0 %), by week of creation."
+        "0 of 7 decided submissions have a red flag (0 %), by week of creation."
     )
 
 

@@ -174,13 +174,16 @@ def _retry(dice: Dice, attempt: Object, start: int) -> None:
 
 
 def screening(dice: Dice, *, finished: bool) -> Object:
-    """Return the `aml` section: mostly clear, sometimes a red flag with one to five matches."""
+    """Return the `aml` section: mostly no match, sometimes a red flag with one to five matches.
+
+    A screening without a match says `Not Screened`, as no screening does.
+    """
     if not finished or dice.chance(0.25):
         return {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
     if not dice.chance(0.06):
         return {
-            "risk_level_summary": "Low",
-            "currentstatus": "No Red Flag",
+            "risk_level_summary": "Not Screened",
+            "currentstatus": "Not Screened",
             "raw_data": {"total": 0},
         }
     level = dice.pick(("High", "Medium", "Low"))

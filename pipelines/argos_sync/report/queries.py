@@ -56,7 +56,7 @@ _ALERTS = """
     FROM aml_open_alerts GROUP BY risk_level_summary"""
 
 _HITS = """
-    SELECT week, screened, high, medium, low, other_risk FROM aml_hit_rate ORDER BY week"""
+    SELECT week, decided, high, medium, low, other_risk FROM aml_hit_rate ORDER BY week"""
 
 _COUNTRIES = """
     SELECT

@@ -35,21 +35,21 @@ def describe_alerts(rows: ResultRows) -> Content:
 
 
 def describe_hit_rate(rows: ResultRows) -> Content:
-    """Describe how many of the screened submissions have a red flag.
+    """Describe how many of the decided submissions have a red flag.
 
-    A row has a week, its submissions screened, and those with a red flag by risk as in `_RISKS`.
+    A row has a week, its submissions decided, and those with a red flag by risk as in `_RISKS`.
     """
-    screened = sum(int(row[1]) for row in rows)
+    decided = sum(int(row[1]) for row in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]
     flagged = sum(int(number) for _, *counts in by_risk for number in counts)
-    rate = format_share(flagged, screened)
+    rate = format_share(flagged, decided)
     unit, chart, table = chart_by_period(by_risk, _RISKS, "red flags", "week")
     return Content(
-        f"{format_count(flagged)} of {pluralize(screened, 'screened submission')}"
+        f"{format_count(flagged)} of {pluralize(decided, 'decided submission')}"
         f" {'has' if flagged == 1 else 'have'} a red flag ({rate}), by {unit} of creation.",
         chart,
         table,
-        (rate, "of screened submissions have a red flag"),
+        (rate, "of decided submissions have a red flag"),
     )
 
 
