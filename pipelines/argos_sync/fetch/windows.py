@@ -7,7 +7,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, Self
 
 import pendulum
@@ -153,7 +153,8 @@ def add_days(day: date, days: int) -> date:
 
 def day_of(moment: datetime) -> date:
     """Return the UTC day of a moment."""
-    return pendulum.instance(moment).in_timezone("UTC").date()
+    # Not by pendulum: this is asked of every submission, and a night would take a quarter longer.
+    return moment.astimezone(UTC).date()
 
 
 def nightly_range(
