@@ -47,13 +47,11 @@ def open_submission_ids(
 ) -> list[str]:
     """Return the ids of open submissions created in these ranges, in order."""
     joins, condition = _open_condition(sections)
-    in_ranges, parameters = created_in(ranges)
+    in_ranges, bounds = created_in(ranges)
     if not condition or not ranges:
         return []
     where = f"WHERE {condition} AND ({in_ranges}) ORDER BY 1"
-    rows = select_submissions(
-        client, "s.submission_id", where, since, since, *parameters, joins=joins
-    )
+    rows = select_submissions(client, "s.submission_id", where, since, since, *bounds, joins=joins)
     return [row[0] for row in rows]
 
 
