@@ -174,7 +174,7 @@ def _retry(dice: Dice, attempt: Object, start: int) -> None:
 
 
 def screening(dice: Dice, *, finished: bool) -> Object:
-    """Return the `aml` section: `Not Screened`, which no match says too, or sometimes a red flag."""
+    """Return the `aml` section: `Not Screened`, which no match says too, or at times a red flag."""
     if not finished or dice.chance(0.25):
         return {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
     if not dice.chance(0.06):
