@@ -67,9 +67,10 @@ def pytest_runtest_makereport(
     report = yield
     is_unmarked = not any(item.get_closest_marker(mark) for mark in TIERS)
     limit = MAX_SECONDS * (COVERAGE_FACTOR if item.config.getoption("--cov") else 1)
-    if report.when == "call" and report.passed and is_unmarked and call.duration > limit:
-        limit *= max(1.0, _seconds_to_copy() / REFERENCE_SECONDS)
-    if report.when == "call" and report.passed and is_unmarked and call.duration > limit:
+    if not (report.when == "call" and report.passed and is_unmarked and call.duration > limit):
+        return report
+    limit *= max(1.0, _seconds_to_copy() / REFERENCE_SECONDS)
+    if call.duration > limit:
         report.outcome = "failed"
         report.longrepr = (
             f"{item.nodeid} took {call.duration:.1f} s, and a test without a mark may take"

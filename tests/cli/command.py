@@ -113,6 +113,19 @@ class Command:
             return connection.execute(query).fetchall()
 
 
+def run_in_process(*arguments: str) -> int:
+    """Run the command line in this process, leave logging as it was, and return the exit code."""
+    root, package = logging.getLogger(), logging.getLogger("argos_sync")
+    before = root.level, root.handlers[:], package.level
+    try:
+        return exit_codes.run(
+            lambda: app.app([*arguments], "argos-sync", standalone_mode=False),
+            verbose="-v" in arguments,
+        )
+    finally:
+        root.level, root.handlers[:], package.level = before
+
+
 class CommandInProcess(Command):
     """Run the same command line in this process, which takes no time to start.
 
@@ -122,8 +135,6 @@ class CommandInProcess(Command):
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         assert not options
-        root, package = logging.getLogger(), logging.getLogger("argos_sync")
-        levels, handlers = (root.level, package.level), root.handlers[:]
         out, err = StringIO(), StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.folder)
@@ -132,13 +143,7 @@ class CommandInProcess(Command):
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             patch.setattr(FetchProcess, "start", lambda _: None)
-            code = exit_codes.run(
-                lambda: app.app([*arguments], "argos-sync", standalone_mode=False),
-                verbose="-v" in arguments,
-            )
-        root.handlers[:] = handlers
-        root.setLevel(levels[0])
-        package.setLevel(levels[1])
+            code = run_in_process(*arguments)
         return self.check(
             subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
         )

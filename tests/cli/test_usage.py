@@ -35,6 +35,7 @@ def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
         (("syncc",), "No such command 'syncc'"),
         (("sync", "--fast"), "No such option: --fast"),
         (("backfill", "--from", "2025-01-01"), "Missing option '--to'"),
+        (("reconcile", "--from", "x", "--to", "2025-01-01"), "--from takes a day as YYYY-MM-DD"),
         (("backfill", "--from", "2025-02-30", "--to", "2025-03-01"), "--from takes a day"),
         (("backfill", "--from", "2025-01-01", "--to", "today"), "--to takes a day as YYYY-MM-DD"),
         (("status", "--max-age", "26"), "--max-age takes a number with m, h or d, such as 26h"),
