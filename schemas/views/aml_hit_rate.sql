@@ -13,12 +13,9 @@
 WITH cases AS (
     SELECT
         UTC_WEEK(s.created_at) AS week,
-        CASE WHEN LOWER(k.result) IN ('approved', 'rejected') THEN 1 ELSE 0 END AS is_decided,
-        CASE
-            WHEN LOWER(k.result) IN ('approved', 'rejected')
-                AND LOWER(a.current_status) = 'red flag' THEN 1
-            ELSE 0
-        END AS is_flagged,
+        -- NULL while the submission is not decided
+        CASE WHEN LOWER(k.result) IN ('approved', 'rejected')
+            THEN COALESCE(LOWER(a.current_status), '') END AS status,
         COALESCE(LOWER(a.risk_level_summary), '') AS risk
     FROM submissions AS s
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
@@ -29,12 +26,12 @@ counts AS (
     SELECT
         week,
         COUNT(*) AS submissions,
-        COUNT(CASE WHEN is_decided = 1 THEN 1 END) AS decided,
-        COUNT(CASE WHEN is_flagged = 1 THEN 1 END) AS flagged,
-        COUNT(CASE WHEN is_flagged = 1 AND risk = 'high' THEN 1 END) AS high,
-        COUNT(CASE WHEN is_flagged = 1 AND risk = 'medium' THEN 1 END) AS medium,
-        COUNT(CASE WHEN is_flagged = 1 AND risk = 'low' THEN 1 END) AS low,
-        COUNT(CASE WHEN is_flagged = 1 AND risk NOT IN ('high', 'medium', 'low') THEN 1 END)
+        COUNT(status) AS decided,
+        COUNT(CASE WHEN status = 'red flag' THEN 1 END) AS flagged,
+        COUNT(CASE WHEN status = 'red flag' AND risk = 'high' THEN 1 END) AS high,
+        COUNT(CASE WHEN status = 'red flag' AND risk = 'medium' THEN 1 END) AS medium,
+        COUNT(CASE WHEN status = 'red flag' AND risk = 'low' THEN 1 END) AS low,
+        COUNT(CASE WHEN status = 'red flag' AND risk NOT IN ('high', 'medium', 'low') THEN 1 END)
             AS other_risk
     FROM cases
     GROUP BY week

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import date
 
 from argos_sync.fetch.reader import Task, TaskPage
-from argos_sync.fetch.windows import DateRange, add_days
+from argos_sync.fetch.windows import DateRange, add_days, day_of
 from argos_sync.shape.identity import Identity, identify
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 from argos_sync.warehouse.submissions import SubmissionVersion
@@ -70,7 +70,7 @@ class Comparison:
             identity = identify(item)
             if not isinstance(identity, Identity):
                 continue
-            day = identity.created_at.astimezone(UTC).date()
+            day = day_of(identity.created_at)
             if self.first <= day <= self.last:
                 content_hash = self.content_hash(item) if self.content_hash else ""
                 self._source_hashes.setdefault(day, {})[identity.submission_id] = content_hash

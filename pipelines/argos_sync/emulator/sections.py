@@ -175,14 +175,11 @@ def _retry(dice: Dice, attempt: Object, start: int) -> None:
 
 def screening(dice: Dice, *, finished: bool) -> Object:
     """Return the `aml` section: `Not Screened`, which no match says too, or at times a red flag."""
+    unmatched: Object = {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
     if not finished or dice.chance(0.25):
-        return {"risk_level_summary": "Not Screened", "currentstatus": "Not Screened"}
+        return unmatched
     if not dice.chance(0.06):
-        return {
-            "risk_level_summary": "Not Screened",
-            "currentstatus": "Not Screened",
-            "raw_data": {"total": 0},
-        }
+        return unmatched | {"raw_data": {"total": 0}}
     level = dice.pick(("High", "Medium", "Low"))
     matches = [
         {

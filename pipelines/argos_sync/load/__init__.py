@@ -5,10 +5,9 @@ Out: one load package, which commits rows and state together; and SQL in the war
 
 Where a command loads to: `target`. How a destination is added: `destinations`.
 How a warehouse is opened: `pipeline`, `read_only`. Who may write which days: `locks`, `partitions`.
-What dlt knows about the tables: `source`. What is overridden in dlt: `duckdb`, and a
-little in `source` and `target`. How a statement reaches any database: `sql`, `dialects`. What can
-go wrong: `errors`. How a file is replaced or compacted: `atomic_file`, `compact`. Outside this room
-only config.py imports dlt.
+The tables as dlt sees them: `source`. Overrides of dlt: `duckdb`, and a few in `source` and
+`destinations`. SQL for any database: `sql`, `dialects`. Failures: `errors`. Files that are replaced
+or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
 __all__ = [

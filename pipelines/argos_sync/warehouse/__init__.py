@@ -3,10 +3,10 @@
 In: a connected client of `load`.
 Out: rows, counts and check results; views and comments in the database.
 
-What the warehouse already has of a chunk: `rows`. What it holds by day, and soft deletes:
-`submissions`. What is still open: `open_submissions`. Post-run checks: `checks`, `unknown_values`.
-Views for analysts: `views`, `view_updates`, `comments`. Views over several projects:
-`multi_project`. What `status` shows: `overview`.
+Stored versions of a chunk: `rows`. Submissions by day, and soft deletes: `submissions`. Open
+submissions: `open_submissions`. Post-run checks: `checks`, `unknown_values`. Views for analysts:
+`views`, `view_updates`, `comments`. Views over several projects: `multi_project`. The contents of
+`status`: `overview`.
 """
 
 __all__ = [
