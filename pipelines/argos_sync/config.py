@@ -95,9 +95,10 @@ class Settings(BaseConfiguration):
     api_key: TSecretStrValue = None  # type: ignore[assignment] # how dlt marks a required key
     base_url: str = "https://rest-api.argosidentity.com/v3"
     allow_insecure_http: bool = False
-    page_size: int = 500
+    page_size: int = 1000
     request_style: Literal["query", "json"] = "query"
     request_types: Any | None = None
+    completeness: Literal["auto", "list", "sections", "each"] = "auto"
     encryption: Literal["off", "ecb", "cbc", "gcm"] = "off"
     encryption_key: TSecretStrValue | None = None
     key_derivation: Literal["truncate", "sha256"] = "truncate"
@@ -165,10 +166,11 @@ class _Runtime(BaseConfiguration):
 
 
 @configspec
-class _Sweep(BaseConfiguration):
-    """The one setting that read-only commands need."""
+class Freshness(BaseConfiguration):
+    """Settings of read-only commands: how old rows may become."""
 
     sweep_days: int = Settings.sweep_days
+    open_days: int = Settings.open_days
 
 
 def load_settings(
@@ -229,13 +231,13 @@ def _project_api_key(project: str) -> Any:
     )
 
 
-def sweep_days(project: str | None = None) -> int:
-    """Read `sources.argos.sweep_days` alone, for read-only commands, which need no API key.
+def freshness_settings(project: str | None = None) -> Freshness:
+    """Read what read-only commands need, without an API key.
 
     Raises:
-        ConfigurationError: The value is invalid.
+        ConfigurationError: A value is invalid.
     """
-    return _read(_Sweep(), sections=sections_of(project)).sweep_days
+    return _read(Freshness(), sections=sections_of(project))
 
 
 def webhook_url() -> str | None:

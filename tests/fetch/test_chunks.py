@@ -8,6 +8,7 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
@@ -28,7 +29,7 @@ def builder(
     **options: Any,
 ) -> ChunkBuilder:
     """Return a builder of chunks of the one plan."""
-    job = FetchJob("run", WorkQueue(PLAN), (), ClientOptions({}), lambda: NOW, **options)
+    job = FetchJob("run", WorkQueue(PLAN), Reading(), ClientOptions({}), lambda: NOW, **options)
     return ChunkBuilder(job, is_loader_waiting, seconds)
 
 

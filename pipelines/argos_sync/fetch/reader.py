@@ -8,11 +8,27 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from argos_sync.api import ArgosClient, PageKey, Query
-from argos_sync.api.errors import InvalidFormat, InvalidParameter, MalformedResponse
+from argos_sync.api import ArgosClient, Page, PageKey, Query
+from argos_sync.api.errors import (
+    InvalidFormat,
+    InvalidParameter,
+    MalformedResponse,
+    PageTooHeavy,
+)
+from argos_sync.fetch.completeness import ListVerifier, Reading
+from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
 from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
+from argos_sync.shape.identity import Identity, identify
 
 ALL = ""
+
+_EACH_PAGE = 100
+"""Submissions per page of a list whose submissions are fetched one by one. An interrupted run
+repeats at most so many requests per worker, and one request in a hundred is for the list."""
+_STEP = 10
+"""Submissions to fetch one by one where a page of whole ones is too heavy."""
+_LIGHT_SECTION = "kyc"
+"""The `request_type` with the smallest response; its lists have the ids."""
 
 Cursor = dict[str, Any]
 """The `nextpageKey` of each section, as JSON; a missing section has been read to its end.
@@ -46,43 +62,61 @@ class Task:
 class TaskPage:
     """A page of a task, or the last one (`done`), with the sections of submissions joined.
 
-    The task resumes after this page at the cursor; None if it cannot be resumed here.
+    Attributes:
+        task: The task that the page belongs to.
+        items: Submissions of the page.
+        cursor: Where the task resumes after this page; None if it cannot be resumed here.
+        done: Whether the task has been read to its end.
+        gap: The error of a submission on this page that the API cannot return.
+        not_found: Ids that a list named, but that the API does not return one by one.
     """
 
     task: Task
     items: list[Any]
     cursor: Cursor | None
     done: bool
+    gap: PageTooHeavy | None = None
+    not_found: tuple[str, ...] = ()
 
 
 async def read_tasks(
     client: ArgosClient,
     tasks: Iterable[Task],
     *,
-    sections: Sequence[str],
+    reading: Reading,
     concurrency: int,
     deliver: Callable[[TaskPage], Awaitable[None]],
 ) -> None:
     """Read tasks concurrently, and deliver their pages; those of one task arrive in order.
 
     The tasks are started in order, each when a worker is free. No further page of a task is read
-    until `deliver` returns. The sections (`request_type`s) are read side by side and joined; if
-    there are none, one walk reads all of them.
+    until `deliver` returns. Of the submissions fetched one by one, `concurrency` are requested at
+    the same time.
 
     Raises:
+        PageTooHeavy: The API cannot return a submission. Everything else has been read; the task
+            that the submission belongs to is not done, and resumes before it.
         MalformedResponse: A submission is nested hundreds of levels deep, which is more than Python
             can recurse through. The API documents five levels.
         ArgosError: A task failed; all others are cancelled.
     """
     remaining = iter(tasks)
+    walks = _Walks(client, reading, asyncio.Semaphore(concurrency))
+    verifier = ListVerifier(reading)
+    gaps: list[PageTooHeavy] = []
 
     async def work() -> None:
         for task in remaining:
-            async for page in _read_task(client, task, sections):
-                try:
-                    await deliver(page)
-                except RecursionError:
-                    raise MalformedResponse("a submission is nested too deeply") from None
+            try:
+                async for page in walks.read(task):
+                    if task.query.submission_id is None and reading.mode != "each":
+                        await verifier.verify(client, page.items)
+                    try:
+                        await deliver(page)
+                    except RecursionError:
+                        raise MalformedResponse("a submission is nested too deeply") from None
+            except PageTooHeavy as error:
+                gaps.append(error)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -90,33 +124,140 @@ async def read_tasks(
                 group.create_task(work())
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
+    if gaps:
+        raise gaps[0]
 
 
-async def _read_task(
-    client: ArgosClient, task: Task, sections: Sequence[str]
-) -> AsyncGenerator[TaskPage, None]:
-    """Yield the pages of a task, starting at its cursor.
+@dataclass(frozen=True, slots=True)
+class _Walks:
+    """Walks through the pages of tasks, in one of the ways that return whole submissions.
 
-    If the API no longer accepts the cursor, the task restarts from its beginning.
+    `slots` limits the requests for single submissions, of all tasks together.
     """
-    has_page = False
-    try:
-        pages = _walk_sections(client, task, sections) if sections else _walk(client, task)
-        async for page in pages:
-            has_page = True
-            yield page
-    except (InvalidParameter, InvalidFormat):
-        if has_page or task.cursor is None:
-            raise
-        async for page in _read_task(client, replace(task, cursor=None), sections):
-            yield page
+
+    client: ArgosClient
+    reading: Reading
+    slots: asyncio.Semaphore
+
+    async def read(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Yield the pages of a task, starting at its cursor.
+
+        If the API no longer accepts the cursor, the task restarts from its beginning. After a gap
+        the cursor stays before it.
+
+        Raises:
+            PageTooHeavy: There was a gap; all other pages have been read.
+        """
+        has_page = False
+        gap: PageTooHeavy | None = None
+        try:
+            async for page in self._pages(task):
+                has_page = True
+                gap = gap or page.gap
+                yield replace(page, cursor=None, done=False) if gap else page
+        except (InvalidParameter, InvalidFormat):
+            if has_page or task.cursor is None:
+                raise
+            async for page in self.read(replace(task, cursor=None)):
+                yield page
+        if gap:
+            raise gap
+
+    def _pages(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Return the pages of a task, whose submissions are whole."""
+        is_list = task.query.submission_id is None
+        if is_list and self.reading.mode == "each":
+            return self._walk_each(task)
+        sections = self.reading.list_sections if is_list else self.reading.sections
+        if sections:
+            return self._walk_sections_or_each(task, sections)
+        return self._walk_list(task) if is_list else _walk(self.client, task)
+
+    async def _walk_list(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Walk a list of whole submissions; step over a page that is too heavy one by one."""
+        while True:
+            try:
+                async for page in _walk(self.client, task):
+                    yield page
+                    task = replace(task, cursor=page.cursor)
+            except PageTooHeavy:
+                # The sections of these submissions are lighter, and a section has their ids.
+                pages = self._walk_each(task, _LIGHT_SECTION, _STEP)
+                page = await anext(pages)
+                await pages.aclose()
+                yield page
+                if not page.cursor:
+                    return
+                task = replace(task, cursor=page.cursor)
+            else:
+                return
+
+    async def _walk_sections_or_each(
+        self, task: Task, sections: Sequence[str]
+    ) -> AsyncGenerator[TaskPage, None]:
+        """Walk sections; if a page of one is too heavy, read the rest of the task one by one."""
+        try:
+            async for page in _walk_sections(self.client, task, sections):
+                yield page
+        except PageTooHeavy:
+            if task.query.submission_id is not None:
+                raise
+            async for page in self._walk_each(replace(task, cursor=None), _LIGHT_SECTION):
+                yield page
+
+    async def _walk_each(
+        self, task: Task, section: str | None = None, page_size: int = _EACH_PAGE
+    ) -> AsyncGenerator[TaskPage, None]:
+        """Walk a list for its ids, and fetch each submission by its id.
+
+        Pages are small, because a task resumes after whole pages. `section` is the `request_type`
+        of the list.
+        """
+        if section is None and self.reading.sections:
+            section = "others"
+        query = replace(task.query, request_type=section)
+        async for page in self.client.iter_pages(query, _page_key(task.cursor), page_size):
+            unusable = [item for item in page.items if submission_id_of(item) is None]
+            rows = rows_by_id(page.items)
+            ids = [key for key, row in rows.items() if _may_belong(row, task.days)]
+            results = await asyncio.gather(*map(self._fetch, ids))
+            found = [item for item in results if isinstance(item, dict)]
+            gaps = [item for item in results if isinstance(item, PageTooHeavy)]
+            yield TaskPage(
+                task,
+                unusable + found,
+                _cursor(page),
+                done=page.next_key is None,
+                gap=next(iter(gaps), None),
+                not_found=tuple(k for k, item in zip(ids, results, strict=True) if item is None),
+            )
+
+    async def _fetch(self, submission_id: str) -> dict[str, Any] | PageTooHeavy | None:
+        async with self.slots:
+            try:
+                return await fetch_submission(self.client, submission_id, self.reading.sections)
+            except PageTooHeavy as error:
+                return error
+
+
+def _may_belong(item: dict[str, Any], days: DateRange) -> bool:
+    """Whether a row of a list was created in a range, as far as the row says."""
+    identity = identify(item)
+    return not isinstance(identity, Identity) or identity.created_at in days
+
+
+def _cursor(page: Page) -> Cursor:
+    return {ALL: page.next_key.to_json()} if page.next_key else {}
+
+
+def _page_key(cursor: Cursor | None) -> PageKey | None:
+    """Return the page key of a walk that reads one list; None for the cursor of another walk."""
+    return PageKey.from_json(cursor[ALL]) if cursor and ALL in cursor else None
 
 
 async def _walk(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
-    start = PageKey.from_json(task.cursor[ALL]) if task.cursor else None
-    async for page in client.iter_pages(task.query, start):
-        cursor = {ALL: page.next_key.to_json()} if page.next_key else {}
-        yield TaskPage(task, page.items, cursor, done=page.next_key is None)
+    async for page in client.iter_pages(task.query, _page_key(task.cursor)):
+        yield TaskPage(task, page.items, _cursor(page), done=page.next_key is None)
 
 
 async def _walk_sections(
@@ -127,7 +268,9 @@ async def _walk_sections(
     If all walks have the same order, every page completes its submissions. With any other order
     incomplete submissions are kept until their other sections arrive, at most until the task ends.
     """
-    cursor = dict(task.cursor) if task.cursor else dict.fromkeys(sections)
+    # Another walk, such as one of whole lists, leaves other cursors.
+    is_resumable = task.cursor and task.cursor.keys() <= set(sections)
+    cursor = dict(task.cursor) if task.cursor and is_resumable else dict.fromkeys(sections)
     walks = {
         section: client.iter_pages(
             replace(task.query, request_type=section), PageKey.from_json(key) if key else None
@@ -148,7 +291,7 @@ async def _walk_sections(
         complete = [key for key, parts in incomplete.items() if len(parts) == len(sections)]
         items += [_join(incomplete.pop(submission_id)) for submission_id in complete]
         joined_ids.update(complete)
-        if not walks and incomplete and task.cursor:
+        if not walks and incomplete and is_resumable:
             # A submission that was joined before the interruption may come again in some sections
             # only, and would lose the others. Reading from the beginning returns all sections.
             yield TaskPage(task, items, None, done=False)

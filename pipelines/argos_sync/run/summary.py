@@ -23,6 +23,7 @@ class RunSummary:
     command: str
     started_at: datetime
     ended_at: datetime | None = None
+    completeness: str | None = None
     windows: int = 0
     pages: int = 0
     requests: int = 0
