@@ -37,6 +37,7 @@ _MINIMUMS = {
     "open_days": 0,
     "max_concurrency": 1,
     "max_requests_per_second": 0.01,
+    "max_requests_per_day": 1,
     "max_age_hours": 0,
     "retry_seconds": 0,
 }
@@ -108,6 +109,7 @@ class Settings(BaseConfiguration):
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
+    max_requests_per_day: int | None = None
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
     privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
@@ -300,7 +302,11 @@ def _read(
         value, minimum = getattr(settings, name), _MINIMUMS.get(name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             raise _invalid_choice(name, hint)
-        if minimum is not None and (not isinstance(value, int | float) or value < minimum):
+        if (
+            minimum is not None
+            and value is not None
+            and (not isinstance(value, int | float) or value < minimum)
+        ):
             raise _invalid_value(name, f"a number of at least {minimum}")
         if name == "start_date" and value:
             try:

@@ -12,7 +12,7 @@ from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.shape.suppression import SuppressionList, suppression_hash

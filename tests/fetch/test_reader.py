@@ -11,7 +11,8 @@ from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
-from argos_sync.fetch.reader import Task, TaskPage, read_tasks
+from argos_sync.fetch.reader import read_tasks
+from argos_sync.fetch.task import Task, TaskPage
 from support import API_KEY, IMPATIENT
 
 EVERYTHING = Query()

@@ -7,14 +7,16 @@ import asyncio
 import random as random_numbers
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal, Self, TypeAlias, get_args
 
 import httpx
 
 from argos_sync.api import errors
+from argos_sync.api.budget import DailyBudget
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
 from argos_sync.api.page_size import PageSize
@@ -35,12 +37,26 @@ _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 
 @dataclass(slots=True)
 class RequestStats:
-    """Count the requests of a client, including retries, and the pages and items received."""
+    """Count the requests of a client, including retries, and the pages and items received.
+
+    The days of requests are UTC.
+    """
 
     requests: int = 0
     retries: int = 0
     pages: int = 0
     items: int = 0
+    requests_by_day: Counter[date] = field(default_factory=Counter, compare=False)
+
+    def since(self, earlier: Self) -> Self:
+        """Return what was counted since earlier statistics of the same client."""
+        return type(self)(
+            self.requests - earlier.requests,
+            self.retries - earlier.retries,
+            self.pages - earlier.pages,
+            self.items - earlier.items,
+            self.requests_by_day - earlier.requests_by_day,
+        )
 
 
 class ArgosClient:
@@ -57,6 +73,7 @@ class ArgosClient:
         page_size: Rows to request per page. Lowered permanently when the API refuses it, and for
             some time when pages are too heavy.
         max_requests_per_second: Request rate that all tasks share.
+        budget: Limits the requests of a day.
         retry: How often and after which delay to retry.
         timeout: httpx timeout: seconds to connect, and between two reads or writes.
         deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
@@ -80,6 +97,7 @@ class ArgosClient:
         envelope: Envelope | None = None,
         page_size: int = 1000,
         max_requests_per_second: float = 10.0,
+        budget: DailyBudget | None = None,
         retry: RetryPolicy = _RETRY,
         timeout: httpx.Timeout | float = _TIMEOUT,
         deadline: float = 300.0,
@@ -101,7 +119,8 @@ class ArgosClient:
                 f"page_size is {page_size}", "set page_size to 1 or more"
             )
         self.page_size = PageSize(page_size)
-        self.stats = RequestStats()
+        self._budget = budget or DailyBudget()
+        self.stats = RequestStats(requests_by_day=self._budget.counts)
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
             base_url,
@@ -242,6 +261,7 @@ class ArgosClient:
     async def _request(self, params: dict[str, Scalar]) -> Page:
         """Wait for the rate limiter, send one request, and parse the response."""
         await self._limiter.acquire()
+        self._budget.spend()
         self.stats.requests += 1
         sent = self._envelope.wrap_request(params) if self._envelope else params
         response = await self._endpoint.get(sent, as_json=self._as_json)

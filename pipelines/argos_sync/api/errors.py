@@ -8,7 +8,8 @@
     └── ApiFailure               exit 4: the API failed or sent an invalid response
         ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
         │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
-        │   CertificateRefused, UnexpectedStatus, PageLoop, PageTooHeavy
+        │   CertificateRefused, UnexpectedStatus, PageLoop, PageTooHeavy,
+    │   RequestsUsedUp
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
                 RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
@@ -183,6 +184,12 @@ class PageTooHeavy(ApiFailure):
         "everything else is read; the next run tries that submission again; if it persists, ask"
         " ARGOS support why the API cannot return it"
     )
+
+
+class RequestsUsedUp(ApiFailure):
+    """The configured number of requests of a day is used up; no request was refused by the API."""
+
+    advice = "run again after 00:00 UTC, or raise max_requests_per_day"
 
 
 class RetriableFailure(ApiFailure):

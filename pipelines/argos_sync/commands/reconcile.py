@@ -10,8 +10,9 @@ from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.completeness import Reading
-from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.task import TaskPage
 from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
@@ -110,13 +111,13 @@ async def _read_source(run: Run, comparison: Comparison, reading: Reading) -> No
         comparison.add(page)
 
     tasks, concurrency = comparison.tasks, run.context.settings.max_concurrency
-    async with run.context.client_options().connect() as client:
+    async with run.client_options().connect() as client:
         try:
             await read_tasks(
                 client, tasks, reading=reading, concurrency=concurrency, deliver=deliver
             )
         finally:
-            run.count_requests(client.stats)
+            run.summary.count_requests(client.stats)
 
 
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:

@@ -36,7 +36,7 @@ def sync(context: Context) -> RunSummary:
         is_first = high_water_mark(run.warehouse.state) is None
         if unfinished and is_first and unfinished.days.first != settings.first_day:
             unfinished = None
-        if unfinished and not unfinished.has_only_gaps_left:
+        if unfinished and not unfinished.lacks_only_gaps:
             try:
                 run_plan(run, unfinished, final=False)
             except PageTooHeavy as gap:

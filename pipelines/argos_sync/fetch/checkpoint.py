@@ -83,7 +83,7 @@ def save_plan(state: State, plan: Plan) -> None:
     a sync of which only gaps are left: the next one tries those again.
     """
     plans = state.setdefault("plans", {})
-    if plan.name == SYNC and plan.has_only_gaps_left:
+    if plan.name == SYNC and plan.lacks_only_gaps:
         if high_water_mark(state) is None:
             state["synced_from"] = _text(plan.days.first)
         advance_high_water_mark(state, plan.newest, plan.started_at)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -23,7 +24,8 @@ from argos_sync.fetch.checkpoint import mentions_any
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.quarantine import IssueCollector
-from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.reader import read_tasks
+from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
@@ -64,6 +66,7 @@ class Chunk:
         suppressed: Ids of fetched submissions that are on the suppression list.
         suppressed_quarantine: Quarantine ids of fetched objects that are on the suppression list.
         last: Whether it is the last chunk of the job.
+        stats: Statistics of the client so far.
         fetched: All submissions of the chunk, see `fetched_table`.
     """
 
@@ -75,6 +78,7 @@ class Chunk:
     suppressed: tuple[str, ...] = ()
     suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
+    stats: RequestStats | None = None
     fetched: pa.Table = field(default_factory=fetched_table)
 
 
@@ -130,7 +134,7 @@ async def produce_chunks(
             on_page(page.task.label, len(page.items))
         async with lock:
             for chunk in builder.add(page, job.clock()):
-                await sink.put(chunk)
+                await sink.put(replace(chunk, stats=deepcopy(client.stats)))
 
     failure: ArgosError | None = None
     async with job.client.connect() as client:

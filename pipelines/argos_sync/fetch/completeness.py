@@ -9,11 +9,10 @@ finds it out with a handful of requests, `resolve_reading` remembers the answer 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from argos_sync.api import ArgosClient, Query
+from argos_sync.api import REQUEST_TYPES, ArgosClient, Query, RequestStats
 from argos_sync.api.errors import ApiFailure
-from argos_sync.api.query import REQUEST_TYPES
 from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
 from argos_sync.shape.contract import ITEM, safe_name
 from argos_sync.shape.values import is_absent
@@ -26,6 +25,9 @@ ReadMode = Literal["list", "sections", "each"]
 With configured `request_types`, `list` and `sections` are the same: the lists of these sections.
 """
 
+READ_MODES: Sequence[ReadMode] = get_args(ReadMode)
+"""The modes, from the fewest to the most requests. A later one is whole where an earlier one is."""
+
 DESCRIPTIONS: Mapping[ReadMode, str] = {
     "list": "lists have whole submissions",
     "sections": "a list is a summary, and the lists of the four sections are whole",
@@ -33,7 +35,7 @@ DESCRIPTIONS: Mapping[ReadMode, str] = {
 }
 
 _PROBE_DAYS = 30
-_PROBE_PAGE = 200
+PROBE_PAGE = 200
 """Rows of a list to choose samples from."""
 _SAMPLES = 5
 _USUAL_SHARE = 0.5
@@ -123,13 +125,13 @@ class Completeness:
 class ReadingAnswer:
     """How to read whole submissions, and what it took to find out.
 
-    `state` has the changes of the state, `requests` counts requests, and `change` says in one line
+    `state` has the changes of the state, `stats` the requests, and `change` says in one line
     that the API has changed; None if it has not.
     """
 
     reading: Reading
     state: dict[str, Any] = field(default_factory=dict)
-    requests: int = 0
+    stats: RequestStats = field(default_factory=RequestStats)
     change: str | None = None
 
 
@@ -160,16 +162,16 @@ async def resolve_reading(
         checked = date.fromisoformat(state[_STATE_KEY]["checked"])
         if (today - checked).days < _PROBE_DAYS:
             return ReadingAnswer(known.reading(sections))
-    async with connect(_PROBE_PAGE) as client:
+    async with connect(PROBE_PAGE) as client:
         answer = await probe_completeness(client, sections)
-        requests = client.stats.requests
+        stats = client.stats
     if answer is None:
         # Nothing to compare with. What is read one by one is whole in any case.
         answer, changes = known or Completeness("each"), {}
     else:
         changes = answer.to_state(sections, today)
     change = f"the API has changed: {answer}" if known and known.mode != answer.mode else None
-    return ReadingAnswer(answer.reading(sections), changes, requests, change)
+    return ReadingAnswer(answer.reading(sections), changes, stats, change)
 
 
 def api_paths(value: Any, path: str = "") -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import ArgosClient, Envelope, RetryPolicy
+from argos_sync.api import ArgosClient, DailyBudget, Envelope, RetryPolicy
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.work_queue import WorkQueue
@@ -47,9 +47,14 @@ class ClientOptions:
 
 
 def client_options(
-    settings: "Settings", page_size: int | None = None, retry: RetryPolicy | None = None
+    settings: "Settings",
+    page_size: int | None = None,
+    retry: RetryPolicy | None = None,
+    budget: DailyBudget | None = None,
 ) -> ClientOptions:
     """Return the configured client options; `page_size` and `retry` override the usual values.
+
+    Without a `budget` the requests of a day are not limited.
 
     Raises:
         ConfigurationError: The encryption settings are invalid.
@@ -67,6 +72,7 @@ def client_options(
             "page_size": page_size or settings.page_size,
             "max_requests_per_second": settings.max_requests_per_second,
             "retry": retry or RetryPolicy(),
+            "budget": budget or DailyBudget(),
             "allow_insecure_http": settings.allow_insecure_http,
         }
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self
 
-from argos_sync.fetch.reader import Cursor
+from argos_sync.fetch.task import Cursor
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
@@ -103,7 +103,7 @@ class Plan:
         return self.uncut is None and not self.unfinished
 
     @property
-    def has_only_gaps_left(self) -> bool:
+    def lacks_only_gaps(self) -> bool:
         """Whether everything has been read but submissions that the API could not return."""
         return self.uncut is None and all(progress.gap for _, progress in self.unfinished.values())
 

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from argos_sync.api import ArgosClient, Query
+from argos_sync.api import REQUEST_TYPES, ArgosClient, Query
 from argos_sync.api.errors import PageTooHeavy
-from argos_sync.api.query import REQUEST_TYPES
 from argos_sync.shape.identity import Identity, identify
 
 _MOST_EMPTY_PAGES = 20

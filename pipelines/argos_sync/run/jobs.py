@@ -11,7 +11,7 @@ from argos_sync.fetch.completeness import ListsAreIncomplete, Reading
 from argos_sync.fetch.completeness import resolve_reading as find_reading
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
-from argos_sync.fetch.reader import Task
+from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
@@ -89,7 +89,7 @@ def run_queue(run: Run, queue: WorkQueue, hashes: Mapping[str, str], *, final: b
         run.summary.run_id,
         queue,
         resolve_reading(run) if queue.has_lists else Reading("list", context.settings.sections),
-        context.client_options(),
+        run.client_options(),
         context.clock,
         run.protection,
         context.chunk_size,
@@ -115,13 +115,13 @@ def resolve_reading(run: Run, *, again: bool = False) -> Reading:
             context.settings.completeness,
             context.settings.sections,
             run.committer.state,
-            lambda page_size: context.client_options(page_size).connect(),
+            lambda page_size: run.client_options(page_size).connect(),
             today(run),
             again=again,
         )
     )
     run.committer.remember(answer.state)
-    run.summary.requests += answer.requests
+    run.summary.count_requests(answer.stats)
     run.summary.completeness = answer.reading.mode
     if answer.change:
         log.warning("%s", answer.change)
@@ -169,8 +169,8 @@ def resolve_end_date(run: Run, *, probe: bool) -> EndDate | None:
 
 
 async def _probe(run: Run) -> EndDate | None:
-    async with run.context.client_options(page_size=1).connect() as client:
+    async with run.client_options(page_size=1).connect() as client:
         section = "others" if run.context.settings.sections else None
         answer = await probe_end_date(client, section)
-        run.summary.requests += client.stats.requests
+        run.summary.count_requests(client.stats)
         return answer

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days
 from argos_sync.run.jobs import range_tasks, today
 from argos_sync.run.run import Run

@@ -1,7 +1,9 @@
 """Summarize what a warehouse holds and how its last runs went, on every destination."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import median_low
 from typing import Any
@@ -60,6 +62,17 @@ def read_overview(client: Client) -> Overview:
         max_age_days=_max_age_days(client),
         checks=_checks(client),
     )
+
+
+def requests_by_day(client: Client, now: datetime) -> Counter[date]:
+    """Return the requests of all runs that may have sent some today or later, by UTC day."""
+    where = "requests_by_day IS NOT NULL AND (ended_at IS NULL OR ended_at >= ?)"
+    query = f"SELECT requests_by_day FROM {RUNS} WHERE {where}"  # noqa: S608 a name
+    counts: Counter[date] = Counter()
+    for (text,) in select(client, query, now - _DAY):
+        by_day = json.loads(text) if isinstance(text, str) else text
+        counts.update({date.fromisoformat(day): count for day, count in by_day.items()})
+    return counts
 
 
 def _count_rows(client: Client, table: str) -> int:
