@@ -133,17 +133,17 @@ class Plan:
 
     def with_gaps_of(self, earlier: Self) -> Self:
         """Return the plan with the windows of an earlier one that have gaps, to try them again."""
-        gaps = [entry for entry in earlier.unfinished.values() if entry[1].gap]
+        gaps = {
+            name: (window, replace(progress, gap=False))
+            for name, (window, progress) in earlier.unfinished.items()
+            if progress.gap
+        }
         if not gaps:
             return self
         starts = (self.days.first, earlier.days.first)
         first = None if None in starts else min(filter(None, starts))
-        plan = replace(self, days=replace(self.days, first=first))
-        for window, progress in gaps:
-            plan = plan.with_window(window)
-            name = next(reversed(plan.windows))
-            plan = plan.with_progress(name, replace(progress, gap=False))
-        return plan
+        days = replace(self.days, first=first)
+        return replace(self, days=days, windows=gaps | self.windows)
 
     def reopened(self) -> Self:
         """Return the plan with recent days to be read again: they may have grown.
