@@ -331,6 +331,22 @@ def test_single_submission_too_heavy(connect: Connect, failure: Outcome, query: 
     assert client.page_size.current == 5
 
 
+def test_lowered_page_size_does_not_concern_single_submissions(
+    connect: Connect, page: MakePage
+) -> None:
+    """A request by id gets all its attempts, even while pages are smaller than usual."""
+    failures = [httpx.Response(502)] * 5
+    client = connect(httpx.Response(413), page(), *failures, page("s1"))
+
+    async def run() -> None:
+        async with client:
+            await client.fetch(Query())
+            assert client.page_size.is_lowered
+            assert (await client.fetch(Query(submission_id="s1"))).items
+
+    asyncio.run(run())
+
+
 def test_outage_is_not_taken_for_a_heavy_page(connect: Connect) -> None:
     """If the API fails for other requests, too, the page is not requested in smaller ones."""
     gateway = Gateway(httpx.Response(502), carries=0, down=True)

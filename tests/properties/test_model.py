@@ -328,6 +328,8 @@ INTERRUPTION = st.none() | st.builds(
 )
 BEHAVIOUR = st.builds(
     Behaviour,
+    list_rows=st.sampled_from(["whole", "sections", "summary"]),
+    max_page_bytes=st.sampled_from([None, None, 100_000]),
     order=st.sampled_from(["ascending", "descending", "shuffled"]),
     end_date=st.sampled_from(["inclusive", "exclusive"]),
     day_zone=st.sampled_from(["UTC", "Asia/Seoul"]),
@@ -365,7 +367,7 @@ class Machine(RuleBasedStateMachine):
         is_loaded: bool,
         most_runs: int,
         nights_after: int,
-        **configured: int,
+        **configured: Any,
     ) -> None:
         """Start a source, and a warehouse that is empty or has all of its submissions."""
         self.folder = Path(tempfile.mkdtemp(prefix="argos-model-"))
@@ -381,6 +383,7 @@ class Machine(RuleBasedStateMachine):
             self._put(submission)
         self.configured = {
             "max_concurrency": configured.pop("workers"),
+            "completeness": "auto",
             **configured,
         }
         self.now = NOW

@@ -168,19 +168,20 @@ class ArgosClient:
         count = min(sizes.current, most or sizes.current)
         is_refused = is_heavy = False
         while True:
-            is_suspected = count > 1 and (is_heavy or sizes.is_lowered)
+            can_halve = query.submission_id is None and count > 1
+            is_suspected = can_halve and (is_heavy or sizes.is_lowered)
             attempts = _FEW_ATTEMPTS if is_suspected else self._retry.attempts
             try:
                 page = await self._fetch_with_retries(query, key, count, attempts)
             except errors.InvalidParameter as error:
-                if not _can_halve(query, count) or error.parameter not in (None, "count"):
+                if not can_halve or error.parameter not in (None, "count"):
                     raise
                 # A concurrent task may have lowered the size in the meantime.
                 is_refused, count = True, min(count // 2, sizes.current)
             except (errors.RequestTooLarge, errors.RetriableFailure) as error:
                 if not (is_suspected or await self._is_reachable(error)):
                     raise
-                if not _can_halve(query, count):
+                if not can_halve:
                     raise _too_heavy(key, error) from None
                 is_heavy, count = True, min(sizes.smaller(count), sizes.current)
             else:
@@ -269,10 +270,6 @@ class ArgosClient:
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope)
-
-
-def _can_halve(query: Query, count: int) -> bool:
-    return query.submission_id is None and count > 1
 
 
 def _too_heavy(key: PageKey | None, error: errors.ApiFailure) -> errors.PageTooHeavy:
