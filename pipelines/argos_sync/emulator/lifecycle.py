@@ -109,7 +109,7 @@ def draw_alert(dice: Dice, decided: int) -> tuple[int, int]:
     raised = decided + (SECOND if draw > _LATE_ALERTS else dice.below(300 * DAY))
     if not dice.chance(0.55):
         return raised, NEVER
-    return raised, _in_office_hours(dice, raised + int(dice.long_tail(30, 1.2) * HOUR))
+    return raised, _in_office_hours(dice, raised + int(dice.long_tail(72, 1) * HOUR))
 
 
 def _in_office_hours(dice: Dice, moment: int) -> int:
