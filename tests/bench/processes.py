@@ -51,7 +51,7 @@ class Cost:
 
 @contextmanager
 def emulator(submissions: int, *options: str) -> Iterator[str]:
-    """Serve made-up submissions from a separate process.
+    """Serve made-up submissions of 2025 from a separate process.
 
     Args:
         submissions: Number of submissions.
@@ -63,7 +63,8 @@ def emulator(submissions: int, *options: str) -> Iterator[str]:
     Raises:
         BenchmarkError: The process ended before it listened.
     """
-    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *options]
+    year = ("--start-date", "2025-01-01", "--end-date", "2025-12-31")
+    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *year, *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:

@@ -1,4 +1,4 @@
-"""The synthetic submissions as an analyst looks at them: rates, times, and what belongs together."""
+"""Synthetic submissions as an analyst sees them: rates, times, and what belongs together."""
 
 import re
 from collections import Counter

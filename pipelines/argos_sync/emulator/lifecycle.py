@@ -11,7 +11,7 @@ from argos_sync.emulator import word_lists
 from argos_sync.emulator.dice import Dice
 from argos_sync.emulator.timestamps import DAY, HOUR, MINUTE, SECOND, weekday
 
-_ALERTS, _LATE_ALERTS = 0.045, 0.01
+_ALERTS, _LATE_ALERTS = 0.06, 0.012
 """Shares of approved submissions with an alert, and with one from monitoring."""
 
 _FRIDAY, _SATURDAY = 4, 5
