@@ -31,8 +31,8 @@ QUERIES = {
     "AML alerts that nobody has cleared": """
         SELECT CAST(s.created_at AS DATE) AS created, p.nationality,
             a.risk_level_summary AS risk, COUNT(DISTINCT m.match_index) AS matches,
-            MAX(m.score) AS highest_score, STRING_AGG(DISTINCT i.risk_icon, ', ' ORDER BY i.risk_icon)
-                AS icons
+            MAX(m.score) AS highest_score,
+            STRING_AGG(DISTINCT i.risk_icon, ', ' ORDER BY i.risk_icon) AS icons
         FROM aml AS a JOIN submissions AS s USING (submission_id)
         JOIN applicants AS p USING (submission_id) JOIN matches AS m USING (submission_id)
         LEFT JOIN match_risk_icons AS i USING (submission_id, match_index)

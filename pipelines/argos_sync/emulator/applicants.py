@@ -18,7 +18,7 @@ _DOMAINS = ("example.com", "example.com", "example.org", "example.net")
 _OTHER_LETTERS = str.maketrans({"ø": "o", "Ł": "L", "ł": "l", "đ": "d", "ß": "ss"})
 _NOT_IN_EMAIL = str.maketrans({" ": ".", "'": "", "-": "."})
 _REMEMBERED = 512
-_AGE_GROUPS = ((19, "adult"), (15, "teen"), (12, "early-teen"), (0, "minor"))
+_AGE_GROUPS = ((18, "adult"), (15, "teen"), (12, "early-teen"), (0, "minor"))
 
 
 class Applicant(NamedTuple):
@@ -81,8 +81,8 @@ def _new_applicant(dice: Dice, today: int) -> Applicant:
         data |= _names(dice, country, male=male) | _korean_address(dice)
         data |= _permit(dice, country.code, today)
         birth = day_text(birth_day)
-        digit = (5 if birth < "2000" else 7) + (not male)
-        data["identityNumber"] = f"{birth[2:4]}{birth[5:7]}{birth[8:]}-{digit}{dice.digits(6)}"
+        first_digit = 5 if birth < "2000" else 7
+        data["identityNumber"] = _resident_number(dice, birth, first_digit, male=male)
         _add_document(dice, data, dice.pick(countries.RESIDENT_DOCUMENTS), "KOR", today)
     else:
         country = dice.pick(countries.ABROAD)
@@ -111,15 +111,20 @@ def _email_name(name: str) -> str:
 def _korean(dice: Dice, *, male: bool, birth: str) -> Object:
     family, family_latin = dice.pick(countries.KOREAN_FAMILIES)
     given, given_latin = dice.pick(countries.KOREAN_MEN if male else countries.KOREAN_WOMEN)
-    digit = (1 if birth < "2000" else 3) + (not male)
+    first_digit = 1 if birth < "2000" else 3
     return {
         "name": family + given,
         "first_name": given_latin,
         "last_name": family_latin,
         "full_name": f"{family_latin} {given_latin}",
         "nationality": "KOR",
-        "identityNumber": f"{birth[2:4]}{birth[5:7]}{birth[8:]}-{digit}{dice.digits(6)}",
+        "identityNumber": _resident_number(dice, birth, first_digit, male=male),
     } | _korean_address(dice)
+
+
+def _resident_number(dice: Dice, birth: str, first_digit: int, *, male: bool) -> str:
+    """Return a Korean resident registration number; its seventh digit says century and gender."""
+    return f"{birth[2:4]}{birth[5:7]}{birth[8:]}-{first_digit + (not male)}{dice.digits(6)}"
 
 
 def _korean_address(dice: Dice) -> Object:
@@ -218,22 +223,29 @@ def fit_to_reason(dice: Dice, applicant: Applicant, reason: str, created: int) -
     """Return the applicant, changed so that the reason of a rejection is true."""
     data, today = applicant.data, created // DAY
     if reason == "expired_id":
+        if "idcard_expireDate" not in data:
+            _add_document(dice, data, countries.KOREAN_LICENSE, "KOR", today)
         expired = today - 1 - dice.below(900)
         data["idcard_issueDate"] = day_text(expired - int(10 * _YEAR))
         data["idcard_expireDate"] = day_text(expired)
         return applicant
     if reason in {"under_ageLimit", "id_info_notOfAge"}:
-        days = 3_700 + dice.below(3_000)
-        data["date_of_birth"] = day_text(today - days)
+        days = 3_700 + dice.below(2_800)
+        data["date_of_birth"] = birth = day_text(today - days)
         data["age_group"] = next(group for age, group in _AGE_GROUPS if days >= age * _YEAR)
+        if data["idcard_issuingCountry"] == "KOR":
+            first_digit = 3 if data["nationality"] == "KOR" else 7
+            male = data["gender"] == "male"
+            data["identityNumber"] = _resident_number(dice, birth, first_digit, male=male)
     elif reason == "no-date-of-birth":
         del data["date_of_birth"]
         data["age_group"] = "N/A"
     elif reason == "blacklistCountry":
-        data |= _names(dice, countries.IRAN, male=data["gender"] == "male")
-        data |= _address(dice, countries.IRAN)
+        names = _names(dice, countries.IRAN, male=data["gender"] == "male")
+        stays = {name: data[name] for name in ("gender", "date_of_birth", "age_group")}
+        data.clear()
+        data |= names | stays | _address(dice, countries.IRAN)
         _add_document(dice, data, countries.IRAN.documents[0], "IRN", today)
-        data.pop("address_detail", None)
     else:
         return applicant
     return applicant._replace(applicant_id=dice.key(16), fingerprint=dice.key(20))

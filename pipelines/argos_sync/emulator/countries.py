@@ -51,7 +51,8 @@ def _card(years: int, prefix: str, digits: int) -> Document:
 
 
 # The resident card of a Korean citizen has no date of expiry.
-KOREAN_DOCUMENTS = (_card(0, "", 9), _card(0, "", 9), _license(10, "11-", 10), _passport("M", 8))
+KOREAN_LICENSE = _license(10, "11-", 10)
+KOREAN_DOCUMENTS = (_card(0, "", 9), _card(0, "", 9), KOREAN_LICENSE, _passport("M", 8))
 RESIDENT_DOCUMENTS = (Document("alien_registration_card", 3, "R", 9),)
 KOREAN_IP = "211"
 

@@ -11,7 +11,7 @@ from argos_sync.emulator import word_lists
 from argos_sync.emulator.dice import Dice
 from argos_sync.emulator.timestamps import DAY, HOUR, MINUTE, SECOND, weekday
 
-_ALERTS, _LATE_ALERTS = 0.045, 0.01
+_ALERTS, _LATE_ALERTS = 0.06, 0.012
 """Shares of approved submissions with an alert, and with one from monitoring."""
 
 _FRIDAY, _SATURDAY = 4, 5
@@ -109,7 +109,7 @@ def draw_alert(dice: Dice, decided: int) -> tuple[int, int]:
     raised = decided + (SECOND if draw > _LATE_ALERTS else dice.below(300 * DAY))
     if not dice.chance(0.55):
         return raised, NEVER
-    return raised, _in_office_hours(dice, raised + int(dice.long_tail(30, 1.2) * HOUR))
+    return raised, _in_office_hours(dice, raised + int(dice.long_tail(72, 1) * HOUR))
 
 
 def _in_office_hours(dice: Dice, moment: int) -> int:

@@ -22,9 +22,9 @@ def build_submission(
     """
     applicant, duplicate = people.draw(created)
     life = draw_life(dice, duplicate=duplicate)
+    people.remember(applicant, approved=life.result == "approved")
     for reason in life.reasons:
         applicant = fit_to_reason(dice, applicant, reason, created)
-    people.remember(applicant, approved=life.result == "approved")
     data = applicant.data
     fields: Object = {
         "submission_id": submission_id,
