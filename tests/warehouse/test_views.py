@@ -132,6 +132,14 @@ def test_every_documented_code_has_a_meaning() -> None:
     meanings = [(kind, meaning) for kind, _, meaning in rows]
     assert len(set(meanings)) == len(rows) == sum(map(len, CODES.values()))
     assert all(2 < len(meaning) <= 40 and "," not in meaning for _, meaning in meanings)
+    tables = load_contract()
+    known = {
+        "reject": tables["kyc_comments"].columns_by_name["comment_code"].known,
+        "risk_icon": tables["match_risk_icons"].columns_by_name["risk_icon"].known,
+    }
+    assert {kind: sorted(codes) for kind, codes in known.items()} == {
+        kind: sorted(CODES[kind]) for kind in known
+    }
 
 
 def test_a_header_may_have_several_lines() -> None:
