@@ -50,7 +50,7 @@ DOCUMENTED: dict[str, Any] = {
     "kyc": {"result": "approved"},
     "kyc.result": "rejected",
     "kyc.comment": "Blurred image",
-    "kyc.commentCode": "R01",
+    "kyc.commentCode": "expired_id",
     "kyc.attempts[i].attemptCnt": 2,
     "kyc.attempts[i].idBarcodeResult": "match",
     "kyc.attempts[i].verificationResult": "success",
@@ -65,7 +65,7 @@ DOCUMENTED: dict[str, Any] = {
     "kyc.attempts[i].step2Time2nd": TIME,
     "kyc.attempts[i].step2Time3rd": TIME,
     "kyc.attempts[i].retryMsg": "Eyes closed",
-    "kyc.attempts[i].retryCode": "L02",
+    "kyc.attempts[i].retryCode": "liveness_error",
     "kyc.attempts[i].faceSimilarityScore": 97.25,
     "kyc.attempts[i].selfieImage": "https://images.example.com/selfie.jpg",
     "kyc.attempts[i].livenessScore": 0.875,
@@ -140,9 +140,9 @@ NEWER: dict[str, Any] = {
     "OCR_raw": {"lines": ["KIM", {"confidence": 0.5}]},
     # The table says string, but newer examples show parallel lists.
     "kyc.comment[i]": "Blurred image",
-    "kyc.commentCode[i]": "R01",
+    "kyc.commentCode[i]": "expired_id",
     "kyc.attempts[i].retryMsg[i]": "Eyes closed",
-    "kyc.attempts[i].retryCode[i]": "L02",
+    "kyc.attempts[i].retryCode[i]": "liveness_error",
     "aml.matches[i].risk_icons[i]": "PEP",
 }
 """Fields that only newer pages of the vendor show."""

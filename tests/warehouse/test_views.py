@@ -126,7 +126,7 @@ def test_a_header_describes_every_column(view: View) -> None:
 def test_every_documented_code_has_a_meaning() -> None:
     """Codes are unique, also with other capitals, and meanings fit a chart and a list."""
     (view,) = (view for view in load_views() if view.name == "code_meanings")
-    rows = duckdb.sql(duckdb_query(view)).fetchall()
+    rows = duckdb.execute(duckdb_query(view)).fetchall()
     assert {kind: [code for of, code, _ in rows if of == kind] for kind in CODES} == CODES
     assert len({(kind, code.lower()) for kind, code, _ in rows}) == len(rows)
     meanings = [(kind, meaning) for kind, _, meaning in rows]
