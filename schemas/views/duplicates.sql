@@ -30,12 +30,26 @@ WITH members AS (
     FROM submissions
     WHERE _deleted_at IS NULL AND duplicated_information IS NOT NULL
 ),
+ranked AS (
+    SELECT
+        same,
+        submission_id,
+        created_at,
+        FIRST_VALUE(submission_id) OVER (
+            PARTITION BY same, whose ORDER BY created_at NULLS FIRST, submission_id NULLS FIRST
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS first_submission_id,
+        ROW_NUMBER() OVER (
+            PARTITION BY same, whose ORDER BY created_at NULLS FIRST, submission_id NULLS FIRST
+        ) AS place,
+        COUNT(*) OVER (PARTITION BY same, whose) AS submissions
+    FROM members
+),
 comparisons AS (
     -- Each field is compared with itself only: encrypted values of two columns always differ.
     SELECT
-        m.same,
-        m.whose,
-        COUNT(*) AS submissions,
+        r.same,
+        r.first_submission_id,
         CASE
             WHEN MIN(p.name) <> MAX(p.name)
                 OR MIN(p.full_name) <> MAX(p.full_name)
@@ -54,29 +68,24 @@ comparisons AS (
                 OR MIN(p.identity_number) <> MAX(p.identity_number) THEN TRUE
             WHEN COUNT(p.document_number) > 1 OR COUNT(p.identity_number) > 1 THEN FALSE
         END AS documents_differ
-    FROM members AS m
-    LEFT JOIN applicants AS p ON p.submission_id = m.submission_id
-    GROUP BY m.same, m.whose
-    HAVING COUNT(*) > 1
+    FROM ranked AS r
+    JOIN applicants AS p ON p.submission_id = r.submission_id
+    WHERE r.submissions > 1
+    GROUP BY r.same, r.first_submission_id
 )
 SELECT
-    c.same,
-    FIRST_VALUE(m.submission_id) OVER (
-        PARTITION BY m.same, m.whose
-        ORDER BY m.created_at NULLS FIRST, m.submission_id NULLS FIRST
-        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS first_submission_id,
-    m.submission_id,
-    ROW_NUMBER() OVER (
-        PARTITION BY m.same, m.whose
-        ORDER BY m.created_at NULLS FIRST, m.submission_id NULLS FIRST
-    ) AS place,
-    c.submissions,
-    m.created_at,
+    r.same,
+    r.first_submission_id,
+    r.submission_id,
+    r.place,
+    r.submissions,
+    r.created_at,
     k.result AS kyc_result,
     c.names_differ,
     c.emails_differ,
     c.documents_differ
-FROM comparisons AS c
-JOIN members AS m ON m.same = c.same AND m.whose = c.whose
-LEFT JOIN kyc AS k ON k.submission_id = m.submission_id
+FROM ranked AS r
+LEFT JOIN kyc AS k ON k.submission_id = r.submission_id
+LEFT JOIN comparisons AS c
+    ON c.same = r.same AND c.first_submission_id = r.first_submission_id
+WHERE r.submissions > 1
