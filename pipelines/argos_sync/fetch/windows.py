@@ -118,9 +118,9 @@ def next_window(
 
     A window is a fair share of the remaining days, so that all workers finish at about the same
     time. It covers at least `_MIN_PAGES` pages of submissions, which joins quiet months and keeps
-    last pages, which are not full, few; and at most `_MAX_PAGES`, which splits off busy days. While the volume is unknown, only the share
-    counts. Days without a start are one window, divided only by its cursor; open-ended days end
-    with the UTC day `today`.
+    last pages, which are not full, few; and at most `_MAX_PAGES`, which splits off busy days. While
+    the volume is unknown, only the share counts. Days without a start are one window, divided only
+    by its cursor; open-ended days end with the UTC day `today`.
     """
     if days.start is None:
         return days, None
