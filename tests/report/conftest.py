@@ -25,17 +25,10 @@ def source_submissions(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the submissions behind the report, some with hostile codes and names."""
     submissions = copy.deepcopy(january)
     rejected = [one for one in submissions if one["kyc"].get("result") == "rejected"]
-<<<<<<< HEAD
     # The long code is frequent enough for the chart.
     for one, code in zip(rejected, (SCRIPT, IMAGE, "\u202ebackwards", *[LONG] * 9), strict=False):
         one["kyc"]["commentCode"] = [code]
     attempted = [one for one in submissions if one["kyc"].get("attempts")]
-=======
-    codes = (SCRIPT, IMAGE, LONG, "\u202ebackwards") * 4  # often enough to be among the bars
-    for one, code in zip(rejected, codes, strict=False):
-        one["kyc"]["commentCode"] = [code]
-    attempted = [one for one in submissions if one["kyc"]["attempts"]]
->>>>>>> wt-emu
     for one in attempted[:6]:
         one["data"]["nationality"] = IMAGE
         one["kyc"]["attempts"][0]["errorCode"] = SCRIPT

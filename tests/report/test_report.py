@@ -61,11 +61,7 @@ def test_numbers_match_the_source(page: Page, source_submissions: list[dict[str,
     assert len(days) == 31
     decided = results["approved"] + results["rejected"]
     total = len(source_submissions)
-<<<<<<< HEAD
     attempted = sum(bool(one["kyc"].get("attempts")) for one in source_submissions)
-=======
-    attempted = sum(bool(one["kyc"]["attempts"]) for one in source_submissions)
->>>>>>> wt-emu
     assert list(counts(page.rows("funnel")).values()) == [
         *(total, attempted, decided),
         results["approved"],
@@ -85,15 +81,8 @@ def test_reasons_and_countries_match_the_source(
         for code in set(one["kyc"].get("commentCode") or ["no code"])
     )
     codes["\ufffdbackwards"] = codes.pop("\u202ebackwards")
-<<<<<<< HEAD
     assert counts(page.rows("rejections"), 1) == codes
     countries = Counter(one["data"].get("nationality", "unknown") for one in source_submissions)
-=======
-    assert counts(page.rows("rejections")) == codes
-    people = [one["data"] for one in source_submissions if "nationality" in one["data"]]
-    countries = Counter(data["nationality"] for data in people)
-    countries["unknown"] = len(source_submissions) - len(people)
->>>>>>> wt-emu
     rare = [code for code, n in countries.items() if n < 5]
     assert rare
     countries["fewer than 5 each"] = sum(countries.pop(code) for code in rare)
