@@ -650,11 +650,12 @@ class Machine(RuleBasedStateMachine):
     def _check_history(self, key: str, before: Rows) -> None:
         periods = self.snapshot.periods[key]
         for period, following in pairwise(periods):
-            assert period["valid_from"] < period["valid_to"] == following["valid_from"], key
-            assert any(period[name] != following[name] for name in STATUS_COLUMNS), (
+            assert period["valid_from"] < period["valid_to"] <= following["valid_from"], key
+            was_deleted = period["valid_to"] < following["valid_from"]
+            assert was_deleted or any(period[name] != following[name] for name in STATUS_COLUMNS), (
                 f"{key}: two periods with the same status"
             )
-        assert periods[-1]["valid_to"] is None, key
+        assert bool(periods[-1]["valid_to"]) == bool(self.snapshot.marks[key]), key
         assert {name: periods[-1][name] for name in STATUS_COLUMNS} == self.snapshot.status(key), (
             key
         )
@@ -662,7 +663,8 @@ class Machine(RuleBasedStateMachine):
         assert periods[: len(closed)] == closed, f"{key}: an old period has changed"
         if last:
             now = periods[len(closed)]
-            assert {**now, "valid_to": None} == last, f"{key}: an old period has changed"
+            end = now["valid_to"] if last["valid_to"] else None
+            assert {**now, "valid_to": end} == last, f"{key}: an old period has changed"
 
     def _assert_fetched(self, keys: Iterable[str], sections: Collection[str] = ()) -> None:
         """Assert that the warehouse has the current version of submissions."""
