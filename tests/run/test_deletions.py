@@ -57,6 +57,7 @@ def person(submission_id: str) -> dict[str, Any]:
     item = recognisable(int(submission_id)) | {"submission_id": submission_id}
     item["userid"] = f"{DIRECT}{submission_id}{MARK}"
     item["data"]["favourite"] = f"{DIRECT}unknown-{submission_id}"
+    item["kyc"]["attempts"][0]["selfieImage"] += "-of-attempt"
     item["kyc"]["attempts"][0]["favourite"] = f"{DIRECT}unknown-{submission_id}"
     item["bank_verification"]["favourite"] = f"{DIRECT}unknown-{submission_id}"
     return item
@@ -252,6 +253,7 @@ def after(days: int) -> datetime:
     return FIRST + timedelta(days=days)
 
 
+@pytest.mark.slow
 @pytest.mark.tables_made
 def test_a_stub_comes_again_and_is_restored(warehouse: Warehouse) -> None:
     """Its first mark stays until the submission comes back whole."""
@@ -283,8 +285,8 @@ def test_a_stub_comes_again_and_is_restored(warehouse: Warehouse) -> None:
     assert [tuple(row.values()) for row in history] == [(after(0), after(1)), (after(4), None)]
 
 
-@pytest.mark.tables_made
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_a_stub_is_erased_from_sections_that_are_not_fetched(warehouse: Warehouse) -> None:
     """They may have been fetched before."""
     with Emulator([person(STUB), person(VANISHED)]) as api:
