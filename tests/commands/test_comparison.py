@@ -121,6 +121,14 @@ def test_deletion_stubs_are_not_at_the_source(compares_content: bool) -> None:
     ]
 
 
+def test_missing_submissions_can_turn_out_to_be_stubs() -> None:
+    """They no longer count as submissions of the source."""
+    difference = DayDifference(day(1), 3, 1, ("a", "b", "c"), marked=("b", "c"))
+    rest = DayDifference(day(1), 2, 1, ("a", "c"), marked=("c",))
+    assert difference.without_stubs({"b", "x"}) == rest
+    assert not rest.without_stubs({"a", "c"}).differs
+
+
 @pytest.mark.parametrize("number", [-1, 10])
 def test_days_outside_the_range_are_ignored(number: int) -> None:
     """The windows include them, because the days of the server may not be UTC days."""
