@@ -26,7 +26,7 @@ from argos_sync.shape.contract import (
     tables_for_sections,
 )
 from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
-from argos_sync.shape.suppression import matches_any, suppression_hash
+from argos_sync.shape.suppression import suppression_hash, unkeyed_list
 from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
@@ -165,8 +165,9 @@ def _quarantined_objects_of(
     """Yield the keys of quarantined objects that contain one of a person's identifiers."""
     if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
         return
+    searched = unkeyed_list(person)
     for key, value in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if matches_any(_read_quarantined(policy, value), person):
+        if searched.matches(_read_quarantined(policy, value)):
             yield key
 
 
