@@ -219,7 +219,7 @@ class ChunkBuilder:
                 (identity.submission_id, identity.created_at, content_hash, received_at)
             )
             rows += 1
-            # No stored hash is one of a stub that is marked as deleted: these become rows.
+            # Stored hashes are those of submissions without a mark; a stub's row must get one.
             if is_stub or self._stored_hashes.get(identity.submission_id) != content_hash:
                 # The warehouse will have this version.
                 self._stored_hashes.pop(identity.submission_id, None)
