@@ -81,6 +81,18 @@ def test_the_source_continues_at_the_high_water_mark(january: list[dict[str, Any
     assert min(starts) == str((mark - timedelta(days=1)).date())
 
 
+def test_the_source_yields_a_stub_as_deleted(january: list[dict[str, Any]]) -> None:
+    """Its row has no personal values."""
+    stub = january[0] | {"reviewer": "Deleted Submission"}
+    with Emulator([stub]) as api:
+        configured = load_settings(settings(api))
+        (tables,) = _rows(configured, Protection.configured(configured), ALL_DAYS, {})
+    (row,) = tables["submissions"].to_pylist()
+    assert row["submission_id"] == stub["submission_id"]
+    assert row["_deleted_at"] is not None
+    assert (row["userid"], row["reviewer"], row["_extra"]) == (None, None, None)
+
+
 @pytest.mark.slow
 def test_a_range_is_loaded_exactly(pipeline: dlt.Pipeline, january: list[dict[str, Any]]) -> None:
     """All tables are loaded in one run, and a second run changes nothing."""
