@@ -25,10 +25,10 @@ def source_submissions(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the submissions behind the report, some with hostile codes and names."""
     submissions = copy.deepcopy(january)
     rejected = [one for one in submissions if one["kyc"].get("result") == "rejected"]
-    codes = (SCRIPT, IMAGE, LONG, "\u202ebackwards") * 4  # often enough to be among the bars
-    for one, code in zip(rejected, codes, strict=False):
+    # The long code is frequent enough for the chart.
+    for one, code in zip(rejected, (SCRIPT, IMAGE, "\u202ebackwards", *[LONG] * 9), strict=False):
         one["kyc"]["commentCode"] = [code]
-    attempted = [one for one in submissions if one["kyc"]["attempts"]]
+    attempted = [one for one in submissions if one["kyc"].get("attempts")]
     for one in attempted[:6]:
         one["data"]["nationality"] = IMAGE
         one["kyc"]["attempts"][0]["errorCode"] = SCRIPT

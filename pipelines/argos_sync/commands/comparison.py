@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, add_days, day_of
 from argos_sync.shape.identity import Identity, identify
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList

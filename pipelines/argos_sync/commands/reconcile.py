@@ -9,12 +9,14 @@ from functools import partial
 from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
-from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.completeness import Reading
+from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.task import TaskPage
 from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
-from argos_sync.run.jobs import range_tasks, resolve_end_date, run_tasks
+from argos_sync.run.jobs import range_tasks, resolve_end_date, resolve_reading, run_tasks
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
@@ -84,7 +86,8 @@ def reconcile(
 
 
 def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
-    client, sections = run.warehouse.client, run.context.settings.sections
+    client = run.warehouse.client
+    sections = run.context.settings.sections
     volume = daily_volume(stored_days(client), first)
     tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
     end_date = resolve_end_date(run, probe=len(tasks(end_date=None)) > 1)
@@ -96,23 +99,25 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         partial(run.protection.content_hash, sections=sections) if deep else None,
         run.protection.suppression,
     )
-    asyncio.run(_read_source(run, comparison, sections if deep else ["others"]))
+    # A list of ids may be a summary.
+    reading = resolve_reading(run) if deep else Reading("list", ("others",))
+    asyncio.run(_read_source(run, comparison, reading))
     return ReconcileResult(run.summary, tuple(comparison.differences), comparison.stored_count)
 
 
-async def _read_source(run: Run, comparison: Comparison, sections: Sequence[str]) -> None:
+async def _read_source(run: Run, comparison: Comparison, reading: Reading) -> None:
     async def deliver(page: TaskPage) -> None:
         run.context.progress.page_fetched(page.task.label, len(page.items))
         comparison.add(page)
 
     tasks, concurrency = comparison.tasks, run.context.settings.max_concurrency
-    async with run.context.client_options().connect() as client:
+    async with run.client_options().connect() as client:
         try:
             await read_tasks(
-                client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
+                client, tasks, reading=reading, concurrency=concurrency, deliver=deliver
             )
         finally:
-            run.count_requests(client.stats)
+            run.summary.count_requests(client.stats)
 
 
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
