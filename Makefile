@@ -29,9 +29,9 @@ test: $(READY) ## Set up, then run the fast tests
 
 test-all: test rest ## Run all tests; needs PostgreSQL and Chromium
 
-# They wait a fifth of their time, for processes, databases and retries: one worker more than cores.
+# They wait much of their time, for processes, databases and retries: two workers for each core.
 rest: $(READY)
-	$(PYTEST) -n $$(($(CORES) + 1)) -m "$(or $(ONLY),$(MARKED))"
+	$(PYTEST) -n $$((2 * $(CORES))) -m "$(or $(ONLY),$(MARKED))"
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
 check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage

@@ -45,6 +45,7 @@ SUBMISSIONS = [
         token_id="tokenId",
         reviewer="reviewer",
         duplicated_information="duplicated_information",
+        custom_duplicated_information="custom_duplicated_information",
         projection_id="projection.projectionId",
         projection_name="projection.projectionName",
         memo_text="memo.text",
@@ -58,15 +59,17 @@ SUBMISSIONS = [
         id_liveness_paper_printed="id_LivenessScore.Paper_printed",
         id_liveness_replace_portraits="id_LivenessScore.Replace_portraits",
     ),
-    *_columns(JSON, project_options="project_options"),
+    *_columns(JSON, project_options="project_options", review="review"),
 ]
 APPLICANTS = [
     *_columns(
         TEXT,
         name="data.name",
         first_name="data.first_name",
+        mid_name="data.mid_name",
         last_name="data.last_name",
         full_name="data.full_name",
+        full_name_en="data.full_name_en",
         gender="data.gender",
         age_group="data.age_group",
         nationality="data.nationality",
@@ -75,6 +78,11 @@ APPLICANTS = [
         idcard_issuing_country="data.idcard_issuingCountry",
         identity_number="data.identityNumber",
         document_number="data.documentNumber",
+        serial_number="data.serialNumber",
+        ssn_number="data.ssnNumber",
+        curp_number="data.curpNumber",
+        privacy_shield="data.privacyShield",
+        version="data.version",
         address_city="data.address_city",
         address_country="data.address_country",
         address_state="data.address_state",
@@ -93,6 +101,7 @@ APPLICANTS = [
         type_of_permit_gov_kor="data.typeOfPermitGovKor",
         nationality_gov_kor="data.nationalityGovKor",
         email="email",
+        phone_number="data.phoneNumber",
         id_image="image.idImage",
         id_back_image="image.idBackImage",
         selfie_image="image.selfieImage",
@@ -105,7 +114,7 @@ APPLICANTS = [
         idcard_expire_date="data.idcard_expireDate",
         expiry_date_of_stay_kor="data.expiryDateOfStayKor",
     ),
-    *_columns(JSON, ocr_raw="OCR_raw"),
+    *_columns(JSON, ocr_raw="OCR_raw", ocr="ocr", verification="verification"),
 ]
 KYC = _columns(TEXT, result="result")
 ATTEMPTS = [
@@ -230,7 +239,8 @@ def _flatten_one(raw: dict[str, Any], tables: dict[str, list[dict[str, Any]]]) -
     keys = {"submission_id": submission_id(raw)}
     top: dict[str, Any] = {}  # `_extra` of the row of `submissions`
 
-    person = {name: raw.get(name) for name in ("data", "image", "email", "OCR_raw")}
+    personal = ("data", "image", "email", "OCR_raw", "ocr", "verification")
+    person = {name: raw.get(name) for name in personal}
     if not all(map(absent, person.values())):
         tables["applicants"].append(_row(keys, person, APPLICANTS, "", {}))
     if (kyc := _section(raw, "kyc", "kyc", top)) is not None:

@@ -31,7 +31,9 @@ ADDED_COLUMNS = ("_synced_at", "_changed_at", "_content_hash", "_deleted_at", "_
 JSON_COLUMNS = {
     "_extra",
     "project_options",
+    "review",
     "ocr_raw",
+    "ocr",
     "verification",
     "verification_params",
     "raw_data",

@@ -16,7 +16,7 @@ from argos_sync.config import load_settings
 
 DEFAULTS = {
     "base_url": "https://rest-api.argosidentity.com/v3",
-    "page_size": 500,
+    "page_size": 1000,
     "request_style": "query",
     "encryption": "off",
     "encryption_key": None,

@@ -38,6 +38,7 @@ _MINIMUMS = {
     "erase_deleted_after_days": 0,
     "max_concurrency": 1,
     "max_requests_per_second": 0.01,
+    "max_requests_per_day": 1,
     "max_age_hours": 0,
     "retry_seconds": 0,
 }
@@ -96,9 +97,10 @@ class Settings(BaseConfiguration):
     api_key: TSecretStrValue = None  # type: ignore[assignment] # how dlt marks a required key
     base_url: str = "https://rest-api.argosidentity.com/v3"
     allow_insecure_http: bool = False
-    page_size: int = 500
+    page_size: int = 1000
     request_style: Literal["query", "json"] = "query"
     request_types: Any | None = None
+    completeness: Literal["auto", "list", "sections", "each"] = "auto"
     encryption: Literal["off", "ecb", "cbc", "gcm"] = "off"
     encryption_key: TSecretStrValue | None = None
     key_derivation: Literal["truncate", "sha256"] = "truncate"
@@ -109,6 +111,7 @@ class Settings(BaseConfiguration):
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
+    max_requests_per_day: int | None = None
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
     privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
@@ -167,10 +170,11 @@ class _Runtime(BaseConfiguration):
 
 
 @configspec
-class _Sweep(BaseConfiguration):
-    """The one setting that read-only commands need."""
+class Freshness(BaseConfiguration):
+    """Settings of read-only commands: how old rows may become."""
 
     sweep_days: int = Settings.sweep_days
+    open_days: int = Settings.open_days
 
 
 def load_settings(
@@ -231,13 +235,13 @@ def _project_api_key(project: str) -> Any:
     )
 
 
-def sweep_days(project: str | None = None) -> int:
-    """Read `sources.argos.sweep_days` alone, for read-only commands, which need no API key.
+def freshness_settings(project: str | None = None) -> Freshness:
+    """Read what read-only commands need, without an API key.
 
     Raises:
-        ConfigurationError: The value is invalid.
+        ConfigurationError: A value is invalid.
     """
-    return _read(_Sweep(), sections=sections_of(project)).sweep_days
+    return _read(Freshness(), sections=sections_of(project))
 
 
 def webhook_url() -> str | None:

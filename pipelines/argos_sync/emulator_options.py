@@ -62,6 +62,29 @@ class Behaviour:
     day_zone: Annotated[
         Literal["UTC", "Asia/Seoul"], _api(help="Time zone of start_date and end_date.")
     ] = "UTC"
+    list_rows: Annotated[
+        Literal["whole", "sections", "summary"],
+        _api(
+            "--list",
+            help="What a list has of a submission: all, all but only with request_type, or a"
+            " summary. A request by submission_id returns all.",
+        ),
+    ] = "whole"
+    max_page_bytes: Annotated[
+        int | None, _api(min=1, help="Largest page in bytes; no limit if unset.")
+    ] = None
+    heavy_page: Annotated[
+        Literal["413", "500", "502", "504"], _api(help="Response to a larger page, every time.")
+    ] = "502"
+    max_requests_per_day: Annotated[
+        int | None,
+        _api(
+            min=0, help="Requests until 00:00 UTC, after which it returns 429; no limit if unset."
+        ),
+    ] = None
+    deleted: Annotated[
+        Literal["stub", "vanish"], _api(help="What is left of a deleted submission.")
+    ] = "stub"
     short_pages: Annotated[
         bool, _api("--short-pages", help="Return fewer rows than asked for.")
     ] = False

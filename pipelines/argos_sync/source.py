@@ -1,5 +1,6 @@
 """`argos_source`: the same tables in a dlt pipeline of your own."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
+from argos_sync.fetch.completeness import resolve_reading
 from argos_sync.fetch.job import FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.protection import Protection
@@ -75,9 +77,17 @@ def _rows(
     # Without a probe it is unknown how the server reads `end_date`: one more day is asked for.
     queue = WorkQueue(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = client_options(settings)
-    job = FetchJob(
-        run_id, queue, settings.sections, client, utc_now, protection, single_package=True
+    answer = asyncio.run(
+        resolve_reading(
+            settings.completeness,
+            settings.sections,
+            state,
+            lambda page_size: client_options(settings, page_size).connect(),
+            started_at.date(),
+        )
     )
+    state |= answer.state
+    job = FetchJob(run_id, queue, answer.reading, client, utc_now, protection, single_package=True)
     newest: datetime | None = None
     with collect_garbage_rarely(), fetch_in_thread(job) as chunks:
         for chunk in chunks:

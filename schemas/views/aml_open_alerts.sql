@@ -9,6 +9,8 @@
 -- risk_level          Risk level of the match
 -- score               Score of the match
 -- risk_icons          Risk icons of the match in the API's order, separated by commas
+-- risk_icon_meanings  Meanings of these icons (code_meanings), separated by commas; the icon itself
+--                     where its meaning is unknown
 -- argos_number        Unique ID for retrieving the AML report
 -- resource_id         Unique resource ID for retrieving the AML report
 -- open_since          When a run first saw the red flag after the last time without it; created_at
@@ -27,10 +29,16 @@ raised AS (
     GROUP BY submission_id
 ),
 icons AS (
-    SELECT submission_id, match_index, JOINED(risk_icon, icon_index) AS risk_icons
-    FROM match_risk_icons
-    WHERE risk_icon IS NOT NULL
-    GROUP BY submission_id, match_index
+    SELECT
+        r.submission_id,
+        r.match_index,
+        JOINED(r.risk_icon, r.icon_index) AS risk_icons,
+        JOINED(COALESCE(c.meaning, r.risk_icon), r.icon_index) AS risk_icon_meanings
+    FROM match_risk_icons AS r
+    LEFT JOIN code_meanings AS c
+        ON c.kind = 'risk_icon' AND LOWER(c.code) = LOWER(r.risk_icon)
+    WHERE r.risk_icon IS NOT NULL
+    GROUP BY r.submission_id, r.match_index
 ),
 alerts AS (
     SELECT
@@ -54,6 +62,7 @@ SELECT
     m.risk_level,
     m.score,
     i.risk_icons,
+    i.risk_icon_meanings,
     m.argos_number,
     m.resource_id,
     a.open_since,

@@ -3,6 +3,7 @@
 --
 -- failed                     attempt, or retry for a failure within an attempt
 -- code                       Code of the failure; empty if there is none
+-- meaning                    Meaning of the code (code_meanings); empty if it is unknown
 -- failures                   Number of failures
 -- submissions                Number of submissions with this failure
 -- face_similarity_score_avg  Average face similarity score of the attempts with this failure
@@ -37,11 +38,13 @@ failures AS (
 SELECT
     f.failed,
     f.code,
+    m.meaning,
     CAST(SUM(f.failures) AS BIGINT) AS failures,
     COUNT(DISTINCT f.submission_id) AS submissions,
     AVG(f.face_similarity_score) AS face_similarity_score_avg,
     AVG(f.liveness_score) AS liveness_score_avg
 FROM failures AS f
 JOIN submissions AS s ON s.submission_id = f.submission_id
+LEFT JOIN code_meanings AS m ON m.kind = 'retry' AND LOWER(m.code) = LOWER(f.code)
 WHERE s._deleted_at IS NULL
-GROUP BY f.failed, f.code
+GROUP BY f.failed, f.code, m.meaning

@@ -3,6 +3,7 @@
 --
 -- week          Monday (UTC) of the week the submissions were created
 -- comment_code  Code of the reason; empty for rejections without a reason
+-- meaning       Meaning of the code (code_meanings); empty if it is unknown
 -- rejected      Rejected submissions with this reason
 -- share         Share of all rejected submissions of the week, from 0 to 1
 WITH rejections AS (
@@ -30,7 +31,9 @@ counts AS (
 SELECT
     c.week,
     c.comment_code,
+    m.meaning,
     c.rejected,
     CAST(c.rejected AS DOUBLE) / NULLIF(t.submissions, 0) AS share
 FROM counts AS c
 JOIN totals AS t ON t.week = c.week
+LEFT JOIN code_meanings AS m ON m.kind = 'reject' AND LOWER(m.code) = LOWER(c.comment_code)

@@ -1,4 +1,7 @@
 -- Number of submissions by days since their last fetch, without submissions deleted in the source.
+-- A nightly sync fetches again what is younger than lookback_days, every night; open submissions
+-- (pending, incomplete, red flag), every night for open_days after they last changed; and all others
+-- within sweep_days.
 --
 -- age_days          Whole days since the submissions were last fetched
 -- submissions       Number of submissions

@@ -5,11 +5,12 @@
 -- updated_at                     Date and time when the submission was last updated
 -- kyc_result_at                  Date and time when the KYC result was finalized
 -- pending_at                     Date and time when the KYC submission was marked pending
--- applicant_id                   Identifier for users with duplicate submissions
+-- applicant_id                   Identifier of a person across approved submissions, by personal details and face
 -- userid                         Optional user identifier, given by the customer when the submission was created
 -- token_id                       Token ID used for live-form submissions in private mode
 -- reviewer                       Reviewer type: system is the AI review, agent is a human review
--- duplicated_information         Information that duplicates an earlier submission
+-- duplicated_information         Fingerprint of name, birth date, gender and nationality; equal means the same details
+-- custom_duplicated_information  Fingerprint like duplicated_information, by criteria of the project
 -- recognition_score              Document recognition score
 -- argos_score                    Overall score given by ARGOS
 -- projection_id                  Identifier of the projection
@@ -23,10 +24,12 @@
 -- id_liveness_replace_portraits  ID card liveness score for the replaced portraits pipeline
 -- name                           Name of the applicant
 -- first_name                     First name of the applicant
+-- mid_name                       Middle name of the applicant
 -- last_name                      Last name of the applicant
 -- full_name                      Full name of the applicant
+-- full_name_en                   Full name of the applicant in English
 -- gender                         Gender of the applicant (male or female)
--- age_group                      Age group of the applicant
+-- age_group                      Age group of the applicant: minor, early-teen, teen or adult
 -- nationality                    Nationality, as an ISO alpha-3 country code
 -- date_of_birth                  Date of birth
 -- ip_address                     IPv4 address of the applicant
@@ -36,6 +39,11 @@
 -- idcard_expire_date             ID expiration date
 -- identity_number                Identification number
 -- document_number                Document number of the ID
+-- serial_number                  Serial number of the ID
+-- ssn_number                     Social security number
+-- curp_number                    Mexican population registry code (CURP)
+-- privacy_shield                 Privacy shield of the ID
+-- version                        Version of the ID
 -- address_city                   City
 -- address_country                Country
 -- address_state                  State
@@ -51,6 +59,7 @@
 -- cf2                            Custom field 2, optionally added during submission
 -- cf3                            Custom field 3, optionally added during submission
 -- email                          Email address associated with the submission
+-- phone_number                   Phone number of the applicant
 -- id_image                       URL of the ID image
 -- id_back_image                  URL of the image of the ID's back
 -- selfie_image                   URL of the selfie
@@ -82,6 +91,7 @@ SELECT
     s.token_id,
     s.reviewer,
     s.duplicated_information,
+    s.custom_duplicated_information,
     s.recognition_score,
     s.argos_score,
     s.projection_id,
@@ -95,8 +105,10 @@ SELECT
     s.id_liveness_replace_portraits,
     p.name,
     p.first_name,
+    p.mid_name,
     p.last_name,
     p.full_name,
+    p.full_name_en,
     p.gender,
     p.age_group,
     p.nationality,
@@ -108,6 +120,11 @@ SELECT
     p.idcard_expire_date,
     p.identity_number,
     p.document_number,
+    p.serial_number,
+    p.ssn_number,
+    p.curp_number,
+    p.privacy_shield,
+    p.version,
     p.address_city,
     p.address_country,
     p.address_state,
@@ -123,6 +140,7 @@ SELECT
     p.cf2,
     p.cf3,
     p.email,
+    p.phone_number,
     p.id_image,
     p.id_back_image,
     p.selfie_image,

@@ -24,6 +24,7 @@ from argos_sync.api import (
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]
+Outcome = httpx.Response | Exception
 
 
 def _fetch(client: ArgosClient, query: Query | None = None, key: PageKey | None = None) -> Page:
@@ -53,7 +54,7 @@ def test_query_style(connect: Connect, page: MakePage, requests: list[httpx.Requ
     assert dict(request.url.params) == {
         "email": "ann+x@mail.test",
         "start_date": "2026-01-05",
-        "count": "500",
+        "count": "1000",
         "nextpage_id": "s0",
         "nextpage_date": "17",
     }
@@ -91,7 +92,7 @@ def test_encrypted_exchange(
     sent = orjson.loads(request.content)
     assert list(sent) == ["body"]
     decrypted = orjson.loads(envelope.decrypt(sent["body"]))
-    assert decrypted == {"email": "ann@mail.test", "count": 500}
+    assert decrypted == {"email": "ann@mail.test", "count": 1000}
 
 
 def test_base_url_may_end_in_a_slash(
@@ -130,12 +131,15 @@ def test_retriable_failures_are_retried(
 
 
 def test_attempts_are_limited(connect: Connect, sleeps: list[float]) -> None:
-    """After the last attempt the failure is raised with the number of attempts."""
+    """After the last attempt the failure is raised with the number of attempts.
+
+    Two more requests find out that it is not the page, but the API that fails.
+    """
     client = connect(httpx.Response(502))
     with pytest.raises(errors.BadGateway) as caught:
         _fetch(client)
-    assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
-    assert client.stats == RequestStats(requests=6, retries=5)
+    assert sleeps == [0.5, 1.0, 2.0, 4.0, 8.0, 0.5]
+    assert client.stats == RequestStats(requests=8, retries=6)
     assert str(caught.value).startswith("GET /submission returned HTTP 502 (6 attempts); ")
 
 
@@ -234,27 +238,121 @@ def test_page_size_is_halved(
             await client.fetch(Query())
 
     asyncio.run(run())
-    assert _counts(requests) == ["500", "250", "125", "125"]
-    assert client.page_size == 125
+    assert _counts(requests) == ["1000", "500", "250", "250"]
+    assert client.page_size.current == 250
     assert client.stats == RequestStats(requests=4, retries=0, pages=2, items=1)
     assert sleeps == []
 
 
-def test_each_page_size_gets_all_attempts(connect: Connect, page: MakePage) -> None:
-    """Failures before a refused page size do not count against the next size."""
-    down, large = httpx.Response(502), httpx.Response(413)
-    client = connect(down, large, down, large, down, page("s"), retry=RetryPolicy(attempts=2))
-    assert len(_fetch(client).items) == 1
-    assert (client.page_size, client.stats.retries) == (125, 3)
+class Gateway:
+    """Answers pages of up to `carries` submissions, fails larger ones, and can be down."""
+
+    def __init__(self, failure: Outcome, *, carries: int, down: bool = False) -> None:
+        """Take the failure that replaces pages."""
+        self.failure = failure
+        self.carries = carries
+        self.down = down
+        self.counts: list[int] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, and record its count unless it only asks whether the API answers."""
+        count = int(request.url.params.get("count", 1))
+        is_probe = request.url.params.get("end_date") == "1970-01-01"
+        if not is_probe:
+            self.counts.append(count)
+        if self.down or (count > self.carries and not is_probe):
+            if isinstance(self.failure, Exception):
+                raise self.failure
+            return httpx.Response(self.failure.status_code, content=self.failure.content)
+        return httpx.Response(200, json={"Items": [{"submission_id": "s"}] * count})
 
 
-def test_halving_ends_at_one(connect: Connect, requests: list[httpx.Request]) -> None:
-    """When not even one row is accepted, the refusal is raised and the page size stays."""
-    client = connect(httpx.Response(413), page_size=5)
-    with pytest.raises(errors.RequestTooLarge):
-        _fetch(client)
-    assert _counts(requests) == ["5", "2", "1"]
-    assert client.page_size == 5
+_HEAVY = [
+    httpx.Response(500),
+    httpx.Response(502),
+    httpx.Response(503),
+    httpx.Response(504),
+    httpx.ReadTimeout("secret"),
+    httpx.RemoteProtocolError("secret"),
+    httpx.Response(200, content=b'{"Items": [{"submission_id"'),
+]
+
+
+@pytest.mark.parametrize("failure", _HEAVY)
+def test_heavy_page_is_halved(connect: Connect, failure: Outcome) -> None:
+    """A page that fails through all retries is requested in smaller ones; the size is kept."""
+    gateway = Gateway(failure, carries=300)
+    client = connect(transport=httpx.MockTransport(gateway))
+
+    async def run() -> None:
+        async with client:
+            assert len((await client.fetch(Query())).items) == 250
+            await client.fetch(Query())
+
+    asyncio.run(run())
+    assert gateway.counts == [1000] * 6 + [500] * 2 + [250, 250]
+
+
+def test_heavy_413_is_not_repeated(connect: Connect) -> None:
+    """A 413 is not retried with the same number of submissions."""
+    gateway = Gateway(httpx.Response(413), carries=300)
+    _fetch(connect(transport=httpx.MockTransport(gateway)))
+    assert gateway.counts == [1000, 500, 250]
+
+
+def test_page_size_grows_again(connect: Connect) -> None:
+    """After a heavy page the size grows slowly, and ends where pages are too heavy again."""
+    gateway = Gateway(httpx.Response(502), carries=100)
+    client = connect(transport=httpx.MockTransport(gateway))
+
+    async def run() -> None:
+        async with client:
+            for _ in range(60):
+                await client.fetch(Query())
+            assert 75 < client.page_size.current <= 100
+            gateway.carries, gateway.counts = 1000, []
+            while client.page_size.is_lowered:
+                await client.fetch(Query())
+
+    asyncio.run(run())
+    assert sorted(gateway.counts) == gateway.counts
+    assert client.page_size.current == 1000
+
+
+@pytest.mark.parametrize("query", [Query(), Query(submission_id="s1")])
+@pytest.mark.parametrize("failure", [httpx.Response(413), *_HEAVY])
+def test_single_submission_too_heavy(connect: Connect, failure: Outcome, query: Query) -> None:
+    """If not even one submission gets through, the error names the position, not the person."""
+    client = connect(transport=httpx.MockTransport(Gateway(failure, carries=0)), page_size=5)
+    key = PageKey("kim@example.com", "2026-03-02-09-15-30-120")
+    with pytest.raises(errors.PageTooHeavy, match=r"after the one created at 2026-03-02-09") as e:
+        asyncio.run(client.fetch(query, key))
+    assert "kim" not in str(e.value)
+    assert client.page_size.current == 5
+
+
+def test_lowered_page_size_does_not_concern_single_submissions(
+    connect: Connect, page: MakePage
+) -> None:
+    """A request by id gets all its attempts, even while pages are smaller than usual."""
+    failures = [httpx.Response(502)] * 5
+    client = connect(httpx.Response(413), page(), *failures, page("s1"))
+
+    async def run() -> None:
+        async with client:
+            await client.fetch(Query())
+            assert client.page_size.is_lowered
+            assert (await client.fetch(Query(submission_id="s1"))).items
+
+    asyncio.run(run())
+
+
+def test_outage_is_not_taken_for_a_heavy_page(connect: Connect) -> None:
+    """If the API fails for other requests, too, the page is not requested in smaller ones."""
+    gateway = Gateway(httpx.Response(502), carries=0, down=True)
+    with pytest.raises(errors.BadGateway):
+        _fetch(connect(transport=httpx.MockTransport(gateway)))
+    assert gateway.counts == [1000] * 6
 
 
 def test_error_about_another_parameter_does_not_halve(
@@ -293,7 +391,7 @@ def test_concurrent_requests_share_the_page_size(
             await asyncio.gather(*(client.fetch(Query()) for _ in range(4)))
 
     asyncio.run(run())
-    assert client.page_size == 62
+    assert client.page_size.current == 62
     assert sleeps == []
 
 

@@ -111,4 +111,4 @@ def test_page_size_may_shrink_in_the_middle(
     """A page that is too large is requested in a smaller size, as are all later ones."""
     client = connect(page("a", key="a"), httpx.Response(413), page("b", key="b"), page("c"))
     assert _ids(_pages(client)) == [["a"], ["b"], ["c"]]
-    assert [r.url.params["count"] for r in requests] == ["500", "500", "250", "250"]
+    assert [r.url.params["count"] for r in requests] == ["1000", "1000", "500", "500"]

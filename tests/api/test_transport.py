@@ -96,4 +96,4 @@ def test_client_validates_its_options(
 def test_repr_hides_the_key(connect: Callable[..., ArgosClient]) -> None:
     """The repr of a client does not show the key."""
     client = connect(api_key="very-secret")
-    assert repr(client) == "ArgosClient(url='https://api.test/v3/submission', page_size=500)"
+    assert repr(client) == "ArgosClient(url='https://api.test/v3/submission', page_size=1000)"

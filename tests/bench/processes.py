@@ -51,11 +51,11 @@ class Cost:
 
 @contextmanager
 def emulator(submissions: int, *options: str) -> Iterator[str]:
-    """Serve made-up submissions from a separate process.
+    """Serve made-up submissions of 2025 from a separate process; its lists are whole.
 
     Args:
         submissions: Number of submissions.
-        *options: Further options of `argos-sync emulator`.
+        *options: Further options of `argos-sync emulator`, which override these.
 
     Yields:
         The base URL.
@@ -63,7 +63,8 @@ def emulator(submissions: int, *options: str) -> Iterator[str]:
     Raises:
         BenchmarkError: The process ended before it listened.
     """
-    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *options]
+    usual = ["--list", "whole", "--start-date", "2025-01-01", "--end-date", "2025-12-31"]
+    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *usual, *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=_environment()
     ) as process:

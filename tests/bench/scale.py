@@ -1,6 +1,7 @@
 """Measure how argos-sync scales: workers, large warehouses, quiet nights, privacy, memory.
 
-    python tests/bench/scale.py [workers] [partitions] [storage] [growth] [night] [privacy] [memory]
+    python tests/bench/scale.py [workers] [each] [partitions] [storage] [growth] [night] [privacy]
+        [memory]
 
 Without names it runs all but `memory`, which takes several minutes. `partitions` and `storage` need
 a PostgreSQL: that of DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1. Every run is a
@@ -41,7 +42,7 @@ from ways import API_KEY, PAGE_SIZE, pages
 
 _YEAR = ("--from", "2025-01-01", "--to", "2025-12-31")
 _BASE = 50_000
-_DEFAULT = ("workers", "partitions", "storage", "growth", "night", "privacy")
+_DEFAULT = ("workers", "each", "partitions", "storage", "growth", "night", "privacy")
 _COUNT = "SELECT COUNT(DISTINCT submission_id) FROM {}.submissions"
 _SIZE = (
     "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class"
@@ -93,6 +94,7 @@ class Setup:
             "SOURCES__ARGOS__BASE_URL": self.base_url,
             "SOURCES__ARGOS__PAGE_SIZE": str(page_size),
             "SOURCES__ARGOS__MAX_REQUESTS_PER_SECOND": "1000",
+            "SOURCES__ARGOS__COMPLETENESS": "list",
             "SOURCES__ARGOS__PRIVACY__DIRECT": privacy,
             "SOURCES__ARGOS__PRIVACY__KEY": "a key of the benchmark's own",
             "DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{self.file}",
@@ -123,6 +125,24 @@ def workers(_: argparse.Namespace) -> Iterator[Line]:
             requests = summary["requests"]
             yield Line(f"{number} workers, {requests:,} requests", f"{cost.seconds:.1f} s")
     yield Line("1 worker / 8 workers", f"{seconds[1] / seconds[8]:.1f}", "at least 6")
+
+
+def each(_: argparse.Namespace) -> Iterator[Line]:
+    """Measure backfills that fetch each submission by its id, with slow and slower responses."""
+    settings = {"SOURCES__ARGOS__COMPLETENESS": "each"}
+    for latency, count in ((20, 2_000), (200, 400)):
+        seconds = {}
+        with emulator(count, "--list", "summary", "--latency-ms", str(latency)) as base_url:
+            for number in (1, 4, 16):
+                with _folder() as folder:
+                    arguments = ("backfill", *_YEAR, "--workers", str(number))
+                    cost, summary = Setup(folder, base_url, settings).run(*arguments)
+                    check_loaded(f"{number} workers", folder, count)
+                seconds[number] = cost.seconds
+                rate = summary["requests"] / cost.seconds
+                name = f"{latency} ms, {number} workers, {summary['requests']:,} requests"
+                yield Line(name, f"{cost.seconds:.1f} s, {rate:.0f} requests a second")
+        yield Line(f"{latency} ms, 1 worker / 16 workers", f"{seconds[1] / seconds[16]:.1f}")
 
 
 def growth(options: argparse.Namespace) -> Iterator[Line]:
@@ -247,6 +267,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "growth": growth,
     "night": night,
     "privacy": privacy,
+    "each": each,
     "memory": memory,
 }
 

@@ -44,7 +44,7 @@ class Command:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name == "PATH" or name.startswith("COVERAGE_")
+            if name in ("PATH", "SOURCES__ARGOS__COMPLETENESS") or name.startswith("COVERAGE_")
         }
         folders = {"HOME": str(self.folder), "DLT_DATA_DIR": str(self.folder / "dlt")}
         return inherited | folders | self.settings

@@ -176,7 +176,7 @@ def test_the_output_lists_the_copied_tables(
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     done = argos_sync("publish", "--to", str(shared / "copy.duckdb"))
     assert "│ submissions               │ 80" in done.stdout
-    last = f"{shared / 'copy.duckdb'}: 45 columns left out; {len(load_views())} views\n"
+    last = f"{shared / 'copy.duckdb'}: 56 columns left out; {len(load_views())} views\n"
     assert done.stdout.endswith(last)
     lines = [line.split(" publish: ")[1] for line in done.stderr.splitlines()]
     assert lines[0] == "submissions, 80 rows"

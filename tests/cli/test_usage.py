@@ -148,7 +148,7 @@ def test_invalid_privacy_settings(
     ("options", "words"),
     [
         (("--port", "0", "--rate-429", "0.9", "--rate-500", "0.9"), "add up to at most 1"),
-        (("--port", "0", "--start-date", "2026-01-01"), "is before the first day"),
+        (("--port", "0", "--start-date", "2999-01-01"), "is before the first day"),
         (("--port", "0", "--encryption", "ecb", "--encryption-key", "short"), "5 bytes"),
         (("--port", "0", "--order", "random"), "'random'"),
         ((), "Missing option '--port'"),

@@ -8,7 +8,7 @@ import pytest
 
 from argos_sync.api import Query
 from argos_sync.commands.comparison import Comparison, DayDifference
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
 from argos_sync.warehouse.submissions import SubmissionVersion
 

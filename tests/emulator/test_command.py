@@ -2,7 +2,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -38,7 +38,8 @@ def test_serve_until_a_signal(
     emulator_command: Callable[..., Process], stop: signal.Signals
 ) -> None:
     """The command prints its URL in one line, and exits with 0 on SIGINT or SIGTERM."""
-    options = ("--port", "0", "-n", "30", "--seed", "5", "--end-date", "2025-01-09")
+    days = ("--start-date", "2025-01-01", "--end-date", "2025-01-09")
+    options = ("--port", "0", "-n", "30", "--seed", "5", *days)
     with emulator_command(*options) as (process, line):
         start, _, rest = line.partition(" with ")
         assert start.startswith("Emulator listening on http://127.0.0.1:")
@@ -59,6 +60,7 @@ def test_serve_until_a_signal(
 def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> None:
     """The options set the behaviour and the faults of the server."""
     behaviour = ("--port", "0", "--api-key", "secret", "--max-count", "9", "--oversize", "413")
+    behaviour += ("--max-requests-per-day", "2", "--list", "summary")
     faults = ("--rate-503", "1", "--retry-after", "4", "--max-consecutive", "1")
     with emulator_command(*behaviour, *faults) as (_, line):
         url = f"{line.split()[3]}/submission?count=10"
@@ -67,6 +69,23 @@ def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> N
         first, second = (httpx.get(url, headers=headers, trust_env=False) for _ in range(2))
         assert (first.status_code, first.headers["retry-after"]) == (503, "4")
         assert second.status_code == 413
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == 429
+
+
+def test_data_of_the_last_year(emulator_command: Callable[..., Process]) -> None:
+    """By default the data is of the year until yesterday; some of it is deleted or projected."""
+    before = datetime.now(UTC).date()
+    shares = ("--deleted-share", "0.2", "--projected-share", "0.2")
+    with emulator_command("--port", "0", "-n", "400", *shares) as (_, line):
+        url = f"{line.split()[3]}/submission?count=400"
+        response = httpx.get(url, headers={"x-api-key": "k"}, trust_env=False)
+        after = datetime.now(UTC).date()
+    rows = response.json()["Items"]
+    last = max(one["created_at"] for one in rows)[:10]
+    assert f"{before - timedelta(days=30)}" < last <= f"{after - timedelta(days=1)}"
+    assert min(one["created_at"] for one in rows)[:10] > f"{before - timedelta(days=366)}"
+    assert 50 < sum(one["data"].get("name") == "Deleted Submission" for one in rows) < 110
+    assert 40 < sum("projection" in one for one in rows) < 110
 
 
 def test_port_in_use(emulator_command: Callable[..., Process], tmp_path: Path) -> None:

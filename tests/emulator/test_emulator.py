@@ -2,6 +2,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import groupby
 
 import httpx
@@ -228,3 +229,26 @@ def test_submissions_instead_of_a_store() -> None:
     """An emulator accepts submissions as well as a store."""
     with Emulator(generate(3), behaviour=Behaviour(order="descending")) as running:
         assert len(running.store) == 3
+
+
+def test_daily_limit(client: httpx.Client) -> None:
+    """Above the limit, requests get 429 with JSON until midnight UTC."""
+    now = [datetime(2025, 1, 5, 23, 59, tzinfo=UTC)]
+    behaviour = Behaviour(max_requests_per_day=2, api_key=KEY)
+    with Emulator(generate(3), behaviour=behaviour, clock=lambda: now[0]) as running:
+
+        def status(key: str = KEY) -> int:
+            url = f"{running.base_url}/submission"
+            return client.get(url, headers={"x-api-key": key}).status_code
+
+        assert [status("wrong") for _ in range(3)] == [403] * 3
+        assert [status() for _ in range(4)] == [200, 200, 429, 429]
+        url = f"{running.base_url}/submission"
+        assert client.get(url, headers={"x-api-key": KEY}).json() == {"message": "Limit Exceeded"}
+        # A zone east of UTC, where the day has begun, changes nothing.
+        now[0] = now[0].astimezone(timezone(timedelta(hours=9)))
+        assert status() == 429
+        now[0] += timedelta(minutes=1)
+        assert [status() for _ in range(3)] == [200, 200, 429]
+        running.behaviour = Behaviour()
+        assert status() == 200

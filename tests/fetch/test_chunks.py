@@ -8,10 +8,11 @@ from typing import Any
 
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.protection import NO_PROTECTION
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.shape.suppression import SuppressionList, suppression_hash
@@ -28,7 +29,7 @@ def builder(
     **options: Any,
 ) -> ChunkBuilder:
     """Return a builder of chunks of the one plan."""
-    job = FetchJob("run", WorkQueue(PLAN), (), ClientOptions({}), lambda: NOW, **options)
+    job = FetchJob("run", WorkQueue(PLAN), Reading(), ClientOptions({}), lambda: NOW, **options)
     return ChunkBuilder(job, is_loader_waiting, seconds)
 
 
@@ -122,7 +123,7 @@ def test_submissions_outside_the_range_are_left_out() -> None:
 
 
 def test_unusable_objects_are_quarantined() -> None:
-    """Each is stored once and unaltered, each occurrence is an issue, and other rows are loaded."""
+    """Each is stored once and unaltered, each is one issue, and other rows are loaded."""
     chunks = builder()
     broken = {"created_at": "yesterday", "submission_id": "s9", "name": "Kim"}
     chunks.add(page(broken, broken, "text", submission(1)), NOW)
@@ -138,10 +139,22 @@ def test_unusable_objects_are_quarantined() -> None:
     issues = chunk.tables["sync_issues"].to_pylist()
     assert [(i["table_name"], i["path"]) for i in issues] == [
         ("quarantine", "created_at"),
-        ("quarantine", "created_at"),
         ("quarantine", ""),
     ]
-    assert len({issue["issue_id"] for issue in issues}) == 3
+    assert len({issue["issue_id"] for issue in issues}) == 2
+
+
+def test_jobs_of_a_run_have_issues_of_their_own() -> None:
+    """No issue replaces that of another job, and a submission fetched twice has its issues once."""
+
+    def issue_ids(*items: Any) -> list[str]:
+        chunks = builder()
+        chunks.add(page(*items), NOW)
+        return [row["issue_id"] for row in chunks.take()[0].tables["sync_issues"].to_pylist()]
+
+    one, two = (submission(number) | {"kyc": "none"} for number in (1, 2))
+    assert issue_ids(one) == issue_ids(one)
+    assert not {*issue_ids(one), *issue_ids("text")} & {*issue_ids(two), *issue_ids("words")}
 
 
 def test_a_page_without_a_cursor_keeps_the_last_cursor() -> None:

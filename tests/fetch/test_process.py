@@ -26,6 +26,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator, Store
 from argos_sync.fetch.chunks import Chunk, ChunkSink, ChunkSource
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
@@ -96,7 +97,7 @@ def january_job(base_url: str, **settings: Any) -> FetchJob:
     return FetchJob(
         "run",
         WorkQueue(plan, end_date="inclusive", page_size=40),
-        (),
+        Reading(),
         client_options(configured),
         CLOCK,
         chunk_size=150,

@@ -9,8 +9,10 @@ from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
 from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
-from argos_sync.fetch.reader import Task, TaskPage, read_tasks
+from argos_sync.fetch.reader import read_tasks
+from argos_sync.fetch.task import Task, TaskPage
 from support import API_KEY, IMPATIENT
 
 EVERYTHING = Query()
@@ -24,6 +26,8 @@ def read(
     sections: tuple[str, ...] = (),
     concurrency: int = 2,
     page_size: int = 7,
+    *,
+    mode: ReadMode = "list",
 ) -> list[TaskPage]:
     """Return all pages of the tasks."""
     settings = load_settings(
@@ -41,8 +45,9 @@ def read(
 
     async def run() -> None:
         async with client_options(settings, retry=IMPATIENT).connect() as client:
+            reading = Reading(mode, sections)
             await read_tasks(
-                client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
+                client, tasks, reading=reading, concurrency=concurrency, deliver=deliver
             )
 
     asyncio.run(run())

@@ -140,7 +140,7 @@ def pages(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("column_type", sorted(CONVERTERS))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(data=st.data())
 def test_whole_columns_equal_single_values(column_type: str, data: st.DataObject) -> None:
     """Fast and slow conversion give the same array and the same errors."""

@@ -25,13 +25,15 @@ def source_submissions(january: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the submissions behind the report, some with hostile codes and names."""
     submissions = copy.deepcopy(january)
     rejected = [one for one in submissions if one["kyc"].get("result") == "rejected"]
-    for one, code in zip(rejected, (SCRIPT, IMAGE, LONG, "\u202ebackwards"), strict=False):
+    # The long code is frequent enough for the chart.
+    for one, code in zip(rejected, (SCRIPT, IMAGE, "\u202ebackwards", *[LONG] * 9), strict=False):
         one["kyc"]["commentCode"] = [code]
-    for one in submissions[:6]:
+    attempted = [one for one in submissions if one["kyc"].get("attempts")]
+    for one in attempted[:6]:
         one["data"]["nationality"] = IMAGE
         one["kyc"]["attempts"][0]["errorCode"] = SCRIPT
         one["reviewer"] = "Kim the reviewer"
-    submissions[6]["data"]["nationality"] = "ATA"
+    attempted[6]["data"]["nationality"] = "ATA"
     return submissions
 
 

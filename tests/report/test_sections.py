@@ -78,7 +78,7 @@ def test_shares_near_an_end_have_a_decimal() -> None:
 
 def test_a_chart_combines_rare_reasons() -> None:
     """The chart shows ten reasons and the rest as one bar; the table shows all of them."""
-    content = submissions.describe_rejections([(f"R{n:02}", 100 - n) for n in range(15)])
+    content = submissions.describe_rejections([(f"R{n:02}", None, 100 - n) for n in range(15)])
     assert content.chart is not None
     assert content.chart["params"][0]["value"] == [
         *(f"R{n:02}" for n in range(10)),
@@ -86,6 +86,30 @@ def test_a_chart_combines_rare_reasons() -> None:
     ]
     assert content.table is not None
     assert len(content.table.rows) == 15
+
+
+def test_reasons_are_in_words() -> None:
+    """The chart has the meaning of a code, or else the code; the table has both."""
+    rejections = submissions.describe_rejections(
+        [("expired_id", "ID expired", 3), ("R1", None, 2), (None, None, 1), ("", None, 1)]
+    )
+    retries = submissions.describe_failures(
+        [("liveness_error", "Liveness check failed", 4, 2, None, 0.5), ("E1", None, 1, 1, 9, 9)],
+        "retries",
+    )
+    charts, tables = zip(*((one.chart, one.table) for one in (rejections, retries)), strict=True)
+    assert [chart["params"][0]["value"] for chart in charts] == [
+        ["ID expired", "R1", "no code"],
+        ["Liveness check failed", "E1"],
+    ]
+    dash = "\N{EN DASH}"
+    assert [table.rows for table in tables] == [
+        [("expired_id", "ID expired", "3"), ("R1", dash, "2"), ("no code", dash, "2")],
+        [
+            ("liveness_error", "Liveness check failed", "4", "2", dash, "0.5"),
+            ("E1", dash, "1", "1", "9.0", "9.0"),
+        ],
+    ]
 
 
 def test_a_table_has_at_most_200_rows() -> None:

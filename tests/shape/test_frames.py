@@ -42,9 +42,9 @@ def test_absent_sections_have_no_row(section: str, nothing: Any) -> None:
     assert not any(frame.problems for frame in result.values())
 
 
-@pytest.mark.parametrize("part", ["data", "image", "email", "OCR_raw"])
+@pytest.mark.parametrize("part", ["data", "image", "email", "OCR_raw", "ocr", "verification"])
 def test_applicants_have_a_row_for_any_of_their_parts(part: str) -> None:
-    """Any of the four personal fields makes a row in applicants."""
+    """Any of the personal fields makes a row in applicants."""
     assert frames({}, {part: {"x": 1}})["applicants"].parents == [1]
 
 

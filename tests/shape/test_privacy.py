@@ -481,7 +481,7 @@ def test_policy_changes() -> None:
         PrivacyPolicy.from_settings(quasi="drop").fingerprint(), plain.fingerprint()
     ) == (
         "drop became plain for additional_answers.answer, applicants.address_city,"
-        " applicants.address_country and 19 more"
+        " applicants.address_country and 20 more"
     )
 
 

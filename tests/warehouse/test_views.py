@@ -4,17 +4,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from sqlglot import exp
 
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
-from argos_sync.warehouse.views import View, load_views, parse_header, view_query
+from argos_sync.warehouse.views import View, duckdb_query, load_views, parse_header, view_query
 from load.dialect_client import client_for
 from support import Warehouse
 from warehouse.direct import connected, insert_submissions
 
 pytestmark = pytest.mark.tables_made
+
+CODES = {
+    "reject": [
+        *("id_image_invalidImage", "id_image_invalidId", "id_image_error", "id_image_badImage"),
+        *("id_info_dataMismatch", "id_info_blacklist", "id_info_notOfAge", "duplicate_user"),
+        *("duplicated_user_PII_exact", "duplicated_face", "too_many_retry", "blacklistCountry"),
+        *("under_ageLimit", "invalid_acceptedID", "no-date-of-birth", "expired_id"),
+        *("automatic_verification_fail", "address_image_invalidImage", "address_image_error"),
+        *("address_image_badImage", "address_info_expiredDocument", "address_info_dataMismatch"),
+        *("timeout", "other"),
+    ],
+    "retry": ["liveness_error", "face_compare_underscore"],
+    "risk_icon": ["PEP", "PEP-FORMER", "PEP-LINKED", "SAN", "REL", "RRE", "POI", "INS", "DD"],
+}
+"""The codes on the API's pages, by kind."""
 
 STALENESS = "SELECT * FROM staleness ORDER BY age_days"
 
@@ -107,6 +123,25 @@ def test_a_header_describes_every_column(view: View) -> None:
     )
 
 
+def test_every_documented_code_has_a_meaning() -> None:
+    """Codes are unique, also with other capitals, and meanings fit a chart and a list."""
+    (view,) = (view for view in load_views() if view.name == "code_meanings")
+    rows = duckdb.execute(duckdb_query(view)).fetchall()
+    assert {kind: [code for of, code, _ in rows if of == kind] for kind in CODES} == CODES
+    assert len({(kind, code.lower()) for kind, code, _ in rows}) == len(rows)
+    meanings = [(kind, meaning) for kind, _, meaning in rows]
+    assert len(set(meanings)) == len(rows) == sum(map(len, CODES.values()))
+    assert all(2 < len(meaning) <= 40 and "," not in meaning for _, meaning in meanings)
+    tables = load_contract()
+    known = {
+        "reject": tables["kyc_comments"].columns_by_name["comment_code"].known,
+        "risk_icon": tables["match_risk_icons"].columns_by_name["risk_icon"].known,
+    }
+    assert {kind: sorted(codes) for kind, codes in known.items()} == {
+        kind: sorted(CODES[kind]) for kind in known
+    }
+
+
 def test_a_header_may_have_several_lines() -> None:
     """Descriptions continue on the next line; comments after the header do not belong to it."""
     text = """-- How many
@@ -133,7 +168,7 @@ def test_views_read_tables_of_the_contract() -> None:
 
 @pytest.mark.parametrize("view", load_views(), ids=lambda view: view.name)
 def test_views_show_no_direct_identifiers(view: View) -> None:
-    """Except `submissions_wide`, which has every value; `duplicates` compares user ids."""
+    """Except `submissions_wide`, which has every value; `duplicates` only compares them."""
     direct = {
         column.name
         for name in set(view.reads) & set(load_contract().tables)
@@ -144,7 +179,7 @@ def test_views_show_no_direct_identifiers(view: View) -> None:
     if view.name == "submissions_wide":
         assert read
     elif view.name == "duplicates":
-        assert read == {"userid"}
+        assert {"userid", "duplicated_information", "email", "document_number"} < read
         assert isinstance(view.select, exp.Query)
         assert not read & set(view.select.named_selects)
     else:

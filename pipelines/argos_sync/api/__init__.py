@@ -4,6 +4,7 @@ In: a `Query`, the API key and, where the project needs one, an encryption `Enve
 Out: a `Page` of decoded submissions with the key of the next page, or an error of `api.errors`.
 """
 
+from argos_sync.api.budget import DailyBudget
 from argos_sync.api.client import ArgosClient, RequestStats, RequestStyle
 from argos_sync.api.crypto import EncryptionMode, Envelope, KeyDerivation
 from argos_sync.api.query import REQUEST_TYPES, Page, PageKey, Query
@@ -12,6 +13,7 @@ from argos_sync.api.retry import RetryPolicy
 __all__ = [
     "REQUEST_TYPES",
     "ArgosClient",
+    "DailyBudget",
     "EncryptionMode",
     "Envelope",
     "KeyDerivation",

@@ -5,17 +5,21 @@ Requests are limited in rate and repeated after a failure, with a page size that
 
 import asyncio
 import random as random_numbers
+import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Literal, Self, TypeAlias, get_args
 
 import httpx
 
 from argos_sync.api import errors
+from argos_sync.api.budget import DailyBudget
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
+from argos_sync.api.page_size import PageSize
 from argos_sync.api.query import Page, PageKey, Query, Scalar, request_parameters
 from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
@@ -25,16 +29,34 @@ RequestStyle: TypeAlias = Literal["query", "json"]
 
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _RETRY = RetryPolicy()
+_FEW_ATTEMPTS = 2
+"""Attempts for a page that is probably too heavy; a smaller one is tried after them."""
+_EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
+"""A query that every API can answer, because it has no submissions."""
 
 
 @dataclass(slots=True)
 class RequestStats:
-    """Count the requests of a client, including retries, and the pages and items received."""
+    """Count the requests of a client, including retries, and the pages and items received.
+
+    The days of requests are UTC.
+    """
 
     requests: int = 0
     retries: int = 0
     pages: int = 0
     items: int = 0
+    requests_by_day: Counter[date] = field(default_factory=Counter, compare=False)
+
+    def since(self, earlier: Self) -> Self:
+        """Return what was counted since earlier statistics of the same client."""
+        return type(self)(
+            self.requests - earlier.requests,
+            self.retries - earlier.retries,
+            self.pages - earlier.pages,
+            self.items - earlier.items,
+            self.requests_by_day - earlier.requests_by_day,
+        )
 
 
 class ArgosClient:
@@ -48,8 +70,10 @@ class ArgosClient:
         request_style: `query` puts the parameters in the URL, as the vendor's newer page says;
             `json` sends them as a JSON body of the GET, as its older page says.
         envelope: Encrypts requests and decrypts responses. Encrypted requests are always JSON.
-        page_size: Rows to request per page. Lowered permanently when the API refuses it.
+        page_size: Rows to request per page. Lowered permanently when the API refuses it, and for
+            some time when pages are too heavy.
         max_requests_per_second: Request rate that all tasks share.
+        budget: Limits the requests of a day.
         retry: How often and after which delay to retry.
         timeout: httpx timeout: seconds to connect, and between two reads or writes.
         deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
@@ -71,8 +95,9 @@ class ArgosClient:
         base_url: str,
         request_style: RequestStyle = "query",
         envelope: Envelope | None = None,
-        page_size: int = 500,
+        page_size: int = 1000,
         max_requests_per_second: float = 10.0,
+        budget: DailyBudget | None = None,
         retry: RetryPolicy = _RETRY,
         timeout: httpx.Timeout | float = _TIMEOUT,
         deadline: float = 300.0,
@@ -93,8 +118,9 @@ class ArgosClient:
             raise errors.ConfigurationError(
                 f"page_size is {page_size}", "set page_size to 1 or more"
             )
-        self.page_size = page_size
-        self.stats = RequestStats()
+        self.page_size = PageSize(page_size)
+        self._budget = budget or DailyBudget()
+        self.stats = RequestStats(requests_by_day=self._budget.counts)
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
             base_url,
@@ -121,34 +147,67 @@ class ArgosClient:
 
     def __repr__(self) -> str:
         """Show the URL and page size, but not the key."""
-        return f"ArgosClient(url={self._endpoint.url!r}, page_size={self.page_size})"
+        return f"ArgosClient(url={self._endpoint.url!r}, page_size={self.page_size.largest})"
 
-    async def fetch(self, query: Query, key: PageKey | None = None) -> Page:
-        """Fetch one page, with retries, rate limiting and a page size the API accepts.
+    async def fetch(
+        self, query: Query, key: PageKey | None = None, most: int | None = None
+    ) -> Page:
+        """Fetch one page, with retries, rate limiting and a page size the API can carry.
 
-        Without a key it is the first page. The vendor does not document the largest `count`: a 413,
-        or an `invalid_parameter` that may refer to `count`, halves it until the API accepts it;
-        `page_size` keeps the accepted value.
+        Without a key it is the first page. It has at most `most` submissions, None sets no limit.
+        The vendor does not document the largest `count`: if an `invalid_parameter` may refer to it,
+        it is halved until the API accepts it, for good. A page may also be too heavy for the
+        gateway, again and again: if it fails through all retries although the API can be reached, a
+        smaller one takes its place; see `PageSize`.
 
         Raises:
+            PageTooHeavy: The API can be reached, but not even one submission gets through.
             ArgosError: One of the classes in `errors`; a retriable one after the last attempt.
         """
-        failures = 0
-        count = self.page_size
+        sizes = self.page_size
+        count = min(sizes.current, most or sizes.current)
+        is_refused = is_heavy = False
         while True:
-            params = request_parameters(query, count=count, key=key)
+            can_halve = query.submission_id is None and count > 1
+            is_suspected = can_halve and (is_heavy or sizes.is_lowered)
+            attempts = _FEW_ATTEMPTS if is_suspected else self._retry.attempts
+            try:
+                page = await self._fetch_with_retries(query, key, count, attempts)
+            except errors.InvalidParameter as error:
+                if not can_halve or error.parameter not in (None, "count"):
+                    raise
+                # A concurrent task may have lowered the size in the meantime.
+                is_refused, count = True, min(count // 2, sizes.current)
+            except (errors.RequestTooLarge, errors.RetriableFailure) as error:
+                if not (is_suspected or await self._is_reachable(error)):
+                    raise
+                if not can_halve:
+                    raise _too_heavy(key, error) from None
+                is_heavy, count = True, min(sizes.smaller(count), sizes.current)
+            else:
+                if is_refused:
+                    sizes.accept(count)
+                if query.submission_id is None:
+                    sizes.record_page(count, is_heavy=is_heavy)
+                self.stats.pages += 1
+                self.stats.items += len(page.items)
+                return page
+
+    async def _fetch_with_retries(
+        self, query: Query, key: PageKey | None, count: int, attempts: int
+    ) -> Page:
+        """Request a page up to `attempts` times."""
+        params = request_parameters(query, count=count, key=key)
+        failures = 0
+        while True:
             try:
                 page = await self._request(params)
-            except (errors.RequestTooLarge, errors.InvalidParameter) as error:
-                if error.parameter not in (None, "count") or params.get("count", 1) == 1:
-                    raise
-                # A concurrent task may have lowered page_size in the meantime. The API has
-                # responded, so the smaller request gets all its attempts.
-                failures, count = 0, min(count // 2, self.page_size)
             except errors.RetriableFailure as error:
                 failures += 1
                 error.attempts = failures
-                if failures >= self._retry.attempts:
+                # A 429 says nothing about the page.
+                limit = self._retry.attempts if isinstance(error, errors.RateLimited) else attempts
+                if failures >= limit:
                     raise
                 self.stats.retries += 1
                 delay = self._retry.delay(failures, error, self._random)
@@ -158,15 +217,25 @@ class ArgosClient:
                     await self._sleep(delay)
             else:
                 self._limiter.record_success()
-                self.page_size = min(self.page_size, count)
-                self.stats.pages += 1
-                self.stats.items += len(page.items)
                 return page
 
+    async def _is_reachable(self, error: errors.ApiFailure) -> bool:
+        """Whether the API answers another request, so that a failure is the page's own."""
+        if isinstance(error, errors.RequestTooLarge | errors.RateLimited):
+            return isinstance(error, errors.RequestTooLarge)
+        attempts = min(_FEW_ATTEMPTS, self._retry.attempts)
+        try:
+            await self._fetch_with_retries(_EMPTY_DAY, None, 1, attempts)
+        except errors.ApiFailure as answer:
+            return not isinstance(answer, errors.RetriableFailure)
+        except errors.ArgosError:
+            return False
+        return True
+
     async def iter_pages(
-        self, query: Query, start: PageKey | None = None
+        self, query: Query, start: PageKey | None = None, most: int | None = None
     ) -> AsyncGenerator[Page, None]:
-        """Yield all pages of a query, from the key `start` if there is one.
+        """Yield all pages of a query, from the key `start`, with at most `most` submissions each.
 
         The store behind the API pages by bytes scanned, so pages can be short or even empty; only a
         missing key marks the last page. A page that repeats a key is not yielded, so that no caller
@@ -179,7 +248,7 @@ class ArgosClient:
         seen = {start}
         key = start
         while True:
-            page = await self.fetch(query, key)
+            page = await self.fetch(query, key, most)
             key = page.next_key
             if key is not None and key in seen:
                 raise errors.PageLoop(
@@ -193,6 +262,7 @@ class ArgosClient:
     async def _request(self, params: dict[str, Scalar]) -> Page:
         """Wait for the rate limiter, send one request, and parse the response."""
         await self._limiter.acquire()
+        self._budget.spend()
         self.stats.requests += 1
         sent = self._envelope.wrap_request(params) if self._envelope else params
         response = await self._endpoint.get(sent, as_json=self._as_json)
@@ -200,3 +270,15 @@ class ArgosClient:
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope)
+
+
+def _too_heavy(key: PageKey | None, error: errors.ApiFailure) -> errors.PageTooHeavy:
+    """Return the error for a single submission that never gets through.
+
+    It names the position by the time in the page key, but not the submission.
+    """
+    # The server may put anything into the key: only a timestamp may be shown.
+    created_at = re.fullmatch(r"[0-9T:.Z+-]{10,40}", str(key.created_at)) if key else None
+    place = f"after the one created at {created_at[0]}" if created_at else "of its query"
+    which = "first submission" if not key else "next submission"
+    return errors.PageTooHeavy(f"{error.message} again and again for the {which} {place}")

@@ -8,7 +8,8 @@
     └── ApiFailure               exit 4: the API failed or sent an invalid response
         ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
         │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
-        │   CertificateRefused, UnexpectedStatus, PageLoop
+        │   CertificateRefused, UnexpectedStatus, PageLoop, PageTooHeavy,
+    │   RequestsUsedUp
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
                 RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
@@ -138,9 +139,9 @@ class UnknownApiError(ApiFailure):
 
 
 class RequestTooLarge(ApiFailure):
-    """413, even with the smallest page size: the client lowers the page size first."""
+    """413: the page is too large, or the request; the client lowers the page size by itself."""
 
-    advice = "lower page_size, and check that no filter value is very long"
+    advice = "check that no filter value is very long"
 
 
 class NotFound(ApiFailure):
@@ -174,6 +175,21 @@ class PageLoop(ApiFailure):
     """The API returned a page key twice for one query, so paging would never end."""
 
     advice = "earlier pages are kept; report this to ARGOS support and try a shorter date range"
+
+
+class PageTooHeavy(ApiFailure):
+    """The API can be reached, but a page fails again and again, even with one submission."""
+
+    advice = (
+        "everything else is read; the next run tries that submission again; if it persists, ask"
+        " ARGOS support why the API cannot return it"
+    )
+
+
+class RequestsUsedUp(ApiFailure):
+    """The configured number of requests of a day is used up; no request was refused by the API."""
+
+    advice = "run again after 00:00 UTC, or raise max_requests_per_day"
 
 
 class RetriableFailure(ApiFailure):
@@ -223,13 +239,13 @@ class ServiceUnavailable(RetriableFailure):
 class GatewayTimeout(RetriableFailure):
     """504: the API took longer than its gateway waits."""
 
-    advice = "lower page_size or shorten the date range: the API takes too long for one page"
+    advice = "the API takes too long even for small pages: run again later"
 
 
 class RequestTimeout(RetriableFailure):
     """No complete response arrived in time."""
 
-    advice = "check the network, or lower page_size so that a response takes less time"
+    advice = "check the network, and run again later"
 
 
 class ConnectionFailed(RetriableFailure):

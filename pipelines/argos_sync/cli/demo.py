@@ -12,26 +12,47 @@ if TYPE_CHECKING:
 FILE = "kyc_demo.duckdb"
 
 QUERIES = {
-    "KYC results by reviewer": """
-        SELECT k.result, s.reviewer, COUNT(*) AS submissions
+    "How long decisions take": """
+        SELECT s.reviewer, k.result, COUNT(*) AS submissions,
+            ROUND(MEDIAN(DATE_DIFF('second', s.created_at, s.kyc_result_at)) / 60, 1)
+                AS median_minutes,
+            ROUND(QUANTILE_CONT(DATE_DIFF('second', s.created_at, s.kyc_result_at), 0.9) / 3600, 1)
+                AS p90_hours
         FROM submissions AS s JOIN kyc AS k USING (submission_id)
-        GROUP BY ALL ORDER BY submissions DESC, result, reviewer LIMIT 8""",
-    "Approved despite a high-risk AML match": """
-        SELECT s.submission_id, p.nationality, a.current_status, MAX(m.score) AS highest_score
-        FROM submissions AS s JOIN kyc AS k USING (submission_id)
-        JOIN applicants AS p USING (submission_id) JOIN aml AS a USING (submission_id)
-        JOIN matches AS m USING (submission_id)
-        WHERE k.result = 'approved' AND m.risk_level = 'HIGH'
-        GROUP BY ALL ORDER BY highest_score DESC, submission_id LIMIT 5""",
-    "Why applicants repeat an attempt": """
-        SELECT r.retry_code, COUNT(*) AS retries, ROUND(AVG(t.liveness_score), 3) AS mean_liveness
-        FROM attempt_retries AS r JOIN attempts AS t USING (submission_id, attempt_index)
-        GROUP BY ALL ORDER BY retries DESC, retry_code LIMIT 5""",
+        WHERE s.kyc_result_at IS NOT NULL
+        GROUP BY ALL ORDER BY submissions DESC, result, reviewer""",
+    "Why applicants are rejected": """
+        SELECT c.comment_code, COUNT(*) AS rejected, MIN(c.comment) AS comment,
+            ROUND(AVG(a.attempts), 1) AS attempts
+        FROM kyc_comments AS c
+        LEFT JOIN (SELECT submission_id, COUNT(*) AS attempts FROM attempts GROUP BY ALL) AS a
+            USING (submission_id)
+        GROUP BY ALL ORDER BY rejected DESC, comment_code LIMIT 6""",
+    "AML alerts that nobody has cleared": """
+        SELECT CAST(s.created_at AS DATE) AS created, p.nationality,
+            a.risk_level_summary AS risk, COUNT(DISTINCT m.match_index) AS matches,
+            MAX(m.score) AS highest_score,
+            STRING_AGG(DISTINCT i.risk_icon, ', ' ORDER BY i.risk_icon) AS icons
+        FROM aml AS a JOIN submissions AS s USING (submission_id)
+        JOIN applicants AS p USING (submission_id) JOIN matches AS m USING (submission_id)
+        LEFT JOIN match_risk_icons AS i USING (submission_id, match_index)
+        WHERE a.current_status = 'Red Flag'
+        GROUP BY s.submission_id, created, p.nationality, risk
+        ORDER BY created DESC, s.submission_id LIMIT 6""",
 }
 """Example queries by title, printed with their results; run them after `USE argos`."""
 
-_SETTINGS = {"api_key": "demo", "encryption": "off", "request_types": "", "start_date": ""}
-"""Settings that override those of the real API."""
+_SETTINGS = {
+    "api_key": "demo",
+    "encryption": "off",
+    "request_types": "",
+    "start_date": "",
+    "max_requests_per_second": 1_000.0,
+}
+"""Settings that override those of the real API; nothing limits requests to the emulator."""
+
+_PROJECTED, _DELETED = 0.02, 0.01
+"""Shares of submissions of which a projection hides fields, and which are deleted."""
 
 
 def demo(
@@ -43,6 +64,7 @@ def demo(
     """Sync a bundled stand-in API into its own DuckDB file and show the result."""
     import tempfile
     from dataclasses import replace
+    from datetime import UTC, datetime, timedelta
     from pathlib import Path
 
     from argos_sync.commands.sync import sync
@@ -52,7 +74,12 @@ def demo(
 
     # The demo has its own file, so that made-up people never mix with real ones.
     Path(FILE).unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, Emulator(generate(count)) as api:
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    first = last - timedelta(days=364)
+    submissions = generate(count, start=first, end=last, projected_share=_PROJECTED)
+    with tempfile.TemporaryDirectory() as temporary, Emulator(submissions) as api:
+        for submission_id in api.store.sample(_DELETED):
+            api.delete(submission_id)
         folder = common.target.pipelines_dir or temporary
         target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=folder)
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:

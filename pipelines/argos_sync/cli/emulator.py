@@ -1,6 +1,6 @@
 """`argos-sync emulator`: serve the bundled stand-in API until it is stopped."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from argos_sync.cli.common import Common
 from argos_sync.emulator_options import Behaviour, Faults
 
 _day = partial(typer.Option, formats=["%Y-%m-%d"])
+_share = partial(typer.Option, min=0, max=1)
 
 
 def emulator(
@@ -30,14 +31,19 @@ def emulator(
     broken: Annotated[
         bool, typer.Option("--broken", help="Make some submissions impossible to load.")
     ] = False,
+    projected_share: Annotated[
+        float, _share(help="Share of submissions of which a projection hides fields.")
+    ] = 0,
+    deleted_share: Annotated[
+        float, _share(help="Share of submissions that are deleted; see --deleted.")
+    ] = 0,
     start: Annotated[
-        datetime,
-        _day("--start-date", show_default="2025-01-01", help="First day of created_at (UTC)."),
-    ] = datetime(2025, 1, 1),  # noqa: DTZ001 a day
+        datetime | None,
+        _day("--start-date", help="First day of created_at (UTC); a year of days if unset."),
+    ] = None,
     end: Annotated[
-        datetime,
-        _day("--end-date", show_default="2025-12-31", help="Last day of created_at (UTC)."),
-    ] = datetime(2025, 12, 31),  # noqa: DTZ001 a day
+        datetime | None, _day("--end-date", help="Last day of created_at; yesterday if unset.")
+    ] = None,
 ) -> None:
     """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
     # Imported here to keep the start of other commands fast.
@@ -49,12 +55,15 @@ def emulator(
     from argos_sync.api.errors import ConfigurationError
     from argos_sync.emulator import Emulator, stream
 
+    last = (end or datetime.now(UTC) - timedelta(days=1)).date()
+    first = start.date() if start else last - timedelta(days=364)
     try:
         submissions = stream(
             count,
             seed=faults.seed,
-            start=start.date(),
-            end=end.date(),
+            start=first,
+            end=last,
+            projected_share=projected_share,
             messy=messy,
             unencodable=unencodable,
             broken=broken,
@@ -65,8 +74,11 @@ def emulator(
         raise typer.BadParameter(str(error)) from None
     stop = threading.Event()
     server = Emulator(submissions, behaviour=behaviour, faults=faults, port=port)
+    for submission_id in server.store.sample(deleted_share):
+        server.delete(submission_id)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    served = len(server.store)
     with ExitStack() as stack:
         try:
             stack.enter_context(server)
@@ -76,8 +88,8 @@ def emulator(
                 "choose another with --port, or 0 for a free one",
             ) from None
         common.show(
-            {"base_url": server.base_url, "submissions": count, "seed": faults.seed},
-            f"Emulator listening on {server.base_url} with {count} submissions created"
-            f" {start:%Y-%m-%d} to {end:%Y-%m-%d} (seed {faults.seed}); stop with Ctrl-C",
+            {"base_url": server.base_url, "submissions": served, "seed": faults.seed},
+            f"Emulator listening on {server.base_url} with {served} submissions created"
+            f" {first} to {last} (seed {faults.seed}); stop with Ctrl-C",
         )
         stop.wait()

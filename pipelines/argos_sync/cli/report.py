@@ -25,14 +25,14 @@ def report(
     ] = None,
 ) -> None:
     """Write an HTML report with charts of submissions, decisions, AML alerts and runs."""
-    from argos_sync.config import sweep_days
+    from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
     from argos_sync.report import make_report
 
     target = common.target
     if file is not None:
         target = replace(target, destination="duckdb", file=str(file))
-    now, bound = datetime.now(UTC), sweep_days(common.project) or None
+    now, bound = datetime.now(UTC), freshness_settings(common.project).sweep_days or None
     written = make_report(target, out, now=now, bound=bound, mode=output_file_mode())
     summary = {
         "file": str(written.file),

@@ -11,6 +11,8 @@ import typer
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
+    from argos_sync.config import Freshness
+    from argos_sync.fetch.completeness import ReadMode
     from argos_sync.warehouse.overview import Overview
 
 _STALE = 7
@@ -30,13 +32,14 @@ def status(
 ) -> None:
     """Show last and next run, high-water mark, freshness, checks, row counts and issues."""
     limit = _parse_age(max_age) if max_age is not None else None
-    from argos_sync.config import sweep_days
+    from argos_sync.config import freshness_settings
     from argos_sync.fetch.checkpoint import high_water_mark
     from argos_sync.load.read_only import open_read_only
     from argos_sync.warehouse.overview import read_overview
 
     # 0 turns the sweep off: then rows may be of any age.
-    bound = sweep_days(common.project) or None
+    freshness = freshness_settings(common.project)
+    bound = freshness.sweep_days or None
     with open_read_only(common.target) as warehouse:
         overview = read_overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
@@ -53,13 +56,15 @@ def status(
             "max_age_days": overview.max_age_days,
             "bound_days": bound,
             "kept": (overview.max_age_days or 0) <= bound if bound else None,
+            "open_days": freshness.open_days,
         },
+        "completeness": overview.completeness,
         "rows": overview.rows,
         "runs": overview.runs,
         "issues": overview.issues,
         "checks": overview.checks,
     }
-    common.show(summary, _text(overview, mark, bound, now))
+    common.show(summary, _text(overview, mark, freshness, now))
     if stale:
         when = _relative(overview.last_success, now) if overview.last_success else "never"
         typer.echo(
@@ -91,14 +96,24 @@ def _relative(moment: datetime, now: datetime) -> str:
     return f"in {duration}" if moment > now else f"{duration} ago"
 
 
-def _freshness_line(max_age_days: float | None, bound: int | None) -> str:
+def _freshness_line(max_age_days: float | None, freshness: "Freshness") -> str:
     if max_age_days is None:
         return "oldest row fetched: none yet"
     promise = "no bound: sweep_days is 0"
-    if bound is not None:
+    if bound := freshness.sweep_days:
         promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
     # One decimal, to compare it with the bound.
-    return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
+    return (
+        f"oldest row fetched {max_age_days:.1f} days ago ({promise}); open submissions are fetched"
+        f" every night for {freshness.open_days} days"
+    )
+
+
+def _completeness_line(completeness: "ReadMode | None") -> str:
+    from argos_sync.fetch.completeness import DESCRIPTIONS
+
+    answer = DESCRIPTIONS[completeness] if completeness else "not found out yet"
+    return f"whole submissions: {answer}"
 
 
 def _next_sync_line(expected: datetime | None, now: datetime) -> str:
@@ -126,13 +141,16 @@ def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _text(overview: "Overview", mark: datetime | None, bound: int | None, now: datetime) -> str:
+def _text(
+    overview: "Overview", mark: datetime | None, freshness: "Freshness", now: datetime
+) -> str:
     success = overview.last_success
     when = f"{success:%Y-%m-%d %H:%M:%S} UTC, {_relative(success, now)}" if success else "never"
     lines = [
         f"last successful sync or backfill: {when}",
         f"high-water mark: {mark or 'none yet'}",
-        _freshness_line(overview.max_age_days, bound),
+        _freshness_line(overview.max_age_days, freshness),
+        _completeness_line(overview.completeness),
         _next_sync_line(overview.next_expected, now),
         "runs:",
     ]

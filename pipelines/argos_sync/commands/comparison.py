@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Self
 
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, add_days, day_of
 from argos_sync.shape.identity import Identity, identify, read_content
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList

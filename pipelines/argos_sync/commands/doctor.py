@@ -5,14 +5,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
-from argos_sync.api.errors import ArgosError
+from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.config import Settings, load_settings, webhook_url
-from argos_sync.fetch.job import client_options
+from argos_sync.fetch.completeness import (
+    PROBE_PAGE,
+    READ_MODES,
+    Completeness,
+    probe_completeness,
+)
+from argos_sync.fetch.job import client_options, utc_now
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date
 from argos_sync.load.duckdb import duckdb_file
-from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
 from argos_sync.load.target import Target
 from argos_sync.run.opening import warehouse_protection
@@ -37,6 +43,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
     The API is not checked without a valid configuration, nor after its first failed check.
     """
     settings: list[Settings] = []
+    answers: list[Completeness] = []
 
     def configuration() -> str:
         settings.append(load_settings(project=project))
@@ -48,7 +55,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
 
     checks = [_check("configuration", configuration)]
     if checks[0].passed:
-        checks += _api_checks(settings[0])
+        checks += _api_checks(settings[0], answers.append)
 
     def destination() -> str:
         with open_warehouse(target) as warehouse:
@@ -56,6 +63,8 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
             if checks[0].passed:
                 protection = Protection.configured(settings[0])
                 warehouse_protection(protection, warehouse.client, warehouse.state)
+            for answer in answers:
+                _remember(answer, settings[0], warehouse)
             file = duckdb_file(warehouse.client)
         location = f"{target.destination} {file}" if file else target.destination
         return f"{location}, dataset {target.dataset}, can be written to"
@@ -63,7 +72,15 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
     return [*checks, _check("destination", destination)]
 
 
-def _api_checks(settings: Settings) -> list[Check]:
+def _remember(answer: Completeness, settings: Settings, warehouse: Warehouse) -> None:
+    """Save how whole submissions are read, if that has changed since the last probe."""
+    known = Completeness.from_state(warehouse.state, settings.sections)
+    if known and known.mode != answer.mode:
+        changes = answer.to_state(settings.sections, utc_now().date())
+        warehouse.load({}, lambda state: state.update(changes))
+
+
+def _api_checks(settings: Settings, on_answer: Callable[[Completeness], None]) -> list[Check]:
     section = "others" if settings.sections else None
 
     async def reach_api(client: ArgosClient) -> str:
@@ -74,8 +91,21 @@ def _api_checks(settings: Settings) -> list[Check]:
         answer = await probe_end_date(client, section)
         return f"the server reads end_date as {answer or 'unknown: there is no submission yet'}"
 
-    async def call(step: Callable[[ArgosClient], Awaitable[str]]) -> str:
-        async with client_options(settings, page_size=1, retry=_TWO_ATTEMPTS).connect() as client:
+    async def completeness(client: ArgosClient) -> str:
+        answer = await probe_completeness(client, settings.sections)
+        if answer is None:
+            return "unknown: no submission is decided yet; each is fetched by its id until then"
+        on_answer(answer)
+        setting = settings.completeness
+        if setting != "auto" and READ_MODES.index(setting) < READ_MODES.index(answer.mode):
+            raise ConfigurationError(
+                f"sources.argos.completeness is {setting}, but {answer}", "set it to auto"
+            )
+        return str(answer)
+
+    async def call(step: Callable[[ArgosClient], Awaitable[str]], page_size: int = 1) -> str:
+        options = client_options(settings, page_size, _TWO_ATTEMPTS)
+        async with options.connect() as client:
             return await step(client)
 
     answer = _check("API and key", lambda: asyncio.run(call(reach_api)))
@@ -84,7 +114,12 @@ def _api_checks(settings: Settings) -> list[Check]:
     # Otherwise the answer could not have been read.
     agreement = f"{settings.encryption}, both sides agree"
     encryption = Check("encryption", passed=True, message=agreement)
-    return [answer, encryption, _check("end_date", lambda: asyncio.run(call(end_date)))]
+    return [
+        answer,
+        encryption,
+        _check("end_date", lambda: asyncio.run(call(end_date))),
+        _check("completeness", lambda: asyncio.run(call(completeness, PROBE_PAGE))),
+    ]
 
 
 def _check(name: str, run: Callable[[], str]) -> Check:

@@ -9,12 +9,14 @@ from functools import partial
 from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
-from argos_sync.fetch.reader import Task, TaskPage, read_tasks
+from argos_sync.fetch.completeness import Reading
+from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
-from argos_sync.run.jobs import range_tasks, resolve_end_date, run_tasks
+from argos_sync.run.jobs import range_tasks, resolve_end_date, resolve_reading, run_tasks
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
@@ -87,7 +89,8 @@ def reconcile(
 
 
 def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
-    client, sections = run.warehouse.client, run.context.settings.sections
+    client = run.warehouse.client
+    sections = run.context.settings.sections
     volume = daily_volume(stored_days(client), first)
     tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
     end_date = resolve_end_date(run, probe=len(tasks(end_date=None)) > 1)
@@ -100,7 +103,9 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         deep,
         run.protection.suppression,
     )
-    asyncio.run(_read(run, comparison.tasks, sections if deep else ["others"], comparison.add))
+    # A list of ids may be a summary.
+    reading = resolve_reading(run) if deep else Reading("list", ("others",))
+    asyncio.run(_read(run, comparison.tasks, reading, comparison.add))
     differences = comparison.differences
     if not deep:
         stubs = _find_stubs(run, [key for day in differences for key in day.marked])
@@ -120,12 +125,13 @@ def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:
                 stubs.add(identity.submission_id)
 
     if submission_ids:
-        asyncio.run(_read(run, id_tasks("look for deletion stub", submission_ids), sections, add))
+        tasks = id_tasks("look for deletion stub", submission_ids)
+        asyncio.run(_read(run, tasks, Reading("list", sections), add))
     return stubs
 
 
 async def _read(
-    run: Run, tasks: Sequence[Task], sections: Sequence[str], add: Callable[[TaskPage], None]
+    run: Run, tasks: Sequence[Task], reading: Reading, add: Callable[[TaskPage], None]
 ) -> None:
     """Read tasks of the source, and pass on their pages."""
 
@@ -134,13 +140,13 @@ async def _read(
         add(page)
 
     concurrency = run.context.settings.max_concurrency
-    async with run.context.client_options().connect() as client:
+    async with run.client_options().connect() as client:
         try:
             await read_tasks(
-                client, tasks, sections=sections, concurrency=concurrency, deliver=deliver
+                client, tasks, reading=reading, concurrency=concurrency, deliver=deliver
             )
         finally:
-            run.count_requests(client.stats)
+            run.summary.count_requests(client.stats)
 
 
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:

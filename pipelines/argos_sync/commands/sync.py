@@ -1,6 +1,10 @@
 """`sync`: the nightly run, in four tiers."""
 
+import logging
+
+from argos_sync.api.errors import PageTooHeavy
 from argos_sync.fetch.checkpoint import SYNC, first_synced_day, high_water_mark, unfinished_plan
+from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.windows import DateRange, add_days, nightly_range
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import erase_deleted, mark_deletions
@@ -10,6 +14,8 @@ from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, plan_upkeep
 from argos_sync.warehouse.submissions import content_hashes, stored_days
+
+log = logging.getLogger("argos_sync")
 
 
 def sync(context: Context) -> RunSummary:
@@ -21,6 +27,7 @@ def sync(context: Context) -> RunSummary:
     An interrupted sync is finished first.
 
     Raises:
+        PageTooHeavy: The API cannot return a submission; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
@@ -28,19 +35,30 @@ def sync(context: Context) -> RunSummary:
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # If `start_date` has changed, an unfinished first sync starts over.
         is_first = high_water_mark(run.warehouse.state) is None
-        if unfinished and not (is_first and unfinished.days.first != settings.first_day):
-            run_plan(run, unfinished, final=False)
-        _run_tiers(run)
+        if unfinished and is_first and unfinished.days.first != settings.first_day:
+            unfinished = None
+        if unfinished and not unfinished.lacks_only_gaps:
+            try:
+                run_plan(run, unfinished, final=False)
+            except PageTooHeavy as gap:
+                log.warning("%s", gap.message)
+            unfinished = run.committer.latest(unfinished)
+        _run_tiers(run, unfinished)
     return run.summary
 
 
-def _run_tiers(run: Run) -> None:
-    """Read the four tiers, two with `nightly_range` and two with `plan_upkeep`; mark deletions."""
+def _run_tiers(run: Run, earlier: Plan | None) -> None:
+    """Read the four tiers, two with `nightly_range` and two with `plan_upkeep`; mark deletions.
+
+    The gaps of an earlier plan are tried again.
+    """
     settings, state = run.context.settings, run.warehouse.state
     mark = high_water_mark(state)
     nightly = nightly_range(today(run), mark, settings.lookback_days, settings.first_day)
     days = stored_days(run.warehouse.client)
     plan = new_plan(run, SYNC, nightly)
+    if earlier:
+        plan = plan.with_gaps_of(earlier)
     queue = new_queue(run, plan, daily_volume(days, nightly.first))
     older = UpkeepPlan()
     if nightly.first is not None:

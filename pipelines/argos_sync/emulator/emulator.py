@@ -5,24 +5,27 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Self
 
 import orjson
 
-from argos_sync.emulator.faults import FaultInjector
+from argos_sync.emulator.faults import GATEWAY_MESSAGES, FaultInjector
 from argos_sync.emulator.http_server import HttpServer, Response
 from argos_sync.emulator.pagination import Page, Paginator
 from argos_sync.emulator.parameters import (
+    Query,
     Refusal,
     authorize,
     envelope_for,
     parse_query,
     read_parameters,
 )
-from argos_sync.emulator.store import Section, Store
+from argos_sync.emulator.quota import DailyQuota
+from argos_sync.emulator.store import Record, Store
 from argos_sync.emulator.timestamps import vendor_time
 from argos_sync.emulator_options import Behaviour, Faults
 
@@ -63,14 +66,19 @@ class Emulator:
         behaviour: Behaviour = Behaviour(),  # noqa: B008 frozen
         faults: Faults = Faults(),  # noqa: B008 frozen
         port: int = 0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Index the submissions; `with` binds the port, or a free one for 0."""
+        """Index the submissions; `with` binds the port, or a free one for 0.
+
+        `clock` returns the current time, which decides when the daily limit starts again.
+        """
         self.store = store if isinstance(store, Store) else Store(store)
         self.behaviour = behaviour
         self.faults = faults
         self.requests: deque[Request] = deque(maxlen=_RECORDED_REQUESTS)
         self.request_count = 0
         self._paginator = Paginator(self.store)
+        self._quota = DailyQuota(clock)
         self._responses = count()
         self._port = port
         self._lock = threading.Lock()
@@ -109,6 +117,17 @@ class Emulator:
         self._thread.join()
         self._server.server_close()
 
+    def delete(self, submission_id: str) -> None:
+        """Delete a submission; `behaviour.deleted` says whether it leaves a stub."""
+        if self.behaviour.deleted == "stub":
+            self.store.leave_stub(submission_id)
+        else:
+            self.store.delete(submission_id)
+
+    def restore(self, submission_id: str) -> None:
+        """Serve a deleted submission again, whole."""
+        self.store.restore(submission_id)
+
     def answer(self, query: str, body: bytes, api_key: str) -> Response:
         """Respond to one request for submissions and record it."""
         at = time.monotonic()
@@ -119,14 +138,16 @@ class Emulator:
             time.sleep(self.faults.latency)
         try:
             authorize(api_key, behaviour)
+            self._check_quota(behaviour)
             envelope = envelope_for(behaviour, api_key)
             parameters = read_parameters(query, body, behaviour=behaviour, envelope=envelope)
             fault = injector.draw(parameters)
             request = parse_query(parameters, behaviour)
             page = self._paginator.page(request, behaviour)
-            content = self._body(page, request.request_type, behaviour)
+            content = self._body(page, request, behaviour)
             if envelope is not None:
                 content = orjson.dumps({"isEncrypted": True, "data": envelope.encrypt(content)})
+            _check_weight(content, behaviour)
             response = Response(200, content, items=len(page.records))
         except Refusal as refusal:
             response = refusal.response
@@ -138,8 +159,13 @@ class Emulator:
             self.request_count += 1
         return response
 
-    def _body(self, page: Page, section: Section | None, behaviour: Behaviour) -> bytes:
-        rows = [row.select(section) if section else row.raw for row in page.records]
+    def _check_quota(self, behaviour: Behaviour) -> None:
+        requests, limit = self._quota.count(), behaviour.max_requests_per_day
+        if limit is not None and requests > limit:
+            raise Refusal(429, {"message": "Limit Exceeded"})
+
+    def _body(self, page: Page, query: Query, behaviour: Behaviour) -> bytes:
+        rows = [_row(record, query, behaviour) for record in page.records]
         key = _LAST_KEYS[behaviour.nextpage_key_at_end]
         if page.last is not None:
             last = {"id": page.last.id, "created_at": vendor_time(page.last.created)}
@@ -149,3 +175,19 @@ class Emulator:
             signature = hashlib.sha256(b"%d" % next(self._responses)).hexdigest().encode()
             items = _IMAGE.sub(rb'"\1?X-Amz-Expires=900&X-Amz-Signature=' + signature + b'"', items)
         return b"".join((b'{"Items":[', items, b"]", key, b"}"))
+
+
+def _row(record: Record, query: Query, behaviour: Behaviour) -> bytes:
+    """Return what a response shows of a submission."""
+    section = query.request_type
+    whole = query.submission_id is not None or (
+        behaviour.list_rows == "whole" or (behaviour.list_rows == "sections" and bool(section))
+    )
+    return record.raw if whole and section is None else record.select(section, whole=whole)
+
+
+def _check_weight(content: bytes, behaviour: Behaviour) -> None:
+    """Refuse a page that is too heavy for the gateway."""
+    if behaviour.max_page_bytes is not None and len(content) > behaviour.max_page_bytes:
+        status = behaviour.heavy_page
+        raise Refusal(int(status), {"message": GATEWAY_MESSAGES[status]})

@@ -12,7 +12,8 @@ from argos_sync.emulator.http_server import Response
 from argos_sync.emulator_options import Faults
 
 _HTML = b"<!DOCTYPE html><html><body><h1>%s</h1></body></html>"
-_GATEWAY = {
+GATEWAY_MESSAGES = {
+    "413": "Request Entity Too Large",
     "429": "Too Many Requests",
     "500": "Internal server error",
     "502": "Bad Gateway",
@@ -45,7 +46,7 @@ class Fault(NamedTuple):
             return Response(200, cut, {"Content-Length": str(length)})
         if self.kind == "tamper":
             return replace(response, body=self._tamper(response.body))
-        text = _GATEWAY[self.kind]
+        text = GATEWAY_MESSAGES[self.kind]
         headers = {}
         if self.retry_after is not None and self.kind in _WITH_RETRY_AFTER:
             headers["Retry-After"] = self.retry_after

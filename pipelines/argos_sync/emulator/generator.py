@@ -1,19 +1,27 @@
 """Synthetic submissions: every documented field at realistic rates, the same for the same seed."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import accumulate, takewhile
 from typing import Any, TypedDict, Unpack
 
-from argos_sync.emulator import mutators, sections, word_lists
-from argos_sync.emulator.timestamps import DAY, HOUR, SECOND, day_start, vendor_time
+from argos_sync.emulator import mutators
+from argos_sync.emulator.applicants import People
+from argos_sync.emulator.dice import Dice
+from argos_sync.emulator.projections import project
+from argos_sync.emulator.submission import build_submission
+from argos_sync.emulator.timestamps import DAY, HOUR, day_start, weekday
 
-_IMAGES = "https://images.example.com"
-_STATUSES = ("approved",) * 80 + ("rejected",) * 10 + ("pending",) * 6 + ("incomplete",) * 4
-# Every 40 submissions, these get a created_at at the edge of a day in UTC or in Korea, and
+# Of every thousand submissions, these get a created_at at the edge of a day in UTC or in Korea, and
 # `_TIES` get the created_at of the one before.
-_CYCLE = 40
+_CYCLE = 1_000
 _EDGES = {3: 0, 4: DAY - 1, 5: 15 * HOUR, 6: 15 * HOUR - 1, 7: 15 * HOUR + 1}
 _TIES = (9, 10)
+
+_BY_HOUR = (6, 7, 7, 8, 7, 7, 7, 7, 8, 8, 8, 7, 7, 7, 6, 5, 3, 2, 2, 2, 2, 2, 3, 4)
+"""Submissions in each hour of UTC, relative to others: most applicants are in Korea."""
+_BY_WEEKDAY = (11, 11, 10, 10, 10, 7, 6)
+"""Submissions on each day of the week from Monday on, relative to others."""
 
 
 class Options(TypedDict, total=False):
@@ -22,6 +30,8 @@ class Options(TypedDict, total=False):
     seed: int
     start: date
     end: date
+    now: datetime | None
+    projected_share: float
     messy: bool
     unencodable: bool
     broken: bool
@@ -38,6 +48,8 @@ def stream(
     seed: int = 0,
     start: date = date(2025, 1, 1),
     end: date = date(2025, 12, 31),
+    now: datetime | None = None,
+    projected_share: float = 0,
     messy: bool = False,
     unencodable: bool = False,
     broken: bool = False,
@@ -48,99 +60,48 @@ def stream(
     have one at midnight UTC, a millisecond before it, or around 15:00 UTC, when a day starts in
     Korea. The same arguments give the same submissions.
 
-    `start` and `end` are the first and the last day (UTC) of `created_at`. `messy` varies two in
-    three as real responses vary: see `mutators.MESSY`. `unencodable` puts a lone surrogate or a NUL
-    character, which most databases refuse, into some. `broken` makes some impossible to load:
-    without a usable `submission_id` or `created_at`, or not an object at all.
+    `start` and `end` are the first and the last day (UTC) of `created_at`. `now` is the moment at
+    which the submissions are seen: by default the end of the last day, or the current time if that
+    is earlier. Later ones are left out, and those of the last hours are not decided yet; the same
+    submissions can be seen at several moments. `projected_share` of them, from 0 to 1, lack the
+    fields that a projection hides. `messy` varies two in three as real responses vary: see
+    `mutators.MESSY`. `unencodable` puts a lone surrogate or a NUL character, which most databases
+    refuse, into some. `broken` makes some impossible to load: without a usable `submission_id` or
+    `created_at`, or not an object at all.
 
     Raises:
         ValueError: `end` is before `start`.
     """
     if end < start:
         raise ValueError(f"the last day {end} is before the first day {start}")
-    dice = sections.Dice(seed)
-    keys = sorted(_sort_keys(dice, count, day_start(start), day_start(end) + DAY))
-    submissions = (_submission(dice, submission_id, created) for created, submission_id in keys)
+    range_end = day_start(end) + DAY
+    as_of = min(range_end, _milliseconds(datetime.now(UTC))) if now is None else _milliseconds(now)
+    dice = Dice(seed)
+    people = People(dice)
+    keys = sorted(_sort_keys(dice, count, day_start(start), range_end))
+    submissions = (
+        build_submission(dice, people, submission_id, created, as_of)
+        for created, submission_id in takewhile(lambda key: key[0] < as_of, keys)
+    )
+    if projected_share:
+        submissions = project(submissions, projected_share, seed)
     return mutators.apply_mutators(
         submissions, seed=seed, messy=messy, unencodable=unencodable, broken=broken
     )
 
 
-def _sort_keys(dice: sections.Dice, count: int, start: int, end: int) -> Iterator[tuple[int, str]]:
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000)
+
+
+def _sort_keys(dice: Dice, count: int, start: int, end: int) -> Iterator[tuple[int, str]]:
     """Yield pairs of `created_at` and `submission_id`."""
+    hours = range(start, end, HOUR)
+    weights = [_BY_WEEKDAY[weekday(hour)] * _BY_HOUR[hour % DAY // HOUR] for hour in hours]
     created = start
-    for place in range(count):
+    for place, hour in enumerate(dice.choices(hours, cum_weights=[*accumulate(weights)], k=count)):
         if place % _CYCLE not in _TIES:
-            created = start + dice.below(end - start)
+            created = hour + dice.below(HOUR)
         if (edge := _EDGES.get(place % _CYCLE)) is not None:
             created += edge - created % DAY
         yield created, dice.key(20)
-
-
-def _submission(dice: sections.Dice, submission_id: str, created: int) -> dict[str, Any]:
-    status = dice.pick(_STATUSES)
-    approved = status == "approved"
-    final = approved or status == "rejected"
-    korean = dice.chance(0.55)
-    images = f"{_IMAGES}/{submission_id}"
-    data = sections.person(dice, korean=korean, created=created)
-    decided = created + 60 * SECOND + dice.below(2 * DAY)
-    attempts = sections.attempts(dice, data["nationality"], created, approved, images)
-    kyc: dict[str, Any] = {"result": status, "attempts": list(attempts)}
-    fields: dict[str, Any] = {
-        "submission_id": submission_id,
-        "created_at": vendor_time(created),
-        "updated_at": vendor_time(decided + dice.below(30 * DAY) if final else created),
-        "userid": dice.text(f"user-{dice.below(20_000_000):08}"),
-        "email": f"{data['first_name'].lower().replace(' ', '.')}{dice.below(9_999)}@example.com",
-        "data": data,
-        "kyc": kyc,
-        "aml": sections.screening(dice, finished=approved),
-        "image": {"idImage": f"{images}/id.jpg", "selfieImage": f"{images}/selfie.jpg"},
-    }
-    if final:
-        fields["kyc_result_at"] = vendor_time(decided)
-        fields["reviewer"] = dice.pick(("system", "system", "system", "agent"))
-    if status == "rejected":
-        reasons = [dice.pick(word_lists.REJECTIONS) for _ in range(1 + dice.below(3))]
-        kyc["comment"] = [dice.text(comment) for _, comment in reasons]
-        kyc["commentCode"] = [code for code, _ in reasons]
-    if status == "pending" or dice.chance(0.05):
-        fields["pending_at"] = vendor_time(created + SECOND + dice.below(60 * SECOND))
-    if korean:
-        fields["bank_verification"] = sections.bank_verification(dice)
-    if dice.chance(0.2):
-        fields["additional_list"] = sections.additional_answers(dice)
-    return fields | _extras(dice, images, created)
-
-
-def _extras(dice: sections.Dice, images: str, created: int) -> dict[str, Any]:
-    """Return the fields that only some projects enable."""
-    fields: dict[str, Any] = {}
-    if dice.chance(0.3):
-        attacks = ("Screen_play", "Paper_printed", "Replace_portraits")
-        fields["id_LivenessScore"] = {attack: dice.score(0, 1, 4) for attack in attacks}
-        fields["recognition_score"] = dice.score(60, 100)
-        fields["argos_score"] = dice.score(0, 100)
-    if dice.chance(0.1):
-        fields["applicant_id"] = dice.key(16)
-        fields["duplicated_information"] = dice.pick(("none", "document", "face"))
-        fields["tokenId"] = dice.key(16)
-    if dice.chance(0.1):
-        fields["project_options"] = {"aml": True, "languages": ["ko", "en"], "retry": dice.below(4)}
-        fields["projection"] = {"projectionId": dice.key(8), "projectionName": dice.text("기본")}
-    if dice.chance(0.06):
-        moment = created + HOUR + dice.below(DAY)
-        fields["memo"] = {"text": dice.text("checked by phone"), "updated_at": vendor_time(moment)}
-    if dice.chance(0.03):
-        moment = created - SECOND - dice.below(60 * SECOND)
-        fields["Injection_action"] = {"type": "virtual_camera", "time": vendor_time(moment)}
-    if dice.chance(0.1):
-        fields["OCR_raw"] = {"lines": [dice.text("성명"), "KIM"], "confidence": dice.score(0, 1, 4)}
-        fields["image"] = {
-            "idImage": f"{images}/id.jpg",
-            "idBackImage": f"{images}/id-back.jpg",
-            "selfieImage": f"{images}/selfie.jpg",
-            "addressImage": f"{images}/address.jpg",
-        }
-    return fields

@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 from argos_sync.emulator.timestamps import read_time
+from argos_sync.emulator.word_lists import HOSTILE
 
 Change = Callable[[Any, random.Random], Any]
 """Returns the new value of a field for its old one; `MISSING` stands for a field that is absent."""
@@ -79,6 +80,10 @@ def _any_type(value: Any, rng: random.Random) -> Any:
     return rng.choice((value, 7, "new", True, {"deep": {"er": [1, "2"]}}, [1, {"two": 2}, None]))
 
 
+def _hostile(old: Any, rng: random.Random) -> Any:
+    return old if old is MISSING else rng.choice(HOSTILE)
+
+
 _PARALLEL = (
     "kyc.comment", "kyc.commentCode", "kyc.attempts.*.retryMsg", "kyc.attempts.*.retryCode",
 )  # fmt: skip
@@ -94,6 +99,10 @@ _TIMES = (
 )  # fmt: skip
 _DATES = ("data.date_of_birth", "data.idcard_issueDate", "data.idcard_expireDate")
 _SECTIONS = ("data", "kyc", "aml", "kyc.attempts", "aml.matches", "image", "bank_verification")
+_TEXTS = (
+    "data.name", "data.address_input", "data.cf1", "userid", "memo.text",
+    "additional_list.*.inputValue", "kyc.attempts.*.errorMsg",
+)  # fmt: skip
 _LEVELS = (
     "newField", "data.newField", "kyc.newField", "kyc.attempts.*.newField",
     "kyc.attempts.*.liveness.newField", "aml.newField", "aml.matches.*.newField",
@@ -130,6 +139,7 @@ MESSY = (
     Mutator("boolean instead of a number", _COUNTS + _SCORES, _replace(True)),
     Mutator("object instead of text", ("data.name", "email", "reviewer"), _replace({"ko": "김"})),
     Mutator("list instead of text", ("data.address_city", "kyc.result"), _replace(["a", "b"])),
+    Mutator("hostile text", _TEXTS, _hostile),
     Mutator("nulls inside a list", ("kyc.attempts", "aml.matches"), _replace([None, "x", {}])),
 )
 

@@ -4,16 +4,30 @@ import json
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import orjson
 
+from argos_sync.emulator.projections import remove_field
 from argos_sync.emulator.timestamps import read_time
 
 Section = Literal["kyc", "aml", "data", "others"]
 """The values of the parameter `request_type`."""
 
 _SECTIONS = ("kyc", "aml", "data")
+_ID = "submission_id"
+_SUMMARY_OF = {
+    "data": ("name", "gender", "nationality", "date_of_birth"),
+    "kyc": ("result", "comment", "commentCode"),
+    "aml": ("currentstatus",),
+}
+_STAYS = (_ID, "created_at", "data.idType", "kyc.result")
+"""What deletion leaves."""
+
+DELETED = "Deleted Submission"
+_SUMMARY = {"email", _ID, "userid", "created_at", "pending_at", "reviewer", *_SUMMARY_OF}
 _NO_ID = ("", "N/A")
 
 
@@ -34,17 +48,32 @@ class Record(NamedTuple):
         """Return the submission."""
         return orjson.loads(self.raw) if self.plain else json.loads(self.raw)
 
-    def select(self, section: Section) -> bytes:
-        """Return the JSON of one section with the id, or of all `others` fields."""
+    def select(self, section: Section | None, *, whole: bool) -> bytes:
+        """Return the JSON of one section with the id, of all `others` fields, or of all sections.
+
+        Unless it is `whole`, only the fields that a summary has.
+        """
         submission = self.read()
         if not isinstance(submission, dict):
             return self.raw
-        if section == "others":
-            fields = {key: value for key, value in submission.items() if key not in _SECTIONS}
-        else:
-            keys = ("submission_id", section)
-            fields = {key: submission[key] for key in keys if key in submission}
-        return _serialize(fields).raw
+        fields = {
+            name: value
+            for name, value in submission.items()
+            if section in (None, name if name in _SECTIONS else "others") or name == _ID
+        }
+        return _serialize(fields if whole else _summarize(fields, section)).raw
+
+
+def _summarize(fields: dict[str, Any], section: Section | None) -> dict[str, Any]:
+    """Return the fields that a list shows of a submission; AML only where it is asked for."""
+    names = _SUMMARY if section else _SUMMARY - {"aml"}
+    return {
+        name: {inner: value[inner] for inner in _SUMMARY_OF[name] if inner in value}
+        if name in _SUMMARY_OF and isinstance(value, dict)
+        else value
+        for name, value in fields.items()
+        if name in names
+    }
 
 
 def _serialize(submission: Any) -> Record:
@@ -76,6 +105,7 @@ class Store:
         self._records: dict[str, Record] = {}
         self._positions: dict[str, Position] = {}
         self._deleted: dict[str, Record] = {}
+        self._stubs: dict[str, Record] = {}
         self._order: list[Position] = []
         self._people: dict[tuple[str, str], list[Position]] = {}
         self._last_created = 0
@@ -96,6 +126,10 @@ class Store:
         """Return all ids in ascending order of `created_at`, then id."""
         with self.lock:
             return [position.id for position in self._order]
+
+    def sample(self, share: float) -> list[str]:
+        """Return the ids of about a `share` of the submissions, from 0 to 1; always the same."""
+        return [name for name in self.ids() if crc32(name.encode()) < share * 2**32]
 
     def all(self) -> list[Any]:
         """Return every submission, in the order of `ids`."""
@@ -129,15 +163,36 @@ class Store:
             self.replace(_merge(self.get(submission_id), changes))
 
     def delete(self, submission_id: str) -> None:
-        """Stop serving a submission, as the vendor's soft delete does."""
+        """Stop serving a submission, or the stub of one."""
         with self.lock:
             self._deleted[submission_id] = self._remove(submission_id)
             self.version += 1
 
-    def restore(self, submission_id: str) -> None:
-        """Serve a deleted submission again."""
+    def leave_stub(self, submission_id: str, field: str = "data.name") -> None:
+        """Delete a submission as the vendor does: identity, images and AML are erased.
+
+        Id, date, ID type and status stay. The field at the path `field` says that it is deleted.
+        """
         with self.lock:
-            self.add(self._deleted.pop(submission_id).read())
+            record = self._records[submission_id]
+            self._stubs.setdefault(submission_id, record)
+            self._rewrite(submission_id, _stub(record.read(), field))
+
+    def restore(self, submission_id: str) -> None:
+        """Serve a deleted submission again, whole."""
+        with self.lock:
+            if submission_id in self._stubs:
+                self._rewrite(submission_id, self._stubs.pop(submission_id).read())
+            else:
+                self.add(self._deleted.pop(submission_id).read())
+
+    def remove_fields(self, submission_id: str, paths: Iterable[str]) -> None:
+        """Erase fields of a submission, at paths such as `kyc.attempts.*.selfieImage`."""
+        with self.lock:
+            submission = self.get(submission_id)
+            for path in paths:
+                remove_field(submission, path)
+            self._rewrite(submission_id, submission)
 
     def find(
         self, submission_id: str | None = None, userid: str | None = None, email: str | None = None
@@ -175,13 +230,24 @@ class Store:
         self._positions[name] = position
         return position
 
+    def _rewrite(self, submission_id: str, submission: Any) -> None:
+        """Change what a submission holds, but not its position."""
+        position = self._positions[submission_id]
+        for person in _people(self._records[submission_id].read()):
+            _discard(self._people[person], position)
+        self._records[submission_id] = _serialize(submission)
+        for person in _people(submission):
+            insort(self._people.setdefault(person, []), position)
+        self.version += 1
+
     def _remove(self, submission_id: str) -> Record:
+        """Remove a submission or its stub; return the whole submission."""
         record = self._records.pop(submission_id)
         position = self._positions.pop(submission_id)
         _discard(self._order, position)
         for person in _people(record.read()):
             _discard(self._people[person], position)
-        return record
+        return self._stubs.pop(submission_id, record)
 
 
 def _discard(positions: list[Position], position: Position) -> None:
@@ -193,6 +259,23 @@ def _people(submission: Any) -> list[tuple[str, str]]:
     fields = submission if isinstance(submission, dict) else {}
     pairs = [(name, fields.get(name)) for name in ("userid", "email")]
     return [(name, value) for name, value in pairs if isinstance(value, str)]
+
+
+def _stub(submission: Any, field: str) -> dict[str, Any]:
+    """Return what is left of a deleted submission."""
+    stub: dict[str, Any] = {}
+    for path in _STAYS:
+        _copy_field(submission, stub, path)
+    return _merge(stub, reduce(lambda value, step: {step: value}, field.split(".")[::-1], DELETED))
+
+
+def _copy_field(source: Any, target: dict[str, Any], path: str) -> None:
+    step, _, rest = path.partition(".")
+    if isinstance(source, dict) and step in source:
+        if rest:
+            _copy_field(source[step], target.setdefault(step, {}), rest)
+        else:
+            target[step] = source[step]
 
 
 def _merge(old: Any, new: Any) -> Any:

@@ -5,12 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 SECOND = 1_000
-HOUR = 3_600 * SECOND
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
+_THURSDAY = 3  # 1970-01-01
 _MILLISECOND = timedelta(milliseconds=1)
+_MINUTES = tuple(f"{hour:02}-{minute:02}" for hour in range(24) for minute in range(60))
 _VENDOR = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})")
 
 
@@ -19,19 +22,23 @@ def day_start(day: date) -> int:
     return (day.toordinal() - _EPOCH_DAY) * DAY
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def day_text(number: int) -> str:
     """Return the `YYYY-MM-DD` of the day `number` days after 1970-01-01."""
     return date.fromordinal(_EPOCH_DAY + number).isoformat()
 
 
+def weekday(moment: int) -> int:
+    """Return the day of the week in UTC, 0 for Monday."""
+    return (moment // DAY + _THURSDAY) % 7
+
+
 def vendor_time(moment: int) -> str:
     """Format milliseconds since 1970 as the API does: `2026-01-05-09-00-00-123`."""
     day, rest = divmod(moment, DAY)
-    seconds, milli = divmod(rest, 1_000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{day_text(day)}-{hour:02}-{minute:02}-{second:02}-{milli:03}"
+    minute, rest = divmod(rest, MINUTE)
+    second, milli = divmod(rest, SECOND)
+    return f"{day_text(day)}-{_MINUTES[minute]}-{second:02}-{milli:03}"
 
 
 def read_time(value: object) -> int | None:

@@ -1,33 +1,4 @@
-"""Word lists for synthetic submissions: ordinary words, and strings that break careless code."""
-
-KOREAN_SURNAMES = (
-    ("김", "KIM"), ("이", "LEE"), ("박", "PARK"), ("최", "CHOI"), ("정", "JUNG"), ("강", "KANG"),
-    ("조", "CHO"), ("윤", "YOON"), ("장", "JANG"), ("임", "LIM"), ("남궁", "NAMGUNG"),
-)  # fmt: skip
-KOREAN_GIVEN = (
-    ("민준", "MINJUN"), ("서연", "SEOYEON"), ("도윤", "DOYUN"), ("지우", "JIWOO"),
-    ("하은", "HAEUN"), ("준호", "JUNHO"), ("수빈", "SUBIN"), ("예준", "YEJUN"), ("솔", "SOL"),
-)  # fmt: skip
-KOREAN_CITIES = (
-    ("서울특별시", "강남구 테헤란로"), ("부산광역시", "해운대구 센텀중앙로"),
-    ("대전광역시", "유성구 대학로"), ("인천광역시", "연수구 송도과학로"),
-)  # fmt: skip
-
-GIVEN = (
-    "José", "Nguyễn", "Chloë", "Søren", "Anna", "Liam", "Zoë", "Mateo", "Yuki", "Olga",
-    "François", "Wei", "Aoife", "Bjørn", "Müjde", "Jean-Luc", "Mary Ann", "Ștefan",
-)  # fmt: skip
-SURNAMES = (
-    "O'Brien", "García Márquez", "Smith", "Nguyễn", "Müller", "d'Angelo", "Łukasiewicz", "Tanaka",
-    "van der Berg", "Smith-Jones", "Ivanova", "Þórsdóttir", "Wang", "Dubois", "Novák",
-)  # fmt: skip
-CITIES = (
-    ("Austin", "TX", "100 Congress Ave"), ("Toronto", "ON", "1 Yonge Street"),
-    ("Berlin", "BE", "Torstraße 1"), ("São Paulo", "SP", "Avenida Paulista 1578"),
-    ("東京", "東京都", "千代田区丸の内1丁目"), ("Hà Nội", "HN", "36 Hoàng Diệu"),
-)  # fmt: skip
-COUNTRIES = ("USA", "CAN", "MEX", "DEU", "BRA", "JPN", "VNM", "FRA", "POL", "PHL")
-NORTH_AMERICA = frozenset({"USA", "CAN", "MEX"})
+"""Word lists for synthetic submissions: codes of the API, and strings that break careless code."""
 
 # Some layer between the API and an analyst's screen mistakes each of these for something else.
 HOSTILE = (
@@ -60,24 +31,88 @@ HOSTILE = (
     "긴 문자열 " * 600,
 )  # fmt: skip
 
-ID_TYPES = ("idCard", "passport", "driverLicense", "alienRegistration")
-PERMITS = ("F-4", "E-7", "D-2", "H-2")
-AGE_GROUPS = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
-REJECTIONS = (
-    ("R1001", "The ID image is blurry"),
-    ("R1002", "The ID card has expired"),
-    ("R2001", "The selfie does not match the ID"),
-    ("R3004", "Suspected injection attack"),
-    ("R9000", "기타 사유: 신분증 확인 불가"),
-)
+PERMITS = ("F-4", "F-5", "E-7", "D-2", "H-2")
+
+REASONS = {
+    "id_image_invalidImage": "no ID in the image",
+    "id_image_invalidId": "ID is a copy or was altered",
+    "id_image_error": "ID could not be read",
+    "id_image_badImage": "ID image is blurred or reflects light",
+    "id_info_dataMismatch": "ID does not match the data entered",
+    "id_info_blacklist": "applicant is on the project's blacklist",
+    "id_info_notOfAge": "applicant is not of age",
+    "duplicate_user": "applicant is already approved",
+    "duplicated_user_PII_exact": "same personal details as an approved applicant",
+    "duplicated_face": "same face as an approved applicant",
+    "too_many_retry": "retries used up",
+    "blacklistCountry": "country is not served",
+    "under_ageLimit": "applicant is below the age limit",
+    "invalid_acceptedID": "type of ID is not accepted",
+    "no-date-of-birth": "ID shows no date of birth",
+    "expired_id": "ID has expired",
+    "automatic_verification_fail": "ID could not be verified with the issuer",
+    "address_image_invalidImage": "no proof of address in the image",
+    "address_image_error": "proof of address could not be read",
+    "address_image_badImage": "proof of address is blurred",
+    "address_info_expiredDocument": "proof of address is too old",
+    "address_info_dataMismatch": "proof of address shows another address",
+    "timeout": "submission was not finished in time",
+    "other": "기타 사유: 신분증 확인 불가",
+}
+"""A comment for each code of `kyc.commentCode`."""
+
+REASONS_OF_SYSTEM = (
+    *("expired_id",) * 6, *("automatic_verification_fail",) * 5, *("id_image_invalidId",) * 4,
+    *("id_image_badImage",) * 4, *("under_ageLimit",) * 2, *("blacklistCountry",) * 2,
+    *("too_many_retry",) * 8, "id_image_invalidImage", "id_image_error", "id_info_dataMismatch",
+    "id_info_blacklist", "id_info_notOfAge", "invalid_acceptedID", "no-date-of-birth",
+)  # fmt: skip
+"""Codes by which the system rejects, by weight."""
+
+REASONS_OF_AGENT = (
+    *("id_info_dataMismatch",) * 5, *("id_image_invalidId",) * 4, *("id_image_badImage",) * 3,
+    *("address_info_dataMismatch",) * 2, "address_image_invalidImage", "address_image_error",
+    "address_image_badImage", "address_info_expiredDocument", "other", "other",
+)  # fmt: skip
+"""Codes by which a person rejects, by weight."""
+
+REASONS_OF_DUPLICATES = ("duplicated_user_PII_exact", "duplicated_face", "duplicate_user")
+
 RETRIES = (
-    ("face_not_found", "No face was detected"),
-    ("liveness_low", "Liveness score below the threshold"),
-    ("id_glare", "Glare on the ID card"),
-    ("face_mismatch", "얼굴이 일치하지 않습니다"),
+    *(("liveness_error", "face too close to the border"),) * 3,
+    *(("liveness_error", "face is not straight"),) * 2,
+    ("liveness_error", "eyes are closed"),
+    ("liveness_error", "얼굴이 가려져 있습니다"),
+    *(("face_compare_underscore", "face does not match"),) * 3,
 )
-RISK_ICONS = ("SAN", "PEP", "RCA", "AM", "SIP", "POI", "INS", "WL", "TER")
+"""Codes and messages of attempts that fail, by weight."""
+
+HITS = (
+    *(("LOW", ("PEP-FORMER",)),) * 4,
+    *(("LOW", ("RRE",)),) * 3,
+    *(("LOW", ()),) * 2,
+    *(("MEDIUM", ("PEP",)),) * 4,
+    *(("MEDIUM", ("PEP", "PEP-LINKED")),) * 2,
+    *(("MEDIUM", ("REL", "POI")),) * 2,
+    *(("HIGH", ("SAN",)),) * 2,
+    ("HIGH", ("SAN", "PEP", "INS")),
+    ("HIGH", ("DD", "POI")),
+)
+"""Risk level and icons of AML matches, by weight."""
+
+MEMOS = (
+    "",
+    "",
+    "",
+    "checked by phone",
+    "asked for a better image",
+    "고객과 통화함",
+    "second opinion",
+)
+"""What reviewers note; mostly nothing."""
+
 BANKS = ("004", "011", "020", "081", "088", "090", "092")
+CHANNELS = ("web", "ios", "ios", "android", "android", "android")
 QUESTIONS = (
     ("직업", "dropdown", ("회사원", "학생", "자영업")),
     ("Source of funds", "checkbox", ("Salary", "Savings", "Inheritance")),

@@ -8,7 +8,9 @@ Which days does tonight's sync read?             windows (`nightly_range`): the 
 Does the server include `end_date`?              windows (`probe_end_date`)
 Which windows are left to read?                  ledger, work_queue
 How is resuming stored between runs?             checkpoint
-How are pages read and sections joined?          reader
+How are pages read?                              reader, walks
+Are lists whole, or summaries?                   completeness
+How are the sections of a submission joined?     sections, submission
 How are known submissions fetched again?         refetch
 How large is a chunk? How is a job run?          chunks
 What happens to unusable objects?                quarantine
@@ -22,6 +24,7 @@ Nothing is imported here: `process.spawn` must start before anything heavy is im
 __all__ = [
     "checkpoint",
     "chunks",
+    "completeness",
     "job",
     "ledger",
     "process",
@@ -29,7 +32,11 @@ __all__ = [
     "quarantine",
     "reader",
     "refetch",
+    "sections",
+    "submission",
+    "task",
     "thread",
+    "walks",
     "windows",
     "work_queue",
 ]

@@ -12,9 +12,11 @@ other:
         sections          request_types it reads
         range             first and last day to keep
         uncut             days that are not cut into windows yet: start, end
-        windows           windows by name: start, end, cursor, done, rows, newest; adjacent
+        windows           windows by name: start, end, cursor, done, rows, newest, gap; adjacent
                           finished windows are merged
         cuts              windows cut so far
+    completeness      how whole submissions are read, once a probe has found it out: mode, missing,
+                      usual_paths, sections, checked (the day)
     views             fingerprint of the analyst views, once a run has created them
     synced_from       first day that the first sync asked for; null is all history
     finished          finished backfills by name: sections, settled (all days before it are
@@ -77,9 +79,14 @@ def unfinished_plan(state: Mapping[str, Any], name: str, sections: Sequence[str]
 def save_plan(state: State, plan: Plan) -> None:
     """Save an unfinished plan, or replace a finished one by its result.
 
-    A finished sync advances the high-water mark; a finished backfill is noted as finished.
+    A finished sync advances the high-water mark; a finished backfill is noted as finished. So does
+    a sync of which only gaps are left: the next one tries those again.
     """
     plans = state.setdefault("plans", {})
+    if plan.name == SYNC and plan.lacks_only_gaps:
+        if high_water_mark(state) is None:
+            state["synced_from"] = _text(plan.days.first)
+        advance_high_water_mark(state, plan.newest, plan.started_at)
     if not plan.finished:
         plans[plan.name] = {
             "id": plan.id,
@@ -98,10 +105,6 @@ def save_plan(state: State, plan: Plan) -> None:
     if plan.name != SYNC:
         note = {"sections": list(plan.sections), "settled": _text(plan.settled_day)}
         state.setdefault("finished", {})[plan.name] = note
-        return
-    if high_water_mark(state) is None:
-        state["synced_from"] = _text(plan.days.first)
-    advance_high_water_mark(state, plan.newest, plan.started_at)
 
 
 def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]) -> date | None:
@@ -154,13 +157,15 @@ def _write_window(window: Window, progress: TaskProgress) -> State:
         "done": progress.done,
         "rows": progress.rows,
         "newest": _text(progress.newest),
+        "gap": progress.gap,
     }
 
 
 def _read_window(stored: Mapping[str, Any]) -> tuple[Window, TaskProgress]:
     window = Window(_day(stored["start"]), _day(stored["end"]))
     newest = _moment(stored["newest"])
-    return window, TaskProgress(stored["cursor"], stored["done"], stored["rows"], newest)
+    gap = stored.get("gap", False)
+    return window, TaskProgress(stored["cursor"], stored["done"], stored["rows"], newest, gap)
 
 
 def _text(value: date | None) -> str | None:

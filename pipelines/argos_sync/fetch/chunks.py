@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -18,16 +19,21 @@ from typing import Any
 import pyarrow as pa
 
 from argos_sync.api import RequestStats
+from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import mentions_any
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.quarantine import IssueCollector
-from argos_sync.fetch.reader import TaskPage, read_tasks
+from argos_sync.fetch.reader import read_tasks
+from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
 from argos_sync.shape.stubs import shape_stubs
-from argos_sync.shape.tables import shape_submissions
+from argos_sync.shape.tables import Issue, shape_submissions
+
+NOT_FOUND = "listed, but not returned by its id"
+"""Problem of a submission whose list row is a summary, and which could not be fetched whole."""
 
 _MAX_FETCH_SECONDS = 10.0
 """After this time an idle loader gets a chunk that is not full, because committed submissions need
@@ -61,6 +67,7 @@ class Chunk:
         suppressed: Ids of fetched submissions that are on the suppression list.
         suppressed_quarantine: Quarantine ids of fetched objects that are on the suppression list.
         last: Whether it is the last chunk of the job.
+        stats: Statistics of the client so far.
         fetched: All submissions of the chunk, see `fetched_table`.
         stubs: Ids of those that are deletion stubs; their rows have no personal values.
     """
@@ -73,6 +80,7 @@ class Chunk:
     suppressed: tuple[str, ...] = ()
     suppressed_quarantine: tuple[str, ...] = ()
     last: bool = False
+    stats: RequestStats | None = None
     fetched: pa.Table = field(default_factory=fetched_table)
     stubs: frozenset[str] = frozenset()
 
@@ -114,7 +122,11 @@ class ChunkSink:
 async def produce_chunks(
     job: FetchJob, sink: ChunkSink, on_page: OnPage | None = None, on_stats: OnStats | None = None
 ) -> None:
-    """Read all tasks of a job and put their chunks into a sink."""
+    """Read all tasks of a job and put their chunks into a sink.
+
+    Raises:
+        ArgosError: See `read_tasks`; the chunks have all pages that were read before.
+    """
     builder = ChunkBuilder(job, sink.is_awaited)
     # While a full chunk waits for the loader, no other task may add pages. Chunks must be taken
     # in the order they were filled, because each brings the cursors that follow its rows.
@@ -125,22 +137,28 @@ async def produce_chunks(
             on_page(page.task.label, len(page.items))
         async with lock:
             for chunk in builder.add(page, job.clock()):
-                await sink.put(chunk)
+                await sink.put(replace(chunk, stats=deepcopy(client.stats)))
 
+    failure: ArgosError | None = None
     async with job.client.connect() as client:
         try:
             await read_tasks(
                 client,
                 job.queue.tasks(),
-                sections=job.sections,
+                reading=job.reading,
                 concurrency=job.queue.workers,
                 deliver=deliver,
             )
+        except ArgosError as error:
+            failure = error
         finally:
             if on_stats:
                 on_stats(client.stats)
+    # The pages before a failure are complete, so they are committed with their cursors.
     for chunk in builder.take():
-        await sink.put(replace(chunk, last=True))
+        await sink.put(replace(chunk, last=failure is None))
+    if failure:
+        raise failure
 
 
 def chunks_on_request(
@@ -226,10 +244,12 @@ class ChunkBuilder:
                 to_shape.append((item, content_hash, is_stub))
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(to_shape, received_at)
+        self._issues.add_issues(Issue(key, SUBMISSIONS, "", NOT_FOUND) for key in page.not_found)
         self._suppressed |= suppressed
         # Cursors are stored, so a cursor that names a suppressed submission must not be used.
         cursor = None if mentions_any(page.cursor, suppressed) else page.cursor
-        self.job.queue.record(page, TaskProgress(cursor, page.done, rows, newest))
+        step = TaskProgress(cursor, page.done, rows, newest, gap=page.gap is not None)
+        self.job.queue.record(page, step)
         if not self._pages:
             self._started = self.seconds()
         self._pages += 1

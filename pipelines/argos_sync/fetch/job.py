@@ -1,11 +1,12 @@
 """The fetch job: what to read from the API, and the options of the client that reads it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import ArgosClient, Envelope, RetryPolicy
+from argos_sync.api import ArgosClient, DailyBudget, Envelope, RetryPolicy
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.work_queue import WorkQueue
 
@@ -46,9 +47,14 @@ class ClientOptions:
 
 
 def client_options(
-    settings: "Settings", page_size: int | None = None, retry: RetryPolicy | None = None
+    settings: "Settings",
+    page_size: int | None = None,
+    retry: RetryPolicy | None = None,
+    budget: DailyBudget | None = None,
 ) -> ClientOptions:
     """Return the configured client options; `page_size` and `retry` override the usual values.
+
+    Without a `budget` the requests of a day are not limited.
 
     Raises:
         ConfigurationError: The encryption settings are invalid.
@@ -66,6 +72,7 @@ def client_options(
             "page_size": page_size or settings.page_size,
             "max_requests_per_second": settings.max_requests_per_second,
             "retry": retry or RetryPolicy(),
+            "budget": budget or DailyBudget(),
             "allow_insecure_http": settings.allow_insecure_http,
         }
     )
@@ -78,7 +85,7 @@ class FetchJob:
     Attributes:
         run_id: Id of the run, written to issues and quarantine.
         queue: The tasks to read; it records their progress.
-        sections: `request_type`s to read; empty reads all of them in one request.
+        reading: How whole submissions are read, and which sections of them.
         client: Options of the API client.
         clock: Returns the moment when a page was received, UTC.
         protection: Protects submissions before they become rows.
@@ -91,10 +98,15 @@ class FetchJob:
 
     run_id: str
     queue: WorkQueue
-    sections: Sequence[str]
+    reading: Reading
     client: ClientOptions
     clock: Clock
     protection: Protection = NO_PROTECTION
     chunk_size: int = CHUNK_SUBMISSIONS
     single_package: bool = False
     stored_hashes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Return the configured `request_type`s; empty for all of them."""
+        return self.reading.sections

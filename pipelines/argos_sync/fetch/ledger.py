@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Self
 
-from argos_sync.fetch.reader import Cursor
+from argos_sync.fetch.task import Cursor
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
@@ -25,13 +25,22 @@ from argos_sync.fetch.windows import (
 class TaskProgress:
     """How far a task has been read: the submissions (`rows`) and their newest `created_at`, UTC.
 
-    A task resumes at its cursor; None is the beginning.
+    A task resumes at its cursor; None is the beginning. With a `gap` the API could not return a
+    submission after the cursor.
     """
 
     cursor: Cursor | None = None
     done: bool = False
     rows: int = 0
     newest: datetime | None = None
+    gap: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return the state for the ledger: `done`, `gap` or `running`."""
+        if self.done:
+            return "done"
+        return "gap" if self.gap else "running"
 
     def advanced_by(self, step: Self) -> Self:
         """Return the progress after another step; a step without a cursor keeps the last one."""
@@ -41,6 +50,7 @@ class TaskProgress:
             done=step.done,
             rows=self.rows + step.rows,
             newest=max(filter(None, (self.newest, step.newest)), default=None),
+            gap=(self.gap or step.gap) and not step.done,
         )
 
 
@@ -93,6 +103,11 @@ class Plan:
         return self.uncut is None and not self.unfinished
 
     @property
+    def lacks_only_gaps(self) -> bool:
+        """Whether everything has been read but submissions that the API could not return."""
+        return self.uncut is None and all(progress.gap for _, progress in self.unfinished.values())
+
+    @property
     def newest(self) -> datetime | None:
         """Return the latest `created_at` read in any window."""
         moments = (progress.newest for _, progress in self.windows.values())
@@ -115,6 +130,20 @@ class Plan:
         """Return the plan with an unread window added."""
         added = {f"{self.id}/{self.window_count}": (window, TaskProgress())}
         return replace(self, windows=self.windows | added, window_count=self.window_count + 1)
+
+    def with_gaps_of(self, earlier: Self) -> Self:
+        """Return the plan with the windows of an earlier one that have gaps, to try them again."""
+        gaps = {
+            name: (window, replace(progress, gap=False))
+            for name, (window, progress) in earlier.unfinished.items()
+            if progress.gap
+        }
+        if not gaps:
+            return self
+        starts = (self.days.first, earlier.days.first)
+        first = None if None in starts else min(filter(None, starts))
+        days = replace(self.days, first=first)
+        return replace(self, days=days, windows=gaps | self.windows)
 
     def reopened(self) -> Self:
         """Return the plan with recent days to be read again: they may have grown.

@@ -3,10 +3,10 @@
 An object without a usable `submission_id` or `created_at` (`shape.identity`) is quarantined.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -25,28 +25,29 @@ class IssueCollector:
 
     run_id: str
     protection: Protection
-    _issues: list[dict[str, Any]] = field(default_factory=list)
+    _issues: dict[str, dict[str, Any]] = field(default_factory=dict)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def count(self) -> int:
         """Return the number of issues, including those of quarantined objects."""
         return len(self._issues)
 
-    def add_issues(self, issues: Iterable[Issue]) -> None:
-        """Add values that do not fit their columns."""
+    def add_issues(self, issues: Iterable[Issue], quarantine_id: str = "") -> None:
+        """Add values that do not fit their columns, of submissions or of a quarantined object.
+
+        A run may fetch a submission more than once; its issues then have the same ids.
+        """
         for issue in issues:
-            self._issues.append(
-                {
-                    "issue_id": f"{self.run_id}/{next(self._numbers)}",
-                    "run_id": self.run_id,
-                    "submission_id": issue.submission_id,
-                    "table_name": issue.table_name,
-                    "path": issue.path,
-                    "problem": issue.problem,
-                }
-            )
+            issue_id = f"{self.run_id}/{_digest(*issue, quarantine_id)}"
+            self._issues[issue_id] = {
+                "issue_id": issue_id,
+                "run_id": self.run_id,
+                "submission_id": issue.submission_id,
+                "table_name": issue.table_name,
+                "path": issue.path,
+                "problem": issue.problem,
+            }
 
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         """Add an object that cannot be loaded as a submission."""
@@ -58,7 +59,8 @@ class IssueCollector:
             "reason": f"{unusable.path}: {unusable.reason}" if unusable.path else unusable.reason,
             "_extra": to_json(item),
         }
-        self.add_issues([Issue(None, QUARANTINE, unusable.path, unusable.reason)])
+        issue = Issue(None, QUARANTINE, unusable.path, unusable.reason)
+        self.add_issues([issue], quarantine_id)
 
     def quarantine_id(self, item: Any) -> str:
         """Return the id that an object has in quarantine: the hash of its content."""
@@ -67,8 +69,8 @@ class IssueCollector:
     def take_tables(self) -> dict[str, pa.Table]:
         """Return the collected rows by contract table, and start over."""
         policy = self.protection.policy
-        tables = {QUARANTINE: list(self._quarantined.values()), ISSUES: self._issues}
-        self._issues, self._quarantined = [], {}
+        tables = {QUARANTINE: list(self._quarantined.values()), ISSUES: list(self._issues.values())}
+        self._issues, self._quarantined = {}, {}
         return {
             name: policy.protect(
                 name, pa.Table.from_pylist(rows, schema=arrow_schema(policy.base_contract[name]))
@@ -76,3 +78,8 @@ class IssueCollector:
             for name, rows in tables.items()
             if rows
         }
+
+
+def _digest(*parts: str | None) -> str:
+    """Return a short hash of some texts."""
+    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()

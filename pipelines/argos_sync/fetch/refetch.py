@@ -8,7 +8,7 @@ from datetime import date
 from itertools import accumulate
 
 from argos_sync.api import Query
-from argos_sync.fetch.reader import Task
+from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import DateRange, add_days
 
 

@@ -21,6 +21,7 @@ EndDate = Literal["inclusive", "exclusive"]
 
 _LONGEST_DAYS = 366
 _LONGEST_UNKNOWN_DAYS = 31
+_MIN_PAGES = 5
 _MAX_PAGES = 10
 _RECENT_WINDOWS = 8
 _MOST_EMPTY_PAGES = 20
@@ -116,10 +117,10 @@ def next_window(
     """Cut the next window off the remaining days; return it and the rest.
 
     A window is a fair share of the remaining days, so that all workers finish at about the same
-    time. It covers at least a page of submissions, which joins quiet months, and at most
-    `_MAX_PAGES` pages, which splits off busy days. While the volume is unknown, only the share
-    counts. Days without a start are one window, divided only by its cursor; open-ended days end
-    with the UTC day `today`.
+    time. It covers at least `_MIN_PAGES` pages of submissions, which joins quiet months and keeps
+    last pages, which are not full, few; and at most `_MAX_PAGES`, which splits off busy days. While
+    the volume is unknown, only the share counts. Days without a start are one window, divided only
+    by its cursor; open-ended days end with the UTC day `today`.
     """
     if days.start is None:
         return days, None
@@ -134,7 +135,7 @@ def next_window(
         if length and rows > page_size * _MAX_PAGES:
             break
         fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
-        if length >= fair and (expected is None or rows >= page_size):
+        if length >= fair and (expected is None or rows >= page_size * _MIN_PAGES):
             break
         length += 1
     if length >= remaining:

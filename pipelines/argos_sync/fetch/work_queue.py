@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
-from argos_sync.fetch.reader import Task, TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DailyVolume, EndDate
 
 
@@ -24,7 +24,7 @@ class WorkQueue:
     extra_tasks: Sequence[Task] = ()
     end_date: EndDate | None = None
     workers: int = 1
-    page_size: int = 500
+    page_size: int = 1000
     volume: DailyVolume = field(default_factory=DailyVolume)
     _ledger: dict[str, LedgerEntry] = field(default_factory=dict)
     _extra_progress: dict[str, TaskProgress] = field(default_factory=dict)
@@ -40,6 +40,12 @@ class WorkQueue:
             return True
         cut = self.plan.with_next_window(self.volume, self.workers, self.page_size)
         return cut.uncut is None and len(cut.unfinished) <= 1
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether any task reads a list; the others fetch single submissions by id."""
+        queries = (task.query for task in self.extra_tasks)
+        return self.plan is not None or any(query.submission_id is None for query in queries)
 
     def tasks(self) -> Iterator[Task]:
         """Yield tasks lazily, so that recorded pages decide the size of later windows."""

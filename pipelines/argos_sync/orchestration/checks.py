@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from argos_sync.config import sweep_days
+from argos_sync.config import freshness_settings
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
 from argos_sync.warehouse.checks import CHECK_NAMES, KNOWN_FIELDS, KNOWN_VALUES, CheckResult
@@ -42,7 +42,7 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.
         ConfigurationError: The destination or `sweep_days` is not valid.
         DestinationError: The warehouse does not exist, is locked or is unreachable.
     """
-    limit = sweep_days() or None
+    limit = freshness_settings().sweep_days or None
     with open_read_only(target) as warehouse:
         overview = read_overview(warehouse.client)
     return [

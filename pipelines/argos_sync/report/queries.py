@@ -40,13 +40,13 @@ _DECISIONS = """
     FROM ranked GROUP BY reviewer_type, week ORDER BY week, reviewer_type"""
 
 _REJECTIONS = """
-    SELECT comment_code, SUM(rejected) FROM rejection_reasons
-    GROUP BY comment_code ORDER BY SUM(rejected) DESC, comment_code"""
+    SELECT comment_code, meaning, SUM(rejected) FROM rejection_reasons
+    GROUP BY comment_code, meaning ORDER BY SUM(rejected) DESC, comment_code"""
 
 _FAILURES, _RETRIES = (
     f"""
     SELECT
-        code, failures, submissions, face_similarity_score_avg, liveness_score_avg
+        code, meaning, failures, submissions, face_similarity_score_avg, liveness_score_avg
     FROM attempt_failures WHERE failed = '{failed}' ORDER BY failures DESC, code"""  # noqa: S608 literals
     for failed in ("attempt", "retry")
 )

@@ -11,6 +11,7 @@ from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from argos_sync.report.formatting import (
+    NO_VALUE,
     format_code,
     format_count,
     format_hours,
@@ -117,34 +118,53 @@ def describe_decisions(rows: ResultRows) -> Content:
 def describe_rejections(rows: ResultRows) -> Content:
     """Describe why submissions are rejected.
 
-    A row has a code and its number of submissions; the most frequent comes first.
+    A row has a code, its meaning if it is known, and its number of submissions; the most frequent
+    comes first.
     """
-    codes = sum_counts(rows, lambda code: format_code(code, "no code"))
-    counts = [(code, number) for code, (number,) in codes.items()]
+    meanings = {_code(code): meaning for code, meaning, _ in rows}
+    codes = sum_counts(((code, number) for code, _, number in rows), _code)
+    counts = [(meanings[code] or code, number) for code, (number,) in codes.items()]
     return Content(
         f"Submissions were rejected for {pluralize(len(codes), 'reason')}. A submission with"
         " several reasons counts once for each.",
         charts.bar_chart(_largest(counts, "reasons"), {"": VERMILLION}),
-        DataTable(("Code", "Submissions"), [(code, format_count(n)) for code, n in counts]),
+        DataTable(
+            ("Code", "Meaning", "Submissions"),
+            [
+                (code, meanings[code] or NO_VALUE, format_count(number))
+                for code, (number,) in codes.items()
+            ],
+        ),
     )
 
 
 def describe_failures(rows: ResultRows, noun: str) -> Content:
     """Describe why attempts or their steps fail; `noun` names the failures in the plural.
 
-    A row has a code, its failures, the submissions affected, and the average face similarity and
-    liveness scores of the attempts; the most frequent comes first.
+    A row has a code, its meaning if it is known, its failures, the submissions affected, and the
+    average face similarity and liveness scores of the attempts; the most frequent comes first.
     """
-    named = [(format_code(code, "no code"), int(number), *rest) for code, number, *rest in rows]
-    counts = [(code, number) for code, number, *_ in named]
+    counts = [(meaning or _code(code), int(number)) for code, meaning, number, *_ in rows]
     return Content(
         f"{format_count(sum(number for _, number in counts))} {noun}, by reason.",
         charts.bar_chart(_largest(counts, "reasons"), {"": BLUE}),
         DataTable(
-            ("Code", "Count", "Submissions", "Average face similarity", "Average liveness"),
+            (
+                "Code",
+                "Meaning",
+                "Count",
+                "Submissions",
+                "Average face similarity",
+                "Average liveness",
+            ),
             [
-                (code, *map(format_count, (number, submissions)), *map(format_score, scores))
-                for code, number, submissions, *scores in named
+                (
+                    _code(code),
+                    meaning or NO_VALUE,
+                    *map(format_count, (number, submissions)),
+                    *map(format_score, scores),
+                )
+                for code, meaning, number, submissions, *scores in rows
             ],
         ),
     )
@@ -212,6 +232,10 @@ def describe_backlog(rows: ResultRows) -> Content:
         ),
         (format_count(totals.total()), "waiting for a result"),
     )
+
+
+def _code(code: object) -> str:
+    return format_code(code, "no code")
 
 
 def _largest(

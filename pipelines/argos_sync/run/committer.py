@@ -26,6 +26,7 @@ class Committer:
     clock: Clock
     _facts: State = field(default_factory=dict)
     _plan: Plan | None = None
+    _latest: Plan | None = None
     _ledger: dict[str, LedgerEntry] = field(default_factory=dict)
     _committed_at: float = field(default_factory=monotonic)
 
@@ -51,7 +52,14 @@ class Committer:
     def advance(self, plan: Plan | None, ledger: Sequence[LedgerEntry]) -> None:
         """Add the progress of a plan and its windows to the next commit."""
         self._plan = plan or self._plan
+        self._latest = self._plan or self._latest
         self._ledger |= {entry.name: entry for entry in ledger}
+
+    def latest(self, plan: Plan | None) -> Plan | None:
+        """Return a plan as it is after the last chunk of this run."""
+        if plan and self._latest and (plan.name, plan.id) == (self._latest.name, self._latest.id):
+            return self._latest
+        return plan
 
     def commit(self, rows: TableRows, erased_ids: Collection[str] = ()) -> None:
         """Commit rows, facts, plan and ledger in one load package; see `Warehouse.load` for errors.

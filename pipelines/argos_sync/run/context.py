@@ -1,8 +1,10 @@
 """The dependencies of every command: settings, target, progress, clock and source of chunks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
-from argos_sync.api import RetryPolicy
+from argos_sync.api import DailyBudget, RetryPolicy
 from argos_sync.config import Settings
 from argos_sync.fetch.chunks import ChunkSource
 from argos_sync.fetch.job import CHUNK_SUBMISSIONS, ClientOptions, Clock, client_options, utc_now
@@ -27,10 +29,15 @@ class Context:
     chunk_size: int = CHUNK_SUBMISSIONS
     chunks: ChunkSource = fetch_in_thread
 
-    def client_options(self, page_size: int | None = None) -> ClientOptions:
+    def client_options(
+        self, page_size: int | None = None, used: Mapping[date, int] | None = None
+    ) -> ClientOptions:
         """Return the options of an API client, with the configured page size or another.
+
+        `used` has the requests of the day's other clients, by UTC day.
 
         Raises:
             ConfigurationError: The encryption settings are invalid.
         """
-        return client_options(self.settings, page_size, self.retry)
+        budget = DailyBudget(self.settings.max_requests_per_day, used or {}, self.clock)
+        return client_options(self.settings, page_size, self.retry, budget)

@@ -1,13 +1,17 @@
 """Build the fetch jobs of a run and run them."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from argos_sync.fetch.checkpoint import end_date
+from argos_sync.fetch.completeness import ListsAreIncomplete, Reading
+from argos_sync.fetch.completeness import resolve_reading as find_reading
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
-from argos_sync.fetch.reader import Task
+from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import (
     DailyVolume,
     DateRange,
@@ -21,6 +25,8 @@ from argos_sync.fetch.windows import (
 from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.run.run import Run
 from argos_sync.warehouse.submissions import content_hashes
+
+log = logging.getLogger("argos_sync")
 
 
 def today(run: Run) -> date:
@@ -75,20 +81,52 @@ def run_tasks(run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:
 def run_queue(run: Run, queue: WorkQueue, hashes: Mapping[str, str], *, final: bool = True) -> None:
     """Fetch and load a work queue; see `Run.fetch`.
 
-    The fetch process drops submissions that come back with their stored content hash.
+    The fetch process drops submissions that come back with their stored content hash. If lists turn
+    out to have become summaries, the rest is read in another way.
     """
     context = run.context
     job = FetchJob(
         run.summary.run_id,
         queue,
-        context.settings.sections,
-        context.client_options(),
+        resolve_reading(run) if queue.has_lists else Reading("list", context.settings.sections),
+        run.client_options(),
         context.clock,
         run.protection,
         context.chunk_size,
         stored_hashes=hashes,
     )
-    run.fetch(job, final=final)
+    try:
+        run.fetch(job, final=final)
+    except ListsAreIncomplete as change:
+        log.warning("%s; reading goes on in another way", change.message)
+        queue = replace(queue, plan=run.committer.latest(queue.plan))
+        job = replace(job, queue=queue, reading=resolve_reading(run, again=True))
+        run.fetch(job, final=final)
+
+
+def resolve_reading(run: Run, *, again: bool = False) -> Reading:
+    """Return how whole submissions are read: as configured, or as a probe has found out.
+
+    `again` probes although a recent answer is known. The next commit saves the answer.
+    """
+    context = run.context
+    answer = asyncio.run(
+        find_reading(
+            context.settings.completeness,
+            context.settings.sections,
+            run.committer.state,
+            lambda page_size: run.client_options(page_size).connect(),
+            today(run),
+            again=again,
+        )
+    )
+    run.committer.remember(answer.state)
+    run.summary.count_requests(answer.stats)
+    run.summary.completeness = answer.reading.mode
+    if answer.change:
+        log.warning("%s", answer.change)
+        run.summary.note = answer.change
+    return answer.reading
 
 
 def range_tasks(
@@ -131,8 +169,8 @@ def resolve_end_date(run: Run, *, probe: bool) -> EndDate | None:
 
 
 async def _probe(run: Run) -> EndDate | None:
-    async with run.context.client_options(page_size=1).connect() as client:
+    async with run.client_options(page_size=1).connect() as client:
         section = "others" if run.context.settings.sections else None
         answer = await probe_end_date(client, section)
-        run.summary.requests += client.stats.requests
+        run.summary.count_requests(client.stats)
         return answer

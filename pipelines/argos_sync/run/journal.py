@@ -48,7 +48,7 @@ def window_records(summary: RunSummary, entries: Sequence[LedgerEntry], at: date
             "command": summary.command,
             "window_from": entry.window.start,
             "window_to": entry.window.end,
-            "state": "done" if entry.progress.done else "running",
+            "state": entry.progress.state,
             "page_key": to_json(entry.progress.cursor) if entry.progress.cursor else None,
             "rows_loaded": entry.progress.rows,
             "finished_at": at if entry.progress.done else None,

@@ -21,6 +21,7 @@ from argos_sync.run.post_run import notify_failure, run_post_run_checks
 from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
+from argos_sync.warehouse.overview import requests_by_day
 from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
 
 
@@ -67,6 +68,8 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             committer = Committer(warehouse, summary, context.clock)
             eraser = Eraser(committer, protection)
             run = Run(context, warehouse, summary, protection, committer, eraser)
+            if settings.max_requests_per_day:
+                run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
             committer.remember(protection.state_changes(warehouse.state))
             run.ensure_views()
             try:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +15,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.config import Settings
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.chunks import Chunk
-from argos_sync.fetch.job import FetchJob
+from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
@@ -64,7 +64,8 @@ class Coverage:
 class Run:
     """One run of a command that writes to a warehouse.
 
-    The exit status is the one of a run in which nothing fails.
+    The exit status is the one of a run in which nothing fails. `requests_before` has the requests
+    of other runs by UTC day.
     """
 
     context: Context
@@ -76,8 +77,15 @@ class Run:
     trace: RunTrace = field(default_factory=RunTrace)
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
+    requests_before: Mapping[date, int] = field(default_factory=dict)
+    _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
+
+    def client_options(self, page_size: int | None = None) -> ClientOptions:
+        """Return the options of an API client, which spends the rest of the day's requests."""
+        used = Counter(self.requests_before) + self.summary.requests_by_day
+        return self.context.client_options(page_size, used)
 
     def fetch(self, job: FetchJob, *, final: bool = True) -> None:
         """Fetch and load chunk by chunk until all tasks of a job are done.
@@ -89,6 +97,7 @@ class Run:
             ArgosError: Committed chunks stay; the next run resumes after them.
         """
         chunks_of = self.context.chunks
+        self._counted = RequestStats()
         with chunks_of(job, self.context.progress.page_fetched, self.count_requests) as chunks:
             for chunk in trace_each(self.trace, "fetch", chunks):
                 if final and chunk.last:
@@ -135,10 +144,12 @@ class Run:
         self.committer.commit(too_many_deletions_issue(self.summary))
 
     def count_requests(self, stats: RequestStats) -> None:
-        """Add a client's request counts."""
-        self.summary.requests += stats.requests
-        self.summary.retries += stats.retries
-        self.summary.pages += stats.pages
+        """Count what a client has sent since the last call about it.
+
+        It is called with every chunk, so that other runs see the requests of a long run.
+        """
+        self.summary.count_requests(stats.since(self._counted))
+        self._counted = stats
 
     def _end(self, error: ArgosError | None) -> None:
         self.summary.ended_at = self.context.clock()
@@ -147,6 +158,8 @@ class Run:
 
     def _load(self, chunk: Chunk) -> None:
         """Commit new and changed submissions of a chunk; erase those on the suppression list."""
+        if chunk.stats:
+            self.count_requests(chunk.stats)
         client = self.warehouse.client
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
         quarantined = stored_quarantine_ids(

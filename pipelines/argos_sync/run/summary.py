@@ -1,9 +1,12 @@
 """The numbers of one run, for `sync_runs`, the JSON summary and the progress display."""
 
+from collections import Counter
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
+from argos_sync.api import RequestStats
+from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
 
 _NOT_RECORDED = {"note", "rows", "checks"}
@@ -23,9 +26,11 @@ class RunSummary:
     command: str
     started_at: datetime
     ended_at: datetime | None = None
+    completeness: str | None = None
     windows: int = 0
     pages: int = 0
     requests: int = 0
+    requests_by_day: Counter[date] = field(default_factory=Counter)
     retries: int = 0
     submissions_fetched: int = 0
     submissions_new: int = 0
@@ -41,7 +46,16 @@ class RunSummary:
 
     def row(self) -> dict[str, Any]:
         """Return the row of `sync_runs`."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_RECORDED}
+        row = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_RECORDED}
+        by_day = {day.isoformat(): count for day, count in self.requests_by_day.items()}
+        return row | {"requests_by_day": to_json(by_day)}
+
+    def count_requests(self, stats: RequestStats) -> None:
+        """Add the requests of a client."""
+        self.requests += stats.requests
+        self.retries += stats.retries
+        self.pages += stats.pages
+        self.requests_by_day += stats.requests_by_day
 
 
 class ProgressReporter(Protocol):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from argos_sync.fetch.reader import Task
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days
+from argos_sync.fetch.task import Task
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days, day_of
 from argos_sync.run.jobs import range_tasks, today
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
@@ -86,11 +86,11 @@ def plan_sweep(
     due = now - timedelta(days=sweep_days) + _SLACK
     chosen: set[date] = set()
     count = 0
-    for day in sorted(days, key=lambda day: (day.oldest_fetch, day.day)):
-        if count >= share and day.oldest_fetch >= due:
-            break
-        chosen.add(day.day)
-        count += day.rows
+    # Days that were fetched on the same day are swept in order, so that they join to few ranges.
+    for day in sorted(days, key=lambda day: (day_of(day.oldest_fetch), day.day)):
+        if count < share or day.oldest_fetch < due:
+            chosen.add(day.day)
+            count += day.rows
     return _join_days(days, chosen, before, synced)
 
 

@@ -1,11 +1,14 @@
 """Summarize what a warehouse holds and how its last runs went, on every destination."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
+from argos_sync.fetch.completeness import ReadMode
 from argos_sync.load.sql import SOURCE_DIALECT, Client, select
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, load_contract
 from argos_sync.warehouse.rows import read_rows
@@ -26,6 +29,7 @@ class Overview:
 
     Attributes:
         rows: Number of rows by table.
+        completeness: How the last run that read lists read whole submissions; None before one.
         runs: The last runs, newest first, with the columns of `sync_runs`.
         last_success: When the last successful sync or backfill began, UTC.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
@@ -37,6 +41,7 @@ class Overview:
     """
 
     rows: dict[str, int]
+    completeness: ReadMode | None
     runs: list[dict[str, Any]]
     last_success: datetime | None
     next_expected: datetime | None
@@ -49,6 +54,7 @@ def read_overview(client: Client) -> Overview:
     """Read what `status` shows; tables that do not exist yet count as empty."""
     return Overview(
         rows={name: _count_rows(client, name) for name in load_contract().tables},
+        completeness=_completeness(client),
         runs=_last_runs(client),
         last_success=_last_success(client),
         next_expected=_next_expected(client),
@@ -56,6 +62,17 @@ def read_overview(client: Client) -> Overview:
         max_age_days=_max_age_days(client),
         checks=_checks(client),
     )
+
+
+def requests_by_day(client: Client, now: datetime) -> Counter[date]:
+    """Return the requests of all runs that may have sent some today or later, by UTC day."""
+    where = "requests_by_day IS NOT NULL AND (ended_at IS NULL OR ended_at >= ?)"
+    query = f"SELECT requests_by_day FROM {RUNS} WHERE {where}"  # noqa: S608 a name
+    counts: Counter[date] = Counter()
+    for (text,) in select(client, query, now - _DAY):
+        by_day = json.loads(text) if isinstance(text, str) else text
+        counts.update({date.fromisoformat(day): count for day, count in by_day.items()})
+    return counts
 
 
 def _count_rows(client: Client, table: str) -> int:
@@ -67,6 +84,12 @@ def _last_runs(client: Client) -> list[dict[str, Any]]:
     columns = [column.name for column in load_contract()[RUNS].columns]
     query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY started_at DESC LIMIT {_LAST_RUNS}"  # noqa: S608 names
     return [dict(zip(columns, row, strict=True)) for row in select(client, query)]
+
+
+def _completeness(client: Client) -> ReadMode | None:
+    where = "completeness IS NOT NULL ORDER BY started_at DESC LIMIT 1"
+    rows = select(client, f"SELECT completeness FROM {RUNS} WHERE {where}")  # noqa: S608 names
+    return rows[0][0] if rows else None
 
 
 def _last_success(client: Client) -> datetime | None:

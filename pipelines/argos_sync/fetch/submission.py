@@ -1,0 +1,63 @@
+"""Fetch one submission by its id, whole or section by section."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from argos_sync.api import REQUEST_TYPES, ArgosClient, Query
+from argos_sync.api.errors import PageTooHeavy
+from argos_sync.shape.identity import Identity, identify
+
+_MOST_EMPTY_PAGES = 20
+"""Pages without the submission to read before giving up; the API may page by bytes scanned."""
+
+
+async def fetch_submission(
+    client: ArgosClient, submission_id: str, sections: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """Fetch one submission; None if the API does not return it.
+
+    Configured `sections` (`request_type`s) are fetched one by one and joined. So are all four of a
+    submission that is too heavy for a single response.
+
+    Raises:
+        PageTooHeavy: Not even a single section gets through.
+    """
+    if not sections:
+        try:
+            return await _fetch_part(client, Query(submission_id=submission_id))
+        except PageTooHeavy:
+            sections = REQUEST_TYPES
+    queries = [Query(submission_id=submission_id, request_type=section) for section in sections]
+    parts = await asyncio.gather(*(_fetch_part(client, query) for query in queries))
+    if dict(zip(sections, parts, strict=True)).get("others") is None:
+        return None
+    return {key: value for part in parts if part for key, value in part.items()}
+
+
+def submission_id_of(item: Any) -> str | None:
+    """Return the id of a row of a list; None if it is unusable."""
+    if not isinstance(item, dict):
+        return None
+    # A row of one section has no `created_at`.
+    identity = identify({"submission_id": item.get("submission_id"), "created_at": "1970-01-01"})
+    return identity.submission_id if isinstance(identity, Identity) else None
+
+
+def rows_by_id(items: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows of a list by id, without those that have none."""
+    rows = ((submission_id_of(item), item) for item in items)
+    return {submission_id: row for submission_id, row in rows if submission_id is not None}
+
+
+async def _fetch_part(client: ArgosClient, query: Query) -> dict[str, Any] | None:
+    pages = 0
+    async for page in client.iter_pages(query):
+        for item in page.items:
+            if submission_id_of(item) == query.submission_id:
+                part: dict[str, Any] = item
+                return part
+        pages += 1
+        if pages == _MOST_EMPTY_PAGES:
+            break
+    return None

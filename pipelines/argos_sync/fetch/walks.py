@@ -1,0 +1,159 @@
+"""Walk through the pages of a task, in one of the ways that return whole submissions.
+
+`completeness` decides which way: a list, the lists of the sections, or one request for each
+submission.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from argos_sync.api import ArgosClient, Page, PageKey
+from argos_sync.api.errors import InvalidFormat, InvalidParameter, PageTooHeavy
+from argos_sync.fetch.completeness import Reading
+from argos_sync.fetch.sections import walk_sections
+from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
+from argos_sync.fetch.task import ALL, Cursor, Task, TaskPage
+from argos_sync.fetch.windows import DateRange
+from argos_sync.shape.identity import Identity, identify
+
+_EACH_PAGE = 100
+"""Submissions per page of a list whose submissions are fetched one by one. An interrupted run
+repeats at most so many requests per worker, and one request in a hundred is for the list."""
+_STEP = 10
+"""Submissions to fetch one by one where a page of whole ones is too heavy."""
+_LIGHT_SECTION = "kyc"
+"""The `request_type` with the smallest response; its lists have the ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walks:
+    """Walks through the pages of tasks, in one of the ways that return whole submissions.
+
+    `slots` limits the requests for single submissions, of all tasks together.
+    """
+
+    client: ArgosClient
+    reading: Reading
+    slots: asyncio.Semaphore
+
+    async def read(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Yield the pages of a task, starting at its cursor.
+
+        If the API no longer accepts the cursor, the task restarts from its beginning. After a gap
+        the cursor stays before it.
+
+        Raises:
+            PageTooHeavy: There was a gap; all other pages have been read.
+        """
+        has_page = False
+        gap: PageTooHeavy | None = None
+        try:
+            async for page in self._pages(task):
+                has_page = True
+                gap = gap or page.gap
+                yield replace(page, cursor=None, done=False) if gap else page
+        except (InvalidParameter, InvalidFormat):
+            if has_page or task.cursor is None:
+                raise
+            async for page in self.read(replace(task, cursor=None)):
+                yield page
+        if gap:
+            raise gap
+
+    def _pages(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Return the pages of a task, whose submissions are whole."""
+        is_list = task.query.submission_id is None
+        if is_list and self.reading.mode == "each":
+            return self._walk_each(task)
+        sections = self.reading.list_sections if is_list else self.reading.sections
+        if sections:
+            return self._walk_sections_or_each(task, sections)
+        return self._walk_list(task) if is_list else _walk(self.client, task)
+
+    async def _walk_list(self, task: Task) -> AsyncGenerator[TaskPage, None]:
+        """Walk a list of whole submissions; step over a page that is too heavy one by one."""
+        while True:
+            try:
+                async for page in _walk(self.client, task):
+                    yield page
+                    task = replace(task, cursor=page.cursor)
+            except PageTooHeavy:
+                # The sections of these submissions are lighter, and a section has their ids.
+                pages = self._walk_each(task, _LIGHT_SECTION, _STEP)
+                page = await anext(pages)
+                await pages.aclose()
+                yield page
+                if not page.cursor:
+                    return
+                task = replace(task, cursor=page.cursor)
+            else:
+                return
+
+    async def _walk_sections_or_each(
+        self, task: Task, sections: Sequence[str]
+    ) -> AsyncGenerator[TaskPage, None]:
+        """Walk sections; if a page of one is too heavy, read the rest of the task one by one."""
+        try:
+            async for page in walk_sections(self.client, task, sections):
+                yield page
+        except PageTooHeavy:
+            if task.query.submission_id is not None:
+                raise
+            async for page in self._walk_each(replace(task, cursor=None), _LIGHT_SECTION):
+                yield page
+
+    async def _walk_each(
+        self, task: Task, section: str | None = None, page_size: int = _EACH_PAGE
+    ) -> AsyncGenerator[TaskPage, None]:
+        """Walk a list for its ids, and fetch each submission by its id.
+
+        Pages are small, because a task resumes after whole pages. `section` is the `request_type`
+        of the list.
+        """
+        if section is None and self.reading.sections:
+            section = "others"
+        query = replace(task.query, request_type=section)
+        async for page in self.client.iter_pages(query, _page_key(task.cursor), page_size):
+            unusable = [item for item in page.items if submission_id_of(item) is None]
+            rows = rows_by_id(page.items)
+            ids = [key for key, row in rows.items() if _may_belong(row, task.days)]
+            results = await asyncio.gather(*map(self._fetch, ids))
+            found = [item for item in results if isinstance(item, dict)]
+            gaps = [item for item in results if isinstance(item, PageTooHeavy)]
+            yield TaskPage(
+                task,
+                unusable + found,
+                _cursor(page),
+                done=page.next_key is None,
+                gap=next(iter(gaps), None),
+                not_found=tuple(k for k, item in zip(ids, results, strict=True) if item is None),
+            )
+
+    async def _fetch(self, submission_id: str) -> dict[str, Any] | PageTooHeavy | None:
+        async with self.slots:
+            try:
+                return await fetch_submission(self.client, submission_id, self.reading.sections)
+            except PageTooHeavy as error:
+                return error
+
+
+def _may_belong(item: dict[str, Any], days: DateRange) -> bool:
+    """Whether a row of a list was created in a range, as far as the row says."""
+    identity = identify(item)
+    return not isinstance(identity, Identity) or identity.created_at in days
+
+
+def _cursor(page: Page) -> Cursor:
+    return {ALL: page.next_key.to_json()} if page.next_key else {}
+
+
+def _page_key(cursor: Cursor | None) -> PageKey | None:
+    """Return the page key of a walk that reads one list; None for the cursor of another walk."""
+    return PageKey.from_json(cursor[ALL]) if cursor and ALL in cursor else None
+
+
+async def _walk(client: ArgosClient, task: Task) -> AsyncGenerator[TaskPage, None]:
+    async for page in client.iter_pages(task.query, _page_key(task.cursor)):
+        yield TaskPage(task, page.items, _cursor(page), done=page.next_key is None)

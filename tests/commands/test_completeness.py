@@ -1,0 +1,188 @@
+"""Lists that are summaries, pages that are too heavy, and days whose requests are used up."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+
+from argos_sync.api.errors import ApiFailure, PageTooHeavy, RequestsUsedUp
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import reconcile
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
+from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.run.context import Context
+from support import NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
+
+pytestmark = pytest.mark.tables_made
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 1, 31)
+
+ListRows = Literal["whole", "sections", "summary"]
+LISTS: tuple[ListRows, ...] = ("whole", "sections", "summary")
+MODES = {"whole": "list", "sections": "sections", "summary": "each"}
+
+
+def context(api: Emulator, warehouse: Warehouse, **settings: Any) -> Context:
+    """Return a context that finds out how whole submissions are read."""
+    return context_for(api.base_url, warehouse.target, completeness="auto", **settings)
+
+
+@pytest.mark.parametrize("list_rows", LISTS)
+def test_every_cell_is_loaded(list_rows: ListRows, warehouse: Warehouse, january: Rows) -> None:
+    """Whatever a list has of a submission, the warehouse has all of it."""
+    rows = january[:30]
+    with Emulator(rows, behaviour=Behaviour(list_rows=list_rows)) as api:
+        sync(context(api, warehouse))
+    assert_equal(warehouse, rows)
+    assert warehouse.query("SELECT completeness FROM sync_runs WHERE completeness IS NOT NULL") == [
+        {"completeness": MODES[list_rows]}
+    ]
+
+
+def interrupted(run: Context, api: Emulator, faults: Faults) -> None:
+    """Sync with an API that fails for good after every other chunk, until a sync is done."""
+    for chunks in (1, 2, 1):
+        with pytest.raises(ApiFailure):
+            sync(replace(run, progress=StopAfter(api, chunks)))
+        api.faults = faults
+    sync(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("list_rows", LISTS)
+def test_every_cell_after_faults_and_interruptions(
+    list_rows: ListRows, any_warehouse: Warehouse
+) -> None:
+    """Ties, short pages, repeated rows, failing requests and interruptions lose nothing."""
+    rows = list(generate(300, seed=3, start=FIRST, end=LAST, messy=True))
+    for row in rows[100:180]:
+        row["created_at"] = rows[100]["created_at"]
+    behaviour = Behaviour(
+        list_rows=list_rows,
+        order="shuffled",
+        short_pages=True,
+        empty_pages=True,
+        duplicate_rows=True,
+        nextpage_key_at_end="empty",
+        end_date="exclusive",
+        day_zone="Asia/Seoul",
+    )
+    faults = Faults(rate_502=0.07, rate_504=0.06, rate_truncate=0.06, rate_drop=0.06)
+    with Emulator(rows, behaviour=behaviour, faults=faults) as api:
+        run = context(api, any_warehouse, page_size=20)
+        interrupted(replace(run, chunk_size=50), api, faults)
+    assert_equal(any_warehouse, rows)
+
+
+@pytest.mark.slow
+def test_lists_that_become_summaries(warehouse: Warehouse, january: Rows) -> None:
+    """A change of the API is noticed before a summary replaces anything, and the run goes on."""
+    rows = january[:30]
+    with Emulator(rows) as api:
+        run = context(api, warehouse, page_size=10)
+        assert backfill(run, FIRST, LAST).completeness == "list"
+        api.behaviour = Behaviour(list_rows="summary")
+        summary = backfill(run, FIRST, LAST, force=True)
+    assert summary.note is not None
+    assert summary.note.startswith("the API has changed: lists are summaries")
+    assert (summary.submissions_changed, summary.completeness) == (0, "each")
+    assert_equal(warehouse, rows)
+
+
+@pytest.mark.slow
+def test_refresh_and_reconcile_of_summaries(warehouse: Warehouse, january: Rows) -> None:
+    """Lists of a person, and deep comparisons, are of whole submissions, too."""
+    rows = january[:40]
+    email = next(row["email"] for row in rows if row.get("email"))
+    with Emulator(rows, behaviour=Behaviour(list_rows="summary")) as api:
+        run = context(api, warehouse)
+        sync(run)
+        assert refresh(run, email=email).submissions_changed == 0
+        assert reconcile(run, FIRST, LAST, deep=True, dry_run=True).days == ()
+        asked = api.request_count
+        assert reconcile(run, FIRST, LAST).days == ()
+        assert api.request_count - asked < 10
+    assert_equal(warehouse, rows)
+
+
+@pytest.mark.parametrize("list_rows", LISTS)
+def test_configured_sections(list_rows: ListRows, warehouse: Warehouse, january: Rows) -> None:
+    """Sections that are not configured are never requested, whatever lists have."""
+    rows = january[:30]
+    with Emulator(rows, behaviour=Behaviour(list_rows=list_rows)) as api:
+        sync(context(api, warehouse, request_types="others,kyc"))
+        types = {request.parameters.get("request_type") for request in api.requests}
+    assert types == {"others", "kyc"}
+    assert warehouse.count("submissions") == 30
+    assert warehouse.count("attempts") == sum(len(r["kyc"].get("attempts") or []) for r in rows)
+    assert warehouse.count("applicants") == 0
+
+
+@pytest.fixture
+def heavy(january: Rows) -> Iterator[Emulator]:
+    """Serve submissions whose pages may have 40 kB; one submission is larger than that."""
+    rows = january[:120]
+    rows[50]["aml"] = {"raw_data": {"text": "x" * 60_000}}
+    rows[50]["kyc"] = {**rows[50]["kyc"], "comment": ["y" * 10_000]}
+    with Emulator(rows, behaviour=Behaviour(max_page_bytes=65_000)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("list_rows", LISTS)
+def test_pages_that_are_too_heavy(
+    list_rows: ListRows, heavy: Emulator, warehouse: Warehouse
+) -> None:
+    """A submission too heavy for one response is read section by section, and no row is lost."""
+    heavy.behaviour = replace(heavy.behaviour, list_rows=list_rows)
+    sync(context(heavy, warehouse))
+    assert_equal(warehouse, heavy.store.all())
+
+
+@pytest.mark.slow
+def test_a_submission_that_cannot_be_read(heavy: Emulator, warehouse: Warehouse) -> None:
+    """Everything else is loaded; each night tries it again, until it can be read."""
+    rows = heavy.store.all()
+    heavy.behaviour = replace(heavy.behaviour, max_page_bytes=45_000)
+    run = context(heavy, warehouse, lookback_days=1, sweep_days=0, open_days=0)
+    with pytest.raises(PageTooHeavy) as caught:
+        sync(run)
+    assert rows[50]["submission_id"] not in str(caught.value)
+    assert_equal(warehouse, rows[:50] + rows[51:])
+    (gap,) = warehouse.query("SELECT * FROM sync_windows WHERE state = 'gap'")
+    assert gap["page_key"] is None or rows[50]["submission_id"] not in gap["page_key"]
+    newer = rows[0] | {"submission_id": "newer", "created_at": "2025-02-02T01:00:00Z"}
+    heavy.store.add(newer)
+    asked = heavy.request_count
+    with pytest.raises(PageTooHeavy):
+        sync(at(run, NOW + timedelta(days=1)))
+    assert heavy.request_count - asked < 100
+    assert_equal(warehouse, [*rows[:50], *rows[51:], newer])
+    heavy.behaviour = replace(heavy.behaviour, max_page_bytes=None)
+    sync(at(run, NOW + timedelta(days=2)))
+    assert_equal(warehouse, [*rows, newer])
+    assert warehouse.query("SELECT * FROM sync_windows WHERE state = 'gap'") == []
+
+
+@pytest.mark.slow
+def test_requests_of_a_day_are_used_up(warehouse: Warehouse, january: Rows) -> None:
+    """The run stops after its chunk, says when it may go on, and the next day's run goes on."""
+    rows = january[:100]
+    now = datetime(2025, 2, 1, 22, 0, tzinfo=UTC)
+    with Emulator(rows) as api:
+        run = context_for(api.base_url, warehouse.target, now, page_size=5, max_requests_per_day=12)
+        for _ in range(2):
+            with pytest.raises(RequestsUsedUp, match=r"after 2025-02-02 00:00 UTC, in 2 hours"):
+                backfill(run, FIRST, LAST)
+        assert api.request_count == 12
+        loaded = warehouse.count("submissions")
+        assert 20 <= loaded < 100
+        tomorrow = at(run, now + timedelta(hours=3))
+        tomorrow.settings.max_requests_per_day = 1_000
+        backfill(tomorrow, FIRST, LAST)
+        assert api.request_count <= 12 + 20 + 4
+    assert_equal(warehouse, rows)
+    rows_ = warehouse.query("SELECT exit_status, error FROM sync_runs ORDER BY started_at, run_id")
+    assert [row["exit_status"] for row in rows_] == [4, 4, 0]

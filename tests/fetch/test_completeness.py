@@ -1,0 +1,156 @@
+"""Reading whole submissions from an API whose lists may be summaries."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any, Literal
+
+import pytest
+
+from argos_sync.api import ArgosClient
+from argos_sync.config import load_settings
+from argos_sync.emulator import Behaviour, Emulator
+from argos_sync.fetch.completeness import (
+    Completeness,
+    ListsAreIncomplete,
+    ListVerifier,
+    ReadingAnswer,
+    probe_completeness,
+    resolve_reading,
+)
+from argos_sync.fetch.job import client_options
+from support import API_KEY, IMPATIENT
+
+TODAY = date(2025, 2, 1)
+
+ListRows = Literal["whole", "sections", "summary"]
+
+
+def connect(api: Emulator, page_size: int = 200) -> ArgosClient:
+    """Return a client of the emulator."""
+    settings = load_settings(
+        {"api_key": API_KEY, "base_url": api.base_url, "max_requests_per_second": 10_000.0}
+    )
+    return client_options(settings, page_size, IMPATIENT).connect()
+
+
+def probe(api: Emulator, sections: tuple[str, ...] = ()) -> Completeness | None:
+    """Return what a probe finds out."""
+
+    async def run() -> Completeness | None:
+        async with connect(api) as client:
+            return await probe_completeness(client, sections)
+
+    return asyncio.run(run())
+
+
+def resolve(api: Emulator, state: dict[str, Any], **options: Any) -> ReadingAnswer:
+    """Return how to read, by the setting `auto`."""
+    today = options.pop("today", TODAY)
+    connected: Callable[[int], ArgosClient] = lambda page_size: connect(api, page_size)  # noqa: E731
+    return asyncio.run(resolve_reading("auto", (), state, connected, today, **options))
+
+
+@pytest.mark.parametrize(
+    ("list_rows", "sections", "mode"),
+    [
+        ("whole", (), "list"),
+        ("sections", (), "sections"),
+        ("summary", (), "each"),
+        ("sections", ("others", "kyc"), "sections"),
+        ("summary", ("others", "kyc"), "each"),
+    ],
+)
+def test_probe(
+    list_rows: ListRows,
+    sections: tuple[str, ...],
+    mode: str,
+    january: list[dict[str, Any]],
+) -> None:
+    """A handful of requests finds the cheapest way that loses nothing."""
+    with Emulator(january, behaviour=Behaviour(list_rows=list_rows)) as api:
+        answer = probe(api, sections)
+        assert api.request_count <= 6 + 5 * max(1, len(sections))
+    assert answer is not None
+    assert answer.mode == mode
+    assert bool(answer.missing) is (mode != "list" and not (mode == "sections" and sections))
+
+
+def test_probe_needs_rich_submissions(january: list[dict[str, Any]]) -> None:
+    """Submissions that have only the fields of a summary prove nothing."""
+    poor = [
+        {"submission_id": s["submission_id"], "created_at": s["created_at"], "email": "a@b.c"}
+        for s in january[:5]
+    ]
+    with Emulator(poor) as api:
+        assert probe(api) is None
+        answer = resolve(api, {})
+    assert (answer.reading.mode, answer.state) == ("each", {})
+    with Emulator([]) as api:
+        assert probe(api) is None
+
+
+def test_a_list_without_matches_only(january: list[dict[str, Any]]) -> None:
+    """A single section that lists leave out is noticed, whichever rows are on the first page."""
+    flagged = [s for s in january if (s.get("aml") or {}).get("currentstatus") == "Red Flag"]
+    assert 0 < len(flagged) < len(january) / 2
+
+    def without_matches(submission: dict[str, Any]) -> dict[str, Any]:
+        aml = submission.get("aml")
+        return submission | {"aml": aml and {k: v for k, v in aml.items() if k != "matches"}}
+
+    with (
+        Emulator(january) as whole,
+        Emulator([without_matches(submission) for submission in january]) as lists,
+    ):
+
+        class Cut(Emulator):
+            def answer(self, query: str, body: bytes, api_key: str) -> Any:
+                api = whole if "submission_id" in query else lists
+                return api.answer(query, body, api_key)
+
+        with Cut([]) as api:
+            answer = probe(api)
+    assert answer is not None
+    assert answer.mode == "each"
+    assert all("matches" in path for path in answer.missing)
+
+
+def test_answer_is_kept_for_a_month(january: list[dict[str, Any]]) -> None:
+    """A recent answer needs no request; an old one is checked, and a change is reported."""
+    with Emulator(january) as api:
+        state = resolve(api, {}).state
+        asked = api.request_count
+        assert resolve(api, state, today=date(2025, 3, 2)).reading.mode == "list"
+        assert api.request_count == asked
+        api.behaviour = Behaviour(list_rows="sections")
+        changed = resolve(api, state, today=date(2025, 3, 3))
+    assert changed.reading.mode == "sections"
+    assert changed.change is not None
+    assert changed.change.startswith("the API has changed: a list is a summary")
+
+
+def test_verifier_notices_summaries(january: list[dict[str, Any]]) -> None:
+    """A list that becomes a summary is noticed at its first page; whole ones cost little."""
+    with Emulator(january) as api:
+        reading = resolve(api, {}).reading
+        rows = api.store.all()
+        asked = api.request_count
+
+        async def verify(pages: list[list[Any]]) -> None:
+            verifier = ListVerifier(reading)
+            async with connect(api) as client:
+                for page in pages:
+                    await verifier.verify(client, page)
+
+        asyncio.run(verify([rows[start : start + 20] for start in range(0, len(rows), 20)]))
+        assert api.request_count - asked <= 3
+        summaries = [
+            {key: row[key] for key in ("submission_id", "created_at", "kyc") if key in row}
+            for row in rows
+        ]
+        with pytest.raises(ListsAreIncomplete, match="no longer have "):
+            asyncio.run(verify([summaries]))
+        none = ListVerifier(replace(reading, usual_paths=frozenset()))
+        asyncio.run(none.verify(connect(api), summaries))
