@@ -27,7 +27,11 @@ from support import PG
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined] # of a group
-EMULATOR = {"--port", "--count", "--seed"}
+EMULATOR = {
+    *("--port", "--count", "--seed", "--start-date", "--end-date", "--list", "--max-page-bytes"),
+    *("--heavy-page", "--deleted", "--deleted-share", "--projected-share"),
+    "--max-requests-per-day",
+}
 """The documented options of the emulator; its help lists the others, which imitate faults."""
 
 DIFFERENCE, STALE = 6, 7
@@ -198,7 +202,7 @@ NOT_RUN = {
     "pip install .": "tests/test_wheel.py installs it",
     "pip install 'argos-sync[dagster]'": "needs a package index that has argos-sync",
     "export SOURCES__ARGOS__API_KEY=...": "a project's key; here it is the emulator's",
-    "argos-sync emulator --port 8080 -n 5000 --start-date 2026-09-01 --end-date 2026-11-25": (
+    "argos-sync emulator --port 8080 -n 5000": (
         "runs until it is stopped; tests/emulator/test_command.py"
     ),
     "export SOURCES__ARGOS__BASE_URL=http://127.0.0.1:8080/v3 SOURCES__ARGOS__API_KEY=any": (

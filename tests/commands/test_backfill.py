@@ -139,7 +139,7 @@ def test_a_repeated_page_key_is_an_error(warehouse: Warehouse, january: Rows) ->
         Emulator(january, behaviour=Behaviour(repeated_key=True)) as api,
         pytest.raises(PageLoop),
     ):
-        backfill(context_for(api.base_url, warehouse.target, page_size=4), FIRST, LAST)
+        backfill(context_for(api.base_url, warehouse.target, page_size=2), FIRST, LAST)
     (run,) = warehouse.query("SELECT exit_status, error FROM sync_runs")
     assert run == {"exit_status": 4, "error": "PageLoop"}
 

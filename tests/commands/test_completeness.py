@@ -124,13 +124,14 @@ def test_configured_sections(list_rows: ListRows, warehouse: Warehouse, january:
 @pytest.fixture
 def heavy(january: Rows) -> Iterator[Emulator]:
     """Serve submissions whose pages may have 40 kB; one submission is larger than that."""
-    rows = january[:120]
+    rows = january[:80]
     rows[50]["aml"] = {"raw_data": {"text": "x" * 60_000}}
     rows[50]["kyc"] = {**rows[50]["kyc"], "comment": ["y" * 10_000]}
     with Emulator(rows, behaviour=Behaviour(max_page_bytes=65_000)) as api:
         yield api
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("list_rows", LISTS)
 def test_pages_that_are_too_heavy(
     list_rows: ListRows, heavy: Emulator, warehouse: Warehouse
