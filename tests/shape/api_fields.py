@@ -155,7 +155,7 @@ def submission_with(fields: dict[str, Any]) -> dict[str, Any]:
     """Return a submission with an identity and these fields."""
     submission: dict[str, Any] = {"submission_id": "sub-1", "created_at": TIME}
     for path, value in fields.items():
-        _put(submission, path.split("."), deepcopy(value))
+        _put(submission, path.split("."), deepcopy(value))  # the samples stay as they are
     return submission
 
 
