@@ -4,7 +4,6 @@ import json
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
@@ -266,7 +265,11 @@ def _stub(submission: Any, field: str) -> dict[str, Any]:
     stub: dict[str, Any] = {}
     for path in _STAYS:
         _copy_field(submission, stub, path)
-    return _merge(stub, reduce(lambda value, step: {step: value}, field.split(".")[::-1], DELETED))
+    notice: Any = DELETED
+    for step in reversed(field.split(".")):
+        notice = {step: notice}
+    merged: dict[str, Any] = _merge(stub, notice)
+    return merged
 
 
 def _copy_field(source: Any, target: dict[str, Any], path: str) -> None:
