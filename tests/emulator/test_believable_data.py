@@ -267,6 +267,7 @@ def test_rhythm(year: Submissions) -> None:
 def test_projections() -> None:
     """A share of submissions has a projection and lacks fields; all others stay the same."""
     plain, projected = generate(500), generate(500, projected_share=0.1)
+    assert projected == generate(500, projected_share=0.1)
     changed = [(one, two) for one, two in zip(plain, projected, strict=True) if one != two]
     assert 30 < len(changed) < 70
     names = Counter(two["projection"]["projectionName"] for _, two in changed)

@@ -60,9 +60,9 @@ def test_serve_until_a_signal(
 def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> None:
     """The options set the behaviour and the faults of the server."""
     behaviour = ("--port", "0", "--api-key", "secret", "--max-count", "9", "--oversize", "413")
-    behaviour += ("--max-requests-per-day", "2", "--list", "summary")
+    limit = ("--max-requests-per-day", "2", "--list", "summary")
     faults = ("--rate-503", "1", "--retry-after", "4", "--max-consecutive", "1")
-    with emulator_command(*behaviour, *faults) as (_, line):
+    with emulator_command(*behaviour, *limit, *faults) as (_, line):
         url = f"{line.split()[3]}/submission?count=10"
         assert httpx.get(url, headers={"x-api-key": "k"}, trust_env=False).status_code == 403
         headers = {"x-api-key": "secret"}

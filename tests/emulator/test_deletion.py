@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from argos_sync.emulator import Behaviour, Emulator, Store, generate
-from argos_sync.emulator.store import DELETED
+from argos_sync.emulator.record import DELETED
 
 Get = Callable[..., httpx.Response]
 

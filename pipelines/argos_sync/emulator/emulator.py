@@ -25,7 +25,8 @@ from argos_sync.emulator.parameters import (
     read_parameters,
 )
 from argos_sync.emulator.quota import DailyQuota
-from argos_sync.emulator.store import Record, Store
+from argos_sync.emulator.record import Record
+from argos_sync.emulator.store import Store
 from argos_sync.emulator.timestamps import vendor_time
 from argos_sync.emulator_options import Behaviour, Faults
 

@@ -79,7 +79,7 @@ def stream(
     dice = Dice(seed)
     people = People(dice)
     keys = sorted(_sort_keys(dice, count, day_start(start), range_end))
-    submissions = (
+    submissions: Iterator[Any] = (
         build_submission(dice, people, submission_id, created, as_of)
         for created, submission_id in takewhile(lambda key: key[0] < as_of, keys)
     )

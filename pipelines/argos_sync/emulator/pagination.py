@@ -10,7 +10,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from argos_sync.emulator.parameters import Query
-from argos_sync.emulator.store import Position, Record, Store
+from argos_sync.emulator.record import Record
+from argos_sync.emulator.store import Position, Store
 from argos_sync.emulator.timestamps import DAY, HOUR, day_start
 from argos_sync.emulator_options import Behaviour
 

@@ -11,7 +11,7 @@ import orjson
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
 from argos_sync.emulator.http_server import Response
-from argos_sync.emulator.store import Section
+from argos_sync.emulator.record import Section
 from argos_sync.emulator.timestamps import read_time
 from argos_sync.emulator_options import Behaviour, ErrorCode
 

@@ -1,33 +1,15 @@
 """The submissions the emulator serves, as JSON, with indexes to find a page among a million."""
 
-import json
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
-import orjson
-
 from argos_sync.emulator.projections import remove_field
+from argos_sync.emulator.record import Record, make_stub, merge, serialize
 from argos_sync.emulator.timestamps import read_time
 
-Section = Literal["kyc", "aml", "data", "others"]
-"""The values of the parameter `request_type`."""
-
-_SECTIONS = ("kyc", "aml", "data")
-_ID = "submission_id"
-_SUMMARY_OF = {
-    "data": ("name", "gender", "nationality", "date_of_birth"),
-    "kyc": ("result", "comment", "commentCode"),
-    "aml": ("currentstatus",),
-}
-_STAYS = (_ID, "created_at", "data.idType", "kyc.result")
-"""What deletion leaves."""
-
-DELETED = "Deleted Submission"
-_SUMMARY = {"email", _ID, "userid", "created_at", "pending_at", "reviewer", *_SUMMARY_OF}
 _NO_ID = ("", "N/A")
 
 
@@ -36,54 +18,6 @@ class Position(NamedTuple):
 
     created: int
     id: str
-
-
-class Record(NamedTuple):
-    """One submission as JSON; `plain` if orjson reads it without loss."""
-
-    raw: bytes
-    plain: bool
-
-    def read(self) -> Any:
-        """Return the submission."""
-        return orjson.loads(self.raw) if self.plain else json.loads(self.raw)
-
-    def select(self, section: Section | None, *, whole: bool) -> bytes:
-        """Return the JSON of one section with the id, of all `others` fields, or of all sections.
-
-        Unless it is `whole`, only the fields that a summary has.
-        """
-        submission = self.read()
-        if not isinstance(submission, dict):
-            return self.raw
-        fields = {
-            name: value
-            for name, value in submission.items()
-            if section in (None, name if name in _SECTIONS else "others") or name == _ID
-        }
-        return _serialize(fields if whole else _summarize(fields, section)).raw
-
-
-def _summarize(fields: dict[str, Any], section: Section | None) -> dict[str, Any]:
-    """Return the fields that a list shows of a submission; AML only where it is asked for."""
-    names = _SUMMARY if section else _SUMMARY - {"aml"}
-    return {
-        name: {inner: value[inner] for inner in _SUMMARY_OF[name] if inner in value}
-        if name in _SUMMARY_OF and isinstance(value, dict)
-        else value
-        for name, value in fields.items()
-        if name in names
-    }
-
-
-def _serialize(submission: Any) -> Record:
-    """Serialize a submission, including numbers and characters that orjson refuses."""
-    try:
-        # The copy has the exact size; orjson's own bytes keep a buffer of five times the memory.
-        return Record(bytes(memoryview(orjson.dumps(submission))), plain=True)
-    except TypeError:
-        text = json.dumps(submission, separators=(",", ":"))
-        return Record(text.encode(), plain=False)
 
 
 class Store:
@@ -160,7 +94,7 @@ class Store:
     def update(self, submission_id: str, changes: Mapping[str, Any]) -> None:
         """Merge `changes` into a submission: objects field by field, other values replaced."""
         with self.lock:
-            self.replace(_merge(self.get(submission_id), changes))
+            self.replace(merge(self.get(submission_id), changes))
 
     def delete(self, submission_id: str) -> None:
         """Stop serving a submission, or the stub of one."""
@@ -176,7 +110,7 @@ class Store:
         with self.lock:
             record = self._records[submission_id]
             self._stubs.setdefault(submission_id, record)
-            self._rewrite(submission_id, _stub(record.read(), field))
+            self._rewrite(submission_id, make_stub(record.read(), field))
 
     def restore(self, submission_id: str) -> None:
         """Serve a deleted submission again, whole."""
@@ -226,7 +160,7 @@ class Store:
         if name in self._records:
             raise ValueError(f"there is already a submission with the id {name}")
         position = Position(self._last_created, name)
-        self._records[name] = _serialize(submission)
+        self._records[name] = serialize(submission)
         self._positions[name] = position
         return position
 
@@ -235,7 +169,7 @@ class Store:
         position = self._positions[submission_id]
         for person in _people(self._records[submission_id].read()):
             _discard(self._people[person], position)
-        self._records[submission_id] = _serialize(submission)
+        self._records[submission_id] = serialize(submission)
         for person in _people(submission):
             insort(self._people.setdefault(person, []), position)
         self.version += 1
@@ -259,26 +193,3 @@ def _people(submission: Any) -> list[tuple[str, str]]:
     fields = submission if isinstance(submission, dict) else {}
     pairs = [(name, fields.get(name)) for name in ("userid", "email")]
     return [(name, value) for name, value in pairs if isinstance(value, str)]
-
-
-def _stub(submission: Any, field: str) -> dict[str, Any]:
-    """Return what is left of a deleted submission."""
-    stub: dict[str, Any] = {}
-    for path in _STAYS:
-        _copy_field(submission, stub, path)
-    return _merge(stub, reduce(lambda value, step: {step: value}, field.split(".")[::-1], DELETED))
-
-
-def _copy_field(source: Any, target: dict[str, Any], path: str) -> None:
-    step, _, rest = path.partition(".")
-    if isinstance(source, dict) and step in source:
-        if rest:
-            _copy_field(source[step], target.setdefault(step, {}), rest)
-        else:
-            target[step] = source[step]
-
-
-def _merge(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    return old | {key: _merge(old.get(key), value) for key, value in new.items()}
