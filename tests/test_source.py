@@ -11,13 +11,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from argos_sync import argos_source
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.checkpoint import State, high_water_mark
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.source import _rows
 from oracle import flatten
 from support import API_KEY, created_at, in_range
+from whole_lists import Behaviour, Emulator
 
 
 @pytest.fixture

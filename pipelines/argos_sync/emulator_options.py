@@ -69,7 +69,7 @@ class Behaviour:
             help="What a list has of a submission: all, all but only with request_type, or a"
             " summary. A request by submission_id returns all.",
         ),
-    ] = "whole"
+    ] = "sections"
     max_page_bytes: Annotated[
         int | None, _api(min=1, help="Largest page in bytes; no limit if unset.")
     ] = None

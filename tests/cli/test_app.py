@@ -14,10 +14,10 @@ import typer
 from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.cli import app, common, exit_codes, status
-from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from cli.command import run_in_process
 from support import Rows, Warehouse, context_for
+from whole_lists import Emulator
 
 RunApp = Callable[..., int]
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import ReconcileResult, TooManyDeletions, reconcile
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.shape.contract import load_contract
 from support import NOW, Rows, Warehouse, assert_equal, at, context_for, created_at, in_range
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -10,7 +10,6 @@ import pytest
 
 from argos_sync.api import ArgosClient
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.completeness import (
     Completeness,
     ListsAreIncomplete,
@@ -21,6 +20,7 @@ from argos_sync.fetch.completeness import (
 )
 from argos_sync.fetch.job import client_options
 from support import API_KEY, IMPATIENT
+from whole_lists import Behaviour, Emulator
 
 TODAY = date(2025, 2, 1)
 

@@ -48,7 +48,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import TooManyDeletions, reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from argos_sync.load.errors import LoadError
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
@@ -65,6 +65,7 @@ from support import (
     duckdb_warehouse,
     make_tables,
 )
+from whole_lists import Behaviour, Emulator
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))

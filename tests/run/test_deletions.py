@@ -16,13 +16,13 @@ import pytest
 
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.checks import COUNTS
 from published import DIRECT, recognisable
 from support import Rows, Warehouse, assert_equal, at, context_for, empty_warehouse
+from whole_lists import Emulator
 
 KEY = "a secret that is long enough"
 FIRST = datetime(2026, 1, 20, 3, tzinfo=UTC)

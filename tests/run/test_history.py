@@ -7,12 +7,12 @@ import pytest
 
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
-from argos_sync.emulator import Emulator
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
 from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import shape_submissions
 from support import NOW, Rows, Warehouse, at, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 
