@@ -205,20 +205,20 @@ class PrintProgress:
     def chunk_loaded(self, summary): print(summary.submissions_fetched, flush=True)
 
 target = Target(file=sys.argv[2], pipelines_dir=sys.argv[3])
-context = context_for(sys.argv[1], target, page_size=20)
+context = context_for(sys.argv[1], target, page_size=20, completeness="auto")
 context = replace(context, chunk_size=60, progress=PrintProgress())
 backfill(context, date(2025, 1, 1), date(2025, 1, 31))
 """
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("after", [1, 3])
+@pytest.mark.parametrize(("after", "list_rows"), [(1, "sections"), (2, "summary"), (3, "whole")])
 def test_a_killed_process_loses_no_committed_row(
-    after: int, warehouse: Warehouse, january: Rows
+    after: int, list_rows: Any, warehouse: Warehouse, january: Rows
 ) -> None:
     """After SIGKILL the warehouse has whole submissions only; the next run completes it."""
     target = warehouse.target
-    with Emulator(january) as api:
+    with Emulator(january, behaviour=Behaviour(list_rows=list_rows)) as api:
         arguments = [api.base_url, str(target.file), str(target.pipelines_dir)]
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *arguments],
@@ -234,7 +234,8 @@ def test_a_killed_process_loses_no_committed_row(
         committed = ids(warehouse)
         assert len(committed) >= 60 * after - 30  # the first chunk has half the size
         assert_equal(warehouse, [s for s in january if s["submission_id"] in committed])
-        context = replace(context_for(api.base_url, target, page_size=20), chunk_size=60)
+        context = context_for(api.base_url, target, page_size=20, completeness="auto")
+        context = replace(context, chunk_size=60)
         summary = backfill(context, FIRST, LAST)
     assert summary.submissions_fetched <= len(january) - len(committed) + 60
     assert_equal(warehouse, january)

@@ -12,7 +12,7 @@ from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Faults
+from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob
@@ -279,6 +279,25 @@ def test_the_sweep_fetches_every_submission_in_time(warehouse: Warehouse, januar
             assert now - row["oldest"] < timedelta(days=5)
     assert max(fetched) < 2 * len(source) / 5
     assert sum(fetched[:5]) >= len(source)
+
+
+@pytest.mark.slow
+def test_a_month_of_nights_over_settled_submissions(warehouse: Warehouse) -> None:
+    """Each night costs at most 5 % of a full read, and late changes are found in `sweep_days`."""
+    last = NIGHT.date() - timedelta(days=10)
+    source = generate(3_000, seed=5, start=last - timedelta(days=355), end=last)
+    source = [closed(submission) for submission in source]
+    with Emulator(source) as api:
+        context = context_for(api.base_url, warehouse.target, page_size=10)
+        full = sync(at(context, NIGHT)).requests
+        changed = api.store.ids()[::100]
+        for submission_id in changed:
+            api.store.update(submission_id, {"userid": "changed"})
+        nights = [sync(at(context, NIGHT + timedelta(days=night))) for night in range(1, 31)]
+        source = api.store.all()
+    assert [n.requests for n in nights if n.requests > 0.05 * full] == [], full
+    assert sum(night.submissions_changed for night in nights) == len(changed)
+    assert_equal(warehouse, source)
 
 
 @pytest.mark.slow

@@ -172,7 +172,9 @@ def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final:
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
     counts |= {day.day: day.source for day in differences}
     sizes = {day: len(ids) for day, ids in to_fetch.items()}
-    split = cheapest_requests(sizes, counts, run.context.settings.page_size)
+    page_size = run.context.settings.page_size
+    per_request = resolve_reading(run).submissions_per_request(page_size) if sizes else page_size
+    split = cheapest_requests(sizes, counts, per_request)
     end_date = resolve_end_date(run, probe=False)
     by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
     days_by_id = [day for day in to_fetch if any(days.has_day(day) for days in split.by_id)]

@@ -3,12 +3,25 @@
 import logging
 
 from argos_sync.api.errors import PageTooHeavy
-from argos_sync.fetch.checkpoint import SYNC, first_synced_day, high_water_mark, unfinished_plan
+from argos_sync.fetch.checkpoint import (
+    SYNC,
+    first_synced_day,
+    first_unread_day,
+    high_water_mark,
+    unfinished_plan,
+)
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.windows import DateRange, add_days, nightly_range
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import erase_deleted, mark_deletions
-from argos_sync.run.jobs import new_plan, new_queue, run_plan, run_queue, today
+from argos_sync.run.jobs import (
+    new_plan,
+    new_queue,
+    resolve_end_date,
+    run_plan,
+    run_queue,
+    today,
+)
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
@@ -59,9 +72,11 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     plan = new_plan(run, SYNC, nightly)
     if earlier:
         plan = plan.with_gaps_of(earlier)
-    queue = new_queue(run, plan, daily_volume(days, nightly.first))
+    queue = new_queue(run, plan, daily_volume(days, nightly.first, first_unread_day(state)))
     older = UpkeepPlan()
     if nightly.first is not None:
+        # Later nights read many windows; each would ask for one more day.
+        queue.end_date = resolve_end_date(run, probe=True)
         synced = DateRange(first_synced_day(state), add_days(nightly.first, -1)) if mark else None
         older = plan_upkeep(run, days, nightly.first, synced, queue.end_date)
     queue.extra_tasks = older.tasks

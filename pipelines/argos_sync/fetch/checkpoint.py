@@ -18,6 +18,7 @@ other:
     completeness      how whole submissions are read, once a probe has found it out: mode, missing,
                       usual_paths, sections, checked (the day)
     views             fingerprint of the analyst views, once a run has created them
+    synced_before     first day that the last finished sync did not read to its end
     synced_from       first day that the first sync asked for; null is all history
     finished          finished backfills by name: sections, settled (all days before it are
                       complete)
@@ -87,6 +88,7 @@ def save_plan(state: State, plan: Plan) -> None:
         if high_water_mark(state) is None:
             state["synced_from"] = _text(plan.days.first)
         advance_high_water_mark(state, plan.newest, plan.started_at)
+        state["synced_before"] = _text(plan.settled_day)
     if not plan.finished:
         plans[plan.name] = {
             "id": plan.id,
@@ -121,6 +123,11 @@ def complete_before(state: Mapping[str, Any], name: str, sections: Sequence[str]
 def first_synced_day(state: Mapping[str, Any]) -> date | None:
     """Return the first day that syncs keep up to date; None is all history."""
     return _day(state.get("synced_from"))
+
+
+def first_unread_day(state: Mapping[str, Any]) -> date | None:
+    """Return the first day that the last finished sync did not read to its end."""
+    return _day(state.get("synced_before"))
 
 
 def drop_cursors(state: State, submission_ids: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, get_args
 
 from argos_sync.api import REQUEST_TYPES, ArgosClient, Query, RequestStats
 from argos_sync.api.errors import ApiFailure
-from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
+from argos_sync.fetch.submission import fetch_submission, rows_by_id
 from argos_sync.shape.contract import ITEM, safe_name
 from argos_sync.shape.identity import read_content
 from argos_sync.shape.values import is_absent
@@ -84,6 +84,13 @@ class Reading:
         if self.sections or self.mode != "sections":
             return self.sections
         return ("others", *(name for name in REQUEST_TYPES if name != "others"))
+
+    def submissions_per_request(self, page_size: int) -> int:
+        """Return how many submissions of a list cost as much as one request by id."""
+        if self.mode == "each":
+            return 1
+        by_id = max(1, len(self.sections))
+        return max(1, page_size * by_id // max(1, len(self.list_sections)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +234,8 @@ async def probe_completeness(
 class ListVerifier:
     """Notices that a list has become a summary, before any of its rows is used.
 
-    A few decided rows of each page are compared with the paths that most submissions have. A row
-    that lacks some of them is fetched by its id, at most three times per job.
+    A few decided rows of each page are compared with the paths that most submissions have. If all
+    of these rows lack one, the first is fetched by its id, at most three times per job.
     """
 
     reading: Reading
@@ -244,12 +251,11 @@ class ListVerifier:
         if not usual or not self._left:
             return
         whole_rows = (item for item in items if _is_decided(item) and not read_content(item)[1])
-        decided = islice(whole_rows, _VERIFIED_PER_PAGE)
-        lacking = [(usual.difference(api_paths(item)), item) for item in decided]
-        missing, suspect = max(lacking, key=lambda pair: len(pair[0]), default=(set(), None))
-        submission_id = submission_id_of(suspect)
-        if not missing or submission_id is None:
+        decided = rows_by_id(islice(whole_rows, _VERIFIED_PER_PAGE))
+        missing = usual.difference(*map(api_paths, decided.values()))
+        if not missing or not decided:
             return
+        submission_id = next(iter(decided))
         self._left -= 1
         whole = await fetch_submission(client, submission_id, self.reading.sections)
         hidden = sorted(missing.intersection(api_paths(whole)))

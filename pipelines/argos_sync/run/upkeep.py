@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days, day_of
-from argos_sync.run.jobs import range_tasks, today
+from argos_sync.run.jobs import range_tasks, resolve_reading, today
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
 from argos_sync.warehouse.submissions import DayStats, midnight
@@ -61,7 +61,8 @@ def plan_upkeep(
         for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
         if not any(range_.has_day(day) for range_ in swept)
     }
-    split = cheapest_requests(open_counts, counts, settings.page_size)
+    page_size = resolve_reading(run).submissions_per_request(settings.page_size)
+    split = cheapest_requests(open_counts, counts, page_size)
     ranges = (*swept, *split.by_day)
     ids = open_submission_ids(client, split.by_id, settings.sections, open_since)
     tasks = range_tasks(run, "again", daily_volume(days, None), ranges, end_date=end_date)
@@ -94,12 +95,18 @@ def plan_sweep(
     return _join_days(days, chosen, before, synced)
 
 
-def daily_volume(days: Sequence[DayStats], since: date | None) -> DailyVolume:
+def daily_volume(
+    days: Sequence[DayStats], since: date | None, read_before: date | None = None
+) -> DailyVolume:
     """Return the expected submissions per day, estimated from the days of the warehouse, in order.
 
-    `since` is the first day that will be read; None means all days.
+    `since` is the first day that will be read; None means all days. Days before `read_before` were
+    read completely, so those without submissions are expected to stay empty.
     """
     counts = {day.day: day.rows for day in days if since is None or day.day >= since}
+    if since and read_before:
+        empty = (add_days(since, number) for number in range((read_before - since).days))
+        counts = dict.fromkeys(empty, 0) | counts
     recent = days[-_RECENT_DAYS:]
     if not recent:
         return DailyVolume(counts)
