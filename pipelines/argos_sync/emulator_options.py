@@ -66,8 +66,8 @@ class Behaviour:
         Literal["whole", "sections", "summary"],
         _api(
             "--list",
-            help="What a list has of a submission: all, all but only with request_type, or a"
-            " summary. A request by submission_id returns all.",
+            help="What lists return: whole submissions, summaries unless there is a request_type, or"
+            " only summaries. Requests by submission_id return whole ones.",
         ),
     ] = "whole"
     max_page_bytes: Annotated[
