@@ -15,7 +15,7 @@ import pytest
 
 import support
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator, generate
+from argos_sync.emulator import generate
 from support import (
     Rows,
     Warehouse,
@@ -26,6 +26,7 @@ from support import (
     empty_warehouse,
     make_tables,
 )
+from whole_lists import Emulator
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them every command
 # that they start.

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator, generate
+from argos_sync.emulator import generate
 from argos_sync.report import make_report
 from browser import browser
 from support import context_for, duckdb_warehouse
+from whole_lists import Emulator
 
 CLIP = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
 

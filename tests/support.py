@@ -18,11 +18,12 @@ import pytest
 from argos_sync.api import RetryPolicy
 from argos_sync.commands.refresh import refresh
 from argos_sync.config import load_settings
-from argos_sync.emulator import Emulator, Faults
+from argos_sync.emulator import Faults
 from argos_sync.load.target import Target
 from argos_sync.run.context import Context
 from oracle import flatten
 from requirements import report_missing
+from whole_lists import Emulator
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 """Time of a test's first run."""

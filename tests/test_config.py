@@ -24,6 +24,7 @@ DEFAULTS = {
     "lookback_days": 7,
     "sweep_days": 30,
     "open_days": 30,
+    "erase_deleted_after_days": None,
     "start_date": None,
     "max_concurrency": 4,
     "max_requests_per_second": 10.0,
@@ -59,6 +60,7 @@ def test_defaults() -> None:
         ("REQUEST_TYPES", '["aml", "others"]', "sections", ("others", "aml")),
         ("REQUEST_TYPES", "kyc, others", "sections", ("others", "kyc")),
         ("PROJECTS", "japan, korea,japan", "project_names", ("japan", "korea")),
+        ("ERASE_DELETED_AFTER_DAYS", "0", "erase_deleted_after_days", 0),
         ("START_DATE", "2024-05-01", "first_day", date(2024, 5, 1)),
     ],
 )
@@ -76,6 +78,7 @@ def test_environment_variables(
     [
         ({}, "no value for sources.argos.api_key; set SOURCES__ARGOS__API_KEY"),
         ({"page_size": 0}, "sources.argos.page_size .* at least 1"),
+        ({"erase_deleted_after_days": -1}, "erase_deleted_after_days .* at least 0"),
         ({"page_size": "many"}, "sources.argos.page_size .* at least 1"),
         ({"request_types": "kyc,aml"}, "others is required"),
         ({"request_types": ["others", "photos"]}, "others is required"),

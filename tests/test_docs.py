@@ -20,9 +20,10 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.cli import exit_codes
 from argos_sync.cli.app import app
 from argos_sync.config import Privacy, Settings
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from cli.command import Command
 from support import PG
+from whole_lists import Behaviour, Emulator
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -11,13 +11,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from argos_sync import argos_source
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.checkpoint import State, high_water_mark
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.source import _rows
 from oracle import flatten
 from support import API_KEY, created_at, in_range
+from whole_lists import Behaviour, Emulator
 
 
 @pytest.fixture
@@ -79,6 +79,18 @@ def test_the_source_continues_at_the_high_water_mark(january: list[dict[str, Any
         with pytest.raises(ConfigurationError, match="other privacy settings"):
             fetch_ids(api, state, privacy={"direct": "drop"})
     assert min(starts) == str((mark - timedelta(days=1)).date())
+
+
+def test_the_source_yields_a_stub_as_deleted(january: list[dict[str, Any]]) -> None:
+    """Its row has no personal values."""
+    stub = january[0] | {"reviewer": "Deleted Submission"}
+    with Emulator([stub]) as api:
+        configured = load_settings(settings(api))
+        (tables,) = _rows(configured, Protection.configured(configured), ALL_DAYS, {})
+    (row,) = tables["submissions"].to_pylist()
+    assert row["submission_id"] == stub["submission_id"]
+    assert row["_deleted_at"] is not None
+    assert (row["userid"], row["reviewer"], row["_extra"]) == (None, None, None)
 
 
 @pytest.mark.slow

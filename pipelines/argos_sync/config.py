@@ -35,6 +35,7 @@ _MINIMUMS = {
     "lookback_days": 0,
     "sweep_days": 0,
     "open_days": 0,
+    "erase_deleted_after_days": 0,
     "max_concurrency": 1,
     "max_requests_per_second": 0.01,
     "max_requests_per_day": 1,
@@ -106,6 +107,7 @@ class Settings(BaseConfiguration):
     lookback_days: int = 7
     sweep_days: int = 30
     open_days: int = 30
+    erase_deleted_after_days: int | None = None
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
@@ -302,11 +304,8 @@ def _read(
         value, minimum = getattr(settings, name), _MINIMUMS.get(name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             raise _invalid_choice(name, hint)
-        if (
-            minimum is not None
-            and value is not None
-            and (not isinstance(value, int | float) or value < minimum)
-        ):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if minimum is not None and value is not None and not (is_number and value >= minimum):
             raise _invalid_value(name, f"a number of at least {minimum}")
         if name == "start_date" and value:
             try:

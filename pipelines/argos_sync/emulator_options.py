@@ -69,7 +69,7 @@ class Behaviour:
             help="What lists return: whole submissions, summaries unless there is a request_type, or"
             " only summaries. Requests by submission_id return whole ones.",
         ),
-    ] = "whole"
+    ] = "sections"
     max_page_bytes: Annotated[
         int | None, _api(min=1, help="Largest page in bytes; no limit if unset.")
     ] = None

@@ -21,12 +21,19 @@ WITH flagged AS (
     FROM aml
     WHERE LOWER(current_status) = 'red flag'
 ),
-raised AS (
-    -- The history has no gaps: the last period without the flag ends when the flag begins.
-    SELECT submission_id, MAX(valid_to) AS raised_at
+unflagged AS (
+    SELECT submission_id, MAX(valid_from) AS last_seen
     FROM submission_status_history
     WHERE COALESCE(LOWER(aml_current_status), '') <> 'red flag'
     GROUP BY submission_id
+),
+raised AS (
+    -- The history of a submission that was deleted for some time has a gap, so the end of the last
+    -- period without the flag is not the beginning of the flag.
+    SELECT h.submission_id, MIN(h.valid_from) AS raised_at
+    FROM submission_status_history AS h
+    JOIN unflagged AS u ON u.submission_id = h.submission_id AND h.valid_from > u.last_seen
+    GROUP BY h.submission_id
 ),
 icons AS (
     SELECT

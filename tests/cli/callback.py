@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from argos_sync.emulator import Emulator
+from whole_lists import Emulator
 
 
 class CallbackEmulator(Emulator):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from cli.command import Command
+from whole_lists import Behaviour, Emulator
 
 KEY = "key-of-the-project-that-nobody-may-see-0123"
 

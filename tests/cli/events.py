@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from argos_sync.emulator import Emulator
 from argos_sync.emulator.http_server import Response
+from whole_lists import Emulator
 
 NO_COVERAGE = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Settings of a command that coverage must not slow down, or write files for."""

@@ -14,10 +14,10 @@ import typer
 from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.cli import app, common, exit_codes, status
-from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from cli.command import run_in_process
 from support import Rows, Warehouse, context_for
+from whole_lists import Emulator
 
 RunApp = Callable[..., int]
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
@@ -104,7 +104,12 @@ def test_status_of_an_empty_warehouse(run_app: RunApp, capsys: pytest.CaptureFix
     summary = json.loads(captured.out)
     assert (summary["last_success"], summary["stale"]) == (None, True)
     assert set(summary["rows"].values()) == {0}
-    assert summary["staleness"] == {"max_age_days": None, "bound_days": 30, "kept": True}
+    assert summary["staleness"] == {
+        "max_age_days": None,
+        "bound_days": 30,
+        "kept": True,
+        "open_days": 30,
+    }
     assert captured.err == (
         "argos-sync: stale: last successful sync or backfill: never; --max-age is 26h\n"
     )
@@ -137,7 +142,7 @@ def test_status_compares_the_oldest_row_with_sweep_days(
     assert run_app("status", "--pipelines-dir", "work", "--json") == 0
     staleness = json.loads(capsys.readouterr().out)["staleness"]
     assert staleness.pop("max_age_days") == pytest.approx(3.2, abs=0.01)
-    assert staleness == {"bound_days": 3, "kept": False}
+    assert staleness == {"bound_days": 3, "kept": False, "open_days": 30}
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "-1")
     assert run_app("status") == 2
     assert "sources.argos.sweep_days has a value" in capsys.readouterr().err
@@ -308,6 +313,7 @@ def test_doctor_asks_the_api(
         lines = capsys.readouterr().out.splitlines()
         assert [line.partition(":")[0] for line in lines] == [
             *("ok   configuration", "ok   API and key", "ok   encryption", "ok   end_date"),
+            "ok   completeness",
             "ok   destination",
         ]
         monkeypatch.setenv("SOURCES__ARGOS__ENCRYPTION", "gcm")

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator
 from cli.command import Command
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
 

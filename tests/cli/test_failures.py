@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.emulator import Faults
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
 

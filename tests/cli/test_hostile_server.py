@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from argos_sync.emulator import Emulator
 from cli.command import Command
 from cli.conftest import KEY
 from cli.hostile_server import ATTACKS, Answer, HostileServer, Parts, complete, head, nested
 from cli.processes import peak_memory, process_tree
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.process
 

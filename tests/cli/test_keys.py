@@ -10,12 +10,13 @@ import psycopg2
 import pytest
 from dlt.common.versioned_state import decompress_state
 
-from argos_sync.emulator import Behaviour, Store
+from argos_sync.emulator import Store
 from cli.callback import CallbackEmulator
 from cli.command import Command
 from cli.conftest import KEY
 from cli.processes import command_line, core_limit, environment, process_tree
 from support import PG
+from whole_lists import Behaviour
 
 pytestmark = pytest.mark.process
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 import duckdb
 import pytest
 
-from argos_sync.emulator import Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from argos_sync.shape.contract import load_contract
 from cli.command import Command
 from cli.events import NO_COVERAGE, SignallingEmulator, ends_within, small_chunks_command
@@ -26,6 +26,7 @@ from support import (
     postgres_database,
     postgres_warehouse,
 )
+from whole_lists import Emulator
 
 pytestmark = [
     pytest.mark.process,

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from cli.command import Command
 from cli.events import NO_COVERAGE, SignallingEmulator, ends_within, small_chunks_command
 from support import assert_equal, duckdb_warehouse
+from whole_lists import Emulator
 
 pytestmark = [
     pytest.mark.process,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from cli.command import Command
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.process
 

@@ -12,11 +12,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from argos_sync.emulator import Behaviour, Store
+from argos_sync.emulator import Store
 from cli.callback import CallbackEmulator
 from cli.command import Command
 from cli.conftest import KEY
 from support import PG
+from whole_lists import Behaviour
 
 pytestmark = pytest.mark.process
 

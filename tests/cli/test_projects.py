@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, generate
+from argos_sync.emulator import generate
 from cli.command import Command
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
 

@@ -13,7 +13,6 @@ import pytest
 
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.target import Target
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views
@@ -30,6 +29,7 @@ from published import (
     texts,
 )
 from support import PG, Warehouse, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.process
 

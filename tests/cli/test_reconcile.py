@@ -2,8 +2,8 @@
 
 import pytest
 
-from argos_sync.emulator import Emulator
 from cli.command import Command
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.process
 

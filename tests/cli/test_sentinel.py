@@ -9,12 +9,13 @@ import duckdb
 import pytest
 from dlt.common.versioned_state import decompress_state
 
-from argos_sync.emulator import Behaviour, Store
+from argos_sync.emulator import Store
 from argos_sync.shape.contract import load_contract
 from cli.callback import CallbackEmulator
 from cli.command import Command
 from cli.conftest import KEY
 from published import DIRECT, QUASI, recognisable
+from whole_lists import Behaviour
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -13,12 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
 from cli.command import Command
 from cli.conftest import KEY
 from listener import Listener
+from whole_lists import Behaviour, Emulator
 
 TOKEN = "token-of-the-collector"
 Numbers = dict[str, float]

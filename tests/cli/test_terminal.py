@@ -12,10 +12,11 @@ from datetime import date
 
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from argos_sync.fetch.job import CHUNK_SUBMISSIONS
 from cli.callback import CallbackEmulator
 from cli.command import Command
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
 

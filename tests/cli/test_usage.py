@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from argos_sync.cli.app import app
-from argos_sync.emulator import Emulator
 from cli.command import CommandInProcess
+from whole_lists import Emulator
 
 COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
 

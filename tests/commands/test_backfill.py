@@ -9,9 +9,10 @@ import pytest
 from argos_sync.api import EncryptionMode
 from argos_sync.api.errors import PageLoop
 from argos_sync.commands.backfill import backfill
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from oracle import flatten
 from support import Rows, Warehouse, assert_equal, at, context_for, in_range, ordered
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

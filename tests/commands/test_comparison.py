@@ -61,9 +61,9 @@ class StoredVersions:
         return (version for version in self.versions if first <= version.day <= last)
 
 
-def content_of(submission: Any) -> str:
-    """Return the content hash of a submission in these tests."""
-    return str(submission["userid"])
+def content_of(submission: Any) -> tuple[str, bool]:
+    """Return the content hash of a submission in these tests, and whether it is a stub."""
+    return str(submission["userid"]), submission["userid"].startswith("stub")
 
 
 def test_each_day_is_compared_as_soon_as_it_is_complete() -> None:
@@ -88,17 +88,45 @@ def test_differences_by_day() -> None:
         stored(6, "marked and deleted", deleted=True),
         stored(6, "also deleted"),
     )
-    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read, content_of)
+    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read, content_of, compares_content=True)
     page = [item(2, "same", "x"), item(2, "edited", "new"), item(2, "new", "n")]
     comparison.add(TaskPage(TASKS[0], page, {}, done=True))
     comparison.add(TaskPage(TASKS[1], [item(5, "marked", "m")], {}, done=True))
     comparison.add(TaskPage(TASKS[2], [], {}, done=True))
     assert comparison.differences == [
         DayDifference(day(2), 3, 3, ("new",), ("deleted",), ("edited",)),
-        DayDifference(day(5), 1, 0, ("marked",)),
+        DayDifference(day(5), 1, 0, ("marked",), marked=("marked",)),
         DayDifference(day(6), 0, 1, deleted=("also deleted",)),
     ]
     assert comparison.stored_count == 4
+
+
+@pytest.mark.parametrize("compares_content", [False, True])
+def test_deletion_stubs_are_not_at_the_source(compares_content: bool) -> None:
+    """A stub differs if its row is not marked, or if contents are compared and have changed."""
+    warehouse = StoredVersions(
+        stored(2, "not marked", "old"),
+        stored(2, "marked", "stub", deleted=True),
+        stored(2, "vanished before", "old", deleted=True),
+    )
+    comparison = Comparison(
+        FIRST, LAST, TASKS, warehouse.read, content_of, compares_content=compares_content
+    )
+    page = [item(2, key, "stub") for key in ("not marked", "marked", "vanished before", "unknown")]
+    for one_task in TASKS:
+        comparison.add(TaskPage(one_task, page if one_task is TASKS[0] else [], {}, done=True))
+    changed = ("vanished before",) if compares_content else ()
+    assert comparison.differences == [
+        DayDifference(day(2), 0, 1, deleted=("not marked",), changed=changed, stubs=("not marked",))
+    ]
+
+
+def test_missing_submissions_can_turn_out_to_be_stubs() -> None:
+    """They no longer count as submissions of the source."""
+    difference = DayDifference(day(1), 3, 1, ("a", "b", "c"), marked=("b", "c"))
+    rest = DayDifference(day(1), 2, 1, ("a", "c"), marked=("c",))
+    assert difference.without_stubs({"b", "x"}) == rest
+    assert not rest.without_stubs({"a", "c"}).differs
 
 
 @pytest.mark.parametrize("number", [-1, 10])

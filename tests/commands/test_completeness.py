@@ -12,9 +12,10 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from argos_sync.run.context import Context
 from support import NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -7,8 +7,9 @@ import pytest
 from argos_sync.api import EncryptionMode
 from argos_sync.api.errors import ArgosError
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.emulator import Faults
 from support import Rows, Warehouse, assert_equal, context_for
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

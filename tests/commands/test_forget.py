@@ -16,7 +16,6 @@ from argos_sync.commands.forget import forget
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.fetch.protection import Protection
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
@@ -36,6 +35,7 @@ from support import (
     empty_warehouse,
     postgres_warehouse,
 )
+from whole_lists import Emulator
 
 KEY = "a secret that is long enough"
 LATER = NOW + timedelta(days=1)

@@ -15,7 +15,6 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands import published_file
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.atomic_file import check_output_path, refuse_warehouse
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
@@ -23,6 +22,7 @@ from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views
 from published import DIRECT, columns, content, copy_of, recognisable, texts
 from support import Warehouse, context_for, duckdb_warehouse
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -7,9 +7,9 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import ReconcileResult, TooManyDeletions, reconcile
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.shape.contract import load_contract
 from support import NOW, Rows, Warehouse, assert_equal, at, context_for, created_at, in_range
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -53,6 +53,32 @@ def test_a_small_difference_is_repaired(
     )
     assert marked == [{"submission_id": deleted["submission_id"]}]
     assert_equal(synced_warehouse, [*synced_submissions, missing])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["status", "data.name"])
+def test_deletion_stubs_are_not_at_the_source(
+    path: str, synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """They are marked without a limit, and are no difference once they are marked."""
+    section, _, name = path.rpartition(".")
+    words = {name: "Deleted Submission"}
+    changes = {section: words} if section else words
+    deleted = [item["submission_id"] for item in in_range(synced_submissions, FIRST, LAST)[::3]]
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target)
+        for submission_id in deleted:
+            api.store.update(submission_id, changes)
+        first = reconcile(at(context, LATER), FIRST, LAST)
+        # Only the section `others` is read, so the name of a submission is not seen.
+        assert first.summary.submissions_deleted == (0 if section else len(deleted))
+        second = reconcile(at(context, LATER), FIRST, LAST, deep=True, max_deleted=0.0)
+        assert second.summary.submissions_deleted == (len(deleted) if section else 0)
+        marked = synced_warehouse.query("SELECT 1 FROM submissions WHERE _deleted_at IS NOT NULL")
+        assert len(marked) == len(deleted)
+        for deep in (False, True):
+            result = reconcile(at(context, LATER), FIRST, LAST, deep=deep, dry_run=True)
+            assert (result.days, result.summary.exit_status) == ((), 0)
 
 
 @pytest.mark.slow

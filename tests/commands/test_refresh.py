@@ -7,8 +7,8 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from support import Rows, Warehouse, assert_equal, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -16,7 +16,7 @@ from dlt.load.load import Load
 from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.emulator import Faults
 from argos_sync.fetch.checkpoint import SYNC, high_water_mark, unfinished_plan
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
@@ -30,6 +30,7 @@ from support import (
     created_at,
     duckdb_warehouse,
 )
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -13,9 +13,9 @@ from argos_sync.commands.forget import forget
 from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings
-from argos_sync.emulator import Emulator
 from argos_sync.run.context import Context
 from support import NOW, Rows, Warehouse, at, context_for
+from whole_lists import Emulator
 
 KEY, NEW = "a secret that is long enough", "another secret of some length"
 PRIVACY = {"direct": "encrypt", "quasi": "hash", "key": KEY}

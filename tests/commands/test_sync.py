@@ -12,7 +12,7 @@ from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults
+from argos_sync.emulator import Faults
 from argos_sync.fetch.checkpoint import high_water_mark
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import FetchJob
@@ -31,6 +31,7 @@ from support import (
     created_at,
     in_range,
 )
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Faults, Store, generate
+from argos_sync.emulator import Faults, Store, generate
+from whole_lists import Behaviour, Emulator
 
 KEY = "k" * 40
 

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
+from whole_lists import Behaviour, Emulator
 
 Get = Callable[..., httpx.Response]
 Pages = Callable[..., list[dict[str, Any]]]

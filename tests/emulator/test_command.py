@@ -75,7 +75,7 @@ def test_options_reach_the_server(emulator_command: Callable[..., Process]) -> N
 def test_data_of_the_last_year(emulator_command: Callable[..., Process]) -> None:
     """By default the data is of the year until yesterday; some of it is deleted or projected."""
     before = datetime.now(UTC).date()
-    shares = ("--deleted-share", "0.2", "--projected-share", "0.2")
+    shares = ("--list", "whole", "--deleted-share", "0.2", "--projected-share", "0.2")
     with emulator_command("--port", "0", "-n", "400", *shares) as (_, line):
         url = f"{line.split()[3]}/submission?count=400"
         response = httpx.get(url, headers={"x-api-key": "k"}, trust_env=False)

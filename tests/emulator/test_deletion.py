@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from argos_sync.emulator.record import DELETED
+from whole_lists import Behaviour, Emulator
 
 Get = Callable[..., httpx.Response]
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from argos_sync.api.crypto import Envelope
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
+from whole_lists import Behaviour, Emulator
 
 Get = Callable[..., httpx.Response]
 

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from argos_sync.api.crypto import Envelope
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.emulator_options import ErrorCode
+from whole_lists import Behaviour, Emulator
 
 Get = Callable[..., httpx.Response]
 Walk = Callable[..., list[str]]

@@ -183,6 +183,28 @@ def test_submissions_with_their_stored_hash_do_not_become_rows() -> None:
     assert names(third) == ["s1"], "the warehouse has the changed version by then"
 
 
+def test_a_deletion_stub_becomes_rows_without_personal_values() -> None:
+    """Also if its hash is stored: an earlier version loaded it as a person."""
+    stub = submission(1, userid="Deleted Submission", email="kim@example.com", unknown="Kim")
+    chunks = builder(stored_hashes={"s1": NO_PROTECTION.content_hash(stub, ())})
+    chunks.add(page(submission(2), stub, done=True), NOW)
+    (chunk,) = chunks.take()
+    assert chunk.stubs == {"s1"}
+    marks = zip(names(chunk), chunk.tables["submissions"]["_deleted_at"].to_pylist(), strict=True)
+    assert dict(marks) == {"s1": NOW, "s2": None}
+    assert set(chunk.tables) == {"submissions"}
+
+
+def test_the_stub_of_a_suppressed_submission_is_dropped() -> None:
+    """It becomes no row."""
+    hashed = suppression_hash(b"key", "submission_id", "s1")
+    suppression = SuppressionList(frozenset([hashed]), {"": b"key"})
+    chunks = builder(protection=replace(NO_PROTECTION, suppression=suppression))
+    chunks.add(page(submission(1, userid="Deleted Submission"), done=True), NOW)
+    (chunk,) = chunks.take()
+    assert (chunk.tables, chunk.stubs, chunk.suppressed) == ({}, frozenset(), ("s1",))
+
+
 def test_a_busy_loader_gets_full_chunks_only() -> None:
     """Every load package has a fixed cost, so a chunk grows to its full size meanwhile."""
     moments = iter(range(0, 1_000, 100))

@@ -10,7 +10,6 @@ import pytest
 
 from argos_sync.api import ArgosClient
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.completeness import (
     Completeness,
     ListsAreIncomplete,
@@ -21,6 +20,7 @@ from argos_sync.fetch.completeness import (
 )
 from argos_sync.fetch.job import client_options
 from support import API_KEY, IMPATIENT
+from whole_lists import Behaviour, Emulator
 
 TODAY = date(2025, 2, 1)
 
@@ -154,3 +154,19 @@ def test_verifier_notices_summaries(january: list[dict[str, Any]]) -> None:
             asyncio.run(verify([summaries]))
         none = ListVerifier(replace(reading, usual_paths=frozenset()))
         asyncio.run(none.verify(connect(api), summaries))
+
+
+def test_deletion_stubs_are_not_verified(january: list[dict[str, Any]]) -> None:
+    """They lack most fields, so they would use up the requests that verify lists."""
+    with Emulator(january) as api:
+        reading = resolve(api, {}).reading
+        for submission_id in api.store.ids():
+            api.store.leave_stub(submission_id)
+        asked = api.request_count
+
+        async def verify() -> None:
+            async with connect(api) as client:
+                await ListVerifier(reading).verify(client, api.store.all())
+
+        asyncio.run(verify())
+        assert api.request_count == asked

@@ -24,7 +24,7 @@ from argos_sync.api import RequestStats, RetryPolicy
 from argos_sync.api.errors import ArgosError, InvalidApiKey
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator, Store
+from argos_sync.emulator import Store
 from argos_sync.fetch.chunks import Chunk, ChunkSink, ChunkSource
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob, client_options, utc_now
@@ -45,6 +45,7 @@ from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange
 from argos_sync.fetch.work_queue import WorkQueue
 from support import Warehouse, assert_equal, context_for
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

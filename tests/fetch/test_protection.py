@@ -9,9 +9,9 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings
-from argos_sync.emulator import Emulator
 from argos_sync.fetch.protection import PRIVACY, Protection, stored_modes, suppression_secrets
 from support import API_KEY, Rows, Warehouse, context_for
+from whole_lists import Emulator
 
 HASHED = {"direct": "hash", "key": "a secret that is long enough"}
 

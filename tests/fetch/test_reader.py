@@ -8,12 +8,12 @@ import pytest
 from argos_sync.api import Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter
 from argos_sync.config import load_settings
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import Task, TaskPage
 from support import API_KEY, IMPATIENT
+from whole_lists import Behaviour, Emulator
 
 EVERYTHING = Query()
 SECTIONS = ("others", "kyc", "aml", "data")

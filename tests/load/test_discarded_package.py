@@ -12,10 +12,10 @@ import pytest
 
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.context import Context
 from support import Rows, Warehouse, assert_equal, context_for
+from whole_lists import Emulator
 
 pytestmark = [pytest.mark.tables_made, pytest.mark.slow, pytest.mark.process]
 

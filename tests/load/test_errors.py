@@ -19,13 +19,13 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError, LoadError, destination_errors
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
 from argos_sync.warehouse import view_updates
 from support import Warehouse, assert_equal, context_for, duckdb_warehouse, in_range
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

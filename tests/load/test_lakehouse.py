@@ -22,8 +22,8 @@ from pyiceberg.table import StaticTable
 
 from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from support import Rows, Warehouse, context_for
+from whole_lists import Emulator
 
 pytestmark = [
     pytest.mark.slow,

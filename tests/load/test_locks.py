@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from support import Warehouse, assert_equal, context_for, empty_warehouse
+from whole_lists import Emulator
 
 pytestmark = [pytest.mark.tables_made, pytest.mark.process]
 

@@ -10,8 +10,9 @@ from dlt.common.versioned_state import decompress_state
 
 from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
-from argos_sync.emulator import Emulator, Faults
+from argos_sync.emulator import Faults
 from support import API_KEY, Warehouse, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

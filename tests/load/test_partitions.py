@@ -18,7 +18,7 @@ from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.forget import forget
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.partitions import partition_name, pipeline_name, staging_layout
@@ -35,6 +35,7 @@ from support import (
     context_for,
     postgres_warehouse,
 )
+from whole_lists import Emulator
 
 QUARTERS = [
     (date(2024, 1, 1), date(2024, 3, 31)),

@@ -15,7 +15,6 @@ from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load import sql
 from argos_sync.load.read_only import open_read_only
 from argos_sync.report import make_report
@@ -25,6 +24,7 @@ from argos_sync.warehouse.views import View, load_views, view_query
 from load.dialect_client import client_for
 from support import NOW, Rows, Warehouse, at, context_for, duckdb_warehouse
 from warehouse.direct import connected, insert_submissions
+from whole_lists import Emulator
 
 COMMON = {
     *(

@@ -15,8 +15,9 @@ import pytest
 
 from argos_sync import process
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from support import Warehouse, context_for, duckdb_warehouse, make_tables
+from whole_lists import Behaviour, Emulator
 
 KEY = "key-of-the-project-that-nobody-may-see-0123"
 

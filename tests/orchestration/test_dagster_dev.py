@@ -21,11 +21,12 @@ import httpx
 import pytest
 
 from argos_sync.commands.backfill import backfill
-from argos_sync.emulator import Behaviour, Emulator, Store, generate
+from argos_sync.emulator import Store, generate
 from argos_sync.orchestration.checks import CHECKS
 from argos_sync.warehouse.checks import CheckResult
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, in_range
+from whole_lists import Behaviour, Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 TIMEOUT = 180

@@ -11,12 +11,12 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
-from argos_sync.emulator import Emulator
 from argos_sync.load.locks import lock_file
 from argos_sync.load.target import working_dir
 from argos_sync.orchestration.checks import CHECKS
 from orchestration.conftest import KEY, load_definitions
 from support import Warehouse, assert_equal, context_for, created_at, in_range
+from whole_lists import Emulator
 
 Submissions = list[dict[str, Any]]
 

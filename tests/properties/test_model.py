@@ -48,7 +48,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import TooManyDeletions, reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, Faults, generate
+from argos_sync.emulator import Faults, generate
 from argos_sync.load.errors import LoadError
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
@@ -65,6 +65,7 @@ from support import (
     duckdb_warehouse,
     make_tables,
 )
+from whole_lists import Behaviour, Emulator
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
@@ -138,6 +139,34 @@ def shorten(submission: Submission, path: Sequence[str], length: int) -> Submiss
         value = parent[name]
         parent[name] = value[:length] if isinstance(value, list) else None
     return changed
+
+
+WORDS = "Deleted Submission"
+PARENTS = {"attempt_retries": "attempts", "match_risk_icons": "matches"}
+
+
+def reduced(tables: Tables) -> Tables:
+    """Return the rows of a deletion stub: what is left of its rows without personal values."""
+    left: Tables = {}
+    for name in sorted(API_TABLES, key=lambda name: name not in PARENTS):
+        table = API_TABLES[name]
+        personal = {
+            c.name for c in table.columns if c.privacy != "none" and c.name not in table.key
+        }
+        children = [
+            row for child, parent in PARENTS.items() if parent == name for row in left[child]
+        ]
+        left[name] = []
+        for row in tables[name]:
+            values = {
+                column: None if column in personal or value == WORDS else value
+                for column, value in row.items()
+            }
+            has_values = any(v is not None for k, v in values.items() if k not in table.key)
+            is_parent = any(all(row[k] == child[k] for k in table.key) for child in children)
+            if has_values or is_parent or name == "submissions":
+                left[name].append(values)
+    return left
 
 
 # The contents of the warehouse
@@ -375,6 +404,7 @@ class Machine(RuleBasedStateMachine):
         shutil.copy(template(is_loaded=is_loaded), str(self.warehouse.target.file))
         self.live: dict[str, Submission] = {}
         self.removed: dict[str, Submission] = {}
+        self.stubs: dict[str, Submission] = {}
         self.versions: dict[str, list[Tables]] = {}
         self.faults = faults
         self.api = Emulator(behaviour=behaviour, faults=faults)
@@ -463,13 +493,27 @@ class Machine(RuleBasedStateMachine):
             self.api.store.delete(key)
             self.reconciled = None
 
-    @precondition(lambda self: self.removed)
+    @rule(picks=PICKS, field=st.sampled_from(["status", "reviewer"]))
+    def delete_to_stub(self, picks: list[int], field: str) -> None:
+        """Delete submissions from the source, which still serves them as deletion stubs."""
+        for key in self._pick(picks, self.live):
+            stub = self.live[key] | {field: WORDS}
+            self.stubs[key] = self.live.pop(key)
+            self.api.store.replace(stub)
+            self.versions[key].append(in_order(reduced(flatten([stub]))))
+            self.reconciled = None
+
+    @precondition(lambda self: self.removed or self.stubs)
     @rule(picks=PICKS)
     def restore(self, picks: list[int]) -> None:
         """Restore deleted submissions unchanged."""
-        for key in self._pick(picks, self.removed):
-            self.live[key] = self.removed.pop(key)
-            self.api.store.restore(key)
+        for key in self._pick(picks, self.removed | self.stubs):
+            if key in self.stubs:
+                self.live[key] = self.stubs.pop(key)
+                self._put(self.live[key])
+            else:
+                self.live[key] = self.removed.pop(key)
+                self.api.store.restore(key)
             self.reconciled = None
 
     # The runs
@@ -556,7 +600,10 @@ class Machine(RuleBasedStateMachine):
             return
         if result is not None:
             compared = self._created(first, last)
-            self._assert_fetched(compared if deep else compared - self.snapshot.marks.keys())
+            stored = compared & self.snapshot.marks.keys()
+            # An unknown deletion stub is no difference.
+            self._assert_fetched(stored if deep else ())
+            self._assert_fetched(compared - stored - self.stubs.keys())
             self._assert_marked(compared)
 
     @precondition(lambda self: self.runs < self.most_runs and self.live)
@@ -583,9 +630,10 @@ class Machine(RuleBasedStateMachine):
         run = partial(reconcile, first=min(days), last=max(days), deep=True, max_deleted=1.0)
         self._run(run, None, page_size=100)
         all_keys = {key for key, _ in self._all()}
-        self._assert_fetched(all_keys)
+        self._assert_fetched(all_keys - (self.stubs.keys() - self.snapshot.marks.keys()))
         self._assert_marked(all_keys)
-        self.reconciled = self.snapshot
+        # A sync loads the stubs that a reconcile does not miss.
+        self.reconciled = self.snapshot if self.stubs.keys() <= self.snapshot.marks.keys() else None
         for _ in range(self.nights_after):
             self._advance(1)
             self._run(sync, None)
@@ -623,7 +671,7 @@ class Machine(RuleBasedStateMachine):
                 f"{name}: duplicate keys"
             )
         assert self.snapshot.parts.keys() == self.snapshot.marks.keys(), "orphans"
-        assert self.snapshot.periods.keys() == self.snapshot.marks.keys(), (
+        assert self.snapshot.periods.keys() <= self.snapshot.marks.keys(), (
             "history without submissions"
         )
         for key, tables in self.snapshot.parts.items():
@@ -651,29 +699,35 @@ class Machine(RuleBasedStateMachine):
                 )
 
     def _check_history(self, key: str, before: Rows) -> None:
-        periods = self.snapshot.periods[key]
+        periods, mark = self.snapshot.periods.get(key, []), self.snapshot.marks[key]
+        if mark and not periods:
+            return  # it was a deletion stub when it was first fetched
         for period, following in pairwise(periods):
-            assert period["valid_from"] < period["valid_to"] == following["valid_from"], key
-            assert any(period[name] != following[name] for name in STATUS_COLUMNS), (
+            assert period["valid_from"] < period["valid_to"] <= following["valid_from"], key
+            was_deleted = period["valid_to"] < following["valid_from"]
+            assert was_deleted or any(period[name] != following[name] for name in STATUS_COLUMNS), (
                 f"{key}: two periods with the same status"
             )
-        assert periods[-1]["valid_to"] is None, key
-        assert {name: periods[-1][name] for name in STATUS_COLUMNS} == self.snapshot.status(key), (
+        assert bool(periods[-1]["valid_to"]) == bool(mark), key
+        # The history does not say what a deletion stub says.
+        assert mark or {name: periods[-1][name] for name in STATUS_COLUMNS} == self.snapshot.status(
             key
-        )
+        ), key
         *closed, last = before or [{}]
         assert periods[: len(closed)] == closed, f"{key}: an old period has changed"
         if last:
             now = periods[len(closed)]
-            assert {**now, "valid_to": None} == last, f"{key}: an old period has changed"
+            end = now["valid_to"] if last["valid_to"] else None
+            assert {**now, "valid_to": end} == last, f"{key}: an old period has changed"
 
     def _assert_fetched(self, keys: Iterable[str], sections: Collection[str] = ()) -> None:
         """Assert that the warehouse has the current version of submissions."""
         names = [n for n, table in API_TABLES.items() if not sections or table.section in sections]
         for key in keys:
-            if key in self.live:
+            if key in self.live or key in self.stubs:
                 assert key in self.snapshot.marks, f"{key} is missing"
-                assert self.snapshot.marks[key] is None, f"{key} is marked as deleted"
+                is_marked = self.snapshot.marks[key] is not None
+                assert is_marked == (key in self.stubs), f"{key} is marked wrongly"
                 differences = differing_tables(self.snapshot.parts[key], self.versions[key][-1])
                 assert not differences & set(names), f"{key} is out of date: {differences}"
 
@@ -722,7 +776,7 @@ class Machine(RuleBasedStateMachine):
         return sorted({keys[number % len(keys)] for number in picks}) if keys else []
 
     def _all(self) -> list[tuple[str, Submission]]:
-        return [*self.live.items(), *self.removed.items()]
+        return [*self.live.items(), *self.stubs.items(), *self.removed.items()]
 
     def _days(self, days: tuple[int, int]) -> tuple[date, date]:
         before, last = (self.now.date() - timedelta(days=number) for number in days)

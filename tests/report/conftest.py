@@ -10,10 +10,10 @@ import pytest
 
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.report import make_report
 from report.pages import Page
 from support import NOW, Warehouse, context_for, duckdb_warehouse
+from whole_lists import Behaviour, Emulator
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 LONG = "liveness_" * 12 + "end"

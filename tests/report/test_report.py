@@ -11,7 +11,6 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target
@@ -22,6 +21,7 @@ from published import DIRECT, QUASI, recognisable
 from report.conftest import IMAGE, LONG, SCRIPT
 from report.pages import Page
 from support import NOW, Warehouse, context_for
+from whole_lists import Emulator
 
 SECTIONS = (
     *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),

@@ -1,4 +1,4 @@
-"""The diff of a chunk: new, changed and unchanged submissions."""
+"""The diff of a chunk: new, changed, unchanged and newly deleted submissions."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,6 +9,7 @@ from argos_sync.warehouse.rows import StoredSubmission
 from support import NOW
 
 CREATED = datetime(2025, 1, 10, 12, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=9)
 
 
 def fetched(**hashes: str) -> pa.Table:
@@ -27,9 +28,15 @@ def rows(*ids: str) -> dict[str, pa.Table]:
     return {"submissions": pa.table({"submission_id": pa.array(ids, pa.string())})}
 
 
+def stub_rows(*ids: str) -> dict[str, pa.Table]:
+    """Return rows of deletion stubs that are marked now."""
+    marks = pa.array([NOW] * len(ids), pa.timestamp("us", "UTC"))
+    return {"submissions": rows(*ids)["submissions"].append_column("_deleted_at", marks)}
+
+
 def stored(content_hash: str, *, deleted: bool = False, age: int = 1) -> StoredSubmission:
-    """Return a submission of the warehouse, fetched some days ago."""
-    return StoredSubmission(content_hash, deleted, NOW - timedelta(days=age))
+    """Return a submission of the warehouse, fetched some days ago, perhaps deleted before."""
+    return StoredSubmission(content_hash, BEFORE if deleted else None, NOW - timedelta(days=age))
 
 
 def test_new_changed_and_unchanged() -> None:
@@ -68,3 +75,38 @@ def test_first_fetches_are_counted_by_day() -> None:
     versions = {"repeated": stored("1", age=0), "old": stored("2")}
     counts = count_first_fetches_by_day(fetched(repeated="1", old="2", new="3"), versions, NOW)
     assert counts == {date(2025, 1, 10): 2}
+
+
+def test_deletion_stubs() -> None:
+    """One that was loaded is unchanged; others are deleted, or changed if they were marked."""
+    versions = {
+        "loaded": stored("1", deleted=True),
+        "whole": stored("old"),
+        "loaded as a person": stored("3"),
+        "vanished": stored("old", deleted=True),
+    }
+    ids = (*versions, "unknown")
+    stubs = frozenset(ids)
+    hashes = fetched(**dict(zip(ids, "12345", strict=True)))
+    diff = diff_chunk(stub_rows(*ids), hashes, versions, set(), stubs)
+    assert (diff.new, diff.changed, diff.unchanged) == (0, ["vanished"], ["loaded"])
+    assert diff.deleted == ["whole", "loaded as a person", "unknown"]
+    loaded = diff.tables["submissions"].to_pylist()
+    assert {row["submission_id"]: row["_deleted_at"] for row in loaded} == {
+        "whole": NOW,
+        "loaded as a person": NOW,
+        "vanished": BEFORE,
+        "unknown": NOW,
+    }
+    without = diff_chunk(stub_rows(*ids), hashes, versions, set(), stubs, loads_unknown_stubs=False)
+    assert without.deleted == ["whole", "loaded as a person"]
+    assert "unknown" not in without.tables["submissions"]["submission_id"].to_pylist()
+
+
+def test_deletion_stubs_do_not_count_as_returned() -> None:
+    """One that came whole with an earlier chunk of the run does not count any more."""
+    versions = {"earlier": stored("1", age=0), "old": stored("2")}
+    table = fetched(earlier="9", old="9", unknown="9", new="3")
+    stubs = frozenset({"earlier", "old", "unknown"})
+    counts = count_first_fetches_by_day(table, versions, NOW, stubs)
+    assert counts == {date(2025, 1, 10): 0}

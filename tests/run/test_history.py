@@ -7,11 +7,12 @@ import pytest
 
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
-from argos_sync.emulator import Emulator
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
+from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import shape_submissions
 from support import NOW, Rows, Warehouse, at, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -130,6 +131,23 @@ def test_sections_that_are_not_shaped_keep_their_status() -> None:
     rows = history_rows(later, stored, ("others", "kyc")).to_pylist()
     last = max(rows, key=lambda row: row["valid_from"])
     assert (last["kyc_result"], last["aml_current_status"]) == ("rejected", "Red Flag")
+
+
+def test_a_deletion_ends_the_last_period() -> None:
+    """A stub has no period of its own; a submission that returns begins one."""
+    item = submission("approved")
+    stub = {**item, "userid": "Deleted Submission"}
+    tables = shape_stubs([stub], [content_hash(stub)], NOW + timedelta(days=1))
+    assert history_rows(tables, {}, ()).to_pylist() == []
+    ended = continue_history([], "approved", NOW)
+    for _ in range(2):  # a stub that changes does not change the end
+        ended = history_rows(tables, {"s1": ended}, ()).to_pylist()
+    assert [row["valid_to"] for row in ended] == [NOW + timedelta(days=1)]
+    returned = continue_history(ended, "approved", NOW + timedelta(days=3))
+    assert [(row["valid_from"], row["valid_to"]) for row in returned] == [
+        (NOW, NOW + timedelta(days=1)),
+        (NOW + timedelta(days=3), None),
+    ]
 
 
 @pytest.mark.parametrize("behind", [timedelta(), timedelta(hours=3)])

@@ -7,8 +7,8 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
-from argos_sync.emulator import Emulator
 from support import NOW, Rows, Warehouse, assert_equal, at, context_for
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -14,11 +14,11 @@ from argos_sync.api import webhook
 from argos_sync.api.errors import ConfigurationError, InvalidApiKey
 from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator
 from argos_sync.run.opening import open_run
 from argos_sync.run.post_run import notify, notify_failure
 from listener import Listener
 from support import Rows, Warehouse, at, context_for
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -4,6 +4,7 @@ Paths are written as the page writes them, `[i]` marking the entries of a list. 
 object or a list shows that the page documents one there.
 """
 
+from copy import deepcopy
 from typing import Any
 
 TIME = "2026-01-05-09-00-00-123"
@@ -154,7 +155,7 @@ def submission_with(fields: dict[str, Any]) -> dict[str, Any]:
     """Return a submission with an identity and these fields."""
     submission: dict[str, Any] = {"submission_id": "sub-1", "created_at": TIME}
     for path, value in fields.items():
-        _put(submission, path.split("."), value)
+        _put(submission, path.split("."), deepcopy(value))  # the samples stay as they are
     return submission
 
 

@@ -12,7 +12,6 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.context import Context
@@ -21,6 +20,7 @@ from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.checks import COUNTS, CheckResult, check_counts, check_rows
 from support import NOW, Rows, Warehouse, at, context_for, created_at
 from warehouse.direct import CREATED_AT, connected, insert_submissions
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import Column, Contract, Table, load_contract
@@ -16,6 +15,7 @@ from argos_sync.warehouse.views import load_views
 from load.dialect_client import client_for
 from support import Rows, Warehouse, context_for, duckdb_warehouse
 from warehouse.direct import connected, insert_submissions
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

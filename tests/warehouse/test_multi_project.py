@@ -13,7 +13,7 @@ import pytest
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import sync
 from argos_sync.config import dataset_of, load_settings
-from argos_sync.emulator import Emulator, generate
+from argos_sync.emulator import generate
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import execute, execute_native
@@ -21,6 +21,7 @@ from argos_sync.run.context import Context
 from argos_sync.warehouse import view_updates
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from support import NOW, Warehouse, at, context_for, drop_postgres
+from whole_lists import Emulator
 
 Rows = list[tuple[Any, ...]]
 

@@ -11,7 +11,7 @@ from argos_sync.api.errors import IpNotAllowed
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Behaviour, Emulator, generate
+from argos_sync.emulator import generate
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.run.journal import check_records, insert, make_rows
@@ -21,6 +21,7 @@ from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.view_updates import update_views
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 from warehouse.direct import connected, insert_submissions
+from whole_lists import Behaviour, Emulator
 
 
 @pytest.mark.slow  # two backfills into an empty file

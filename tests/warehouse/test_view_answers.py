@@ -20,7 +20,6 @@ from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.dialects import DUCKDB_TYPES
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.history import history_rows
@@ -49,6 +48,7 @@ from support import (
     ordered,
 )
 from warehouse.direct import connected
+from whole_lists import Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 FOLDER = Path(__file__).parent / "views"

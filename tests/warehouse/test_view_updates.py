@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Emulator
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.shape.arrow_columns import arrow_schema
@@ -18,6 +17,7 @@ from argos_sync.warehouse.view_updates import update_views
 from argos_sync.warehouse.views import load_views
 from support import Rows, Warehouse, context_for, make_tables
 from warehouse.direct import connected, insert_submissions
+from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 

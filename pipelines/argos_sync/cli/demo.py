@@ -46,6 +46,7 @@ _SETTINGS = {
     "api_key": "demo",
     "encryption": "off",
     "request_types": "",
+    "completeness": "auto",
     "start_date": "",
     "max_requests_per_second": 1_000.0,
 }

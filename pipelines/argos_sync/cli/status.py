@@ -103,10 +103,7 @@ def _freshness_line(max_age_days: float | None, freshness: "Freshness") -> str:
     if bound := freshness.sweep_days:
         promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
     # One decimal, to compare it with the bound.
-    return (
-        f"oldest row fetched {max_age_days:.1f} days ago ({promise}); open submissions are fetched"
-        f" every night for {freshness.open_days} days"
-    )
+    return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
 
 
 def _completeness_line(completeness: "ReadMode | None") -> str:
@@ -150,6 +147,7 @@ def _text(
         f"last successful sync or backfill: {when}",
         f"high-water mark: {mark or 'none yet'}",
         _freshness_line(overview.max_age_days, freshness),
+        f"open submissions: every night for {freshness.open_days} days after their last change",
         _completeness_line(overview.completeness),
         _next_sync_line(overview.next_expected, now),
         "runs:",

@@ -1,12 +1,14 @@
 """Compare the submissions of the source with those of the warehouse, day by day."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Self
 
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, add_days, day_of
-from argos_sync.shape.identity import Identity, identify
+from argos_sync.shape.identity import Identity, identify, read_content
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 from argos_sync.warehouse.submissions import SubmissionVersion
 
@@ -15,9 +17,10 @@ from argos_sync.warehouse.submissions import SubmissionVersion
 class DayDifference:
     """The difference between source and warehouse for one UTC day of `created_at`.
 
-    `source` and `warehouse` count submissions, without those marked as deleted. Ids are `missing`
-    if the warehouse lacks them or has marked them as deleted, `deleted` if the source no longer has
-    them, and `changed` if contents are compared and differ.
+    `source` and `warehouse` count submissions, without deletion stubs and those marked as deleted.
+    Ids are `missing` if the warehouse lacks them or has marked them as deleted, `deleted` if the
+    source no longer has them, and `changed` if contents are compared and differ. Of the missing
+    ones, `marked` are in the warehouse; of the deleted ones, `stubs` still come from the source.
     """
 
     day: date
@@ -26,11 +29,20 @@ class DayDifference:
     missing: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
+    stubs: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
         """Whether there is anything to repair."""
         return bool(self.missing or self.deleted or self.changed)
+
+    def without_stubs(self, stubs: AbstractSet[str]) -> Self:
+        """Return the difference if some of the missing submissions are deletion stubs."""
+        missing = tuple(key for key in self.missing if key not in stubs)
+        source = self.source - len(self.missing) + len(missing)
+        marked = tuple(key for key in self.marked if key not in stubs)
+        return replace(self, source=source, missing=missing, marked=marked)
 
 
 @dataclass(slots=True)
@@ -45,7 +57,9 @@ class Comparison:
         tasks: Tasks that read the source; their windows cover the days, whatever the time zone of
             the server.
         read_versions: Reads the warehouse's submissions of a range of days.
-        content_hash: Hashes the source's submissions; None compares ids only.
+        read_content: Returns the content hash of a submission of the source, and whether it is a
+            deletion stub.
+        compares_content: Whether to compare content hashes too, not only ids.
         suppression: Suppression list; submissions of people on it do not count as missing.
         differences: Days that differ, in order.
         stored_count: Submissions that the warehouse has in the days compared so far.
@@ -55,11 +69,12 @@ class Comparison:
     last: date
     tasks: Sequence[Task]
     read_versions: Callable[[DateRange], Iterable[SubmissionVersion]]
-    content_hash: Callable[[object], str] | None = None
+    read_content: Callable[[object], tuple[str, bool]] = read_content
+    compares_content: bool = False
     suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
     differences: list[DayDifference] = field(default_factory=list)
     stored_count: int = 0
-    _source_hashes: dict[date, dict[str, str]] = field(default_factory=dict)
+    _source: dict[date, dict[str, tuple[str, bool]]] = field(default_factory=dict)
     _finished_tasks: set[str] = field(default_factory=set)
 
     def add(self, page: TaskPage) -> None:
@@ -72,8 +87,9 @@ class Comparison:
                 continue
             day = day_of(identity.created_at)
             if self.first <= day <= self.last:
-                content_hash = self.content_hash(item) if self.content_hash else ""
-                self._source_hashes.setdefault(day, {})[identity.submission_id] = content_hash
+                content_hash, is_stub = self.read_content(item)
+                content = content_hash if self.compares_content else "", is_stub
+                self._source.setdefault(day, {})[identity.submission_id] = content
         if page.done:
             self._finished_tasks.add(page.task.name)
             self._compare_complete_days()
@@ -92,24 +108,34 @@ class Comparison:
         for version in self.read_versions(DateRange(self.first, last)):
             stored.setdefault(version.day, {})[version.submission_id] = version
         self.first = add_days(last, 1)
-        for day in sorted({day for day in (*stored, *self._source_hashes) if day <= last}):
-            difference = _compare_day(day, self._source_hashes.pop(day, {}), stored.get(day, {}))
+        for day in sorted({day for day in (*stored, *self._source) if day <= last}):
+            difference = _compare_day(day, self._source.pop(day, {}), stored.get(day, {}))
             self.stored_count += difference.warehouse
             if difference.differs:
                 self.differences.append(difference)
 
 
 def _compare_day(
-    day: date, source: dict[str, str], stored: dict[str, SubmissionVersion]
+    day: date, source: dict[str, tuple[str, bool]], stored: dict[str, SubmissionVersion]
 ) -> DayDifference:
-    """Compare a day's content hashes of the source with the warehouse's versions, by id."""
+    """Compare a day of the source, content hash and whether it is a stub, with the warehouse.
+
+    Content hashes may be empty. A stub of a submission that is marked as deleted only counts if its
+    content has changed: the warehouse may still have what the source has erased since.
+    """
     current = {key: version for key, version in stored.items() if not version.deleted}
-    both = sorted(source.keys() & current.keys())
+    stubs = {key for key, (_, is_stub) in source.items() if is_stub}
+    whole = source.keys() - stubs
+    same_mark = sorted((whole & current.keys()) | (stubs & (stored.keys() - current.keys())))
+    hashes = {key: source[key][0] for key in same_mark}
+    missing = sorted(whole - current.keys())
     return DayDifference(
         day,
-        len(source),
+        len(whole),
         len(current),
-        missing=tuple(sorted(source.keys() - current.keys())),
-        deleted=tuple(sorted(current.keys() - source.keys())),
-        changed=tuple(k for k in both if source[k] and source[k] != current[k].content_hash),
+        missing=tuple(missing),
+        deleted=tuple(sorted(current.keys() - whole)),
+        changed=tuple(k for k in same_mark if hashes[k] and hashes[k] != stored[k].content_hash),
+        marked=tuple(key for key in missing if key in stored),
+        stubs=tuple(sorted(current.keys() & stubs)),
     )

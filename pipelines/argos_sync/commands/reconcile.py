@@ -1,7 +1,7 @@
 """`reconcile`: compare the warehouse with the source, and repair the differences."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -12,7 +12,7 @@ from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
-from argos_sync.fetch.task import TaskPage
+from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
@@ -21,6 +21,7 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
+from argos_sync.shape.identity import Identity, identify
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 DIFFERENCE = 6
@@ -59,7 +60,9 @@ def reconcile(
     The days are UTC, both included. Ids are read with `request_type=others`, the smallest response
     that has `created_at`; `deep` compares contents too, and fetches submissions that differ. With
     `dry_run` the command only counts what a repair would do, and the exit code is 6 if anything
-    differs. `max_deleted` is the largest share of submissions that may be marked as deleted.
+    differs. `max_deleted` is the largest share of submissions that may be marked as deleted because
+    they are missing from the source. Deletion stubs are marked however many there are; without
+    `deep`, those whose section `others` says that they are deleted.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -96,21 +99,47 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         last,
         tasks(end_date=end_date),
         partial(submission_versions, client),
-        partial(run.protection.content_hash, sections=sections) if deep else None,
+        partial(run.protection.read_content, sections=sections),
+        deep,
         run.protection.suppression,
     )
     # A list of ids may be a summary.
     reading = resolve_reading(run) if deep else Reading("list", ("others",))
-    asyncio.run(_read_source(run, comparison, reading))
-    return ReconcileResult(run.summary, tuple(comparison.differences), comparison.stored_count)
+    asyncio.run(_read(run, comparison.tasks, reading, comparison.add))
+    differences = comparison.differences
+    if not deep:
+        stubs = _find_stubs(run, [key for day in differences for key in day.marked])
+        differences = [day.without_stubs(stubs) for day in differences]
+    days = tuple(day for day in differences if day.differs)
+    return ReconcileResult(run.summary, days, comparison.stored_count)
 
 
-async def _read_source(run: Run, comparison: Comparison, reading: Reading) -> None:
+def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:
+    """Return those of these submissions that are deletion stubs, which `others` may not show."""
+    sections, stubs = run.context.settings.sections, set()
+
+    def add(page: TaskPage) -> None:
+        for item in page.items:
+            identity = identify(item)
+            if isinstance(identity, Identity) and run.protection.read_content(item, sections)[1]:
+                stubs.add(identity.submission_id)
+
+    if submission_ids:
+        tasks = id_tasks("look for deletion stub", submission_ids)
+        asyncio.run(_read(run, tasks, Reading("list", sections), add))
+    return stubs
+
+
+async def _read(
+    run: Run, tasks: Sequence[Task], reading: Reading, add: Callable[[TaskPage], None]
+) -> None:
+    """Read tasks of the source, and pass on their pages."""
+
     async def deliver(page: TaskPage) -> None:
         run.context.progress.page_fetched(page.task.label, len(page.items))
-        comparison.add(page)
+        add(page)
 
-    tasks, concurrency = comparison.tasks, run.context.settings.max_concurrency
+    concurrency = run.context.settings.max_concurrency
     async with run.client_options().connect() as client:
         try:
             await read_tasks(
@@ -121,21 +150,25 @@ async def _read_source(run: Run, comparison: Comparison, reading: Reading) -> No
 
 
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
-    deleted = [key for day in result.days for key in day.deleted]
-    too_many = len(deleted) > max_deleted * result.stored
-    if deleted and not too_many:
-        confirm_deletions(run, deleted)
+    vanished = [key for day in result.days for key in day.deleted if key not in day.stubs]
+    too_many = len(vanished) > max_deleted * result.stored
+    if vanished and not too_many:
+        confirm_deletions(run, vanished)
     _fetch_differences(run, result.days, final=not too_many)
     if too_many:
         raise TooManyDeletions(
-            f"{len(deleted)} of {result.stored} submissions from {days.first} to {days.last} are"
+            f"{len(vanished)} of {result.stored} submissions from {days.first} to {days.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"
         )
 
 
 def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:
-    """Fetch missing and changed submissions, by day or by id, whichever needs fewer requests."""
-    to_fetch = {d.day: (*d.missing, *d.changed) for d in differences if d.missing or d.changed}
+    """Fetch missing and changed submissions and deletion stubs.
+
+    They are fetched by day or by id, whichever needs fewer requests.
+    """
+    by_day_to_fetch = ((day.day, (*day.missing, *day.changed, *day.stubs)) for day in differences)
+    to_fetch = {day: ids for day, ids in by_day_to_fetch if ids}
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
     counts |= {day.day: day.source for day in differences}
     sizes = {day: len(ids) for day, ids in to_fetch.items()}

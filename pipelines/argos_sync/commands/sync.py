@@ -7,7 +7,7 @@ from argos_sync.fetch.checkpoint import SYNC, first_synced_day, high_water_mark,
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.windows import DateRange, add_days, nightly_range
 from argos_sync.run.context import Context
-from argos_sync.run.deletions import mark_deletions
+from argos_sync.run.deletions import erase_deleted, mark_deletions
 from argos_sync.run.jobs import new_plan, new_queue, run_plan, run_queue, today
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
@@ -23,7 +23,8 @@ def sync(context: Context) -> RunSummary:
 
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
-    deleted that the source no longer has. An interrupted sync is finished first.
+    deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
+    An interrupted sync is finished first.
 
     Raises:
         PageTooHeavy: The API cannot return a submission; everything else has been read.
@@ -69,3 +70,4 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     run_queue(run, queue, hashes)
     if mark is not None:
         mark_deletions(run, run.coverage.complete, older.submission_ids)
+    erase_deleted(run)

@@ -29,6 +29,7 @@ from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
+from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import Issue, shape_submissions
 
 NOT_FOUND = "listed, but not returned by its id"
@@ -68,6 +69,7 @@ class Chunk:
         last: Whether it is the last chunk of the job.
         stats: Statistics of the client so far.
         fetched: All submissions of the chunk, see `fetched_table`.
+        stubs: Ids of those that are deletion stubs; their rows have no personal values.
     """
 
     tables: dict[str, pa.Table]
@@ -80,6 +82,7 @@ class Chunk:
     last: bool = False
     stats: RequestStats | None = None
     fetched: pa.Table = field(default_factory=fetched_table)
+    stubs: frozenset[str] = frozenset()
 
 
 ChunkOrEnd = Chunk | Exception | None
@@ -192,6 +195,7 @@ class ChunkBuilder:
     _hashes: dict[str, str] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _fetched: list[tuple[str, datetime, str, datetime]] = field(default_factory=list)
+    _stubs: set[str] = field(default_factory=set)
     _suppressed: set[str] = field(default_factory=set)
     _suppressed_quarantine: set[str] = field(default_factory=set)
 
@@ -203,7 +207,7 @@ class ChunkBuilder:
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
         """Add a page; return the chunks that are complete, usually none."""
         chunks: list[Chunk] = []
-        to_shape: list[tuple[Any, str]] = []
+        to_shape: list[tuple[Any, str, bool]] = []
         newest: datetime | None = None
         rows = 0
         suppressed: set[str] = set()
@@ -220,7 +224,7 @@ class ChunkBuilder:
                 continue
             if identity.created_at not in page.task.days:
                 continue
-            content_hash = self.job.protection.content_hash(item, self.job.sections)
+            content_hash, is_stub = self.job.protection.read_content(item, self.job.sections)
             earlier_hash = self._hashes.get(identity.submission_id)
             if earlier_hash == content_hash or (earlier_hash and self.job.single_package):
                 continue
@@ -233,10 +237,11 @@ class ChunkBuilder:
                 (identity.submission_id, identity.created_at, content_hash, received_at)
             )
             rows += 1
-            if self._stored_hashes.get(identity.submission_id) != content_hash:
+            # Stored hashes are those of submissions without a mark; a stub's row must get one.
+            if is_stub or self._stored_hashes.get(identity.submission_id) != content_hash:
                 # The warehouse will have this version.
                 self._stored_hashes.pop(identity.submission_id, None)
-                to_shape.append((item, content_hash))
+                to_shape.append((item, content_hash, is_stub))
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(to_shape, received_at)
         self._issues.add_issues(Issue(key, SUBMISSIONS, "", NOT_FOUND) for key in page.not_found)
@@ -265,10 +270,11 @@ class ChunkBuilder:
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
             fetched=fetched_table(self._fetched),
+            stubs=frozenset(self._stubs),
         )
         self._is_first = False
         self._batches, self._pages, self._fetched = {}, 0, []
-        self._suppressed, self._suppressed_quarantine = set(), set()
+        self._stubs, self._suppressed, self._suppressed_quarantine = set(), set(), set()
         if not self.job.single_package:
             self._hashes = {}
         return [chunk]
@@ -283,13 +289,21 @@ class ChunkBuilder:
             return True
         return self.is_loader_waiting() and self.seconds() - self._started >= _MAX_FETCH_SECONDS
 
-    def _shape(self, to_shape: Sequence[tuple[Any, str]], received_at: datetime) -> None:
-        """Shape submissions, which come with their content hashes, into protected rows."""
-        items, hashes = [item for item, _ in to_shape], [hashed for _, hashed in to_shape]
-        shaped = shape_submissions(items, hashes, received_at)
+    def _shape(self, to_shape: Sequence[tuple[Any, str, bool]], received_at: datetime) -> None:
+        """Shape submissions into protected rows; content hash and whether it is a stub follow."""
+        whole = [(item, hashed) for item, hashed, is_stub in to_shape if not is_stub]
+        stubs = [(item, hashed) for item, hashed, is_stub in to_shape if is_stub]
+        shaped = shape_submissions(*_unzip(whole), received_at)
         filled = tables_for_sections(self.job.sections)
-        for name, rows in shaped.tables.items():
+        stub_tables = shape_stubs(*_unzip(stubs), received_at)
+        if stubs:
+            self._stubs.update(stub_tables[SUBMISSIONS]["submission_id"].to_pylist())
+        for name, rows in (*shaped.tables.items(), *stub_tables.items()):
             if name in filled:
                 protected = self.job.protection.policy.protect(name, rows)
                 self._batches.setdefault(name, []).append(protected)
         self._issues.add_issues(issue for issue in shaped.issues if issue.table_name in filled)
+
+
+def _unzip(hashed_items: Sequence[tuple[Any, str]]) -> tuple[list[Any], list[str]]:
+    return [item for item, _ in hashed_items], [hashed for _, hashed in hashed_items]

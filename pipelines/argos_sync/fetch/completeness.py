@@ -9,12 +9,14 @@ finds it out with a handful of requests, `resolve_reading` remembers the answer 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Any, Literal, Self, get_args
 
 from argos_sync.api import REQUEST_TYPES, ArgosClient, Query, RequestStats
 from argos_sync.api.errors import ApiFailure
 from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
 from argos_sync.shape.contract import ITEM, safe_name
+from argos_sync.shape.identity import read_content
 from argos_sync.shape.values import is_absent
 
 _STATE_KEY = "completeness"
@@ -233,7 +235,7 @@ class ListVerifier:
     _left: int = field(default=_MAX_VERIFICATIONS)
 
     async def verify(self, client: ArgosClient, items: Sequence[Any]) -> None:
-        """Compare a page's rows with whole submissions.
+        """Compare a page's rows with whole submissions; deletion stubs lack fields rightly.
 
         Raises:
             ListsAreIncomplete: A row lacks fields that the submission has.
@@ -241,7 +243,8 @@ class ListVerifier:
         usual = self.reading.usual_paths
         if not usual or not self._left:
             return
-        decided = [item for item in items if _is_decided(item)][:_VERIFIED_PER_PAGE]
+        whole_rows = (item for item in items if _is_decided(item) and not read_content(item)[1])
+        decided = islice(whole_rows, _VERIFIED_PER_PAGE)
         lacking = [(usual.difference(api_paths(item)), item) for item in decided]
         missing, suspect = max(lacking, key=lambda pair: len(pair[0]), default=(set(), None))
         submission_id = submission_id_of(suspect)

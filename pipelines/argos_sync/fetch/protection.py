@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
 from argos_sync.shape.column_cipher import derive_content_key
-from argos_sync.shape.identity import content_hash
+from argos_sync.shape.identity import content_hash, read_content
 from argos_sync.shape.privacy import (
     PolicyError,
     PrivacyPolicy,
@@ -72,6 +72,10 @@ class Protection:
     def content_hash(self, item: Any, sections: Sequence[str]) -> str:
         """Return the content hash of a submission, which depends on the sections that were read."""
         return content_hash([*sections, item] if sections else item, self.hash_key)
+
+    def read_content(self, item: Any, sections: Sequence[str]) -> tuple[str, bool]:
+        """Return the content hash of a submission, and whether it is a deletion stub."""
+        return read_content([*sections, item] if sections else item, self.hash_key)
 
     def with_suppression_list(
         self, hashes: frozenset[str], key_ids: AbstractSet[str], state: State

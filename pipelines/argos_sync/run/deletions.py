@@ -1,10 +1,12 @@
-"""Recognise submissions that the source has deleted, and mark them (soft delete).
+"""Recognise submissions that vanish from the source, mark them, and erase them some days later.
 
-The API does not announce deletions. A submission is a candidate if a run requested its day or its
-id and the API did not return it. Candidates are requested once more by id before they are marked.
+A submission that comes back as a deletion stub is marked when it is loaded. Others just vanish: a
+submission is a candidate if a run requested its day or its id and the API did not return it.
+Candidates are requested once more by id before they are marked (soft delete).
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from argos_sync.fetch.refetch import id_tasks
 from argos_sync.fetch.windows import DateRange
@@ -14,6 +16,7 @@ from argos_sync.warehouse.submissions import (
     count_not_fetched_by_day,
     count_submissions,
     filter_not_fetched,
+    ids_deleted_before,
     ids_not_fetched,
     mark_deleted,
     mark_tombstones_fetched,
@@ -52,3 +55,16 @@ def confirm_deletions(run: Run, candidates: Sequence[str]) -> None:
     deleted = filter_not_fetched(client, candidates, run.summary.started_at)
     mark_deleted(client, deleted, at)
     run.count_deleted(len(deleted))
+
+
+def erase_deleted(run: Run) -> None:
+    """Erase the submissions that were marked as deleted `erase_deleted_after_days` ago.
+
+    They are erased as by `forget`, but may come back: the suppression list does not change.
+    """
+    days = run.context.settings.erase_deleted_after_days
+    if days is None:
+        return
+    before = run.context.clock() - timedelta(days=days)
+    if submission_ids := ids_deleted_before(run.warehouse.client, before):
+        run.eraser.erase(submission_ids, {})

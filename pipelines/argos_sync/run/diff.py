@@ -1,7 +1,9 @@
-"""Compare a chunk with the warehouse: which submissions are new, changed or unchanged."""
+"""Compare a chunk with the warehouse: new, changed, unchanged and newly deleted submissions."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -15,15 +17,16 @@ from argos_sync.warehouse.rows import StoredSubmission
 class Diff:
     """The difference between a chunk and the warehouse.
 
-    `tables` are the rows of new and changed submissions, by contract table, `new` is the number of
-    submissions that the warehouse does not have, and the others are ids. Submissions that were
-    marked as deleted count as changed.
+    `tables` are the rows to load, by contract table, `new` is the number of submissions that the
+    warehouse does not have, and the others are ids. Submissions that were marked as deleted and
+    return count as changed. `deleted` are deletion stubs of submissions that were not marked.
     """
 
     tables: dict[str, pa.Table]
     new: int
     changed: list[str]
     unchanged: list[str]
+    deleted: list[str] = field(default_factory=list)
 
 
 def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
@@ -33,16 +36,26 @@ def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> li
 
 
 def count_first_fetches_by_day(
-    fetched: pa.Table, stored: Mapping[str, StoredSubmission], since: datetime
-) -> dict[date, int]:
+    fetched: pa.Table,
+    stored: Mapping[str, StoredSubmission],
+    since: datetime,
+    stubs: AbstractSet[str] = frozenset(),
+) -> Counter[date]:
     """Count a chunk's submissions that came for the first time, by UTC day of `created_at`.
 
-    Those stored since the start of the run (UTC) came with an earlier chunk.
+    Those stored since the start of the run (UTC) came with an earlier chunk. Deletion stubs do not
+    count, and one whose submission came whole with an earlier chunk counts as minus one.
     """
-    repeated = [key for key, row in stored.items() if row.synced_at.astimezone(UTC) >= since]
-    first = _drop(fetched, "submission_id", repeated)
-    days = pc.value_counts(first["created_at"].cast(pa.date32()))
-    return {entry["values"]: entry["counts"] for entry in days.to_pylist()}
+    repeated = {key for key, row in stored.items() if row.synced_at.astimezone(UTC) >= since}
+    counts = _count_by_day(_drop(fetched, "submission_id", [*repeated, *stubs]))
+    if returned := [key for key in stubs if key in repeated and not stored[key].deleted_at]:
+        counts.subtract(_count_by_day(_select(fetched, "submission_id", returned)))
+    return counts
+
+
+def _count_by_day(fetched: pa.Table) -> Counter[date]:
+    days = pc.value_counts(fetched["created_at"].cast(pa.date32()))
+    return Counter({entry["values"]: entry["counts"] for entry in days.to_pylist()})
 
 
 def diff_chunk(
@@ -50,8 +63,14 @@ def diff_chunk(
     fetched: pa.Table,
     stored: Mapping[str, StoredSubmission],
     quarantined: set[str],
+    stubs: AbstractSet[str] = frozenset(),
+    *,
+    loads_unknown_stubs: bool = True,
 ) -> Diff:
     """Return the difference between a chunk and the warehouse.
+
+    A submission keeps the time when it was first marked as deleted, however often its stub comes.
+    Without `loads_unknown_stubs`, stubs of submissions that are not in the warehouse are dropped.
 
     The fetch process sends no rows for a submission whose content hash was stored when the job
     started. If the warehouse has another version by now, the submission is neither changed nor
@@ -59,15 +78,21 @@ def diff_chunk(
     commands report its day.
 
     `tables` are the chunk's rows, `fetched` its submissions with or without rows, `stored` the
-    warehouse's versions of them by id, and `quarantined` keys that are already in quarantine.
+    warehouse's versions of them by id, `quarantined` keys that are already in quarantine, and
+    `stubs` the ids of deletion stubs.
     """
     with_rows = set(column_values(tables, SUBMISSIONS, "submission_id"))
     ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
-    changed, unchanged = [], []
+    changed, unchanged, deleted, dropped = [], [], [], []
     for key, content_hash in zip(ids, hashes, strict=True):
-        row = stored.get(key)
-        if row and row.content_hash == content_hash and not row.deleted:
+        row, is_stub = stored.get(key), key in stubs
+        is_marked = row is not None and row.deleted_at is not None
+        if row and row.content_hash == content_hash and is_marked == is_stub:
             unchanged.append(key)
+        elif is_stub and not row and not loads_unknown_stubs:
+            dropped.append(key)
+        elif is_stub and not is_marked:
+            deleted.append(key)
         elif row and key in with_rows:
             changed.append(key)
     to_load = {}
@@ -75,14 +100,38 @@ def diff_chunk(
         if name == QUARANTINE:
             remaining = _drop(rows, "quarantine_id", sorted(quarantined))
         else:
-            remaining = _drop(rows, "submission_id", unchanged)
+            remaining = _drop(rows, "submission_id", [*unchanged, *dropped])
         if remaining.num_rows:
             to_load[name] = remaining
-    return Diff(to_load, len(with_rows - stored.keys()), changed, unchanged)
+    if SUBMISSIONS in to_load and not stubs.isdisjoint(changed):
+        to_load[SUBMISSIONS] = _keep_first_marks(to_load[SUBMISSIONS], stored)
+    return Diff(to_load, len(with_rows - stored.keys() - stubs), changed, unchanged, deleted)
+
+
+def _keep_first_marks(rows: pa.Table, stored: Mapping[str, StoredSubmission]) -> pa.Table:
+    """Return rows of `submissions` with the stored `_deleted_at` of those still deleted."""
+    marks = [
+        mark and ((key in stored and stored[key].deleted_at) or mark)
+        for key, mark in zip(
+            rows["submission_id"].to_pylist(), rows["_deleted_at"].to_pylist(), strict=True
+        )
+    ]
+    position = rows.schema.get_field_index("_deleted_at")
+    column = rows.schema.field(position)
+    return rows.set_column(position, column, pa.array(marks, column.type))
 
 
 def _drop(rows: pa.Table, column: str, values: list[str]) -> pa.Table:
     """Return the rows of a table without those that have one of the values."""
     if not values:
         return rows
-    return rows.filter(pc.invert(pc.is_in(rows[column], value_set=pa.array(values, pa.string()))))
+    return rows.filter(pc.invert(_is_in(rows, column, values)))
+
+
+def _select(rows: pa.Table, column: str, values: list[str]) -> pa.Table:
+    """Return the rows of a table that have one of the values."""
+    return rows.filter(_is_in(rows, column, values))
+
+
+def _is_in(rows: pa.Table, column: str, values: list[str]) -> pa.ChunkedArray:
+    return pc.is_in(rows[column], value_set=pa.array(values, pa.string()))

@@ -18,9 +18,15 @@ from argos_sync.load.sql import Client, execute, key_batches, tables_exist, tran
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
 from argos_sync.shape.column_cipher import RevealError
-from argos_sync.shape.contract import QUARANTINE, REVEALS, WINDOWS, Contract
+from argos_sync.shape.contract import (
+    QUARANTINE,
+    REVEALS,
+    WINDOWS,
+    Contract,
+    tables_for_sections,
+)
 from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
-from argos_sync.shape.suppression import matches_any, suppression_hash
+from argos_sync.shape.suppression import suppression_hash, unkeyed_list
 from argos_sync.warehouse.rows import read_rows
 
 Identifier = tuple[str, str]
@@ -102,6 +108,33 @@ class Eraser:
         self.has_erased = True
         return counts
 
+    def erase_beside_merge(self, stubs: Sequence[str], *, is_stored: bool) -> None:
+        """Erase what the merge of deletion stubs does not replace.
+
+        That is what the quarantine has of them, and their rows in the tables of sections that the
+        run does not fetch. If the warehouse has any of the submissions (`is_stored`), the merge
+        leaves old values in the free blocks of a DuckDB file, which is rewritten after the run.
+        """
+        committer, policy = self.committer, self.protection.policy
+        client, sections = committer.warehouse.client, committer.warehouse.sections
+        merged = tables_for_sections(sections, policy.base_contract)
+        rows: dict[str, tuple[str, Sequence[str]]] = {
+            table.name: ("submission_id", stubs)
+            for table in policy.base_contract.api_tables
+            if table.name not in merged and tables_exist(client, [table.name])
+        }
+        person = [("submission_id", key) for key in stubs]
+        if quarantined := [*_quarantined_objects_of(client, policy, person)]:
+            rows[QUARANTINE] = ("quarantine_id", quarantined)
+        with transaction(client):
+            counts = {
+                table: count
+                for table, (column, keys) in rows.items()
+                if (count := _delete(client, table, column, keys))
+            }
+            insert(client, erasure_records(committer.summary, counts, committer.clock()))
+        self.has_erased = self.has_erased or is_stored or bool(counts)
+
 
 def _rows_to_erase(
     client: Client,
@@ -132,8 +165,9 @@ def _quarantined_objects_of(
     """Yield the keys of quarantined objects that contain one of a person's identifiers."""
     if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
         return
+    searched = unkeyed_list(person)
     for key, value in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if matches_any(_read_quarantined(policy, value), person):
+        if searched.matches(_read_quarantined(policy, value)):
             yield key
 
 

@@ -2,11 +2,12 @@
 
 A run dates a change by when it fetched it. The rows of a submission and of its history are replaced
 in one transaction, so a changed submission's history is always written completely: the periods the
-warehouse has, and the period this chunk adds.
+warehouse has, and the period this chunk adds. A deletion ends the last period, and a submission
+that returns begins another, so the only gaps are those in which it was deleted.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -34,12 +35,20 @@ def history_rows(
     """Return the complete history of a chunk's new and changed submissions.
 
     `stored` are the periods the warehouse has, by submission id. The status of sections that were
-    not fetched is carried over; an empty list means that all were fetched.
+    not fetched is carried over; an empty list means that all were fetched. Submissions with
+    `_deleted_at` have no status any more.
     """
     schema = arrow_schema(load_contract()[HISTORY])
     submissions = tables.get(SUBMISSIONS)
     if submissions is None:
         return schema.empty_table()
+    is_whole = pc.is_null(submissions["_deleted_at"])
+    ended = [
+        period
+        for row in submissions.filter(pc.invert(is_whole)).to_pylist()
+        for period in _end(stored.get(row["submission_id"], ()), row["_synced_at"])
+    ]
+    submissions = submissions.filter(is_whole)
     ids = submissions["submission_id"].combine_chunks()
     values = {
         "submission_id": ids,
@@ -62,7 +71,10 @@ def history_rows(
         for period in _continue(stored[row["submission_id"]], {name: row[name] for name in values})
     ]
     return pa.concat_tables(
-        [rows.filter(pc.invert(has_periods)), pa.Table.from_pylist(continued, schema=schema)]
+        [
+            rows.filter(pc.invert(has_periods)),
+            pa.Table.from_pylist([*continued, *ended], schema=schema),
+        ]
     )
 
 
@@ -76,10 +88,26 @@ def _column(tables: Mapping[str, pa.Table], ids: pa.Array, table: str, column: s
 
 
 def _continue(periods: Sequence[Row], current: Row) -> list[Row]:
-    """Return a submission's periods, with a new one if its status has changed."""
-    *closed, last = sorted(periods, key=lambda row: row["valid_from"].astimezone(UTC))
-    if all(last[name] == current[name] for name in _STATUS_COLUMNS if name in current):
-        return [*closed, last]
-    # A period starts later than the one before it, even if the clock was set back.
-    start = max(current["valid_from"].astimezone(UTC), last["valid_from"].astimezone(UTC) + _TICK)
-    return [*closed, last | {"valid_to": start}, last | current | {"valid_from": start}]
+    """Return a submission's periods, with a new one if its status has changed or it returns."""
+    last = max(periods, key=_valid_from)
+    is_same = all(last[name] == current[name] for name in _STATUS_COLUMNS if name in current)
+    if is_same and last["valid_to"] is None:
+        return list(periods)
+    *closed, last = _end(periods, current["valid_from"])
+    start = max(current["valid_from"].astimezone(UTC), last["valid_to"].astimezone(UTC))
+    return [*closed, last, last | current | {"valid_from": start, "valid_to": None}]
+
+
+def _end(periods: Sequence[Row], at: datetime) -> list[Row]:
+    """Return a submission's periods in order, the last one ended."""
+    ordered = sorted(periods, key=_valid_from)
+    if ordered and ordered[-1]["valid_to"] is None:
+        # A period ends later than it begins, even if the clock was set back.
+        end = max(at.astimezone(UTC), _valid_from(ordered[-1]) + _TICK)
+        ordered[-1] = ordered[-1] | {"valid_to": end}
+    return ordered
+
+
+def _valid_from(period: Row) -> datetime:
+    valid_from: datetime = period["valid_from"]
+    return valid_from.astimezone(UTC)

@@ -166,10 +166,18 @@ class Run:
             client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
         )
         self.coverage.returned_by_day.update(
-            count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at)
+            count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at, chunk.stubs)
         )
-        diff = diff_chunk(chunk.tables, chunk.fetched, stored, quarantined)
-        history = stored_history(client, diff.changed)
+        diff = diff_chunk(
+            chunk.tables,
+            chunk.fetched,
+            stored,
+            quarantined,
+            chunk.stubs,
+            # What was erased some days after its deletion must not come back as a stub.
+            loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
+        )
+        history = stored_history(client, [*diff.changed, *diff.deleted])
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
@@ -181,6 +189,9 @@ class Run:
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
             tables[HISTORY] = history_rows(tables, history, self.warehouse.sections)
+        stubs = [*diff.deleted, *(key for key in diff.changed if key in chunk.stubs)]
+        if stubs:
+            self.eraser.erase_beside_merge(stubs, is_stored=not stored.keys().isdisjoint(stubs))
         # A person may be listed by e-mail address only. Their submissions' ids are added to the
         # suppression list when they are fetched.
         suppressions = self.eraser.suppression_rows(
@@ -215,6 +226,7 @@ class Run:
         self.summary.submissions_new += diff.new
         self.summary.submissions_changed += len(diff.changed)
         self.summary.submissions_unchanged += len(diff.unchanged)
+        self.summary.submissions_deleted += len(diff.deleted)
         self.summary.issues += chunk.issues
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)
 

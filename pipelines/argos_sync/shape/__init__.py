@@ -7,8 +7,9 @@ only files read are those of `schemas/`.
 
 Where does a field of the API become a column? In `schemas/*.yaml`, read by `contract`; `tables`
 reads the values along the paths, `frames`, `arrow_columns` and `values` convert them. Whose
-submission is it, and has it changed? `identity`. What happens to personal values? `privacy`,
-`column_cipher`. How is the suppression list matched? `suppression`.
+submission is it, and has it changed? `identity`. Is it a deletion stub, and what is left of it?
+`stubs`. What happens to personal values? `privacy`, `column_cipher`. How is the suppression list
+matched? `suppression`.
 """
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "frames",
     "identity",
     "privacy",
+    "stubs",
     "suppression",
     "tables",
     "values",

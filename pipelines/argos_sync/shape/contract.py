@@ -38,7 +38,8 @@ class Column:
     Privacy classes `direct` and `quasi` identify a person. The path is that of the value in the
     API; None for a column that argos-sync adds. A `url` is an image URL, whose query part may
     change on every fetch. `known` has the values that the API page documents for an enumeration:
-    a check reports others, and shows them if they are `named`, because they cannot be personal.
+    a check reports others, and shows them if they are `named`, because they cannot be personal. A
+    `free_text` is written by a person, and never says that a submission was deleted (`stubs`).
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     url: bool = False
     known: tuple[str, ...] = ()
     named: bool = True
+    free_text: bool = False
 
     @property
     def comment(self) -> str:
@@ -143,6 +145,16 @@ class Contract:
         )
         # `max` returns the first of several: submissions, before tables with one row for each.
         return max(shorter, key=lambda one: len(one.key), default=self[SUBMISSIONS])
+
+    @cached_property
+    def free_text_paths(self) -> frozenset[tuple[str, ...]]:
+        """Return the API paths of free texts as their keys, without marks of lists."""
+        columns = (column for table in self.api_tables for column in table.columns)
+        return frozenset(
+            tuple((column.path or "").replace(ITEM, "").split("."))
+            for column in columns
+            if column.free_text
+        )
 
     @cached_property
     def documented_keys(self) -> dict[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Validate the identity of a submission and hash its content."""
+"""Validate the identity of a submission, and read its content: hash and deletion stub."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from argos_sync.shape.contract import ITEM, load_contract
+from argos_sync.shape.stubs import is_deletion_stub
 from argos_sync.shape.values import ConversionError, is_absent, to_text, to_timestamp
 
 
@@ -52,12 +53,30 @@ def content_hash(item: Any, key: bytes = b"") -> str:
     every fetch (API page, "Timestamps and values"). Without the key, which has at most 64 bytes,
     nobody can guess the content from the hash.
     """
+    return _hash(_content_json(item), key)
+
+
+def read_content(item: Any, key: bytes = b"") -> tuple[str, bool]:
+    """Return the content hash of a submission, and whether it is a deletion stub.
+
+    Every fetched submission is read, so both take the same JSON.
+    """
+    content = _content_json(item)
+    return _hash(content, key), is_deletion_stub(item, content)
+
+
+def _hash(content: bytes, key: bytes) -> str:
+    return blake2b(content, digest_size=16, key=key).hexdigest()
+
+
+def _content_json(item: Any) -> bytes:
+    """Return the content as JSON with sorted keys, without the query part of image URLs."""
     canonical = _canonical_json(item)
     if b"?" in canonical:
         for steps in _image_paths():
             item = _strip_url_query(item, steps)
         canonical = _canonical_json(item)
-    return blake2b(canonical, digest_size=16, key=key).hexdigest()
+    return canonical
 
 
 def _canonical_json(item: Any) -> bytes:

@@ -58,7 +58,7 @@ def suppression_hash(key: bytes, kind: str, value: str) -> str:
     return hmac.digest(key, message, "sha256").hex()
 
 
-def matches_any(item: Any, identifiers: Iterable[tuple[str, str]]) -> bool:
-    """Return whether a decoded entry of `Items` has one of these pairs of kind and value."""
+def unkeyed_list(identifiers: Iterable[tuple[str, str]]) -> SuppressionList:
+    """Return a list that matches these pairs of kind and value; it must not be stored."""
     hashes = frozenset(suppression_hash(b"", *one) for one in identifiers)
-    return SuppressionList(hashes, {"": b""}).matches(item)
+    return SuppressionList(hashes, {"": b""})

@@ -17,6 +17,7 @@ import orjson
 
 ABSENT_TEXTS = ("", "N/A")
 
+_CAN_BE_EMPTY = (str, dict, list)  # `str | dict | list` would be built anew on every call
 _INT64 = 2**63
 _INTEGER = re.compile(r"\s*([+-]?\d{1,19})(?:\.0*)?\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
@@ -35,7 +36,9 @@ class ConversionError(ValueError):
 
 def is_absent(value: Any) -> bool:
     """Return whether the API means "no value" (API page, "Timestamps and values")."""
-    return value is None or (isinstance(value, str | dict | list) and (not value or value == "N/A"))
+    if isinstance(value, _CAN_BE_EMPTY):
+        return not value or value == "N/A"
+    return value is None
 
 
 def to_text(value: Any) -> str:

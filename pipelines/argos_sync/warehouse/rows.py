@@ -12,10 +12,10 @@ from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESS
 
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
-    """A submission in the warehouse: whether it is soft-deleted, and when it was last fetched."""
+    """A submission in the warehouse: when it was soft-deleted, if it was, and last fetched."""
 
     content_hash: str
-    deleted: bool
+    deleted_at: datetime | None
     synced_at: datetime
 
 
@@ -25,7 +25,7 @@ def stored_submissions(
     """Return those of these submissions that the warehouse has, by id."""
     columns = ("submission_id", "_content_hash", "_deleted_at", "_synced_at")
     rows = read_rows(client, SUBMISSIONS, columns, submission_ids)
-    return {row[0]: StoredSubmission(row[1], row[2] is not None, row[3]) for row in rows}
+    return {row[0]: StoredSubmission(*row[1:]) for row in rows}
 
 
 def stored_history(

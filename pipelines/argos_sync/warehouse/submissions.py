@@ -9,8 +9,16 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from argos_sync.fetch.windows import DateRange, add_days
-from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
-from argos_sync.shape.contract import SUBMISSIONS
+from argos_sync.load.sql import (
+    Client,
+    ResultRows,
+    execute,
+    key_batches,
+    select,
+    tables_exist,
+    transaction,
+)
+from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 
 _CREATED_DAY = "UTC_DAY(created_at)"
 """The UTC day of `created_at`, in the SQL of `load.sql`."""
@@ -119,12 +127,26 @@ def submission_versions(client: Client, days: DateRange) -> Iterator[SubmissionV
 def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) -> None:
     """Soft-delete submissions that the source no longer has; their rows stay.
 
-    `_changed_at` is set, too, so that models built on it see the deletion.
+    `_changed_at` is set, too, so that models built on it see the deletion, and the last period of
+    the status history ends.
     """
     assignments = "_deleted_at = ?, _changed_at = ?, _synced_at = ?"
     query = f"UPDATE {SUBMISSIONS} SET {assignments} WHERE submission_id = ANY(?)"  # noqa: S608 names only
-    for batch in key_batches(client, submission_ids):
-        execute(client, query, at, at, at, batch)
+    is_current = "valid_to IS NULL AND submission_id = ANY(?)"
+    # A period does not end before it begins, even if the clock was set back.
+    ended = f"UPDATE {HISTORY} SET valid_to = GREATEST(?, valid_from) WHERE {is_current}"  # noqa: S608 names only
+    has_history = bool(submission_ids) and tables_exist(client, [HISTORY])
+    with transaction(client):
+        for batch in key_batches(client, submission_ids):
+            execute(client, query, at, at, at, batch)
+            if has_history:
+                execute(client, ended, at, batch)
+
+
+def ids_deleted_before(client: Client, before: datetime) -> list[str]:
+    """Return the ids of submissions that were marked as deleted until a time, UTC; in order."""
+    where = "WHERE _deleted_at <= ? ORDER BY 1"
+    return [row[0] for row in select_submissions(client, "submission_id", where, before)]
 
 
 def mark_tombstones_fetched(
