@@ -66,8 +66,8 @@ class Behaviour:
         Literal["whole", "sections", "summary"],
         _api(
             "--list",
-            help="What lists return: whole submissions, summaries unless there is a request_type, or"
-            " only summaries. Requests by submission_id return whole ones.",
+            help="What lists return: whole submissions, summaries unless there is a request_type,"
+            " or only summaries. Requests by submission_id return whole ones.",
         ),
     ] = "sections"
     max_page_bytes: Annotated[
