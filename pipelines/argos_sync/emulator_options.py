@@ -66,8 +66,8 @@ class Behaviour:
         Literal["whole", "sections", "summary"],
         _api(
             "--list",
-            help="What a list has of a submission: all, all but only with request_type, or a"
-            " summary. A request by submission_id returns all.",
+            help="Content of lists: whole submissions, summaries unless there is a request_type, or"
+            " only summaries. Requests by submission_id return whole ones.",
         ),
     ] = "sections"
     max_page_bytes: Annotated[
@@ -83,7 +83,7 @@ class Behaviour:
         ),
     ] = None
     deleted: Annotated[
-        Literal["stub", "vanish"], _api(help="What is left of a deleted submission.")
+        Literal["stub", "vanish"], _api(help="Whether a deleted submission leaves a stub.")
     ] = "stub"
     short_pages: Annotated[
         bool, _api("--short-pages", help="Return fewer rows than asked for.")

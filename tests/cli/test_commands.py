@@ -189,7 +189,7 @@ def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
     summary = loaded.json("demo", "-n", "300", *COMMON)
     assert summary["file"] == "kyc_demo.duckdb"
     assert summary["rows"]["submissions"] == 300
-    assert summary["run"]["submissions_new"] == 300
+    assert summary["run"]["submissions_fetched"] == 300
     assert [len(rows) > 0 for rows in summary["queries"].values()] == [True] * 3
     query = "SELECT COUNT(*) FROM submissions"
     assert loaded.rows(query, file="kyc_demo", dataset="kyc_test") == [(300,)]

@@ -1,4 +1,4 @@
-"""Synthetic submissions as an analyst sees them: rates, times, and what belongs together."""
+"""Synthetic submissions as an analyst sees them: rates, times, and values that fit."""
 
 import re
 from collections import Counter
@@ -77,7 +77,7 @@ def test_funnel(year: Submissions) -> None:
 
 
 def test_drop_offs_time_out(year: Submissions) -> None:
-    """Who leaves after a selfie is rejected a day later; who leaves before it stays incomplete."""
+    """A submission left after a selfie is rejected a day later; one left before it never is."""
     late = [one for one in year if one["kyc"].get("commentCode") == ["timeout"]]
     assert 0.01 < share(late, year) < 0.05
     for one in late:

@@ -1,4 +1,4 @@
-"""What a list shows of a submission, and pages that are too heavy for the gateway."""
+"""The content of lists, and pages that are too heavy for the gateway."""
 
 import json
 from collections.abc import Callable

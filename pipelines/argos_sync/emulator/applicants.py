@@ -35,7 +35,7 @@ class People:
     """The applicants, some of whom come back."""
 
     def __init__(self, dice: Dice) -> None:
-        """Start without anyone who could come back."""
+        """Start without earlier applicants."""
         self._dice = dice
         self._earlier: list[tuple[Applicant, bool]] = []
 

@@ -179,7 +179,7 @@ class Emulator:
 
 
 def _row(record: Record, query: Query, behaviour: Behaviour) -> bytes:
-    """Return what a response shows of a submission."""
+    """Return the JSON of a submission in a response."""
     section = query.request_type
     whole = query.submission_id is not None or (
         behaviour.list_rows == "whole" or (behaviour.list_rows == "sections" and bool(section))

@@ -1,7 +1,7 @@
-"""The life of a submission: how far the applicant gets, who decides, when, and why.
+"""The life of a submission: the applicant's progress, the decision, its time and its reasons.
 
-Nothing here depends on the moment at which the submission is looked at, so the same submissions
-can be seen later, when more of them are decided.
+Nothing here depends on the moment at which the submission is seen, so the same submissions can be
+seen later, when more of them are decided.
 """
 
 import sys

@@ -16,7 +16,7 @@ _PROJECTIONS = {
 
 
 def project(submissions: Iterable[Any], share: float, seed: int) -> Iterator[Any]:
-    """Yield submissions, changed in place: a `share` of them lacks what a projection hides."""
+    """Yield submissions, changed in place: a `share` of them lacks the fields of a projection."""
     # A sequence of its own, so that all other values are the same with and without projections.
     rng = random.Random(f"projections {seed}")  # noqa: S311 synthetic data, not secrets
     for submission in submissions:

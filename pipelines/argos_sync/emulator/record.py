@@ -17,10 +17,10 @@ _SUMMARY_OF = {
 }
 _SUMMARY = {"email", _ID, "userid", "created_at", "pending_at", "reviewer", *_SUMMARY_OF}
 _STAYS = (_ID, "created_at", "data.idType", "kyc.result")
-"""What deletion leaves."""
+"""Fields that deletion leaves."""
 
 DELETED = "Deleted Submission"
-"""What a stub says."""
+"""The text in a stub."""
 
 
 class Record(NamedTuple):
@@ -72,7 +72,7 @@ def serialize(submission: Any) -> Record:
 
 
 def make_stub(submission: Any, field: str) -> dict[str, Any]:
-    """Return what is left of a deleted submission."""
+    """Return the stub of a submission, with the notice in `field`."""
     stub: dict[str, Any] = {}
     for path in _STAYS:
         _copy_field(submission, stub, path)

@@ -165,7 +165,7 @@ class Store:
         return position
 
     def _rewrite(self, submission_id: str, submission: Any) -> None:
-        """Change what a submission holds, but not its position."""
+        """Replace the content of a submission, but not its position."""
         position = self._positions[submission_id]
         for person in _people(self._records[submission_id].read()):
             _discard(self._people[person], position)

@@ -51,7 +51,7 @@ def build_submission(
 
 
 def _add_decision(dice: Dice, fields: Object, life: Life, created: int, as_of: int) -> None:
-    """Add what follows the image of the ID, as far as it has happened."""
+    """Add the events after the image of the ID, up to the moment `as_of`."""
     kyc, images = fields["kyc"], fields["image"]
     folder = images["idImage"].removesuffix("/id.jpg")
     country = fields["data"]["nationality"]
@@ -85,7 +85,7 @@ def _add_decision(dice: Dice, fields: Object, life: Life, created: int, as_of: i
 
 
 def _add_review(dice: Dice, fields: Object, life: Life, decided: int, as_of: int) -> None:
-    """Add the traces of the person who decided."""
+    """Add the review and the memo of a human reviewer."""
     name, memo = f"agent-{1 + dice.below(6)}", dice.pick(MEMOS)
     if decided <= as_of:
         moment = vendor_time(decided)

@@ -109,7 +109,7 @@ MEMOS = (
     "고객과 통화함",
     "second opinion",
 )
-"""What reviewers note; mostly nothing."""
+"""Notes of reviewers, most of whom write none."""
 
 BANKS = ("004", "011", "020", "081", "088", "090", "092")
 CHANNELS = ("web", "ios", "ios", "android", "android", "android")
