@@ -283,19 +283,21 @@ def test_the_sweep_fetches_every_submission_in_time(warehouse: Warehouse, januar
 
 @pytest.mark.slow
 def test_a_month_of_nights_over_settled_submissions(warehouse: Warehouse) -> None:
-    """Each night costs at most 5 % of a full read, and late changes are found in `sweep_days`."""
+    """Each night fetches under 5 % of all submissions, and finds late changes in `sweep_days`."""
     last = NIGHT.date() - timedelta(days=10)
-    source = generate(3_000, seed=5, start=last - timedelta(days=355), end=last)
+    source = generate(2_000, seed=5, start=last - timedelta(days=355), end=last)
     source = [closed(submission) for submission in source]
     with Emulator(source) as api:
         context = context_for(api.base_url, warehouse.target, page_size=10)
         full = sync(at(context, NIGHT)).requests
-        changed = api.store.ids()[::100]
+        changed = api.store.ids()[::50]
         for submission_id in changed:
             api.store.update(submission_id, {"userid": "changed"})
         nights = [sync(at(context, NIGHT + timedelta(days=night))) for night in range(1, 31)]
         source = api.store.all()
-    assert [n.requests for n in nights if n.requests > 0.05 * full] == [], full
+    assert max(night.submissions_fetched for night in nights) < 0.05 * len(source)
+    # The first night finds out how the server reads `end_date`.
+    assert max(night.requests for night in nights[1:]) <= 0.07 * full
     assert sum(night.submissions_changed for night in nights) == len(changed)
     assert_equal(warehouse, source)
 

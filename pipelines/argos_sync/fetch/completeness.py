@@ -6,7 +6,8 @@ finds it out with a handful of requests, `resolve_reading` remembers the answer 
 `ListVerifier` notices when it changes.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -40,7 +41,7 @@ _PROBE_DAYS = 30
 PROBE_PAGE = 200
 """Rows of a list to choose samples from."""
 _SAMPLES = 5
-_USUAL_SHARE = 0.5
+_USUAL_SHARE = 0.9
 _VERIFIED_PER_PAGE = 5
 _MAX_VERIFICATIONS = 3
 _MOST_EMPTY_PAGES = 20
@@ -70,7 +71,8 @@ class Reading:
     Attributes:
         mode: Where whole submissions come from.
         sections: Configured `request_type`s; empty for all of them.
-        usual_paths: API paths that most whole submissions have; a list without them is verified.
+        usual_paths: API paths that nearly all decided submissions have; a list without them is
+            verified.
             Empty verifies nothing.
     """
 
@@ -217,24 +219,23 @@ async def probe_completeness(
         whole = await fetch_submission(client, submission_id, sections)
         if whole is not None:
             wholes[submission_id] = frozenset(api_paths(whole))
-    usual = _usual_paths(wholes.values())
     if not any(paths - _SUMMARY_PATHS for paths in wholes.values()):
         return None
     missing = _missing_paths(wholes, rows)
     if not missing:
-        return Completeness("sections" if sections else "list", (), usual)
+        return Completeness("sections" if sections else "list", (), _usual_paths(rows.values()))
     if not sections:
-        joined = await _list_rows(client, Reading("sections").list_sections, set(wholes))
-        if joined.keys() == wholes.keys() and not _missing_paths(wholes, joined):
-            return Completeness("sections", missing, usual)
-    return Completeness("each", missing, usual)
+        joined = await _list_rows(client, Reading("sections").list_sections)
+        if joined.keys() >= wholes.keys() and not _missing_paths(wholes, joined):
+            return Completeness("sections", missing, _usual_paths(joined.values()))
+    return Completeness("each", missing)
 
 
 @dataclass(slots=True)
 class ListVerifier:
     """Notices that a list has become a summary, before any of its rows is used.
 
-    A few decided rows of each page are compared with the paths that most submissions have. If all
+    A few decided rows of each page are compared with the paths that nearly all have. If all
     of these rows lack one, the first is fetched by its id, at most three times per job.
     """
 
@@ -263,9 +264,7 @@ class ListVerifier:
             raise ListsAreIncomplete(f"the lists of the API no longer have {', '.join(hidden[:3])}")
 
 
-async def _list_rows(
-    client: ArgosClient, sections: Sequence[str], wanted: Collection[str] = ()
-) -> dict[str, dict[str, Any]]:
+async def _list_rows(client: ArgosClient, sections: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the rows of the first page that has any, by id; those of several sections joined."""
     joined: dict[str, dict[str, Any]] = {}
     for query in [Query(request_type=section) for section in sections] or [Query()]:
@@ -273,8 +272,7 @@ async def _list_rows(
         async for page in client.iter_pages(query):
             rows = rows_by_id(page.items)
             for submission_id, row in rows.items():
-                if not wanted or submission_id in wanted:
-                    joined[submission_id] = joined.get(submission_id, {}) | row
+                joined[submission_id] = joined.get(submission_id, {}) | row
             pages += 1
             if rows or pages == _MOST_EMPTY_PAGES:
                 break
@@ -289,11 +287,12 @@ def _missing_paths(
     return tuple(sorted(frozenset().union(*missing)))
 
 
-def _usual_paths(samples: Collection[frozenset[str]]) -> tuple[str, ...]:
-    """Return the paths that most of the samples have."""
-    paths = frozenset().union(*samples)
-    share = _USUAL_SHARE * len(samples)
-    return tuple(sorted(p for p in paths if sum(p in sample for sample in samples) > share))
+def _usual_paths(rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the paths that nearly all decided ones of whole submissions have."""
+    samples = [frozenset(api_paths(row)) for row in rows if _is_decided(row)]
+    counts = Counter(path for sample in samples for path in sample)
+    least = _USUAL_SHARE * len(samples)
+    return tuple(sorted(path for path, count in counts.items() if count >= least))
 
 
 def _rank(row: dict[str, Any]) -> tuple[bool, bool, int]:
