@@ -30,11 +30,12 @@ NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 ADDED_COLUMNS = ("_synced_at", "_changed_at", "_content_hash", "_deleted_at", "_dlt_id")
 """Columns that argos-sync and dlt add to those of the API."""
 JSON_COLUMNS = {
+    "requests_by_day",
+    "ocr",
+    "review",
     "_extra",
     "project_options",
-    "review",
     "ocr_raw",
-    "ocr",
     "verification",
     "verification_params",
     "raw_data",

@@ -135,7 +135,12 @@ def test_status(loaded: Command, api: Emulator) -> None:
     empty = loaded.json("status", *COMMON, "--max-age", "30d", code=7)
     assert (empty["last_success"], empty["stale"]) == (None, True)
     assert set(empty["rows"].values()) == {0}
-    assert empty["staleness"] == {"max_age_days": None, "bound_days": 30, "kept": True}
+    assert empty["staleness"] == {
+        "max_age_days": None,
+        "bound_days": 30,
+        "kept": True,
+        "open_days": 30,
+    }
     assert "\noldest row fetched: none yet\n" in loaded("status", *COMMON[:-1]).stdout
 
 
@@ -147,6 +152,7 @@ def test_doctor(configured: Command, api: Emulator) -> None:
         "ok   API and key",
         "ok   encryption",
         "ok   end_date",
+        "ok   completeness",
         "ok   destination",
     ]
     api.behaviour = Behaviour(ip_denied=True)

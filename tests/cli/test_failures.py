@@ -56,7 +56,6 @@ OTHER_KEY = Behaviour(api_key="another")
             2,
             "check encryption, encryption_key and key_derivation",
         ),
-        (Behaviour(repeated_key=True), {"PAGE_SIZE": "10"}, 4, "the same nextpageKey twice"),
     ],
 )
 def test_refusals(
@@ -76,6 +75,16 @@ def test_refusals(
     assert message in configured.error_line("sync", code=code)
     assert api.request_count <= 3
     assert configured.rows("SELECT exit_status FROM sync_runs") == [(code,)]
+
+
+def test_a_repeated_page_key(configured: Command, api: Emulator) -> None:
+    """The pages before it are loaded, and the last line says what happened."""
+    api.behaviour = Behaviour(repeated_key=True)
+    configured.settings["SOURCES__ARGOS__PAGE_SIZE"] = "10"
+    *lines, last = configured("sync", code=4).stderr.splitlines()
+    assert len(lines) == 1
+    assert "10 submissions (10 new" in lines[0]
+    assert "the same nextpageKey twice" in last
 
 
 def test_retried_failures(

@@ -197,7 +197,9 @@ def shorten(submission: dict[str, Any]) -> dict[str, Any]:
         {name: attempt[name] for name in names if name in attempt}
         for attempt in submission["kyc"]["attempts"]
     ]
-    person = {name: submission["data"][name] for name in ("name", "date_of_birth")}
+    # Who leaves early has given no name yet.
+    given = submission.get("data") or {}
+    person = {name: given[name] for name in ("name", "date_of_birth") if name in given}
     return short | {"kyc": submission["kyc"] | {"attempts": attempts}, "data": person}
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from argos_sync.api.errors import ApiFailure, PageTooHeavy, RequestsUsedUp
 from argos_sync.commands.backfill import backfill
+from argos_sync.commands.doctor import run_checks
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults, generate
 from argos_sync.run.context import Context
-from support import NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
+from support import API_KEY, NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
 from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
@@ -29,6 +30,12 @@ MODES = {"whole": "list", "sections": "sections", "summary": "each"}
 def context(api: Emulator, warehouse: Warehouse, **settings: Any) -> Context:
     """Return a context that finds out how whole submissions are read."""
     return context_for(api.base_url, warehouse.target, completeness="auto", **settings)
+
+
+def configure(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment variables that every command needs."""
+    monkeypatch.setenv("SOURCES__ARGOS__API_KEY", API_KEY)
+    monkeypatch.setenv("SOURCES__ARGOS__BASE_URL", api.base_url)
 
 
 @pytest.mark.parametrize("list_rows", LISTS)
@@ -58,9 +65,9 @@ def test_every_cell_after_faults_and_interruptions(
     list_rows: ListRows, any_warehouse: Warehouse
 ) -> None:
     """Ties, short pages, repeated rows, failing requests and interruptions lose nothing."""
-    rows = list(generate(300, seed=3, start=FIRST, end=LAST, messy=True))
-    for row in rows[100:180]:
-        row["created_at"] = rows[100]["created_at"]
+    rows = list(generate(150, seed=3, start=FIRST, end=LAST, messy=True))
+    for row in rows[50:90]:
+        row["created_at"] = rows[50]["created_at"]
     behaviour = Behaviour(
         list_rows=list_rows,
         order="shuffled",
@@ -74,7 +81,7 @@ def test_every_cell_after_faults_and_interruptions(
     faults = Faults(rate_502=0.07, rate_504=0.06, rate_truncate=0.06, rate_drop=0.06)
     with Emulator(rows, behaviour=behaviour, faults=faults) as api:
         run = context(api, any_warehouse, page_size=20)
-        interrupted(replace(run, chunk_size=50), api, faults)
+        interrupted(replace(run, chunk_size=30), api, faults)
     assert_equal(any_warehouse, rows)
 
 
@@ -91,6 +98,65 @@ def test_lists_that_become_summaries(warehouse: Warehouse, january: Rows) -> Non
     assert summary.note.startswith("the API has changed: lists are summaries")
     assert (summary.submissions_changed, summary.completeness) == (0, "each")
     assert_equal(warehouse, rows)
+
+
+def test_a_submission_that_is_only_listed(warehouse: Warehouse, january: Rows) -> None:
+    """If the API does not return a listed submission, its summary is not loaded, but reported."""
+    rows = january[:10]
+    hidden = rows[4]["submission_id"]
+
+    class Forgetful(Emulator):
+        def answer(self, query: str, body: bytes, api_key: str) -> Any:
+            return super().answer(query.replace(hidden, "unknown"), body, api_key)
+
+    with Forgetful(rows, behaviour=Behaviour(list_rows="summary")) as api:
+        sync(context(api, warehouse, page_size=100, max_concurrency=2))
+    assert_equal(warehouse, rows[:4] + rows[5:])
+    (issue,) = warehouse.query(f"SELECT * FROM sync_issues WHERE submission_id = '{hidden}'")
+    assert issue["problem"] == "listed, but not returned by its id"
+
+
+@pytest.mark.parametrize(
+    ("setting", "list_rows", "result"),
+    [
+        ("auto", "whole", "lists have whole submissions"),
+        ("auto", "summary", "lists are summaries, so every submission is fetched by its id (lists"),
+        ("each", "sections", "a list is a summary, and the lists of the four sections are whole"),
+        ("list", "sections", "sources.argos.completeness is list, but a list is a summary"),
+    ],
+)
+def test_doctor_compares_lists(
+    *,
+    setting: str,
+    list_rows: ListRows,
+    result: str,
+    warehouse: Warehouse,
+    january: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`doctor` says how whole submissions are read, and refuses a setting that loses fields."""
+    with Emulator(january[:20], behaviour=Behaviour(list_rows=list_rows)) as api:
+        configure(api, monkeypatch)
+        monkeypatch.setenv("SOURCES__ARGOS__COMPLETENESS", setting)
+        checks = {check.name: check for check in run_checks(warehouse.target)}
+    assert checks["completeness"].message.startswith(result)
+    assert checks["completeness"].passed is (setting != "list")
+    assert checks["destination"].passed
+
+
+@pytest.mark.slow
+def test_doctor_updates_how_lists_are_read(
+    warehouse: Warehouse, january: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `doctor` finds out counts for the next run."""
+    with Emulator(january[:20]) as api:
+        sync(context(api, warehouse))
+        api.behaviour = Behaviour(list_rows="sections")
+        configure(api, monkeypatch)
+        monkeypatch.delenv("SOURCES__ARGOS__COMPLETENESS")
+        run_checks(warehouse.target)
+        summary = backfill(context(api, warehouse), FIRST, LAST)
+    assert (summary.completeness, summary.note) == ("sections", None)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from argos_sync.emulator import Store, generate
 from argos_sync.orchestration.checks import CHECKS
 from argos_sync.warehouse.checks import CheckResult
 from orchestration.conftest import KEY
-from support import Warehouse, assert_equal, context_for, in_range
+from support import Warehouse, assert_equal, context_for, created_at, in_range
 from whole_lists import Behaviour, Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
@@ -161,7 +161,7 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
     (yaml,) = blocks("yaml")
     (home / "dagster.yaml").write_text(yaml, encoding="utf-8")
     with Emulator(Store(submissions), behaviour=Behaviour(api_key=KEY)) as api:
-        day = date(2025, 1, 1)
+        day = next(created_at(s).date() for s in submissions if s["kyc"].get("attempts"))
         backfill(context_for(api.base_url, warehouse.target, api_key=KEY), day, day)
         with duckdb.connect(str(warehouse.target.file)) as connection:
             connection.execute(

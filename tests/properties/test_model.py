@@ -5,7 +5,7 @@ After every run the warehouse is compared with the current and the former versio
 submissions. `oracle` says which rows a version has; this file says what a run must have fetched.
 
 A run takes about half a second, most of it in dlt, so a sequence has only a few runs. There are
-sixty sequences, and each Python version in CI draws others. To draw others, or thousands of
+forty sequences, and each Python version in CI draws others. To draw others, or thousands of
 longer ones:
 
     MODEL_SEED=7 pytest -n auto tests/properties/test_model.py
@@ -69,7 +69,7 @@ from whole_lists import Behaviour, Emulator
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
-PARTS = 6
+PARTS = 4
 SEQUENCES = 400 if THOROUGH else 10
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 

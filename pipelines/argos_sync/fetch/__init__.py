@@ -25,6 +25,7 @@ __all__ = [
     "checkpoint",
     "chunks",
     "completeness",
+    "concurrency",
     "job",
     "ledger",
     "process",

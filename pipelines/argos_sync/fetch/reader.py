@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from argos_sync.api import ArgosClient
 from argos_sync.api.errors import MalformedResponse, PageTooHeavy
 from argos_sync.fetch.completeness import ListVerifier, Reading
+from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.walks import Walks
 
@@ -53,11 +54,6 @@ async def read_tasks(
             except PageTooHeavy as error:
                 gaps.append(error)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    await run_all(work() for _ in range(concurrency))
     if gaps:
         raise gaps[0]

@@ -1,11 +1,11 @@
 """Read the sections of submissions (`request_type`s) side by side, and join them."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from argos_sync.api import ArgosClient, PageKey
+from argos_sync.api import ArgosClient, Page, PageKey
+from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
 
 
@@ -29,7 +29,7 @@ async def walk_sections(
     incomplete: dict[Any, dict[str, Any]] = {}
     joined_ids: set[Any] = set()
     while walks:
-        pages = await asyncio.gather(*map(anext, walks.values()))
+        pages = await run_all(map(_next_page, walks.values()))
         items: list[Any] = []
         for section, page in zip(list(walks), pages, strict=True):
             items += _collect_parts(section, page.items, incomplete, joined_ids)
@@ -51,6 +51,10 @@ async def walk_sections(
             items += [_join(parts) for parts in incomplete.values() if "others" in parts]
             incomplete.clear()
         yield TaskPage(task, items, None if incomplete else dict(cursor), done=not walks)
+
+
+async def _next_page(pages: AsyncGenerator[Page, None]) -> Page:
+    return await anext(pages)
 
 
 def _collect_parts(

@@ -1,11 +1,11 @@
 """Fetch one submission by its id, whole or section by section."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from argos_sync.api import REQUEST_TYPES, ArgosClient, Query
 from argos_sync.api.errors import PageTooHeavy
+from argos_sync.fetch.concurrency import run_all
 from argos_sync.shape.identity import Identity, identify
 
 _MOST_EMPTY_PAGES = 20
@@ -29,7 +29,7 @@ async def fetch_submission(
         except PageTooHeavy:
             sections = REQUEST_TYPES
     queries = [Query(submission_id=submission_id, request_type=section) for section in sections]
-    parts = await asyncio.gather(*(_fetch_part(client, query) for query in queries))
+    parts = await run_all(_fetch_part(client, query) for query in queries)
     if dict(zip(sections, parts, strict=True)).get("others") is None:
         return None
     return {key: value for part in parts if part for key, value in part.items()}

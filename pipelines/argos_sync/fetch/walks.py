@@ -12,6 +12,7 @@ from typing import Any
 from argos_sync.api import ArgosClient, Page, PageKey
 from argos_sync.api.errors import InvalidFormat, InvalidParameter, PageTooHeavy
 from argos_sync.fetch.completeness import Reading
+from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.sections import walk_sections
 from argos_sync.fetch.submission import fetch_submission, rows_by_id, submission_id_of
 from argos_sync.fetch.task import ALL, Cursor, Task, TaskPage
@@ -119,7 +120,7 @@ class Walks:
             unusable = [item for item in page.items if submission_id_of(item) is None]
             rows = rows_by_id(page.items)
             ids = [key for key, row in rows.items() if _may_belong(row, task.days)]
-            results = await asyncio.gather(*map(self._fetch, ids))
+            results = await run_all(map(self._fetch, ids))
             found = [item for item in results if isinstance(item, dict)]
             gaps = [item for item in results if isinstance(item, PageTooHeavy)]
             yield TaskPage(
