@@ -36,6 +36,14 @@ def test_all_due_days_are_read() -> None:
     ]
 
 
+def test_days_of_one_night_are_read_in_order() -> None:
+    """Each range costs a day more on either side, so days are joined to few ranges."""
+    days = [day(number, 9 + number % 2 / 10) for number in range(6)]
+    assert sweep(days, None, 3 * 100) == [DateRange(FIRST, FIRST)]
+    ranges = sweep([*days, day(7, 1), day(8, 1)], None, 4)
+    assert ranges[0] == DateRange(FIRST, date(2025, 1, 6))
+
+
 def test_empty_synced_days_are_read_with_the_day_before_them() -> None:
     """Late submissions are found there, before the first day too."""
     days = [day(2, 9), day(6, 1)]
@@ -52,3 +60,5 @@ def test_expected_volume() -> None:
     """Stored days are expected to have as many submissions again."""
     volume = daily_volume([day(0, 1, rows=4), day(3, 1, rows=8)], date(2025, 1, 3))
     assert volume.on(date(2025, 1, 4)) == 8
+    read = daily_volume([day(3, 1, rows=8)], date(2025, 1, 3), date(2025, 1, 7))
+    assert [read.on(date(2025, 1, number)) for number in (3, 4, 6, 7)] == [0, 8, 0, 8]

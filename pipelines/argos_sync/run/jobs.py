@@ -136,21 +136,23 @@ def range_tasks(
     ranges: Sequence[DateRange],
     *,
     end_date: EndDate | None,
+    kept: Sequence[DateRange] = (),
 ) -> list[Task]:
     """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
 
-    Their names begin with the run's id and `name`.
+    Their names begin with the run's id and `name`. To keep submissions of other days, too, `kept`
+    has the days to keep of each range.
     """
     settings, prefix = run.context.settings, f"{run.summary.run_id}/{name}"
     tasks: list[Task] = []
-    for days in ranges:
+    for days, kept_days in zip(ranges, kept or ranges, strict=True):
         rest: Window | None = padded_window(days)
         while rest is not None:
-            window, rest = next_window(
-                rest, volume, today(run), settings.max_concurrency, settings.page_size
-            )
+            # Long windows: the last page of each is not full, and other windows are read beside.
+            window, rest = next_window(rest, volume, today(run), 1, settings.page_size)
             query = window.query(end_date)
-            tasks.append(Task(f"{prefix}/{len(tasks)}", window.label, query, None, days, window))
+            name = f"{prefix}/{len(tasks)}"
+            tasks.append(Task(name, window.label, query, None, kept_days, window))
     return tasks
 
 

@@ -5,7 +5,7 @@ last fetch is longest ago.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -55,17 +55,30 @@ def plan_upkeep(
     open_since = midnight(add_days(today(run), -settings.open_days))
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
-    swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
+    reading = resolve_reading(run)
+    # Fetched one by one, the submissions of days beside a range would cost a request each.
+    keeps_beside = reading.mode != "each"
+    swept = plan_sweep(
+        old,
+        before,
+        synced,
+        run.summary.started_at,
+        settings.sweep_days,
+        keeps_beside=keeps_beside,
+    )
     open_counts = {
         day: count
         for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
         if not any(range_.has_day(day) for range_ in swept)
     }
-    page_size = resolve_reading(run).submissions_per_request(settings.page_size)
+    page_size = reading.submissions_per_request(settings.page_size)
     split = cheapest_requests(open_counts, counts, page_size)
     ranges = (*swept, *split.by_day)
     ids = open_submission_ids(client, split.by_id, settings.sections, open_since)
-    tasks = range_tasks(run, "again", daily_volume(days, None), ranges, end_date=end_date)
+    beside = counts.keys() if keeps_beside else ()
+    kept = [_with_days_beside(range_, beside) for range_ in ranges]
+    volume = daily_volume(days, None)
+    tasks = range_tasks(run, "again", volume, ranges, end_date=end_date, kept=kept)
     return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
 
@@ -75,23 +88,30 @@ def plan_sweep(
     synced: DateRange | None,
     now: datetime,
     sweep_days: int,
+    *,
+    keeps_beside: bool = False,
 ) -> list[DateRange]:
     """Return tonight's share of the sweep: the days whose last fetch is longest ago.
 
     The share is the number of submissions divided by `sweep_days`, plus all days that would become
-    older than `sweep_days` before the next night. See `plan_upkeep` for the arguments.
+    older than `sweep_days` before the next night. With `keeps_beside` it includes the day after
+    each chosen one, which is fetched, too (`padded_window`). See `plan_upkeep` for the others.
     """
     if not sweep_days or not days:
         return []
     share = math.ceil(sum(day.rows for day in days) / sweep_days)
     due = now - timedelta(days=sweep_days) + _SLACK
+    rows = {day.day: day.rows for day in days}
     chosen: set[date] = set()
+    fetched: set[date] = set()
     count = 0
     # Days that were fetched on the same day are swept in order, so that they join to few ranges.
     for day in sorted(days, key=lambda day: (day_of(day.oldest_fetch), day.day)):
         if count < share or day.oldest_fetch < due:
             chosen.add(day.day)
-            count += day.rows
+            following = {add_days(day.day, 1)} if keeps_beside else set()
+            count += sum(rows.get(one, 0) for one in {day.day, *following} - fetched)
+            fetched |= {day.day, *following}
     return _join_days(days, chosen, before, synced)
 
 
@@ -130,6 +150,18 @@ def _join_days(
                 first = max(first, synced.first) if synced.first else first
                 _append(ranges, first, add_days(next_day, -1))
     return ranges
+
+
+def _with_days_beside(days: DateRange, stored: Container[date]) -> DateRange:
+    """Return a range with the day before it and after it, if the warehouse has these days.
+
+    They are fetched in any case, so their submissions need not be fetched again soon.
+    """
+    before = add_days(days.first, -1) if days.first else None
+    after = add_days(days.last, 1) if days.last else None
+    return DateRange(
+        before if before in stored else days.first, after if after in stored else days.last
+    )
 
 
 def _append(ranges: list[DateRange], first: date | None, last: date) -> None:
