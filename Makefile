@@ -1,6 +1,6 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all rest check coverage lint types format schema docs picture build bench \
+.PHONY: help demo test test-all rest quick check coverage lint types format schema docs picture build bench \
 	audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -29,15 +29,18 @@ test: $(READY) ## Set up, then run the fast tests
 
 test-all: test rest ## Run all tests; needs PostgreSQL and Chromium
 
-# They wait much of their time, for processes, databases and retries: two workers for each core.
+# They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((2 * $(CORES))) -m "$(or $(ONLY),$(MARKED))"
+	$(PYTEST) -n $$((2 * $(CORES) + 1)) -m "$(or $(ONLY),$(MARKED))"
+
+# The fast tests, and those that are fast once there are PostgreSQL and Chromium.
+quick: $(READY)
+	$(PYTEST) -n $(CORES) -m "not (slow or process)"
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
 check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs=3 --output-sync lint types test COVERAGE=1
-	$(MAKE) rest COVERAGE=1 ONLY="not (slow or process) and (postgres or browser)"
+	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="slow or process"
 

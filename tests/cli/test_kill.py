@@ -36,7 +36,7 @@ pytestmark = [
 
 SEED = os.environ.get("KILL_SEED", "20250131")
 """Determines when the runs are killed; a failing test prints it."""
-KILLS = int(os.environ.get("KILLS", "15"))
+KILLS = int(os.environ.get("KILLS", "10"))
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31")
 WORKERS = 4
 FAULTS = Faults(rate_500=0.01, rate_429=0.01, rate_503=0.01, rate_drop=0.01, rate_truncate=0.01)

@@ -65,12 +65,12 @@ def test_every_cell_after_faults_and_interruptions(
     list_rows: ListRows, any_warehouse: Warehouse
 ) -> None:
     """Ties, short pages, repeated rows, failing requests and interruptions lose nothing."""
-    rows = list(generate(150, seed=3, start=FIRST, end=LAST, messy=True))
-    for row in rows[50:90]:
-        row["created_at"] = rows[50]["created_at"]
+    rows = list(generate(80, seed=3, start=FIRST, end=LAST, messy=True))
+    for row in rows[30:60]:
+        row["created_at"] = rows[30]["created_at"]
     behaviour = Behaviour(
         list_rows=list_rows,
-        order="shuffled",
+        order="descending",
         short_pages=True,
         empty_pages=True,
         duplicate_rows=True,
@@ -80,8 +80,8 @@ def test_every_cell_after_faults_and_interruptions(
     )
     faults = Faults(rate_502=0.07, rate_504=0.06, rate_truncate=0.06, rate_drop=0.06)
     with Emulator(rows, behaviour=behaviour, faults=faults) as api:
-        run = context(api, any_warehouse, page_size=20)
-        interrupted(replace(run, chunk_size=30), api, faults)
+        run = context(api, any_warehouse, page_size=10)
+        interrupted(replace(run, chunk_size=10), api, faults)
     assert_equal(any_warehouse, rows)
 
 

@@ -1,5 +1,6 @@
 """Sync: new submissions, the look-back window, open submissions, the sweep, and deletions."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -186,6 +187,8 @@ def test_an_unfinished_first_sync_with_a_new_start_date(
 
 
 NIGHT = datetime(2025, 3, 1, 3, tzinfo=UTC)
+NIGHTS = int(os.environ.get("NIGHTS", "2"))
+"""Nights of a test that takes a second for each; after 30 it finds every change."""
 
 
 OPEN: list[dict[str, Any]] = [
@@ -266,24 +269,29 @@ def test_submissions_are_open_for_some_days(any_warehouse: Warehouse, january: R
 
 @pytest.mark.slow
 def test_the_sweep_fetches_every_submission_in_time(warehouse: Warehouse, january: Rows) -> None:
-    """No row is ever older than `sweep_days`."""
+    """No row is ever older than `sweep_days`, so late changes are found in that time."""
     source = [closed(s) for s in january]
-    fetched = []
+    nights = []
     with Emulator(source) as api:
         context = context_for(api.base_url, warehouse.target, sweep_days=5, lookback_days=2)
         sync(at(context, NIGHT))
-        for night in range(1, 12):
+        changed = api.store.ids()[::20]
+        for submission_id in changed:
+            api.store.update(submission_id, {"userid": "changed"})
+        for night in range(1, 8):
             now = NIGHT + timedelta(days=night)
-            fetched.append(sync(at(context, now)).submissions_fetched)
+            nights.append(sync(at(context, now)))
             (row,) = warehouse.query("SELECT MIN(_synced_at) AS oldest FROM submissions")
             assert now - row["oldest"] < timedelta(days=5)
+    fetched = [night.submissions_fetched for night in nights]
     assert max(fetched) < 2 * len(source) / 5
     assert sum(fetched[:5]) >= len(source)
+    assert sum(night.submissions_changed for night in nights[:5]) == len(changed)
 
 
 @pytest.mark.slow
-def test_a_month_of_nights_over_settled_submissions(warehouse: Warehouse) -> None:
-    """Each night fetches under 5 % of all submissions, and finds late changes in `sweep_days`."""
+def test_nights_over_settled_submissions(warehouse: Warehouse) -> None:
+    """Each fetches under 5 % of a year of submissions; within a month late changes are found."""
     last = NIGHT.date() - timedelta(days=10)
     source = generate(2_000, seed=5, start=last - timedelta(days=355), end=last)
     source = [closed(submission) for submission in source]
@@ -293,13 +301,14 @@ def test_a_month_of_nights_over_settled_submissions(warehouse: Warehouse) -> Non
         changed = api.store.ids()[::50]
         for submission_id in changed:
             api.store.update(submission_id, {"userid": "changed"})
-        nights = [sync(at(context, NIGHT + timedelta(days=night))) for night in range(1, 31)]
+        nights = [sync(at(context, NIGHT + timedelta(days=1 + night))) for night in range(NIGHTS)]
         source = api.store.all()
     assert max(night.submissions_fetched for night in nights) < 0.05 * len(source)
     # The first night finds out how the server reads `end_date`.
-    assert max(night.requests for night in nights[1:]) <= 0.07 * full
-    assert sum(night.submissions_changed for night in nights) == len(changed)
-    assert_equal(warehouse, source)
+    assert max(night.requests for night in nights[1:]) <= 0.06 * full
+    if context.settings.sweep_days <= NIGHTS:
+        assert sum(night.submissions_changed for night in nights) == len(changed)
+        assert_equal(warehouse, source)
 
 
 @pytest.mark.slow

@@ -68,7 +68,8 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             committer = Committer(warehouse, summary, context.clock)
             eraser = Eraser(committer, protection)
             run = Run(context, warehouse, summary, protection, committer, eraser)
-            if settings.max_requests_per_day:
+            # A warehouse of an earlier version has no counts yet.
+            if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
             committer.remember(protection.state_changes(warehouse.state))
             run.ensure_views()
