@@ -1,18 +1,21 @@
 """The reader: concurrent tasks, joined sections, cursors to resume from."""
 
 import asyncio
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
 from argos_sync.api import Query
-from argos_sync.api.errors import InvalidApiKey, InvalidParameter
+from argos_sync.api.errors import InvalidApiKey, InvalidParameter, PageTooHeavy
 from argos_sync.config import load_settings
 from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import Task, TaskPage
-from support import API_KEY, IMPATIENT
+from argos_sync.fetch.windows import DateRange
+from support import API_KEY, IMPATIENT, created_at
 from whole_lists import Behaviour, Emulator
 
 EVERYTHING = Query()
@@ -28,8 +31,9 @@ def read(
     page_size: int = 7,
     *,
     mode: ReadMode = "list",
+    pages: list[TaskPage] | None = None,
 ) -> list[TaskPage]:
-    """Return all pages of the tasks."""
+    """Return all pages of the tasks, and add them to `pages` if it is given."""
     settings = load_settings(
         {
             "api_key": API_KEY,
@@ -38,7 +42,7 @@ def read(
             "max_requests_per_second": 10_000.0,
         }
     )
-    pages: list[TaskPage] = []
+    pages = [] if pages is None else pages
 
     async def deliver(page: TaskPage) -> None:
         pages.append(page)
@@ -129,3 +133,47 @@ def test_cursors_at_different_submissions_restart_the_task(
     assert pages[0].cursor is None, "its submissions are incomplete, and would be lost"
     assert pages[-1].cursor == {}
     assert [page.done for page in pages].count(True) == 1
+
+
+@pytest.mark.parametrize("sections", [(), ("others", "kyc")])
+def test_each_submission_is_fetched_by_its_id(
+    sections: tuple[str, ...], january: list[dict[str, Any]]
+) -> None:
+    """Lists give the ids only; a task resumes after a page, and other days cost nothing."""
+    january = january[:30]
+    days = DateRange(created_at(january[10]).date(), None)
+    kept = [item for item in january if created_at(item) in days]
+    with Emulator(january, behaviour=Behaviour(list_rows="summary")) as api:
+        task = Task("all", "", EVERYTHING, days=days)
+        pages = read(api, [task], sections, mode="each")
+        requests = api.request_count
+        first = next(page for page in pages if page.items)
+        rest = read(api, [replace(task, cursor=first.cursor)], sections, mode="each")
+    items = [item for page in pages for item in page.items]
+    assert sorted(map(id_of, items)) == sorted(map(id_of, kept))
+    assert all(item["kyc"] == whole["kyc"] for item, whole in zip(items, kept, strict=True))
+    assert requests == len(pages) + len(kept) * max(1, len(sections))
+    later = [item for page in rest for item in page.items]
+    assert sorted(map(id_of, [*first.items, *later])) == sorted(map(id_of, kept))
+
+
+@pytest.mark.parametrize(
+    ("mode", "list_rows"), [("list", "whole"), ("sections", "sections"), ("each", "summary")]
+)
+def test_a_heavy_submission_leaves_a_gap(
+    mode: ReadMode, list_rows: Any, january: list[dict[str, Any]]
+) -> None:
+    """All others are returned, with no cursor that would pass it, and the error is raised last."""
+    january = deepcopy(january[:30])
+    january[12]["aml"] = {"raw_data": "x" * 40_000}
+    behaviour = Behaviour(list_rows=list_rows, max_page_bytes=40_000)
+    pages: list[TaskPage] = []
+    with Emulator(january, behaviour=behaviour) as api, pytest.raises(PageTooHeavy):
+        read(api, [Task("all", "", EVERYTHING)], mode=mode, pages=pages)
+    items = [item for page in pages for item in page.items]
+    others = [item for item in january if item is not january[12]]
+    assert {id_of(item) for item in items} >= set(map(id_of, others))
+    assert id_of(january[12]) not in {id_of(item) for item in items}
+    assert not any(page.done for page in pages)
+    gap = next(place for place, page in enumerate(pages) if page.gap)
+    assert all(page.cursor is None for page in pages[gap:])

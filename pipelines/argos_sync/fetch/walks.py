@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey
-from argos_sync.api.errors import InvalidFormat, InvalidParameter, PageTooHeavy
+from argos_sync.api.errors import InvalidFormat, InvalidParameter, PageLoop, PageTooHeavy
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.sections import walk_sections
@@ -75,6 +75,7 @@ class Walks:
 
     async def _walk_list(self, task: Task) -> AsyncGenerator[TaskPage, None]:
         """Walk a list of whole submissions; step over a page that is too heavy one by one."""
+        steps: list[Cursor] = []
         while True:
             try:
                 async for page in _walk(self.client, task):
@@ -85,9 +86,12 @@ class Walks:
                 pages = self._walk_each(task, _LIGHT_SECTION, _STEP)
                 page = await anext(pages)
                 await pages.aclose()
+                if page.cursor in steps:
+                    raise PageLoop("GET /submission returned the same nextpageKey twice") from None
                 yield page
                 if not page.cursor:
                     return
+                steps.append(page.cursor)
                 task = replace(task, cursor=page.cursor)
             else:
                 return
