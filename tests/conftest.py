@@ -51,10 +51,9 @@ COVERAGE_FACTOR = 2.5
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need PostgreSQL, and start with the slowest ones.
+    """Mark the tests that need PostgreSQL, and start with the slow ones.
 
-    With these first, no worker waits for another one in the end. The argument of the mark `slow`
-    says about how many seconds a test takes, if that is many.
+    With the slow ones first no worker waits for another one in the end.
     """
     for item in items:
         callspec = getattr(item, "callspec", None)
@@ -62,13 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
-    items.sort(key=_seconds, reverse=True)
-
-
-def _seconds(item: pytest.Item) -> float:
-    """Return about how many seconds a test takes."""
-    mark = item.get_closest_marker("slow")
-    return float((*mark.args, 1)[0]) if mark else 0.0
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -261,7 +261,7 @@ def survive(
     assert check() == (load.submissions, load.submissions)
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow
 def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     """After each kill the warehouse has complete chunks; after the last run it has everything."""
     load = Load(20_000, page=50, chunk=400, kills=KILLS)
@@ -285,7 +285,6 @@ def database() -> Iterator[str]:
         yield name
 
 
-@pytest.mark.slow(30)
 @pytest.mark.postgres
 def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
     """The same holds for a server that continues when its client is killed."""

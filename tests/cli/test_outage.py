@@ -35,7 +35,6 @@ NO_WAREHOUSE_SPACE = "no space is left for the destination ("
 REMEDY = "run the command again; it resumes after the last committed chunk"
 
 
-@pytest.mark.slow(20)
 def test_a_full_disk(configured: Command, api: Emulator) -> None:
     """The message says where space is needed; with space, the next run completes.
 

@@ -106,7 +106,6 @@ def test_after_a_killed_run(command: Command, submissions: list[dict[str, Any]])
     assert {path.suffix for path in private_files(command)} >= {".duckdb", ".lock"}
 
 
-@pytest.mark.slow(20)
 @pytest.mark.postgres
 def test_during_a_load(
     command: Command, submissions: list[dict[str, Any]], postgres_dataset: str

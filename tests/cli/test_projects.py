@@ -13,7 +13,6 @@ pytestmark = pytest.mark.process
 KEY = "key-of-another-project-that-nobody-may-see"
 
 
-@pytest.mark.slow(20)
 def test_each_project_has_its_own_dataset(configured: Command, api: Emulator) -> None:
     """A project has its own key and address; keys it lacks come from the outer section."""
     submissions = generate(30, seed=9, start=date(2025, 3, 1), end=date(2025, 3, 31))

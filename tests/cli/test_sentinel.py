@@ -67,7 +67,6 @@ def files(command: Command) -> bytes:
     )
 
 
-@pytest.mark.slow(25)
 @pytest.mark.parametrize("mode", ["plain", "hash", "encrypt", "drop"])
 def test_marked_values_stay_where_the_policy_allows(
     argos_sync: Command, people: list[dict[str, Any]], mode: str

@@ -59,7 +59,7 @@ def interrupted(run: Context, api: Emulator, faults: Faults) -> None:
     sync(run)
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow
 @pytest.mark.parametrize("list_rows", LISTS)
 def test_every_cell_after_faults_and_interruptions(
     list_rows: ListRows, any_warehouse: Warehouse

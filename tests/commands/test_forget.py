@@ -210,7 +210,7 @@ def test_submissions_with_a_forgotten_address(
     assert proof == [{"n": 2}]
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow
 def test_a_failed_erasure_is_repeated_by_the_next_run(
     postgres_dataset: str, tmp_path: Path, january: Rows
 ) -> None:

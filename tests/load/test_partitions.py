@@ -194,7 +194,7 @@ def _bounds(days: DateRange) -> tuple[date, date]:
     return days.first, days.last
 
 
-@pytest.mark.slow(30)
+@pytest.mark.slow
 @pytest.mark.postgres
 def test_a_partition_has_its_own_state(warehouse: Warehouse, january: Rows) -> None:
     """It resumes when interrupted, fetches nothing when finished, and sets no high-water mark."""

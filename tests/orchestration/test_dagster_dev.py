@@ -202,7 +202,8 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
                 end_all(process, home)
 
 
-@pytest.mark.slow(60)
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.process
 def test_backfill_schedule_and_checks(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse

@@ -804,7 +804,7 @@ def template(*, is_loaded: bool) -> Path:
 
 # A simulated power cut cancels requests at any point, even while httpcore opens a connection.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.slow(60)
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_random_sequences(part: int) -> None:
     """The warehouse is consistent after every run, and equal to the source after a reconcile."""
