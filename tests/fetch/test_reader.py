@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from argos_sync.api import Query
-from argos_sync.api.errors import InvalidApiKey, InvalidParameter, PageTooHeavy
+from argos_sync.api import DailyBudget, Query
+from argos_sync.api.errors import InvalidApiKey, InvalidParameter, PageTooHeavy, RequestsUsedUp
 from argos_sync.config import load_settings
 from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
@@ -32,6 +32,7 @@ def read(
     *,
     mode: ReadMode = "list",
     pages: list[TaskPage] | None = None,
+    budget: DailyBudget | None = None,
 ) -> list[TaskPage]:
     """Return all pages of the tasks, and add them to `pages` if it is given."""
     settings = load_settings(
@@ -48,7 +49,7 @@ def read(
         pages.append(page)
 
     async def run() -> None:
-        async with client_options(settings, retry=IMPATIENT).connect() as client:
+        async with client_options(settings, retry=IMPATIENT, budget=budget).connect() as client:
             reading = Reading(mode, sections)
             await read_tasks(
                 client, tasks, reading=reading, concurrency=concurrency, deliver=deliver
@@ -105,6 +106,15 @@ def test_the_first_error_cancels_all_tasks(january: list[dict[str, Any]]) -> Non
         pytest.raises(InvalidApiKey),
     ):
         read(api, [Task(str(number), "", EVERYTHING) for number in range(5)], concurrency=3)
+
+
+def test_pages_requested_within_the_budget_are_delivered(january: list[dict[str, Any]]) -> None:
+    """The worker that finds the budget used up does not cancel the other workers' requests."""
+    tasks = [Task(name, name, EVERYTHING) for name in ("one", "two", "three", "four")]
+    pages: list[TaskPage] = []
+    with Emulator(january) as api, pytest.raises(RequestsUsedUp):
+        read(api, tasks, concurrency=4, pages=pages, budget=DailyBudget(limit=6))
+    assert len(pages) == api.request_count == 6
 
 
 def test_a_rejected_request_without_a_cursor_is_an_error(january: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from argos_sync.api import ArgosClient
-from argos_sync.api.errors import MalformedResponse, PageTooHeavy
+from argos_sync.api.errors import MalformedResponse, PageTooHeavy, RequestsUsedUp
 from argos_sync.fetch.completeness import ListVerifier, Reading
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
@@ -32,6 +32,8 @@ async def read_tasks(
     Raises:
         PageTooHeavy: The API cannot return a submission. Everything else has been read; the task
             that the submission belongs to is not done, and resumes before it.
+        RequestsUsedUp: No request is left for the day. Pages that were requested before have been
+            delivered.
         MalformedResponse: A submission is nested hundreds of levels deep, which is more than Python
             can recurse through. The API documents five levels.
         ArgosError: A task failed; all others are cancelled.
@@ -40,6 +42,7 @@ async def read_tasks(
     walks = Walks(client, reading, asyncio.Semaphore(concurrency))
     verifier = ListVerifier(reading)
     gaps: list[PageTooHeavy] = []
+    used_up: list[RequestsUsedUp] = []
 
     async def work() -> None:
         for task in remaining:
@@ -53,7 +56,11 @@ async def read_tasks(
                         raise MalformedResponse("a submission is nested too deeply") from None
             except PageTooHeavy as error:
                 gaps.append(error)
+            except RequestsUsedUp as error:
+                # The other workers' requests have been spent, so their pages are worth waiting for.
+                used_up.append(error)
+                return
 
     await run_all(work() for _ in range(concurrency))
-    if gaps:
-        raise gaps[0]
+    if failures := [*used_up, *gaps]:
+        raise failures[0]
