@@ -31,7 +31,7 @@ test-all: test rest ## Run all tests; needs PostgreSQL and Chromium
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((2 * $(CORES) + 1)) -m "$(or $(ONLY),$(MARKED))"
+	$(PYTEST) -n $$((3 * $(CORES))) -m "$(or $(ONLY),$(MARKED))"
 
 # The fast tests, and those that are fast once there are PostgreSQL and Chromium.
 quick: $(READY)

@@ -16,6 +16,7 @@ import pytest
 import support
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
+from made_once import IS_FIRST_PROCESS, database_made_once, made_once, remove_all
 from support import (
     Rows,
     Warehouse,
@@ -90,30 +91,42 @@ def _seconds_to_copy() -> float:
     return timeit(lambda: deepcopy(nested), number=1)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Remove what the workers have shared; they have ended by now."""
+    if IS_FIRST_PROCESS:
+        remove_all()
+
+
 RECORD_OF_IT = ("sync_runs", "sync_checks")
 
 
 @pytest.fixture(scope="session")
-def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _made() -> Path:
     """A DuckDB file as a run that brought nothing leaves it."""
-    made = duckdb_warehouse(tmp_path_factory.mktemp("made"))
-    make_tables(made)
-    file = Path(str(made.target.file))
-    with duckdb.connect(str(file)) as connection:
-        for table in RECORD_OF_IT:
-            connection.execute(f"DELETE FROM argos.{table}")
-    return file
+
+    def make(folder: Path) -> None:
+        made = duckdb_warehouse(folder)
+        make_tables(made)
+        with duckdb.connect(str(made.target.file)) as connection:
+            for table in RECORD_OF_IT:
+                connection.execute(f"DELETE FROM argos.{table}")
+
+    return made_once("tables", make) / "kyc.duckdb"
 
 
 @pytest.fixture(scope="session")
-def _made_in_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def _made_in_postgres() -> str:
     """A PostgreSQL database as a run that brought nothing leaves it."""
-    with support.postgres_database() as name:
-        with support.warehouse_in(name, tmp_path_factory.mktemp("made")) as made:
+
+    def make(name: str, folder: Path) -> None:
+        with support.warehouse_in(name, folder) as made:
             make_tables(made)
             for table in RECORD_OF_IT:
                 made.query(f"DELETE FROM {table} RETURNING *")
-        yield name
+
+    support.require_postgres()
+    return database_made_once(make)
 
 
 @pytest.fixture
@@ -183,12 +196,14 @@ def synced_submissions() -> Rows:
 
 
 @pytest.fixture(scope="session")
-def _synced_file(synced_submissions: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _synced_file(synced_submissions: Rows) -> Path:
     """Return a DuckDB file after a first sync."""
-    warehouse = duckdb_warehouse(tmp_path_factory.mktemp("synced"))
-    with Emulator(synced_submissions) as api:
-        sync(context_for(api.base_url, warehouse.target))
-    return Path(str(warehouse.target.file))
+
+    def make(folder: Path) -> None:
+        with Emulator(synced_submissions) as api:
+            sync(context_for(api.base_url, duckdb_warehouse(folder).target))
+
+    return made_once("synced", make) / "kyc.duckdb"
 
 
 @pytest.fixture

@@ -264,7 +264,7 @@ def survive(
 @pytest.mark.slow
 def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     """After each kill the warehouse has complete chunks; after the last run it has everything."""
-    load = Load(20_000, page=50, chunk=400, kills=KILLS)
+    load = Load(12_000, page=50, chunk=400, kills=KILLS)
     submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
     with Emulator(submissions) as api:
         undisturbed = command(tmp_path / "whole", api, replace(load, page=1_000))

@@ -97,7 +97,11 @@ def package_files(warehouse: Warehouse) -> list[Path]:
     return list(Path(str(warehouse.target.pipelines_dir)).rglob("*_jobs/*"))
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("point", "any_warehouse"),
+    [*((point, "duckdb") for point in POINTS), ("merged but not recorded", "postgres")],
+    indirect=["any_warehouse"],
+)
 def test_the_next_run_loads_every_row_once(
     point: str, any_warehouse: Warehouse, january: Rows
 ) -> None:

@@ -53,6 +53,7 @@ from argos_sync.load.errors import LoadError
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
+from made_once import made_once
 from oracle import flatten, quarantined
 from support import (
     ADDED_COLUMNS,
@@ -790,16 +791,17 @@ class Machine(RuleBasedStateMachine):
         return {key for key, item in self._all() if first <= created_at(item).date() <= last}
 
 
-@cache
 def template(*, is_loaded: bool) -> Path:
     """Return a warehouse to copy: with the first submissions, or with empty tables."""
-    folder = Path(tempfile.mkdtemp(prefix="argos-model-"))
-    warehouse = duckdb_warehouse(folder)
-    make_tables(warehouse)
-    if is_loaded:
-        with Emulator(first_submissions()) as api:
-            sync(context_for(api.base_url, warehouse.target))
-    return Path(str(warehouse.target.file))
+
+    def make(folder: Path) -> None:
+        warehouse = duckdb_warehouse(folder)
+        make_tables(warehouse)
+        if is_loaded:
+            with Emulator(first_submissions()) as api:
+                sync(context_for(api.base_url, warehouse.target))
+
+    return made_once("model_loaded" if is_loaded else "model_empty", make) / "kyc.duckdb"
 
 
 # A simulated power cut cancels requests at any point, even while httpcore opens a connection.
