@@ -60,11 +60,7 @@ def interrupted(run: Context, api: Emulator, faults: Faults) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("list_rows", "any_warehouse"),
-    [*((list_rows, "duckdb") for list_rows in LISTS), ("summary", "postgres")],
-    indirect=["any_warehouse"],
-)
+@pytest.mark.parametrize("list_rows", LISTS)
 def test_every_cell_after_faults_and_interruptions(
     list_rows: ListRows, any_warehouse: Warehouse
 ) -> None:
