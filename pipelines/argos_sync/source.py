@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
-from argos_sync.fetch.completeness import resolve_reading
+from argos_sync.fetch.completeness import find_reading
 from argos_sync.fetch.job import FetchJob, client_options, utc_now
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.protection import Protection
@@ -78,7 +78,7 @@ def _rows(
     queue = WorkQueue(plan, workers=settings.max_concurrency, page_size=settings.page_size)
     client = client_options(settings)
     answer = asyncio.run(
-        resolve_reading(
+        find_reading(
             settings.completeness,
             settings.sections,
             state,

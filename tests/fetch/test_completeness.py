@@ -15,8 +15,8 @@ from argos_sync.fetch.completeness import (
     ListsAreIncomplete,
     ListVerifier,
     ReadingAnswer,
+    find_reading,
     probe_completeness,
-    resolve_reading,
 )
 from argos_sync.fetch.job import client_options
 from support import API_KEY, IMPATIENT
@@ -49,7 +49,7 @@ def resolve(api: Emulator, state: dict[str, Any], **options: Any) -> ReadingAnsw
     """Return how to read, by the setting `auto`."""
     today = options.pop("today", TODAY)
     connected: Callable[[int], ArgosClient] = lambda page_size: connect(api, page_size)  # noqa: E731
-    return asyncio.run(resolve_reading("auto", (), state, connected, today, **options))
+    return asyncio.run(find_reading("auto", (), state, connected, today, **options))
 
 
 @pytest.mark.parametrize(

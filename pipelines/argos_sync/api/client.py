@@ -31,6 +31,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _RETRY = RetryPolicy()
 _FEW_ATTEMPTS = 2
 """Attempts for a page that is probably too heavy; a smaller one is tried after them."""
+_FIRST_PAGES = 20
 _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 """A query that every API can answer, because it has no submissions."""
 
@@ -49,7 +50,7 @@ class RequestStats:
     requests_by_day: Counter[date] = field(default_factory=Counter, compare=False)
 
     def since(self, earlier: Self) -> Self:
-        """Return what was counted since earlier statistics of the same client."""
+        """Return what the same client has counted since `earlier`."""
         return type(self)(
             self.requests - earlier.requests,
             self.retries - earlier.retries,
@@ -257,6 +258,18 @@ class ArgosClient:
             seen.add(key)
             yield page
             if key is None:
+                return
+
+    async def first_pages(self, query: Query) -> AsyncGenerator[Page, None]:
+        """Yield at most the first 20 pages of a query, to a caller that looks for a certain row.
+
+        Even pages before that row can be empty, see `iter_pages`.
+        """
+        count = 0
+        async for page in self.iter_pages(query):
+            yield page
+            count += 1
+            if count == _FIRST_PAGES:
                 return
 
     async def _request(self, params: dict[str, Scalar]) -> Page:

@@ -14,6 +14,8 @@ from argos_sync.emulator.timestamps import DAY, day_text
 Object = dict[str, Any]
 
 _YEAR = 365.25
+_KOREANS, _RESIDENTS = 0.55, 0.67
+"""Cumulative shares of Koreans and of foreigners who live in Korea; all others live abroad."""
 _DOMAINS = ("example.com", "example.com", "example.org", "example.net")
 _OTHER_LETTERS = str.maketrans({"ø": "o", "Ł": "L", "ł": "l", "đ": "d", "ß": "ss"})
 _NOT_IN_EMAIL = str.maketrans({" ": ".", "'": "", "-": "."})
@@ -73,10 +75,10 @@ def _new_applicant(dice: Dice, today: int) -> Applicant:
         "age_group": "adult",
     }
     draw = dice.random()
-    if draw < 0.55:  # noqa: PLR2004 the share
+    if draw < _KOREANS:
         data |= _korean(dice, male=male, birth=day_text(birth_day))
         _add_document(dice, data, dice.pick(countries.KOREAN_DOCUMENTS), "KOR", today)
-    elif draw < 0.67:  # noqa: PLR2004 the share
+    elif draw < _RESIDENTS:
         country = dice.pick(countries.IN_KOREA)
         data |= _names(dice, country, male=male) | _korean_address(dice)
         data |= _permit(dice, country.code, today)

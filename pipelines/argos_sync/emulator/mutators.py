@@ -17,6 +17,8 @@ MISSING: Any = object()
 _SEOUL = timezone(timedelta(hours=9))
 _IDENTITY = ("submission_id", "created_at")
 _BROKEN_CYCLE = 12
+_SHORT_FRACTIONS = 0.3
+"""Share of ISO times whose fraction of a second has no trailing zeros."""
 
 
 class Mutator(NamedTuple):
@@ -51,7 +53,7 @@ def _to_iso(value: Any, rng: random.Random) -> Any:
     seconds, milli = divmod(moment, 1_000)
     utc = datetime.fromtimestamp(seconds, UTC)
     fraction = rng.choice((f".{milli:03}", f".{milli:03}000", f".{milli:03}000000"))
-    if rng.random() < 0.3:  # noqa: PLR2004 the rate
+    if rng.random() < _SHORT_FRACTIONS:
         fraction = f".{milli:03}".rstrip("0").rstrip(".")
     zone, offset = rng.choice(
         ((UTC, "Z"), (UTC, "+00:00"), (UTC, "+0000"), (UTC, ""), (_SEOUL, "+09:00"))

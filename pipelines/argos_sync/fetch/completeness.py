@@ -2,7 +2,7 @@
 
 The vendor's page about lists shows fewer fields than its page about a single submission, and does
 not say whether a list with a `request_type` has all fields of that section. `probe_completeness`
-finds it out with a handful of requests, `resolve_reading` remembers the answer for a month, and
+finds it out with a handful of requests, `find_reading` remembers the answer for a month, and
 `ListVerifier` notices when it changes.
 """
 
@@ -44,8 +44,6 @@ _SAMPLES = 5
 _USUAL_SHARE = 0.9
 _VERIFIED_PER_PAGE = 5
 _MAX_VERIFICATIONS = 3
-_MOST_EMPTY_PAGES = 20
-"""Pages without submissions to read before giving up; the API may page by bytes scanned."""
 _DECIDED = ("approved", "rejected")
 _SUMMARY_PATHS = frozenset(
     {
@@ -72,8 +70,7 @@ class Reading:
         mode: Where whole submissions come from.
         sections: Configured `request_type`s; empty for all of them.
         usual_paths: API paths that nearly all decided submissions have; a list without them is
-            verified.
-            Empty verifies nothing.
+            verified. If empty, nothing is.
     """
 
     mode: ReadMode = "list"
@@ -146,7 +143,7 @@ class ReadingAnswer:
     change: str | None = None
 
 
-async def resolve_reading(
+async def find_reading(
     setting: Literal["auto"] | ReadMode,
     sections: Sequence[str],
     state: Mapping[str, Any],
@@ -177,7 +174,7 @@ async def resolve_reading(
         answer = await probe_completeness(client, sections)
         stats = client.stats
     if answer is None:
-        # Nothing to compare with. What is read one by one is whole in any case.
+        # There was nothing to compare. Submissions fetched by id are always whole.
         answer, changes = known or Completeness("each"), {}
     else:
         changes = answer.to_state(sections, today)
@@ -268,13 +265,11 @@ async def _list_rows(client: ArgosClient, sections: Sequence[str]) -> dict[str, 
     """Return the rows of the first page that has any, by id; those of several sections joined."""
     joined: dict[str, dict[str, Any]] = {}
     for query in [Query(request_type=section) for section in sections] or [Query()]:
-        pages = 0
-        async for page in client.iter_pages(query):
+        async for page in client.first_pages(query):
             rows = rows_by_id(page.items)
             for submission_id, row in rows.items():
                 joined[submission_id] = joined.get(submission_id, {}) | row
-            pages += 1
-            if rows or pages == _MOST_EMPTY_PAGES:
+            if rows:
                 break
     return joined
 

@@ -8,9 +8,6 @@ from argos_sync.api.errors import PageTooHeavy
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.shape.identity import Identity, identify
 
-_MOST_EMPTY_PAGES = 20
-"""Pages without the submission to read before giving up; the API may page by bytes scanned."""
-
 
 async def fetch_submission(
     client: ArgosClient, submission_id: str, sections: Sequence[str] = ()
@@ -51,13 +48,9 @@ def rows_by_id(items: Iterable[Any]) -> dict[str, dict[str, Any]]:
 
 
 async def _fetch_part(client: ArgosClient, query: Query) -> dict[str, Any] | None:
-    pages = 0
-    async for page in client.iter_pages(query):
+    async for page in client.first_pages(query):
         for item in page.items:
             if submission_id_of(item) == query.submission_id:
                 part: dict[str, Any] = item
                 return part
-        pages += 1
-        if pages == _MOST_EMPTY_PAGES:
-            break
     return None

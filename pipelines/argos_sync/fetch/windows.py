@@ -24,8 +24,6 @@ _LONGEST_UNKNOWN_DAYS = 31
 _MIN_PAGES = 5
 _MAX_PAGES = 10
 _RECENT_WINDOWS = 8
-_MOST_EMPTY_PAGES = 20
-"""Pages without rows to read before giving up the probe; the API may page by bytes scanned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +195,8 @@ async def probe_end_date(client: ArgosClient, section: str | None = None) -> End
 
 
 async def _first_submission(client: ArgosClient, query: Query) -> Identity | None:
-    pages = 0
-    async for page in client.iter_pages(query):
+    async for page in client.first_pages(query):
         for item in page.items:
             if isinstance(identity := identify(item), Identity):
                 return identity
-        pages += 1
-        if pages == _MOST_EMPTY_PAGES:
-            break
     return None

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from argos_sync.fetch.checkpoint import end_date
-from argos_sync.fetch.completeness import ListsAreIncomplete, Reading
-from argos_sync.fetch.completeness import resolve_reading as find_reading
+from argos_sync.fetch.completeness import ListsAreIncomplete, Reading, find_reading
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.task import Task

@@ -174,7 +174,7 @@ class Run:
             stored,
             quarantined,
             chunk.stubs,
-            # What was erased some days after its deletion must not come back as a stub.
+            # Otherwise a submission that was erased after its deletion would come back as a stub.
             loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
         )
         history = stored_history(client, [*diff.changed, *diff.deleted])
