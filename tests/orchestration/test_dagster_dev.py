@@ -203,7 +203,6 @@ def dagster(warehouse: Warehouse, submissions: list[dict[str, Any]]) -> Iterator
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.process
 def test_backfill_schedule_and_checks(
     dagster: Dagster, submissions: list[dict[str, Any]], warehouse: Warehouse
