@@ -16,7 +16,7 @@ import pytest
 import support
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
-from made_once import IS_FIRST_PROCESS, database_made_once, made_once, remove_all
+from made_once import database_made_once, made_once, share_folder
 from support import (
     Rows,
     Warehouse,
@@ -48,6 +48,11 @@ REFERENCE_SECONDS = 0.06
 
 COVERAGE_FACTOR = 2.5
 """How much slower a test may be while its coverage is measured."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of what is made once, before any worker starts."""
+    share_folder(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,13 +94,6 @@ def _seconds_to_copy() -> float:
     """Return how long the computer takes now to copy 20,000 lists."""
     nested = [{str(i): [i] * 5} for i in range(20_000)]
     return timeit(lambda: deepcopy(nested), number=1)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish() -> None:
-    """Remove what the workers have shared; they have ended by now."""
-    if IS_FIRST_PROCESS:
-        remove_all()
 
 
 RECORD_OF_IT = ("sync_runs", "sync_checks")

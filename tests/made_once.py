@@ -7,25 +7,31 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support import postgres_administrator
 
 _VARIABLE = "ARGOS_TESTS_MADE_ONCE"
 _IN_POSTGRES = "in_postgres"
 
-# Workers inherit the variable from the process that starts them, and are not the first.
-IS_FIRST_PROCESS = _VARIABLE not in os.environ
-if IS_FIRST_PROCESS:
-    os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="argos_test_")
-_ROOT = Path(os.environ[_VARIABLE])
+
+def share_folder(config: pytest.Config) -> None:
+    """Make the folder that the workers share, and remove it when the process that starts them ends.
+
+    The workers inherit its name.
+    """
+    if _VARIABLE not in os.environ:
+        os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="argos_test_")
+        config.add_cleanup(_remove_all)
 
 
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder of this name; the first that asks for it makes its content."""
-    folder = _ROOT / name
-    with (_ROOT / f"{name}.lock").open("w") as lock:
+    folder = _root() / name
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            unfinished = _ROOT / f"{name}.unfinished"
+            unfinished = folder.with_suffix(".unfinished")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             make(unfinished)
@@ -35,11 +41,11 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
 
 def database_made_once(make: Callable[[str, Path], object]) -> str:
     """Return the name of a PostgreSQL database that `make` has filled, given a folder, too."""
-    name = _ROOT.name.lower()
+    name = _root().name
 
     def make_database(folder: Path) -> None:
+        _drop_database()  # one that could not be filled
         with postgres_administrator() as execute:
-            execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             execute(f"CREATE DATABASE {name}")
         make(name, folder)
 
@@ -47,9 +53,16 @@ def database_made_once(make: Callable[[str, Path], object]) -> str:
     return name
 
 
-def remove_all() -> None:
-    """Remove everything, after the last test."""
-    if (_ROOT / f"{_IN_POSTGRES}.lock").exists():
-        with postgres_administrator() as execute:
-            execute(f"DROP DATABASE IF EXISTS {_ROOT.name.lower()} WITH (FORCE)")
-    shutil.rmtree(_ROOT)
+def _root() -> Path:
+    return Path(os.environ[_VARIABLE])
+
+
+def _drop_database() -> None:
+    with postgres_administrator() as execute:
+        execute(f"DROP DATABASE IF EXISTS {_root().name} WITH (FORCE)")
+
+
+def _remove_all() -> None:
+    if (_root() / f"{_IN_POSTGRES}.lock").exists():
+        _drop_database()
+    shutil.rmtree(os.environ.pop(_VARIABLE))
