@@ -33,14 +33,12 @@ import pytest
 from dlt.common.storages import LoadStorage
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.job_client_impl import SqlJobClientBase, SqlLoadJob
-from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from argos_sync.api.errors import ServerError
@@ -49,6 +47,7 @@ from argos_sync.commands.reconcile import TooManyDeletions, reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults, generate
+from argos_sync.fetch.windows import EndDate
 from argos_sync.load.errors import LoadError
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
@@ -406,7 +405,8 @@ class Machine(RuleBasedStateMachine):
         """Start a source, and a warehouse that is empty or has all of its submissions."""
         self.folder = Path(tempfile.mkdtemp(prefix="argos-model-"))
         self.warehouse = duckdb_warehouse(self.folder)
-        shutil.copy(template(is_loaded=is_loaded), str(self.warehouse.target.file))
+        loaded_from = behaviour.end_date if is_loaded else None
+        shutil.copy(template(loaded_from), str(self.warehouse.target.file))
         self.live: dict[str, Submission] = {}
         self.removed: dict[str, Submission] = {}
         self.stubs: dict[str, Submission] = {}
@@ -791,36 +791,14 @@ class Machine(RuleBasedStateMachine):
         return {key for key, item in self._all() if first <= created_at(item).date() <= last}
 
 
-def template(*, is_loaded: bool) -> Path:
-    """Return a warehouse to copy: with the first submissions, or with empty tables."""
+def template(end_date: EndDate | None) -> Path:
+    """Return a warehouse to copy: with the first submissions of such a source; empty for None."""
 
     def make(folder: Path) -> None:
         warehouse = duckdb_warehouse(folder)
         make_tables(warehouse)
-        if is_loaded:
-            with Emulator(first_submissions()) as api:
+        if end_date:
+            with Emulator(first_submissions(), behaviour=Behaviour(end_date=end_date)) as api:
                 sync(context_for(api.base_url, warehouse.target))
 
-    return made_once("model_loaded" if is_loaded else "model_empty", make) / "kyc.duckdb"
-
-
-# A simulated power cut cancels requests at any point, even while httpcore opens a connection.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(PARTS))
-def test_random_sequences(part: int) -> None:
-    """The warehouse is consistent after every run, and equal to the source after a reconcile."""
-    machine = seed(SEED * PARTS + part)(type("Part", (Machine,), {}))
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=SEQUENCES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-            # Shrinking takes minutes, and a sequence of ten steps is readable.
-            phases=[Phase.generate, Phase.shrink] if THOROUGH else [Phase.generate],
-            print_blob=False,
-        ),
-    )
+    return made_once(f"model_{end_date or 'empty'}", make) / "kyc.duckdb"

@@ -2,8 +2,8 @@
 
 from datetime import date, timedelta
 
-from argos_sync.fetch.windows import DateRange
-from argos_sync.run.upkeep import daily_volume, plan_sweep
+from argos_sync.fetch.windows import DateRange, Window
+from argos_sync.run.upkeep import daily_volume, days_beside, plan_sweep, upkeep_window
 from argos_sync.warehouse.submissions import DayStats
 from support import NOW
 
@@ -54,6 +54,24 @@ def test_empty_synced_days_are_read_with_the_day_before_them() -> None:
 def test_the_sweep_can_be_turned_off() -> None:
     """With `sweep_days` 0 nothing is read."""
     assert sweep([day(0, 9)], None, 0) == []
+
+
+def test_days_beside_a_range_wait_for_their_turn() -> None:
+    """Only a day beside that is not read otherwise is read with the range, and not kept."""
+    days = DateRange(date(2025, 1, 3), date(2025, 1, 5))
+    window, kept = upkeep_window(days, lambda day: day == date(2025, 1, 6))
+    assert window == Window(date(2025, 1, 2), date(2025, 1, 5))
+    assert kept == DateRange(date(2025, 1, 3), date(2025, 1, 6))
+
+
+def test_days_beside_a_range_that_lacks_submissions() -> None:
+    """A day is read if the day of the range next to it lacks stored submissions."""
+    ranges = [DateRange(None, date(2025, 1, 3)), DateRange(date(2025, 1, 5), date(2025, 1, 9))]
+    assert days_beside(ranges, {date(2025, 1, 7)}) == []
+    assert days_beside(ranges, {date(2025, 1, 3), date(2025, 1, 5)}) == [
+        (Window(date(2025, 1, 4), date(2025, 1, 4)), ranges[0]),
+        (Window(date(2025, 1, 4), date(2025, 1, 4)), ranges[1]),
+    ]
 
 
 def test_expected_volume() -> None:

@@ -1,6 +1,7 @@
 """`sync`: the nightly run, in four tiers."""
 
 import logging
+from collections.abc import Sequence
 
 from argos_sync.api.errors import PageTooHeavy
 from argos_sync.fetch.checkpoint import (
@@ -11,7 +12,7 @@ from argos_sync.fetch.checkpoint import (
     unfinished_plan,
 )
 from argos_sync.fetch.ledger import Plan
-from argos_sync.fetch.windows import DateRange, add_days, nightly_range
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days, nightly_range
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import erase_deleted, mark_deletions
 from argos_sync.run.jobs import (
@@ -20,13 +21,19 @@ from argos_sync.run.jobs import (
     resolve_end_date,
     run_plan,
     run_queue,
+    run_tasks,
     today,
+    window_tasks,
 )
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
-from argos_sync.run.upkeep import UpkeepPlan, daily_volume, plan_upkeep
-from argos_sync.warehouse.submissions import content_hashes, stored_days
+from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
+from argos_sync.warehouse.submissions import (
+    content_hashes,
+    count_not_fetched_by_day,
+    stored_days,
+)
 
 log = logging.getLogger("argos_sync")
 
@@ -73,16 +80,27 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     if earlier:
         plan = plan.with_gaps_of(earlier)
     queue = new_queue(run, plan, daily_volume(days, nightly.first, first_unread_day(state)))
+    # Every later night reads many windows; each would ask for one more day.
+    queue.end_date = resolve_end_date(run, probe=True)
     older = UpkeepPlan()
     if nightly.first is not None:
-        # Later nights read many windows; each would ask for one more day.
-        queue.end_date = resolve_end_date(run, probe=True)
         synced = DateRange(first_synced_day(state), add_days(nightly.first, -1)) if mark else None
         older = plan_upkeep(run, days, nightly.first, synced, queue.end_date)
     queue.extra_tasks = older.tasks
     run.coverage.complete = [nightly, *older.ranges]
     hashes = content_hashes(run.warehouse.client, run.coverage.complete, older.submission_ids)
     run_queue(run, queue, hashes)
+    _read_days_beside(run, older.ranges, queue.end_date)
     if mark is not None:
         mark_deletions(run, run.coverage.complete, older.submission_ids)
     erase_deleted(run)
+
+
+def _read_days_beside(run: Run, ranges: Sequence[DateRange], end_date: EndDate | None) -> None:
+    """Read the days beside ranges of `plan_upkeep` that lack stored submissions.
+
+    Servers whose days are not UTC list them there; others no longer have them.
+    """
+    missing = count_not_fetched_by_day(run.warehouse.client, ranges, run.summary.started_at)
+    windows = days_beside(ranges, missing)
+    run_tasks(run, window_tasks(run, "beside", DailyVolume(), windows, end_date=end_date))

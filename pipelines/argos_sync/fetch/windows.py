@@ -124,18 +124,19 @@ def next_window(
         return days, None
     last = max(days.start, days.end or today)
     remaining = (last - days.start).days + 1
-    share = math.ceil(remaining / (2 * workers))
+    # A worker that is alone needs no fair share.
+    share = math.ceil(remaining / (2 * workers)) if workers > 1 else remaining
     length, rows = 0, 0.0
     while length < min(remaining, _LONGEST_DAYS):
         # Not `add_days`: a backfill of decades asks for each of its days.
         expected = volume.on(days.start + timedelta(days=length))
-        rows += expected or 0.0
-        if length and rows > page_size * _MAX_PAGES:
+        more = rows + (expected or 0.0)
+        if length and more > page_size * _MAX_PAGES:
             break
         fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
         if length >= fair and (expected is None or rows >= page_size * _MIN_PAGES):
             break
-        length += 1
+        length, rows = length + 1, more
     if length >= remaining:
         return days, None
     first_remaining = add_days(days.start, length)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -128,6 +128,31 @@ def resolve_reading(run: Run, *, again: bool = False) -> Reading:
     return answer.reading
 
 
+def window_tasks(
+    run: Run,
+    name: str,
+    volume: DailyVolume,
+    windows: Iterable[tuple[Window, DateRange]],
+    *,
+    end_date: EndDate | None,
+) -> list[Task]:
+    """Return tasks that read windows, each with the UTC days to keep of it.
+
+    Their names begin with the run's id and `name`.
+    """
+    settings, prefix = run.context.settings, f"{run.summary.run_id}/{name}"
+    tasks: list[Task] = []
+    for days, kept in windows:
+        rest: Window | None = days
+        while rest is not None:
+            # Long windows: the last page of each is not full, and other windows are read beside.
+            window, rest = next_window(rest, volume, today(run), 1, settings.page_size)
+            query = window.query(end_date)
+            name = f"{prefix}/{len(tasks)}"
+            tasks.append(Task(name, window.label, query, None, kept, window))
+    return tasks
+
+
 def range_tasks(
     run: Run,
     name: str,
@@ -135,24 +160,13 @@ def range_tasks(
     ranges: Sequence[DateRange],
     *,
     end_date: EndDate | None,
-    kept: Sequence[DateRange] = (),
 ) -> list[Task]:
     """Return tasks that read ranges of UTC days, and keep exactly the submissions of these days.
 
-    Their names begin with the run's id and `name`. To keep submissions of other days, too, `kept`
-    has the days to keep of each range.
+    See `window_tasks`.
     """
-    settings, prefix = run.context.settings, f"{run.summary.run_id}/{name}"
-    tasks: list[Task] = []
-    for days, kept_days in zip(ranges, kept or ranges, strict=True):
-        rest: Window | None = padded_window(days)
-        while rest is not None:
-            # Long windows: the last page of each is not full, and other windows are read beside.
-            window, rest = next_window(rest, volume, today(run), 1, settings.page_size)
-            query = window.query(end_date)
-            name = f"{prefix}/{len(tasks)}"
-            tasks.append(Task(name, window.label, query, None, kept_days, window))
-    return tasks
+    windows = [(padded_window(days), days) for days in ranges]
+    return window_tasks(run, name, volume, windows, end_date=end_date)
 
 
 def resolve_end_date(run: Run, *, probe: bool) -> EndDate | None:

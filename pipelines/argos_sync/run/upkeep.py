@@ -4,15 +4,14 @@ The sweep fetches every older submission again within `sweep_days`: each night r
 last fetch is longest ago.
 """
 
-import math
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, add_days, day_of
-from argos_sync.run.jobs import range_tasks, resolve_reading, today
+from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window, add_days, day_of
+from argos_sync.run.jobs import resolve_reading, today, window_tasks
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
 from argos_sync.warehouse.submissions import DayStats, midnight
@@ -55,30 +54,22 @@ def plan_upkeep(
     open_since = midnight(add_days(today(run), -settings.open_days))
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
-    reading = resolve_reading(run)
-    # Fetched one by one, the submissions of days beside a range would cost a request each.
-    keeps_beside = reading.mode != "each"
-    swept = plan_sweep(
-        old,
-        before,
-        synced,
-        run.summary.started_at,
-        settings.sweep_days,
-        keeps_beside=keeps_beside,
-    )
+    swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
     open_counts = {
         day: count
         for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
         if not any(range_.has_day(day) for range_ in swept)
     }
-    page_size = reading.submissions_per_request(settings.page_size)
+    page_size = resolve_reading(run).submissions_per_request(settings.page_size)
     split = cheapest_requests(open_counts, counts, page_size)
     ranges = (*swept, *split.by_day)
     ids = open_submission_ids(client, split.by_id, settings.sections, open_since)
-    beside = counts.keys() if keeps_beside else ()
-    kept = [_with_days_beside(range_, beside) for range_ in ranges]
-    volume = daily_volume(days, None)
-    tasks = range_tasks(run, "again", volume, ranges, end_date=end_date, kept=kept)
+
+    def is_read_in_turn(day: date) -> bool:
+        return day in counts or day >= before or (synced is not None and synced.has_day(day))
+
+    windows = [upkeep_window(range_, is_read_in_turn) for range_ in ranges]
+    tasks = window_tasks(run, "again", daily_volume(days, None), windows, end_date=end_date)
     return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
 
@@ -88,31 +79,64 @@ def plan_sweep(
     synced: DateRange | None,
     now: datetime,
     sweep_days: int,
-    *,
-    keeps_beside: bool = False,
 ) -> list[DateRange]:
     """Return tonight's share of the sweep: the days whose last fetch is longest ago.
 
-    The share is the number of submissions divided by `sweep_days`, plus all days that would become
-    older than `sweep_days` before the next night. With `keeps_beside` it includes the day after
-    each chosen one, which is fetched, too (`padded_window`). See `plan_upkeep` for the others.
+    The share is the number of submissions divided by the nights, plus all days that would become
+    older than `sweep_days` before the next night. See `plan_upkeep` for the other arguments.
     """
     if not sweep_days or not days:
         return []
-    share = math.ceil(sum(day.rows for day in days) / sweep_days)
-    due = now - timedelta(days=sweep_days) + _SLACK
-    rows = {day.day: day.rows for day in days}
+    period = timedelta(days=sweep_days) - _SLACK
+    nights = max(1.0, period / timedelta(days=1))
+    share = sum(day.rows for day in days) / nights
+    due = now - period
     chosen: set[date] = set()
-    fetched: set[date] = set()
-    count = 0
+    count, is_full = 0, False
     # Days that were fetched on the same day are swept in order, so that they join to few ranges.
     for day in sorted(days, key=lambda day: (day_of(day.oldest_fetch), day.day)):
-        if count < share or day.oldest_fetch < due:
+        # A day is left to the next night if most of it would be too much.
+        is_full = is_full or (count > 0 and count + day.rows / 2 > share)
+        if not is_full or day.oldest_fetch < due:
             chosen.add(day.day)
-            following = {add_days(day.day, 1)} if keeps_beside else set()
-            count += sum(rows.get(one, 0) for one in {day.day, *following} - fetched)
-            fetched |= {day.day, *following}
+            count += day.rows
     return _join_days(days, chosen, before, synced)
+
+
+def upkeep_window(
+    days: DateRange, is_read_in_turn: Callable[[date], bool]
+) -> tuple[Window, DateRange]:
+    """Return the window that reads a range of UTC days again, and the days to keep of it.
+
+    The server's days may not be UTC (see `padded_window`), so submissions of the range may be
+    listed under the day before it or after it. Days that are read in turn anyway are left out:
+    `days_beside` reads them when stored submissions did not come, and until then what is listed
+    under the range's days, of the days beside it, is kept, too.
+    """
+    before = add_days(days.first, -1) if days.first else None
+    after = add_days(days.last, 1) if days.last else None
+    has_before = before is not None and is_read_in_turn(before)
+    has_after = after is not None and is_read_in_turn(after)
+    asked = Window(days.first if has_before else before, days.last if has_after else after)
+    kept = DateRange(before if has_before else days.first, after if has_after else days.last)
+    return asked, kept
+
+
+def days_beside(
+    ranges: Sequence[DateRange], not_fetched: Container[date]
+) -> list[tuple[Window, DateRange]]:
+    """Return windows beside ranges that were read, and the days to keep of them.
+
+    `not_fetched` are the UTC days of stored submissions that did not come. If they are at an end of
+    a range, the server may list them under the day beside it.
+    """
+    beside = [
+        (add_days(edge, step), days)
+        for days in ranges
+        for edge, step in ((days.first, -1), (days.last, 1))
+        if edge is not None and edge in not_fetched
+    ]
+    return [(Window(day, day), days) for day, days in beside]
 
 
 def daily_volume(
@@ -150,18 +174,6 @@ def _join_days(
                 first = max(first, synced.first) if synced.first else first
                 _append(ranges, first, add_days(next_day, -1))
     return ranges
-
-
-def _with_days_beside(days: DateRange, stored: Container[date]) -> DateRange:
-    """Return a range with the day before it and after it, if the warehouse has these days.
-
-    They are fetched in any case, so their submissions need not be fetched again soon.
-    """
-    before = add_days(days.first, -1) if days.first else None
-    after = add_days(days.last, 1) if days.last else None
-    return DateRange(
-        before if before in stored else days.first, after if after in stored else days.last
-    )
 
 
 def _append(ranges: list[DateRange], first: date | None, last: date) -> None:
