@@ -17,6 +17,7 @@ from argos_sync.process import collect_garbage_rarely
 from argos_sync.run.committer import Committer
 from argos_sync.run.context import Context
 from argos_sync.run.erasure import Eraser
+from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
 from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.summary import RunSummary
@@ -62,6 +63,7 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
     run: Run | None = None
     try:
         with collect_garbage_rarely(), opened as warehouse:
+            layout = upgrade(warehouse)
             protection = warehouse_protection(configured, warehouse.client, warehouse.state)
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             summary = RunSummary(run_id, command, started_at)
@@ -71,7 +73,7 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
-            committer.remember(protection.state_changes(warehouse.state))
+            committer.remember(layout | protection.state_changes(warehouse.state))
             run.ensure_views()
             try:
                 with destination_errors():
@@ -100,9 +102,10 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
 
 
 def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
-    """Create what all partitions share: tables, views, privacy policy and suppression key."""
+    """Upgrade, and create what partitions share: tables, views, policy and suppression key."""
+    layout = upgrade(warehouse)
     protection = warehouse_protection(configured, warehouse.client, warehouse.state)
-    facts = protection.state_changes(warehouse.state)
+    facts = layout | protection.state_changes(warehouse.state)
     # A partition that adds to the suppression list uses a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
     facts |= {key: value for key, value in secrets.items() if key not in warehouse.state}
