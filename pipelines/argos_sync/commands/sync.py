@@ -29,6 +29,7 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
+from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.submissions import (
     content_hashes,
     count_not_fetched_by_day,
@@ -74,6 +75,8 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     """
     settings, state = run.context.settings, run.warehouse.state
     mark = high_water_mark(state)
+    if mark is not None:
+        run.drift = Drift.from_state(state.get("drift")).next_night()
     nightly = nightly_range(today(run), mark, settings.lookback_days, settings.first_day)
     days = stored_days(run.warehouse.client)
     plan = new_plan(run, SYNC, nightly)

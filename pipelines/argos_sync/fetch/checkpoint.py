@@ -17,6 +17,7 @@ other:
         cuts              windows cut so far
     completeness      how whole submissions are read, once a probe has found it out: mode, missing,
                       usual_paths, sections, checked (the day)
+    drift             the usual shape of new submissions (`warehouse.drift`)
     layout            version of the warehouse's layout (`run.migrations`)
     views             fingerprint of the analyst views, once a run has created them
     synced_before     first day that the last finished sync did not read to its end

@@ -9,7 +9,14 @@ import dagster as dg
 from argos_sync.config import freshness_settings
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
-from argos_sync.warehouse.checks import CHECK_NAMES, KNOWN_FIELDS, KNOWN_VALUES, CheckResult
+from argos_sync.warehouse.checks import (
+    CHECK_NAMES,
+    KNOWN_FIELDS,
+    KNOWN_VALUES,
+    SHAPE,
+    VOLUME,
+    CheckResult,
+)
 from argos_sync.warehouse.overview import read_overview
 
 FRESHNESS = "freshness"
@@ -22,12 +29,14 @@ CHECKS = {
     KNOWN_VALUES: "The last run saw no new value of an enumeration.",
     KNOWN_FIELDS: "The last run saw no new field of the API.",
     "counts_match_source": "Every day compared with the source has the same submissions.",
+    SHAPE: "New submissions have the sections, values and misfits that they usually have.",
+    VOLUME: "The day before the last sync has about as many submissions as usual.",
     FRESHNESS: "The last successful sync or backfill started within max_age_hours.",
     STALENESS: "Every submission was fetched within the last sweep_days.",
 }
 """Description of each check by name: what is true when it passes."""
 
-_WARNINGS = (KNOWN_VALUES, KNOWN_FIELDS)
+_WARNINGS = (KNOWN_VALUES, KNOWN_FIELDS, SHAPE, VOLUME)
 """Checks that report news in the source, not faults in the warehouse."""
 
 

@@ -8,9 +8,11 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.api.webhook import post_text, validate_webhook_url
 from argos_sync.config import webhook_url
 from argos_sync.load.errors import error_kind
+from argos_sync.run.jobs import today
 from argos_sync.run.journal import check_records, insert
 from argos_sync.run.run import Run
 from argos_sync.warehouse import checks
+from argos_sync.warehouse.drift import check_volume
 
 log = logging.getLogger("argos_sync")
 
@@ -82,7 +84,15 @@ def _check(run: Run) -> list[checks.CheckResult]:
             previous=previous,
             repaired=coverage.repaired,
         ),
+        *_check_drift(run),
     ]
     changed = checks.changed_results(summary.checks, previous)
     insert(client, check_records(summary, changed, run.context.clock()))
     return changed
+
+
+def _check_drift(run: Run) -> list[checks.CheckResult]:
+    """Compare a nightly sync's new submissions, and yesterday's number, with the usual ones."""
+    if run.drift is None:
+        return []
+    return [*run.drift.check(), *check_volume(run.warehouse.client, today(run))]

@@ -28,6 +28,7 @@ from argos_sync.run.journal import run_record, too_many_deletions_issue
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
+from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.rows import (
     mark_fetched,
@@ -65,7 +66,7 @@ class Run:
     """One run of a command that writes to a warehouse.
 
     The exit status is the one of a run in which nothing fails. `requests_before` has the requests
-    of other runs by UTC day.
+    of other runs by UTC day. With `drift`, new submissions are compared with the usual ones.
     """
 
     context: Context
@@ -78,6 +79,7 @@ class Run:
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
     requests_before: Mapping[date, int] = field(default_factory=dict)
+    drift: Drift | None = None
     _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
@@ -185,6 +187,9 @@ class Run:
         chunk.tables.clear()  # from here on only the rows to load stay in memory
         self._count(chunk, diff)
         tables = diff.tables
+        if self.drift is not None:
+            self.drift = self.drift.with_new(tables, stored.keys())
+            self.committer.remember({"drift": self.drift.to_state()})
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:

@@ -33,6 +33,8 @@ from argos_sync.warehouse.unknown_values import unknown_fields, unknown_values
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"
 COUNTS = "counts_match_source"
+SHAPE = "usual_shape"
+VOLUME = "usual_volume"
 
 _COUNTED = {
     "unique_key": ("key", "with several rows"),
@@ -41,6 +43,8 @@ _COUNTED = {
     KNOWN_VALUES: ("new value", "seen"),
     KNOWN_FIELDS: ("new field", "seen"),
     COUNTS: ("day", "whose submissions differ from the source"),
+    SHAPE: ("measure", "of new submissions that is not as usual"),
+    VOLUME: ("day", "with unusually few or many submissions"),
 }
 """What each check counts: a noun, and what is wrong with it."""
 
