@@ -1,7 +1,7 @@
 """Write the warehouse that later versions are tested to upgrade, as this version makes it.
 
 Run it once for each release, before the version is tagged: `python tests/upgrades/make.py`. It
-writes VERSION.duckdb.gz, and VERSION.json.gz with the submissions that the source has by then.
+writes warehouse-VERSION.gz, a DuckDB file, and source-VERSION.json.gz, the source's submissions by then.
 Files of earlier versions stay as they are.
 """
 
@@ -48,9 +48,9 @@ def main() -> None:
         forget(at(context, NIGHT), [("userid", str(source[FORGOTTEN]["userid"]))])
         name = version("argos-sync")
         file = Path(str(warehouse.target.file)).read_bytes()
-        (FOLDER / f"{name}.duckdb.gz").write_bytes(gzip.compress(file, mtime=0))
+        (FOLDER / f"warehouse-{name}.gz").write_bytes(gzip.compress(file, mtime=0))
         text = json.dumps(api.store.all(), ensure_ascii=False)
-        (FOLDER / f"{name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+        (FOLDER / f"source-{name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 if __name__ == "__main__":

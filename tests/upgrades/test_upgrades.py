@@ -34,7 +34,9 @@ from support import (
 from whole_lists import Emulator
 
 FOLDER = Path(__file__).parent
-VERSIONS = sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
+VERSIONS = sorted(
+    path.name.removeprefix("warehouse-").removesuffix(".gz") for path in FOLDER.glob("warehouse-*")
+)
 
 pytestmark = pytest.mark.tables_made
 
@@ -59,9 +61,9 @@ def note_layout(warehouse: Warehouse, layout: int | None) -> None:
 def test_a_warehouse_of_a_released_version_goes_on(version: str, tmp_path: Path) -> None:
     """It keeps its rows, its suppression list and its history, and stays up to date."""
     warehouse = duckdb_warehouse(tmp_path)
-    packed = (FOLDER / f"{version}.duckdb.gz").read_bytes()
+    packed = (FOLDER / f"warehouse-{version}.gz").read_bytes()
     Path(str(warehouse.target.file)).write_bytes(gzip.decompress(packed))
-    source = json.loads(gzip.decompress((FOLDER / f"{version}.json.gz").read_bytes()))
+    source = json.loads(gzip.decompress((FOLDER / f"source-{version}.json.gz").read_bytes()))
     loaded = [item for item in source if "created_at" in item]
     kept = {row["submission_id"] for row in warehouse.table("submissions")}
     before = {name: warehouse.table(name) for name in ("submission_status_history", "quarantine")}

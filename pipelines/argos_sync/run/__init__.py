@@ -9,6 +9,7 @@ and a run summary.
 - How is a deleted submission recognised? `deletions`.
 - How is a person erased? `erasure`.
 - What happens before and after every run? `opening`, `post_run`.
+- How is a warehouse of an earlier version upgraded? `migrations`.
 """
 
 __all__ = [
