@@ -1,8 +1,8 @@
 """Write the warehouse that later versions are tested to upgrade, as this version makes it.
 
 Run it once for each release, before the version is tagged: `python tests/upgrades/make.py`. It
-writes warehouse-VERSION.gz, a DuckDB file, and source-VERSION.json.gz, the source's submissions by then.
-Files of earlier versions stay as they are.
+writes warehouse-VERSION.gz, a DuckDB file, and source-VERSION.json.gz, the submissions that the
+source has by then. Files of earlier versions stay as they are.
 """
 
 import gzip
