@@ -29,6 +29,23 @@ def task(first: int, last: int) -> Task:
 TASKS = [task(-1, 3), task(4, 7), task(8, 10)]
 
 
+class Unread:
+    """The windows of `TASKS` that have not been read; a comparison asks for them."""
+
+    def __init__(self, *tasks: Task) -> None:
+        """Begin with all of them."""
+        self.tasks = list(tasks or TASKS)
+
+    def __call__(self) -> list[Window]:
+        """Return the windows."""
+        return [task.window for task in self.tasks if task.window]
+
+    def finish(self, comparison: Comparison, task: Task, *items: Any) -> None:
+        """Add the last page of a task."""
+        self.tasks.remove(task)
+        comparison.add(TaskPage(task, [*items], {}, done=True))
+
+
 def item(number: int, key: str, content: str = "") -> dict[str, Any]:
     """Return a submission of the source, created on a day."""
     created = datetime(2025, 1, 1, 12, tzinfo=UTC) + timedelta(days=number)
@@ -69,12 +86,13 @@ def content_of(submission: Any) -> tuple[str, bool]:
 def test_each_day_is_compared_as_soon_as_it_is_complete() -> None:
     """A window can return rows of the day before it, so that day waits for the window too."""
     warehouse = StoredVersions()
-    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read)
-    comparison.add(TaskPage(TASKS[1], [], {}, done=True))
+    unread = Unread()
+    comparison = Comparison(FIRST, LAST, unread, warehouse.read)
+    unread.finish(comparison, TASKS[1])
     assert warehouse.ranges == []
-    comparison.add(TaskPage(TASKS[0], [], {}, done=True))
+    unread.finish(comparison, TASKS[0])
     assert warehouse.ranges == [(0, 6)]
-    comparison.add(TaskPage(TASKS[2], [], {}, done=True))
+    unread.finish(comparison, TASKS[2])
     assert warehouse.ranges == [(0, 6), (7, 9)]
 
 
@@ -88,11 +106,12 @@ def test_differences_by_day() -> None:
         stored(6, "marked and deleted", deleted=True),
         stored(6, "also deleted"),
     )
-    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read, content_of, compares_content=True)
+    unread = Unread()
+    comparison = Comparison(FIRST, LAST, unread, warehouse.read, content_of, compares_content=True)
     page = [item(2, "same", "x"), item(2, "edited", "new"), item(2, "new", "n")]
-    comparison.add(TaskPage(TASKS[0], page, {}, done=True))
-    comparison.add(TaskPage(TASKS[1], [item(5, "marked", "m")], {}, done=True))
-    comparison.add(TaskPage(TASKS[2], [], {}, done=True))
+    unread.finish(comparison, TASKS[0], *page)
+    unread.finish(comparison, TASKS[1], item(5, "marked", "m"))
+    unread.finish(comparison, TASKS[2])
     assert comparison.differences == [
         DayDifference(day(2), 3, 3, ("new",), ("deleted",), ("edited",)),
         DayDifference(day(5), 1, 0, ("marked",), marked=("marked",)),
@@ -109,12 +128,13 @@ def test_deletion_stubs_are_not_at_the_source(compares_content: bool) -> None:
         stored(2, "marked", "stub", deleted=True),
         stored(2, "vanished before", "old", deleted=True),
     )
+    unread = Unread()
     comparison = Comparison(
-        FIRST, LAST, TASKS, warehouse.read, content_of, compares_content=compares_content
+        FIRST, LAST, unread, warehouse.read, content_of, compares_content=compares_content
     )
     page = [item(2, key, "stub") for key in ("not marked", "marked", "vanished before", "unknown")]
     for one_task in TASKS:
-        comparison.add(TaskPage(one_task, page if one_task is TASKS[0] else [], {}, done=True))
+        unread.finish(comparison, one_task, *(page if one_task is TASKS[0] else []))
     changed = ("vanished before",) if compares_content else ()
     assert comparison.differences == [
         DayDifference(day(2), 0, 1, deleted=("not marked",), changed=changed, stubs=("not marked",))
@@ -133,8 +153,28 @@ def test_missing_submissions_can_turn_out_to_be_stubs() -> None:
 def test_days_outside_the_range_are_ignored(number: int) -> None:
     """The windows include them, because the days of the server may not be UTC days."""
     warehouse = StoredVersions(stored(number, "warehouse"))
-    comparison = Comparison(FIRST, LAST, TASKS, warehouse.read)
+    unread = Unread()
+    comparison = Comparison(FIRST, LAST, unread, warehouse.read)
     for one_task in TASKS:
         page = [item(number, "source"), "no object"]
-        comparison.add(TaskPage(one_task, page, {}, done=True))
+        unread.finish(comparison, one_task, *page)
     assert comparison.differences == []
+
+
+def test_the_ends_of_the_calendar_are_compared_once() -> None:
+    """There is no day before the first, so it waits for its window, and none after the last."""
+    versions = [SubmissionVersion(f"{one}", one, "", deleted=False) for one in (date.min, date.max)]
+    warehouse = StoredVersions(*versions)
+    early = Task("early", "", Query(), window=Window(date.min, date(2024, 12, 31)))
+    late = Task("late", "", Query(), window=Window(date(2025, 1, 1), date.max))
+    unread = Unread(early, late)
+    comparison = Comparison(date.min, date.max, unread, warehouse.read)
+    unread.finish(
+        comparison, late, {"submission_id": f"{date.max}", "created_at": f"{date.max}T23:59:59"}
+    )
+    assert warehouse.ranges == []
+    first = {"submission_id": f"{date.min}", "created_at": f"{date.min}T00:00:00"}
+    unread.finish(comparison, early, first)
+    assert (len(warehouse.ranges), comparison.differences) == (1, [])
+    comparison.add(TaskPage(early, [], {}, done=True))
+    assert (len(warehouse.ranges), comparison.stored_count) == (1, 2)

@@ -1,6 +1,7 @@
 """Windows: whole days that cover a range, each of them once."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from argos_sync.api import Query
 from argos_sync.fetch.windows import (
+    ALL_DAYS,
     DailyVolume,
     DateRange,
     EndDate,
@@ -20,6 +22,7 @@ from argos_sync.fetch.windows import (
 TODAY = date(2025, 6, 15)
 UNKNOWN = DailyVolume()
 DAYS = st.dates(date(2015, 1, 1), date(2030, 12, 31))
+ANY_DAY = st.dates() | DAYS | st.sampled_from([date.min, date.max])
 
 
 def cut(days: DateRange, volume: DailyVolume = UNKNOWN, workers: int = 4) -> list[Window]:
@@ -53,6 +56,39 @@ def test_windows_cover_the_range_and_one_more_day_on_either_side(
     assert all(days >= 1 for days in lengths(windows))
 
 
+@settings(deadline=None)
+@given(
+    st.tuples(ANY_DAY, ANY_DAY).map(sorted),
+    st.builds(
+        DailyVolume,
+        st.dictionaries(ANY_DAY, st.integers(0, 9_000), max_size=6),
+        st.lists(st.tuples(st.integers(1, 400), st.integers(0, 9_000)), max_size=3).map(tuple),
+        st.none() | st.builds(DateRange, st.none() | ANY_DAY, st.none() | ANY_DAY),
+    ),
+    ANY_DAY,
+    st.integers(1, 16),
+)
+def test_windows_of_any_calendar_cover_each_day_once(
+    ends: list[date], volume: DailyVolume, today: date, workers: int
+) -> None:
+    """Wherever the range and its submissions are; without submissions, windows are few."""
+    first, last = ends
+    rest: Window | None = Window(first, last)
+    windows: list[Window] = []
+    while rest is not None and len(windows) < 200:
+        window, rest = next_window(rest, volume, today, workers, page_size=500)
+        volume = volume.after(window, 0, today)
+        windows.append(window)
+    assert rest is None
+    days = [(window.start, window.end) for window in windows]
+    assert (days[0][0], days[-1][1]) == (first, last)
+    for (start, end), (following, _) in pairwise(days):
+        assert start is not None
+        assert end is not None
+        assert start <= end
+        assert following == end + timedelta(days=1)
+
+
 def test_workers_get_fair_shares() -> None:
     """Windows become shorter towards the end, so that no worker ends with a long one."""
     days = lengths(cut(DateRange(date(2024, 1, 1), date(2024, 12, 31)), workers=8))
@@ -76,11 +112,39 @@ def test_quiet_months_are_joined_and_busy_days_split_off() -> None:
 def test_the_expected_volume_is_that_of_the_recent_windows() -> None:
     """Windows read long before say little about the days to come."""
     volume = UNKNOWN
+    days = Window(date(2024, 1, 1), date(2024, 1, 10))
     for number in range(20):
-        volume = volume.after(
-            Window(date(2024, 1, 1), date(2024, 1, 10)), 1000 if number < 5 else 10
-        )
-    assert volume.on(date(2024, 6, 1)) == 1.0
+        volume = volume.after(days, 1000 if number < 5 else 10, TODAY)
+    assert volume.average == 1.0
+
+
+def test_empty_windows_double() -> None:
+    """Centuries without submissions cost few requests, even if a clock is wrong."""
+    rest: Window | None = Window(date(2015, 1, 1), date(9000, 1, 1))
+    volume, windows = UNKNOWN, []
+    while rest is not None:
+        window, rest = next_window(rest, volume, date(9000, 1, 1), 1, page_size=500)
+        volume = volume.after(window, 0, TODAY.replace(year=9000))
+        windows.append(window)
+    assert lengths(windows)[:5] == [31, 366, 732, 1464, 2928]
+    assert len(windows) < 20
+
+
+def test_implausible_days_are_read_with_their_neighbours() -> None:
+    """Days before the source began and after today, and days that were read before."""
+    windows = cut(DateRange(date(1900, 1, 1), date(2100, 12, 31)))
+    assert windows[0] == Window(date(1899, 12, 31), date(2015, 1, 31))
+    assert windows[-1].end == date(2101, 1, 1)
+    assert windows[-1].start is not None
+    assert windows[-1].start <= TODAY + timedelta(days=1)
+    read = DailyVolume({date(1950, 1, 1): 1, date(2025, 5, 1): 400}, ((1, 9_000),), ALL_DAYS)
+    assert len(cut(DateRange(date.min, date.max), read)) == 1
+    busy = DailyVolume({date(1950, 1, 1): 9_000, date(2025, 5, 1): 9_000}, read=ALL_DAYS)
+    assert [window.end for window in cut(DateRange(date.min, date.max), busy)] == [
+        date(1950, 1, 1),
+        date(2025, 5, 1),
+        date.max,
+    ]
 
 
 def test_an_open_range_has_an_open_last_window() -> None:
@@ -140,4 +204,6 @@ def test_ranges_at_the_ends_of_the_calendar() -> None:
     first, *_ = cut(DateRange(date.min, date(2, 12, 31)))
     *_, last = cut(DateRange(date(9998, 1, 1), date.max))
     assert (first.start, last.end) == (date.min, date.max)
-    assert last.query(None).end_date == date.max
+    assert last.query("inclusive").end_date == date.max
+    # No day is after the last one, so an end that is excluded would leave it out.
+    assert last.query("exclusive").end_date is None

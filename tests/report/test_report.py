@@ -303,3 +303,24 @@ main()
         " pip install 'argos-sync[report]'"
     )
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.tables_made
+def test_submissions_at_the_ends_of_the_calendar(
+    any_warehouse: Warehouse, january: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Charts end at plausible days, and the report says how many submissions lie outside."""
+    texts = ("0001-01-01-00-00-00-000", "9999-12-31-23-59-59-999", "9999-12-01-00-00-00-000")
+    decided = [one for one in january if one["kyc"].get("result") == "approved"]
+    ends = [
+        decided[number]
+        | {"submission_id": f"end-{number}", "created_at": text, "kyc_result_at": text}
+        for number, text in enumerate(texts)
+    ]
+    with Emulator([*january, *ends]) as api:
+        sync(context_for(api.base_url, any_warehouse.target))
+    _, page = write_report(any_warehouse.target, tmp_path)
+    for section in ("volumes", "hits", "decisions"):
+        assert "3 submissions are not shown" in page.by_id(f"{section}-text").text
+    assert set(page.rows("volumes")) <= {f"2025-01-{day:02}" for day in range(1, 32)}

@@ -52,6 +52,36 @@ def test_counts_are_summed_by_week_and_month() -> None:
     ]
 
 
+def test_implausible_dates_are_counted_but_not_drawn() -> None:
+    """A date in year 1 or 9999 does not stretch the axis, and is said to be missing."""
+    ends = (date.min, date(9999, 12, 27), date.max)
+    today = NOW.date()
+    sentence = "3 submissions are not shown, with a date before 2015-01-01 or after 2026-02-02."
+    volumes = submissions.describe_volumes(
+        [
+            (ends[0], 1, 0, 0, 0, 0),
+            (DAY, 2, 0, 0, 0, 0),
+            *((end, 0, 1, 0, 0, 0) for end in ends[1:]),
+        ],
+        today,
+    )
+    assert "2 submissions created on 2025-01-01, by day" in volumes.text
+    assert volumes.text.endswith(sentence)
+    assert volumes.figure == ("5", "submissions")
+    hours = [("system", week, 1, 2.0, 3.0) for week in (ends[0], DAY, *ends[1:])]
+    decisions = submissions.describe_decisions(hours, today)
+    assert "In the week from 2025-01-01" in decisions.text
+    assert decisions.text.endswith(sentence)
+    flags = [(week, 1, 1, 0, 0, 0) for week in (ends[0], DAY, *ends[1:])]
+    assert screening.describe_hit_rate(flags, today).text.endswith(sentence)
+    for content in (
+        submissions.describe_volumes([(end, 1, 0, 0, 0, 0) for end in ends], today),
+        submissions.describe_decisions([("system", end, 1, 2.0, 3.0) for end in ends], today),
+        screening.describe_hit_rate([(end, 1, 1, 0, 0, 0) for end in ends], today),
+    ):
+        assert (content.text, content.chart) == (sentence, None)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -124,7 +154,7 @@ def test_a_table_has_at_most_200_rows() -> None:
 
 def test_screening_without_red_flags_has_no_chart() -> None:
     """The text still says how many submissions are decided."""
-    content = screening.describe_hit_rate([(DAY, 7, 0, 0, 0, 0)])
+    content = screening.describe_hit_rate([(DAY, 7, 0, 0, 0, 0)], NOW.date())
     assert content.chart is None
     assert with_plain_spaces(content.text) == (
         "0 of 7 decided submissions have a red flag (0 %), by week of creation."

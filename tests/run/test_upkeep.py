@@ -74,9 +74,18 @@ def test_days_beside_a_range_that_lacks_submissions() -> None:
     ]
 
 
+def test_empty_centuries_are_read_with_the_day_before_them() -> None:
+    """A submission of the calendar's first day does not make a range begin before it."""
+    days = [DayStats(date.min, 1, NOW - timedelta(days=9)), day(0, 1)]
+    ranges = sweep(days, DateRange(None, date(2025, 1, 10)), 10)
+    assert ranges == [DateRange(date.min, date(2024, 12, 31))]
+
+
 def test_expected_volume() -> None:
-    """Stored days are expected to have as many submissions again."""
-    volume = daily_volume([day(0, 1, rows=4), day(3, 1, rows=8)], date(2025, 1, 3))
-    assert volume.on(date(2025, 1, 4)) == 8
-    read = daily_volume([day(3, 1, rows=8)], date(2025, 1, 3), date(2025, 1, 7))
-    assert [read.on(date(2025, 1, number)) for number in (3, 4, 6, 7)] == [0, 8, 0, 8]
+    """The average is that of the last plausible days; days without a count that were read are 0."""
+    days = [day(0, 1, rows=4), day(3, 1, rows=8)]
+    outliers = [DayStats(one, 1, NOW) for one in (date.min, date.max)]
+    volume = daily_volume([outliers[0], *days, outliers[1]], NOW.date())
+    assert volume.average == 3
+    assert volume.counts == {FIRST: 4, date(2025, 1, 4): 8, date.min: 1, date.max: 1}
+    assert daily_volume(outliers, NOW.date()).average is None

@@ -3,10 +3,10 @@
 from datetime import date
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.fetch.checkpoint import complete_before, unfinished_plan
+from argos_sync.fetch.checkpoint import complete_before, read_days, unfinished_plan
 from argos_sync.fetch.windows import DateRange
 from argos_sync.run.context import Context
-from argos_sync.run.jobs import new_plan, run_plan
+from argos_sync.run.jobs import new_plan, run_plan, today
 from argos_sync.run.opening import open_run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
@@ -37,7 +37,8 @@ def backfill(
         unfinished = unfinished_plan(state, name, sections)
         days = DateRange(max(first, complete) if complete else first, last)
         plan = unfinished.reopened() if unfinished else new_plan(run, name, days)
-        volume = daily_volume(stored_days(run.warehouse.client), plan.days.first)
+        stored = stored_days(run.warehouse.client)
+        volume = daily_volume(stored, today(run), read_days(run.warehouse.state))
         run_plan(run, plan, workers, volume=volume)
         if unfinished is None:
             run.coverage.complete = [days]

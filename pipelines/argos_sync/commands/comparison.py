@@ -1,13 +1,13 @@
 """Compare the submissions of the source with those of the warehouse, day by day."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Self
 
-from argos_sync.fetch.task import Task, TaskPage
-from argos_sync.fetch.windows import DateRange, add_days, day_of
+from argos_sync.fetch.task import TaskPage
+from argos_sync.fetch.windows import DateRange, Window, day_of
 from argos_sync.shape.identity import Identity, identify, read_content
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 from argos_sync.warehouse.submissions import SubmissionVersion
@@ -52,10 +52,10 @@ class Comparison:
     Only the ids of days that are being read, and the differences, are in memory.
 
     Attributes:
-        first: First UTC day that has not been compared yet.
+        first: First UTC day to compare.
         last: Last UTC day to compare.
-        tasks: Tasks that read the source; their windows cover the days, whatever the time zone of
-            the server.
+        unread: Returns the windows that have not been read completely. They cover the days,
+            whatever the time zone of the server.
         read_versions: Reads the warehouse's submissions of a range of days.
         read_content: Returns the content hash of a submission of the source, and whether it is a
             deletion stub.
@@ -67,15 +67,19 @@ class Comparison:
 
     first: date
     last: date
-    tasks: Sequence[Task]
+    unread: Callable[[], Iterable[Window]]
     read_versions: Callable[[DateRange], Iterable[SubmissionVersion]]
     read_content: Callable[[object], tuple[str, bool]] = read_content
     compares_content: bool = False
     suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
     differences: list[DayDifference] = field(default_factory=list)
     stored_count: int = 0
+    _next: int = field(init=False)
     _source: dict[date, dict[str, tuple[str, bool]]] = field(default_factory=dict)
-    _finished_tasks: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Begin with the first day."""
+        self._next = self.first.toordinal()
 
     def add(self, page: TaskPage) -> None:
         """Add a page of the source; compare all days that are complete with it."""
@@ -91,23 +95,23 @@ class Comparison:
                 content = content_hash if self.compares_content else "", is_stub
                 self._source.setdefault(day, {})[identity.submission_id] = content
         if page.done:
-            self._finished_tasks.add(page.task.name)
             self._compare_complete_days()
 
     def _compare_complete_days(self) -> None:
-        """Compare the days that no unfinished task can still return submissions of.
+        """Compare the days that no unread window can still return submissions of.
 
         A window can return submissions of the UTC day before its first day.
         """
-        unfinished = [task.window for task in self.tasks if task.name not in self._finished_tasks]
-        starts = [window.start for window in unfinished if window and window.start]
-        last = min([self.last, *(add_days(start, -2) for start in starts)])
-        if last < self.first:
+        starts = [window.start for window in self.unread() if window.start]
+        # Numbers, because the calendar has no day before its first and none after its last.
+        end = min([self.last.toordinal() + 1, *(start.toordinal() - 1 for start in starts)])
+        if end <= self._next:
             return
+        first, last = date.fromordinal(self._next), date.fromordinal(end - 1)
+        self._next = end
         stored: dict[date, dict[str, SubmissionVersion]] = {}
-        for version in self.read_versions(DateRange(self.first, last)):
+        for version in self.read_versions(DateRange(first, last)):
             stored.setdefault(version.day, {})[version.submission_id] = version
-        self.first = add_days(last, 1)
         for day in sorted({day for day in (*stored, *self._source) if day <= last}):
             difference = _compare_day(day, self._source.pop(day, {}), stored.get(day, {}))
             self.stored_count += difference.warehouse

@@ -1,7 +1,7 @@
 """`reconcile`: compare the warehouse with the source, and repair the differences."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -9,14 +9,24 @@ from functools import partial
 from argos_sync.api.errors import ApiFailure
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
+from argos_sync.fetch.checkpoint import read_days
 from argos_sync.fetch.completeness import Reading
+from argos_sync.fetch.ledger import TaskProgress
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task, TaskPage
-from argos_sync.fetch.windows import DailyVolume, DateRange
+from argos_sync.fetch.windows import ALL_DAYS, DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
-from argos_sync.run.jobs import range_tasks, resolve_end_date, resolve_reading, run_tasks
+from argos_sync.run.jobs import (
+    new_plan,
+    new_queue,
+    range_tasks,
+    resolve_end_date,
+    resolve_reading,
+    run_tasks,
+    today,
+)
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
@@ -91,13 +101,13 @@ def reconcile(
 def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
     client = run.warehouse.client
     sections = run.context.settings.sections
-    volume = daily_volume(stored_days(client), first)
-    tasks = partial(range_tasks, run, "compare", volume, [DateRange(first, last)])
-    end_date = resolve_end_date(run, probe=len(tasks(end_date=None)) > 1)
+    volume = daily_volume(stored_days(client), today(run), read_days(run.warehouse.state))
+    # Long windows, as for one worker: the last page of each is not full.
+    queue = new_queue(run, new_plan(run, "compare", DateRange(first, last)), volume, workers=1)
     comparison = Comparison(
         first,
         last,
-        tasks(end_date=end_date),
+        queue.unread,
         partial(submission_versions, client),
         partial(run.protection.read_content, sections=sections),
         deep,
@@ -105,7 +115,12 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
     )
     # A list of ids may be a summary.
     reading = resolve_reading(run) if deep else Reading("list", ("others",))
-    asyncio.run(_read(run, comparison.tasks, reading, comparison.add))
+
+    def add(page: TaskPage) -> None:
+        queue.record(page, TaskProgress(page.cursor, page.done, len(page.items)))
+        comparison.add(page)
+
+    asyncio.run(_read(run, queue.tasks(), reading, add))
     differences = comparison.differences
     if not deep:
         stubs = _find_stubs(run, [key for day in differences for key in day.marked])
@@ -131,7 +146,7 @@ def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:
 
 
 async def _read(
-    run: Run, tasks: Sequence[Task], reading: Reading, add: Callable[[TaskPage], None]
+    run: Run, tasks: Iterable[Task], reading: Reading, add: Callable[[TaskPage], None]
 ) -> None:
     """Read tasks of the source, and pass on their pages."""
 
@@ -176,7 +191,8 @@ def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final:
     per_request = resolve_reading(run).submissions_per_request(page_size) if sizes else page_size
     split = cheapest_requests(sizes, counts, per_request)
     end_date = resolve_end_date(run, probe=False)
-    by_day = range_tasks(run, "repair", DailyVolume(counts), split.by_day, end_date=end_date)
+    volume = DailyVolume(counts, read=ALL_DAYS)
+    by_day = range_tasks(run, "repair", volume, split.by_day, end_date=end_date)
     days_by_id = [day for day in to_fetch if any(days.has_day(day) for days in split.by_id)]
     by_id = id_tasks("repair", (key for day in days_by_id for key in to_fetch[day]))
     run_tasks(run, [*by_day, *by_id], final=final)

@@ -7,8 +7,8 @@ from argos_sync.api.errors import PageTooHeavy
 from argos_sync.fetch.checkpoint import (
     SYNC,
     first_synced_day,
-    first_unread_day,
     high_water_mark,
+    read_days,
     unfinished_plan,
 )
 from argos_sync.fetch.ledger import Plan
@@ -82,7 +82,7 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     plan = new_plan(run, SYNC, nightly)
     if earlier:
         plan = plan.with_gaps_of(earlier)
-    queue = new_queue(run, plan, daily_volume(days, nightly.first, first_unread_day(state)))
+    queue = new_queue(run, plan, daily_volume(days, today(run), read_days(state)))
     # Every later night reads many windows; each would ask for one more day.
     queue.end_date = resolve_end_date(run, probe=True)
     older = UpkeepPlan()

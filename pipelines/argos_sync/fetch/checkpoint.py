@@ -35,7 +35,7 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from argos_sync.fetch.ledger import Plan, TaskProgress
-from argos_sync.fetch.windows import DateRange, EndDate, Window
+from argos_sync.fetch.windows import DateRange, EndDate, Window, add_days
 
 State = dict[str, Any]
 
@@ -129,9 +129,10 @@ def first_synced_day(state: Mapping[str, Any]) -> date | None:
     return _day(state.get("synced_from"))
 
 
-def first_unread_day(state: Mapping[str, Any]) -> date | None:
-    """Return the first day that the last finished sync did not read to its end."""
-    return _day(state.get("synced_before"))
+def read_days(state: Mapping[str, Any]) -> DateRange | None:
+    """Return the days that syncs have read to their end; None before the first sync."""
+    unread = _day(state.get("synced_before"))
+    return DateRange(first_synced_day(state), add_days(unread, -1)) if unread else None
 
 
 def drop_cursors(state: State, submission_ids: Collection[str]) -> None:

@@ -117,8 +117,7 @@ class Plan:
         """Return the plan with the next window cut off the remaining days."""
         if self.uncut is None:
             return self
-        today = day_of(self.started_at)
-        window, rest = next_window(self.uncut, volume, today, workers, page_size)
+        window, rest = next_window(self.uncut, volume, self.started_day, workers, page_size)
         return replace(self, uncut=rest).with_window(window)
 
     def with_progress(self, name: str, progress: TaskProgress) -> Self:
@@ -182,9 +181,14 @@ class Plan:
         return replace(self, windows=merged)
 
     @property
+    def started_day(self) -> date:
+        """Return the UTC day on which the plan started."""
+        return day_of(self.started_at)
+
+    @property
     def settled_day(self) -> date:
         """Return the first day that, in some time zone, was not over when the plan started."""
-        return add_days(day_of(self.started_at), -1)
+        return add_days(self.started_day, -1)
 
 
 @dataclass(frozen=True, slots=True)

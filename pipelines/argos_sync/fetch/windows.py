@@ -5,9 +5,10 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Literal, Self
 
 import pendulum
@@ -18,6 +19,9 @@ from argos_sync.shape.identity import Identity, identify
 
 EndDate = Literal["inclusive", "exclusive"]
 """How the server reads `end_date`. The vendor does not document it; a probe finds it out."""
+
+FIRST_PLAUSIBLE_DAY = date(2015, 1, 1)
+"""The source is younger: submissions created before this day have a wrong date, and are few."""
 
 _LONGEST_DAYS = 366
 _LONGEST_UNKNOWN_DAYS = 31
@@ -49,7 +53,8 @@ class Window:
         """
         end = self.end
         if end is not None and end_date != "inclusive":
-            end = add_days(end, 1)
+            # The calendar has no day after its last one, which must not be left out.
+            end = add_days(end, 1) if end < date.max else None
         return Query(start_date=self.start, end_date=end)
 
 
@@ -73,30 +78,87 @@ ALL_DAYS = DateRange()
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days in a row that are each expected to bring as many submissions.
+
+    None is not known. A stretch that `is_guess` may bring any number.
+    """
+
+    days: int
+    expected: float | None
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DailyVolume:
     """How many submissions a day is expected to bring.
 
-    That is the number the warehouse already has, or the average of the windows read last. Of these,
-    `recent` has the numbers of days and submissions, newest last.
+    Attributes:
+        counts: Submissions that the warehouse already has, by day.
+        recent: Numbers of days and submissions of the windows read last, newest last. Their average
+            is expected of all other days.
+        read: Days that were read completely: those without a count are expected to stay empty.
     """
 
     counts: Mapping[date, int] = field(default_factory=dict)
     recent: tuple[tuple[int, int], ...] = ()
+    read: DateRange | None = None
 
-    def on(self, day: date) -> float | None:
-        """Return the expected number of submissions; None while nothing is known."""
-        if day in self.counts:
-            return self.counts[day]
+    @property
+    def average(self) -> float | None:
+        """Return the submissions per day of the windows read last; None before the first."""
         if not self.recent:
             return None
         return sum(rows for _, rows in self.recent) / sum(days for days, _ in self.recent)
 
-    def after(self, window: Window, rows: int) -> Self:
+    @property
+    def longest(self) -> int:
+        """Return how many days of unknown volume may be in one window.
+
+        After empty windows each is twice as long as those before it, so that empty centuries cost
+        few requests.
+        """
+        longest = 0 if self.average else 2 * max((days for days, _ in self.recent), default=0)
+        return max(_LONGEST_DAYS, longest)
+
+    def stretches(self, first: date, last: date, today: date) -> Iterator[Stretch]:
+        """Yield the days of a range in order, as stretches.
+
+        Implausible days without a count are expected to be empty.
+        """
+        begin, end = first.toordinal(), last.toordinal() + 1
+        edges = {FIRST_PLAUSIBLE_DAY.toordinal(), today.toordinal() + 2}
+        if self.read is not None:
+            edges |= {self.read.first.toordinal()} if self.read.first else set()
+            edges |= {self.read.last.toordinal() + 1} if self.read.last else set()
+        for day in self.counts:
+            if first <= day <= last:
+                edges |= {day.toordinal(), day.toordinal() + 1}
+        inside = sorted(edge for edge in edges if begin < edge < end)
+        for start, following in pairwise([begin, *inside, end]):
+            day, days = date.fromordinal(start), following - start
+            if day in self.counts:
+                yield Stretch(days, self.counts[day])
+            elif not is_plausible(day, today) or (self.read and self.read.has_day(day)):
+                yield Stretch(days, 0)
+            else:
+                yield Stretch(days, self.average, is_guess=True)
+
+    def after(self, window: Window, rows: int, today: date) -> Self:
         """Return the volume updated with a window that has been read."""
         if window.start is None or window.end is None:
             return self
-        days = (window.end - window.start).days + 1
+        stretches = self.stretches(window.start, window.end, today)
+        # Empty centuries say nothing about the days to come.
+        days = sum(one.days for one in stretches if one.is_guess or one.expected)
+        if not days:
+            return self
         return replace(self, recent=(*self.recent, (days, rows))[-_RECENT_WINDOWS:])
+
+
+def is_plausible(day: date, today: date) -> bool:
+    """Whether submissions may have been created on a day, in any time zone."""
+    return FIRST_PLAUSIBLE_DAY <= day <= add_days(today, 1)
 
 
 def padded_window(days: DateRange) -> Window:
@@ -117,30 +179,49 @@ def next_window(
     A window is a fair share of the remaining days, so that all workers finish at about the same
     time. It covers at least `_MIN_PAGES` pages of submissions, which joins quiet months and keeps
     last pages, which are not full, few; and at most `_MAX_PAGES`, which splits off busy days. While
-    the volume is unknown, only the share counts. Days without a start are one window, divided only
-    by its cursor; open-ended days end with the UTC day `today`.
+    the volume is unknown, only the share counts. Days that are expected to be empty do not count
+    at all. Days without a start are one window, divided only by its cursor; open-ended days end
+    with the UTC day `today`.
     """
     if days.start is None:
         return days, None
     last = max(days.start, days.end or today)
-    remaining = (last - days.start).days + 1
+    stretches = [*volume.stretches(days.start, last, today)]
+    filled = sum(one.days for one in stretches if one.expected != 0)
     # A worker that is alone needs no fair share.
-    share = math.ceil(remaining / (2 * workers)) if workers > 1 else remaining
-    length, rows = 0, 0.0
-    while length < min(remaining, _LONGEST_DAYS):
-        # Not `add_days`: a backfill of decades asks for each of its days.
-        expected = volume.on(days.start + timedelta(days=length))
-        more = rows + (expected or 0.0)
-        if length and more > page_size * _MAX_PAGES:
+    share = math.ceil(filled / (2 * workers)) if workers > 1 else filled
+    length, counted, guesses, rows = 0, 0, 0, 0.0
+    for stretch in stretches:
+        expected = stretch.expected
+        if expected is None:
+            take: float = min(share, _LONGEST_UNKNOWN_DAYS) - counted
+        else:
+            to_least = _days_for(page_size * _MIN_PAGES - rows, expected)
+            take = max(share - counted, to_least)
+            if expected == 0 and take > 0:
+                take = stretch.days
+            elif expected:
+                to_most = math.floor((page_size * _MAX_PAGES - rows) / expected)
+                take = min(take, max(to_most, 0 if rows else 1))
+        if stretch.is_guess:
+            take = min(take, volume.longest - guesses)
+            guesses += stretch.days
+        number = int(max(0, min(take, stretch.days)))
+        length, rows = length + number, rows + number * (expected or 0.0)
+        counted += number if expected != 0 else 0
+        if number < stretch.days:
             break
-        fair = share if expected is not None else min(share, _LONGEST_UNKNOWN_DAYS)
-        if length >= fair and (expected is None or rows >= page_size * _MIN_PAGES):
-            break
-        length, rows = length + 1, more
-    if length >= remaining:
+    else:
         return days, None
     first_remaining = add_days(days.start, length)
     return Window(days.start, add_days(first_remaining, -1)), Window(first_remaining, days.end)
+
+
+def _days_for(rows: float, expected: float) -> float:
+    """Return after how many days so many submissions are expected."""
+    if rows <= 0:
+        return 0
+    return math.ceil(rows / expected) if expected else math.inf
 
 
 def add_days(day: date, days: int) -> date:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.task import Task, TaskPage
-from argos_sync.fetch.windows import DailyVolume, EndDate
+from argos_sync.fetch.windows import DailyVolume, EndDate, Window
 
 
 @dataclass(slots=True)
@@ -57,19 +57,26 @@ class WorkQueue:
                 yield self._task(self.plan, next(reversed(self.plan.windows)))
         yield from self.extra_tasks
 
+    def unread(self) -> list[Window]:
+        """Return the days of the plan that have not been read completely, as windows."""
+        if self.plan is None:
+            return []
+        unfinished = [window for window, _ in self.plan.unfinished.values()]
+        return [*unfinished, self.plan.uncut] if self.plan.uncut else unfinished
+
     def record(self, page: TaskPage, step: TaskProgress) -> None:
         """Add what a page brings to its task: a cursor, and the submissions taken from it."""
         name, window = page.task.name, page.task.window
         if self.plan is not None and name in self.plan.windows:
             progress = self.plan.windows[name][1].advanced_by(step)
             self.plan = self.plan.with_progress(name, progress)
+            if window is not None and progress.done:
+                self.volume = self.volume.after(window, progress.rows, self.plan.started_day)
         else:
             progress = self._extra_progress.get(name, TaskProgress()).advanced_by(step)
             self._extra_progress[name] = progress
         if window is not None:
             self._ledger[name] = LedgerEntry(name, window, progress)
-            if progress.done:
-                self.volume = self.volume.after(window, progress.rows)
 
     def take_ledger(self) -> tuple[LedgerEntry, ...]:
         """Return the windows that have advanced since the last call."""

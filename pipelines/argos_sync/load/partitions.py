@@ -17,7 +17,8 @@ def partition_name(days: DateRange) -> str | None:
     """Return the name of the partition for these days, UTC; None for an unbounded range."""
     if days.first is None or days.last is None:
         return None
-    return f"{days.first:%Y%m%d}_{days.last:%Y%m%d}"
+    # Not by `strftime`, which writes the first centuries with fewer digits.
+    return f"{days.first}_{days.last}".replace("-", "")
 
 
 def pipeline_name(partition: str | None) -> str:

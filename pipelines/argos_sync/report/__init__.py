@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from argos_sync.fetch.windows import day_of
 from argos_sync.load.atomic_file import (
     FileType,
     atomic_replacement,
@@ -54,7 +55,7 @@ def make_report(
     Args:
         target: Warehouse or published copy to read.
         file: HTML file to create, or report to replace; symbolic links are followed.
-        now: Time shown on the page.
+        now: Time shown on the page, and end of its charts.
         bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
         mode: Permissions of a new file; a replaced file keeps its own.
 
@@ -68,7 +69,8 @@ def make_report(
     with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(path, source)
-        sections = [build_section(warehouse.client, spec) for spec in section_specs(bound)]
+        specs = section_specs(bound, day_of(now))
+        sections = [build_section(warehouse.client, spec) for spec in specs]
     html = render_page(sections, target.dataset, now).encode()
     with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):
         new.write_bytes(html)

@@ -1,5 +1,6 @@
 """List the sections of the report in order, and the SQL over the views behind each."""
 
+from datetime import date
 from functools import partial
 
 from argos_sync.report import operations, screening, submissions
@@ -78,18 +79,25 @@ _RUNS = """
     FROM sync_health ORDER BY started_at DESC LIMIT 60"""
 
 
-def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
-    """Return the definitions of all sections; `bound` is `sweep_days`, None without a sweep."""
+def section_specs(bound: int | None, today: date) -> tuple[SectionSpec, ...]:
+    """Return the definitions of all sections.
+
+    `bound` is `sweep_days`, None without a sweep; no chart goes beyond `today`.
+    """
     return (
         SectionSpec(
-            "volumes", "Submissions", "kyc_funnel_daily", _VOLUMES, submissions.describe_volumes
+            "volumes",
+            "Submissions",
+            "kyc_funnel_daily",
+            _VOLUMES,
+            partial(submissions.describe_volumes, today=today),
         ),
         SectionSpec(
             "decisions",
             "Time to decision",
             "submissions_wide",
             _DECISIONS,
-            submissions.describe_decisions,
+            partial(submissions.describe_decisions, today=today),
             "No submission has a final result yet.",
         ),
         SectionSpec("funnel", "Funnel", "kyc_funnel_daily", _FUNNEL, submissions.describe_funnel),
@@ -134,7 +142,11 @@ def section_specs(bound: int | None) -> tuple[SectionSpec, ...]:
             "No submission has an open red flag.",
         ),
         SectionSpec(
-            "hits", "AML red flags over time", "aml_hit_rate", _HITS, screening.describe_hit_rate
+            "hits",
+            "AML red flags over time",
+            "aml_hit_rate",
+            _HITS,
+            partial(screening.describe_hit_rate, today=today),
         ),
         SectionSpec(
             "countries", "Countries", "submissions_wide", _COUNTRIES, submissions.describe_countries

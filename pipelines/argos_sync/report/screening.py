@@ -1,11 +1,13 @@
 """Describe AML screening: open alerts, and how many submissions are flagged."""
 
+from datetime import date
+
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
 from argos_sync.report.formatting import format_count, format_share, pluralize, sum_counts
 from argos_sync.report.section import Content, DataTable
-from argos_sync.report.time_series import chart_by_period
+from argos_sync.report.time_series import chart_by_period, split_implausible
 
 _RISKS = {"high": VERMILLION, "medium": ORANGE, "low": BLUE, "other": GREY}
 
@@ -34,11 +36,14 @@ def describe_alerts(rows: ResultRows) -> Content:
     )
 
 
-def describe_hit_rate(rows: ResultRows) -> Content:
+def describe_hit_rate(rows: ResultRows, today: date) -> Content:
     """Describe how many of the decided submissions have a red flag.
 
     A row has a week, its submissions decided, and those with a red flag by risk as in `_RISKS`.
     """
+    rows, _, not_shown = split_implausible(rows, 0, slice(1, 2), today)
+    if not rows:
+        return Content(not_shown.strip())
     decided = sum(int(row[1]) for row in rows)
     by_risk = [(week, *counts) for week, _, *counts in rows]
     flagged = sum(int(number) for _, *counts in by_risk for number in counts)
@@ -46,7 +51,8 @@ def describe_hit_rate(rows: ResultRows) -> Content:
     unit, chart, table = chart_by_period(by_risk, _RISKS, "red flags", "week")
     return Content(
         f"{format_count(flagged)} of {pluralize(decided, 'decided submission')}"
-        f" {'has' if flagged == 1 else 'have'} a red flag ({rate}), by {unit} of creation.",
+        f" {'has' if flagged == 1 else 'have'} a red flag ({rate}), by {unit} of creation."
+        f"{not_shown}",
         chart,
         table,
         (rate, "of decided submissions have a red flag"),

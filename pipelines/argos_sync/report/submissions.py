@@ -5,7 +5,7 @@ Each function gets the rows of the query of the same name in `queries`.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
@@ -21,7 +21,7 @@ from argos_sync.report.formatting import (
     sum_counts,
 )
 from argos_sync.report.section import Content, DataTable
-from argos_sync.report.time_series import chart_by_period
+from argos_sync.report.time_series import chart_by_period, split_implausible
 from argos_sync.shape.column_cipher import extract_key_id
 
 _MAX_BARS = 10
@@ -35,20 +35,24 @@ _RESULTS = {"approved": GREEN, "rejected": VERMILLION} | _WAITING
 _REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
 
 
-def describe_volumes(rows: ResultRows) -> Content:
+def describe_volumes(rows: ResultRows, today: date) -> Content:
     """Describe the number of submissions over time.
 
     A row has a day, and submissions by result as in `_RESULTS`; the earliest comes first.
     """
+    rows, outside, not_shown = split_implausible(rows, 0, slice(1, None), today)
+    if not rows:
+        return Content(not_shown.strip())
     first, last = rows[0][0], rows[-1][0]
     span = f"on {first}" if first == last else f"from {first} to {last}"
     total = sum(int(number) for _, *counts in rows for number in counts)
     unit, chart, table = chart_by_period(rows, _RESULTS, "submissions")
     return Content(
-        f"{pluralize(total, 'submission')} created {span}, by {unit} and current KYC result.",
+        f"{pluralize(total, 'submission')} created {span}, by {unit} and current KYC result."
+        f"{not_shown}",
         chart,
         table,
-        (format_count(total), "submissions"),
+        (format_count(total + outside), "submissions"),
     )
 
 
@@ -82,12 +86,15 @@ def describe_funnel(rows: ResultRows) -> Content:
     )
 
 
-def describe_decisions(rows: ResultRows) -> Content:
+def describe_decisions(rows: ResultRows, today: date) -> Content:
     """Describe how long decisions take.
 
     A row has a reviewer, a week, the number of decisions, and the median and 90th percentile of
     hours to decision.
     """
+    rows, _, not_shown = split_implausible(rows, 1, slice(2, 3), today)
+    if not rows:
+        return Content(not_shown.strip())
     last = max(week for _, week, *_ in rows)
     recent = [row for row in rows if row[1] > last - _MAX_AGE]
     points = [(week, reviewer, float(median)) for reviewer, week, _, median, _ in recent]
@@ -102,7 +109,7 @@ def describe_decisions(rows: ResultRows) -> Content:
     medians = ", ".join(f"{median} ({reviewer})" for median, reviewer in latest)
     return Content(
         "Median hours from submission to result, by reviewer and week of the result."
-        f" In the week from {last}: {medians}.",
+        f" In the week from {last}: {medians}.{not_shown}",
         charts.line_chart(points, colours, "hours (median)"),
         DataTable(
             ("Week from", "Reviewer", "Decisions", "Median", "90th percentile"),

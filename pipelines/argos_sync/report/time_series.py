@@ -6,14 +6,18 @@ from datetime import date
 
 import pendulum
 
+from argos_sync.fetch.windows import FIRST_PLAUSIBLE_DAY, add_days, is_plausible
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import charts
 from argos_sync.report.charts import Spec
-from argos_sync.report.formatting import format_count
+from argos_sync.report.formatting import format_count, pluralize
 from argos_sync.report.section import DataTable
 
 _MAX_DAYS, _MAX_WEEKS = 62, 62
 """Longest range drawn in days, and in weeks; longer ranges are drawn in months."""
+
+_MAX_DAYS_AHEAD = 366
+"""Later dates are wrong. Dates until then are drawn, for the clock may be wrong instead."""
 
 
 def chart_by_period(
@@ -40,6 +44,25 @@ def chart_by_period(
         ],
     )
     return unit, chart, table
+
+
+def split_implausible(
+    rows: ResultRows, day: int, counts: slice, today: date
+) -> tuple[ResultRows, int, str]:
+    """Return the rows to draw, how many submissions the others count, and a sentence about those.
+
+    A chart from year 1 to 9999 would show nothing. `day` and `counts` are positions in a row; the
+    sentence is empty if all rows are drawn.
+    """
+    last = add_days(today, _MAX_DAYS_AHEAD)
+    drawn = [row for row in rows if is_plausible(row[day], last)]
+    outside = [row for row in rows if not is_plausible(row[day], last)]
+    number = sum(int(count) for row in outside for count in row[counts])
+    if not number:
+        return drawn, 0, ""
+    dates = f"before {FIRST_PLAUSIBLE_DAY} or after {last}"
+    are = pluralize(number, "submission is", "submissions are")
+    return drawn, number, f" {are} not shown, with a date {dates}."
 
 
 def choose_unit(days: Sequence[date], smallest: str = "day") -> str:

@@ -10,7 +10,16 @@ from datetime import date, datetime, timedelta
 
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task
-from argos_sync.fetch.windows import DailyVolume, DateRange, EndDate, Window, add_days, day_of
+from argos_sync.fetch.windows import (
+    ALL_DAYS,
+    DailyVolume,
+    DateRange,
+    EndDate,
+    Window,
+    add_days,
+    day_of,
+    is_plausible,
+)
 from argos_sync.run.jobs import resolve_reading, today, window_tasks
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
@@ -69,7 +78,8 @@ def plan_upkeep(
         return day in counts or day >= before or (synced is not None and synced.has_day(day))
 
     windows = [upkeep_window(range_, is_read_in_turn) for range_ in ranges]
-    tasks = window_tasks(run, "again", daily_volume(days, None), windows, end_date=end_date)
+    volume = DailyVolume(counts, read=ALL_DAYS)  # late submissions are few
+    tasks = window_tasks(run, "again", volume, windows, end_date=end_date)
     return UpkeepPlan((*tasks, *id_tasks("open submission", ids)), ranges, tuple(ids))
 
 
@@ -140,22 +150,18 @@ def days_beside(
 
 
 def daily_volume(
-    days: Sequence[DayStats], since: date | None, read_before: date | None = None
+    days: Sequence[DayStats], today: date, read: DateRange | None = None
 ) -> DailyVolume:
     """Return the expected submissions per day, estimated from the days of the warehouse, in order.
 
-    `since` is the first day that will be read; None means all days. Days before `read_before` were
-    read completely, so those without submissions are expected to stay empty.
+    Days of `read` were read completely, so those without submissions are expected to stay empty.
     """
-    counts = {day.day: day.rows for day in days if since is None or day.day >= since}
-    if since and read_before:
-        empty = (add_days(since, number) for number in range((read_before - since).days))
-        counts = dict.fromkeys(empty, 0) | counts
-    recent = days[-_RECENT_DAYS:]
+    counts = {day.day: day.rows for day in days}
+    recent = [day for day in days if is_plausible(day.day, today)][-_RECENT_DAYS:]
     if not recent:
-        return DailyVolume(counts)
+        return DailyVolume(counts, read=read)
     span = (recent[-1].day - recent[0].day).days + 1
-    return DailyVolume(counts, ((span, sum(day.rows for day in recent)),))
+    return DailyVolume(counts, ((span, sum(day.rows for day in recent)),), read)
 
 
 def _join_days(
@@ -163,7 +169,7 @@ def _join_days(
 ) -> list[DateRange]:
     """Return chosen days as ranges, each with the empty synced days that follow it."""
     ranges: list[DateRange] = []
-    if synced is not None and days[0].day in chosen:
+    if synced is not None and days[0].day in chosen and days[0].day > date.min:
         _append(ranges, synced.first, add_days(days[0].day, -1))
     following = [*(day.day for day in days[1:]), before]
     for day, next_day in zip((day.day for day in days), following, strict=True):

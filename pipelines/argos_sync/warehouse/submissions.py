@@ -204,7 +204,7 @@ def created_in(ranges: Sequence[DateRange]) -> tuple[str, list[datetime]]:
         if days.first:
             bounds.append("created_at >= ?")
             parameters.append(midnight(days.first))
-        if days.last:
+        if days.last and days.last < date.max:
             bounds.append("created_at < ?")
             parameters.append(midnight(add_days(days.last, 1)))
         conditions.append("(" + (" AND ".join(bounds) or "1 = 1") + ")")
