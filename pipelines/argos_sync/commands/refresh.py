@@ -18,7 +18,7 @@ def refresh(
     userid: str | None = None,
     email: str | None = None,
 ) -> RunSummary:
-    """Fetch submissions by id, user id or e-mail address, and load their changes.
+    """Fetch submissions by id, user id or e-mail address, and replace all their rows.
 
     Raises:
         ConfigurationError: No submission is named, or a value cannot be sent.
@@ -30,6 +30,7 @@ def refresh(
     if not queries:
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
     with open_run(context, "refresh") as run:
+        run.rewrites_unchanged = True
         run_tasks(run, query_tasks("refresh", queries), final=True)
         if not run.summary.submissions_fetched:
             run.summary.note = "the API has none of them, or they are on the suppression list"

@@ -20,6 +20,7 @@ class Diff:
     `tables` are the rows to load, by contract table, `new` is the number of submissions that the
     warehouse does not have, and the others are ids. Submissions that were marked as deleted and
     return count as changed. `deleted` are deletion stubs of submissions that were not marked.
+    `rewritten` are unchanged, and yet all their rows are loaded.
     """
 
     tables: dict[str, pa.Table]
@@ -27,6 +28,7 @@ class Diff:
     changed: list[str]
     unchanged: list[str]
     deleted: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
 
 
 def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
@@ -66,6 +68,7 @@ def diff_chunk(
     stubs: AbstractSet[str] = frozenset(),
     *,
     loads_unknown_stubs: bool = True,
+    rewrites_unchanged: bool = False,
 ) -> Diff:
     """Return the difference between a chunk and the warehouse.
 
@@ -77,18 +80,23 @@ def diff_chunk(
     unchanged: a sync requests it again as a deletion candidate, and the post-run checks of other
     commands report its day.
 
+    The content hash tells what the source had, not what the tables still have: `rewrites_unchanged`
+    loads the rows of unchanged submissions, too.
+
     `tables` are the chunk's rows, `fetched` its submissions with or without rows, `stored` the
     warehouse's versions of them by id, `quarantined` keys that are already in quarantine, and
     `stubs` the ids of deletion stubs.
     """
     with_rows = set(column_values(tables, SUBMISSIONS, "submission_id"))
     ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
-    changed, unchanged, deleted, dropped = [], [], [], []
+    changed, deleted, dropped = [], [], []
+    unchanged: list[str] = []
+    rewritten: list[str] = []
     for key, content_hash in zip(ids, hashes, strict=True):
         row, is_stub = stored.get(key), key in stubs
         is_marked = row is not None and row.deleted_at is not None
         if row and row.content_hash == content_hash and is_marked == is_stub:
-            unchanged.append(key)
+            (rewritten if rewrites_unchanged and key in with_rows else unchanged).append(key)
         elif is_stub and not row and not loads_unknown_stubs:
             dropped.append(key)
         elif is_stub and not is_marked:
@@ -103,22 +111,24 @@ def diff_chunk(
             remaining = _drop(rows, "submission_id", [*unchanged, *dropped])
         if remaining.num_rows:
             to_load[name] = remaining
-    if SUBMISSIONS in to_load and not stubs.isdisjoint(changed):
-        to_load[SUBMISSIONS] = _keep_first_marks(to_load[SUBMISSIONS], stored)
-    return Diff(to_load, len(with_rows - stored.keys() - stubs), changed, unchanged, deleted)
+    if SUBMISSIONS in to_load:
+        marks = {key: row.deleted_at for key, row in stored.items() if key in stubs}
+        to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_deleted_at", marks)
+        changed_at = {key: stored[key].changed_at for key in rewritten}
+        to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_changed_at", changed_at)
+    new = len(with_rows - stored.keys() - stubs)
+    return Diff(to_load, new, changed, unchanged, deleted, rewritten)
 
 
-def _keep_first_marks(rows: pa.Table, stored: Mapping[str, StoredSubmission]) -> pa.Table:
-    """Return rows of `submissions` with the stored `_deleted_at` of those still deleted."""
-    marks = [
-        mark and ((key in stored and stored[key].deleted_at) or mark)
-        for key, mark in zip(
-            rows["submission_id"].to_pylist(), rows["_deleted_at"].to_pylist(), strict=True
-        )
-    ]
-    position = rows.schema.get_field_index("_deleted_at")
+def _keep_stored(rows: pa.Table, name: str, stored: Mapping[str, datetime | None]) -> pa.Table:
+    """Return rows of `submissions` with the stored times of a column, by submission id."""
+    if not any(stored.values()):
+        return rows
+    ids, fetched = rows["submission_id"].to_pylist(), rows[name].to_pylist()
+    times = [stored.get(key) or time for key, time in zip(ids, fetched, strict=True)]
+    position = rows.schema.get_field_index(name)
     column = rows.schema.field(position)
-    return rows.set_column(position, column, pa.array(marks, column.type))
+    return rows.set_column(position, column, pa.array(times, column.type))
 
 
 def _drop(rows: pa.Table, column: str, values: list[str]) -> pa.Table:

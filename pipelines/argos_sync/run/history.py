@@ -7,6 +7,7 @@ that returns begins another, so the only gaps are those in which it was deleted.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,13 +31,17 @@ _TICK = timedelta(microseconds=1)
 
 
 def history_rows(
-    tables: Mapping[str, pa.Table], stored: Mapping[str, Sequence[Row]], sections: Sequence[str]
+    tables: Mapping[str, pa.Table],
+    stored: Mapping[str, Sequence[Row]],
+    sections: Sequence[str],
+    unchanged: AbstractSet[str] = frozenset(),
 ) -> pa.Table:
     """Return the complete history of a chunk's new and changed submissions.
 
     `stored` are the periods the warehouse has, by submission id. The status of sections that were
     not fetched is carried over; an empty list means that all were fetched. Submissions with
-    `_deleted_at` have no status any more.
+    `_deleted_at` have no status any more. The status of `unchanged` ones, whose rows are only
+    written again, is the current one since their last period began, whatever the warehouse has.
     """
     schema = arrow_schema(load_contract()[HISTORY])
     submissions = tables.get(SUBMISSIONS)
@@ -46,7 +51,7 @@ def history_rows(
     ended = [
         period
         for row in submissions.filter(pc.invert(is_whole)).to_pylist()
-        for period in _end(stored.get(row["submission_id"], ()), row["_synced_at"])
+        for period in _end(_periods_of(row, stored), row["_synced_at"])
     ]
     submissions = submissions.filter(is_whole)
     ids = submissions["submission_id"].combine_chunks()
@@ -68,7 +73,9 @@ def history_rows(
     continued = [
         period
         for row in rows.filter(has_periods).to_pylist()
-        for period in _continue(stored[row["submission_id"]], {name: row[name] for name in values})
+        for period in (_restore if row["submission_id"] in unchanged else _continue)(
+            _periods_of(row, stored), {name: row[name] for name in values}
+        )
     ]
     return pa.concat_tables(
         [
@@ -85,6 +92,25 @@ def _column(tables: Mapping[str, pa.Table], ids: pa.Array, table: str, column: s
         return pa.nulls(len(ids), pa.string())
     positions = pc.index_in(ids, value_set=rows["submission_id"].combine_chunks())
     return rows[column].combine_chunks().take(positions)
+
+
+def _periods_of(row: Row, stored: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return a submission's stored periods in order, without copies of the same period."""
+    periods = stored.get(row["submission_id"], ())
+    return sorted({_valid_from(period): period for period in periods}.values(), key=_valid_from)
+
+
+def _restore(periods: Sequence[Row], current: Row) -> list[Row]:
+    """Return the periods of a submission whose status has not changed since the last one began.
+
+    If the last one has ended with another status, the one that followed it is lost.
+    """
+    *closed, last = periods
+    is_same = all(last[name] == current[name] for name in _STATUS_COLUMNS if name in current)
+    if last["valid_to"] is not None and not is_same:
+        return [*periods, last | current | {"valid_from": last["valid_to"], "valid_to": None}]
+    status = {name: value for name, value in current.items() if name in _STATUS_COLUMNS}
+    return [*closed, last | status | {"valid_to": None}]
 
 
 def _continue(periods: Sequence[Row], current: Row) -> list[Row]:

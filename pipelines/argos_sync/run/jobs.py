@@ -67,7 +67,9 @@ def run_plan(
 ) -> None:
     """Fetch and load the remaining windows of a plan; see `new_queue` and `Run.fetch`."""
     queue = new_queue(run, plan, volume, workers)
-    run_queue(run, queue, content_hashes(run.warehouse.client, [plan.days]), final=final)
+    # Submissions with a stored hash come without rows.
+    stored = () if run.rewrites_unchanged else [plan.days]
+    run_queue(run, queue, content_hashes(run.warehouse.client, stored), final=final)
 
 
 def run_tasks(run: Run, tasks: Sequence[Task], *, final: bool = False) -> None:

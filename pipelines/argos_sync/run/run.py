@@ -3,8 +3,9 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -66,7 +67,9 @@ class Run:
     """One run of a command that writes to a warehouse.
 
     The exit status is the one of a run in which nothing fails. `requests_before` has the requests
-    of other runs by UTC day. With `drift`, new submissions are compared with the usual ones.
+    of other runs by UTC day. The rows of `damaged` submissions differ from those that were loaded,
+    so they count as changed whatever their content hash, and `rewrites_unchanged` loads the rows of
+    all other submissions, too. With `drift`, new submissions are compared with the usual ones.
     """
 
     context: Context
@@ -78,6 +81,8 @@ class Run:
     trace: RunTrace = field(default_factory=RunTrace)
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
+    rewrites_unchanged: bool = False
+    damaged: AbstractSet[str] = frozenset()
     requests_before: Mapping[date, int] = field(default_factory=dict)
     drift: Drift | None = None
     _counted: RequestStats = field(default_factory=RequestStats)
@@ -164,6 +169,9 @@ class Run:
             self.count_requests(chunk.stats)
         client = self.warehouse.client
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
+        stored |= {
+            key: replace(stored[key], content_hash="") for key in self.damaged & stored.keys()
+        }
         quarantined = stored_quarantine_ids(
             client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
         )
@@ -178,8 +186,9 @@ class Run:
             chunk.stubs,
             # Otherwise a submission that was erased after its deletion would come back as a stub.
             loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
+            rewrites_unchanged=self.rewrites_unchanged,
         )
-        history = stored_history(client, [*diff.changed, *diff.deleted])
+        history = stored_history(client, [*diff.changed, *diff.deleted, *diff.rewritten])
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
@@ -193,7 +202,8 @@ class Run:
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
-            tables[HISTORY] = history_rows(tables, history, self.warehouse.sections)
+            same = {*diff.rewritten, *self.damaged}
+            tables[HISTORY] = history_rows(tables, history, self.warehouse.sections, same)
         stubs = [*diff.deleted, *(key for key in diff.changed if key in chunk.stubs)]
         if stubs:
             self.eraser.erase_beside_merge(stubs, is_stored=not stored.keys().isdisjoint(stubs))
@@ -230,7 +240,7 @@ class Run:
         self.summary.submissions_fetched += chunk.submissions
         self.summary.submissions_new += diff.new
         self.summary.submissions_changed += len(diff.changed)
-        self.summary.submissions_unchanged += len(diff.unchanged)
+        self.summary.submissions_unchanged += len(diff.unchanged) + len(diff.rewritten)
         self.summary.submissions_deleted += len(diff.deleted)
         self.summary.issues += chunk.issues
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)

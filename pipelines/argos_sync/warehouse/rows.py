@@ -12,18 +12,19 @@ from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESS
 
 @dataclass(frozen=True, slots=True)
 class StoredSubmission:
-    """A submission in the warehouse: when it was soft-deleted, if it was, and last fetched."""
+    """A submission in the warehouse: when it was soft-deleted, if it was, fetched and changed."""
 
     content_hash: str
     deleted_at: datetime | None
     synced_at: datetime
+    changed_at: datetime
 
 
 def stored_submissions(
     client: Client, submission_ids: Sequence[str]
 ) -> dict[str, StoredSubmission]:
     """Return those of these submissions that the warehouse has, by id."""
-    columns = ("submission_id", "_content_hash", "_deleted_at", "_synced_at")
+    columns = ("submission_id", "_content_hash", "_deleted_at", "_synced_at", "_changed_at")
     rows = read_rows(client, SUBMISSIONS, columns, submission_ids)
     return {row[0]: StoredSubmission(*row[1:]) for row in rows}
 

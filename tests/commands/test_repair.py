@@ -1,0 +1,127 @@
+"""Rows that were lost or changed in the warehouse come back, though the source has not changed."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from argos_sync.commands.backfill import backfill
+from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
+from argos_sync.run.context import Context
+from support import NOW, Rows, Warehouse, at, context_for
+from warehouse.direct import connected
+from whole_lists import Emulator
+
+pytestmark = pytest.mark.tables_made
+
+LATER = NOW + timedelta(days=1)
+JANUARY = date(2025, 1, 1), date(2025, 1, 31)
+COLUMNS = ("_synced_at", "_changed_at")
+FILLED = (
+    *("submissions", "applicants", "kyc", "kyc_comments", "attempts", "attempt_retries", "aml"),
+    *("matches", "match_risk_icons", "additional_answers", "submission_status_history"),
+)
+"""Tables that `synced_submissions` have rows in."""
+
+SOME = "submission_id = (SELECT MIN(submission_id) FROM {table})"
+
+COPY = (
+    "INSERT INTO {{{table}}} ({columns}, _dlt_id)"
+    " SELECT {columns}, 'copy/' || _dlt_id FROM {{{table}}}"
+)
+"""Copies rows, with keys of their own for dlt."""
+
+LOST_ROWS = {
+    "children": ["DELETE FROM {kyc}"],
+    "some children": [f"DELETE FROM {{attempts}} WHERE {SOME.format(table='{attempts}')}"],
+    "grandchildren": ["DELETE FROM {match_risk_icons}"],
+    "history": ["DELETE FROM {submission_status_history}"],
+    "values": [
+        "UPDATE {aml} SET current_status = 'other'",
+        "UPDATE {applicants} SET name = NULL, date_of_birth = '2000-01-01'",
+        "UPDATE {matches} SET score = score + 1",
+        "UPDATE {attempts} SET _extra = '{{\"a\": 1}}'",
+        "UPDATE {submissions} SET userid = 'other'",
+        "UPDATE {submission_status_history} SET kyc_result = 'other'",
+    ],
+    "doubled rows": [
+        COPY.format(table="kyc_comments", columns="submission_id, comment_index, comment"),
+        COPY.format(table="submission_status_history", columns="submission_id, valid_from"),
+    ],
+}
+"""Statements that damage the tables in braces."""
+
+
+def damage(warehouse: Warehouse, *statements: str) -> None:
+    """Change the warehouse behind the back of argos-sync."""
+    with connected(warehouse) as client:
+
+        class Names(dict[str, str]):
+            def __missing__(self, table: str) -> str:
+                return client.make_qualified_table_name(table)
+
+        for statement in statements:
+            client.execute_sql(statement.format_map(Names()))
+
+
+def rows_of(warehouse: Warehouse) -> dict[str, Rows]:
+    """Return all rows of a submission's tables."""
+    return warehouse.tables(FILLED)
+
+
+def refresh_all(submissions: Rows, context: Context) -> Any:
+    """Refresh every submission by its id."""
+    return refresh(context, submission_ids=[item["submission_id"] for item in submissions])
+
+
+def backfill_all(_: Rows, context: Context) -> Any:
+    """Backfill all days once more."""
+    return backfill(context, *JANUARY, force=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", LOST_ROWS.values(), ids=LOST_ROWS)
+@pytest.mark.parametrize("command", [refresh_all, backfill_all])
+def test_what_is_fetched_on_request_is_written(
+    command: Callable[[Rows, Context], Any],
+    statements: list[str],
+    synced_warehouse: Warehouse,
+    synced_submissions: Rows,
+) -> None:
+    """Refresh and a forced backfill replace all rows; nothing counts as changed."""
+    before = rows_of(synced_warehouse)
+    changed_at = synced_warehouse.query("SELECT submission_id, _changed_at FROM submissions")
+    damage(synced_warehouse, *statements)
+    assert rows_of(synced_warehouse) != before
+    with Emulator(synced_submissions) as api:
+        context = at(context_for(api.base_url, synced_warehouse.target), LATER)
+        summary = command(synced_submissions, context)
+    after = rows_of(synced_warehouse)
+    if statements == LOST_ROWS["history"]:
+        for rows in (before["submission_status_history"], after["submission_status_history"]):
+            for row in rows:
+                assert row.pop("valid_from") is not None
+    assert after == before
+    assert summary.submissions_unchanged == len(synced_submissions)
+    assert summary.submissions_changed == 0
+    repaired = synced_warehouse.query("SELECT submission_id, _changed_at FROM submissions")
+    key = partial(sorted, key=str)
+    assert key(repaired) == key(changed_at)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", [LOST_ROWS["values"], LOST_ROWS["doubled rows"]])
+def test_what_is_fetched_on_request_is_written_everywhere(
+    statements: list[str], any_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """The same on every destination."""
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        before = rows_of(any_warehouse)
+        damage(any_warehouse, *statements)
+        backfill(at(context, LATER), *JANUARY, force=True)
+    assert rows_of(any_warehouse) == before
