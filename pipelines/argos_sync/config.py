@@ -25,7 +25,9 @@ from argos_sync.api.errors import ConfigurationError
 
 SECTIONS = ("sources", "argos")
 
-_PROJECT_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+"""Names that no destination spells in another way: `a__b` and `a_b` may be the same dataset."""
+
 _ORCHESTRATION = "orchestration"
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
@@ -207,11 +209,12 @@ def sections_of(project: str | None) -> tuple[str, ...]:
     """
     if project is None:
         return SECTIONS
-    is_section = _PROJECT_NAME.fullmatch(project) and project != _ORCHESTRATION
+    is_section = _PLAIN_NAME.fullmatch(project) and project != _ORCHESTRATION
     if not is_section or project in Settings():
         raise ConfigurationError(
             "the name of the project cannot be a section of the configuration",
-            "use lower-case letters, digits and _, begin with a letter, and avoid names of keys",
+            "use lower-case letters, digits and single _, begin with a letter, and avoid names of"
+            " keys",
         )
     return (*SECTIONS, project)
 
@@ -335,8 +338,11 @@ def _check_lists(settings: Settings) -> None:
         names = [sections_of(project)[-1] for project in settings.project_names]
     except (ValueError, TypeError, ConfigurationError):
         raise _invalid_value("projects", "a list of project names, such as japan,korea") from None
-    if settings.projects_dataset in {dataset_of(None), *map(dataset_of, names)}:
-        raise _invalid_value("projects_dataset", "a dataset name that no project uses")
+    views_dataset = settings.projects_dataset
+    is_plain = _PLAIN_NAME.fullmatch(views_dataset) and not views_dataset.endswith("_staging")
+    if not is_plain or views_dataset in {dataset_of(None), *map(dataset_of, names)}:
+        names_left = "a dataset name that no project uses, of lower-case letters, digits, single _"
+        raise _invalid_value("projects_dataset", names_left)
     try:
         _ = settings.privacy.modes
     except (ValueError, TypeError, AttributeError):

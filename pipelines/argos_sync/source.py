@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange, nightly_range
 from argos_sync.fetch.work_queue import WorkQueue
+from argos_sync.load.dataset_name import check_active_pipeline
 from argos_sync.load.source import SOURCE, DltSource, make_source
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
@@ -49,13 +49,19 @@ def argos_source(
 
     Raises:
         ConfigurationError: A required key is missing, or a value is invalid.
-        ArgosError: While the pipeline runs: the API failed; nothing of the run is loaded.
+        ArgosError: While the pipeline runs: the API failed, or the destination would change the
+            name of the dataset; nothing of the run is loaded.
     """
     configured = load_settings(settings)
     protection = Protection.configured(configured)
     days = DateRange(_parse_day(start_date), _parse_day(end_date))
+
+    def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
+        check_active_pipeline()
+        return _rows(configured, protection, days, state)
+
     return make_source(
-        partial(_rows, configured, protection, days),
+        generate,
         configured.sections,
         protection.policy.contract,
         _COMMANDS_ONLY,

@@ -97,6 +97,23 @@ def test_another_machine_is_locked_out(any_warehouse: Warehouse, tmp_path: Path)
         pass
 
 
+def test_another_spelling_of_the_name_is_locked_out(
+    any_warehouse: Warehouse, holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    """It is the same schema, whatever the machine."""
+    spelling = any_warehouse.target.dataset.replace("_", "-").capitalize()
+    try:
+        for folder in (any_warehouse.target.pipelines_dir, str(tmp_path / "another machine")):
+            other = replace(any_warehouse.target, dataset=spelling, pipelines_dir=folder)
+            with (
+                pytest.raises(DestinationError, match=rf"locked by .*{holder.pid}"),
+                open_warehouse(other),
+            ):
+                raise AssertionError
+    finally:
+        kill(holder)
+
+
 def test_other_datasets_are_not_locked(
     any_warehouse: Warehouse, holder: subprocess.Popen[str]
 ) -> None:

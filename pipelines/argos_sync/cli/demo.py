@@ -71,9 +71,12 @@ def demo(
     from argos_sync.commands.sync import sync
     from argos_sync.emulator import Emulator, generate
     from argos_sync.load.read_only import open_read_only
+    from argos_sync.load.target import locate
     from argos_sync.warehouse.overview import read_overview
 
     # The demo has its own file, so that made-up people never mix with real ones.
+    demo_target = replace(common.target, destination="duckdb", file=FILE)
+    dataset = locate(demo_target).dataset  # refuses an invalid name before the file is replaced
     Path(FILE).unlink(missing_ok=True)
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=364)
@@ -82,14 +85,14 @@ def demo(
         for submission_id in api.store.sample(_DELETED):
             api.delete(submission_id)
         folder = common.target.pipelines_dir or temporary
-        target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=folder)
+        target = replace(demo_target, pipelines_dir=folder)
         with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
             run = sync(replace(context, target=target))
         with open_read_only(target) as warehouse:
             rows = read_overview(warehouse.client).rows
             results = {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": run.row(), "rows": rows, "queries": results}
-    common.show(summary, _text(run.submissions_fetched, common.target.dataset, rows, results))
+    common.show(summary, _text(run.submissions_fetched, dataset, rows, results))
 
 
 def _query(client: "Client", sql: str) -> list[dict[str, Any]]:

@@ -65,9 +65,9 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
                 warehouse_protection(protection, warehouse.client, warehouse.state)
             for answer in answers:
                 _remember(answer, settings[0], warehouse)
-            file = duckdb_file(warehouse.client)
+            file, dataset = duckdb_file(warehouse.client), warehouse.dataset
         location = f"{target.destination} {file}" if file else target.destination
-        return f"{location}, dataset {target.dataset}, can be written to"
+        return f"{location}, dataset {dataset}, can be written to"
 
     return [*checks, _check("destination", destination)]
 

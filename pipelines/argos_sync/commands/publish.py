@@ -22,7 +22,7 @@ from argos_sync.load.duckdb import BOUNDED_MEMORY, duckdb_file
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
-from argos_sync.load.target import Target, refuse_ambiguous_name
+from argos_sync.load.target import Target, locate, refuse_ambiguous_name
 from argos_sync.shape.contract import (
     CHECKS,
     HISTORY,
@@ -90,7 +90,7 @@ def publish(
             written.
     """
     output = check_output_path(file)
-    refuse_ambiguous_name(output, target.dataset)
+    refuse_ambiguous_name(output, locate(target).dataset)
     tables = public_tables(strict=strict)
     with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
         dataset = warehouse.client.dataset_name

@@ -3,7 +3,7 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to: `target`. How a destination is added: `destinations`.
+Where a command loads to: `target`, `dataset_name`. How a destination is added: `destinations`.
 How a warehouse is opened: `pipeline`, `read_only`. Who may write which days: `locks`, `partitions`.
 The tables as dlt sees them: `source`. Overrides of dlt: `duckdb`, and a few in `source` and
 `destinations`. SQL for any database: `sql`, `dialects`. Failures: `errors`. Files that are replaced
@@ -13,6 +13,7 @@ or compacted: `atomic_file`, `compact`. Outside this room only config.py imports
 __all__ = [
     "atomic_file",
     "compact",
+    "dataset_name",
     "destinations",
     "dialects",
     "duckdb",

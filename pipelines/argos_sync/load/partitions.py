@@ -4,6 +4,7 @@ dlt keeps state per pipeline name, and rows to merge in a staging dataset. A par
 itself, so any number of partitions may be loaded at once, from any number of machines.
 """
 
+import re
 from contextlib import suppress
 
 from argos_sync.fetch.windows import DateRange
@@ -26,9 +27,19 @@ def pipeline_name(partition: str | None) -> str:
     return f"{PIPELINE}_{partition}" if partition else PIPELINE
 
 
+_STAGING = re.compile(r"(.*)_staging(_\d+_\d+)?")
+"""Names of staging datasets: dlt's own, and those of partitions."""
+
+
 def staging_layout(partition: str) -> str:
     """Return the name of a partition's staging dataset, with `%s` in place of the dataset's."""
     return f"%s_staging_{partition}"
+
+
+def staged_dataset(dataset: str) -> str | None:
+    """Return the dataset whose rows are staged under this name; None if it is no such name."""
+    match = _STAGING.fullmatch(dataset)
+    return match[1] if match else None
 
 
 def drop_staging(client: Client) -> None:
@@ -54,6 +65,8 @@ def drop_orphaned_staging(client: Client) -> None:
         *[staging_layout("") % client.dataset_name] * 2,
     )
     for (name,) in rows:
+        if staged_dataset(name) != client.dataset_name:
+            continue  # a warehouse with a similar name
         execute_native(
             client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE"
         )

@@ -16,7 +16,6 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
@@ -24,7 +23,7 @@ from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
-from argos_sync.load.target import Target, make_pipeline, working_dir
+from argos_sync.load.target import Target, locate, make_pipeline
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
@@ -44,8 +43,8 @@ class Warehouse:
 
     @property
     def dataset(self) -> str:
-        """Return the name of its dataset."""
-        return str(self.pipeline.dataset_name)
+        """Return the name of its dataset, as the destination spells it."""
+        return str(self.client.dataset_name)
 
     @property
     def state(self) -> State:
@@ -156,10 +155,9 @@ def open_warehouse(
         ConfigurationError: The destination is unknown, or its credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
-    add_defaults()
-    contract = contract or load_contract()
+    location, contract = locate(target), contract or load_contract()
+    working, dataset = location.working, location.dataset
     with destination_errors(), ExitStack() as locks:
-        working = working_dir(target)
         partition = partition_name(days)
         if partition and duckdb_file(make_pipeline(target, working).sql_client()):
             partition = None  # a DuckDB file takes one writer
@@ -179,8 +177,8 @@ def open_warehouse(
             shared: State | None = None
             if partition:
                 cleanup.callback(drop_staging, client)
-            with opening_lock(working.with_suffix(".turn"), session, target.dataset):
-                lock_days(session, target.dataset, command, days)
+            with opening_lock(working.with_suffix(".turn"), session, dataset):
+                lock_days(session, dataset, command, days)
                 if partition:
                     nightly = make_pipeline(target, working)
                     _restore_from_destination(nightly)

@@ -12,7 +12,6 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import DestinationError, destination_errors
@@ -51,7 +50,6 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
         ConfigurationError: The destination is unknown, or its credentials are missing.
         DestinationError: There is no warehouse yet, or it is locked or not reachable.
     """
-    add_defaults()
     with destination_errors():
         pipeline = make_pipeline(target, working_dir(target))
         client = cast("SqlJobClientBase", pipeline.destination_client())

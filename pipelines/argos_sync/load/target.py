@@ -1,5 +1,6 @@
 """Where a command loads to: destination, dataset, and dlt's working directory for them."""
 
+import tempfile
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -9,8 +10,11 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.config import add_defaults
+from argos_sync.load.dataset_name import check_dataset_name
 from argos_sync.load.destinations import DUCKDB, make_destination
 from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.errors import destination_errors
 from argos_sync.load.partitions import pipeline_name, staging_layout
 from argos_sync.load.source import SOURCE
 
@@ -41,33 +45,57 @@ def make_pipeline(target: Target, working: Path, partition: str | None = None) -
     )
 
 
-def working_dir(target: Target) -> Path:
-    """Return the working directory that belongs to this warehouse alone.
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A warehouse's own names, the same for every spelling of a target.
 
-    dlt keeps schemas and load packages there, and those of one warehouse must never reach another.
-    It is therefore named after a hash of the dataset and the destination's address, in dlt's own
-    text of it, which contains no credentials.
+    `dataset` is the name by which the destination tells its schemas apart, and `working` is the
+    working directory that belongs to this warehouse alone.
+    """
+
+    dataset: str
+    working: Path
+
+
+def locate(target: Target) -> Location:
+    """Return the names of the warehouse, as the destination spells them; nothing is created.
+
+    dlt keeps schemas and load packages in the working directory, and those of one warehouse must
+    never reach another. It is therefore named after a hash of the dataset and the destination's
+    address: the file, or dlt's own text of it, which contains no credentials.
 
     Raises:
-        ConfigurationError: The dataset has no name, the destination has no SQL tables, or the
-            DuckDB file is named like the dataset.
+        ConfigurationError: The dataset has no name or one that the destination would change, the
+            destination has no SQL tables, or the DuckDB file is named like the dataset.
     """
+    add_defaults()
     if not target.dataset.strip():
         raise ConfigurationError(
             "the dataset has no name", "give --dataset a name, or leave it out"
         )
-    base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).absolute()
-    client = make_pipeline(target, base).destination_client()
+    base = Path(target.pipelines_dir or get_dlt_pipelines_dir()).resolve()
+    # dlt creates a folder for a pipeline, which a name that is refused must not leave behind.
+    with destination_errors(), tempfile.TemporaryDirectory() as folder:
+        pipeline = make_pipeline(target, Path(folder))
+        client = pipeline.destination_client()
     if not isinstance(client, SqlJobClientBase):
         raise ConfigurationError(
             f"{target.destination} has no SQL tables that rows can be merged into",
             "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
             " tables, publish it and copy the published file: see docs/destinations.md",
         )
+    dataset = check_dataset_name(str(pipeline.dataset_name), client)
+    address = f"{pipeline.destination.destination_type} {client.config}"
     if (file := duckdb_file(client.sql_client)) is not None:
-        refuse_ambiguous_name(file, target.dataset)
-    address = f"{target.destination} {client.config} {target.dataset}"
-    return base / blake2b(address.encode(), digest_size=8).hexdigest()
+        refuse_ambiguous_name(file, dataset)
+        address = f"{DUCKDB} duckdb:///{file.resolve()}"
+    digest = blake2b(f"{address} {dataset}".encode(), digest_size=8)
+    return Location(dataset, base / digest.hexdigest())
+
+
+def working_dir(target: Target) -> Path:
+    """Return the working directory that belongs to this warehouse alone; see `locate`."""
+    return locate(target).working
 
 
 def refuse_ambiguous_name(file: Path, dataset: str) -> None:

@@ -71,7 +71,7 @@ def make_report(
             refuse_warehouse(path, source)
         specs = section_specs(bound, day_of(now))
         sections = [build_section(warehouse.client, spec) for spec in specs]
-    html = render_page(sections, target.dataset, now).encode()
+        html = render_page(sections, str(warehouse.client.dataset_name), now).encode()
     with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):
         new.write_bytes(html)
     figures = [section.content.figure for section in sections if section.content.figure]
