@@ -101,6 +101,14 @@ class Behaviour:
         Literal["missing", "null", "empty"],
         _api(help="How the last page shows that no page follows."),
     ] = "missing"
+    nextpage_key: Annotated[
+        Literal["object", "json", "base64", "typed", "id"],
+        _api(help="Form of nextpageKey: as documented, as text, with DynamoDB's types, or an id."),
+    ] = "object"
+    nextpage_key_taken: Annotated[
+        Literal["parts", "opaque"],
+        _api(help="Whether a page key comes back as id and created_at, or exactly as it was."),
+    ] = "parts"
     max_count: Annotated[int, _api(min=1, help="Largest count allowed.")] = 2_000
     oversize: Annotated[
         Literal["413", "invalid_parameter"], _api(help="Response to a larger count.")

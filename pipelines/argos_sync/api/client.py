@@ -8,7 +8,7 @@ import random as random_numbers
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Literal, Self, TypeAlias, get_args
@@ -19,8 +19,9 @@ from argos_sync.api import errors
 from argos_sync.api.budget import DailyBudget
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
+from argos_sync.api.page_key import PageKey, Scalar
 from argos_sync.api.page_size import PageSize
-from argos_sync.api.query import Page, PageKey, Query, Scalar, request_parameters
+from argos_sync.api.query import Page, Query, request_parameters
 from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
 from argos_sync.api.transport import Endpoint
@@ -34,6 +35,17 @@ _FEW_ATTEMPTS = 2
 _FIRST_PAGES = 20
 _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 """A query that every API can answer, because it has no submissions."""
+
+_REFUSALS = (
+    errors.InvalidParameter,
+    errors.InvalidFormat,
+    errors.InvalidPayload,
+    errors.MissingData,
+    errors.UnknownApiError,
+    errors.NotFound,
+    errors.PageTooHeavy,
+)
+"""What an API may answer to a page key that it does not understand."""
 
 
 @dataclass(slots=True)
@@ -137,6 +149,7 @@ class ArgosClient:
         self._retry = retry
         self._sleep = sleep
         self._random = random
+        self._key_form: int | None = None
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -249,7 +262,7 @@ class ArgosClient:
         seen = {start}
         key = start
         while True:
-            page = await self.fetch(query, key, most)
+            page = await self._fetch_after(key, query, most, seen)
             key = page.next_key
             if key is not None and key in seen:
                 raise errors.PageLoop(
@@ -259,6 +272,35 @@ class ArgosClient:
             yield page
             if key is None:
                 return
+
+    async def _fetch_after(
+        self, key: PageKey | None, query: Query, most: int | None, seen: Collection[PageKey | None]
+    ) -> Page:
+        """Fetch the page after a key, and find out once in which of its forms the API takes it.
+
+        A form works if it brings a page with rows or with a new key: an API that does not
+        understand a key refuses it, returns the first page again, or nothing.
+        """
+        forms = key.forms if key else (None,)
+        if len(forms) == 1:
+            return await self.fetch(query, forms[0], most)
+        if self._key_form is not None:
+            return await self.fetch(query, forms[self._key_form], most)
+        refusal: errors.ApiFailure | None = None
+        fallback: Page | None = None
+        for position, form in enumerate(forms):
+            try:
+                page = await self.fetch(query, form, most)
+            except _REFUSALS as error:
+                refusal = refusal or error
+                continue
+            if page.next_key not in seen if page.next_key else page.items:
+                self._key_form = position
+                return page
+            fallback = page if fallback is None or page.next_key is None else fallback
+        if fallback is None and refusal is not None:
+            raise refusal
+        return fallback or Page([], None)
 
     async def first_pages(self, query: Query) -> AsyncGenerator[Page, None]:
         """Yield at most the first 20 pages of a query, to a caller that looks for a certain row.

@@ -8,8 +8,8 @@
     └── ApiFailure               exit 4: the API failed or sent an invalid response
         ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
         │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
-        │   CertificateRefused, UnexpectedStatus, PageLoop, PageTooHeavy,
-    │   RequestsUsedUp
+        │   CertificateRefused, UnexpectedStatus, UnusablePageKey, PageLoop,
+        │   PageTooHeavy, RequestsUsedUp
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
                 RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
@@ -169,6 +169,15 @@ class UnexpectedStatus(ApiFailure):
     """A status that is neither a success nor a documented failure."""
 
     advice = "check that base_url points to the API and that no proxy responds in its place"
+
+
+class UnusablePageKey(ApiFailure):
+    """A `nextpageKey` that is neither an object nor a text, or too long to be sent back."""
+
+    advice = (
+        "no retry helps, and no page after it can be read; ask ARGOS support how to page, and"
+        " report the form of the key to the maintainers"
+    )
 
 
 class PageLoop(ApiFailure):

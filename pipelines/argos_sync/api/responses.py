@@ -19,7 +19,8 @@ import orjson
 
 from argos_sync.api import errors
 from argos_sync.api.crypto import Envelope, is_encrypted
-from argos_sync.api.query import PARAMETER_NAMES, Page, PageKey
+from argos_sync.api.page_key import read_next_key
+from argos_sync.api.query import PARAMETER_NAMES, Page
 
 ENDPOINT = "GET /submission"
 
@@ -80,8 +81,9 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
     """Parse the body of a 200; `envelope` is set when responses are encrypted.
 
     Raises:
-        MalformedResponse: The body is not a page: not JSON, truncated, without a list of `Items`,
-            or with a `nextpageKey` that cannot be sent back.
+        MalformedResponse: The body is not a page: not JSON, truncated, or without a list of
+            `Items`.
+        UnusablePageKey: The `nextpageKey` cannot be sent back.
         DecryptionFailed: The body is encrypted with another key or mode.
         EncryptionMismatch: The body is encrypted and there is no envelope, or the reverse.
     """
@@ -95,16 +97,9 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
     items = document.get("Items")
     if not isinstance(items, list):
         raise errors.MalformedResponse(f"{ENDPOINT} returned a page without a list of Items")
-    return Page(items, _next_key(document.get("nextpageKey")))
-
-
-def _next_key(value: Any) -> PageKey | None:
-    """Parse `nextpageKey`: a missing or empty key marks the last page, a broken key is an error."""
-    if value in (None, "", {}, []):
-        return None
     with suppress(ValueError):
-        return PageKey.from_json(value)
-    raise errors.MalformedResponse(f"{ENDPOINT} returned a page with an unusable nextpageKey")
+        return Page(items, read_next_key(document.get("nextpageKey")))
+    raise errors.UnusablePageKey(f"{ENDPOINT} returned a page with an unusable nextpageKey")
 
 
 def _decrypt_document(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:

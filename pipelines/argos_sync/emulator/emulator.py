@@ -15,6 +15,7 @@ import orjson
 
 from argos_sync.emulator.faults import GATEWAY_MESSAGES, FaultInjector
 from argos_sync.emulator.http_server import HttpServer, Response
+from argos_sync.emulator.page_keys import encode_key
 from argos_sync.emulator.pagination import Page, Paginator
 from argos_sync.emulator.parameters import (
     Query,
@@ -170,7 +171,7 @@ class Emulator:
         key = _LAST_KEYS[behaviour.nextpage_key_at_end]
         if page.last is not None:
             last = {"id": page.last.id, "created_at": vendor_time(page.last.created)}
-            key = b',"nextpageKey":' + orjson.dumps(last)
+            key = b',"nextpageKey":' + orjson.dumps(encode_key(last, behaviour))
         items = b",".join(rows)
         if behaviour.image_urls == "signed":
             signature = hashlib.sha256(b"%d" % next(self._responses)).hexdigest().encode()
