@@ -85,6 +85,13 @@ class Behaviour:
     deleted: Annotated[
         Literal["stub", "vanish"], _api(help="Whether a deleted submission leaves a stub.")
     ] = "stub"
+    unknown_id: Annotated[
+        Literal["empty", "204", "400", "404", "410", "object", "list", "null"],
+        _api(
+            help="Response to a submission_id that it does not have: a page without submissions, a"
+            " status, or JSON that is no page."
+        ),
+    ] = "empty"
     short_pages: Annotated[
         bool, _api("--short-pages", help="Return fewer rows than asked for.")
     ] = False

@@ -372,6 +372,7 @@ BEHAVIOUR = st.builds(
     nextpage_key_at_end=st.sampled_from(["missing", "null", "empty"]),
     nextpage_key=st.sampled_from(["object", "object", "json", "base64", "typed", "id"]),
     nextpage_key_taken=st.sampled_from(["parts", "opaque"]),
+    unknown_id=st.sampled_from(["empty", "204", "400", "404", "object", "null"]),
     image_urls=st.sampled_from(["stable", "signed"]),
     max_count=st.sampled_from([2_000, 2_000, 60]),
     oversize=st.sampled_from(["413", "invalid_parameter"]),

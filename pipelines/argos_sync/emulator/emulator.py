@@ -34,6 +34,15 @@ from argos_sync.emulator_options import Behaviour, Faults
 _IMAGE = re.compile(rb'"(https?://[^"\\?#]+\.(?:jpe?g|png))"')
 _RECORDED_REQUESTS = 100_000
 _POLL_SECONDS = 0.02
+_UNKNOWN_ID = {
+    "204": Response(204, b""),
+    "400": Response(400, b'{"errorCode":"invalid_parameter","message":"Invalid submission_id"}'),
+    "404": Response(404, b'{"message":"Submission not found"}'),
+    "410": Response(410, b'{"message":"Submission was deleted"}'),
+    "object": Response(200, b"{}"),
+    "list": Response(200, b"[]"),
+    "null": Response(200, b'{"Items":null}'),
+}
 _LAST_KEYS = {"missing": b"", "null": b',"nextpageKey":null', "empty": b',"nextpageKey":{}'}
 
 
@@ -153,6 +162,9 @@ class Emulator:
             response = Response(200, content, items=len(page.records))
         except Refusal as refusal:
             response = refusal.response
+        else:
+            if request.submission_id is not None and not page.records:
+                response = _UNKNOWN_ID.get(behaviour.unknown_id, response)
         if fault:
             response = fault.apply(response)
         kind = fault.kind if fault else None
