@@ -85,6 +85,13 @@ class Behaviour:
     deleted: Annotated[
         Literal["stub", "vanish"], _api(help="Whether a deleted submission leaves a stub.")
     ] = "stub"
+    unknown_id: Annotated[
+        Literal["empty", "204", "400", "404", "410", "object", "list", "null"],
+        _api(
+            help="Response to a submission_id that it does not have: a page without submissions, a"
+            " status, or JSON that is no page."
+        ),
+    ] = "empty"
     short_pages: Annotated[
         bool, _api("--short-pages", help="Return fewer rows than asked for.")
     ] = False
@@ -101,6 +108,14 @@ class Behaviour:
         Literal["missing", "null", "empty"],
         _api(help="How the last page shows that no page follows."),
     ] = "missing"
+    nextpage_key: Annotated[
+        Literal["object", "json", "base64", "typed", "id"],
+        _api(help="Form of nextpageKey: as documented, as text, with DynamoDB's types, or an id."),
+    ] = "object"
+    nextpage_key_taken: Annotated[
+        Literal["parts", "opaque"],
+        _api(help="Whether a page key comes back as id and created_at, or exactly as it was."),
+    ] = "parts"
     max_count: Annotated[int, _api(min=1, help="Largest count allowed.")] = 2_000
     oversize: Annotated[
         Literal["413", "invalid_parameter"], _api(help="Response to a larger count.")

@@ -371,7 +371,89 @@ def test_request_without_count_is_not_halved(
     """A request without a count is not retried with a smaller one."""
     with pytest.raises(errors.InvalidParameter):
         _fetch(connect(_error_response("invalid_parameter")), Query("s1"))
-    assert [dict(request.url.params) for request in requests] == [{"submission_id": "s1"}]
+    by_id = [dict(request.url.params) for request in requests if "count" not in request.url.params]
+    assert by_id == [{"submission_id": "s1"}]
+
+
+NO_SUBMISSION = {
+    "404": httpx.Response(404, json={"message": "Not Found"}),
+    "404 without a body": httpx.Response(404),
+    "410": httpx.Response(410),
+    "422": httpx.Response(422, json={"message": "no such submission"}),
+    "204": httpx.Response(204),
+    "400": httpx.Response(400, json={"message": "no such submission"}),
+    "400 documented": _error_response("invalid_parameter", "submission_id"),
+    "400 format": _error_response("invalid_format"),
+    "400 missing": _error_response("missing_data"),
+    "object": httpx.Response(200, json={}),
+    "list": httpx.Response(200, json=[]),
+    "null": httpx.Response(200, content=b"null"),
+    "null items": httpx.Response(200, json={"Items": None, "nextpageKey": None}),
+    "no items": httpx.Response(200, json={"Items": []}),
+}
+"""Answers to the id of a submission that the API does not have."""
+
+
+def _source(answer: httpx.Response, listed: list[str], served: list[str]) -> httpx.MockTransport:
+    """Return an API that lists some ids, and returns some of them by id."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params.get("submission_id")
+        if asked is not None and asked not in served:
+            return httpx.Response(answer.status_code, content=answer.content)
+        ids = listed if asked is None else [asked]
+        return httpx.Response(200, json={"Items": [{"submission_id": one} for one in ids]})
+
+    return httpx.MockTransport(respond)
+
+
+@pytest.mark.parametrize("answer", NO_SUBMISSION.values(), ids=NO_SUBMISSION)
+@pytest.mark.parametrize("envelope", [None, Envelope("gcm", "k", "sha256")])
+def test_unknown_id_has_no_submission(
+    connect: Connect, answer: httpx.Response, sleeps: list[float], envelope: Envelope | None
+) -> None:
+    """A refused id is no failure while others are returned; two requests find that out."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if envelope:
+            sent = orjson.loads(envelope.decrypt(orjson.loads(request.content)["body"]))
+            request = httpx.Request("GET", request.url.copy_with(params=sent))
+        response = _source(answer, ["gone", "a", "b"], ["a", "b"]).handle_request(request)
+        if envelope and b"Items" in response.content and b"null" not in response.content:
+            text = envelope.encrypt(response.content)
+            return httpx.Response(200, json={"isEncrypted": True, "data": text})
+        return response
+
+    client = connect(transport=httpx.MockTransport(respond), envelope=envelope)
+
+    async def run() -> None:
+        async with client:
+            for number in range(3):
+                page = await client.fetch(Query(submission_id="gone", request_type="aml"))
+                assert (page.items, page.next_key) == ([], None)
+                assert client.stats.requests <= 3 + number
+            assert (await client.fetch(Query(submission_id="b"))).items
+
+    asyncio.run(run())
+    assert sleeps == []
+
+
+@pytest.mark.parametrize("answer", ["404", "204", "400", "object"])
+def test_id_requests_that_never_work_are_a_failure(connect: Connect, answer: str) -> None:
+    """If no listed submission is returned by its id, the refusal says nothing about one of them."""
+    client = connect(transport=_source(NO_SUBMISSION[answer], ["a", "b"], []))
+    with pytest.raises(errors.ApiFailure):
+        _fetch(client, Query(submission_id="gone"))
+    alone = connect(transport=_source(NO_SUBMISSION[answer], [], []))
+    assert _fetch(alone, Query(submission_id="gone")).items == []
+
+
+def test_wrong_address_is_told_by_the_first_id(connect: Connect) -> None:
+    """A server that answers 404 to everything is not one that lacks a submission."""
+    client = connect(httpx.Response(404))
+    with pytest.raises(errors.NotFound, match="base_url is probably wrong"):
+        _fetch(client, Query(submission_id="s1"))
+    assert client.stats.requests == 2
 
 
 def test_concurrent_requests_share_the_page_size(

@@ -177,10 +177,7 @@ def test_last_page(tail: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        '{"id":"x"}',
-        '{"created_at":"x"}',
         '{"id":null,"created_at":null}',
-        '"x"',
         "0",
         "false",
         "[1]",
@@ -188,7 +185,7 @@ def test_last_page(tail: str) -> None:
 )
 def test_broken_key_is_an_error(key: str) -> None:
     """An unusable key is an error, not the end of the query."""
-    with pytest.raises(errors.MalformedResponse, match="unusable nextpageKey") as caught:
+    with pytest.raises(errors.UnusablePageKey, match="unusable nextpageKey") as caught:
         parse_page(f'{{"Items":[],"nextpageKey":{key}}}'.encode())
     assert caught.value.__context__ is None
 

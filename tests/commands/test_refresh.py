@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.errors import ConfigurationError, NotFound
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from support import Rows, Warehouse, assert_equal, context_for
-from whole_lists import Emulator
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -49,6 +49,20 @@ def test_removed_children_are_deleted_everywhere(
     with Emulator(synced_submissions) as api:
         sync(context_for(api.base_url, any_warehouse.target))
     check_removed_children(any_warehouse, synced_submissions)
+
+
+def test_an_id_that_is_refused(synced_warehouse: Warehouse, synced_submissions: Rows) -> None:
+    """The others are refreshed, and only a wrong address is a failure."""
+    here, gone = (synced_submissions[place]["submission_id"] for place in (1, 2))
+    with Emulator(synced_submissions, behaviour=Behaviour(unknown_id="404")) as api:
+        api.store.delete(gone)
+        api.store.update(here, {"userid": "changed"})
+        context = context_for(api.base_url, synced_warehouse.target)
+        summary = refresh(context, submission_ids=[gone, here])
+        assert (summary.submissions_fetched, summary.submissions_changed) == (1, 1)
+        elsewhere = context_for(f"{api.base_url}/v4", synced_warehouse.target)
+        with pytest.raises(NotFound, match="base_url is probably wrong"):
+            refresh(elsewhere, submission_ids=[gone, here])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from itertools import pairwise, product
 from typing import Any
@@ -83,6 +84,30 @@ def test_repeated_key(emulator: Emulator, get: Get) -> None:
         page = get(nextpage_id=key["id"], nextpage_date=key["created_at"]).json()
         assert page["nextpageKey"] == key
         assert page["Items"]
+
+
+@pytest.mark.parametrize("taken", ["parts", "opaque"])
+@pytest.mark.parametrize("form", ["json", "base64", "typed", "id"])
+def test_forms_of_a_page_key(emulator: Emulator, get: Get, form: Any, taken: Any) -> None:
+    """A key is taken in one way only, and then brings the rows after it."""
+    emulator.behaviour = Behaviour(nextpage_key=form, nextpage_key_taken=taken)
+    first = get(count=150).json()
+    last = first["Items"][-1]
+    parts = {"nextpage_id": last["submission_id"], "nextpage_date": last["created_at"]}
+    key = first["nextpageKey"]
+    if form == "typed":
+        opaque = {
+            "nextpage_id": json.dumps(key["id"]),
+            "nextpage_date": json.dumps(key["created_at"]),
+        }
+    elif form == "id":
+        parts = opaque = {"nextpage_id": key["id"]}
+    else:
+        opaque = {"nextpage_id": key}
+    ways = {"parts": parts, "opaque": opaque}
+    assert len(get(**ways.pop(taken)).json()["Items"]) == 50
+    (other,) = ways.values()
+    assert get(**other).status_code == (200 if form == "id" else 400)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """The checkpoint: plans are stored and resumed, and finished plans leave their result."""
 
+import base64
 import json
 from datetime import UTC, date, datetime
+
+import pytest
 
 from argos_sync.fetch.checkpoint import (
     SYNC,
@@ -9,6 +12,7 @@ from argos_sync.fetch.checkpoint import (
     complete_before,
     drop_cursors,
     high_water_mark,
+    mentions_any,
     save_plan,
     unfinished_plan,
 )
@@ -96,3 +100,19 @@ def test_cursors_that_name_an_erased_submission_are_dropped() -> None:
     drop_cursors(state, {"erased-id"})
     plan = unfinished_plan(state, SYNC, SECTIONS)
     assert plan == plan_with(TaskProgress(newest=NEWEST), kept)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"id": "김-1", "created_at": "x"},
+        {"id": {"S": "김-1"}},
+        json.dumps({"id": "김-1"}),
+        base64.urlsafe_b64encode(json.dumps({"id": "김-1"}).encode()).decode(),
+        "after 김-1",
+    ],
+)
+def test_ids_within_cursors(key: object) -> None:
+    """A cursor that is a text may hide an id, which must not stay in the state."""
+    assert mentions_any({"": key}, {"김-1"})
+    assert not mentions_any({"": key}, {"another"})

@@ -21,8 +21,8 @@ from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.checks import COUNTS
 from published import DIRECT, recognisable
-from support import Rows, Warehouse, assert_equal, at, context_for, empty_warehouse
-from whole_lists import Emulator
+from support import NOW, Rows, Warehouse, assert_equal, at, context_for, empty_warehouse
+from whole_lists import Behaviour, Emulator
 
 KEY = "a secret that is long enough"
 FIRST = datetime(2026, 1, 20, 3, tzinfo=UTC)
@@ -213,6 +213,28 @@ def test_a_vanished_submission_keeps_its_rows(night: Night) -> None:
     assert {k for k in old if old[k] != submission[k]} == changed
     del before["submission_status_history"]
     assert left == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["empty", "204", "400", "404", "410", "object", "list", "null"])
+def test_a_vanished_submission_may_be_refused(
+    answer: Any, synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """However the API answers its id, it is marked, and the high-water mark advances."""
+    gone = synced_submissions[-1]["submission_id"]
+    newer = OTHERS[0] | {"created_at": "2025-01-31-23-59-00-000"}
+    with Emulator([*synced_submissions, newer], behaviour=Behaviour(unknown_id=answer)) as api:
+        api.store.delete(gone)
+        night = NOW + timedelta(days=1)
+        context = context_for(api.base_url, synced_warehouse.target, night, lookback_days=40)
+        summary = sync(context)
+        assert (summary.submissions_new, summary.submissions_deleted) == (1, 1)
+        again = sync(at(context, NOW + timedelta(days=2)))
+        assert (again.submissions_changed, again.submissions_deleted, again.retries) == (0, 0, 0)
+    (marked,) = synced_warehouse.query(
+        "SELECT submission_id FROM submissions WHERE _deleted_at IS NOT NULL"
+    )
+    assert marked == {"submission_id": gone}
 
 
 def test_a_field_that_vanishes_is_null(night: Night) -> None:

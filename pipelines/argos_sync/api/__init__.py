@@ -5,10 +5,12 @@ Out: a `Page` of decoded submissions with the key of the next page, or an error 
 """
 
 from argos_sync.api.budget import DailyBudget
-from argos_sync.api.client import ArgosClient, RequestStats, RequestStyle
+from argos_sync.api.client import ArgosClient, RequestStyle
 from argos_sync.api.crypto import EncryptionMode, Envelope, KeyDerivation
-from argos_sync.api.query import REQUEST_TYPES, Page, PageKey, Query
+from argos_sync.api.page_key import PageKey, decode_page_key
+from argos_sync.api.query import REQUEST_TYPES, Page, Query
 from argos_sync.api.retry import RetryPolicy
+from argos_sync.api.stats import RequestStats
 
 __all__ = [
     "REQUEST_TYPES",
@@ -24,6 +26,7 @@ __all__ = [
     "RequestStyle",
     "RetryPolicy",
     "crypto",
+    "decode_page_key",
     "errors",
     "webhook",
 ]

@@ -7,11 +7,11 @@ import asyncio
 import random as random_numbers
 import re
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import httpx
 
@@ -19,10 +19,12 @@ from argos_sync.api import errors
 from argos_sync.api.budget import DailyBudget
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
+from argos_sync.api.page_key import PageKey, Scalar
 from argos_sync.api.page_size import PageSize
-from argos_sync.api.query import Page, PageKey, Query, Scalar, request_parameters
+from argos_sync.api.query import Page, Query, request_parameters
 from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
+from argos_sync.api.stats import RequestStats
 from argos_sync.api.transport import Endpoint
 
 RequestStyle: TypeAlias = Literal["query", "json"]
@@ -35,29 +37,28 @@ _FIRST_PAGES = 20
 _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 """A query that every API can answer, because it has no submissions."""
 
-
-@dataclass(slots=True)
-class RequestStats:
-    """Count the requests of a client, including retries, and the pages and items received.
-
-    The days of requests are UTC.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    pages: int = 0
-    items: int = 0
-    requests_by_day: Counter[date] = field(default_factory=Counter, compare=False)
-
-    def since(self, earlier: Self) -> Self:
-        """Return what the same client has counted since `earlier`."""
-        return type(self)(
-            self.requests - earlier.requests,
-            self.retries - earlier.retries,
-            self.pages - earlier.pages,
-            self.items - earlier.items,
-            self.requests_by_day - earlier.requests_by_day,
-        )
+_SAMPLES = 3
+"""Submissions to ask for by id, to find out whether the API returns any."""
+_NO_SUBMISSION = (
+    errors.InvalidParameter,
+    errors.InvalidFormat,
+    errors.InvalidPayload,
+    errors.MissingData,
+    errors.UnknownApiError,
+    errors.NotFound,
+    errors.UnexpectedStatus,
+)
+"""What an API may answer to the id of a submission that it does not have."""
+_REFUSALS = (
+    errors.InvalidParameter,
+    errors.InvalidFormat,
+    errors.InvalidPayload,
+    errors.MissingData,
+    errors.UnknownApiError,
+    errors.NotFound,
+    errors.PageTooHeavy,
+)
+"""What an API may answer to a page key that it does not understand."""
 
 
 class ArgosClient:
@@ -137,6 +138,9 @@ class ArgosClient:
         self._retry = retry
         self._sleep = sleep
         self._random = random
+        self._key_form: int | None = None
+        self._sampling = asyncio.Lock()
+        self._has_returned_id = False
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -156,14 +160,49 @@ class ArgosClient:
         """Fetch one page, with retries, rate limiting and a page size the API can carry.
 
         Without a key it is the first page. It has at most `most` submissions, None sets no limit.
-        The vendor does not document the largest `count`: if an `invalid_parameter` may refer to it,
-        it is halved until the API accepts it, for good. A page may also be too heavy for the
-        gateway, again and again: if it fails through all retries although the API can be reached, a
-        smaller one takes its place; see `PageSize`.
+        A request for a single submission that the API refuses, although it returns others, has no
+        submission: the vendor does not document how a deleted one is answered.
 
         Raises:
             PageTooHeavy: The API can be reached, but not even one submission gets through.
             ArgosError: One of the classes in `errors`; a retriable one after the last attempt.
+        """
+        try:
+            return await self._fetch_page(query, key, most)
+        except _NO_SUBMISSION:
+            if query.submission_id is None or not await self._returns_others(query):
+                raise
+            return Page([], None)
+
+    async def _returns_others(self, query: Query) -> bool:
+        """Whether the API returns other submissions by id, so that a refusal concerns one id.
+
+        It is asked once: for some submissions of a list, unless one was fetched by id before.
+        """
+        async with self._sampling:
+            if self._has_returned_id:
+                return True
+            ids: list[str] = []
+            # An error here is the API's or the configuration's: it concerns all requests.
+            async for page in self.first_pages(Query(request_type=query.request_type), _SAMPLES):
+                ids += (str(i["submission_id"]) for i in page.items if _has_id(i))
+                if ids:
+                    break
+            others = [other for other in ids if other != query.submission_id]
+            for other in others[:_SAMPLES]:
+                with suppress(*_NO_SUBMISSION):
+                    page = await self._fetch_page(replace(query, submission_id=other), None, None)
+                    if page.items:
+                        return True
+            return not others
+
+    async def _fetch_page(self, query: Query, key: PageKey | None, most: int | None) -> Page:
+        """Fetch one page with a page size that the API can carry.
+
+        The vendor does not document the largest `count`: if an `invalid_parameter` may refer to it,
+        it is halved until the API accepts it, for good. A page may also be too heavy for the
+        gateway, again and again: if it fails through all retries although the API can be reached, a
+        smaller one takes its place; see `PageSize`.
         """
         sizes = self.page_size
         count = min(sizes.current, most or sizes.current)
@@ -192,6 +231,7 @@ class ArgosClient:
                     sizes.record_page(count, is_heavy=is_heavy)
                 self.stats.pages += 1
                 self.stats.items += len(page.items)
+                self._has_returned_id |= query.submission_id is not None and bool(page.items)
                 return page
 
     async def _fetch_with_retries(
@@ -204,6 +244,8 @@ class ArgosClient:
             try:
                 page = await self._request(params)
             except errors.RetriableFailure as error:
+                if isinstance(error, errors.EmptyResponse) and query.submission_id is not None:
+                    raise errors.NotFound(error.message) from None
                 failures += 1
                 error.attempts = failures
                 # A 429 says nothing about the page.
@@ -249,7 +291,7 @@ class ArgosClient:
         seen = {start}
         key = start
         while True:
-            page = await self.fetch(query, key, most)
+            page = await self._fetch_after(key, query, most, seen)
             key = page.next_key
             if key is not None and key in seen:
                 raise errors.PageLoop(
@@ -260,13 +302,44 @@ class ArgosClient:
             if key is None:
                 return
 
-    async def first_pages(self, query: Query) -> AsyncGenerator[Page, None]:
+    async def _fetch_after(
+        self, key: PageKey | None, query: Query, most: int | None, seen: Collection[PageKey | None]
+    ) -> Page:
+        """Fetch the page after a key, and find out once in which of its forms the API takes it.
+
+        A form works if it brings a page with rows or with a new key: an API that does not
+        understand a key refuses it, returns the first page again, or nothing.
+        """
+        forms = key.forms if key else (None,)
+        if len(forms) == 1:
+            return await self.fetch(query, forms[0], most)
+        if self._key_form is not None:
+            return await self.fetch(query, forms[self._key_form], most)
+        refusal: errors.ApiFailure | None = None
+        fallback: Page | None = None
+        for position, form in enumerate(forms):
+            try:
+                page = await self.fetch(query, form, most)
+            except _REFUSALS as error:
+                refusal = refusal or error
+                continue
+            if page.next_key not in seen if page.next_key else page.items:
+                self._key_form = position
+                return page
+            fallback = page if fallback is None or page.next_key is None else fallback
+        if fallback is None and refusal is not None:
+            raise refusal
+        return fallback or Page([], None)
+
+    async def first_pages(
+        self, query: Query, most: int | None = None
+    ) -> AsyncGenerator[Page, None]:
         """Yield at most the first 20 pages of a query, to a caller that looks for a certain row.
 
         Even pages before that row can be empty, see `iter_pages`.
         """
         count = 0
-        async for page in self.iter_pages(query):
+        async for page in self.iter_pages(query, most=most):
             yield page
             count += 1
             if count == _FIRST_PAGES:
@@ -283,6 +356,10 @@ class ArgosClient:
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope)
+
+
+def _has_id(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("submission_id"), str | int)
 
 
 def _too_heavy(key: PageKey | None, error: errors.ApiFailure) -> errors.PageTooHeavy:

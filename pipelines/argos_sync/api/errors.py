@@ -8,12 +8,13 @@
     └── ApiFailure               exit 4: the API failed or sent an invalid response
         ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
         │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
-        │   CertificateRefused, UnexpectedStatus, PageLoop, PageTooHeavy,
-    │   RequestsUsedUp
+        │   CertificateRefused, UnexpectedStatus, UnusablePageKey, PageLoop,
+        │   PageTooHeavy, RequestsUsedUp
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
-                RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
-                ProcessingError
+                RequestTimeout, ConnectionFailed, DecryptionFailed, ProcessingError,
+                MalformedResponse
+                └── EmptyResponse
 
 Messages contain only statuses, documented error codes and documented parameter names, all of them
 literals of this package. They never contain text from a server, a key, a body or a personal value:
@@ -145,7 +146,10 @@ class RequestTooLarge(ApiFailure):
 
 
 class NotFound(ApiFailure):
-    """404: the path does not exist, so base_url is probably wrong."""
+    """404 or 410: the path does not exist, so base_url is probably wrong.
+
+    For a single submission, 404 or an empty response says that the API does not have it.
+    """
 
     advice = "base_url is probably wrong: compare it with https://rest-api.argosidentity.com/v3"
 
@@ -169,6 +173,15 @@ class UnexpectedStatus(ApiFailure):
     """A status that is neither a success nor a documented failure."""
 
     advice = "check that base_url points to the API and that no proxy responds in its place"
+
+
+class UnusablePageKey(ApiFailure):
+    """A `nextpageKey` that is neither an object nor a text, or too long to be sent back."""
+
+    advice = (
+        "no retry helps, and no page after it can be read; ask ARGOS support how to page, and"
+        " report the form of the key to the maintainers"
+    )
 
 
 class PageLoop(ApiFailure):
@@ -258,6 +271,10 @@ class MalformedResponse(RetriableFailure):
     """A 200 that is not a page; it never counts as the last page."""
 
     advice = "nothing is lost: run again later; if the error persists, report it to ARGOS support"
+
+
+class EmptyResponse(MalformedResponse):
+    """A 200 whose JSON is empty (`{}`, `[]`, `null`), or whose `Items` are."""
 
 
 class DecryptionFailed(RetriableFailure):

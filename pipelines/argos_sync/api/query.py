@@ -1,32 +1,17 @@
-"""Define queries, pages and page keys, and name their parameters as the API does.
+"""Define queries and pages, and name their parameters as the API does.
 
 Names and meanings of the parameters come from the vendor's page on `GET /v3/submission`.
 """
 
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Self, TypeAlias, TypeGuard
+from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
-
-Scalar: TypeAlias = str | float
-"""A JSON string or number, unchanged."""
+from argos_sync.api.page_key import MAX_TEXT_LENGTH, PageKey, Scalar, is_sendable
 
 REQUEST_TYPES = ("kyc", "aml", "data", "others")
 """The sections of a submission that the API can return separately."""
-
-_MAX_TEXT_LENGTH = 1024  # Two such texts, percent-encoded, fit in the URLs that gateways accept.
-
-
-def _is_sendable(value: object) -> TypeGuard[Scalar]:
-    """Return whether both request styles can send a value unchanged."""
-    if isinstance(value, int | float):
-        # JSON does not preserve infinity, NaN and numbers beyond 64 bits.
-        return not isinstance(value, bool) and abs(value) < 2**63
-    if not isinstance(value, str):
-        return False
-    # JSON and command lines can contain lone surrogates, which UTF-8 cannot encode.
-    return 0 < len(value) <= _MAX_TEXT_LENGTH and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +42,10 @@ class Query:
         """Validate the filters; messages do not contain personal values."""
         for name in ("submission_id", "userid", "email"):
             value = getattr(self, name)
-            if value is not None and not _is_sendable(value):
+            if value is not None and not is_sendable(value):
                 raise ConfigurationError(
                     f"the filter {name} is empty, not valid Unicode, or too long",
-                    f"set {name} to a text of 1 to {_MAX_TEXT_LENGTH} characters, or leave it out",
+                    f"set {name} to a text of 1 to {MAX_TEXT_LENGTH} characters, or leave it out",
                 )
         if self.request_type is not None and self.request_type not in REQUEST_TYPES:
             raise ConfigurationError(
@@ -78,31 +63,6 @@ PARAMETER_NAMES = frozenset(
     {*(one.name for one in fields(Query)), "count", "nextpage_id", "nextpage_date"}
 )
 """All documented parameters; error messages name no others."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageKey:
-    """Identify the start of a page: the `nextpageKey` of the page before it, unchanged."""
-
-    id: Scalar
-    created_at: Scalar
-
-    def to_json(self) -> dict[str, Scalar]:
-        """Return the key in the API's form, which can be stored as JSON."""
-        return {"id": self.id, "created_at": self.created_at}
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Read a key from the API's form.
-
-        Raises:
-            ValueError: `value` is not an object with a usable `id` and `created_at`.
-        """
-        if isinstance(value, dict):
-            last_id, created_at = value.get("id"), value.get("created_at")
-            if _is_sendable(last_id) and _is_sendable(created_at):
-                return cls(last_id, created_at)
-        raise ValueError("a page key must be an object with the scalars id and created_at")
 
 
 @dataclass(frozen=True, slots=True)

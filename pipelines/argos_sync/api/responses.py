@@ -19,12 +19,14 @@ import orjson
 
 from argos_sync.api import errors
 from argos_sync.api.crypto import Envelope, is_encrypted
-from argos_sync.api.query import PARAMETER_NAMES, Page, PageKey
+from argos_sync.api.page_key import read_next_key
+from argos_sync.api.query import PARAMETER_NAMES, Page
 
 ENDPOINT = "GET /submission"
 
 _BY_STATUS: dict[int, type[errors.ApiFailure]] = {
     404: errors.NotFound,
+    410: errors.NotFound,
     408: errors.RequestTimeout,
     413: errors.RequestTooLarge,
     429: errors.RateLimited,
@@ -80,40 +82,53 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
     """Parse the body of a 200; `envelope` is set when responses are encrypted.
 
     Raises:
-        MalformedResponse: The body is not a page: not JSON, truncated, without a list of `Items`,
-            or with a `nextpageKey` that cannot be sent back.
+        MalformedResponse: The body is not a page: not JSON, truncated, or without a list of
+            `Items`; an EmptyResponse if it is complete JSON with nothing in it.
+        UnusablePageKey: The `nextpageKey` cannot be sent back.
         DecryptionFailed: The body is encrypted with another key or mode.
         EncryptionMismatch: The body is encrypted and there is no envelope, or the reverse.
     """
     document = _decode_object(body)
     if document is None:
-        raise errors.MalformedResponse(f"{ENDPOINT} returned no complete JSON object")
+        raise _not_an_object(body)
     if envelope is not None:
         document = _decrypt_document(document, envelope)
     elif is_encrypted(document):
         raise errors.EncryptionMismatch("the response is encrypted, but encryption is off")
     items = document.get("Items")
     if not isinstance(items, list):
+        if not any(document.values()):
+            raise errors.EmptyResponse(f"{ENDPOINT} returned an empty JSON object")
         raise errors.MalformedResponse(f"{ENDPOINT} returned a page without a list of Items")
-    return Page(items, _next_key(document.get("nextpageKey")))
-
-
-def _next_key(value: Any) -> PageKey | None:
-    """Parse `nextpageKey`: a missing or empty key marks the last page, a broken key is an error."""
-    if value in (None, "", {}, []):
-        return None
     with suppress(ValueError):
-        return PageKey.from_json(value)
-    raise errors.MalformedResponse(f"{ENDPOINT} returned a page with an unusable nextpageKey")
+        return Page(items, read_next_key(document.get("nextpageKey")))
+    raise errors.UnusablePageKey(f"{ENDPOINT} returned a page with an unusable nextpageKey")
+
+
+def _not_an_object(body: bytes) -> errors.MalformedResponse:
+    """Return the error for a body that is no JSON object."""
+    if _is_empty(body):
+        return errors.EmptyResponse(f"{ENDPOINT} returned empty JSON instead of a page")
+    return errors.MalformedResponse(f"{ENDPOINT} returned no complete JSON object")
+
+
+def _is_empty(body: bytes) -> bool:
+    """Whether a body is an empty JSON value; no bytes at all are a response that was cut off."""
+    return body.strip() in (b"null", b"[]", b'""')
 
 
 def _decrypt_document(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
+    if not any(document.values()):
+        return {}  # nothing to encrypt
     if not is_encrypted(document):
         if "Items" in document:
             raise errors.EncryptionMismatch("the response is not encrypted, but encryption is on")
         raise errors.MalformedResponse(f"{ENDPOINT} returned a response without an encrypted text")
-    decrypted = _decode_object(envelope.unwrap_response(document))
+    text = envelope.unwrap_response(document)
+    decrypted = _decode_object(text)
     if decrypted is None:
+        if _is_empty(text):
+            raise _not_an_object(text)
         # ECB and CBC have no tag: one wrong key in 256 yields valid padding and random bytes.
         raise errors.DecryptionFailed("the decrypted response is not JSON")
     return decrypted

@@ -15,6 +15,7 @@ import orjson
 
 from argos_sync.emulator.faults import GATEWAY_MESSAGES, FaultInjector
 from argos_sync.emulator.http_server import HttpServer, Response
+from argos_sync.emulator.page_keys import encode_key
 from argos_sync.emulator.pagination import Page, Paginator
 from argos_sync.emulator.parameters import (
     Query,
@@ -33,6 +34,15 @@ from argos_sync.emulator_options import Behaviour, Faults
 _IMAGE = re.compile(rb'"(https?://[^"\\?#]+\.(?:jpe?g|png))"')
 _RECORDED_REQUESTS = 100_000
 _POLL_SECONDS = 0.02
+_UNKNOWN_ID = {
+    "204": Response(204, b""),
+    "400": Response(400, b'{"errorCode":"invalid_parameter","message":"Invalid submission_id"}'),
+    "404": Response(404, b'{"message":"Submission not found"}'),
+    "410": Response(410, b'{"message":"Submission was deleted"}'),
+    "object": Response(200, b"{}"),
+    "list": Response(200, b"[]"),
+    "null": Response(200, b'{"Items":null}'),
+}
 _LAST_KEYS = {"missing": b"", "null": b',"nextpageKey":null', "empty": b',"nextpageKey":{}'}
 
 
@@ -152,6 +162,9 @@ class Emulator:
             response = Response(200, content, items=len(page.records))
         except Refusal as refusal:
             response = refusal.response
+        else:
+            if request.submission_id is not None and not page.records:
+                response = _UNKNOWN_ID.get(behaviour.unknown_id, response)
         if fault:
             response = fault.apply(response)
         kind = fault.kind if fault else None
@@ -170,7 +183,7 @@ class Emulator:
         key = _LAST_KEYS[behaviour.nextpage_key_at_end]
         if page.last is not None:
             last = {"id": page.last.id, "created_at": vendor_time(page.last.created)}
-            key = b',"nextpageKey":' + orjson.dumps(last)
+            key = b',"nextpageKey":' + orjson.dumps(encode_key(last, behaviour))
         items = b",".join(rows)
         if behaviour.image_urls == "signed":
             signature = hashlib.sha256(b"%d" % next(self._responses)).hexdigest().encode()

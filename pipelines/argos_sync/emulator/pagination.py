@@ -38,7 +38,7 @@ class Paginator:
 
     def page(self, query: Query, behaviour: Behaviour) -> Page:
         """Return the page that a query asks for."""
-        key = Position(query.nextpage_date or 0, query.nextpage_id or "")
+        key = self._position(query)
         if behaviour.empty_pages and not key.id.endswith(_EMPTY_PAGE_MARK):
             return Page([], key._replace(id=key.id + _EMPTY_PAGE_MARK))
         name = key.id.removesuffix(_EMPTY_PAGE_MARK)
@@ -54,6 +54,15 @@ class Paginator:
         if not more:
             return Page(records, None)
         return Page(records, key if behaviour.repeated_key and after else positions[-1])
+
+    def _position(self, query: Query) -> Position:
+        """Return the position that a page key names; keys without a time name an id."""
+        key = Position(query.nextpage_date or 0, query.nextpage_id or "")
+        if query.nextpage_date is None and key.id:
+            with self._store.lock:
+                for position in self._store.find(key.id.removesuffix(_EMPTY_PAGE_MARK)):
+                    return key._replace(created=position.created)
+        return key
 
     def _slice(
         self, query: Query, behaviour: Behaviour, after: Position | None, limit: int, overlap: int

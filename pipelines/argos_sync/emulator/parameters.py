@@ -11,6 +11,7 @@ import orjson
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
 from argos_sync.emulator.http_server import Response
+from argos_sync.emulator.page_keys import decode_key
 from argos_sync.emulator.record import Section
 from argos_sync.emulator.timestamps import read_time
 from argos_sync.emulator_options import Behaviour, ErrorCode
@@ -40,7 +41,7 @@ class Refusal(Exception):  # noqa: N818 a response of the API, not an error of t
 class Query:
     """Checked parameters of one request; None stands for a parameter that is absent.
 
-    `nextpage_date` is in milliseconds since 1970.
+    `nextpage_date` is in milliseconds since 1970; None where page keys have an id only.
     """
 
     submission_id: str | None
@@ -129,7 +130,12 @@ def parse_query(parameters: Mapping[str, Any], behaviour: Behaviour) -> Query:
     for name in present:
         if name not in Query.__slots__:
             raise _api_error("invalid_parameter", name)
-    if ("nextpage_id" in present) != ("nextpage_date" in present):
+    try:
+        present = decode_key(present, behaviour)
+    except ValueError:
+        raise _api_error("invalid_format", "nextpage_id") from None
+    is_dated = "nextpage_date" in present
+    if ("nextpage_id" in present) != is_dated and (is_dated or behaviour.nextpage_key != "id"):
         raise _api_error("missing_data")
     moment = read_time(present.get("nextpage_date"))
     if moment is None and "nextpage_date" in present:

@@ -34,6 +34,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
+from argos_sync.api import decode_page_key
 from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, EndDate, Window, add_days
 
@@ -153,7 +154,10 @@ def cursors(state: Mapping[str, Any]) -> Iterator[Any]:
 def mentions_any(cursor: Any, submission_ids: Collection[str]) -> bool:
     """Whether a cursor, whose format only the server knows, contains one of these ids."""
     if isinstance(cursor, str):
-        return any(submission_id in cursor for submission_id in submission_ids)
+        if any(submission_id in cursor for submission_id in submission_ids):
+            return True
+        decoded = decode_page_key(cursor)  # base64 hides an id, JSON its characters beyond ASCII
+        return decoded != cursor and mentions_any(decoded, submission_ids)
     if isinstance(cursor, Mapping):
         return any(mentions_any(part, submission_ids) for part in (*cursor, *cursor.values()))
     if isinstance(cursor, Sequence):
