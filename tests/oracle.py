@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 
 TEXT, BIGINT, DOUBLE = "text", "bigint", "double"
@@ -484,31 +484,56 @@ VENDOR = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"-([0-9]{2})-([0-9]{2})-([0-9]{2})(?:-([0-9]{1,3}))?"
 )
+ISO_ZONE = r"(?: ?(?:[Zz]|([+-])([0-9]{2})(?::?([0-5][0-9]))?))?"
 ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
-    r"(?:Z|([+-])([0-9]{2})(?::?([0-5][0-9]))?)?)?"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?" + ISO_ZONE + ")?"
 )
+BASIC_ISO = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})"
+    r"[Tt ]([0-9]{2})([0-9]{2})(?:([0-9]{2})(?:[.,]([0-9]+))?)?" + ISO_ZONE
+)
+EPOCH_TEXT = re.compile(r"[0-9]{9,13}(\.[0-9]+)?")
+YEAR_2000, YEAR_2100 = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (2000, 2100))
 
 
 def _timestamp(value: Any) -> datetime:
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError  # noqa: TRY004 - the same error for all types
+    if not isinstance(value, str) or EPOCH_TEXT.fullmatch(value):
+        return _epoch_time(value)
     if match := VENDOR.fullmatch(value):
         year, month, day, hour, minute, second, ms = (int(part or 0) for part in match.groups())
-        return datetime(year, month, day, hour, minute, second, ms * 1000, tzinfo=UTC)
-    if not (match := ISO.fullmatch(value)):
+        return _time(year, month, day, hour, minute, second, ms * 1000, UTC)
+    if not (match := ISO.fullmatch(value) or BASIC_ISO.fullmatch(value)):
         raise ValueError
     *texts, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     zone = timezone(-offset if sign == "-" else offset)
     year, month, day, hour, minute, second = (int(text or 0) for text in texts)
     microsecond = int((fraction or "").ljust(6, "0")[:6])
-    local = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    return _time(year, month, day, hour, minute, second, microsecond, zone)
+
+
+def _time(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, micro: int, zone: tzinfo
+) -> datetime:
+    ends_the_day = (hour, minute, second, micro) == (24, 0, 0, 0)
+    hour = 0 if ends_the_day else hour
     try:
-        return local.astimezone(UTC)
+        moment = datetime(year, month, day, hour, minute, second, micro, zone)
+        return (moment + timedelta(days=1 if ends_the_day else 0)).astimezone(UTC)
     except OverflowError as error:
         raise ValueError from error
+
+
+def _epoch_time(value: Any) -> datetime:
+    number = float(value) if isinstance(value, str) else value
+    if YEAR_2000 <= number < YEAR_2100:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(number * 10**6))
+    if YEAR_2000 * 1000 <= number < YEAR_2100 * 1000:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=round(number * 10**3))
+    raise ValueError
 
 
 CONVERT: dict[str, Callable[[Any], Any]] = {

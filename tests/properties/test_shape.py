@@ -276,7 +276,7 @@ def _content(leaf: Any) -> Any:
         return leaf.astimezone(UTC)
     if isinstance(leaf, date):
         return datetime.combine(leaf, time(), UTC)
-    for kind in ("double", "timestamp"):
+    for kind in ("timestamp", "double"):
         if fits(leaf, kind):
             return CONVERT[kind](leaf)
     return storable(leaf) if isinstance(leaf, str) else str(leaf)

@@ -35,6 +35,16 @@ from argos_sync.shape.contract import load_contract
                 datetime(2026, 1, 5, 9, tzinfo=UTC),
             ],
         ),
+        (
+            "timestamp",
+            [1767603600, "1767603600500", "2026-01-04T24:00:00Z", None],
+            [
+                datetime(2026, 1, 5, 9, tzinfo=UTC),
+                datetime(2026, 1, 5, 9, 0, 0, 500_000, tzinfo=UTC),
+                datetime(2026, 1, 5, tzinfo=UTC),
+                None,
+            ],
+        ),
     ],
 )
 def test_columns(column_type: str, values: list[Any], expected: list[Any]) -> None:

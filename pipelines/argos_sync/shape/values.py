@@ -2,7 +2,8 @@
 
 The rules come from the API page: numbers may be text; an absent value is a missing key, `null`,
 `{}`, `""` or `"N/A"`; timestamps are `YYYY-MM-DD-HH-MM-SS-ZZZ` or ISO 8601, always in UTC. An empty
-list counts as absent too. Every converter raises ConversionError for a value that does not fit.
+list counts as absent too, and seconds or milliseconds since 1970 are timestamps. Every converter
+raises ConversionError for a value that does not fit.
 """
 
 import json
@@ -10,7 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -22,11 +23,30 @@ _INT64 = 2**63
 _INTEGER = re.compile(r"\s*([+-]?\d{1,19})(?:\.0*)?\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
-_VENDOR_TIME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)(?:-(\d{1,3}))?", re.ASCII)
-_ISO_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?[0-5]\d)?)?)?",
+_DOCUMENTED_TIME = re.compile(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-\d{3}", re.ASCII)
+_VENDOR_TIME = re.compile(
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"-(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)(?:-(?P<milli>\d{1,3}))?",
     re.ASCII,
 )
+_ZONE = r" ?(?:[Zz]|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>[0-5]\d))?)"
+_ISO_TIME = re.compile(
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)"
+    rf"(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?(?:{_ZONE})?)?",
+    re.ASCII,
+)
+_BASIC_ISO_TIME = re.compile(
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
+    r"[Tt ](?P<hour>\d\d)(?P<minute>\d\d)"
+    rf"(?:(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?(?:{_ZONE})?",
+    re.ASCII,
+)
+_EPOCH_TIME = re.compile(r"\d{9,13}(?:\.\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_BOUNDS = (946_684_800, 4_102_444_800)
+"""The years 2000 to 2099 in seconds since 1970. As milliseconds these numbers are out of the range,
+so a number never means two moments."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -102,20 +122,31 @@ def to_date(value: Any) -> date:
 
 
 def to_timestamp(value: Any) -> datetime:
-    """Convert the vendor's form or ISO 8601 to a time in UTC; without a zone it is UTC."""
-    if not isinstance(value, str):
-        raise ConversionError(f"not a timestamp but {_describe_type(value)}")
-    try:
-        if match := _VENDOR_TIME.fullmatch(value):
-            day, hour, minute, second, millisecond = match.groups()
-            fraction = f"{millisecond or 0:0>3}"
-            return datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}.{fraction}+00:00")
-        if _ISO_TIME.fullmatch(value):
-            moment = datetime.fromisoformat(value)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConversionError("not a moment of the calendar") from None
-    raise ConversionError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
+    """Convert the vendor's form or ISO 8601 to a time in UTC; without a zone it is UTC.
+
+    24:00 is midnight of the next day. Seconds and milliseconds since 1970, also as text, are read
+    if they are in the years 2000 to 2099.
+    """
+    is_text = isinstance(value, str)
+    if is_text:
+        if _DOCUMENTED_TIME.fullmatch(value):  # faster than the other forms
+            day, hour, minute, rest = value[:10], value[11:13], value[14:16], value[17:]
+            with suppress(ValueError):
+                return datetime.fromisoformat(
+                    f"{day}T{hour}:{minute}:{rest.replace('-', '.')}+00:00"
+                )
+        for form in (_VENDOR_TIME, _ISO_TIME, _BASIC_ISO_TIME):
+            if match := form.fullmatch(value):
+                return _read_time(match.groupdict())
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number or (is_text and _EPOCH_TIME.fullmatch(value)):
+        number = value if is_number else float(value)
+        for unit in (1, 1_000):
+            if _EPOCH_BOUNDS[0] * unit <= number < _EPOCH_BOUNDS[1] * unit:
+                return _EPOCH + timedelta(microseconds=round(number * 1_000_000 / unit))
+    if is_text:
+        raise ConversionError("not a timestamp (YYYY-MM-DD-HH-MM-SS-ZZZ or ISO 8601) but a text")
+    raise ConversionError(f"not a timestamp but {_describe_type(value)}")
 
 
 def to_bool(value: Any) -> bool:
@@ -150,6 +181,33 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "json": to_json,
 }
 """Converter of each column type."""
+
+
+def _read_time(parts: dict[str, str | None]) -> datetime:
+    """Return the time in UTC that the named parts of a timestamp's text describe."""
+
+    def number(name: str) -> int:
+        return int(parts.get(name) or 0)
+
+    fraction = f"{parts.get('milli') or 0:0>3}" if "milli" in parts else parts.get("fraction") or ""
+    microsecond = int(f"{fraction:0<6}"[:6])
+    hour = number("hour")
+    is_end_of_day = hour == 24 and not (number("minute") or number("second") or microsecond)  # noqa: PLR2004
+    offset = timedelta(hours=number("hours"), minutes=number("minutes"))
+    try:
+        moment = datetime(
+            number("year"),
+            number("month"),
+            number("day"),
+            0 if is_end_of_day else hour,
+            number("minute"),
+            number("second"),
+            microsecond,
+            timezone(-offset if parts.get("sign") == "-" else offset),
+        )
+        return (moment + timedelta(days=is_end_of_day)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ConversionError("not a moment of the calendar") from None
 
 
 def _escape_unstorable(value: Any) -> Any:
