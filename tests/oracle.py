@@ -503,21 +503,19 @@ def _timestamp(value: Any) -> datetime:
     if not isinstance(value, str) or EPOCH_TEXT.fullmatch(value):
         return _epoch_time(value)
     if match := VENDOR.fullmatch(value):
-        year, month, day, hour, minute, second, ms = (int(part or 0) for part in match.groups())
-        return _time(year, month, day, hour, minute, second, ms * 1000, UTC)
+        *numbers, ms = (int(part or 0) for part in match.groups())
+        return _time(numbers, ms * 1000, UTC)
     if not (match := ISO.fullmatch(value) or BASIC_ISO.fullmatch(value)):
         raise ValueError
     *texts, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     zone = timezone(-offset if sign == "-" else offset)
-    year, month, day, hour, minute, second = (int(text or 0) for text in texts)
     microsecond = int((fraction or "").ljust(6, "0")[:6])
-    return _time(year, month, day, hour, minute, second, microsecond, zone)
+    return _time([int(text or 0) for text in texts], microsecond, zone)
 
 
-def _time(
-    year: int, month: int, day: int, hour: int, minute: int, second: int, micro: int, zone: tzinfo
-) -> datetime:
+def _time(numbers: list[int], micro: int, zone: tzinfo) -> datetime:
+    year, month, day, hour, minute, second = numbers
     ends_the_day = (hour, minute, second, micro) == (24, 0, 0, 0)
     hour = 0 if ends_the_day else hour
     try:
