@@ -9,6 +9,7 @@ and a run summary.
 - How is a deleted submission recognised? `deletions`.
 - How is a person erased? `erasure`.
 - What happens before and after every run? `opening`, `post_run`.
+- Is the API key that of the warehouse's project? `project`.
 """
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "jobs",
     "journal",
     "opening",
+    "project",
     "run",
     "summary",
     "upkeep",
