@@ -165,6 +165,13 @@ class _OfflineSettings(Settings):
 
 
 @configspec
+class _ApiKey(BaseConfiguration):
+    """The key that `Settings` requires."""
+
+    api_key: TSecretStrValue | None = None
+
+
+@configspec
 class _Runtime(BaseConfiguration):
     """Keys that argos-sync reads from dlt's section `runtime`."""
 
@@ -195,7 +202,7 @@ def load_settings(
     """
     explicit = {key: value for key, value in (overrides or {}).items() if value is not None}
     if api and project and "api_key" not in explicit:
-        explicit["api_key"] = _project_api_key(project)
+        explicit["api_key"] = _require_project_api_key(project)
     settings = _read(Settings() if api else _OfflineSettings(), explicit, sections_of(project))
     _check_lists(settings)
     return settings
@@ -224,13 +231,28 @@ def dataset_of(project: str | None) -> str:
     return f"argos_{project}" if project else "argos"
 
 
-def _project_api_key(project: str) -> Any:
+def configured_api_key(project: str | None = None) -> str | None:
+    """Return the API key, a secret; None if there is none, which read-only commands allow.
+
+    Raises:
+        ConfigurationError: The key cannot be read, or the name of the project is invalid.
+    """
+    return _project_api_key(project) if project else _read(_ApiKey()).api_key
+
+
+def _project_api_key(project: str) -> str | None:
     """Return the API key from the project's own section, without looking at outer sections."""
     sections = sections_of(project)
     for provider in Container()[PluggableRunContext].providers.providers:
         value, _ = provider.get_value("api_key", TSecretStrValue, "", *sections)
         if value is not None:
-            return value
+            return str(value)
+    return None
+
+
+def _require_project_api_key(project: str) -> str:
+    if (api_key := _project_api_key(project)) is not None:
+        return api_key
     raise ConfigurationError(
         f"no value for sources.argos.{project}.api_key",
         f"set SOURCES__ARGOS__{project.upper()}__API_KEY, or api_key under"
@@ -341,8 +363,8 @@ def _check_lists(settings: Settings) -> None:
     views_dataset = settings.projects_dataset
     is_plain = _PLAIN_NAME.fullmatch(views_dataset) and not views_dataset.endswith("_staging")
     if not is_plain or views_dataset in {dataset_of(None), *map(dataset_of, names)}:
-        names_left = "a dataset name that no project uses, of lower-case letters, digits, single _"
-        raise _invalid_value("projects_dataset", names_left)
+        choices = "a dataset name that no project uses, of lower-case letters, digits, single _"
+        raise _invalid_value("projects_dataset", choices)
     try:
         _ = settings.privacy.modes
     except (ValueError, TypeError, AttributeError):

@@ -315,6 +315,7 @@ def test_doctor_asks_the_api(
             *("ok   configuration", "ok   API and key", "ok   encryption", "ok   end_date"),
             "ok   completeness",
             "ok   destination",
+            "ok   project",
         ]
         monkeypatch.setenv("SOURCES__ARGOS__ENCRYPTION", "gcm")
         assert run_app("doctor", "--pipelines-dir", "work") == 2

@@ -154,6 +154,7 @@ def test_doctor(configured: Command, api: Emulator) -> None:
         "ok   end_date",
         "ok   completeness",
         "ok   destination",
+        "ok   project",
     ]
     api.behaviour = Behaviour(ip_denied=True)
     checks = configured.json("doctor", *COMMON, code=3)["checks"]

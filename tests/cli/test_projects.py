@@ -48,6 +48,37 @@ def test_dataset_overrides_the_default_of_a_project(configured: Command) -> None
     assert configured.rows("SELECT COUNT(*) FROM submissions", dataset="kyc_japan") == [(80,)]
 
 
+def test_another_project_in_the_same_dataset(loaded: Command) -> None:
+    """`sync` refuses it unless `--new-key` says otherwise; `status` shows whose key it is."""
+    project = loaded.json("status")["project"]
+    assert project["key_matches"] is True
+    known = project["key_fingerprint"]
+    loaded.private.add(KEY)
+    with Emulator(generate(30, seed=9), behaviour=Behaviour(api_key=KEY)) as other:
+        loaded.settings |= {
+            "SOURCES__ARGOS__API_KEY": KEY,
+            "SOURCES__ARGOS__BASE_URL": other.base_url,
+        }
+        message = loaded.error_line("sync", code=2)
+        assert message.startswith("the API key is not of the project that the warehouse was")
+        assert "FAIL project: the API key is not of the project" in loaded("doctor", code=2).stdout
+        status = loaded("status").stdout
+        assert status.startswith(f"project: API key with fingerprint {known}; the configured one")
+        assert loaded.json("status")["project"] == {"key_fingerprint": known, "key_matches": False}
+        loaded("sync", "--new-key")
+        assert loaded.json("status")["project"]["key_matches"] is True
+
+
+def test_status_does_not_compare_the_key_of_another_project(loaded: Command) -> None:
+    """Only a key in the project's own section counts; without one there is nothing to compare."""
+    project = loaded.json("status", "--project", "japan", "--dataset", "argos")["project"]
+    assert project["key_matches"] is None
+    assert (
+        "no API key is configured"
+        in loaded("status", "--project", "japan", "--dataset", "argos").stdout
+    )
+
+
 def test_the_key_of_another_project_is_not_used(configured: Command, api: Emulator) -> None:
     """It would load another project's people into this project's tables."""
     message = configured.error_line("sync", "--project", "japan", code=2)

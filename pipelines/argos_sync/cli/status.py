@@ -32,8 +32,9 @@ def status(
 ) -> None:
     """Show last and next run, high-water mark, freshness, checks, row counts and issues."""
     limit = _parse_age(max_age) if max_age is not None else None
-    from argos_sync.config import freshness_settings
+    from argos_sync.config import configured_api_key, freshness_settings
     from argos_sync.fetch.checkpoint import high_water_mark
+    from argos_sync.fetch.project import project_changes, project_fingerprint
     from argos_sync.load.read_only import open_read_only
     from argos_sync.warehouse.overview import read_overview
 
@@ -43,6 +44,9 @@ def status(
     with open_read_only(common.target) as warehouse:
         overview = read_overview(warehouse.client)
         mark = high_water_mark(warehouse.state)
+        fingerprint = project_fingerprint(warehouse.state)
+        api_key = configured_api_key(common.project)
+        matches = not project_changes(warehouse.state, api_key) if api_key and fingerprint else None
     now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
     stale = limit is not None and (age is None or age > limit)
@@ -52,6 +56,7 @@ def status(
         "age_seconds": None if age is None else round(age.total_seconds()),
         "stale": stale,
         "high_water_mark": mark,
+        "project": {"key_fingerprint": fingerprint, "key_matches": matches},
         "staleness": {
             "max_age_days": overview.max_age_days,
             "bound_days": bound,
@@ -64,7 +69,8 @@ def status(
         "issues": overview.issues,
         "checks": overview.checks,
     }
-    common.show(summary, _text(overview, mark, freshness, now))
+    project = _project_line(fingerprint, matches)
+    common.show(summary, f"{project}\n{_text(overview, mark, freshness, now)}")
     if stale:
         when = _relative(overview.last_success, now) if overview.last_success else "never"
         typer.echo(
@@ -94,6 +100,17 @@ def _relative(moment: datetime, now: datetime) -> str:
     """Return a moment in words, such as `2 minutes ago` or `in 5 hours`."""
     duration = _duration(moment, now)
     return f"in {duration}" if moment > now else f"{duration} ago"
+
+
+def _project_line(fingerprint: str | None, matches: bool | None) -> str:
+    if fingerprint is None:
+        return "project: not known yet; the next run remembers its API key"
+    answer = {
+        True: "the configured one matches",
+        False: "the configured one is another; the next run compares submissions",
+        None: "no API key is configured",
+    }[matches]
+    return f"project: API key with fingerprint {fingerprint}; {answer}"
 
 
 def _freshness_line(max_age_days: float | None, freshness: "Freshness") -> str:

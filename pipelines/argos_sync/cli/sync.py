@@ -1,13 +1,26 @@
 """`argos-sync sync`."""
 
+from typing import Annotated
+
+import typer
+
 from argos_sync.cli.common import Common
 from argos_sync.cli.run_output import show_run
 
 
-def sync(common: Common) -> None:
+def sync(
+    common: Common,
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key",
+            help="Accept an API key although the API returns none of the warehouse's submissions.",
+        ),
+    ] = False,
+) -> None:
     """Load new submissions, and re-read young and open ones and a share of all others."""
     with common.context() as context:
         from argos_sync.commands.sync import sync as run_sync
 
-        summary = run_sync(context)
+        summary = run_sync(context, new_key=new_key)
     show_run(common, summary)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
 from argos_sync.api.errors import ArgosError, ConfigurationError
@@ -15,6 +16,7 @@ from argos_sync.fetch.completeness import (
     probe_completeness,
 )
 from argos_sync.fetch.job import client_options, utc_now
+from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date
 from argos_sync.load.duckdb import duckdb_file
@@ -22,6 +24,7 @@ from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
 from argos_sync.load.target import Target
 from argos_sync.run.opening import warehouse_protection
+from argos_sync.run.project import recognize_project
 
 _TWO_ATTEMPTS = RetryPolicy(attempts=2)
 """Few, because somebody waits at a terminal."""
@@ -57,19 +60,48 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
     if checks[0].passed:
         checks += _api_checks(settings[0], answers.append)
 
+    projects: list[Check] = []
+
     def destination() -> str:
         with open_warehouse(target) as warehouse:
             execute(warehouse.client, "SELECT 1")
+            if all(check.passed for check in checks[:2]):
+                check = _check("project", partial(_describe_project, settings[0], warehouse))
+                projects.append(check)
             if checks[0].passed:
                 protection = Protection.configured(settings[0])
                 warehouse_protection(protection, warehouse.client, warehouse.state)
-            for answer in answers:
+            for answer in answers if all(check.passed for check in projects) else ():
                 _remember(answer, settings[0], warehouse)
             file, dataset = duckdb_file(warehouse.client), warehouse.dataset
         location = f"{target.destination} {file}" if file else target.destination
         return f"{location}, dataset {dataset}, can be written to"
 
-    return [*checks, _check("destination", destination)]
+    return [*checks, _check("destination", destination), *projects]
+
+
+def _describe_project(settings: Settings, warehouse: Warehouse) -> str:
+    """Return whether the API key is that of the warehouse's project; the API answers.
+
+    Raises:
+        AnotherProject: It is the key of another one.
+    """
+    if not project_changes(warehouse.state, settings.api_key):
+        return f"{_describe_key(warehouse)}; the configured one matches"
+    options = client_options(settings, PROBE_PAGE, _TWO_ATTEMPTS)
+    changes, requests = recognize_project(warehouse, settings, options)
+    if not changes:
+        return f"{_describe_key(warehouse)}; the API returns no submission to compare"
+    if not requests.requests:
+        return "there are no submissions yet; the first run remembers the API key"
+    known = _describe_key(warehouse)
+    return f"{known}; the configured one is of the same project, and the next run remembers it"
+
+
+def _describe_key(warehouse: Warehouse) -> str:
+    """Return which API key a warehouse remembers."""
+    known = project_fingerprint(warehouse.state)
+    return f"API key with fingerprint {known}" if known else "no API key remembered"
 
 
 def _remember(answer: Completeness, settings: Settings, warehouse: Warehouse) -> None:

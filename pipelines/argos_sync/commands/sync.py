@@ -39,20 +39,22 @@ from argos_sync.warehouse.submissions import (
 log = logging.getLogger("argos_sync")
 
 
-def sync(context: Context) -> RunSummary:
+def sync(context: Context, *, new_key: bool = False) -> RunSummary:
     """Bring the warehouse up to date, in four tiers.
 
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
     deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
-    An interrupted sync is finished first.
+    An interrupted sync is finished first. With `new_key` the API key is taken for one of the
+    warehouse's project, although the API returns none of the warehouse's submissions.
 
     Raises:
+        AnotherProject: The API key is not of the project that the warehouse was loaded from.
         PageTooHeavy: The API cannot return a submission; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
-    with open_run(context, SYNC) as run:
+    with open_run(context, SYNC, new_key=new_key) as run:
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # If `start_date` has changed, an unfinished first sync starts over.
         is_first = high_water_mark(run.warehouse.state) is None

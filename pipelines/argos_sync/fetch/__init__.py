@@ -15,6 +15,7 @@ How are known submissions fetched again?         refetch
 How large is a chunk? How is a job run?          chunks
 What happens to unusable objects?                quarantine
 How are personal values protected?               protection
+Which project does an API key belong to?         project
 What is a job, and how does it reach the API?    job
 Where does fetching run?                         thread, process
 
@@ -29,6 +30,7 @@ __all__ = [
     "job",
     "ledger",
     "process",
+    "project",
     "protection",
     "quarantine",
     "reader",

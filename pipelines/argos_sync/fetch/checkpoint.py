@@ -24,6 +24,7 @@ other:
     synced_from       first day that the first sync asked for; null is all history
     finished          finished backfills by name: sections, settled (all days before it are
                       complete)
+    project           fingerprint of the API key, and the secret it was made with (`project`)
     privacy           the privacy policy of all rows (`PrivacyPolicy.fingerprint`)
     suppression_secrets
                       secrets of the suppression list by key id, if it was started without a

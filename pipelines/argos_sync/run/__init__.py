@@ -10,6 +10,7 @@ and a run summary.
 - How is a person erased? `erasure`.
 - What happens before and after every run? `opening`, `post_run`.
 - How is a warehouse of an earlier version upgraded? `migrations`.
+- Is the API key that of the warehouse's project? `project`.
 """
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "jobs",
     "journal",
     "opening",
+    "project",
     "run",
     "summary",
     "upkeep",

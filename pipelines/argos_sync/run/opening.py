@@ -7,6 +7,8 @@ from functools import partial
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.completeness import PROBE_PAGE
+from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
@@ -19,6 +21,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
+from argos_sync.run.project import AnotherProject, recognize_project
 from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
@@ -28,26 +31,35 @@ from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
 
 @contextmanager
 def open_run(
-    context: Context, command: str, *, uses_api: bool = True, days: DateRange = ALL_DAYS
+    context: Context,
+    command: str,
+    *,
+    uses_api: bool = True,
+    days: DateRange = ALL_DAYS,
+    new_key: bool = False,
 ) -> Iterator[Run]:
     """Open the warehouse for a run, record how the run ends, and run the post-run checks.
 
     Failures and failed checks are sent to the configured webhook. Other processes that must wait
-    see the name of the command; runs over other `days` (UTC) may write at the same time.
+    see the name of the command; runs over other `days` (UTC) may write at the same time. With
+    `new_key` the API key is taken for one of the warehouse's project, whatever the API returns.
 
     Raises:
+        AnotherProject: The API key is not of the project that the warehouse was loaded from.
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
     names = (command, context.target.dataset)
-    opened = _open_run(context, command, days, uses_api=uses_api)
+    opened = _open_run(context, command, days, uses_api=uses_api, new_key=new_key)
     with trace_run(*names) as trace, notify_failure(*names), opened as run:
         run.trace, trace.summary = trace, run.summary
         yield run
 
 
 @contextmanager
-def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool) -> Iterator[Run]:
+def _open_run(
+    context: Context, command: str, days: DateRange, *, uses_api: bool, new_key: bool
+) -> Iterator[Run]:
     started_at, settings = context.clock(), context.settings
     if uses_api:
         context.client_options().connect()  # reports an invalid key before anything is opened
@@ -73,11 +85,15 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
-            committer.remember(layout | protection.state_changes(warehouse.state))
-            run.ensure_views()
             try:
                 with destination_errors():
+                    if uses_api:
+                        _remember_project(run, new_key=new_key)
+                    committer.remember(layout | protection.state_changes(warehouse.state))
+                    run.ensure_views()
                     yield run
+            except AnotherProject:
+                raise  # not even the run is recorded in the warehouse of another project
             except ArgosError as error:
                 run.finish(error)
                 raise
@@ -101,11 +117,24 @@ def warehouse_protection(configured: Protection, client: Client, state: State) -
     return configured.with_suppression_list(*read_suppression_list(client), state)
 
 
+def _remember_project(run: Run, *, new_key: bool) -> None:
+    """Remember the API key with the next commit; for a partition that was done before."""
+    warehouse, settings = run.warehouse, run.context.settings
+    if new_key:
+        run.committer.remember(project_changes(warehouse.state, settings.api_key))
+    elif warehouse.shared is None:
+        changes, stats = recognize_project(warehouse, settings, run.client_options(PROBE_PAGE))
+        run.committer.remember(changes)
+        run.summary.count_requests(stats)
+
+
 def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
-    """Upgrade, and create what partitions share: tables, views, policy and suppression key."""
+    """Upgrade, and create what partitions share: tables, views, project, policy, suppression key."""
     layout = upgrade(warehouse)
+    options = context.client_options(PROBE_PAGE)
+    facts, _ = recognize_project(warehouse, context.settings, options)
     protection = warehouse_protection(configured, warehouse.client, warehouse.state)
-    facts = layout | protection.state_changes(warehouse.state)
+    facts |= layout | protection.state_changes(warehouse.state)
     # A partition that adds to the suppression list uses a key that all the others know.
     _, _, secrets = protection.suppression_key(warehouse.state)
     facts |= {key: value for key, value in secrets.items() if key not in warehouse.state}

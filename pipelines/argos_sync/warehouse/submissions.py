@@ -115,6 +115,13 @@ def count_fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
     return count_by_day(client, "WHERE _deleted_at IS NULL AND _synced_at >= ?", since)
 
 
+def recently_fetched_ids(client: Client, number: int) -> list[str]:
+    """Return the ids of some submissions, those fetched last, without soft-deleted ones."""
+    order = f"ORDER BY _synced_at DESC, created_at DESC LIMIT {number}"
+    rows = select_submissions(client, "submission_id", f"WHERE _deleted_at IS NULL {order}")
+    return [row[0] for row in rows]
+
+
 def submission_versions(client: Client, days: DateRange) -> Iterator[SubmissionVersion]:
     """Yield every submission of a range, including soft-deleted ones."""
     in_range, parameters = created_in([days])
