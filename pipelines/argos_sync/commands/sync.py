@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from argos_sync.api.errors import PageTooHeavy
+from argos_sync.api.errors import IncompleteWalk
 from argos_sync.fetch.checkpoint import (
     SYNC,
     first_synced_day,
@@ -47,7 +47,7 @@ def sync(context: Context) -> RunSummary:
     An interrupted sync is finished first.
 
     Raises:
-        PageTooHeavy: The API cannot return a submission; everything else has been read.
+        IncompleteWalk: A part cannot be read; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
@@ -60,7 +60,7 @@ def sync(context: Context) -> RunSummary:
         if unfinished and not unfinished.lacks_only_gaps:
             try:
                 run_plan(run, unfinished, final=False)
-            except PageTooHeavy as gap:
+            except IncompleteWalk as gap:
                 log.warning("%s", gap.message)
             unfinished = run.committer.latest(unfinished)
         _run_tiers(run, unfinished)
