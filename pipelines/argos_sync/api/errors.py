@@ -188,6 +188,8 @@ class UnusablePageKey(ApiFailure):
 class IncompleteWalk(ApiFailure):
     """A walk through pages has a gap or no end; the rest of the run goes on without it."""
 
+    advice = "everything else is read; run again later, and ask ARGOS support if it persists"
+
 
 class PageLoop(IncompleteWalk):
     """The API returned a page key twice for one query, so paging would never end."""
