@@ -92,12 +92,23 @@ class Behaviour:
             " status, or JSON that is no page."
         ),
     ] = "empty"
+    damaged: Annotated[
+        Literal["no", "nan", "infinity", "bytes", "control", "quote", "number"],
+        _api(help='How the text "(damaged)" is written: as JSON, or as what is none.'),
+    ] = "no"
     short_pages: Annotated[
         bool, _api("--short-pages", help="Return fewer rows than asked for.")
     ] = False
     empty_pages: Annotated[
         bool, _api("--empty-pages", help="Return an empty page with a key before every page.")
     ] = False
+    endless_day: Annotated[
+        str | None,
+        _api(
+            metavar="YYYY-MM-DD",
+            help="A day; lists from a start_date that include it are empty pages without end.",
+        ),
+    ] = None
     duplicate_rows: Annotated[
         bool, _api("--duplicate-rows", help="Repeat the last row of a page on the next page.")
     ] = False

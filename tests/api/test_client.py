@@ -419,7 +419,7 @@ def test_unknown_id_has_no_submission(
             sent = orjson.loads(envelope.decrypt(orjson.loads(request.content)["body"]))
             request = httpx.Request("GET", request.url.copy_with(params=sent))
         response = _source(answer, ["gone", "a", "b"], ["a", "b"]).handle_request(request)
-        if envelope and b"Items" in response.content and b"null" not in response.content:
+        if envelope and b"Items" in response.content:
             text = envelope.encrypt(response.content)
             return httpx.Response(200, json={"isEncrypted": True, "data": text})
         return response

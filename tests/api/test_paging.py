@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query, errors
+from argos_sync.api.client import MAX_EMPTY_PAGES
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]
@@ -82,6 +84,24 @@ def test_loop_is_an_error(connect: Connect, page: MakePage, keys: list[str]) -> 
     with pytest.raises(errors.PageLoop):
         asyncio.run(fetch_all())
     assert yielded == len(keys) - 1
+
+
+@pytest.mark.slow
+def test_empty_pages_without_end(connect: Connect, requests: list[httpx.Request]) -> None:
+    """A walk is given up after many empty pages in a row; one with rows starts the count anew."""
+    numbers = itertools.count()
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        number = next(numbers)
+        key = {"id": f"k{number}", "created_at": f"at {number}"}
+        items = [{"submission_id": "a"}] if number == MAX_EMPTY_PAGES - 1 else []
+        return httpx.Response(200, json={"Items": items, "nextpageKey": key})
+
+    client = connect(transport=httpx.MockTransport(respond))
+    with pytest.raises(errors.TooManyEmptyPages, match="500 empty pages in a row"):
+        _pages(client)
+    assert len(requests) == 2 * MAX_EMPTY_PAGES
 
 
 def test_start_key_counts_as_seen(connect: Connect, page: MakePage) -> None:

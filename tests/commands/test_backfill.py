@@ -7,7 +7,8 @@ from typing import Any, get_args
 import pytest
 
 from argos_sync.api import EncryptionMode
-from argos_sync.api.errors import PageLoop
+from argos_sync.api.client import MAX_EMPTY_PAGES
+from argos_sync.api.errors import PageLoop, TooManyEmptyPages
 from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Faults, generate
 from oracle import flatten
@@ -149,6 +150,25 @@ def test_a_repeated_page_key_is_an_error(warehouse: Warehouse, january: Rows) ->
         backfill(context_for(api.base_url, warehouse.target, page_size=2), FIRST, LAST)
     (run,) = warehouse.query("SELECT exit_status, error FROM sync_runs")
     assert run == {"exit_status": 4, "error": "PageLoop"}
+
+
+@pytest.mark.slow
+def test_a_walk_of_empty_pages_ends(warehouse: Warehouse, january: Rows) -> None:
+    """Its window has a gap, the others are loaded, and a later run fills the gap."""
+    with Emulator(january, behaviour=Behaviour(endless_day="2025-01-10")) as api:
+        context = context_for(api.base_url, warehouse.target, page_size=5)
+        with pytest.raises(TooManyEmptyPages, match=f"{MAX_EMPTY_PAGES} empty pages in a row"):
+            backfill(context, FIRST, LAST)
+        asked = [request for request in api.requests if not request.items]
+        assert MAX_EMPTY_PAGES <= len(asked) < 3 * MAX_EMPTY_PAGES
+        assert warehouse.query("SELECT state FROM sync_windows WHERE state = 'gap'")
+        loaded = warehouse.count("submissions")
+        assert 0 < loaded < len(in_range(january, FIRST, LAST))
+        api.behaviour = Behaviour()
+        backfill(context, FIRST, LAST)
+    assert_equal(warehouse, in_range(january, FIRST, LAST))
+    runs = warehouse.query("SELECT exit_status, error FROM sync_runs ORDER BY 1 DESC")
+    assert runs[0] == {"exit_status": 4, "error": "TooManyEmptyPages"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from argos_sync.commands.doctor import run_checks
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.emulator import Faults, generate
+from argos_sync.emulator import DAMAGED, Faults, generate
 from argos_sync.run.context import Context
 from support import API_KEY, NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
 from whole_lists import Behaviour, Emulator
@@ -232,6 +232,65 @@ def test_a_submission_that_cannot_be_read(heavy: Emulator, warehouse: Warehouse)
     sync(at(run, NOW + timedelta(days=2)))
     assert_equal(warehouse, [*rows, newer])
     assert warehouse.query("SELECT * FROM sync_windows WHERE state = 'gap'") == []
+
+
+DAMAGED_FIELDS: dict[str, Any] = {
+    "a score": {"recognition_score": DAMAGED},
+    "a name": {"data": {"name": DAMAGED}},
+    "a comment": {"kyc": {"result": "rejected", "comment": [DAMAGED]}},
+    "an unknown field": {"unknown": {"deep": [DAMAGED]}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damaged", "list_rows"),
+    [("nan", "whole"), ("infinity", "summary"), ("bytes", "sections"), ("control", "whole")],
+)
+def test_values_that_are_not_json(
+    damaged: Any, list_rows: ListRows, warehouse: Warehouse, january: Rows
+) -> None:
+    """Each is a value that does not fit; its submission and all others are loaded."""
+    rows = january[:30]
+    for place, fields in enumerate(DAMAGED_FIELDS.values(), start=11):
+        rows[place] = rows[place] | fields
+    behaviour = Behaviour(list_rows=list_rows, damaged=damaged)
+    with Emulator(rows, behaviour=behaviour) as api:
+        summary = sync(context(api, warehouse))
+        again = sync(context(api, warehouse))
+    assert (summary.submissions_new, again.submissions_changed) == (30, 0)
+    (score,) = warehouse.query(
+        "SELECT recognition_score, _extra FROM submissions"
+        f" WHERE submission_id = '{rows[11]['submission_id']}'"
+    )
+    assert score["recognition_score"] is None
+    assert "recognition_score" in score["_extra"]
+    problems = warehouse.query("SELECT path, submission_id FROM sync_issues WHERE path <> ''")
+    assert "recognition_score" in {issue["path"] for issue in problems}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("field", "list_rows"),
+    [("a score", "whole"), ("a comment", "sections"), ("a name", "summary")],
+)
+def test_a_submission_that_cannot_be_decoded(
+    list_rows: ListRows, field: str, warehouse: Warehouse, january: Rows
+) -> None:
+    """Its window has a gap; all others are loaded, also those after it."""
+    rows = january[:30]
+    rows[12] = rows[12] | DAMAGED_FIELDS[field]
+    behaviour = Behaviour(list_rows=list_rows, damaged="quote")
+    with Emulator(rows, behaviour=behaviour) as api:
+        run = context(api, warehouse, page_size=8)
+        with pytest.raises(PageTooHeavy) as caught:
+            sync(run)
+        assert_equal(warehouse, rows[:12] + rows[13:])
+        assert "no complete JSON object again and again" in str(caught.value)
+        assert warehouse.query("SELECT state FROM sync_windows WHERE state = 'gap'")
+        api.behaviour = Behaviour(list_rows=list_rows)
+        sync(run)
+    assert_equal(warehouse, rows)
 
 
 @pytest.mark.slow

@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pyarrow as pa
+import pytest
+
 from argos_sync.api import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
 from argos_sync.fetch.completeness import Reading
@@ -78,14 +81,48 @@ def test_unchanged_duplicates_are_dropped() -> None:
     assert chunk.submissions == 2
 
 
-def test_a_changed_duplicate_starts_the_next_chunk() -> None:
-    """Two versions in one load package would mix their child rows; the later version wins."""
+OLD, NEW = "2025-01-05-00-00-00-000", "2025-01-06T00:00:00Z"
+VERSIONS = {
+    "later in the walk": ({}, {}, 1),
+    "updated later": ({"updated_at": OLD}, {"updated_at": NEW}, 1),
+    "updated earlier": ({"updated_at": NEW}, {"updated_at": OLD}, 0),
+    "updated at the same time": ({"updated_at": NEW}, {"updated_at": "2025-01-06"}, 1),
+    "updated at an unreadable time": ({"updated_at": NEW}, {"updated_at": "soon"}, 1),
+    "one without a time": ({"updated_at": NEW}, {}, 1),
+}
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3])
+@pytest.mark.parametrize("name", VERSIONS)
+def test_one_version_of_a_submission_counts(name: str, pages: int) -> None:
+    """The one updated later, else the later one; on a page, on two, and in two chunks."""
+    first, second, counts = VERSIONS[name]
+    wrong = {"argos_score": "high"}
+    items = [
+        submission(1, userid="first", kyc={"result": "x", "comment": ["a", "b"]}, **first, **wrong),
+        submission(1, userid="second", kyc={"result": "x", "comment": ["c"]}, **second),
+    ]
     chunks = builder()
-    (first,) = chunks.add(page(submission(1), submission(2), submission(1, userid="new")), NOW)
-    (second,) = chunks.take()
-    assert (names(first), names(second)) == (["s1", "s2"], ["s1"])
-    assert (first.ledger, first.plan) == ((), PLAN)
-    assert second.tables["submissions"]["userid"].to_pylist() == ["new"]
+    if pages == 1:
+        assert chunks.add(page(items[0], submission(2), items[1]), NOW) == []
+    else:
+        chunks.add(page(items[0], submission(2)), NOW)
+        before = chunks.take() if pages == 3 else []
+        chunks.add(page(items[1]), NOW)
+        if before and not counts:
+            (chunk,) = chunks.take()
+            assert (chunk.submissions, chunk.tables) == (0, {})
+            return
+    (chunk,) = chunks.take()
+    rows = chunk.tables["submissions"].to_pylist()
+    assert [row["userid"] for row in rows if row["submission_id"] == "s1"] == [
+        "second" if counts else "first"
+    ]
+    assert len(chunk.tables["kyc_comments"]) == 2 - counts
+    assert chunk.submissions == len(rows) == (1 if pages == 3 else 2)
+    issues = chunk.tables.get("sync_issues", pa.table({"path": []}))["path"].to_pylist()
+    assert ("argos_score" in issues) is not bool(counts)
+    assert chunk.ledger[0].progress.rows == (3 if pages == 3 else 2)
 
 
 def test_a_single_package_keeps_the_first_version() -> None:
@@ -172,13 +209,15 @@ def test_submissions_with_their_stored_hash_do_not_become_rows() -> None:
     hashes = {"s1": NO_PROTECTION.content_hash(stored, ()), "s2": "hash of another version"}
     chunks = builder(stored_hashes=hashes)
     chunks.add(page(stored, submission(2), submission(3), cursor={"": 1}), NOW)
-    (first,) = chunks.add(page(changed), NOW)
+    (first,) = chunks.take()
     assert names(first) == ["s2", "s3"]
     assert first.fetched["submission_id"].to_pylist() == ["s1", "s2", "s3"]
     assert first.submissions == 3
     assert first.ledger[0].progress.rows == 3
-    (second,) = chunks.add(page(stored, done=True), NOW)
+    chunks.add(page(changed), NOW)
+    (second,) = chunks.take()
     assert names(second) == ["s1"]
+    chunks.add(page(stored, done=True), NOW)
     (third,) = chunks.take()
     assert names(third) == ["s1"], "the warehouse has the changed version by then"
 

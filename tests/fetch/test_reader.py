@@ -16,6 +16,7 @@ from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange
 from support import API_KEY, IMPATIENT, created_at
+from twins import Twins
 from whole_lists import Behaviour, Emulator
 
 EVERYTHING = Query()
@@ -74,6 +75,27 @@ def test_sections_are_joined_in_any_order(order: Order, january: list[dict[str, 
     items = [item for page in pages for item in page.items]
     assert sorted(items, key=id_of) == sorted(served, key=id_of)
     assert [page.done for page in pages] == [False] * (len(pages) - 1) + [True]
+
+
+@pytest.mark.parametrize("page_size", [2, 3, 50])
+def test_versions_of_a_submission_are_joined_apart(page_size: int) -> None:
+    """The sections of one version are never mixed with those of another."""
+    created = {"created_at": "2025-01-05-00-00-00-000"}
+    rows: list[dict[str, Any]] = [
+        {"submission_id": name, **created, "userid": user, "kyc": {"result": user}}
+        for name, user in [("a", "1"), ("b", "2"), ("b", "3"), ("b", "3"), ("c", "4")]
+    ]
+    with Twins(rows) as api:
+        pages = read(api, [Task("all", "", EVERYTHING)], ("others", "kyc"), page_size=page_size)
+    items = [item for page in pages for item in page.items]
+    assert [(id_of(item), item["userid"]) for item in items] == [
+        ("a", "1"),
+        ("b", "2"),
+        ("b", "3"),
+        ("c", "4"),
+    ]
+    assert all(item["userid"] == item["kyc"]["result"] for item in items)
+    assert pages[-1].done
 
 
 def test_sections_in_the_same_order_resume_after_every_page(

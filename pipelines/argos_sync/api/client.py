@@ -34,6 +34,11 @@ _RETRY = RetryPolicy()
 _FEW_ATTEMPTS = 2
 """Attempts for a page that is probably too heavy; a smaller one is tried after them."""
 _FIRST_PAGES = 20
+MAX_EMPTY_PAGES = 500
+"""Consecutive empty pages after which a walk is given up.
+
+A store that pages by bytes scanned returns some where a filter matches nothing for a long time.
+"""
 _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 """A query that every API can answer, because it has no submissions."""
 
@@ -242,7 +247,8 @@ class ArgosClient:
         failures = 0
         while True:
             try:
-                page = await self._request(params)
+                # What is damaged each time is damaged at the source, and not on its way.
+                page = await self._request(params, is_last=failures + 1 >= attempts)
             except errors.RetriableFailure as error:
                 if isinstance(error, errors.EmptyResponse) and query.submission_id is not None:
                     raise errors.NotFound(error.message) from None
@@ -286,10 +292,12 @@ class ArgosClient:
 
         Raises:
             PageLoop: The API returned a key twice, or returned `start`.
+            TooManyEmptyPages: `MAX_EMPTY_PAGES` in a row were empty.
             ArgosError: See `fetch`.
         """
         seen = {start}
         key = start
+        empty_pages = 0
         while True:
             page = await self._fetch_after(key, query, most, seen)
             key = page.next_key
@@ -301,6 +309,11 @@ class ArgosClient:
             yield page
             if key is None:
                 return
+            empty_pages = 0 if page.items else empty_pages + 1
+            if empty_pages >= MAX_EMPTY_PAGES:
+                raise errors.TooManyEmptyPages(
+                    f"{ENDPOINT} returned {empty_pages} empty pages in a row, each with a new key"
+                )
 
     async def _fetch_after(
         self, key: PageKey | None, query: Query, most: int | None, seen: Collection[PageKey | None]
@@ -345,8 +358,11 @@ class ArgosClient:
             if count == _FIRST_PAGES:
                 return
 
-    async def _request(self, params: dict[str, Scalar]) -> Page:
-        """Wait for the rate limiter, send one request, and parse the response."""
+    async def _request(self, params: dict[str, Scalar], *, is_last: bool) -> Page:
+        """Wait for the rate limiter, send one request, and parse the response.
+
+        The last attempt accepts damaged texts.
+        """
         await self._limiter.acquire()
         self._budget.spend()
         self.stats.requests += 1
@@ -355,7 +371,7 @@ class ArgosClient:
         error = error_from_response(*response, now=datetime.now(UTC), envelope=self._envelope)
         if error is not None:
             raise error
-        return parse_page(response.body, self._envelope)
+        return parse_page(response.body, self._envelope, accepts_damaged_text=is_last)
 
 
 def _has_id(item: Any) -> bool:

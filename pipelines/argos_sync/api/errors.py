@@ -8,8 +8,9 @@
     └── ApiFailure               exit 4: the API failed or sent an invalid response
         ├── InvalidPayload, MissingData, InvalidProject, InvalidAdmin, InvalidParameter,
         │   InvalidFormat, UnknownApiError, RequestTooLarge, NotFound, Redirected,
-        │   CertificateRefused, UnexpectedStatus, UnusablePageKey, PageLoop,
-        │   PageTooHeavy, RequestsUsedUp
+        │   CertificateRefused, UnexpectedStatus, UnusablePageKey, RequestsUsedUp
+        ├── IncompleteWalk       a part of one walk cannot be read; all others can
+        │   └── PageLoop, PageTooHeavy, TooManyEmptyPages
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
                 RequestTimeout, ConnectionFailed, DecryptionFailed, ProcessingError,
@@ -184,13 +185,28 @@ class UnusablePageKey(ApiFailure):
     )
 
 
-class PageLoop(ApiFailure):
+class IncompleteWalk(ApiFailure):
+    """A walk through pages has a gap or no end; the rest of the run goes on without it."""
+
+    advice = "everything else is read; run again later, and ask ARGOS support if it persists"
+
+
+class PageLoop(IncompleteWalk):
     """The API returned a page key twice for one query, so paging would never end."""
 
     advice = "earlier pages are kept; report this to ARGOS support and try a shorter date range"
 
 
-class PageTooHeavy(ApiFailure):
+class TooManyEmptyPages(IncompleteWalk):
+    """The API returned one empty page after another, each with a new key."""
+
+    advice = (
+        "everything else is read; the next run goes on after these pages; if it persists, report"
+        " it to ARGOS support"
+    )
+
+
+class PageTooHeavy(IncompleteWalk):
     """The API can be reached, but a page fails again and again, even with one submission."""
 
     advice = (
@@ -275,6 +291,8 @@ class MalformedResponse(RetriableFailure):
 
 class EmptyResponse(MalformedResponse):
     """A 200 whose JSON is empty (`{}`, `[]`, `null`), or whose `Items` are."""
+
+    advice = "nothing is lost: run again later; if lists stay empty, ask ARGOS support why"
 
 
 class DecryptionFailed(RetriableFailure):

@@ -78,8 +78,13 @@ def error_from_response(
     return kind(where)
 
 
-def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
+def parse_page(
+    body: bytes, envelope: Envelope | None = None, *, accepts_damaged_text: bool = False
+) -> Page:
     """Parse the body of a 200; `envelope` is set when responses are encrypted.
+
+    With `accepts_damaged_text`, bytes that are not UTF-8 become lone surrogates, which do not fit
+    any column, and control characters within texts are accepted. The JSON must be complete.
 
     Raises:
         MalformedResponse: The body is not a page: not JSON, truncated, or without a list of
@@ -88,56 +93,48 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
         DecryptionFailed: The body is encrypted with another key or mode.
         EncryptionMismatch: The body is encrypted and there is no envelope, or the reverse.
     """
-    document = _decode_object(body)
+    document = _decode_object(body, accepts_damaged_text=accepts_damaged_text)
     if document is None:
-        raise _not_an_object(body)
+        # No bytes at all are a response that was cut off.
+        is_empty = body.strip() in (b"null", b"[]")
+        kind = errors.EmptyResponse if is_empty else errors.MalformedResponse
+        raise kind(f"{ENDPOINT} returned no complete JSON object")
     if envelope is not None:
-        document = _decrypt_document(document, envelope)
+        document = _decrypt_document(document, envelope, accepts_damaged_text=accepts_damaged_text)
     elif is_encrypted(document):
         raise errors.EncryptionMismatch("the response is encrypted, but encryption is off")
     items = document.get("Items")
     if not isinstance(items, list):
-        if not any(document.values()):
-            raise errors.EmptyResponse(f"{ENDPOINT} returned an empty JSON object")
-        raise errors.MalformedResponse(f"{ENDPOINT} returned a page without a list of Items")
+        kind = errors.MalformedResponse if any(document.values()) else errors.EmptyResponse
+        raise kind(f"{ENDPOINT} returned a page without a list of Items")
     with suppress(ValueError):
         return Page(items, read_next_key(document.get("nextpageKey")))
     raise errors.UnusablePageKey(f"{ENDPOINT} returned a page with an unusable nextpageKey")
 
 
-def _not_an_object(body: bytes) -> errors.MalformedResponse:
-    """Return the error for a body that is no JSON object."""
-    if _is_empty(body):
-        return errors.EmptyResponse(f"{ENDPOINT} returned empty JSON instead of a page")
-    return errors.MalformedResponse(f"{ENDPOINT} returned no complete JSON object")
-
-
-def _is_empty(body: bytes) -> bool:
-    """Whether a body is an empty JSON value; no bytes at all are a response that was cut off."""
-    return body.strip() in (b"null", b"[]", b'""')
-
-
-def _decrypt_document(document: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
-    if not any(document.values()):
-        return {}  # nothing to encrypt
+def _decrypt_document(
+    document: dict[str, Any], envelope: Envelope, *, accepts_damaged_text: bool
+) -> dict[str, Any]:
     if not is_encrypted(document):
         if "Items" in document:
             raise errors.EncryptionMismatch("the response is not encrypted, but encryption is on")
+        if not document:
+            return {}  # nothing to encrypt
         raise errors.MalformedResponse(f"{ENDPOINT} returned a response without an encrypted text")
     text = envelope.unwrap_response(document)
-    decrypted = _decode_object(text)
+    decrypted = _decode_object(text, accepts_damaged_text=accepts_damaged_text)
     if decrypted is None:
-        if _is_empty(text):
-            raise _not_an_object(text)
         # ECB and CBC have no tag: one wrong key in 256 yields valid padding and random bytes.
         raise errors.DecryptionFailed("the decrypted response is not JSON")
     return decrypted
 
 
-def _decode_object(body: bytes) -> dict[str, Any] | None:
+def _decode_object(body: bytes, *, accepts_damaged_text: bool = False) -> dict[str, Any] | None:
     """Decode a JSON object; return None for anything else.
 
-    The decoders' errors must not escape: they contain the whole document.
+    JSON has no NaN and no Infinity, but many programs write them: they are kept as texts, which do
+    not fit a column of numbers. The decoders' errors must not escape: they contain the whole
+    document.
     """
     document = None
     if _LONG_NUMBER not in body.translate(_DIGITS_AS_ZEROS):
@@ -148,8 +145,9 @@ def _decode_object(body: bytes) -> dict[str, Any] | None:
         # integers beyond 64 bits. Python's decoder handles all of them, but is slower.
         with suppress(ValueError, RecursionError):
             document = json.loads(
-                body,
-                parse_constant=int,  # raises ValueError: JSON has no NaN and no Infinity
+                body.decode("utf-8", "surrogateescape") if accepts_damaged_text else body,
+                strict=not accepts_damaged_text,
+                parse_constant=str,
                 parse_int=_parse_int,
                 parse_float=_parse_float,
             )

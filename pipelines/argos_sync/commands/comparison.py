@@ -8,7 +8,7 @@ from typing import Self
 
 from argos_sync.fetch.task import TaskPage
 from argos_sync.fetch.windows import DateRange, Window, day_of
-from argos_sync.shape.identity import Identity, identify, read_content
+from argos_sync.shape.identity import Identity, identify, read_content, replaces
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
 from argos_sync.warehouse.submissions import SubmissionVersion
 
@@ -76,6 +76,7 @@ class Comparison:
     stored_count: int = 0
     _next: int = field(init=False)
     _source: dict[date, dict[str, tuple[str, bool]]] = field(default_factory=dict)
+    _versions: dict[str, tuple[date, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begin with the first day."""
@@ -93,9 +94,21 @@ class Comparison:
             if self.first <= day <= self.last:
                 content_hash, is_stub = self.read_content(item)
                 content = content_hash if self.compares_content else "", is_stub
-                self._source.setdefault(day, {})[identity.submission_id] = content
+                self._add_version(day, identity.submission_id, content, item.get("updated_at"))
         if page.done:
             self._compare_complete_days()
+
+    def _add_version(
+        self, day: date, submission_id: str, content: tuple[str, bool], updated_at: object
+    ) -> None:
+        """Add a submission, unless a version of it that counts more has come before."""
+        earlier_day, earlier = self._versions.get(submission_id, (day, updated_at))
+        if not replaces(updated_at, earlier):
+            return
+        if earlier_day != day:
+            self._source[earlier_day].pop(submission_id, None)
+        self._versions[submission_id] = (day, updated_at)
+        self._source.setdefault(day, {})[submission_id] = content
 
     def _compare_complete_days(self) -> None:
         """Compare the days that no unread window can still return submissions of.
@@ -113,7 +126,10 @@ class Comparison:
         for version in self.read_versions(DateRange(first, last)):
             stored.setdefault(version.day, {})[version.submission_id] = version
         for day in sorted({day for day in (*stored, *self._source) if day <= last}):
-            difference = _compare_day(day, self._source.pop(day, {}), stored.get(day, {}))
+            source = self._source.pop(day, {})
+            for submission_id in source:
+                del self._versions[submission_id]
+            difference = _compare_day(day, source, stored.get(day, {}))
             self.stored_count += difference.warehouse
             if difference.differs:
                 self.differences.append(difference)

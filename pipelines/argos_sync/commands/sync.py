@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from argos_sync.api.errors import PageTooHeavy
+from argos_sync.api.errors import IncompleteWalk
 from argos_sync.fetch.checkpoint import (
     SYNC,
     first_synced_day,
@@ -50,7 +50,7 @@ def sync(context: Context, *, new_key: bool = False) -> RunSummary:
 
     Raises:
         AnotherProject: The API key is not of the project that the warehouse was loaded from.
-        PageTooHeavy: The API cannot return a submission; everything else has been read.
+        IncompleteWalk: A part cannot be read; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
@@ -63,7 +63,7 @@ def sync(context: Context, *, new_key: bool = False) -> RunSummary:
         if unfinished and not unfinished.lacks_only_gaps:
             try:
                 run_plan(run, unfinished, final=False)
-            except PageTooHeavy as gap:
+            except IncompleteWalk as gap:
                 log.warning("%s", gap.message)
             unfinished = run.committer.latest(unfinished)
         _run_tiers(run, unfinished)

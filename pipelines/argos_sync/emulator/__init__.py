@@ -4,9 +4,9 @@ In: submissions (`generate`, `stream` or your own), and how the API should behav
 Out: an `Emulator` that answers `GET /v3/submission` and records every request.
 """
 
-from argos_sync.emulator.emulator import Emulator, Request
+from argos_sync.emulator.emulator import DAMAGED, Emulator, Request
 from argos_sync.emulator.generator import generate, stream
 from argos_sync.emulator.store import Store
 from argos_sync.emulator_options import Behaviour, Faults
 
-__all__ = ["Behaviour", "Emulator", "Faults", "Request", "Store", "generate", "stream"]
+__all__ = ["DAMAGED", "Behaviour", "Emulator", "Faults", "Request", "Store", "generate", "stream"]

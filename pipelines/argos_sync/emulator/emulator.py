@@ -43,6 +43,16 @@ _UNKNOWN_ID = {
     "list": Response(200, b"[]"),
     "null": Response(200, b'{"Items":null}'),
 }
+DAMAGED = "(damaged)"
+"""A text that `behaviour.damaged` decides how to write."""
+_DAMAGED = {
+    "nan": b"NaN",
+    "infinity": b"-Infinity",
+    "bytes": b'"\xff\xfe"',
+    "control": b'"a\nb"',
+    "quote": b'"a"b"',
+    "number": b"01",
+}
 _LAST_KEYS = {"missing": b"", "null": b',"nextpageKey":null', "empty": b',"nextpageKey":{}'}
 
 
@@ -188,6 +198,8 @@ class Emulator:
         if behaviour.image_urls == "signed":
             signature = hashlib.sha256(b"%d" % next(self._responses)).hexdigest().encode()
             items = _IMAGE.sub(rb'"\1?X-Amz-Expires=900&X-Amz-Signature=' + signature + b'"', items)
+        if written := _DAMAGED.get(behaviour.damaged):
+            items = items.replace(b'"%b"' % DAMAGED.encode(), written)
         return b"".join((b'{"Items":[', items, b"]", key, b"}"))
 
 

@@ -6,6 +6,7 @@ walk. So rows with equal `created_at` are never lost, and the store may change d
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 from zlib import crc32
 
@@ -38,6 +39,9 @@ class Paginator:
 
     def page(self, query: Query, behaviour: Behaviour) -> Page:
         """Return the page that a query asks for."""
+        if _is_endless(query, behaviour):
+            number = int(query.nextpage_id or 0) + 1
+            return Page([], Position(query.nextpage_date or 0, str(number)))
         key = self._position(query)
         if behaviour.empty_pages and not key.id.endswith(_EMPTY_PAGE_MARK):
             return Page([], key._replace(id=key.id + _EMPTY_PAGE_MARK))
@@ -94,6 +98,14 @@ class Paginator:
                 self._shuffles.clear()
             self._shuffles[window] = sorted(map(_shuffle_key, rows[low:high]))
         return self._shuffles[window]
+
+
+def _is_endless(query: Query, behaviour: Behaviour) -> bool:
+    """Whether a query asks for the endless day."""
+    if behaviour.endless_day is None or query.start_date is None:
+        return False
+    day = date.fromisoformat(behaviour.endless_day)
+    return query.start_date <= day <= (query.end_date or day)
 
 
 def _shuffle_key(position: Position) -> tuple[int, Position]:

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
@@ -28,7 +29,7 @@ from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
-from argos_sync.shape.identity import Identity, InvalidIdentity, identify
+from argos_sync.shape.identity import Identity, InvalidIdentity, identify, replaces
 from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import Issue, shape_submissions
 
@@ -178,10 +179,10 @@ def chunks_on_request(
 class ChunkBuilder:
     """Builds the chunks of a job from its pages.
 
-    A chunk never contains two versions of a submission: if a submission comes again unchanged, it
-    is dropped; if it comes again changed, it starts the next chunk, which then replaces it. While
-    the loader waits, it may get a smaller chunk. Tables of sections that the job does not read are
-    left out.
+    A chunk never contains two versions of a submission: if a submission comes again, the version
+    that counts (`identity.replaces`) takes the place of the other one, also of one in the chunk
+    before. While the loader waits, it may get a smaller chunk. Tables of sections that the job does
+    not read are left out.
     """
 
     job: FetchJob
@@ -192,9 +193,10 @@ class ChunkBuilder:
     _is_first: bool = True
     _started: float = 0.0
     _pages: int = 0
-    _hashes: dict[str, str] = field(default_factory=dict)
+    _versions: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    _earlier_versions: dict[str, tuple[str, Any]] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
-    _fetched: list[tuple[str, datetime, str, datetime]] = field(default_factory=list)
+    _fetched: dict[str, tuple[str, datetime, str, datetime]] = field(default_factory=dict)
     _stubs: set[str] = field(default_factory=set)
     _suppressed: set[str] = field(default_factory=set)
     _suppressed_quarantine: set[str] = field(default_factory=set)
@@ -206,8 +208,8 @@ class ChunkBuilder:
 
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
         """Add a page; return the chunks that are complete, usually none."""
-        chunks: list[Chunk] = []
-        to_shape: list[tuple[Any, str, bool]] = []
+        to_shape: dict[str, tuple[Any, str, bool]] = {}
+        replaced: set[str] = set()
         newest: datetime | None = None
         rows = 0
         suppressed: set[str] = set()
@@ -225,25 +227,24 @@ class ChunkBuilder:
             if identity.created_at not in page.task.days:
                 continue
             content_hash, is_stub = self.job.protection.read_content(item, self.job.sections)
-            earlier_hash = self._hashes.get(identity.submission_id)
-            if earlier_hash == content_hash or (earlier_hash and self.job.single_package):
+            key, version = identity.submission_id, (content_hash, item.get("updated_at"))
+            if not self._counts(key, version):
                 continue
-            if earlier_hash:
-                self._shape(to_shape, received_at)
-                to_shape = []
-                chunks += self.take()
-            self._hashes[identity.submission_id] = content_hash
-            self._fetched.append(
-                (identity.submission_id, identity.created_at, content_hash, received_at)
-            )
-            rows += 1
+            if key in self._fetched:
+                to_shape.pop(key, None)
+                replaced.add(key)
+            else:
+                rows += 1
+            self._versions[key] = version
+            self._fetched[key] = (key, identity.created_at, content_hash, received_at)
             # Stored hashes are those of submissions without a mark; a stub's row must get one.
-            if is_stub or self._stored_hashes.get(identity.submission_id) != content_hash:
+            if is_stub or self._stored_hashes.get(key) != content_hash:
                 # The warehouse will have this version.
-                self._stored_hashes.pop(identity.submission_id, None)
-                to_shape.append((item, content_hash, is_stub))
+                self._stored_hashes.pop(key, None)
+                to_shape[key] = (item, content_hash, is_stub)
             newest = max(newest or identity.created_at, identity.created_at)
-        self._shape(to_shape, received_at)
+        self._drop(replaced)
+        self._shape(list(to_shape.values()), received_at)
         self._issues.add_issues(Issue(key, SUBMISSIONS, "", NOT_FOUND) for key in page.not_found)
         self._suppressed |= suppressed
         # Cursors are stored, so a cursor that names a suppressed submission must not be used.
@@ -253,7 +254,7 @@ class ChunkBuilder:
         if not self._pages:
             self._started = self.seconds()
         self._pages += 1
-        return chunks + (self.take() if self._is_ready() else [])
+        return self.take() if self._is_ready() else []
 
     def take(self) -> list[Chunk]:
         """Return the collected pages as a chunk and start the next; return none without pages."""
@@ -269,15 +270,41 @@ class ChunkBuilder:
             self.job.queue.take_ledger(),
             tuple(sorted(self._suppressed)),
             tuple(sorted(self._suppressed_quarantine)),
-            fetched=fetched_table(self._fetched),
+            fetched=fetched_table(list(self._fetched.values())),
             stubs=frozenset(self._stubs),
         )
         self._is_first = False
-        self._batches, self._pages, self._fetched = {}, 0, []
+        self._batches, self._pages, self._fetched = {}, 0, {}
         self._stubs, self._suppressed, self._suppressed_quarantine = set(), set(), set()
         if not self.job.single_package:
-            self._hashes = {}
+            self._earlier_versions, self._versions = self._versions, {}
         return [chunk]
+
+    def _counts(self, submission_id: str, version: tuple[str, Any]) -> bool:
+        """Whether a version, content hash and `updated_at`, counts, and not one that came before.
+
+        In a single load package no later chunk can replace a version.
+        """
+        earlier = self._versions.get(submission_id) or self._earlier_versions.get(submission_id)
+        if earlier is None:
+            return True
+        is_settled = self.job.single_package and submission_id not in self._fetched
+        return not is_settled and earlier[0] != version[0] and replaces(version[1], earlier[1])
+
+    def _drop(self, submission_ids: set[str]) -> None:
+        """Drop the rows of versions in this chunk that another one takes the place of."""
+        if not submission_ids:
+            return
+        values = pa.array(sorted(submission_ids), pa.string())
+        for name, batches in self._batches.items():
+            others = (
+                batch.filter(pc.invert(pc.is_in(batch["submission_id"], value_set=values)))
+                for batch in batches
+            )
+            self._batches[name] = [batch for batch in others if batch.num_rows]
+        self._batches = {name: batches for name, batches in self._batches.items() if batches}
+        self._stubs -= submission_ids
+        self._issues.drop(submission_ids)
 
     def _is_ready(self) -> bool:
         """Whether the chunk is full, or the loader has been idle for too long."""

@@ -4,6 +4,7 @@ An object without a usable `submission_id` or `created_at` (`shape.identity`) is
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -65,6 +66,14 @@ class IssueCollector:
     def quarantine_id(self, item: Any) -> str:
         """Return the id that an object has in quarantine: the hash of its content."""
         return self.protection.content_hash(item, ())
+
+    def drop(self, submission_ids: AbstractSet[str]) -> None:
+        """Drop the issues of submissions, of which another version takes the place."""
+        self._issues = {
+            key: row
+            for key, row in self._issues.items()
+            if row["submission_id"] not in submission_ids
+        }
 
     def take_tables(self) -> dict[str, pa.Table]:
         """Return the collected rows by contract table, and start over."""

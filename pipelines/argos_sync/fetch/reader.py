@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from argos_sync.api import ArgosClient
-from argos_sync.api.errors import MalformedResponse, PageTooHeavy, RequestsUsedUp
+from argos_sync.api.errors import IncompleteWalk, MalformedResponse, RequestsUsedUp
 from argos_sync.fetch.completeness import ListVerifier, Reading
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
@@ -30,8 +30,8 @@ async def read_tasks(
     the same time.
 
     Raises:
-        PageTooHeavy: The API cannot return a submission. Everything else has been read; the task
-            that the submission belongs to is not done, and resumes before it.
+        IncompleteWalk: The API cannot return a submission, or a walk does not end. Everything else
+            has been read; the task that this belongs to is not done, and resumes before it.
         RequestsUsedUp: No request is left for the day. Pages that were requested before have been
             delivered.
         MalformedResponse: A submission is nested hundreds of levels deep, which is more than Python
@@ -41,7 +41,7 @@ async def read_tasks(
     remaining = iter(tasks)
     walks = Walks(client, reading, asyncio.Semaphore(concurrency))
     verifier = ListVerifier(reading)
-    gaps: list[PageTooHeavy] = []
+    gaps: list[IncompleteWalk] = []
     used_up: list[RequestsUsedUp] = []
 
     async def work() -> None:
@@ -54,7 +54,7 @@ async def read_tasks(
                         await deliver(page)
                     except RecursionError:
                         raise MalformedResponse("a submission is nested too deeply") from None
-            except PageTooHeavy as error:
+            except IncompleteWalk as error:
                 gaps.append(error)
             except RequestsUsedUp as error:
                 # The other workers' requests have been spent, so their pages are worth waiting for.

@@ -7,6 +7,7 @@ from typing import Any
 from argos_sync.api import ArgosClient, Page, PageKey
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
+from argos_sync.shape.identity import content_hash
 
 
 async def walk_sections(
@@ -26,20 +27,25 @@ async def walk_sections(
         )
         for section, key in cursor.items()
     }
-    incomplete: dict[Any, dict[str, Any]] = {}
-    joined_ids: set[Any] = set()
+    versions: dict[Any, list[dict[str, Any]]] = {}
+    joined_hashes: dict[Any, str] = {}
     while walks:
         pages = await run_all(map(_next_page, walks.values()))
         items: list[Any] = []
         for section, page in zip(list(walks), pages, strict=True):
-            items += _collect_parts(section, page.items, incomplete, joined_ids)
+            items += _collect_parts(section, page.items, versions)
             if page.next_key is None:
                 del cursor[section], walks[section]
             else:
                 cursor[section] = page.next_key.to_json()
-        complete = [key for key, parts in incomplete.items() if len(parts) == len(sections)]
-        items += [_join(incomplete.pop(submission_id)) for submission_id in complete]
-        joined_ids.update(complete)
+        for submission_id, parts in _take_complete(versions, len(sections)):
+            item = _join(parts)
+            joined_hash = content_hash(item)
+            if joined_hashes.get(submission_id) != joined_hash:
+                items.append(item)
+            joined_hashes[submission_id] = joined_hash
+        # A row may come on two pages. Joined again, it would lack its other sections.
+        incomplete = {key: parts for key, parts in versions.items() if key not in joined_hashes}
         if not walks and incomplete and is_resumable:
             # A submission that was joined before the interruption may come again in some sections
             # only, and would lose the others. Reading from the beginning returns all sections.
@@ -48,8 +54,9 @@ async def walk_sections(
                 yield later
             return
         if not walks:
-            items += [_join(parts) for parts in incomplete.values() if "others" in parts]
-            incomplete.clear()
+            remaining = (parts for several in incomplete.values() for parts in several)
+            items += [_join(parts) for parts in remaining if "others" in parts]
+            incomplete = {}
         yield TaskPage(task, items, None if incomplete else dict(cursor), done=not walks)
 
 
@@ -58,18 +65,39 @@ async def _next_page(pages: AsyncGenerator[Page, None]) -> Page:
 
 
 def _collect_parts(
-    section: str, items: list[Any], incomplete: dict[Any, dict[str, Any]], joined_ids: set[Any]
+    section: str, items: list[Any], versions: dict[Any, list[dict[str, Any]]]
 ) -> list[Any]:
-    """Add a section's items to their submissions; return the items without an id."""
+    """Add a section's items to their submissions; return the items without an id.
+
+    A submission may come again, unchanged or as another version: each item goes to the first
+    version that lacks its section, because all sections list the versions in the same order.
+    """
     without_id = []
     for item in items:
         submission_id = item.get("submission_id") if isinstance(item, dict) else None
         if not isinstance(submission_id, str | int | float):
             without_id.append(item)
-        # A row may come on two pages. Joined again, it would lack its other sections.
-        elif submission_id not in joined_ids:
-            incomplete.setdefault(submission_id, {})[section] = item
+            continue
+        parts_of_versions = versions.setdefault(submission_id, [])
+        for parts in parts_of_versions:
+            if section not in parts:
+                parts[section] = item
+                break
+        else:
+            parts_of_versions.append({section: item})
     return without_id
+
+
+def _take_complete(
+    versions: dict[Any, list[dict[str, Any]]], count: int
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Take the versions that have all of `count` sections, with their ids."""
+    complete = [(key, one) for key, parts in versions.items() for one in parts if len(one) == count]
+    for key in {key for key, _ in complete}:
+        versions[key] = [one for one in versions[key] if len(one) < count]
+        if not versions[key]:
+            del versions[key]
+    return complete
 
 
 def _join(parts: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from argos_sync.api import REQUEST_TYPES, ArgosClient, Query
 from argos_sync.api.errors import PageTooHeavy
 from argos_sync.fetch.concurrency import run_all
-from argos_sync.shape.identity import Identity, identify
+from argos_sync.shape.identity import Identity, identify, latest_version
 
 
 async def fetch_submission(
@@ -22,14 +22,21 @@ async def fetch_submission(
     """
     if not sections:
         try:
-            return await _fetch_part(client, Query(submission_id=submission_id))
+            versions = await _fetch_versions(client, Query(submission_id=submission_id))
+            return latest_version(versions) if versions else None
         except PageTooHeavy:
             sections = REQUEST_TYPES
     queries = [Query(submission_id=submission_id, request_type=section) for section in sections]
-    parts = await run_all(_fetch_part(client, query) for query in queries)
-    if dict(zip(sections, parts, strict=True)).get("others") is None:
+    parts = await run_all(_fetch_versions(client, query) for query in queries)
+    count = len(dict(zip(sections, parts, strict=True)).get("others", ()))
+    if not count:
         return None
-    return {key: value for part in parts if part for key, value in part.items()}
+    # If there are several versions, those of each section come in the same order.
+    joined = [
+        {key: value for part in parts if part for key, value in part[: n + 1][-1].items()}
+        for n in range(count)
+    ]
+    return latest_version(joined)
 
 
 def submission_id_of(item: Any) -> str | None:
@@ -47,10 +54,10 @@ def rows_by_id(items: Iterable[Any]) -> dict[str, dict[str, Any]]:
     return {submission_id: row for submission_id, row in rows if submission_id is not None}
 
 
-async def _fetch_part(client: ArgosClient, query: Query) -> dict[str, Any] | None:
+async def _fetch_versions(client: ArgosClient, query: Query) -> list[dict[str, Any]]:
+    """Return the versions of a submission on the first page that has any; usually one."""
     async for page in client.first_pages(query):
-        for item in page.items:
-            if submission_id_of(item) == query.submission_id:
-                part: dict[str, Any] = item
-                return part
-    return None
+        versions = [item for item in page.items if submission_id_of(item) == query.submission_id]
+        if versions:
+            return versions
+    return []

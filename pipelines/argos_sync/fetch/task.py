@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argos_sync.api import Query
-from argos_sync.api.errors import PageTooHeavy
+from argos_sync.api.errors import IncompleteWalk
 from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 
 ALL = ""
@@ -46,7 +46,7 @@ class TaskPage:
         items: Submissions of the page.
         cursor: Where the task resumes after this page; None if it cannot be resumed here.
         done: Whether the task has been read to its end.
-        gap: The error of a submission on this page that the API cannot return.
+        gap: Why a part of the task, on this page or after it, cannot be read.
         not_found: Ids that a list named, but that the API does not return one by one.
     """
 
@@ -54,5 +54,5 @@ class TaskPage:
     items: list[Any]
     cursor: Cursor | None
     done: bool
-    gap: PageTooHeavy | None = None
+    gap: IncompleteWalk | None = None
     not_found: tuple[str, ...] = ()

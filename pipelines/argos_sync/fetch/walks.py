@@ -5,12 +5,19 @@ submission.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from argos_sync.api import ArgosClient, Page, PageKey
-from argos_sync.api.errors import InvalidFormat, InvalidParameter, PageLoop, PageTooHeavy
+from argos_sync.api.errors import (
+    IncompleteWalk,
+    InvalidFormat,
+    InvalidParameter,
+    PageLoop,
+    PageTooHeavy,
+)
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.sections import walk_sections
@@ -24,8 +31,11 @@ _EACH_PAGE = 100
 repeats at most so many requests per worker, and one request in a hundred is for the list."""
 _STEP = 10
 """Submissions to fetch one by one where a page of whole ones is too heavy."""
-_LIGHT_SECTION = "kyc"
-"""The `request_type` with the smallest response; its lists have the ids."""
+_ID_SECTIONS = ("kyc", "others", "aml", "data")
+"""The `request_type`s whose lists have the ids, in the order in which they are tried.
+
+The smallest response comes first. What cannot be read of a submission is mostly in one section.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +56,10 @@ class Walks:
         the cursor stays before it.
 
         Raises:
-            PageTooHeavy: There was a gap; all other pages have been read.
+            IncompleteWalk: There was a gap; all other pages have been read.
         """
         has_page = False
-        gap: PageTooHeavy | None = None
+        gap: IncompleteWalk | None = None
         try:
             async for page in self._pages(task):
                 has_page = True
@@ -60,6 +70,9 @@ class Walks:
                 raise
             async for page in self.read(replace(task, cursor=None)):
                 yield page
+        except IncompleteWalk as end:
+            gap = gap or end
+            yield TaskPage(task, [], None, done=False, gap=gap)
         if gap:
             raise gap
 
@@ -67,25 +80,26 @@ class Walks:
         """Return the pages of a task, whose submissions are whole."""
         is_list = task.query.submission_id is None
         if is_list and self.reading.mode == "each":
-            return self._walk_each(task)
+            return self._walk_steadily(task, self._walk_each)
         sections = self.reading.list_sections if is_list else self.reading.sections
         if sections:
             return self._walk_sections_or_each(task, sections)
-        return self._walk_list(task) if is_list else _walk(self.client, task)
+        walk = partial(_walk, self.client)
+        return self._walk_steadily(task, walk) if is_list else walk(task)
 
-    async def _walk_list(self, task: Task) -> AsyncGenerator[TaskPage, None]:
-        """Walk a list of whole submissions; step over a page that is too heavy one by one."""
+    async def _walk_steadily(
+        self, task: Task, walk: Callable[[Task], AsyncGenerator[TaskPage, None]]
+    ) -> AsyncGenerator[TaskPage, None]:
+        """Walk a list, and step one by one over a page that is too heavy or cannot be decoded."""
         steps: list[Cursor] = []
         while True:
             try:
-                async for page in _walk(self.client, task):
+                async for page in walk(task):
                     yield page
                     task = replace(task, cursor=page.cursor)
             except PageTooHeavy:
                 # The sections of these submissions are lighter, and a section has their ids.
-                pages = self._walk_each(task, _LIGHT_SECTION, _STEP)
-                page = await anext(pages)
-                await pages.aclose()
+                page = await self._read_one_by_one(task, _STEP)
                 if page.cursor in steps:
                     raise PageLoop("GET /submission returned the same nextpageKey twice") from None
                 yield page
@@ -106,8 +120,36 @@ class Walks:
         except PageTooHeavy:
             if task.query.submission_id is not None:
                 raise
-            async for page in self._walk_each(replace(task, cursor=None), _LIGHT_SECTION):
+            task = replace(task, cursor=None)
+            steps: list[Cursor | None] = []
+            while True:
+                page = await self._read_one_by_one(task, _EACH_PAGE)
+                if page.cursor in steps:
+                    raise PageLoop("GET /submission returned the same nextpageKey twice") from None
                 yield page
+                if page.done:
+                    return
+                steps.append(page.cursor)
+                task = replace(task, cursor=page.cursor)
+
+    async def _read_one_by_one(self, task: Task, page_size: int) -> TaskPage:
+        """Fetch the next submissions of a list by their ids, which the list of a section has.
+
+        Raises:
+            PageTooHeavy: No section has a list that can be read here.
+        """
+        configured = self.reading.sections or _ID_SECTIONS
+        sections = [section for section in _ID_SECTIONS if section in configured]
+        for section in sections:
+            pages = self._walk_each(task, section, page_size)
+            try:
+                return await anext(pages)
+            except PageTooHeavy:
+                if section == sections[-1]:
+                    raise
+            finally:
+                await pages.aclose()
+        raise AssertionError("configured sections include others")
 
     async def _walk_each(
         self, task: Task, section: str | None = None, page_size: int = _EACH_PAGE

@@ -129,7 +129,7 @@ def _remember_project(run: Run, *, new_key: bool) -> None:
 
 
 def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
-    """Upgrade, and create what partitions share: tables, views, project, policy, suppression key."""
+    """Upgrade, and create what partitions share: tables, views, project, policy, list key."""
     layout = upgrade(warehouse)
     options = context.client_options(PROBE_PAGE)
     facts, _ = recognize_project(warehouse, context.settings, options)

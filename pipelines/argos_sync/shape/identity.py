@@ -1,6 +1,7 @@
 """Validate the identity of a submission, and read its content: hash and deletion stub."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -44,6 +45,28 @@ def identify(item: Any) -> Identity | InvalidIdentity:
         return Identity(submission_id, to_timestamp(_require_value(item, path)))
     except ConversionError as error:
         return InvalidIdentity(path, str(error))
+
+
+def replaces(updated_at: Any, earlier: Any) -> bool:
+    """Return whether a version of a submission replaces one that came earlier in the walk.
+
+    The API may return two versions of a submission. The one with the later `updated_at` counts; if
+    that is equal, or cannot be read of both, the one that comes later. Both arguments are values of
+    `updated_at`.
+    """
+    try:
+        return updated_at == earlier or to_timestamp(updated_at) >= to_timestamp(earlier)
+    except ConversionError:
+        return True
+
+
+def latest_version(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the version that counts of those of one submission, in the order of the walk."""
+    latest = items[0]
+    for item in items[1:]:
+        if replaces(item.get("updated_at"), latest.get("updated_at")):
+            latest = item
+    return latest
 
 
 def content_hash(item: Any, key: bytes = b"") -> str:
