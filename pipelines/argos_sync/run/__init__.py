@@ -7,11 +7,13 @@ and a run summary.
 - Which rows of a chunk are new, changed or unchanged? `diff`; their status history: `history`.
 - What is committed together? `committer`; in which order? `run`.
 - How is a deleted submission recognised? `deletions`.
+- What becomes of submissions that come back without a section? `content_guard`, `second_look`.
 - How is a person erased? `erasure`.
 - What happens before and after every run? `opening`, `post_run`.
 """
 
 __all__ = [
+    "content_guard",
     "context",
     "deletions",
     "erasure",
@@ -19,6 +21,7 @@ __all__ = [
     "journal",
     "opening",
     "run",
+    "second_look",
     "summary",
     "upkeep",
 ]
