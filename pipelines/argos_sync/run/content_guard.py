@@ -23,7 +23,7 @@ import pyarrow as pa
 from argos_sync.fetch.ledger import LedgerEntry, TaskProgress
 from argos_sync.fetch.windows import Window, day_of
 from argos_sync.load.pipeline import Warehouse
-from argos_sync.run.diff import Diff
+from argos_sync.run.diff import Diff, column_values
 from argos_sync.shape.contract import tables_for_sections
 from argos_sync.shape.section_content import (
     LIST_OF_SECTION,
@@ -166,13 +166,21 @@ class ContentGuard:
         for name, section in SECTION_OF_TABLE.items():
             if name not in tables:
                 continue
-            with_values = ids_with_values(diff.tables.get(name), value_columns(tables[name]))
+            rows, columns = diff.tables.get(name), value_columns(tables[name])
+            with_rows = set(column_values(diff.tables, name, "submission_id"))
+            with_values = ids_with_values(rows, columns)
             self._new[name] += len(with_values - stored.keys())
-            lacking = sorted(changed - with_values)
-            columns = stored_columns.get(name)
-            if lacking and columns and not self._accepts(section):
-                client = self.warehouse.client
-                lost[name] = stored_ids_with_values(client, name, columns, lacking)
+            if name not in stored_columns or self._accepts(section):
+                continue
+            # A row counts even if its values are dropped, or have no column.
+            lost[name] = stored_ids_with_values(
+                self.warehouse.client, name, ("submission_id",), sorted(changed - with_rows)
+            ) | stored_ids_with_values(
+                self.warehouse.client,
+                name,
+                stored_columns[name],
+                sorted((changed & with_rows) - with_values),
+            )
         for holder, part in LIST_OF_SECTION.items():
             if part in lost:
                 lost[part] -= lost.get(holder, set())

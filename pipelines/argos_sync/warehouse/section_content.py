@@ -15,6 +15,8 @@ def stored_ids_with_values(
     client: Client, table: str, columns: Collection[str], submission_ids: Sequence[str]
 ) -> set[str]:
     """Return those of these submissions that have a value in one of a table's columns."""
+    if not columns or not submission_ids:
+        return set()
     where = f"WHERE submission_id = ANY(?) AND ({_has_value(columns)})"
     query = f"SELECT DISTINCT submission_id FROM {table} {where}"  # noqa: S608 names only
     return {
@@ -31,6 +33,8 @@ def count_fetched_with_values(
 
     Soft-deleted ones do not count.
     """
+    if not columns:
+        return 0
     ids = f"SELECT submission_id FROM {table} WHERE {_has_value(columns)}"  # noqa: S608 names only
     where = f"WHERE _deleted_at IS NULL AND _synced_at >= ? AND submission_id IN ({ids})"
     rows = select(client, f"SELECT COUNT(*) FROM {SUBMISSIONS} {where}", since)  # noqa: S608 names only
