@@ -62,6 +62,8 @@ def test_defaults() -> None:
         ("PROJECTS", "japan, korea,japan", "project_names", ("japan", "korea")),
         ("ERASE_DELETED_AFTER_DAYS", "0", "erase_deleted_after_days", 0),
         ("START_DATE", "2024-05-01", "first_day", date(2024, 5, 1)),
+        ("MAX_EMPTIED", "7.5%", "max_emptied_share", 0.075),
+        ("MAX_EMPTIED", "0.1", "max_emptied_share", 0.1),
     ],
 )
 def test_environment_variables(
@@ -84,6 +86,9 @@ def test_environment_variables(
         ({"request_types": ["others", "photos"]}, "others is required"),
         ({"request_types": "[1"}, "others is required"),
         ({"start_date": "May 2024"}, "sources.argos.start_date .* YYYY-MM-DD"),
+        ({"max_emptied": "a lot"}, "sources.argos.max_emptied .* 5% or 0.05"),
+        ({"max_emptied": "101%"}, "sources.argos.max_emptied .* 5% or 0.05"),
+        ({"max_emptied": 5}, "sources.argos.max_emptied .* 5% or 0.05"),
         ({"lookback_days": -1}, "sources.argos.lookback_days .* at least 0"),
         ({"privacy": {"columns": "email"}}, "sources.argos.privacy.columns .* a table or JSON"),
         ({"privacy": {"columns": "[1]"}}, "sources.argos.privacy.columns .* a table or JSON"),

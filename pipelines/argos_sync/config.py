@@ -7,7 +7,7 @@ the key and the valid values, but never the value: it may be a secret in the wro
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -22,6 +22,7 @@ from dlt.common.typing import TSecretStrValue
 
 from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.shape.values import parse_share
 
 SECTIONS = ("sources", "argos")
 
@@ -55,6 +56,10 @@ _DEFAULTS = {
     # personal data.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
     "destination": {"duckdb": {"credentials": "duckdb:///kyc.duckdb"}},
+}
+_FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
+    "start_date": (date.fromisoformat, "a day as YYYY-MM-DD"),
+    "max_emptied": (parse_share, "a share such as 5% or 0.05"),
 }
 _PROVIDER_NAME = "argos-sync defaults"
 _REMEDY = (
@@ -109,6 +114,7 @@ class Settings(BaseConfiguration):
     lookback_days: int = 7
     sweep_days: int = 30
     open_days: int = 30
+    max_emptied: str = "5%"
     erase_deleted_after_days: int | None = None
     start_date: str | None = None
     max_concurrency: int = 4
@@ -131,6 +137,11 @@ class Settings(BaseConfiguration):
     def project_names(self) -> tuple[str, ...]:
         """Return the names of the projects that the views of all projects combine."""
         return tuple(dict.fromkeys(_parse_list(self.projects)))
+
+    @property
+    def max_emptied_share(self) -> float:
+        """Return the largest share of submissions that may lose a section, from 0 to 1."""
+        return parse_share(self.max_emptied or Settings.max_emptied)
 
     @property
     def first_day(self) -> date | None:
@@ -332,11 +343,12 @@ def _read(
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if minimum is not None and value is not None and not (is_number and value >= minimum):
             raise _invalid_value(name, f"a number of at least {minimum}")
-        if name == "start_date" and value:
+        if name in _FORMATS and value:
+            parse, valid = _FORMATS[name]
             try:
-                date.fromisoformat(value)
-            except ValueError:
-                raise _invalid_value(name, "a day as YYYY-MM-DD") from None
+                parse(value)
+            except (ValueError, TypeError, AttributeError):
+                raise _invalid_value(name, valid) from None
     return settings
 
 

@@ -20,6 +20,8 @@ ErrorCode = Literal[
     "processing_error",
 ]
 
+_CAN_BE_EMPTY = ("kyc", "aml", "data", "others", "attempts", "matches")
+
 _api = partial(typer.Option, rich_help_panel="Undocumented behaviour of the API")
 _fault = partial(typer.Option, rich_help_panel="Faults (each rate is a share of all requests)")
 _rate = partial(_fault, min=0, max=1)
@@ -30,6 +32,9 @@ class Behaviour:
     """Choose how the API behaves where its documentation is silent.
 
     Each default is the most likely behaviour of the real API.
+
+    Raises:
+        ValueError: There is no such section to empty.
     """
 
     api_key: Annotated[
@@ -137,9 +142,28 @@ class Behaviour:
     request_style: Annotated[
         Literal["any", "query", "json"], _api(help="Where parameters may be sent.")
     ] = "any"
+    empty: Annotated[
+        list[str] | None,
+        _fault(
+            metavar="SECTION",
+            help=f"Section without content: {', '.join(_CAN_BE_EMPTY)}; repeat it for several.",
+        ),
+    ] = None
+    empty_as: Annotated[
+        Literal["missing", "null", "object", "list"],
+        _fault(help="What stands for an empty section; a walk of missing ones has no rows."),
+    ] = "missing"
+    empty_share: Annotated[
+        float, _rate(help="Share of submissions that --empty empties, always the same ones.")
+    ] = 1
     force_error: Annotated[
         ErrorCode | None, _api(help="Return this error code for every request.")
     ] = None
+
+    def __post_init__(self) -> None:
+        """Check the names of sections."""
+        if not set(self.empty or ()) <= set(_CAN_BE_EMPTY):
+            raise ValueError(f"--empty takes one of {', '.join(_CAN_BE_EMPTY)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

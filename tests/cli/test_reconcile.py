@@ -1,4 +1,6 @@
-"""`reconcile` and `backfill --force`: exit codes, table, summary."""
+"""`reconcile`, `backfill --force`, `sync --accept-emptied`: exit codes, table, summary."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -47,3 +49,18 @@ def test_a_finished_backfill(configured: Command, api: Emulator) -> None:
     assert "note: 2025-01-01 to 2025-01-31 was finished before; --force" in again.stdout
     assert api.request_count == before
     assert configured.json("backfill", *JANUARY, "--force")["submissions_unchanged"] == 80
+
+
+def test_lost_sections_are_reported_and_accepted(loaded: Command, api: Emulator) -> None:
+    """The exit code is 4 and the note says what to do; an unknown section is a usage error."""
+    loaded.settings["SOURCES__ARGOS__LOOKBACK_DAYS"] = "3000"
+    api.behaviour = replace(api.behaviour, empty=["aml"])
+    count = "SELECT COUNT(*) FROM aml"
+    before = loaded.rows(count)
+    done = loaded("sync", code=4)
+    assert "run argos-sync sync --accept-emptied aml" in done.stdout
+    assert loaded.rows(count) == before
+    message = loaded.error_line("sync", "--accept-emptied", "comments", code=2)
+    assert "use one of aml, attempts" in message
+    loaded("sync", "--accept-emptied", "aml")
+    assert loaded.rows(count) == [(0,)]

@@ -205,3 +205,41 @@ def test_invalid_rates(rates: dict[str, Any]) -> None:
     """Rates that are negative or add up to more than 1 are refused."""
     with pytest.raises(ValueError, match="add up to at most 1"):
         Faults(**rates)
+
+
+@pytest.mark.parametrize(
+    ("form", "value"), [("missing", "-"), ("null", None), ("object", {}), ("list", [])]
+)
+def test_sections_without_content(
+    emulator: Emulator, pages: Pages, walk_ids: Walk, form: Any, value: Any
+) -> None:
+    """An empty section is missing or has another form; a walk of a missing one has no rows."""
+    emulator.behaviour = Behaviour(empty=["data", "attempts"], empty_as=form)
+    rows = [row for page in pages(count=100) for row in page["Items"]]
+    assert len(rows) == 200
+    assert [row for row in rows if row.get("data", "-") != value] == []
+    attempts = [row["kyc"].get("attempts", "-") for row in rows]
+    assert [one for one in attempts if one not in (value, [])] == []
+    assert len(walk_ids(request_type="data")) == (0 if form == "missing" else 200)
+    assert len(walk_ids(request_type="kyc")) == 200
+
+
+def test_others_without_content(emulator: Emulator, pages: Pages) -> None:
+    """What makes it a submission stays, and a share of them is always the same."""
+    emulator.behaviour = Behaviour(empty=["others"], empty_share=0.5)
+    rows = [row for page in pages(request_type="others") for row in page["Items"]]
+    empty = [row for row in rows if row.keys() == {"submission_id", "created_at"}]
+    assert len(rows) == 200
+    assert 70 < len(empty) < 130
+    assert empty == [
+        row
+        for page in pages(request_type="others", count=7)
+        for row in page["Items"]
+        if row.keys() == {"submission_id", "created_at"}
+    ]
+
+
+def test_there_is_no_such_section() -> None:
+    """The message names the sections."""
+    with pytest.raises(ValueError, match="--empty takes one of kyc, aml"):
+        Behaviour(empty=["comments"])

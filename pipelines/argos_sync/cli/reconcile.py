@@ -25,8 +25,13 @@ def reconcile(
     ] = "5%",
 ) -> None:
     """Compare with the source day by day, fetch missing submissions, mark deleted ones."""
+    from argos_sync.shape.values import parse_share
+
     first_day, last_day = parse_day("--from", first), parse_day("--to", last)
-    share = _parse_share(max_deleted)
+    try:
+        share = parse_share(max_deleted)
+    except ValueError:
+        raise typer.BadParameter("--max-deleted takes a share such as 5% or 0.05") from None
     with common.context() as context:
         from argos_sync.commands.reconcile import reconcile as run_reconcile
 
@@ -48,16 +53,3 @@ def reconcile(
     lines += [day.values() for day in days]
     text = "".join(" ".join(f"{value!s:>10}" for value in line) + "\n" for line in lines)
     show_run(common, result.summary, {"days": days}, text)
-    if result.summary.exit_status:
-        raise typer.Exit(result.summary.exit_status)
-
-
-def _parse_share(text: str) -> float:
-    number, percent, rest = text.strip().partition("%")
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        share = -1.0
-    if rest or not 0 <= share <= 1:
-        raise typer.BadParameter("--max-deleted takes a share such as 5% or 0.05")
-    return share

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from argos_sync.cli.common import Common
 
 if TYPE_CHECKING:
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
 def show_run(
     common: Common, summary: "RunSummary", more: Mapping[str, Any] | None = None, before: str = ""
 ) -> None:
-    """Print a run's summary: as JSON with `more` entries, or as a line after the text `before`."""
+    """Print a run's summary: as JSON with `more` entries, or as a line after the text `before`.
+
+    Raises:
+        typer.Exit: The run has ended with another exit code than 0.
+    """
     seconds = ((summary.ended_at or summary.started_at) - summary.started_at).total_seconds()
     failed = [asdict(result) for result in summary.checks if not result.passed]
     note = f"\nnote: {summary.note}" if summary.note else ""
@@ -31,3 +37,5 @@ def show_run(
         f" {summary.windows} windows, {summary.pages} pages, {summary.requests} requests"
         f" ({summary.retries} retries), {summary.issues:,} issues, {seconds:.1f} s{note}",
     )
+    if summary.exit_status:
+        raise typer.Exit(summary.exit_status)

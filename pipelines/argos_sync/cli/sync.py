@@ -10,6 +10,14 @@ from argos_sync.cli.run_output import show_run
 
 def sync(
     common: Common,
+    accept_emptied: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SECTION",
+            help="Replace submissions that have lost this section, however many there are: kyc,"
+            " aml, data, others, attempts or matches; repeat it for several.",
+        ),
+    ] = None,
     new_key: Annotated[
         bool,
         typer.Option(
@@ -22,5 +30,5 @@ def sync(
     with common.context() as context:
         from argos_sync.commands.sync import sync as run_sync
 
-        summary = run_sync(context, new_key=new_key)
+        summary = run_sync(context, accept_emptied or (), new_key=new_key)
     show_run(common, summary)

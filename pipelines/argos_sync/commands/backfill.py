@@ -10,6 +10,7 @@ from argos_sync.run.jobs import new_plan, run_plan, today
 from argos_sync.run.opening import open_run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
+from argos_sync.warehouse.section_content import emptied_windows
 from argos_sync.warehouse.submissions import stored_days
 
 
@@ -19,9 +20,10 @@ def backfill(
     """Load exactly the submissions created between two UTC days, both included.
 
     An interrupted backfill of the same range is resumed. If the range was finished before, only the
-    days that were not over at that time are fetched, unless `force` is set: then all rows of what
-    is fetched are replaced, too. `workers` windows are read at once; None is `max_concurrency`. The
-    high-water mark of `sync` does not move.
+    days that were not over at that time are fetched, unless submissions of the range came back
+    without a section (`run.content_guard`), or `force` is set: then all rows of what is fetched are
+    replaced, too. `workers` windows are read at once; None is `max_concurrency`. The high-water
+    mark of `sync` does not move.
 
     Raises:
         ConfigurationError: The range ends before it begins.
@@ -32,7 +34,10 @@ def backfill(
     with open_run(context, "backfill", days=DateRange(first, last)) as run:
         run.rewrites_unchanged = force
         state = {} if force else run.warehouse.state
-        complete = complete_before(state, name, sections)
+        days = DateRange(first, last)
+        emptied = emptied_windows(run.warehouse.client).values()
+        is_whole = not any(days.has_day(day) for day in emptied)
+        complete = complete_before(state, name, sections) if is_whole else None
         if complete is not None and complete > last:
             run.summary.note = f"{first} to {last} was finished before; --force reads it again"
             return run.summary

@@ -29,6 +29,7 @@ from argos_sync.run.jobs import (
 )
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
+from argos_sync.run.second_look import load_withheld
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
 from argos_sync.shape.identity import Identity, identify
@@ -171,6 +172,7 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
         confirm_deletions(run, vanished)
     _fetch_differences(run, result.days, final=not too_many)
     if too_many:
+        load_withheld(run)
         raise TooManyDeletions(
             f"{len(vanished)} of {result.stored} submissions from {days.first} to {days.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"

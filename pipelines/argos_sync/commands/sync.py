@@ -1,9 +1,9 @@
 """`sync`: the nightly run, in four tiers."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from argos_sync.api.errors import IncompleteWalk
+from argos_sync.api.errors import ConfigurationError, IncompleteWalk
 from argos_sync.fetch.checkpoint import (
     SYNC,
     first_synced_day,
@@ -29,6 +29,7 @@ from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
+from argos_sync.shape.section_content import GUARDED_SECTIONS
 from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.submissions import (
     content_hashes,
@@ -39,22 +40,30 @@ from argos_sync.warehouse.submissions import (
 log = logging.getLogger("argos_sync")
 
 
-def sync(context: Context, *, new_key: bool = False) -> RunSummary:
+def sync(
+    context: Context, accept_emptied: Collection[str] = (), *, new_key: bool = False
+) -> RunSummary:
     """Bring the warehouse up to date, in four tiers.
 
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
     deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
-    An interrupted sync is finished first. With `new_key` the API key is taken for one of the
-    warehouse's project, although the API returns none of the warehouse's submissions.
+    An interrupted sync is finished first. `accept_emptied` are sections that any number of
+    submissions may have lost (`run.second_look`). With `new_key` the API key is taken for one of
+    the warehouse's project, although the API returns none of the warehouse's submissions.
 
     Raises:
+        ConfigurationError: There is no such section.
         AnotherProject: The API key is not of the project that the warehouse was loaded from.
         IncompleteWalk: A part cannot be read; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
+    if not GUARDED_SECTIONS.issuperset(accept_emptied):
+        sections = ", ".join(sorted(GUARDED_SECTIONS))
+        raise ConfigurationError("there is no such section to accept", f"use one of {sections}")
     with open_run(context, SYNC, new_key=new_key) as run:
+        run.content_guard.accepted = frozenset(accept_emptied)
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)
         # If `start_date` has changed, an unfinished first sync starts over.
         is_first = high_water_mark(run.warehouse.state) is None

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import orjson
 
+from argos_sync.emulator.empty_sections import empty_sections
 from argos_sync.emulator.faults import GATEWAY_MESSAGES, FaultInjector
 from argos_sync.emulator.http_server import HttpServer, Response
 from argos_sync.emulator.page_keys import encode_key
@@ -189,7 +190,8 @@ class Emulator:
             raise Refusal(429, {"message": "Limit Exceeded"})
 
     def _body(self, page: Page, query: Query, behaviour: Behaviour) -> bytes:
-        rows = [_row(record, query, behaviour) for record in page.records]
+        records = empty_sections(page.records, query, behaviour)
+        rows = [_row(record, query, behaviour) for record in records]
         key = _LAST_KEYS[behaviour.nextpage_key_at_end]
         if page.last is not None:
             last = {"id": page.last.id, "created_at": vendor_time(page.last.created)}

@@ -193,8 +193,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """The progress of one window, for the ledger of the run."""
+    """The progress of one window, for the ledger of the run.
+
+    An `emptied` one is a day whose submissions must be read again, because some lacked a section.
+    """
 
     name: str
     window: Window
     progress: TaskProgress
+    emptied: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return the state for the ledger: that of the progress, or `emptied`."""
+        return "emptied" if self.emptied else self.progress.state

@@ -88,7 +88,15 @@ def report_failures(work: Callable[[], _Result]) -> _Result:
 
 
 def run_metadata(summary: RunSummary) -> dict[str, Any]:
-    """Return the metadata of a materialization: what a finished run has done."""
+    """Return the metadata of a materialization: what a finished run has done.
+
+    Raises:
+        dagster.Failure: The run ended with another exit code than 0. A retry would end so again.
+    """
+    if summary.exit_status:
+        raise dg.Failure(
+            summary.note, metadata={"exit_code": summary.exit_status}, allow_retries=False
+        )
     ended_at = summary.ended_at or summary.started_at
     excluded = {"started_at", "ended_at", "exit_status", "error"}
     counts = {name: value for name, value in summary.row().items() if name not in excluded}

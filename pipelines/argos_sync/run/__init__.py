@@ -7,6 +7,7 @@ and a run summary.
 - Which rows of a chunk are new, changed or unchanged? `diff`; their status history: `history`.
 - What is committed together? `committer`; in which order? `run`.
 - How is a deleted submission recognised? `deletions`.
+- What becomes of submissions that come back without a section? `content_guard`, `second_look`.
 - How is a person erased? `erasure`.
 - What happens before and after every run? `opening`, `post_run`.
 - How is a warehouse of an earlier version upgraded? `migrations`.
@@ -14,6 +15,7 @@ and a run summary.
 """
 
 __all__ = [
+    "content_guard",
     "context",
     "deletions",
     "erasure",
@@ -22,6 +24,7 @@ __all__ = [
     "opening",
     "project",
     "run",
+    "second_look",
     "summary",
     "upkeep",
 ]

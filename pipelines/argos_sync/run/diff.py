@@ -1,10 +1,11 @@
 """Compare a chunk with the warehouse: new, changed, unchanged and newly deleted submissions."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,19 @@ class Diff:
     unchanged: list[str]
     deleted: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
+
+    def without(self, submission_ids: Collection[str]) -> Self:
+        """Return the difference without some changed submissions."""
+        if not submission_ids:
+            return self
+        left_out = list(submission_ids)
+        remaining = {
+            name: rows if name == QUARANTINE else _drop(rows, "submission_id", left_out)
+            for name, rows in self.tables.items()
+        }
+        tables = {name: rows for name, rows in remaining.items() if rows.num_rows}
+        changed = [key for key in self.changed if key not in submission_ids]
+        return replace(self, tables=tables, changed=changed)
 
 
 def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:

@@ -21,6 +21,7 @@ from argos_sync.shape.contract import (
     WINDOWS,
     load_contract,
 )
+from argos_sync.shape.section_content import SECTION_OF_TABLE
 from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
 
@@ -48,7 +49,7 @@ def window_records(summary: RunSummary, entries: Sequence[LedgerEntry], at: date
             "command": summary.command,
             "window_from": entry.window.start,
             "window_to": entry.window.end,
-            "state": entry.progress.state,
+            "state": entry.state,
             "page_key": to_json(entry.progress.cursor) if entry.progress.cursor else None,
             "rows_loaded": entry.progress.rows,
             "finished_at": at if entry.progress.done else None,
@@ -68,6 +69,21 @@ def too_many_deletions_issue(summary: RunSummary) -> TableRows:
         "problem": "too many are gone from the source to mark them as deleted",
     }
     return make_rows(ISSUES, [issue])
+
+
+def section_loss_issues(summary: RunSummary, tables: Iterable[str]) -> TableRows:
+    """Return the rows of `sync_issues` about tables of sections that too many have lost."""
+    issues = (
+        {
+            "issue_id": f"{summary.run_id}/emptied/{table}",
+            "run_id": summary.run_id,
+            "table_name": table,
+            "path": SECTION_OF_TABLE[table],
+            "problem": "too many came back without this section to replace them",
+        }
+        for table in tables
+    )
+    return make_rows(ISSUES, issues)
 
 
 def check_records(summary: RunSummary, results: Iterable[CheckResult], at: datetime) -> TableRows:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from argos_sync.api.errors import ArgosError
+from argos_sync.api.errors import ArgosError, IncompleteWalk
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.completeness import PROBE_PAGE
 from argos_sync.fetch.project import project_changes
@@ -17,12 +17,14 @@ from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.run.committer import Committer
+from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
 from argos_sync.run.project import AnotherProject, recognize_project
 from argos_sync.run.run import Run, update_analyst_views
+from argos_sync.run.second_look import load_withheld, settle_days
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
 from argos_sync.warehouse.overview import requests_by_day
@@ -81,12 +83,13 @@ def _open_run(
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
             eraser = Eraser(committer, protection)
-            run = Run(context, warehouse, summary, protection, committer, eraser)
+            guard = ContentGuard(warehouse, run_id, started_at)
+            run = Run(context, warehouse, summary, protection, committer, eraser, guard)
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
             try:
-                with destination_errors():
+                with destination_errors(), _second_look(run):
                     if uses_api:
                         _remember_project(run, new_key=new_key)
                     committer.remember(layout | protection.state_changes(warehouse.state))
@@ -102,6 +105,18 @@ def _open_run(
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
+
+
+@contextmanager
+def _second_look(run: Run) -> Iterator[None]:
+    """Look again at submissions without a section once the block has read everything else."""
+    try:
+        yield
+    except IncompleteWalk:
+        load_withheld(run)
+        raise
+    load_withheld(run)
+    settle_days(run)
 
 
 def warehouse_protection(configured: Protection, client: Client, state: State) -> Protection:

@@ -21,6 +21,7 @@ from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.committer import Committer
+from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context
 from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
 from argos_sync.run.erasure import Eraser
@@ -78,6 +79,7 @@ class Run:
     protection: Protection
     committer: Committer
     eraser: Eraser
+    content_guard: ContentGuard
     trace: RunTrace = field(default_factory=RunTrace)
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
@@ -107,7 +109,7 @@ class Run:
         self._counted = RequestStats()
         with chunks_of(job, self.context.progress.page_fetched, self.count_requests) as chunks:
             for chunk in trace_each(self.trace, "fetch", chunks):
-                if final and chunk.last:
+                if final and chunk.last and not self.content_guard.days:
                     self._end(None)
                     self._is_recorded = True
                 with self.trace.span("load", submissions=chunk.submissions):
@@ -150,6 +152,13 @@ class Run:
         )
         self.committer.commit(too_many_deletions_issue(self.summary))
 
+    def report_section_losses(self, note: str, exit_status: int) -> None:
+        """Record that too many submissions came back without a section to replace them."""
+        self._is_recorded = False
+        self.exit_status = exit_status
+        self.summary.issues += 1
+        self.summary.note = f"{self.summary.note}; {note}" if self.summary.note else note
+
     def count_requests(self, stats: RequestStats) -> None:
         """Count what a client has sent since the last call about it.
 
@@ -188,11 +197,17 @@ class Run:
             loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
             rewrites_unchanged=self.rewrites_unchanged,
         )
+        emptied = self.content_guard.withhold(diff, chunk.fetched, stored, chunk.stubs)
+        diff = diff.without(emptied)
+        if emptied and self._is_recorded:
+            self._is_recorded = False
+            self.summary.ended_at = self.summary.exit_status = None
         history = stored_history(client, [*diff.changed, *diff.deleted, *diff.rewritten])
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
-        mark_fetched(client, diff.unchanged, pc.min(chunk.fetched["_synced_at"]).as_py())
+        fetched_at = pc.min(chunk.fetched["_synced_at"]).as_py()
+        mark_fetched(client, diff.unchanged, fetched_at)
         chunk.tables.clear()  # from here on only the rows to load stay in memory
         self._count(chunk, diff)
         tables = diff.tables
@@ -217,10 +232,13 @@ class Run:
             self.eraser.erase(suppressed, suppressions, quarantine_ids=suppressed_quarantine)
             self._is_recorded = False
             suppressions = {}
-        self.committer.advance(chunk.plan, chunk.ledger)
-        if row_count or suppressions or self._must_commit(chunk):
+        emptied_days = self.content_guard.record_days(emptied.values())
+        self.committer.advance(chunk.plan, (*chunk.ledger, *emptied_days))
+        if row_count or suppressions or emptied or self._must_commit(chunk):
             tables |= suppressions
             self.committer.commit(tables)
+        # After the ledger has their days: they came, but a later sync must ask for them again.
+        mark_fetched(client, list(emptied), fetched_at)
         self.summary.rows += row_count
         self.context.progress.chunk_loaded(self.summary)
 

@@ -4,7 +4,7 @@ The sweep fetches every older submission again within `sweep_days`: each night r
 last fetch is longest ago.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -23,6 +23,7 @@ from argos_sync.fetch.windows import (
 from argos_sync.run.jobs import resolve_reading, today, window_tasks
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
+from argos_sync.warehouse.section_content import emptied_windows
 from argos_sync.warehouse.submissions import DayStats, midnight
 
 _SLACK = timedelta(days=1.5)
@@ -54,6 +55,7 @@ def plan_upkeep(
 ) -> UpkeepPlan:
     """Plan which older submissions are fetched tonight: open ones, and a share of the sweep.
 
+    Days with submissions that came back without a section (`content_guard`) are read, too.
     `days` are the days the warehouse has submissions of, in order, and `before` is the first day of
     the look-back window. The sweep also reads empty days that syncs have read completely, so it
     finds submissions that appear late. Outside of these synced days, where only backfills have
@@ -64,14 +66,16 @@ def plan_upkeep(
     old = [day for day in days if day.day < before]
     counts = {day.day: day.rows for day in days}
     swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
+    emptied = (day for day in emptied_windows(client).values() if day < before)
+    whole = [*swept, *join_other_days(emptied, swept)]
     open_counts = {
         day: count
         for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
-        if not any(range_.has_day(day) for range_ in swept)
+        if not any(range_.has_day(day) for range_ in whole)
     }
     page_size = resolve_reading(run).submissions_per_request(settings.page_size)
     split = cheapest_requests(open_counts, counts, page_size)
-    ranges = (*swept, *split.by_day)
+    ranges = (*whole, *split.by_day)
     ids = open_submission_ids(client, split.by_id, settings.sections, open_since)
 
     def is_read_in_turn(day: date) -> bool:
@@ -180,6 +184,15 @@ def _join_days(
                 first = max(first, synced.first) if synced.first else first
                 _append(ranges, first, add_days(next_day, -1))
     return ranges
+
+
+def join_other_days(days: Iterable[date], ranges: Sequence[DateRange]) -> list[DateRange]:
+    """Return the days that are not in some ranges, as ranges."""
+    joined: list[DateRange] = []
+    for day in sorted(set(days)):
+        if not any(range_.has_day(day) for range_ in ranges):
+            _append(joined, day, day)
+    return joined
 
 
 def _append(ranges: list[DateRange], first: date | None, last: date) -> None:

@@ -8,8 +8,8 @@ only files read are those of `schemas/`.
 Where does a field of the API become a column? In `schemas/*.yaml`, read by `contract`; `tables`
 reads the values along the paths, `frames`, `arrow_columns` and `values` convert them. Whose
 submission is it, and has it changed? `identity`. Is it a deletion stub, and what does its row keep?
-`stubs`. What happens to personal values? `privacy`, `column_cipher`. How is the suppression list
-matched? `suppression`.
+`stubs`. Has it lost a section? `section_content`. What happens to personal values? `privacy`,
+`column_cipher`. How is the suppression list matched? `suppression`.
 """
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "frames",
     "identity",
     "privacy",
+    "section_content",
     "stubs",
     "suppression",
     "tables",

@@ -223,3 +223,12 @@ def _escape_unstorable(value: Any) -> Any:
 def _describe_type(value: Any) -> str:
     kinds = {str: "a text", bool: "a truth value", dict: "an object", list: "a list"}
     return kinds.get(type(value), "a number")
+
+
+def parse_share(text: str) -> float:
+    """Return a share from 0 to 1 that a user gives as `5%` or `0.05`; raise a ValueError."""
+    number, percent, rest = text.strip().partition("%")
+    share = float(number) / (100 if percent else 1)
+    if rest or not 0 <= share <= 1:
+        raise ValueError("not a share")
+    return share

@@ -4,9 +4,9 @@ In: a connected client of `load`.
 Out: rows, counts and check results; views and comments in the database.
 
 Stored versions of a chunk: `rows`. Submissions by day, and soft deletes: `submissions`. Open
-submissions: `open_submissions`. Post-run checks: `checks`, `unknown_values`, `drift`. Views for
-analysts: `views`, `view_updates`, `comments`. Views over several projects: `multi_project`. The
-contents of `status`: `overview`.
+submissions: `open_submissions`. Content by section: `section_content`. Post-run checks: `checks`,
+`unknown_values`, `drift`. Views for analysts: `views`, `view_updates`, `comments`. Views over
+several projects: `multi_project`. The contents of `status`: `overview`.
 """
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "open_submissions",
     "overview",
     "rows",
+    "section_content",
     "submissions",
     "view_updates",
     "views",

@@ -54,7 +54,7 @@ def stored_days(client: Client) -> list[DayStats]:
     columns = f"{_CREATED_DAY}, COUNT(*), MIN(_synced_at)"
     rows = select_submissions(client, columns, "GROUP BY 1 ORDER BY 1")
     return [
-        DayStats(_to_date(day), int(count), oldest.astimezone(UTC)) for day, count, oldest in rows
+        DayStats(to_date(day), int(count), oldest.astimezone(UTC)) for day, count, oldest in rows
     ]
 
 
@@ -128,7 +128,7 @@ def submission_versions(client: Client, days: DateRange) -> Iterator[SubmissionV
     columns = f"submission_id, {_CREATED_DAY}, _content_hash, _deleted_at"
     rows = select_submissions(client, columns, f"WHERE {in_range}", *parameters)
     for submission_id, day, content_hash, deleted_at in rows:
-        yield SubmissionVersion(submission_id, _to_date(day), content_hash, deleted_at is not None)
+        yield SubmissionVersion(submission_id, to_date(day), content_hash, deleted_at is not None)
 
 
 def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) -> None:
@@ -200,7 +200,7 @@ def count_by_day(
     """Return how many submissions meet a WHERE clause, by UTC day of `created_at`."""
     columns, clauses = f"{_CREATED_DAY}, COUNT(*)", f"{where} GROUP BY 1"
     rows = select_submissions(client, columns, clauses, *parameters, joins=joins)
-    return {_to_date(day): int(count) for day, count in rows}
+    return {to_date(day): int(count) for day, count in rows}
 
 
 def created_in(ranges: Sequence[DateRange]) -> tuple[str, list[datetime]]:
@@ -223,7 +223,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _to_date(value: date | datetime) -> date:
+def to_date(value: date | datetime) -> date:
     """Return a day as a date; some drivers return a datetime."""
     return value.date() if isinstance(value, datetime) else value
 
