@@ -18,6 +18,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import add_defaults
 from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import destination_errors
@@ -49,8 +50,13 @@ class Warehouse:
 
     @property
     def state(self) -> State:
-        """Return a copy of the source's state, as last committed."""
-        return (self.shared or {}) | source_state(self.pipeline.state)
+        """Return a copy of the source's state, as last committed.
+
+        What a partition's own state says about the protection of all rows may be outdated.
+        """
+        shared = self.shared or {}
+        protection = {name: shared[name] for name in PROTECTION_FACTS & shared.keys()}
+        return shared | source_state(self.pipeline.state) | protection
 
     @property
     def storage(self) -> SqlJobClientBase:

@@ -27,26 +27,34 @@ from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
 
 @contextmanager
 def open_run(
-    context: Context, command: str, *, uses_api: bool = True, days: DateRange = ALL_DAYS
+    context: Context,
+    command: str,
+    *,
+    uses_api: bool = True,
+    days: DateRange = ALL_DAYS,
+    lost_key: str | None = None,
 ) -> Iterator[Run]:
     """Open the warehouse for a run, record how the run ends, and run the post-run checks.
 
     Failures and failed checks are sent to the configured webhook. Other processes that must wait
-    see the name of the command; runs over other `days` (UTC) may write at the same time.
+    see the name of the command; runs over other `days` (UTC) may write at the same time. Entries of
+    the suppression list that were made with a `lost_key` are left out.
 
     Raises:
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
     names = (command, context.target.dataset)
-    opened = _open_run(context, command, days, uses_api=uses_api)
+    opened = _open_run(context, command, days, uses_api=uses_api, lost_key=lost_key)
     with trace_run(*names) as trace, notify_failure(*names), opened as run:
         run.trace, trace.summary = trace, run.summary
         yield run
 
 
 @contextmanager
-def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool) -> Iterator[Run]:
+def _open_run(
+    context: Context, command: str, days: DateRange, *, uses_api: bool, lost_key: str | None
+) -> Iterator[Run]:
     started_at, settings = context.clock(), context.settings
     if uses_api:
         context.client_options().connect()  # reports an invalid key before anything is opened
@@ -62,7 +70,9 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
     run: Run | None = None
     try:
         with collect_garbage_rarely(), opened as warehouse:
-            protection = warehouse_protection(configured, warehouse.client, warehouse.state)
+            protection = warehouse_protection(
+                configured, warehouse.client, warehouse.state, lost_key
+            )
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
@@ -71,7 +81,7 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
-            committer.remember(protection.state_changes(warehouse.state))
+            committer.save(protection.state_changes(warehouse.state))
             run.ensure_views()
             try:
                 with destination_errors():
@@ -86,17 +96,20 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             compact(context.target, command)
 
 
-def warehouse_protection(configured: Protection, client: Client, state: State) -> Protection:
+def warehouse_protection(
+    configured: Protection, client: Client, state: State, lost_key: str | None = None
+) -> Protection:
     """Return the configured protection with the suppression list of a warehouse in some state.
+
+    Entries of the list that were made with a `lost_key` are left out.
 
     Raises:
         ConfigurationError: The warehouse was written under another privacy policy, or its
             suppression list with a key that is not configured.
     """
-    # The policy is committed with the first rows. If an interrupted load committed rows but no
-    # state, all of them are fetched again; under another policy they count as changed.
     configured.check(state, has_rows=PRIVACY in state or has_completed_load(client))
-    return configured.with_suppression_list(*read_suppression_list(client), state)
+    hashes, key_ids = read_suppression_list(client)
+    return configured.with_suppression_list(hashes, key_ids - {lost_key}, state)
 
 
 def _prepare_partitions(context: Context, configured: Protection, warehouse: Warehouse) -> None:
