@@ -10,6 +10,7 @@ from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
@@ -84,9 +85,9 @@ def _open_run(
             committer.save(protection.state_changes(warehouse.state))
             run.ensure_views()
             try:
-                with destination_errors():
+                with destination_errors(duckdb_file(warehouse.client)):
                     yield run
-            except ArgosError as error:
+            except (ArgosError, KeyboardInterrupt) as error:
                 run.finish(error)
                 raise
             run.finish()
