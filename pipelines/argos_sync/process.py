@@ -8,14 +8,18 @@ import ctypes
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 OUTPUT_ERROR = 120
 """Python's own exit code for a process that succeeds, but cannot write its output."""
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+"""What a scheduler or a closed terminal sends; the first one ends the run, others are ignored."""
 
 _M_ARENA_MAX = -8  # glibc's malloc.h
 
@@ -65,6 +69,58 @@ def exit_now(exit_code: int) -> NoReturn:
         except OSError:  # the reader closed the pipe, or the disk is full
             exit_code = exit_code or OUTPUT_ERROR
     os._exit(exit_code)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asks the process to end; it does so as after Ctrl-C."""
+
+    def __init__(self, signal_number: int) -> None:
+        """Take the number of the signal."""
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process in an orderly way, unless they are ignored (nohup)."""
+
+    def stop(number: int, _: Any) -> None:
+        for one in _STOP_SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        raise Stopped(number)
+
+    for number in _STOP_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+
+
+def interrupt_exit_code(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code that shells expect of a program ended by the interrupt's signal."""
+    number = interrupt.signal_number if isinstance(interrupt, Stopped) else signal.SIGINT
+    return 128 + number
+
+
+def open_standard_streams() -> None:
+    """Open the null device in place of standard streams that were closed (`2>&-`).
+
+    Otherwise the next file to be opened, such as the warehouse, gets the number of a stream, and
+    what other libraries and child processes print would be written into it.
+    """
+    if sys.stdin is None:
+        sys.stdin = _open_null(0, "r")
+    if sys.stdout is None:
+        sys.stdout = _open_null(1, "w")
+    if sys.stderr is None:
+        sys.stderr = _open_null(2, "w")
+
+
+def _open_null(number: int, mode: str) -> TextIO:
+    """Open the null device under the number of a standard stream."""
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)
+    os.set_inheritable(number, True)
+    return cast("TextIO", os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 @cache

@@ -1,6 +1,7 @@
 """Forget: a person is erased from every table and not loaded again; all others stay."""
 
 import json
+import unicodedata
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -313,7 +314,9 @@ def test_mentions_of_a_submission_are_erased(any_warehouse: Warehouse, january: 
             backfill(context, *JANUARY)
         latest = states(any_warehouse)[-1]
         (one,) = [key for key in api.store.ids() if key in latest]
+        stored = len(states(any_warehouse))
         forget(context, [("submission_id", one)])
+        assert len(states(any_warehouse)) >= stored  # other facts in them are still needed
         assert not [state for state in states(any_warehouse) if one in state]
         ledger = any_warehouse.query("SELECT page_key FROM sync_windows")
         assert one not in json.dumps(ledger, default=str)
@@ -363,6 +366,30 @@ def test_a_suppression_list_with_an_unknown_key_is_refused(
 
 
 @pytest.mark.slow
+def test_a_lost_key_of_the_suppression_list(synced_warehouse: Warehouse) -> None:
+    """The message says how to go on; a key that is in use cannot be discarded."""
+    with Emulator() as api:
+        context = context_for(api.base_url, synced_warehouse.target)
+        forget(context, [("userid", "u-1")])
+        with open_warehouse(synced_warehouse.target) as opened:
+            opened.load({}, lambda state: state.pop("suppression_secrets"))
+        with pytest.raises(ConfigurationError, match="forget --discard-key") as refused:
+            sync(at(context, LATER))
+        (lost,) = {row["key_id"] for row in synced_warehouse.query("FROM sync_suppressions")}
+        assert f"--discard-key {lost} " in str(refused.value)
+        with pytest.raises(ConfigurationError, match=lost):
+            forget(context, [("userid", "u-1")], lost_key="another")
+        for _ in range(2):
+            forget(at(context, LATER), [("userid", "u-1")], lost_key=lost)
+        (key,) = {row["key_id"] for row in synced_warehouse.query("FROM sync_suppressions")}
+        assert key != lost
+        with pytest.raises(ConfigurationError, match="is not lost"):
+            forget(at(context, LATER), [("userid", "u-1")], lost_key=key)
+        assert synced_warehouse.count("sync_suppressions") == 1
+        refresh(at(context, LATER), submission_ids=["nobody"])
+
+
+@pytest.mark.slow
 def test_two_suppression_lists_are_merged(warehouse: Warehouse, january: Rows) -> None:
     """Each entry keeps the secret it was hashed with, and all entries match."""
     target = warehouse.target
@@ -390,6 +417,52 @@ def test_a_missing_dataset_has_no_suppression_list(any_warehouse: Warehouse, jan
         sync(context)
         with pytest.raises(ConfigurationError, match="no submissions in the dataset no_such"):
             forget(context, [], "no_such")
+
+
+COMPOSED = {"userid": "홍길동-\u00e9", "email": "zo\u00eb@m\u00fcnchen.de"}
+DECOMPOSED = {
+    "userid": unicodedata.normalize("NFD", COMPOSED["userid"]),
+    "email": "zoe\u0308@xn--mnchen-3ya.de",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("any_warehouse", "mode", "stored", "given"),
+    [
+        ("duckdb", "plain", COMPOSED, DECOMPOSED),
+        ("postgres", "plain", DECOMPOSED, COMPOSED),
+        ("duckdb", "hash", DECOMPOSED, COMPOSED),
+        ("duckdb", "hash", COMPOSED, DECOMPOSED),
+        ("duckdb", "encrypt", COMPOSED, DECOMPOSED),
+    ],
+    indirect=["any_warehouse"],
+)
+def test_a_person_is_found_in_every_form_of_unicode(
+    any_warehouse: Warehouse,
+    january: Rows,
+    mode: str,
+    stored: dict[str, str],
+    given: dict[str, str],
+) -> None:
+    """Rows keep the spelling of the source, and later submissions are kept out in both."""
+    people = [january[n] | {kind: text} for n, (kind, text) in enumerate(stored.items())]
+    with Emulator([*people, *january[2:5]]) as api:
+        context = protected(api, any_warehouse, mode)
+        refresh(context, **stored)
+        sync(at(context, NOW + timedelta(hours=1)))
+        if mode == "plain":
+            rows = any_warehouse.query("SELECT userid FROM submissions")
+            assert stored["userid"] in {row["userid"] for row in rows}
+        for kind, text in given.items():
+            assert refresh(at(context, LATER), **{kind: text}).submissions_fetched == 1
+            forget(at(context, LATER), [(kind, text)])
+        ids = {row["submission_id"] for row in any_warehouse.query("SELECT * FROM submissions")}
+        assert ids == {one["submission_id"] for one in january[2:5]}
+        for number, one in enumerate((COMPOSED, DECOMPOSED), start=10):
+            api.store.add(january[number] | one)
+        backfill(at(context, LATER), *JANUARY, force=True)
+    assert any_warehouse.count("submissions") == 3
 
 
 @pytest.mark.slow

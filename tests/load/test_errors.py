@@ -1,6 +1,7 @@
 """Errors of the destination: the right class, and none of the destination's own text."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,9 +131,57 @@ def test_a_foreign_file_is_never_replaced(warehouse: Warehouse) -> None:
     """However short it is."""
     file = Path(str(warehouse.target.file))
     file.write_text("somebody's notes")
-    with pytest.raises(DestinationError, match="cannot be used"), open_warehouse(warehouse.target):
-        pass
+    for opened in (open_warehouse(warehouse.target), open_read_only(warehouse.target)):
+        with pytest.raises(DestinationError, match="is not a DuckDB file"), opened:
+            pass
     assert file.read_text() == "somebody's notes"
+
+
+def _overwrite(file: Path, start: int, length: int) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(start)
+        stream.write(b"\xab" * length)
+
+
+def _replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _add_log_of_another_file(file: Path) -> None:
+    other = file.with_name("other.duckdb")
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("SET wal_autocheckpoint = '1GB'")
+        connection.execute("CREATE TABLE t AS SELECT range AS i FROM range(10_000)")
+        shutil.copy(f"{other}.wal", f"{file}.wal")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: os.truncate(file, file.stat().st_size // 2), "kyc.duckdb is damaged;"),
+        (lambda file: os.truncate(file, 20_000), "kyc.duckdb is damaged;"),
+        (lambda file: _overwrite(file, 0, 4_096), "its beginning is damaged; .* restore a backup"),
+        (lambda file: _overwrite(file, 4_096, 8_192), "kyc.duckdb is damaged; restore a backup"),
+        (lambda file: _overwrite(file, 12_288, 300_000), "kyc.duckdb is damaged;"),
+        (_replace_by_folder, "kyc.duckdb is a folder;"),
+        (_add_log_of_another_file, "kyc.duckdb.wal does not fit"),
+    ],
+)
+def test_a_damaged_file(
+    damage: Callable[[Path], None], message: str, synced_warehouse: Warehouse
+) -> None:
+    """The message says what is damaged, and how to go on; the file stays as it is."""
+    file = Path(str(synced_warehouse.target.file))
+    damage(file)
+    size = file.stat().st_size
+    target = synced_warehouse.target
+    for opened in (open_warehouse(target), open_read_only(target)):
+        with pytest.raises(DestinationError, match=message) as raised, opened:
+            pass
+        assert str(file) in str(raised.value)
+        assert raised.value.exit_code == 5
+    assert file.stat().st_size == size
 
 
 @pytest.mark.slow  # three backfills

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.partitions import partition_name, pipeline_name, staging_layout
+from argos_sync.load.pipeline import Warehouse as OpenWarehouse
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from support import (
@@ -253,3 +255,14 @@ def test_partitions_share_the_suppression_list(warehouse: Warehouse, january: Ro
     assert_equal(warehouse, january[1:60])
     keys = warehouse.query("SELECT COUNT(DISTINCT key_id) AS n FROM sync_suppressions")
     assert keys == [{"n": 1}]
+
+
+def test_the_protection_of_a_partition_is_that_of_all_rows() -> None:
+    """Keys that other runs have added since are not hidden by the partition's older state."""
+    own = {"privacy": "old", "suppression_secrets": {"a": "1"}, "plans": {"own": {}}}
+    shared = {"privacy": "new", "suppression_secrets": {"a": "1", "b": "2"}, "plans": {}}
+    pipeline: Any = SimpleNamespace(state={"sources": {"argos": own}})
+    client: Any = None
+    state = OpenWarehouse(pipeline, client, shared=shared).state
+    assert state == shared | {"plans": {"own": {}}}
+    assert OpenWarehouse(pipeline, client).state == own

@@ -77,6 +77,18 @@ def test_rows_facts_and_plan_are_committed_together(
     assert not committer.has_progress
 
 
+def test_facts_that_rows_need_are_committed_first(
+    warehouse: FakeWarehouse, committer: Committer
+) -> None:
+    """In a package of their own, without the plan; not again if nothing has changed."""
+    committer.advance(PLAN, ())
+    for _ in range(2):
+        committer.save({"privacy": "one"})
+    assert (warehouse.packages, warehouse.state) == ([set()], {"privacy": "one"})
+    committer.save({"privacy": "two"})
+    assert (warehouse.packages, warehouse.state) == ([set(), set()], {"privacy": "two"})
+
+
 def test_progress_of_refused_rows_is_not_saved_later(
     warehouse: FakeWarehouse, committer: Committer
 ) -> None:

@@ -17,6 +17,7 @@ import httpx
 
 from argos_sync import __version__
 from argos_sync.api import errors
+from argos_sync.api.environment import check_proxies, create_ssl_context
 from argos_sync.api.responses import ENDPOINT
 
 # Loading a chunk can take many seconds between two pages: keep the TLS connection meanwhile.
@@ -26,7 +27,7 @@ _ENCODINGS = ("", "identity", "gzip", "deflate")
 _URL_REMEDY = "use an address like https://rest-api.argosidentity.com/v3"
 
 # Reading the certificate authorities takes long enough to do it once per process.
-_default_ssl_context = cache(httpx.create_ssl_context)
+_default_ssl_context = cache(create_ssl_context)
 
 
 class Response(NamedTuple):
@@ -54,13 +55,20 @@ class Endpoint:
         max_bytes: int,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """Prepare the HTTP client; the first request opens a connection."""
+        """Prepare the HTTP client; the first request opens a connection.
+
+        Raises:
+            ConfigurationError: The address or the key is invalid, or the environment names proxies
+                or certificate authorities that cannot be used.
+        """
         url = validate_base_url(base_url, allow_insecure_http=allow_insecure_http)
         uses_tls = url.scheme == "https"
         self.url = f"{str(url).rstrip('/')}/submission"
         self._deadline = deadline
         self._max_bytes = max_bytes
         quiet_http_loggers()
+        if uses_tls:
+            check_proxies()
         self._http = httpx.AsyncClient(
             headers={
                 "x-api-key": validate_api_key(api_key),
@@ -153,8 +161,8 @@ def validate_base_url(value: str, *, allow_insecure_http: bool) -> httpx.URL:
             a query or a fragment, or would send the key unencrypted over a network.
     """
     url = httpx.URL()
-    with suppress(httpx.InvalidURL):
-        url = httpx.URL(value)
+    with suppress(httpx.InvalidURL, UnicodeError):  # the host is decoded when it is asked for
+        url = httpx.URL(value) if httpx.URL(value).host else url
     if url.scheme not in ("http", "https") or not url.host:
         problem = "is empty" if not value else "is not an http or https address with a host"
         raise errors.ConfigurationError(f"base_url {problem}", _URL_REMEDY)

@@ -20,7 +20,14 @@ from argos_sync.cli.report import report
 from argos_sync.cli.reveal import reveal
 from argos_sync.cli.status import status
 from argos_sync.cli.sync import sync
-from argos_sync.process import collect_garbage_rarely, exit_now, limit_memory, restrict_permissions
+from argos_sync.process import (
+    collect_garbage_rarely,
+    exit_now,
+    limit_memory,
+    open_standard_streams,
+    restrict_permissions,
+    stop_on_signals,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -57,8 +64,10 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line; the entry point of the console script."""
+    open_standard_streams()
     restrict_permissions()
     limit_memory()
+    stop_on_signals()
     arguments = sys.argv[1:]
     verbose = "-v" in arguments or "--verbose" in arguments
     with collect_garbage_rarely():

@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync.cli.progress import show_progress
+from argos_sync.process import interrupt_exit_code
 
 if TYPE_CHECKING:
     from argos_sync.load.target import Target
@@ -134,7 +136,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
         )
         log.setLevel(logging.DEBUG if options["common"].verbose else logging.INFO)
-        function(**options)
+        _require_working_directory()
+        try:
+            function(**options)
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(interrupt_exit_code(interrupt)) from None
 
     parameters = [parameter for name, parameter in own.items() if name not in groups]
     for group in groups.values():
@@ -143,6 +149,23 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _require_working_directory() -> None:
+    """Refuse to run in a folder that was removed; settings and the default file are in it.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        from argos_sync.api.errors import ConfigurationError
+
+        raise ConfigurationError(
+            f"the working directory {os.environ.get('PWD', '')} does not exist any more",
+            "change into one that exists, and run again",
+        ) from None
 
 
 def parse_day(option: str, text: str) -> date:

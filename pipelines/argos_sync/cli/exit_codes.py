@@ -11,7 +11,7 @@
 | 6 | `reconcile --dry-run` found a difference | `commands.reconcile.DIFFERENCE` |
 | 7 | `status --max-age`: stale | `cli.status` |
 | 120 | the output could not be written | `process.OUTPUT_ERROR` |
-| 130 | interrupted by Ctrl-C | here |
+| 129, 130, 143 | ended by SIGHUP, Ctrl-C, SIGTERM | `process.interrupt_exit_code` |
 
 An error's class has its code in `exit_code`; `doctor` takes that of its first failed check. The
 line never contains a person's values or a key: errors of other packages are reported by their
@@ -29,6 +29,8 @@ UNEXPECTED_ERROR = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
 """The exit code that shells expect of a program ended by Ctrl-C."""
+_STOPPED = {129, INTERRUPTED, 143}
+"""The same for a terminal that was closed (SIGHUP), and for schedulers (SIGTERM)."""
 
 
 def run(app: Callable[[], object], *, verbose: bool) -> int:
@@ -45,7 +47,7 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
         return USAGE_ERROR
     except Exception as error:  # noqa: BLE001 the last chance before a traceback full of values
         return _report_error(error, verbose=verbose)
-    if result == INTERRUPTED:  # also typer's return value for a KeyboardInterrupt
+    if result in _STOPPED:  # 130 is also typer's return value for a KeyboardInterrupt
         _print_error(
             "interrupted; run the command again, it continues from the last committed chunk"
         )
@@ -66,6 +68,10 @@ def _report_error(error: Exception, *, verbose: bool) -> int:
     """Print an error and return its exit code."""
     from argos_sync.api.errors import ArgosError
 
+    if isinstance(error, OSError):
+        from argos_sync.load.errors import unusable_path
+
+        error = unusable_path(error) or error
     if isinstance(error, ArgosError):
         _print_error(str(error))
     else:

@@ -5,7 +5,6 @@ This file finds the submissions; `run.erasure` erases them.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import State
@@ -19,9 +18,13 @@ from argos_sync.run.journal import TableRows, make_rows
 from argos_sync.run.opening import open_run
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.shape.identifiers import normalize_identifier, spellings
+from argos_sync.shape.privacy import PolicyError
 from argos_sync.warehouse.rows import (
-    find_submission_ids,
+    find_by_comparison,
+    find_by_value,
     has_submissions,
     read_rows,
     read_suppression_list,
@@ -41,20 +44,24 @@ class ForgetResult:
 
 
 def forget(
-    context: Context, identifiers: Sequence[Identifier], inherit_from: str | None = None
+    context: Context,
+    identifiers: Sequence[Identifier],
+    inherit_from: str | None = None,
+    lost_key: str | None = None,
 ) -> ForgetResult:
     """Erase a person's submissions, and add the person to the suppression list.
 
     The suppression list is committed first: if the erasure fails, no run loads the person again,
-    and repeating the command erases the rest. If addresses are hashed or encrypted, rows are found
-    by the given spelling and by its lower case; rows with another spelling are erased when they are
-    fetched again, because the suppression list matches every spelling. A DuckDB file is rewritten,
-    so its free blocks do not keep erased values; other databases free theirs by their own means,
-    such as PostgreSQL's VACUUM. The API is not used.
+    and repeating the command erases the rest. If identifiers are hashed, rows are found by the
+    given spelling and by likely ones (`shape.identifiers`); rows with another spelling are erased
+    when they are fetched again, because the suppression list matches every spelling. A DuckDB file
+    is rewritten, so its free blocks do not keep erased values; other databases free theirs by their
+    own means, such as PostgreSQL's VACUUM. The API is not used.
 
     All submissions with a user id or address are erased, and later ones are not loaded. The
     suppression list of `inherit_from`, another dataset of the same destination, is copied before a
-    new dataset is loaded.
+    new dataset is loaded. Once the person is on the list, its entries that were made with a
+    `lost_key`, which no run can recognize anybody by, are removed.
 
     Raises:
         ConfigurationError: No identifier is given, the warehouse does not have the column to search
@@ -71,24 +78,26 @@ def forget(
             problem = f"there are no submissions in the dataset {dataset}"
             raise ConfigurationError(problem, "name one that was loaded")
         inherited, secrets = _suppressions_of(context, other) if inherit_from else ({}, {})
-    with open_run(context, "forget", uses_api=False) as run:
+    with open_run(context, "forget", uses_api=False, lost_key=lost_key) as run:
         found = {id_ for kind, value in identifiers for id_ in _submissions(run, kind, value)}
         submission_ids = sorted(found)
         ids = [("submission_id", key) for key in submission_ids]
-        run.committer.remember(suppression_secrets(run.warehouse.state, secrets))
+        run.committer.save(suppression_secrets(run.warehouse.state, secrets))
         inherited_count = sum(rows.num_rows for rows in inherited.values())
         if inherited:
             run.committer.commit(inherited)
         suppressions = run.eraser.suppression_rows([*identifiers, *ids])
+        new_count = sum(rows.num_rows for rows in suppressions.values())
         erased = run.eraser.erase(submission_ids, suppressions, identifiers) if identifiers else {}
-    new_count = sum(rows.num_rows for rows in suppressions.values())
+        if lost_key is not None:
+            run.eraser.discard_suppressions(lost_key)
     return ForgetResult(run.summary, erased, inherited_count + new_count)
 
 
 def _submissions(run: Run, kind: str, value: str) -> Iterable[str]:
-    """Return the ids of all submissions with an identifier."""
+    """Return the ids of all submissions with an identifier, however it is spelled."""
     if kind == "submission_id":
-        return [value]
+        return spellings(kind, value)
     client, policy = run.warehouse.client, run.protection.policy
     table, column = _COLUMNS[kind]
     mode = policy.mode(table, column)
@@ -97,11 +106,20 @@ def _submissions(run: Run, kind: str, value: str) -> Iterable[str]:
             f"this warehouse does not store {table}.{column}, so it cannot be searched",
             "look up the submissions at ARGOS, and pass each one as --submission-id",
         )
-    if mode == "plain":
-        return find_submission_ids(client, table, column, [value], normalize=kind == "email")
-    spellings = {value, value.strip(), value.strip().lower()} if kind == "email" else {value}
-    protect = policy.hash_value if mode == "hash" else partial(policy.encrypt_value, table, column)
-    return find_submission_ids(client, table, column, [protect(text) for text in spellings])
+    if mode == "hash":
+        hashes = [policy.hash_value(text) for text in spellings(kind, value)]
+        return find_by_value(client, table, column, hashes)
+    normalized = normalize_identifier(kind, value)
+
+    def is_same(stored: str) -> bool:
+        if mode == "encrypt":
+            try:
+                stored = policy.reveal(table, column, stored)
+            except (PolicyError, RevealError):
+                return False
+        return normalize_identifier(kind, stored) == normalized
+
+    return find_by_comparison(client, table, column, is_same)
 
 
 def _suppressions_of(context: Context, other: ReadOnlyWarehouse) -> tuple[TableRows, State]:

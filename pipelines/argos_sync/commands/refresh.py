@@ -9,6 +9,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.jobs import run_tasks
 from argos_sync.run.opening import open_run
 from argos_sync.run.summary import RunSummary
+from argos_sync.shape.identifiers import spellings
 
 
 def refresh(
@@ -24,9 +25,13 @@ def refresh(
         ConfigurationError: No submission is named, or a value cannot be sent.
         ArgosError: See `api.errors`, `load.errors`.
     """
-    queries = [Query(submission_id=value) for value in submission_ids]
-    queries += [Query(userid=userid)] if userid is not None else []
-    queries += [Query(email=email)] if email is not None else []
+    # The API compares texts exactly.
+    ids = [text for value in submission_ids for text in spellings("submission_id", value)]
+    queries = [Query(submission_id=text) for text in ids]
+    if userid is not None:
+        queries += [Query(userid=text) for text in spellings("userid", userid)]
+    if email is not None:
+        queries += [Query(email=text) for text in spellings("email", email)]
     if not queries:
         raise ConfigurationError("nothing to refresh", "give --submission-id, --userid or --email")
     with open_run(context, "refresh") as run:

@@ -17,6 +17,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.journal import make_rows
 from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import REVEALS, load_contract
+from argos_sync.shape.identifiers import spellings
 from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.warehouse.rows import read_rows, stored_submissions
 
@@ -57,9 +58,11 @@ def reveal(
     with opened as warehouse, destination_errors():
         client = warehouse.client
         selected = _select_columns(stored_modes(warehouse.state), columns)
-        if not stored_submissions(client, [submission_id]):
+        stored_ids = [*stored_submissions(client, spellings("submission_id", submission_id))]
+        if not stored_ids:
             remedy = "look for it in submissions.submission_id"
             raise ConfigurationError("the warehouse has no submission with that id", remedy)
+        submission_id = stored_ids[0]
         revealed = list(_decrypt_rows(client, policy, submission_id, selected))
         shown = {f"{value.table}.{value.column}" for value in revealed}
         row = {

@@ -29,6 +29,9 @@ PRIVACY = "privacy"
 """Key of the state: the policy's fingerprint, see `checkpoint`."""
 _SECRETS = "suppression_secrets"
 
+PROTECTION_FACTS = frozenset({PRIVACY, _SECRETS})
+"""Keys of the state that are about all rows of a warehouse, whichever pipeline wrote them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protection:
@@ -85,17 +88,24 @@ class Protection:
         Raises:
             ConfigurationError: One of the keys that the entries were made with is not configured.
         """
-        keys = {key: bytes.fromhex(secret) for key, secret in state.get(_SECRETS, {}).items()}
-        for keyring in filter(None, (*self.policy.old_keyrings, self.policy.keyring)):
-            keys[keyring.key_id] = keyring.suppression_key
+        keys = self.suppression_keys(state)
         for key_id in sorted(key_ids - keys.keys()):
             raise ConfigurationError(
                 f"the suppression list was made with the privacy key {key_id}, which is not"
                 " configured",
-                "set sources.argos.privacy.key, or old_keys, to it",
+                "set sources.argos.privacy.key, or old_keys, to it; if it is lost, forget everyone"
+                f" again with `argos-sync forget --discard-key {key_id} --userid …`, because nobody"
+                " on the list can be recognized without it (docs/privacy.md)",
             )
         list_keys = {key_id: key for key_id, key in keys.items() if key_id in key_ids}
         return replace(self, suppression=SuppressionList(hashes, list_keys))
+
+    def suppression_keys(self, state: State) -> dict[str, bytes]:
+        """Return the keys that entries of the suppression list can be read with, by key id."""
+        keys = {key: bytes.fromhex(secret) for key, secret in state.get(_SECRETS, {}).items()}
+        for keyring in filter(None, (*self.policy.old_keyrings, self.policy.keyring)):
+            keys[keyring.key_id] = keyring.suppression_key
+        return keys
 
     def check(self, state: State, *, has_rows: bool) -> None:
         """Refuse to write to a warehouse whose rows have another privacy policy.

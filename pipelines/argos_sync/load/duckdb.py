@@ -33,6 +33,7 @@ from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from duckdb import DuckDBPyConnection
 
 from argos_sync.load.dialects import quote_literal
+from argos_sync.load.errors import DestinationError
 
 BOUNDED_MEMORY: dict[str, Any] = {
     # dlt sets a checkpoint every gigabyte, and DuckDB keeps loaded rows in memory until then.
@@ -52,6 +53,9 @@ _HEADERS_BYTES = 3 * 4_096
 """Size of the main header and the two database headers that DuckDB writes first (its page "Storage
 Versions and Format")."""
 
+_MAGIC = slice(8, 12)
+"""Where each file has the bytes `DUCK`."""
+
 
 def duckdb_file(client: SqlClientBase[Any]) -> Path | None:
     """Return the file of a DuckDB database; None for anything else.
@@ -63,6 +67,29 @@ def duckdb_file(client: SqlClientBase[Any]) -> Path | None:
     return Path(credentials.database) if isinstance(credentials, DuckDbCredentials) else None
 
 
+def check_file(client: SqlClientBase[Any]) -> None:
+    """Refuse to open a file that DuckDB has not made, if the destination is a DuckDB file.
+
+    DuckDB would try to read some of them with extensions that it downloads.
+
+    Raises:
+        DestinationError: It is a folder, or has another beginning than DuckDB's files.
+    """
+    file = duckdb_file(client)
+    if file is None or not file.exists():
+        return
+    if file.is_dir():
+        raise DestinationError(f"{file} is a folder", "name a DuckDB file")
+    with file.open("rb") as stream:
+        beginning = stream.read(_MAGIC.stop)
+    if beginning and beginning[_MAGIC] != b"DUCK":
+        raise DestinationError(
+            f"{file} is not a DuckDB file, or its beginning is damaged",
+            "name another file; if it was the warehouse, restore a backup, or move it away and load"
+            " everything again (docs/operations.md)",
+        )
+
+
 def remove_truncated_file(client: SqlClientBase[Any]) -> None:
     """Remove a truncated DuckDB file, which DuckDB refuses to open.
 
@@ -72,7 +99,7 @@ def remove_truncated_file(client: SqlClientBase[Any]) -> None:
     file = duckdb_file(client)
     if file and file.is_file() and file.stat().st_size < _HEADERS_BYTES:
         content = file.read_bytes()
-        if not content or content[8:12] == b"DUCK":
+        if not content or content[_MAGIC] == b"DUCK":
             file.unlink()
 
 

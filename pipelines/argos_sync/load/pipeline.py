@@ -17,8 +17,14 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
+from argos_sync.load.duckdb import (
+    check_file,
+    duckdb_file,
+    remove_temp_files,
+    remove_truncated_file,
+)
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
@@ -48,8 +54,13 @@ class Warehouse:
 
     @property
     def state(self) -> State:
-        """Return a copy of the source's state, as last committed."""
-        return (self.shared or {}) | source_state(self.pipeline.state)
+        """Return a copy of the source's state, as last committed.
+
+        What a partition's own state says about the protection of all rows may be outdated.
+        """
+        shared = self.shared or {}
+        protection = {name: shared[name] for name in PROTECTION_FACTS & shared.keys()}
+        return shared | source_state(self.pipeline.state) | protection
 
     @property
     def storage(self) -> SqlJobClientBase:
@@ -121,7 +132,7 @@ class Warehouse:
                 gc.collect(0)
                 self.pipeline.normalize()
                 self.pipeline.load()
-        except ArgosError:
+        except (ArgosError, KeyboardInterrupt):
             # dlt would retry the failed package before everything else, and its local state
             # already counts the package's rows: return to what is committed.
             with suppress(Exception):  # if the destination is gone, the next load tries again
@@ -170,9 +181,10 @@ def open_warehouse(
         pipeline = make_pipeline(target, working, partition)
         client = pipeline.sql_client()
         remove_truncated_file(client)
+        check_file(client)
         session = locks.enter_context(lock_session(client, pipeline.sql_client))
         # Open until the run ends: DuckDB locks its file for as long as it is open.
-        with client, ExitStack() as cleanup:
+        with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
             remove_temp_files(client)
             shared: State | None = None
             if partition:

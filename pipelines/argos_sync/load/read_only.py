@@ -13,7 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.fetch.checkpoint import State
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.duckdb import check_file, duckdb_file
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.source import source_state
@@ -60,7 +60,8 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
                     "load something first, or name another file",
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
-        with client:
+            check_file(client.sql_client)
+        with destination_errors(file), client:
             stored = None
             with suppress(DestinationUndefinedEntity):
                 states = cast("WithStateSync", client)

@@ -24,7 +24,7 @@ from dlt.common.schema.typing import (
     TColumnSchema,
     TMergeDispositionDict,
 )
-from dlt.common.versioned_state import decompress_state
+from dlt.common.versioned_state import compress_state, decompress_state
 from dlt.extract import DltResource
 from dlt.extract import DltSource as DltSource  # noqa: PLC0414 exported
 
@@ -96,6 +96,13 @@ def read_state(text: str) -> State | None:
         return source_state(decompress_state(text))
     except (ValueError, zlib.error):
         return None
+
+
+def change_state(text: str, change: Callable[[State], object]) -> str:
+    """Return dlt's encoded pipeline state with a change of the source's part of it."""
+    pipeline_state: Any = decompress_state(text)
+    change(pipeline_state.get("sources", {}).get(SOURCE, {}))
+    return compress_state(pipeline_state)
 
 
 def dlt_schema() -> str:

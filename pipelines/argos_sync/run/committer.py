@@ -49,6 +49,18 @@ class Committer:
         """Add facts to the state that the next commit saves."""
         self._facts |= facts
 
+    def save(self, facts: Mapping[str, object]) -> None:
+        """Commit facts in a load package of their own, before rows that cannot be used without.
+
+        The rows of a package and its state are several transactions: a process that is killed, or
+        runs out of space, between them leaves rows without the facts. Facts that are already
+        committed cost no package; plan and ledger wait for the next commit.
+        """
+        committed = self.warehouse.state
+        changes = {name: value for name, value in facts.items() if committed.get(name) != value}
+        if changes:
+            self.warehouse.load({}, lambda state: state.update(changes))
+
     def advance(self, plan: Plan | None, ledger: Sequence[LedgerEntry]) -> None:
         """Add the progress of a plan and its windows to the next commit."""
         self._plan = plan or self._plan

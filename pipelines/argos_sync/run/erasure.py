@@ -9,11 +9,13 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from argos_sync.fetch.checkpoint import cursors, mentions_any
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
-from argos_sync.load.source import ROW_KEY, STATES, read_state
+from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
@@ -21,6 +23,7 @@ from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import (
     QUARANTINE,
     REVEALS,
+    SUPPRESSIONS,
     WINDOWS,
     Contract,
     tables_for_sections,
@@ -47,18 +50,31 @@ class Eraser:
     def suppression_rows(self, identifiers: Collection[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
 
-        The next commit also saves the key they were hashed with.
+        The key they were hashed with is committed first: without it no run could use the list.
         """
         if not identifiers:
             return {}
         key_id, key, secrets = self.protection.suppression_key(self.committer.state)
-        self.committer.remember(secrets)
+        self.committer.save(secrets)
         listed = self.protection.suppression.hashes
         hashes = {(kind, suppression_hash(key, kind, value)) for kind, value in identifiers}
         new = sorted((kind, hashed) for kind, hashed in hashes if hashed not in listed)
         if not new:
             return {}
         return suppression_records(self.committer.summary, new, key_id, self.committer.clock())
+
+    def discard_suppressions(self, lost_key: str) -> None:
+        """Remove the entries of the suppression list that were made with a key that is lost.
+
+        Raises:
+            ConfigurationError: The key is known, so the entries keep people out.
+        """
+        if lost_key in self.protection.suppression_keys(self.committer.state):
+            raise ConfigurationError(
+                f"the key {lost_key} is not lost", "leave --discard-key out: its entries are in use"
+            )
+        client = self.committer.warehouse.client
+        execute(client, f"DELETE FROM {SUPPRESSIONS} WHERE key_id = ?", lost_key)  # noqa: S608 a name
 
     def erase(
         self,
@@ -93,7 +109,7 @@ class Eraser:
         rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
         stored_windows = read_rows(client, WINDOWS, ("window_id", "page_key"))
         windows = [id_ for id_, key in stored_windows if mentions_any(key, submission_ids)]
-        states = _states_mentioning(client, submission_ids)
+        states, unreadable_states = _states_without(client, submission_ids)
         reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
         with transaction(client):
             counts = {
@@ -101,7 +117,9 @@ class Eraser:
                 for table, (column, keys) in rows.items()
             }
             _set_null(client, WINDOWS, "page_key", "window_id", windows)
-            _delete(client, STATES, ROW_KEY, states)
+            for key, text in states.items():
+                execute(client, f"UPDATE {STATES} SET state = ? WHERE {ROW_KEY} = ?", text, key)  # noqa: S608 names only
+            _delete(client, STATES, ROW_KEY, unreadable_states)
             if reveals:
                 _set_null(client, REVEALS, "submission_id", "submission_id", submission_ids)
             insert(client, erasure_records(committer.summary, counts, committer.clock()))
@@ -184,19 +202,24 @@ def _read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
     return value
 
 
-def _states_mentioning(client: Client, submission_ids: Sequence[str]) -> list[str]:
-    """Return the row ids of dlt's pipeline states that mention a submission or cannot be read.
+def _states_without(
+    client: Client, submission_ids: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return dlt's pipeline states that mention a submission, changed so that they do not.
 
-    A pipeline resumes from the newest remaining state. The state of this run mentions no erased
-    submission; the state of a partition may, and then the partition reads a few pages again.
+    They are kept, by row id, because a state has more than cursors: without the newest one of a
+    pipeline the suppression list may lack its key. The second list has the row ids of states that
+    cannot be read.
     """
-    rows = read_rows(client, STATES, (ROW_KEY, "state"))
-    states = ((key, read_state(text)) for key, text in rows)
-    return [
-        key
-        for key, state in states
-        if state is None or any(mentions_any(cursor, submission_ids) for cursor in cursors(state))
-    ]
+    changed: dict[str, str] = {}
+    unreadable: list[str] = []
+    for key, text in read_rows(client, STATES, (ROW_KEY, "state")):
+        state = read_state(text)
+        if state is None:
+            unreadable.append(key)
+        elif any(mentions_any(cursor, submission_ids) for cursor in cursors(state)):
+            changed[key] = change_state(text, partial(drop_cursors, submission_ids=submission_ids))
+    return changed, unreadable
 
 
 def _empty_staging(client: Client, contract: Contract) -> None:

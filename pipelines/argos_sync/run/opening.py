@@ -12,6 +12,7 @@ from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
+from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
@@ -39,12 +40,14 @@ def open_run(
     uses_api: bool = True,
     days: DateRange = ALL_DAYS,
     new_key: bool = False,
+    lost_key: str | None = None,
 ) -> Iterator[Run]:
     """Open the warehouse for a run, record how the run ends, and run the post-run checks.
 
     Failures and failed checks are sent to the configured webhook. Other processes that must wait
     see the name of the command; runs over other `days` (UTC) may write at the same time. With
     `new_key` the API key is taken for one of the warehouse's project, whatever the API returns.
+    Entries of the suppression list that were made with a `lost_key` are left out.
 
     Raises:
         AnotherProject: The API key is not of the project that the warehouse was loaded from.
@@ -52,7 +55,9 @@ def open_run(
             opened.
     """
     names = (command, context.target.dataset)
-    opened = _open_run(context, command, days, uses_api=uses_api, new_key=new_key)
+    opened = _open_run(
+        context, command, days, uses_api=uses_api, new_key=new_key, lost_key=lost_key
+    )
     with trace_run(*names) as trace, notify_failure(*names), opened as run:
         run.trace, trace.summary = trace, run.summary
         yield run
@@ -60,7 +65,13 @@ def open_run(
 
 @contextmanager
 def _open_run(
-    context: Context, command: str, days: DateRange, *, uses_api: bool, new_key: bool
+    context: Context,
+    command: str,
+    days: DateRange,
+    *,
+    uses_api: bool,
+    new_key: bool,
+    lost_key: str | None,
 ) -> Iterator[Run]:
     started_at, settings = context.clock(), context.settings
     if uses_api:
@@ -78,7 +89,9 @@ def _open_run(
     try:
         with collect_garbage_rarely(), opened as warehouse:
             layout = upgrade(warehouse)
-            protection = warehouse_protection(configured, warehouse.client, warehouse.state)
+            protection = warehouse_protection(
+                configured, warehouse.client, warehouse.state, lost_key
+            )
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
@@ -89,15 +102,17 @@ def _open_run(
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
             try:
-                with destination_errors(), _second_look(run):
+                opened_file = duckdb_file(warehouse.client)
+                with destination_errors(opened_file), _second_look(run):
                     if uses_api:
                         _remember_project(run, new_key=new_key)
-                    committer.remember(layout | protection.state_changes(warehouse.state))
+                    committer.remember(layout)
+                    committer.save(protection.state_changes(warehouse.state))
                     run.ensure_views()
                     yield run
             except AnotherProject:
                 raise  # not even the run is recorded in the warehouse of another project
-            except ArgosError as error:
+            except (ArgosError, KeyboardInterrupt) as error:
                 run.finish(error)
                 raise
             run.finish()
@@ -119,17 +134,20 @@ def _second_look(run: Run) -> Iterator[None]:
     settle_days(run)
 
 
-def warehouse_protection(configured: Protection, client: Client, state: State) -> Protection:
+def warehouse_protection(
+    configured: Protection, client: Client, state: State, lost_key: str | None = None
+) -> Protection:
     """Return the configured protection with the suppression list of a warehouse in some state.
+
+    Entries of the list that were made with a `lost_key` are left out.
 
     Raises:
         ConfigurationError: The warehouse was written under another privacy policy, or its
             suppression list with a key that is not configured.
     """
-    # The policy is committed with the first rows. If an interrupted load committed rows but no
-    # state, all of them are fetched again; under another policy they count as changed.
     configured.check(state, has_rows=PRIVACY in state or has_completed_load(client))
-    return configured.with_suppression_list(*read_suppression_list(client), state)
+    hashes, key_ids = read_suppression_list(client)
+    return configured.with_suppression_list(hashes, key_ids - {lost_key}, state)
 
 
 def _remember_project(run: Run, *, new_key: bool) -> None:

@@ -20,6 +20,7 @@ from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
+from argos_sync.process import interrupt_exit_code
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context
@@ -117,8 +118,11 @@ class Run:
                 self.ensure_views()
                 del chunk  # its rows must not stay in memory while the next one is built
 
-    def finish(self, error: ArgosError | None = None) -> None:
-        """Record how the run ended, if the warehouse can still be written to."""
+    def finish(self, error: ArgosError | KeyboardInterrupt | None = None) -> None:
+        """Record how the run ended, if the warehouse can still be written to.
+
+        An interrupt is Ctrl-C, or a signal that ended the process.
+        """
         if error is not None or not self._is_recorded:
             self._end(error)
             with suppress(ArgosError) if error else nullcontext():
@@ -167,9 +171,12 @@ class Run:
         self.summary.count_requests(stats.since(self._counted))
         self._counted = stats
 
-    def _end(self, error: ArgosError | None) -> None:
+    def _end(self, error: ArgosError | KeyboardInterrupt | None) -> None:
         self.summary.ended_at = self.context.clock()
-        self.summary.exit_status = error.exit_code if error else self.exit_status
+        if isinstance(error, KeyboardInterrupt):
+            self.summary.exit_status = interrupt_exit_code(error)
+        else:
+            self.summary.exit_status = error.exit_code if error else self.exit_status
         self.summary.error = type(error).__name__ if error else None
 
     def _load(self, chunk: Chunk) -> None:

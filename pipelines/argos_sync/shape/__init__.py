@@ -9,7 +9,8 @@ Where does a field of the API become a column? In `schemas/*.yaml`, read by `con
 reads the values along the paths, `frames`, `arrow_columns` and `values` convert them. Whose
 submission is it, and has it changed? `identity`. Is it a deletion stub, and what does its row keep?
 `stubs`. Has it lost a section? `section_content`. What happens to personal values? `privacy`,
-`column_cipher`. How is the suppression list matched? `suppression`.
+`column_cipher`. How is the suppression list matched? `suppression`, and `identifiers` compares what
+is spelled in several ways.
 """
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "column_cipher",
     "contract",
     "frames",
+    "identifiers",
     "identity",
     "privacy",
     "section_content",

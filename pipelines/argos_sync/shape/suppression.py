@@ -10,10 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from argos_sync.shape.identifiers import IDENTIFIER_KINDS, normalize_identifier, spellings
 from argos_sync.shape.values import ConversionError, is_absent, to_text
-
-IDENTIFIER_KINDS = ("submission_id", "userid", "email")
-"""Keys of the API that identify a person's submissions."""
 
 _LABEL = b"argos-sync suppression 1"
 
@@ -38,7 +36,8 @@ class SuppressionList:
                 continue
             with suppress(ConversionError):
                 text = value if isinstance(value, str) else to_text(value)
-                hashes = (suppression_hash(key, kind, text) for key in self.keys.values())
+                plain = _listed_texts(kind, text)
+                hashes = (_hash(key, kind, one) for key in self.keys.values() for one in plain)
                 if not self.hashes.isdisjoint(hashes):
                     return True
         return False
@@ -50,10 +49,26 @@ EMPTY_SUPPRESSION_LIST = SuppressionList()
 def suppression_hash(key: bytes, kind: str, value: str) -> str:
     """Return the keyed hash of an identifier: 64 hexadecimal digits (HMAC-SHA-256).
 
-    `kind` is one of `IDENTIFIER_KINDS`. Case and surrounding blanks of an email address do not
-    matter.
+    `kind` is one of `IDENTIFIER_KINDS`. All spellings of an identifier have the same hash.
     """
-    plain = value.strip().casefold() if kind == "email" else value
+    return _hash(key, kind, normalize_identifier(kind, value))
+
+
+def _listed_texts(kind: str, value: str) -> set[str]:
+    """Return the texts that may have been hashed for the list: normalized, or in another spelling.
+
+    Earlier versions hashed identifiers as they were given, and addresses in small letters.
+    """
+    normalized = normalize_identifier(kind, value)
+    if normalized.isascii():
+        # All spellings in ASCII are equal, except for the domain of an address.
+        value = value.strip().casefold() if kind == "email" else value
+        return {normalized, value}
+    given = spellings(kind, value)
+    return {normalized, *((text.casefold() for text in given) if kind == "email" else given)}
+
+
+def _hash(key: bytes, kind: str, plain: str) -> str:
     message = b"\0".join([_LABEL, kind.encode(), plain.encode("utf-8", "surrogatepass")])
     return hmac.digest(key, message, "sha256").hex()
 

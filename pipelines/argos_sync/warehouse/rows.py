@@ -1,6 +1,6 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 from argos_sync.load.source import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESSIONS, load_contract
+
+_ROWS_COMPARED_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,29 @@ def read_rows(
         yield from _select_columns(client, table, columns, f"WHERE {columns[0]} = ANY(?)", batch)
 
 
-def find_submission_ids(
-    client: Client, table: str, column: str, values: Sequence[str], *, normalize: bool = False
-) -> Iterator[str]:
-    """Yield the ids of submissions with one of these stored values; none without the table.
-
-    With `normalize`, case and blanks around a value do not count.
-    """
-    if normalize:
-        values = [value.strip().lower() for value in values]
-    expression = f"LOWER(TRIM({column}))" if normalize else column
-    where = f"WHERE {expression} = ANY(?)"
+def find_by_value(client: Client, table: str, column: str, values: Sequence[str]) -> Iterator[str]:
+    """Yield the ids of submissions with one of these stored values; none without the table."""
+    where = f"WHERE {column} = ANY(?)"
     for batch in key_batches(client, values):
         for (submission_id,) in _select_columns(client, table, ["submission_id"], where, batch):
             yield submission_id
+
+
+def find_by_comparison(
+    client: Client, table: str, column: str, is_same: Callable[[str], bool]
+) -> Iterator[str]:
+    """Yield the ids of submissions whose stored value passes a comparison; none without the table.
+
+    Databases differ in what they know of Unicode, so the values are read, some at a time.
+    """
+    clauses = (
+        f"WHERE submission_id > ? AND {column} IS NOT NULL"
+        f" ORDER BY submission_id LIMIT {_ROWS_COMPARED_AT_ONCE}"
+    )
+    last = ""
+    while rows := _select_columns(client, table, ("submission_id", column), clauses, last):
+        yield from (submission_id for submission_id, value in rows if is_same(value))
+        last = rows[-1][0]
 
 
 def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datetime | None) -> None:

@@ -1,0 +1,105 @@
+"""A first `forget` that is killed or runs out of space never locks the warehouse's owner out."""
+
+import resource
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from cli.command import Command
+from cli.events import NO_COVERAGE
+from support import postgres_address, postgres_database
+from whole_lists import Emulator
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+COMPLETION_LOCK = 4711
+HOLD_COMPLETION = f"""
+    CREATE FUNCTION argos.hold() RETURNS trigger LANGUAGE plpgsql AS '
+        BEGIN
+            IF EXISTS (SELECT FROM argos.sync_suppressions) THEN
+                PERFORM pg_advisory_lock_shared({COMPLETION_LOCK});
+            END IF;
+            RETURN NEW;
+        END';
+    CREATE TRIGGER hold BEFORE INSERT ON argos._dlt_loads
+        FOR EACH ROW EXECUTE FUNCTION argos.hold();
+"""
+"""Keeps a load package with rows of the suppression list from being completed."""
+SPARE_BYTES = (0, 400_000, 1_000_000)
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """Return the address of an empty PostgreSQL database."""
+    with postgres_database() as name:
+        yield postgres_address(name)
+
+
+@pytest.mark.postgres
+def test_a_forget_killed_while_it_lists_a_person(
+    configured: Command, api: Emulator, database: str
+) -> None:
+    """The next run, on another machine, keeps the person out."""
+    configured.settings |= NO_COVERAGE | {"DESTINATION__POSTGRES__CREDENTIALS": database}
+    person = api.store.all()[0]
+    options = ("--destination", "postgres", "--pipelines-dir")
+    configured("sync", *options, "first")
+    with closing(psycopg2.connect(database)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(HOLD_COMPLETION)
+        cursor.execute("SELECT pg_advisory_lock(%s)", [COMPLETION_LOCK])
+        process = configured.start("forget", "--userid", person["userid"], *options, "first")
+        while not count(cursor, "SELECT COUNT(*) FROM argos.sync_suppressions"):
+            assert process.poll() is None
+        process.kill()
+        assert configured.finish(process).returncode == -signal.SIGKILL
+        cursor.execute("DROP FUNCTION argos.hold CASCADE")
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [COMPLETION_LOCK])
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        configured("sync", *options, "second")
+        stored = "SELECT COUNT(*) FROM argos.submissions WHERE userid = %s"
+        configured("forget", "--userid", person["userid"], *options, "second")
+        assert count(cursor, stored, person["userid"]) == 0
+        configured("backfill", "--from", "2025-01-01", "--to", "2025-01-31", *options, "third")
+        assert count(cursor, stored, person["userid"]) == 0
+
+
+def count(cursor: psycopg2.extensions.cursor, query: str, *parameters: str) -> int:
+    """Return the number that a query returns."""
+    cursor.execute(query, parameters)
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def file_limit(limit: int) -> Callable[[], None]:
+    """Return a function that limits the size of the files that a process writes, like a disk."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+def test_a_forget_without_space(loaded: Command, api: Emulator) -> None:
+    """Wherever it stops: with space, other commands work, and a repetition is complete."""
+    file = loaded.folder / "kyc.duckdb"
+    whole = shutil.copy(file, loaded.folder / "whole")
+    person = api.store.all()[0]
+    codes = set()
+    for spare in SPARE_BYTES:
+        shutil.copy(whole, file)
+        Path(f"{file}.wal").unlink(missing_ok=True)
+        limit = file_limit(file.stat().st_size + spare)
+        codes.add(loaded.run("forget", "--userid", person["userid"], preexec_fn=limit).returncode)
+        loaded("refresh", "--submission-id", "nobody")
+        loaded("forget", "--userid", person["userid"])
+        rows = loaded.rows(f"FROM submissions WHERE userid = '{person['userid']}'")
+        assert rows == []
+    assert codes <= {0, 5}
+    assert 5 in codes
