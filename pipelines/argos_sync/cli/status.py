@@ -26,7 +26,8 @@ def status(
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Exit 7 if the last successful sync or backfill is older, such as 26h.",
+            help="Exit 7 if the last successful sync or backfill is older, such as 26h, or if the"
+            " last one could not read too many submissions.",
         ),
     ] = None,
 ) -> None:
@@ -45,12 +46,14 @@ def status(
         mark = high_water_mark(warehouse.state)
     now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
-    stale = limit is not None and (age is None or age > limit)
+    is_old = limit is not None and (age is None or age > limit)
+    stale = is_old or (limit is not None and overview.unreadable)
     summary = {
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
         "age_seconds": None if age is None else round(age.total_seconds()),
         "stale": stale,
+        "unreadable": overview.unreadable,
         "high_water_mark": mark,
         "staleness": {
             "max_age_days": overview.max_age_days,
@@ -65,6 +68,13 @@ def status(
         "checks": overview.checks,
     }
     common.show(summary, _text(overview, mark, freshness, now))
+    if stale and not is_old:
+        typer.echo(
+            "argos-sync: stale: the last sync or backfill could not read too many submissions;"
+            " they are in quarantine",
+            err=True,
+        )
+        raise typer.Exit(_STALE)
     if stale:
         when = _relative(overview.last_success, now) if overview.last_success else "never"
         typer.echo(

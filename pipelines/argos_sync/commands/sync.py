@@ -26,6 +26,7 @@ from argos_sync.run.jobs import (
     window_tasks,
 )
 from argos_sync.run.opening import open_run
+from argos_sync.run.quarantine import retry_quarantined
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
@@ -44,9 +45,10 @@ def sync(context: Context) -> RunSummary:
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
     deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
-    An interrupted sync is finished first.
+    What is in quarantine is tried again. An interrupted sync is finished first.
 
     Raises:
+        TooManyUnreadable: Too many submissions are in quarantine; everything else has been read.
         PageTooHeavy: The API cannot return a submission; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
@@ -94,6 +96,7 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     if mark is not None:
         mark_deletions(run, run.coverage.complete, older.submission_ids)
     erase_deleted(run)
+    retry_quarantined(run)
 
 
 def _read_days_beside(run: Run, ranges: Sequence[DateRange], end_date: EndDate | None) -> None:

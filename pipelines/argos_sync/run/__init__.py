@@ -8,6 +8,7 @@ and a run summary.
 - What is committed together? `committer`; in which order? `run`.
 - How is a deleted submission recognised? `deletions`.
 - How is a person erased? `erasure`.
+- When is what could not be read tried again? `quarantine`.
 - What happens before and after every run? `opening`, `post_run`.
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "jobs",
     "journal",
     "opening",
+    "quarantine",
     "run",
     "summary",
     "upkeep",

@@ -18,6 +18,7 @@ from argos_sync.run.committer import Committer
 from argos_sync.run.context import Context
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
+from argos_sync.run.quarantine import find_unreadable
 from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
@@ -35,6 +36,7 @@ def open_run(
     see the name of the command; runs over other `days` (UTC) may write at the same time.
 
     Raises:
+        TooManyUnreadable: The run has received too many objects that it cannot read.
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
@@ -76,11 +78,16 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
             try:
                 with destination_errors():
                     yield run
+                    failure = find_unreadable(run) if uses_api else None
             except ArgosError as error:
                 run.finish(error)
                 raise
-            run.finish()
+            if failure:
+                run.report_unreadable(failure)
+            run.finish(failure)
             run_post_run_checks(run)
+            if failure:
+                raise failure
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
