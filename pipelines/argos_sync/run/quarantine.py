@@ -68,10 +68,13 @@ def retry_quarantined(run: Run) -> None:
 
 
 def find_unreadable(run: Run) -> TooManyUnreadable | None:
-    """Return the failure of a run that has received too many objects it cannot read.
+    """Return the failure of a run that has received too much it cannot read.
 
-    A sync also fails while too many of all submissions are in quarantine.
+    That is too many objects, or most values of a column. A sync also fails while too many of all
+    submissions are in quarantine.
     """
+    if run.summary.submissions_fetched:
+        run.values_fit = run.misfits.results(run.warehouse.client, run.summary.run_id)
     received = run.quarantined + run.summary.submissions_fetched
     failure = _judge(run.quarantined, received, "objects that the API returned")
     if failure is None and run.summary.command == "sync" and run.has_quarantine:
@@ -79,6 +82,15 @@ def find_unreadable(run: Run) -> TooManyUnreadable | None:
         quarantined = count_quarantined_submissions(client)
         total = quarantined + count_all_submissions(client) if quarantined else 0
         failure = _judge(quarantined, total, "submissions")
+    failed = [result.place for result in run.values_fit if not result.passed]
+    if run.summary.command != "sync":  # other commands may have fetched nothing to tell by
+        failed = [place for place in failed if run.misfits.has(place)]
+    if failure is None and failed:
+        failure = TooManyUnreadable(
+            f"most values of {', '.join(failed)} no longer fit the column; they are in _extra",
+            "compare them with the API's answers, upgrade argos-sync if the API has changed its"
+            " format, or ask ARGOS support",
+        )
     return failure
 
 

@@ -25,9 +25,11 @@ from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day,
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
 from argos_sync.run.journal import run_record, too_many_deletions_issue, unreadable_issue
+from argos_sync.run.misfits import Misfits
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
+from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
 from argos_sync.warehouse.rows import (
@@ -66,7 +68,7 @@ class Run:
 
     The exit status is the one of a run in which nothing fails. `requests_before` has the requests
     of other runs by UTC day, `quarantined` counts the objects the run has received that cannot be
-    read.
+    read, and `values_fit` has the results of `misfits` once everything is loaded.
     """
 
     context: Context
@@ -80,6 +82,8 @@ class Run:
     exit_status: int = 0
     requests_before: Mapping[date, int] = field(default_factory=dict)
     quarantined: int = 0
+    misfits: Misfits = field(default_factory=Misfits)
+    values_fit: Sequence[CheckResult] = ()
     _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
@@ -197,6 +201,7 @@ class Run:
         chunk.tables.clear()  # from here on only the rows to load stay in memory
         self._count(chunk, diff)
         tables = diff.tables
+        self.misfits.count(client, tables)
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:

@@ -33,6 +33,7 @@ from argos_sync.warehouse.unknown_values import unknown_fields, unknown_values
 KNOWN_VALUES = "known_values"
 KNOWN_FIELDS = "known_fields"
 COUNTS = "counts_match_source"
+VALUES_FIT = "values_fit"
 
 _COUNTED = {
     "unique_key": ("key", "with several rows"),
@@ -41,6 +42,7 @@ _COUNTED = {
     KNOWN_VALUES: ("new value", "seen"),
     KNOWN_FIELDS: ("new field", "seen"),
     COUNTS: ("day", "whose submissions differ from the source"),
+    VALUES_FIT: ("value", "of a run that did not fit the column, as others did before"),
 }
 """What each check counts: a noun, and what is wrong with it."""
 
