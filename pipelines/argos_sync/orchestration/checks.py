@@ -10,7 +10,7 @@ from argos_sync.config import freshness_settings
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
 from argos_sync.warehouse.checks import CHECK_NAMES, KNOWN_FIELDS, KNOWN_VALUES, CheckResult
-from argos_sync.warehouse.overview import read_overview
+from argos_sync.warehouse.overview import Overview, read_overview
 
 FRESHNESS = "freshness"
 STALENESS = "staleness"
@@ -48,7 +48,7 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.
         overview = read_overview(warehouse.client)
     return [
         *(_post_run_check(name, overview.checks) for name in CHECK_NAMES),
-        _freshness(overview.last_success, now, max_age_hours),
+        _freshness(overview, now, max_age_hours),
         _staleness(overview.max_age_days, limit),
     ]
 
@@ -74,11 +74,13 @@ def _post_run_check(name: str, rows: Sequence[Mapping[str, Any]]) -> dg.AssetChe
     return _result(name, text, {one.place: one.found for one in failures}, passed=not failures)
 
 
-def _freshness(
-    last_success: datetime | None, now: datetime, max_age_hours: float
-) -> dg.AssetCheckResult:
+def _freshness(overview: Overview, now: datetime, max_age_hours: float) -> dg.AssetCheckResult:
+    last_success = overview.last_success
     if last_success is None:
         return _result(FRESHNESS, "no sync or backfill has succeeded yet", passed=False)
+    if overview.unreadable:
+        text = "the last sync or backfill could not read too many submissions"
+        return _result(FRESHNESS, text, passed=False)
     hours = (now - last_success).total_seconds() / 3600
     text = (
         f"the last successful sync or backfill started {hours:.1f} h ago;"
