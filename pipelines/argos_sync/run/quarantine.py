@@ -16,8 +16,13 @@ from argos_sync.warehouse.quarantine import (
 )
 from argos_sync.warehouse.submissions import count_all_submissions
 
-MAX_QUARANTINED = 0.05
-"""Largest share of what was fetched, or of all submissions, that may be in quarantine."""
+MAX_UNDATED = 0.05
+"""Largest share of what was fetched, or of all submissions, that may be in quarantine although it
+has a submission id."""
+
+MAX_QUARANTINED = 0.1
+"""Largest share of what was fetched that may be in quarantine at all. It is larger, because an
+object without an id may be anything, such as a remark in place of a submission."""
 
 MIN_QUARANTINED = 20
 """With fewer objects in quarantine a run does not fail, however large their share is."""
@@ -49,7 +54,7 @@ def retry_quarantined(run: Run) -> None:
         return
     client, run_id = run.warehouse.client, run.summary.run_id
     _find_submission_ids(run)
-    received, tried = run.quarantined, 0
+    received, tried = (run.quarantined, run.undated), 0
     while tried < _MAX_TRIED:
         limit = _MAX_TRIED - tried if tried else _FIRST_TRIED
         pairs = ids_to_try(client, run_id, limit)
@@ -64,7 +69,7 @@ def retry_quarantined(run: Run) -> None:
         if run.summary.submissions_fetched == fetched:
             break
     # What could not be read before is no news of this run.
-    run.quarantined = received
+    run.quarantined, run.undated = received
 
 
 def find_unreadable(run: Run) -> TooManyUnreadable | None:
@@ -76,12 +81,14 @@ def find_unreadable(run: Run) -> TooManyUnreadable | None:
     if run.summary.submissions_fetched:
         run.values_fit = run.misfits.results(run.warehouse.client, run.summary.run_id)
     received = run.quarantined + run.summary.submissions_fetched
-    failure = _judge(run.quarantined, received, "objects that the API returned")
+    noun = "objects that the API returned"
+    failure = _judge(run.undated, received, MAX_UNDATED, noun)
+    failure = failure or _judge(run.quarantined, received, MAX_QUARANTINED, noun)
     if failure is None and run.summary.command == "sync" and run.has_quarantine:
         client = run.warehouse.client
         quarantined = count_quarantined_submissions(client)
         total = quarantined + count_all_submissions(client) if quarantined else 0
-        failure = _judge(quarantined, total, "submissions")
+        failure = _judge(quarantined, total, MAX_UNDATED, "submissions")
     failed = [result.place for result in run.values_fit if not result.passed]
     if run.summary.command != "sync":  # other commands may have fetched nothing to tell by
         failed = [place for place in failed if run.misfits.has(place)]
@@ -94,8 +101,8 @@ def find_unreadable(run: Run) -> TooManyUnreadable | None:
     return failure
 
 
-def _judge(quarantined: int, total: int, noun: str) -> TooManyUnreadable | None:
-    if quarantined < MIN_QUARANTINED or quarantined <= MAX_QUARANTINED * total:
+def _judge(quarantined: int, total: int, share: float, noun: str) -> TooManyUnreadable | None:
+    if quarantined < MIN_QUARANTINED or quarantined <= share * total:
         return None
     return TooManyUnreadable(
         f"{quarantined:,} of {total:,} {noun} cannot be read and are in quarantine"

@@ -68,7 +68,8 @@ class Run:
 
     The exit status is the one of a run in which nothing fails. `requests_before` has the requests
     of other runs by UTC day, `quarantined` counts the objects the run has received that cannot be
-    read, and `values_fit` has the results of `misfits` once everything is loaded.
+    read, `undated` those of them that have a submission id, and `values_fit` has the results of
+    `misfits` once everything is loaded.
     """
 
     context: Context
@@ -82,6 +83,7 @@ class Run:
     exit_status: int = 0
     requests_before: Mapping[date, int] = field(default_factory=dict)
     quarantined: int = 0
+    undated: int = 0
     misfits: Misfits = field(default_factory=Misfits)
     values_fit: Sequence[CheckResult] = ()
     _counted: RequestStats = field(default_factory=RequestStats)
@@ -240,16 +242,20 @@ class Run:
             return set()
         hashes = column_values(chunk.tables, QUARANTINE, "_content_hash")
         stored = stored_objects(client, ids) if self.has_quarantine else {}
-        self.quarantined += sum(
-            key not in stored or stored[key].last_run_id != run_id for key in ids
-        )
+        submission_ids = column_values(chunk.tables, QUARANTINE, "submission_id")
+        first = [
+            submission_id
+            for key, submission_id in zip(ids, submission_ids, strict=True)
+            if key not in stored or stored[key].last_run_id != run_id
+        ]
+        self.quarantined += len(first)
+        self.undated += sum(submission_id is not None for submission_id in first)
         unchanged = {
             key
             for key, content_hash in zip(ids, hashes, strict=True)
             if key in stored and stored[key].content_hash == content_hash
         }
         mark_received(client, sorted(unchanged), run_id)
-        submission_ids = column_values(chunk.tables, QUARANTINE, "submission_id")
         received_at = pc.min(chunk.tables[QUARANTINE]["received_at"]).as_py()
         known = stored_submissions(client, list(filter(None, submission_ids)))
         mark_fetched(client, list(known), received_at)
