@@ -21,8 +21,8 @@ CHECKS = {
     "timestamps_ordered": "No submission has a KYC result from before its creation.",
     KNOWN_VALUES: "The last run saw no new value of an enumeration.",
     KNOWN_FIELDS: "The last run saw no new field of the API.",
-    "values_fit": "Values that fitted their column before have not stopped to fit it.",
     "counts_match_source": "Every day compared with the source has the same submissions.",
+    "values_fit": "Values that fitted their column before have not stopped to fit it.",
     FRESHNESS: "The last successful sync or backfill started within max_age_hours.",
     STALENESS: "Every submission was fetched within the last sweep_days.",
 }
