@@ -503,23 +503,23 @@ def _timestamp(value: Any) -> datetime:
     if not isinstance(value, str) or EPOCH_TEXT.fullmatch(value):
         return _epoch_time(value)
     if match := VENDOR.fullmatch(value):
-        *numbers, ms = (int(part or 0) for part in match.groups())
-        return _time(numbers, ms * 1000, UTC)
+        year, month, day, hour, minute, second, ms = (int(part or 0) for part in match.groups())
+        return _time((year, month, day), (hour, minute, second, ms * 1000), UTC)
     if not (match := ISO.fullmatch(value) or BASIC_ISO.fullmatch(value)):
         raise ValueError
     *texts, fraction, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     zone = timezone(-offset if sign == "-" else offset)
+    year, month, day, hour, minute, second = (int(text or 0) for text in texts)
     microsecond = int((fraction or "").ljust(6, "0")[:6])
-    return _time([int(text or 0) for text in texts], microsecond, zone)
+    return _time((year, month, day), (hour, minute, second, microsecond), zone)
 
 
-def _time(numbers: list[int], micro: int, zone: tzinfo) -> datetime:
-    year, month, day, hour, minute, second = numbers
-    ends_the_day = (hour, minute, second, micro) == (24, 0, 0, 0)
-    hour = 0 if ends_the_day else hour
+def _time(day: tuple[int, int, int], clock: tuple[int, int, int, int], zone: tzinfo) -> datetime:
+    ends_the_day = clock == (24, 0, 0, 0)
     try:
-        moment = datetime(year, month, day, hour, minute, second, micro, zone)
+        hour, *rest = (0, 0, 0, 0) if ends_the_day else clock
+        moment = datetime(day[0], day[1], day[2], hour, rest[0], rest[1], rest[2], zone)
         return (moment + timedelta(days=1 if ends_the_day else 0)).astimezone(UTC)
     except OverflowError as error:
         raise ValueError from error

@@ -139,6 +139,10 @@ class Behaviour:
     image_urls: Annotated[
         Literal["stable", "signed"], _api(help="Whether image URLs differ in every response.")
     ] = "stable"
+    created_at: Annotated[
+        Literal["vendor", "iso", "epoch_seconds", "epoch_milliseconds", "unknown", "empty"],
+        _api(help="Form of created_at; unknown is a form that argos-sync does not read."),
+    ] = "vendor"
     request_style: Annotated[
         Literal["any", "query", "json"], _api(help="Where parameters may be sent.")
     ] = "any"

@@ -15,6 +15,7 @@ from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.cli import app, common, exit_codes, status
 from argos_sync.run.context import Context
+from argos_sync.warehouse.overview import UNREADABLE
 from cli.command import run_in_process
 from support import Rows, Warehouse, context_for
 from whole_lists import Emulator
@@ -113,6 +114,30 @@ def test_status_of_an_empty_warehouse(run_app: RunApp, capsys: pytest.CaptureFix
     assert captured.err == (
         "argos-sync: stale: last successful sync or backfill: never; --max-age is 26h\n"
     )
+
+
+@pytest.mark.tables_made
+def test_status_is_stale_after_a_run_that_could_not_read(
+    run_app: RunApp, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However new the last successful run is, and until the next one succeeds."""
+    arguments = ("status", "--pipelines-dir", "work", "--max-age", "26h")
+    now = datetime.now(UTC)
+    for age, error, expected in ((3, None, 0), (2, UNREADABLE, 7), (1, None, 0)):
+        with duckdb.connect(str(file)) as connection:
+            connection.execute(
+                "INSERT INTO argos.sync_runs BY NAME SELECT $age AS run_id, 'sync' AS command,"
+                " $at AS started_at, 1 AS requests, 1 AS submissions_fetched, $error AS error,"
+                " $status AS exit_status",
+                {
+                    "age": str(age),
+                    "at": now - timedelta(hours=age),
+                    "error": error,
+                    "status": 4 if error else 0,
+                },
+            )
+        assert run_app(*arguments) == expected
+        assert ("stale: the last sync" in capsys.readouterr().err) == (expected == 7)
 
 
 @pytest.mark.tables_made

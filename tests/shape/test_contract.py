@@ -59,7 +59,8 @@ PROMISED = {
         submission_id text, kyc_result text, aml_current_status text,
         aml_risk_level_summary text, reviewer text, valid_from timestamp, valid_to timestamp""",
     "quarantine": """
-        quarantine_id text, run_id text, received_at timestamp, reason text, _extra json""",
+        quarantine_id text, run_id text, last_run_id text, submission_id text,
+        _content_hash text, received_at timestamp, reason text, _extra json""",
 }
 KEYS = {
     "submissions": ["submission_id"],

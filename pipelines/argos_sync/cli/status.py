@@ -26,7 +26,8 @@ def status(
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Exit 7 if the last successful sync or backfill is older, such as 26h.",
+            help="Exit 7 if the last successful sync or backfill is older, such as 26h, or if the"
+            " last one could not read too many submissions.",
         ),
     ] = None,
 ) -> None:
@@ -49,12 +50,14 @@ def status(
         matches = not project_changes(warehouse.state, api_key) if api_key and fingerprint else None
     now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
-    stale = limit is not None and (age is None or age > limit)
+    is_old = limit is not None and (age is None or age > limit)
+    stale = is_old or (limit is not None and overview.unreadable)
     summary = {
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
         "age_seconds": None if age is None else round(age.total_seconds()),
         "stale": stale,
+        "unreadable": overview.unreadable,
         "high_water_mark": mark,
         "project": {"key_fingerprint": fingerprint, "key_matches": matches},
         "staleness": {
@@ -71,6 +74,13 @@ def status(
     }
     project = _project_line(fingerprint, matches)
     common.show(summary, f"{project}\n{_text(overview, mark, freshness, now)}")
+    if stale and not is_old:
+        typer.echo(
+            "argos-sync: stale: the last sync or backfill could not read too many submissions;"
+            " they are in quarantine",
+            err=True,
+        )
+        raise typer.Exit(_STALE)
     if stale:
         when = _relative(overview.last_success, now) if overview.last_success else "never"
         typer.echo(

@@ -63,6 +63,7 @@ class Comparison:
         suppression: Suppression list; submissions of people on it do not count as missing.
         differences: Days that differ, in order.
         stored_count: Submissions that the warehouse has in the days compared so far.
+        unreadable: Ids of submissions that the source has, but whose day cannot be read.
     """
 
     first: date
@@ -74,6 +75,7 @@ class Comparison:
     suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
     differences: list[DayDifference] = field(default_factory=list)
     stored_count: int = 0
+    unreadable: set[str] = field(default_factory=set)
     _next: int = field(init=False)
     _source: dict[date, dict[str, tuple[str, bool]]] = field(default_factory=dict)
     _versions: dict[str, tuple[date, object]] = field(default_factory=dict)
@@ -89,6 +91,8 @@ class Comparison:
                 continue
             identity = identify(item)
             if not isinstance(identity, Identity):
+                if identity.submission_id:
+                    self.unreadable.add(identity.submission_id)
                 continue
             day = day_of(identity.created_at)
             if self.first <= day <= self.last:
@@ -129,16 +133,21 @@ class Comparison:
             source = self._source.pop(day, {})
             for submission_id in source:
                 del self._versions[submission_id]
-            difference = _compare_day(day, source, stored.get(day, {}))
+            difference = _compare_day(day, source, stored.get(day, {}), self.unreadable)
             self.stored_count += difference.warehouse
             if difference.differs:
                 self.differences.append(difference)
 
 
 def _compare_day(
-    day: date, source: dict[str, tuple[str, bool]], stored: dict[str, SubmissionVersion]
+    day: date,
+    source: dict[str, tuple[str, bool]],
+    stored: dict[str, SubmissionVersion],
+    unreadable: AbstractSet[str],
 ) -> DayDifference:
     """Compare a day of the source, content hash and whether it is a stub, with the warehouse.
+
+    Submissions that the source has but that are `unreadable` are not deleted.
 
     Content hashes may be empty. A stub of a submission that is marked as deleted only counts if its
     content has changed: the warehouse may still have what the source has erased since.
@@ -154,7 +163,7 @@ def _compare_day(
         len(whole),
         len(current),
         missing=tuple(missing),
-        deleted=tuple(sorted(current.keys() - whole)),
+        deleted=tuple(sorted(current.keys() - whole - unreadable)),
         changed=tuple(k for k in same_mark if hashes[k] and hashes[k] != stored[k].content_hash),
         marked=tuple(key for key in missing if key in stored),
         stubs=tuple(sorted(current.keys() & stubs)),

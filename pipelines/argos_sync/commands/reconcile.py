@@ -49,12 +49,13 @@ class TooManyDeletions(ApiFailure):
 class ReconcileResult:
     """The days that differ, in order, and the run that repaired them, or would repair them.
 
-    The warehouse had `stored` submissions in the range.
+    The warehouse had `stored` submissions in the range, and the source `unreadable` ones.
     """
 
     summary: RunSummary
     days: tuple[DayDifference, ...]
     stored: int
+    unreadable: int = 0
 
 
 def reconcile(
@@ -88,6 +89,8 @@ def reconcile(
         result = _compare(run, first, last, deep=deep)
         if not result.days:
             run.summary.note = f"no difference among {result.stored:,} submissions"
+        if result.unreadable:
+            run.summary.note = f"{result.unreadable:,} submissions of the source cannot be read"
         if dry_run:
             run.summary.submissions_new = sum(len(day.missing) for day in result.days)
             run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
@@ -127,7 +130,7 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         stubs = _find_stubs(run, [key for day in differences for key in day.marked])
         differences = [day.without_stubs(stubs) for day in differences]
     days = tuple(day for day in differences if day.differs)
-    return ReconcileResult(run.summary, days, comparison.stored_count)
+    return ReconcileResult(run.summary, days, comparison.stored_count, len(comparison.unreadable))
 
 
 def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:

@@ -39,4 +39,6 @@ def refresh(
         run_tasks(run, query_tasks("refresh", queries), final=True)
         if not run.summary.submissions_fetched:
             run.summary.note = "the API has none of them, or they are on the suppression list"
+        if run.quarantined:
+            run.summary.note = f"{run.quarantined} cannot be read and are in quarantine"
     return run.summary

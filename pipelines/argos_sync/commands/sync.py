@@ -26,6 +26,7 @@ from argos_sync.run.jobs import (
     window_tasks,
 )
 from argos_sync.run.opening import open_run
+from argos_sync.run.quarantine import retry_quarantined
 from argos_sync.run.run import Run
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
@@ -48,14 +49,16 @@ def sync(
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
     deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
-    An interrupted sync is finished first. `accept_emptied` are sections that any number of
-    submissions may have lost (`run.second_look`). With `new_key` the API key is taken for one of
-    the warehouse's project, although the API returns none of the warehouse's submissions.
+    What is in quarantine is tried again. An interrupted sync is finished first. `accept_emptied`
+    are sections that any number of submissions may have lost (`run.second_look`). With `new_key`
+    the API key is taken for one of the warehouse's project, although the API returns none of the
+    warehouse's submissions.
 
     Raises:
         ConfigurationError: There is no such section.
         AnotherProject: The API key is not of the project that the warehouse was loaded from.
         IncompleteWalk: A part cannot be read; everything else has been read.
+        TooManyUnreadable: Too many submissions are in quarantine; everything else has been read.
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
@@ -108,6 +111,7 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     if mark is not None:
         mark_deletions(run, run.coverage.complete, older.submission_ids)
     erase_deleted(run)
+    retry_quarantined(run)
 
 
 def _read_days_beside(run: Run, ranges: Sequence[DateRange], end_date: EndDate | None) -> None:

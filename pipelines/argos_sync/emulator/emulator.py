@@ -207,6 +207,7 @@ class Emulator:
 
 def _row(record: Record, query: Query, behaviour: Behaviour) -> bytes:
     """Return the JSON of a submission in a response."""
+    record = record.with_created_at(behaviour.created_at)
     section = query.request_type
     whole = query.submission_id is not None or (
         behaviour.list_rows == "whole" or (behaviour.list_rows == "sections" and bool(section))

@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from argos_sync.emulator.timestamps import FORMS, read_time
+
 Section = Literal["kyc", "aml", "data", "others"]
 """The values of the parameter `request_type`."""
 
@@ -32,6 +34,16 @@ class Record(NamedTuple):
     def read(self) -> Any:
         """Return the submission."""
         return orjson.loads(self.raw) if self.plain else json.loads(self.raw)
+
+    def with_created_at(self, form: str) -> "Record":
+        """Return the submission with `created_at` in one of the forms of `timestamps.FORMS`."""
+        if form == "vendor":
+            return self
+        submission = self.read()
+        moment = read_time(submission.get("created_at")) if isinstance(submission, dict) else None
+        if moment is None:
+            return self
+        return serialize(submission | {"created_at": FORMS[form](moment)})
 
     def select(self, section: Section | None, *, whole: bool) -> bytes:
         """Return the JSON of one section with the id, of all `others` fields, or of all sections.

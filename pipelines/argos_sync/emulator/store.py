@@ -112,6 +112,11 @@ class Store:
             self._stubs.setdefault(submission_id, record)
             self._rewrite(submission_id, make_stub(record.read(), field))
 
+    def misdate(self, submission_id: str, created_at: Any) -> None:
+        """Serve a submission with another `created_at`, but list it where it was."""
+        with self.lock:
+            self._rewrite(submission_id, self.get(submission_id) | {"created_at": created_at})
+
     def restore(self, submission_id: str) -> None:
         """Serve a deleted submission again, whole."""
         with self.lock:

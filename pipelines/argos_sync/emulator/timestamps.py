@@ -1,8 +1,10 @@
 """Timestamps of the API: written in the vendor's format, read in every format that occurs."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -39,6 +41,21 @@ def vendor_time(moment: int) -> str:
     minute, rest = divmod(rest, MINUTE)
     second, milli = divmod(rest, SECOND)
     return f"{day_text(day)}-{_MINUTES[minute]}-{second:02}-{milli:03}"
+
+
+FORMS: dict[str, Callable[[int], Any]] = {
+    "vendor": vendor_time,
+    "iso": lambda moment: _as_datetime(moment).isoformat(),
+    "epoch_seconds": lambda moment: moment // SECOND,
+    "epoch_milliseconds": lambda moment: moment,
+    "unknown": lambda moment: f"{_as_datetime(moment):%d/%m/%Y %I:%M %p}",
+    "empty": lambda _moment: "",
+}
+"""How each form of `created_at` is written, from milliseconds since 1970."""
+
+
+def _as_datetime(moment: int) -> datetime:
+    return _EPOCH + moment * _MILLISECOND
 
 
 def read_time(value: object) -> int | None:

@@ -24,12 +24,12 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import mentions_any
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
-from argos_sync.fetch.quarantine import IssueCollector
+from argos_sync.fetch.quarantine import IssueCollector, identify_answer
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
-from argos_sync.shape.identity import Identity, InvalidIdentity, identify, replaces
+from argos_sync.shape.identity import Identity, InvalidIdentity, replaces
 from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import Issue, shape_submissions
 
@@ -214,12 +214,12 @@ class ChunkBuilder:
         rows = 0
         suppressed: set[str] = set()
         for item in page.items:
-            identity = identify(item)
+            identity = identify_answer(item, page.task.query.submission_id)
             if self.job.protection.suppression.matches(item):
                 if isinstance(identity, Identity):
                     suppressed.add(identity.submission_id)
                 else:
-                    self._suppressed_quarantine.add(self._issues.quarantine_id(item))
+                    self._suppressed_quarantine.add(self._issues.quarantine_id(item, identity))
                 continue
             if isinstance(identity, InvalidIdentity):
                 self._issues.quarantine(item, identity, received_at)

@@ -76,6 +76,10 @@ class Protection:
         """Return the content hash of a submission, which depends on the sections that were read."""
         return content_hash([*sections, item] if sections else item, self.hash_key)
 
+    def quarantine_id(self, content: Any) -> str:
+        """Return the key in quarantine of a submission id, or of an object without one."""
+        return content_hash(content, self.hash_key)
+
     def read_content(self, item: Any, sections: Sequence[str]) -> tuple[str, bool]:
         """Return the content hash of a submission, and whether it is a deletion stub."""
         return read_content([*sections, item] if sections else item, self.hash_key)

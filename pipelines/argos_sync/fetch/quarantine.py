@@ -1,11 +1,14 @@
 """Quarantine and issues: the unusable objects and values of a chunk, as rows.
 
-An object without a usable `submission_id` or `created_at` (`shape.identity`) is quarantined.
+An object without a usable `submission_id` or `created_at` (`shape.identity`) is quarantined. The
+quarantine has one row for each submission, and for each object that belongs to none.
 """
 
+import json
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -14,10 +17,12 @@ import pyarrow as pa
 
 from argos_sync.fetch.protection import Protection
 from argos_sync.shape.arrow_columns import arrow_schema
+from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import ISSUES, QUARANTINE
-from argos_sync.shape.identity import InvalidIdentity
+from argos_sync.shape.identity import Identity, InvalidIdentity, identify
+from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
 from argos_sync.shape.tables import Issue
-from argos_sync.shape.values import to_json
+from argos_sync.shape.values import is_absent, to_json
 
 
 @dataclass(slots=True)
@@ -51,11 +56,14 @@ class IssueCollector:
             }
 
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
-        """Add an object that cannot be loaded as a submission."""
-        quarantine_id = self.quarantine_id(item)
+        """Add an object that cannot be loaded as a submission; it replaces an earlier version."""
+        quarantine_id = self.quarantine_id(item, unusable)
         self._quarantined[quarantine_id] = {
             "quarantine_id": quarantine_id,
             "run_id": self.run_id,
+            "last_run_id": self.run_id,
+            "submission_id": unusable.submission_id,
+            "_content_hash": self.protection.content_hash(item, ()),
             "received_at": received_at,
             "reason": f"{unusable.path}: {unusable.reason}" if unusable.path else unusable.reason,
             "_extra": to_json(item),
@@ -63,9 +71,12 @@ class IssueCollector:
         issue = Issue(None, QUARANTINE, unusable.path, unusable.reason)
         self.add_issues([issue], quarantine_id)
 
-    def quarantine_id(self, item: Any) -> str:
-        """Return the id that an object has in quarantine: the hash of its content."""
-        return self.protection.content_hash(item, ())
+    def quarantine_id(self, item: Any, unusable: InvalidIdentity) -> str:
+        """Return the id that an object has in quarantine.
+
+        That is the hash of its submission id. An object without one has the hash of its content.
+        """
+        return self.protection.quarantine_id(unusable.submission_id or item)
 
     def drop(self, submission_ids: AbstractSet[str]) -> None:
         """Drop the issues of submissions, of which another version takes the place."""
@@ -87,6 +98,31 @@ class IssueCollector:
             for name, rows in tables.items()
             if rows
         }
+
+
+def identify_answer(item: Any, requested: str | None) -> Identity | InvalidIdentity:
+    """Return the identity of an entry of `Items`, or why it has none; see `identify`.
+
+    The answer to a request by id belongs to the `requested` submission, even if its own id cannot
+    be read. An absent value is no answer.
+    """
+    identity = identify(item)
+    if identity.submission_id or not requested or is_absent(item):
+        return identity
+    return replace(identity, submission_id=requested)
+
+
+def read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
+    """Return an object from `_extra` of its row in quarantine; None if it cannot be decrypted."""
+    if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(value, str):
+        try:
+            value = policy.reveal(QUARANTINE, "_extra", value)
+        except (PolicyError, RevealError):
+            return None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def _digest(*parts: str | None) -> str:

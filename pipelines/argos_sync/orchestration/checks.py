@@ -17,7 +17,7 @@ from argos_sync.warehouse.checks import (
     VOLUME,
     CheckResult,
 )
-from argos_sync.warehouse.overview import read_overview
+from argos_sync.warehouse.overview import Overview, read_overview
 
 FRESHNESS = "freshness"
 STALENESS = "staleness"
@@ -29,6 +29,7 @@ CHECKS = {
     KNOWN_VALUES: "The last run saw no new value of an enumeration.",
     KNOWN_FIELDS: "The last run saw no new field of the API.",
     "counts_match_source": "Every day compared with the source has the same submissions.",
+    "values_fit": "Values that fitted their column before have not stopped to fit it.",
     SHAPE: "New submissions have the sections, values and misfits that they usually have.",
     VOLUME: "The day before the last sync has about as many submissions as usual.",
     FRESHNESS: "The last successful sync or backfill started within max_age_hours.",
@@ -56,7 +57,7 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.
         overview = read_overview(warehouse.client)
     return [
         *(_post_run_check(name, overview.checks) for name in CHECK_NAMES),
-        _freshness(overview.last_success, now, max_age_hours),
+        _freshness(overview, now, max_age_hours),
         _staleness(overview.max_age_days, limit),
     ]
 
@@ -82,11 +83,13 @@ def _post_run_check(name: str, rows: Sequence[Mapping[str, Any]]) -> dg.AssetChe
     return _result(name, text, {one.place: one.found for one in failures}, passed=not failures)
 
 
-def _freshness(
-    last_success: datetime | None, now: datetime, max_age_hours: float
-) -> dg.AssetCheckResult:
+def _freshness(overview: Overview, now: datetime, max_age_hours: float) -> dg.AssetCheckResult:
+    last_success = overview.last_success
     if last_success is None:
         return _result(FRESHNESS, "no sync or backfill has succeeded yet", passed=False)
+    if overview.unreadable:
+        text = "the last sync or backfill could not read too many submissions"
+        return _result(FRESHNESS, text, passed=False)
     hours = (now - last_success).total_seconds() / 3600
     text = (
         f"the last successful sync or backfill started {hours:.1f} h ago;"

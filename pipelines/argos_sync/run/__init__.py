@@ -9,6 +9,7 @@ and a run summary.
 - How is a deleted submission recognised? `deletions`.
 - What becomes of submissions that come back without a section? `content_guard`, `second_look`.
 - How is a person erased? `erasure`.
+- When is what could not be read tried again? `quarantine`.
 - What happens before and after every run? `opening`, `post_run`.
 - How is a warehouse of an earlier version upgraded? `migrations`.
 - Is the API key that of the warehouse's project? `project`.
@@ -23,6 +24,7 @@ __all__ = [
     "journal",
     "opening",
     "project",
+    "quarantine",
     "run",
     "second_look",
     "summary",

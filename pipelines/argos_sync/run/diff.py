@@ -98,8 +98,8 @@ def diff_chunk(
     loads the rows of unchanged submissions, too.
 
     `tables` are the chunk's rows, `fetched` its submissions with or without rows, `stored` the
-    warehouse's versions of them by id, `quarantined` keys that are already in quarantine, and
-    `stubs` the ids of deletion stubs.
+    warehouse's versions of them by id, `quarantined` the keys of objects that are in quarantine
+    with the same content, and `stubs` the ids of deletion stubs.
     """
     with_rows = set(column_values(tables, SUBMISSIONS, "submission_id"))
     ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))

@@ -5,21 +5,18 @@ the cursors and records that mention a submission. Load packages need no erasure
 warehouse discards the package of an interrupted run.
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
+from argos_sync.fetch.quarantine import read_quarantined
 from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
 from argos_sync.run.journal import TableRows, erasure_records, insert, suppression_records
-from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import (
     QUARANTINE,
     REVEALS,
@@ -28,7 +25,7 @@ from argos_sync.shape.contract import (
     Contract,
     tables_for_sections,
 )
-from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
+from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.shape.suppression import suppression_hash, unkeyed_list
 from argos_sync.warehouse.rows import read_rows
 
@@ -89,8 +86,8 @@ class Eraser:
         are part of it, so every erasure leaves a record and a failed one leaves none.
 
         Rows that only mention a submission are kept without its id: cursors in `sync_windows`, and
-        `sync_reveals`. Quarantined objects are matched by their content; hashed ones cannot be
-        read and are kept.
+        `sync_reveals`. Quarantined objects are matched by their submission and by their content;
+        hashed ones without a submission id cannot be read and are kept.
 
         Args:
             submission_ids: Submissions to erase.
@@ -180,26 +177,17 @@ def _rows_to_erase(
 def _quarantined_objects_of(
     client: Client, policy: PrivacyPolicy, person: Sequence[Identifier]
 ) -> Iterator[str]:
-    """Yield the keys of quarantined objects that contain one of a person's identifiers."""
-    if "_extra" not in policy.contract[QUARANTINE].columns_by_name:
-        return
+    """Yield the keys of quarantined objects that belong to a person's submissions.
+
+    Objects are also searched for the person's identifiers, unless they are hashed or dropped.
+    """
+    columns = ["quarantine_id", "submission_id"]
+    columns += ["_extra"] if "_extra" in policy.contract[QUARANTINE].columns_by_name else []
     searched = unkeyed_list(person)
-    for key, value in read_rows(client, QUARANTINE, ("quarantine_id", "_extra")):
-        if searched.matches(_read_quarantined(policy, value)):
+    for key, submission_id, *value in read_rows(client, QUARANTINE, columns):
+        objects = ({"submission_id": submission_id}, *(read_quarantined(policy, v) for v in value))
+        if any(map(searched.matches, objects)):
             yield key
-
-
-def _read_quarantined(policy: PrivacyPolicy, value: Any) -> Any:
-    """Return a quarantined object; None if it cannot be decrypted."""
-    if policy.mode(QUARANTINE, "_extra") == "encrypt" and isinstance(value, str):
-        try:
-            value = policy.reveal(QUARANTINE, "_extra", value)
-        except (PolicyError, RevealError):
-            return None
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return json.loads(value)
-    return value
 
 
 def _states_without(

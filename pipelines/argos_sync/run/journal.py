@@ -15,6 +15,7 @@ from argos_sync.shape.contract import (
     CHECKS,
     ERASURES,
     ISSUES,
+    QUARANTINE,
     RUNS,
     SUBMISSIONS,
     SUPPRESSIONS,
@@ -61,12 +62,22 @@ def window_records(summary: RunSummary, entries: Sequence[LedgerEntry], at: date
 
 def too_many_deletions_issue(summary: RunSummary) -> TableRows:
     """Return the row of `sync_issues` about more deletions than may be marked."""
+    problem = "too many are gone from the source to mark them as deleted"
+    return _issue_of_run(summary, "gone", SUBMISSIONS, problem)
+
+
+def unreadable_issue(summary: RunSummary) -> TableRows:
+    """Return the row of `sync_issues` about more quarantined objects than are plausible."""
+    return _issue_of_run(summary, "unreadable", QUARANTINE, "too many cannot be read")
+
+
+def _issue_of_run(summary: RunSummary, name: str, table: str, problem: str) -> TableRows:
     issue = {
-        "issue_id": f"{summary.run_id}/gone",
+        "issue_id": f"{summary.run_id}/{name}",
         "run_id": summary.run_id,
-        "table_name": SUBMISSIONS,
+        "table_name": table,
         "path": "submission_id",
-        "problem": "too many are gone from the source to mark them as deleted",
+        "problem": problem,
     }
     return make_rows(ISSUES, [issue])
 

@@ -24,6 +24,7 @@ from argos_sync.run.erasure import Eraser
 from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
 from argos_sync.run.project import AnotherProject, recognize_project
+from argos_sync.run.quarantine import find_unreadable
 from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.second_look import load_withheld, settle_days
 from argos_sync.run.summary import RunSummary
@@ -51,6 +52,7 @@ def open_run(
 
     Raises:
         AnotherProject: The API key is not of the project that the warehouse was loaded from.
+        TooManyUnreadable: The run has received too many objects that it cannot read.
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
@@ -110,13 +112,18 @@ def _open_run(
                     committer.save(protection.state_changes(warehouse.state))
                     run.ensure_views()
                     yield run
+                    failure = find_unreadable(run) if uses_api else None
             except AnotherProject:
                 raise  # not even the run is recorded in the warehouse of another project
             except (ArgosError, KeyboardInterrupt) as error:
                 run.finish(error)
                 raise
-            run.finish()
+            if failure:
+                run.report_unreadable(failure)
+            run.finish(failure)
             run_post_run_checks(run)
+            if failure:
+                raise failure
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)

@@ -75,6 +75,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
         since = checks.last_success_end(client, summary.run_id, summary.started_at)
     previous = checks.recorded_results(client)
     summary.checks = [
+        *run.values_fit,
         *checks.check_rows(client, run.warehouse.sections, since, previous),
         *checks.check_counts(
             client,

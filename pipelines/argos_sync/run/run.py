@@ -27,16 +27,18 @@ from argos_sync.run.context import Context
 from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
-from argos_sync.run.journal import run_record, too_many_deletions_issue
+from argos_sync.run.journal import run_record, too_many_deletions_issue, unreadable_issue
+from argos_sync.run.misfits import Misfits
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
+from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
+from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
 from argos_sync.warehouse.rows import (
     mark_fetched,
     stored_history,
-    stored_quarantine_ids,
     stored_submissions,
 )
 from argos_sync.warehouse.view_updates import update_views
@@ -72,6 +74,9 @@ class Run:
     of other runs by UTC day. The rows of `damaged` submissions differ from those that were loaded,
     so they count as changed whatever their content hash, and `rewrites_unchanged` loads the rows of
     all other submissions, too. With `drift`, new submissions are compared with the usual ones.
+    `quarantined` counts the objects the run has received that cannot be read, `undated` those of
+    them that have a submission id, and `values_fit` has the results of `misfits` once everything
+    is loaded.
     """
 
     context: Context
@@ -88,9 +93,19 @@ class Run:
     damaged: AbstractSet[str] = frozenset()
     requests_before: Mapping[date, int] = field(default_factory=dict)
     drift: Drift | None = None
+    quarantined: int = 0
+    undated: int = 0
+    misfits: Misfits = field(default_factory=Misfits)
+    values_fit: Sequence[CheckResult] = ()
     _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
+
+    @property
+    def has_quarantine(self) -> bool:
+        """Whether the table exists with all columns; an earlier version made it without some."""
+        table = self.warehouse.existing.tables.get(QUARANTINE)
+        return table is not None and "last_run_id" in table.columns_by_name
 
     def client_options(self, page_size: int | None = None) -> ClientOptions:
         """Return the options of an API client, which spends the rest of the day's requests."""
@@ -117,6 +132,12 @@ class Run:
                     self._load(chunk)
                 self.ensure_views()
                 del chunk  # its rows must not stay in memory while the next one is built
+
+    def report_unreadable(self, failure: ArgosError) -> None:
+        """Record as an issue that the run fails, although all that it could read is loaded."""
+        self.summary.issues += 1
+        self.summary.note = failure.message
+        self.committer.commit(unreadable_issue(self.summary))
 
     def finish(self, error: ArgosError | KeyboardInterrupt | None = None) -> None:
         """Record how the run ended, if the warehouse can still be written to.
@@ -188,9 +209,7 @@ class Run:
         stored |= {
             key: replace(stored[key], content_hash="") for key in self.damaged & stored.keys()
         }
-        quarantined = stored_quarantine_ids(
-            client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
-        )
+        quarantined = self._receive_quarantined(chunk)
         self.coverage.returned_by_day.update(
             count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at, chunk.stubs)
         )
@@ -211,7 +230,7 @@ class Run:
             self.summary.ended_at = self.summary.exit_status = None
         history = stored_history(client, [*diff.changed, *diff.deleted, *diff.rewritten])
         suppressed = list(stored_submissions(client, chunk.suppressed))
-        suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
+        suppressed_quarantine = list(stored_objects(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
         fetched_at = pc.min(chunk.fetched["_synced_at"]).as_py()
         mark_fetched(client, diff.unchanged, fetched_at)
@@ -221,6 +240,7 @@ class Run:
         if self.drift is not None:
             self.drift = self.drift.with_new(tables, stored.keys())
             self.committer.remember({"drift": self.drift.to_state()})
+        self.misfits.count(client, tables)
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
@@ -246,8 +266,41 @@ class Run:
             self.committer.commit(tables)
         # After the ledger has their days: they came, but a later sync must ask for them again.
         mark_fetched(client, list(emptied), fetched_at)
+        if self.has_quarantine:
+            release(client, chunk.fetched["submission_id"].to_pylist())
         self.summary.rows += row_count
         self.context.progress.chunk_loaded(self.summary)
+
+    def _receive_quarantined(self, chunk: Chunk) -> set[str]:
+        """Count a chunk's quarantined objects, and return the ids of those stored unchanged.
+
+        Their submissions have been fetched: what cannot be read is not gone. The rows of these
+        submissions stay as they are.
+        """
+        client, run_id = self.warehouse.client, self.summary.run_id
+        ids = column_values(chunk.tables, QUARANTINE, "quarantine_id")
+        if not ids:
+            return set()
+        hashes = column_values(chunk.tables, QUARANTINE, "_content_hash")
+        stored = stored_objects(client, ids) if self.has_quarantine else {}
+        submission_ids = column_values(chunk.tables, QUARANTINE, "submission_id")
+        first = [
+            submission_id
+            for key, submission_id in zip(ids, submission_ids, strict=True)
+            if key not in stored or stored[key].last_run_id != run_id
+        ]
+        self.quarantined += len(first)
+        self.undated += sum(submission_id is not None for submission_id in first)
+        unchanged = {
+            key
+            for key, content_hash in zip(ids, hashes, strict=True)
+            if key in stored and stored[key].content_hash == content_hash
+        }
+        mark_received(client, sorted(unchanged), run_id)
+        received_at = pc.min(chunk.tables[QUARANTINE]["received_at"]).as_py()
+        known = stored_submissions(client, list(filter(None, submission_ids)))
+        mark_fetched(client, list(known), received_at)
+        return unchanged
 
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit a chunk without new or changed submissions.

@@ -27,24 +27,26 @@ class Identity:
 class InvalidIdentity:
     """Describe in one line, without the value, why an object cannot become rows.
 
-    The path is `submission_id` or `created_at`; "" when it is not an object.
+    The path is `submission_id` or `created_at`; "" when it is not an object. An object that lacks
+    only a usable `created_at` has a submission id.
     """
 
     path: str
     reason: str
+    submission_id: str | None = None
 
 
 def identify(item: Any) -> Identity | InvalidIdentity:
     """Return the identity of one decoded entry of the API's `Items`, or why it has none."""
     if not isinstance(item, dict):
         return InvalidIdentity("", "not an object")
-    path = "submission_id"
+    path, submission_id = "submission_id", None
     try:
         submission_id = to_text(_require_value(item, path))
         path = "created_at"
         return Identity(submission_id, to_timestamp(_require_value(item, path)))
     except ConversionError as error:
-        return InvalidIdentity(path, str(error))
+        return InvalidIdentity(path, str(error), submission_id)
 
 
 def replaces(updated_at: Any, earlier: Any) -> bool:

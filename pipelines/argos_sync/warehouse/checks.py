@@ -35,6 +35,7 @@ KNOWN_FIELDS = "known_fields"
 COUNTS = "counts_match_source"
 SHAPE = "usual_shape"
 VOLUME = "usual_volume"
+VALUES_FIT = "values_fit"
 
 _COUNTED = {
     "unique_key": ("key", "with several rows"),
@@ -43,6 +44,7 @@ _COUNTED = {
     KNOWN_VALUES: ("new value", "seen"),
     KNOWN_FIELDS: ("new field", "seen"),
     COUNTS: ("day", "whose submissions differ from the source"),
+    VALUES_FIT: ("value", "of a run that did not fit the column, as others did before"),
     SHAPE: ("measure", "of new submissions that is not as usual"),
     VOLUME: ("day", "with unusually few or many submissions"),
 }

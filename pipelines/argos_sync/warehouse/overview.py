@@ -19,6 +19,9 @@ _LAST_RUNS = 5
 _COMMANDS_WITH_NEW_DATA = ("sync", "backfill")
 """Commands whose success shows that new data arrives; others fetch only what they are given."""
 
+UNREADABLE = "TooManyUnreadable"
+"""`error` of a run that has received too many submissions it could not read (`run.quarantine`)."""
+
 _SYNCS_TO_COMPARE = 8
 _DAY = timedelta(days=1)
 
@@ -31,6 +34,8 @@ class Overview:
         rows: Number of rows by table.
         completeness: How the last run that read lists read whole submissions; None before one.
         runs: The last runs, newest first, with the columns of `sync_runs`.
+        unreadable: Whether the last sync or backfill has received too many submissions that could
+            not be read. Then what the warehouse has is not the source's, however new it is.
         last_success: When the last successful sync or backfill began, UTC.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
             usual time between syncs, or plus a day if there were fewer than three.
@@ -43,6 +48,7 @@ class Overview:
     rows: dict[str, int]
     completeness: ReadMode | None
     runs: list[dict[str, Any]]
+    unreadable: bool
     last_success: datetime | None
     next_expected: datetime | None
     issues: list[dict[str, Any]]
@@ -56,6 +62,7 @@ def read_overview(client: Client) -> Overview:
         rows={name: _count_rows(client, name) for name in load_contract().tables},
         completeness=_completeness(client),
         runs=_last_runs(client),
+        unreadable=_is_unreadable(client),
         last_success=_last_success(client),
         next_expected=_next_expected(client),
         issues=_issues(client),
@@ -99,6 +106,15 @@ def _last_success(client: Client) -> datetime | None:
     rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}")  # noqa: S608 names
     started_at: datetime | None = rows[0][0] if rows else None
     return started_at.astimezone(UTC) if started_at else None
+
+
+def _is_unreadable(client: Client) -> bool:
+    """Whether no sync or backfill has succeeded since one failed with `UNREADABLE`."""
+    commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
+    where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND command IN ({commands})"
+    query = f"SELECT error FROM {RUNS} WHERE {where} ORDER BY started_at DESC LIMIT 1"  # noqa: S608 names
+    rows = select(client, query)
+    return bool(rows) and rows[0][0] is not None
 
 
 def _next_expected(client: Client) -> datetime | None:

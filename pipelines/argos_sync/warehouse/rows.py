@@ -7,7 +7,7 @@ from typing import Any
 
 from argos_sync.load.source import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
-from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.shape.contract import HISTORY, SUBMISSIONS, SUPPRESSIONS, load_contract
 
 _ROWS_COMPARED_AT_ONCE = 100_000
 
@@ -40,11 +40,6 @@ def stored_history(
     for row in read_rows(client, HISTORY, columns, submission_ids):
         history.setdefault(row[0], []).append(dict(zip(columns, row, strict=True)))
     return history
-
-
-def stored_quarantine_ids(client: Client, quarantine_ids: Sequence[str]) -> set[str]:
-    """Return those of these ids that are in the quarantine already."""
-    return {row[0] for row in read_rows(client, QUARANTINE, ("quarantine_id",), quarantine_ids)}
 
 
 def has_submissions(client: Client) -> bool:

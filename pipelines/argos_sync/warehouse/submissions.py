@@ -86,6 +86,11 @@ def count_submissions(client: Client, ranges: Sequence[DateRange], before: datet
     return sum(count_by_day(client, where, before, *parameters).values())
 
 
+def count_all_submissions(client: Client) -> int:
+    """Return how many submissions the warehouse has, with soft-deleted ones."""
+    return sum(int(count) for (count,) in select_submissions(client, "COUNT(*)", ""))
+
+
 def ids_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> list[str]:
     """Return the ids of these ranges' submissions that were not fetched since a time, UTC."""
     where, parameters = _not_fetched(ranges, since)
