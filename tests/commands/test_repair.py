@@ -125,3 +125,90 @@ def test_what_is_fetched_on_request_is_written_everywhere(
         damage(any_warehouse, *statements)
         backfill(at(context, LATER), *JANUARY, force=True)
     assert rows_of(any_warehouse) == before
+
+
+DROPPED = {
+    **{
+        f"{table} is dropped": [f"DROP TABLE {{{table}}} CASCADE"]
+        for table in (*FILLED, "quarantine", "sync_issues", "sync_runs", "sync_windows")
+    },
+    "a column": ["ALTER TABLE {kyc} DROP COLUMN result CASCADE"],
+    "json": ["ALTER TABLE {attempts} DROP COLUMN verification CASCADE"],
+    "a key": ["ALTER TABLE {attempts} DROP COLUMN submission_id CASCADE"],
+    "dlt's key": ["ALTER TABLE {attempts} DROP COLUMN _dlt_id CASCADE"],
+    "created_at": ["ALTER TABLE {submissions} DROP COLUMN created_at CASCADE"],
+    "times": [
+        "ALTER TABLE {submissions} DROP COLUMN _synced_at CASCADE",
+        "ALTER TABLE {submissions} DROP COLUMN _changed_at CASCADE",
+    ],
+    "hash": ["ALTER TABLE {submissions} DROP COLUMN _content_hash CASCADE"],
+    "a record": ["ALTER TABLE {sync_runs} DROP COLUMN started_at CASCADE"],
+    "several": [
+        "DROP TABLE {matches} CASCADE",
+        "ALTER TABLE {submissions} DROP COLUMN userid CASCADE",
+    ],
+    "views": ["DROP VIEW {staleness}", "DROP VIEW {submissions_wide}"],
+}
+"""Statements that drop tables, columns and views."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", DROPPED.values(), ids=DROPPED)
+def test_what_was_dropped_is_created_again(
+    statements: list[str],
+    synced_warehouse: Warehouse,
+    synced_submissions: Rows,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The next run ends as usual, says what was missing, and a forced backfill fills it."""
+    before = rows_of(synced_warehouse)
+    damage(synced_warehouse, *statements)
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target)
+        assert sync(at(context, LATER)).exit_status == 0
+        if statements != DROPPED["views"]:
+            assert "the warehouse lacked" in caplog.text
+        caplog.clear()
+        backfill_all([], at(context, LATER + timedelta(days=1)))
+        assert "the warehouse lacked" not in caplog.text
+    after = rows_of(synced_warehouse)
+    if statements == DROPPED["submission_status_history is dropped"]:
+        assert len(after["submission_status_history"]) == len(synced_submissions)
+        after["submission_status_history"] = before["submission_status_history"]
+    assert after == before
+    assert synced_warehouse.query("SELECT * FROM staleness")
+    assert synced_warehouse.query("SELECT * FROM submissions_wide")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE {submissions} CASCADE", "DROP TABLE {sync_issues} CASCADE"],
+        [*DROPPED["a key"], *DROPPED["times"], *DROPPED["a column"]],
+    ],
+    ids=["tables", "columns"],
+)
+def test_what_was_dropped_is_created_again_everywhere(
+    statements: list[str], any_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """The same on every destination, where a backfill may be a partition."""
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        before = rows_of(any_warehouse)
+        damage(any_warehouse, *statements)
+        backfill_all([], at(context, LATER))
+    assert rows_of(any_warehouse) == before
+    assert any_warehouse.query("SELECT * FROM staleness")
+
+
+@pytest.mark.slow
+def test_a_lost_suppression_list_is_told(
+    synced_warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else knows who was on it."""
+    damage(synced_warehouse, "DROP TABLE {sync_suppressions}")
+    with Emulator() as api:
+        refresh(context_for(api.base_url, synced_warehouse.target), submission_ids=["nobody"])
+    assert "forget the people again" in caplog.text

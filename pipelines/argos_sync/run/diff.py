@@ -18,7 +18,8 @@ class Diff:
     """The difference between a chunk and the warehouse.
 
     `tables` are the rows to load, by contract table, `new` is the number of submissions that the
-    warehouse does not have, and the others are ids. Submissions that were marked as deleted and
+    warehouse does not have, and the others are ids. `unknown` are the new ones and the deletion
+    stubs of others that the warehouse does not have. Submissions that were marked as deleted and
     return count as changed. `deleted` are deletion stubs of submissions that were not marked.
     `rewritten` are unchanged, and yet all their rows are loaded.
     """
@@ -29,6 +30,7 @@ class Diff:
     unchanged: list[str]
     deleted: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
 def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> list[str]:
@@ -89,7 +91,9 @@ def diff_chunk(
     """
     with_rows = set(column_values(tables, SUBMISSIONS, "submission_id"))
     ids, hashes = (fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
-    changed, unchanged, deleted, dropped, rewritten = [], [], [], [], []
+    changed, deleted, dropped = [], [], []
+    unchanged: list[str] = []
+    rewritten: list[str] = []
     for key, content_hash in zip(ids, hashes, strict=True):
         row, is_stub = stored.get(key), key in stubs
         is_marked = row is not None and row.deleted_at is not None
@@ -114,8 +118,9 @@ def diff_chunk(
         to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_deleted_at", marks)
         changed_at = {key: stored[key].changed_at for key in rewritten}
         to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_changed_at", changed_at)
-    new = len(with_rows - stored.keys() - stubs)
-    return Diff(to_load, new, changed, unchanged, deleted, rewritten)
+    unknown = sorted(with_rows - stored.keys() - set(dropped))
+    new = sum(key not in stubs for key in unknown)
+    return Diff(to_load, new, changed, unchanged, deleted, rewritten, unknown)
 
 
 def _keep_stored(rows: pa.Table, name: str, stored: Mapping[str, datetime | None]) -> pa.Table:

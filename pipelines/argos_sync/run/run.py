@@ -31,6 +31,7 @@ from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.rows import (
+    delete_children,
     mark_fetched,
     stored_history,
     stored_quarantine_ids,
@@ -186,7 +187,15 @@ class Run:
             loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
             rewrites_unchanged=self.rewrites_unchanged,
         )
-        history = stored_history(client, [*diff.changed, *diff.deleted, *diff.rewritten])
+        known = [*diff.changed, *diff.deleted, *diff.rewritten]
+        history = stored_history(client, [*known, *diff.unknown])
+        # A merge finds old rows through `submissions`: those that have lost their submission would
+        # stay beside the new ones. Each submission has a history, so that is where they are seen.
+        checks_all = self.rewrites_unchanged or self.coverage.all_rows
+        orphaned = [key for key in diff.unknown if checks_all or key in history]
+        # A partition is only opened once all tables exist.
+        if orphaned and (self.warehouse.has_tables or self.warehouse.shared is not None):
+            delete_children(client, self.warehouse.sections, orphaned)
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_quarantine_ids(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.

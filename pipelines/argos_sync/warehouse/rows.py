@@ -6,8 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from argos_sync.load.source import LOADS
-from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
-from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select, transaction
+from argos_sync.shape.contract import (
+    HISTORY,
+    QUARANTINE,
+    SUBMISSIONS,
+    SUPPRESSIONS,
+    load_contract,
+    tables_for_sections,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,15 @@ def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datet
     query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE submission_id = ANY(?)"  # noqa: S608 names only
     for batch in key_batches(client, submission_ids):
         execute(client, query, synced_at, batch)
+
+
+def delete_children(client: Client, sections: Sequence[str], submission_ids: Sequence[str]) -> None:
+    """Delete the rows of submissions from the tables of some sections, but not themselves."""
+    tables = [one for one in tables_for_sections(sections).values() if one.belongs_to_submission]
+    with transaction(client):
+        for table in tables:
+            for batch in key_batches(client, submission_ids):
+                execute(client, f"DELETE FROM {table.name} WHERE submission_id = ANY(?)", batch)  # noqa: S608 names
 
 
 def _select_columns(
