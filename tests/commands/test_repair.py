@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.run.context import Context
-from support import NOW, Rows, Warehouse, at, context_for
+from support import NOW, Rows, Warehouse, at, context_for, empty_warehouse
 from warehouse.direct import connected
-from whole_lists import Emulator
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -127,6 +129,20 @@ def test_what_is_fetched_on_request_is_written_everywhere(
     assert rows_of(any_warehouse) == before
 
 
+OTHER_DAY = (
+    "UPDATE {submissions} SET created_at = '2025-01-15T00:00:00+00:00'"
+    f" WHERE {SOME.format(table='{submissions}')}"
+)
+DEEP = LOST_ROWS | {
+    "submissions": [f"DELETE FROM {{submissions}} WHERE {SOME.format(table='{submissions}')}"],
+    "doubled submissions": ["INSERT INTO {kyc} SELECT * FROM {kyc}"],
+    "another day": [OTHER_DAY],
+    "json": ["UPDATE {attempts} SET verification = NULL, _extra = '1'"],
+    "a table": ["DROP TABLE {matches} CASCADE"],
+    "a column": ["ALTER TABLE {applicants} DROP COLUMN name CASCADE"],
+    "an orphan": ["INSERT INTO {kyc} (submission_id, result) VALUES ('nobody', 'approved')"],
+}
+
 DROPPED = {
     **{
         f"{table} is dropped": [f"DROP TABLE {{{table}}} CASCADE"]
@@ -212,3 +228,76 @@ def test_a_lost_suppression_list_is_told(
     with Emulator() as api:
         refresh(context_for(api.base_url, synced_warehouse.target), submission_ids=["nobody"])
     assert "forget the people again" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", DEEP.values(), ids=DEEP)
+def test_a_deep_reconcile_repairs_what_is_stored(
+    statements: list[str], synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """A dry run reports it, the next run repairs it, and then nothing differs."""
+    before = rows_of(synced_warehouse)
+    check_deep(synced_warehouse, synced_submissions, statements)
+    after = rows_of(synced_warehouse)
+    if statements == DEEP["history"]:
+        for rows in (before["submission_status_history"], after["submission_status_history"]):
+            for row in rows:
+                assert row.pop("valid_from") is not None
+    assert after == before
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        {"direct": "plain"},
+        {"direct": "hash", "quasi": "encrypt", "key": "k" * 32},
+        {"direct": "drop", "quasi": "hash", "key": "k" * 32},
+    ],
+    ids=["plain", "hash and encrypt", "drop"],
+)
+def test_a_deep_reconcile_repairs_everywhere(
+    privacy: dict[str, Any], kind: str, tmp_path: Path, january: Rows
+) -> None:
+    """Values are compared as each destination returns them, under every privacy mode."""
+    with (
+        empty_warehouse(kind, tmp_path) as warehouse,
+        Emulator(january, behaviour=Behaviour(image_urls="signed")) as api,
+    ):
+        context = context_for(api.base_url, warehouse.target, privacy=privacy)
+        sync(context)
+        before = rows_of(warehouse)
+        check = partial(reconcile, at(context, LATER), *JANUARY, deep=True)
+        clean = check(dry_run=True)
+        assert (clean.days, clean.orphans, clean.summary.exit_status) == ((), (), 0)
+        damage(
+            warehouse,
+            f"DELETE FROM {{kyc}} WHERE {SOME.format(table='{kyc}')}",
+            "UPDATE {matches} SET score = score + 1 WHERE match_index = 0",
+            "UPDATE {aml} SET current_status = 'other'",
+        )
+        assert check(dry_run=True).summary.exit_status == 6
+        check()
+        assert check(dry_run=True).summary.exit_status == 0
+        after = rows_of(warehouse)
+    for name in ("kyc", "matches", "kyc_comments", "submission_status_history", "aml"):
+        assert after[name] == before[name]
+
+
+def check_deep(warehouse: Warehouse, submissions: Rows, statements: list[str]) -> None:
+    """Damage the warehouse, and have a deep reconcile repair it."""
+    with Emulator(submissions) as api:
+        context = at(context_for(api.base_url, warehouse.target), LATER)
+        clean = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert (clean.days, clean.orphans, clean.summary.exit_status) == ((), (), 0)
+        damage(warehouse, *statements)
+        damaged = rows_of(warehouse) if "DROP" not in statements[0] else None
+        dry = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert dry.summary.exit_status == 6
+        if damaged:
+            assert rows_of(warehouse) == damaged
+        assert reconcile(context, *JANUARY, deep=True).summary.exit_status == 0
+        last = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert (last.days, last.orphans, last.summary.exit_status) == ((), (), 0)

@@ -1,15 +1,16 @@
 """Compare the submissions of the source with those of the warehouse, day by day."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, add_days, day_of
 from argos_sync.shape.identity import Identity, identify, read_content
 from argos_sync.shape.suppression import EMPTY_SUPPRESSION_LIST, SuppressionList
+from argos_sync.warehouse.fingerprints import Fingerprinter
 from argos_sync.warehouse.submissions import SubmissionVersion
 
 
@@ -20,7 +21,8 @@ class DayDifference:
     `source` and `warehouse` count submissions, without deletion stubs and those marked as deleted.
     Ids are `missing` if the warehouse lacks them or has marked them as deleted, `deleted` if the
     source no longer has them, and `changed` if contents are compared and differ. Of the missing
-    ones, `marked` are in the warehouse; of the deleted ones, `stubs` still come from the source.
+    ones, `marked` are in the warehouse; of the deleted ones, `stubs` still come from the source;
+    of the changed ones, `damaged` have other rows than were loaded.
     """
 
     day: date
@@ -31,6 +33,7 @@ class DayDifference:
     changed: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
     stubs: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -61,6 +64,7 @@ class Comparison:
             deletion stub.
         compares_content: Whether to compare content hashes too, not only ids.
         suppression: Suppression list; submissions of people on it do not count as missing.
+        fingerprinter: Compares the stored rows where the hashes are equal; None does not.
         differences: Days that differ, in order.
         stored_count: Submissions that the warehouse has in the days compared so far.
     """
@@ -72,13 +76,17 @@ class Comparison:
     read_content: Callable[[object], tuple[str, bool]] = read_content
     compares_content: bool = False
     suppression: SuppressionList = EMPTY_SUPPRESSION_LIST
+    fingerprinter: Fingerprinter | None = None
     differences: list[DayDifference] = field(default_factory=list)
     stored_count: int = 0
     _source: dict[date, dict[str, tuple[str, bool]]] = field(default_factory=dict)
+    _fingerprints: dict[str, int] = field(default_factory=dict)
     _finished_tasks: set[str] = field(default_factory=set)
 
     def add(self, page: TaskPage) -> None:
         """Add a page of the source; compare all days that are complete with it."""
+        whole: dict[str, Any] = {}
+        stubs: dict[str, Any] = {}
         for item in page.items:
             if self.suppression.matches(item):
                 continue
@@ -90,6 +98,10 @@ class Comparison:
                 content_hash, is_stub = self.read_content(item)
                 content = content_hash if self.compares_content else "", is_stub
                 self._source.setdefault(day, {})[identity.submission_id] = content
+                (stubs if is_stub else whole)[identity.submission_id] = item
+        if self.fingerprinter:
+            of_source = self.fingerprinter.of_source([*whole.values()], [*stubs.values()])
+            self._fingerprints |= of_source
         if page.done:
             self._finished_tasks.add(page.task.name)
             self._compare_complete_days()
@@ -109,10 +121,29 @@ class Comparison:
             stored.setdefault(version.day, {})[version.submission_id] = version
         self.first = add_days(last, 1)
         for day in sorted({day for day in (*stored, *self._source) if day <= last}):
-            difference = _compare_day(day, self._source.pop(day, {}), stored.get(day, {}))
+            source, versions = self._source.pop(day, {}), stored.get(day, {})
+            difference = _compare_day(day, source, versions)
             self.stored_count += difference.warehouse
+            if damaged := self._find_damaged(source, versions):
+                changed = tuple(sorted({*difference.changed, *damaged}))
+                difference = replace(difference, changed=changed, damaged=tuple(damaged))
             if difference.differs:
                 self.differences.append(difference)
+
+    def _find_damaged(
+        self, source: Mapping[str, tuple[str, bool]], stored: Mapping[str, SubmissionVersion]
+    ) -> list[str]:
+        """Return the unchanged submissions of a day whose stored rows differ from the source."""
+        expected = {key: self._fingerprints.pop(key, 0) for key in source}
+        if self.fingerprinter is None:
+            return []
+        same = [
+            key
+            for key, content in sorted(source.items())
+            if (version := stored.get(key)) and (version.content_hash, version.deleted) == content
+        ]
+        actual = self.fingerprinter.of_warehouse(same)
+        return [key for key in same if actual.get(key, 0) != expected[key]]
 
 
 def _compare_day(

@@ -31,6 +31,7 @@ from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.rows import (
+    StoredSubmission,
     delete_children,
     mark_fetched,
     stored_history,
@@ -168,9 +169,8 @@ class Run:
             self.count_requests(chunk.stats)
         client = self.warehouse.client
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
-        stored |= {
-            key: replace(stored[key], content_hash="") for key in self.damaged & stored.keys()
-        }
+        damaged = self._damaged_in(chunk, stored)
+        stored |= {key: replace(stored[key], content_hash="") for key in damaged}
         quarantined = stored_quarantine_ids(
             client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
         )
@@ -206,7 +206,7 @@ class Run:
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
-            same = {*diff.rewritten, *self.damaged}
+            same = {*diff.rewritten, *damaged}
             tables[HISTORY] = history_rows(tables, history, self.warehouse.sections, same)
         stubs = [*diff.deleted, *(key for key in diff.changed if key in chunk.stubs)]
         if stubs:
@@ -227,6 +227,18 @@ class Run:
             self.committer.commit(tables)
         self.summary.rows += row_count
         self.context.progress.chunk_loaded(self.summary)
+
+    def _damaged_in(self, chunk: Chunk, stored: Mapping[str, StoredSubmission]) -> set[str]:
+        """Return the damaged submissions of a chunk that the source has not changed."""
+        columns = (chunk.fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
+        versions = {key: stored[key] for key in self.damaged & stored.keys()}
+        return {
+            key
+            for key, content_hash in zip(*columns, strict=True)
+            if (row := versions.get(key))
+            and row.content_hash == content_hash
+            and (row.deleted_at is not None) == (key in chunk.stubs)
+        }
 
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit a chunk without new or changed submissions.

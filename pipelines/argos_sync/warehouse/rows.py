@@ -106,13 +106,31 @@ def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datet
         execute(client, query, synced_at, batch)
 
 
+def orphaned_ids(client: Client, sections: Sequence[str]) -> list[str]:
+    """Return the submissions with rows in tables of some sections that are missing themselves."""
+    orphans: set[str] = set()
+    for table in _child_tables(sections):
+        rows = select(
+            client,
+            f"SELECT DISTINCT c.submission_id FROM {table} AS c"  # noqa: S608 names only
+            f" LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = c.submission_id"
+            " WHERE s.submission_id IS NULL",
+        )
+        orphans.update(row[0] for row in rows)
+    return sorted(orphans)
+
+
 def delete_children(client: Client, sections: Sequence[str], submission_ids: Sequence[str]) -> None:
     """Delete the rows of submissions from the tables of some sections, but not themselves."""
-    tables = [one for one in tables_for_sections(sections).values() if one.belongs_to_submission]
     with transaction(client):
-        for table in tables:
+        for table in _child_tables(sections):
             for batch in key_batches(client, submission_ids):
-                execute(client, f"DELETE FROM {table.name} WHERE submission_id = ANY(?)", batch)  # noqa: S608 names
+                execute(client, f"DELETE FROM {table} WHERE submission_id = ANY(?)", batch)  # noqa: S608 names
+
+
+def _child_tables(sections: Sequence[str]) -> list[str]:
+    tables = tables_for_sections(sections).values()
+    return [table.name for table in tables if table.belongs_to_submission]
 
 
 def _select_columns(
