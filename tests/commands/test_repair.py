@@ -286,6 +286,32 @@ def test_a_deep_reconcile_repairs_everywhere(
         assert after[name] == before[name]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "statements",
+    [LOST_ROWS["children"], LOST_ROWS["doubled rows"], DROPPED["matches is dropped"]],
+    ids=["children", "doubled rows", "a table"],
+)
+def test_a_sync_counts_the_rows_of_what_it_fetches(
+    statements: list[str], synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """The days that differ fail a check until they are repaired; there is no false alarm."""
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target, lookback_days=40)
+
+        def found(days: int, command: Callable[[Context], Any]) -> int:
+            run = command(at(context, NOW + timedelta(days=days)))
+            results = [one for one in run.checks if one.check_name == "counts_match_source"]
+            return sum(one.found for one in results)
+
+        assert found(1, sync) == 0
+        damage(synced_warehouse, *statements)
+        assert found(2, sync) > 0
+        assert found(3, sync) > 0
+        assert found(4, lambda context: reconcile(context, *JANUARY, deep=True).summary) == 0
+        assert found(5, sync) == 0
+
+
 def check_deep(warehouse: Warehouse, submissions: Rows, statements: list[str]) -> None:
     """Damage the warehouse, and have a deep reconcile repair it."""
     with Emulator(submissions) as api:

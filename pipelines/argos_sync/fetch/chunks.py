@@ -28,6 +28,7 @@ from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
+from argos_sync.shape.frames import count_child_rows
 from argos_sync.shape.identity import Identity, InvalidIdentity, identify
 from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import Issue, shape_submissions
@@ -70,6 +71,7 @@ class Chunk:
         stats: Statistics of the client so far.
         fetched: All submissions of the chunk, see `fetched_table`.
         stubs: Ids of those that are deletion stubs; their rows have no personal values.
+        child_rows: Number of rows that submissions without rows here have in the other tables.
     """
 
     tables: dict[str, pa.Table]
@@ -83,6 +85,7 @@ class Chunk:
     stats: RequestStats | None = None
     fetched: pa.Table = field(default_factory=fetched_table)
     stubs: frozenset[str] = frozenset()
+    child_rows: dict[str, int] = field(default_factory=dict)
 
 
 ChunkOrEnd = Chunk | Exception | None
@@ -196,6 +199,7 @@ class ChunkBuilder:
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _fetched: list[tuple[str, datetime, str, datetime]] = field(default_factory=list)
     _stubs: set[str] = field(default_factory=set)
+    _child_rows: dict[str, int] = field(default_factory=dict)
     _suppressed: set[str] = field(default_factory=set)
     _suppressed_quarantine: set[str] = field(default_factory=set)
 
@@ -208,6 +212,7 @@ class ChunkBuilder:
         """Add a page; return the chunks that are complete, usually none."""
         chunks: list[Chunk] = []
         to_shape: list[tuple[Any, str, bool]] = []
+        unchanged: dict[str, Any] = {}
         newest: datetime | None = None
         rows = 0
         suppressed: set[str] = set()
@@ -242,8 +247,13 @@ class ChunkBuilder:
                 # The warehouse will have this version.
                 self._stored_hashes.pop(identity.submission_id, None)
                 to_shape.append((item, content_hash, is_stub))
+            else:
+                unchanged[identity.submission_id] = item
             newest = max(newest or identity.created_at, identity.created_at)
         self._shape(to_shape, received_at)
+        filled = tables_for_sections(self.job.sections)
+        counts = count_child_rows([*unchanged.values()], load_contract(), filled)
+        self._child_rows |= zip(unchanged, counts, strict=True)
         self._issues.add_issues(Issue(key, SUBMISSIONS, "", NOT_FOUND) for key in page.not_found)
         self._suppressed |= suppressed
         # Cursors are stored, so a cursor that names a suppressed submission must not be used.
@@ -271,10 +281,12 @@ class ChunkBuilder:
             tuple(sorted(self._suppressed_quarantine)),
             fetched=fetched_table(self._fetched),
             stubs=frozenset(self._stubs),
+            child_rows=self._child_rows,
         )
         self._is_first = False
         self._batches, self._pages, self._fetched = {}, 0, []
         self._stubs, self._suppressed, self._suppressed_quarantine = set(), set(), set()
+        self._child_rows = {}
         if not self.job.single_package:
             self._hashes = {}
         return [chunk]

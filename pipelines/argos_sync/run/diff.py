@@ -57,6 +57,11 @@ def count_first_fetches_by_day(
     return counts
 
 
+def days_of(fetched: pa.Table, submission_ids: list[str]) -> set[date]:
+    """Return the UTC days of `created_at` of some of a chunk's submissions."""
+    return set(_count_by_day(_select(fetched, "submission_id", submission_ids)))
+
+
 def _count_by_day(fetched: pa.Table) -> Counter[date]:
     days = pc.value_counts(fetched["created_at"].cast(pa.date32()))
     return Counter({entry["values"]: entry["counts"] for entry in days.to_pylist()})

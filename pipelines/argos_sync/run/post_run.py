@@ -81,6 +81,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
             summary.started_at,
             previous=previous,
             repaired=coverage.repaired,
+            damaged=coverage.damaged,
         ),
     ]
     changed = checks.changed_results(summary.checks, previous)

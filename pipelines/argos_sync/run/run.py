@@ -22,7 +22,13 @@ from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.committer import Committer
 from argos_sync.run.context import Context
-from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
+from argos_sync.run.diff import (
+    Diff,
+    column_values,
+    count_first_fetches_by_day,
+    days_of,
+    diff_chunk,
+)
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
 from argos_sync.run.journal import run_record, too_many_deletions_issue
@@ -34,6 +40,7 @@ from argos_sync.warehouse.rows import (
     StoredSubmission,
     delete_children,
     mark_fetched,
+    stored_child_rows,
     stored_history,
     stored_quarantine_ids,
     stored_submissions,
@@ -54,12 +61,14 @@ class Coverage:
         returned_by_day: Submissions the API returned, by UTC day of `created_at`.
         complete: UTC days that were read completely.
         repaired: UTC days that were compared with the source one submission at a time, and match.
+        damaged: UTC days of unchanged submissions that have lost rows, or have too many.
         all_rows: Whether the checks look at all rows instead of changed ones.
     """
 
     returned_by_day: Counter[date] = field(default_factory=Counter)
     complete: Sequence[DateRange] = ()
     repaired: Sequence[DateRange] = ()
+    damaged: set[date] = field(default_factory=set)
     all_rows: bool = False
 
 
@@ -188,6 +197,7 @@ class Run:
             rewrites_unchanged=self.rewrites_unchanged,
         )
         known = [*diff.changed, *diff.deleted, *diff.rewritten]
+        self.coverage.damaged |= self._damaged_days(chunk, diff)
         history = stored_history(client, [*known, *diff.unknown])
         # A merge finds old rows through `submissions`: those that have lost their submission would
         # stay beside the new ones. Each submission has a history, so that is where they are seen.
@@ -227,6 +237,13 @@ class Run:
             self.committer.commit(tables)
         self.summary.rows += row_count
         self.context.progress.chunk_loaded(self.summary)
+
+    def _damaged_days(self, chunk: Chunk, diff: Diff) -> set[date]:
+        """Return the days of unchanged submissions that have another number of rows."""
+        ids = [key for key in diff.unchanged if key in chunk.child_rows]
+        stored = stored_child_rows(self.warehouse.client, self.warehouse.sections, ids)
+        damaged = [key for key in ids if stored.get(key, 0) != chunk.child_rows[key]]
+        return days_of(chunk.fetched, damaged)
 
     def _damaged_in(self, chunk: Chunk, stored: Mapping[str, StoredSubmission]) -> set[str]:
         """Return the damaged submissions of a chunk that the source has not changed."""

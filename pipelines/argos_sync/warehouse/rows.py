@@ -106,6 +106,25 @@ def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datet
         execute(client, query, synced_at, batch)
 
 
+def stored_child_rows(
+    client: Client, sections: Sequence[str], submission_ids: Sequence[str]
+) -> dict[str, int]:
+    """Return how many rows submissions have in the API tables of some sections besides their own.
+
+    Submissions without such rows are missing.
+    """
+    names = [name for name in _child_tables(sections) if name != HISTORY]
+    counts: dict[str, int] = {}
+    for name in names:
+        where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
+        for batch in key_batches(client, submission_ids):
+            for key, count in _select_columns(
+                client, name, ("submission_id", "COUNT(*)"), where, batch
+            ):
+                counts[key] = counts.get(key, 0) + count
+    return counts
+
+
 def orphaned_ids(client: Client, sections: Sequence[str]) -> list[str]:
     """Return the submissions with rows in tables of some sections that are missing themselves."""
     orphans: set[str] = set()
