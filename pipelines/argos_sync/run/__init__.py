@@ -15,6 +15,7 @@ __all__ = [
     "context",
     "deletions",
     "erasure",
+    "history",
     "jobs",
     "journal",
     "opening",
