@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from argos_sync.commands.backfill import backfill
+from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.run.context import Context
-from support import NOW, Rows, Warehouse, at, context_for
+from support import NOW, Rows, Warehouse, at, context_for, empty_warehouse
 from warehouse.direct import connected
-from whole_lists import Emulator
+from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -125,3 +127,203 @@ def test_what_is_fetched_on_request_is_written_everywhere(
         damage(any_warehouse, *statements)
         backfill(at(context, LATER), *JANUARY, force=True)
     assert rows_of(any_warehouse) == before
+
+
+OTHER_DAY = (
+    "UPDATE {submissions} SET created_at = '2025-01-15T00:00:00+00:00'"
+    f" WHERE {SOME.format(table='{submissions}')}"
+)
+DEEP = LOST_ROWS | {
+    "submissions": [f"DELETE FROM {{submissions}} WHERE {SOME.format(table='{submissions}')}"],
+    "doubled submissions": ["INSERT INTO {kyc} SELECT * FROM {kyc}"],
+    "another day": [OTHER_DAY],
+    "json": ["UPDATE {attempts} SET verification = NULL, _extra = '1'"],
+    "a table": ["DROP TABLE {matches} CASCADE"],
+    "a column": ["ALTER TABLE {applicants} DROP COLUMN name CASCADE"],
+    "an orphan": ["INSERT INTO {kyc} (submission_id, result) VALUES ('nobody', 'approved')"],
+}
+
+DROPPED = {
+    **{
+        f"{table} is dropped": [f"DROP TABLE {{{table}}} CASCADE"]
+        for table in (*FILLED, "quarantine", "sync_issues", "sync_runs", "sync_windows")
+    },
+    "a column": ["ALTER TABLE {kyc} DROP COLUMN result CASCADE"],
+    "json": ["ALTER TABLE {attempts} DROP COLUMN verification CASCADE"],
+    "a key": ["ALTER TABLE {attempts} DROP COLUMN submission_id CASCADE"],
+    "dlt's key": ["ALTER TABLE {attempts} DROP COLUMN _dlt_id CASCADE"],
+    "created_at": ["ALTER TABLE {submissions} DROP COLUMN created_at CASCADE"],
+    "times": [
+        "ALTER TABLE {submissions} DROP COLUMN _synced_at CASCADE",
+        "ALTER TABLE {submissions} DROP COLUMN _changed_at CASCADE",
+    ],
+    "hash": ["ALTER TABLE {submissions} DROP COLUMN _content_hash CASCADE"],
+    "a record": ["ALTER TABLE {sync_runs} DROP COLUMN started_at CASCADE"],
+    "several": [
+        "DROP TABLE {matches} CASCADE",
+        "ALTER TABLE {submissions} DROP COLUMN userid CASCADE",
+    ],
+    "views": ["DROP VIEW {staleness}", "DROP VIEW {submissions_wide}"],
+}
+"""Statements that drop tables, columns and views."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", DROPPED.values(), ids=DROPPED)
+def test_what_was_dropped_is_created_again(
+    statements: list[str],
+    synced_warehouse: Warehouse,
+    synced_submissions: Rows,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The next run ends as usual, says what was missing, and a forced backfill fills it."""
+    before = rows_of(synced_warehouse)
+    damage(synced_warehouse, *statements)
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target)
+        assert sync(at(context, LATER)).exit_status == 0
+        if statements != DROPPED["views"]:
+            assert "the warehouse lacked" in caplog.text
+        caplog.clear()
+        backfill_all([], at(context, LATER + timedelta(days=1)))
+        assert "the warehouse lacked" not in caplog.text
+    after = rows_of(synced_warehouse)
+    if statements == DROPPED["submission_status_history is dropped"]:
+        assert len(after["submission_status_history"]) == len(synced_submissions)
+        after["submission_status_history"] = before["submission_status_history"]
+    assert after == before
+    assert synced_warehouse.query("SELECT * FROM staleness")
+    assert synced_warehouse.query("SELECT * FROM submissions_wide")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE {submissions} CASCADE", "DROP TABLE {sync_issues} CASCADE"],
+        [*DROPPED["a key"], *DROPPED["times"], *DROPPED["a column"]],
+    ],
+    ids=["tables", "columns"],
+)
+def test_what_was_dropped_is_created_again_everywhere(
+    statements: list[str], any_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """The same on every destination, where a backfill may be a partition."""
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, any_warehouse.target)
+        sync(context)
+        before = rows_of(any_warehouse)
+        damage(any_warehouse, *statements)
+        backfill_all([], at(context, LATER))
+    assert rows_of(any_warehouse) == before
+    assert any_warehouse.query("SELECT * FROM staleness")
+
+
+@pytest.mark.slow
+def test_a_lost_suppression_list_is_told(
+    synced_warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else knows who was on it."""
+    damage(synced_warehouse, "DROP TABLE {sync_suppressions}")
+    with Emulator() as api:
+        refresh(context_for(api.base_url, synced_warehouse.target), submission_ids=["nobody"])
+    assert "forget the people again" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("statements", DEEP.values(), ids=DEEP)
+def test_a_deep_reconcile_repairs_what_is_stored(
+    statements: list[str], synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """A dry run reports it, the next run repairs it, and then nothing differs."""
+    before = rows_of(synced_warehouse)
+    check_deep(synced_warehouse, synced_submissions, statements)
+    after = rows_of(synced_warehouse)
+    if statements == DEEP["history"]:
+        for rows in (before["submission_status_history"], after["submission_status_history"]):
+            for row in rows:
+                assert row.pop("valid_from") is not None
+    assert after == before
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        {"direct": "plain"},
+        {"direct": "hash", "quasi": "encrypt", "key": "k" * 32},
+        {"direct": "drop", "quasi": "hash", "key": "k" * 32},
+    ],
+    ids=["plain", "hash and encrypt", "drop"],
+)
+def test_a_deep_reconcile_repairs_everywhere(
+    privacy: dict[str, Any], kind: str, tmp_path: Path, january: Rows
+) -> None:
+    """Values are compared as each destination returns them, under every privacy mode."""
+    with (
+        empty_warehouse(kind, tmp_path) as warehouse,
+        Emulator(january, behaviour=Behaviour(image_urls="signed")) as api,
+    ):
+        context = context_for(api.base_url, warehouse.target, privacy=privacy)
+        sync(context)
+        before = rows_of(warehouse)
+        check = partial(reconcile, at(context, LATER), *JANUARY, deep=True)
+        clean = check(dry_run=True)
+        assert (clean.days, clean.orphans, clean.summary.exit_status) == ((), (), 0)
+        damage(
+            warehouse,
+            f"DELETE FROM {{kyc}} WHERE {SOME.format(table='{kyc}')}",
+            "UPDATE {matches} SET score = score + 1 WHERE match_index = 0",
+            "UPDATE {aml} SET current_status = 'other'",
+        )
+        assert check(dry_run=True).summary.exit_status == 6
+        check()
+        assert check(dry_run=True).summary.exit_status == 0
+        after = rows_of(warehouse)
+    for name in ("kyc", "matches", "kyc_comments", "submission_status_history", "aml"):
+        assert after[name] == before[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "statements",
+    [LOST_ROWS["children"], LOST_ROWS["doubled rows"], DROPPED["matches is dropped"]],
+    ids=["children", "doubled rows", "a table"],
+)
+def test_a_sync_counts_the_rows_of_what_it_fetches(
+    statements: list[str], synced_warehouse: Warehouse, synced_submissions: Rows
+) -> None:
+    """The days that differ fail a check until they are repaired; there is no false alarm."""
+    with Emulator(synced_submissions) as api:
+        context = context_for(api.base_url, synced_warehouse.target, lookback_days=40)
+
+        def found(days: int, command: Callable[[Context], Any]) -> int:
+            run = command(at(context, NOW + timedelta(days=days)))
+            results = [one for one in run.checks if one.check_name == "counts_match_source"]
+            return sum(one.found for one in results)
+
+        assert found(1, sync) == 0
+        damage(synced_warehouse, *statements)
+        assert found(2, sync) > 0
+        assert found(3, sync) > 0
+        assert found(4, lambda context: reconcile(context, *JANUARY, deep=True).summary) == 0
+        assert found(5, sync) == 0
+
+
+def check_deep(warehouse: Warehouse, submissions: Rows, statements: list[str]) -> None:
+    """Damage the warehouse, and have a deep reconcile repair it."""
+    with Emulator(submissions) as api:
+        context = at(context_for(api.base_url, warehouse.target), LATER)
+        clean = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert (clean.days, clean.orphans, clean.summary.exit_status) == ((), (), 0)
+        damage(warehouse, *statements)
+        damaged = rows_of(warehouse) if "DROP" not in statements[0] else None
+        dry = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert dry.summary.exit_status == 6
+        if damaged:
+            assert rows_of(warehouse) == damaged
+        assert reconcile(context, *JANUARY, deep=True).summary.exit_status == 0
+        last = reconcile(context, *JANUARY, deep=True, dry_run=True)
+        assert (last.days, last.orphans, last.summary.exit_status) == ((), (), 0)

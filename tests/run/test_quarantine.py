@@ -1,5 +1,6 @@
 """Submissions that cannot be read: they are seen, not gone, and are tried again."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
+from argos_sync.run.context import Context
 from argos_sync.run.quarantine import TooManyUnreadable
+from argos_sync.run.summary import RunSummary
 from argos_sync.warehouse.overview import UNREADABLE as ERROR
 from argos_sync.warehouse.overview import read_overview
 from listener import Listener
@@ -48,7 +51,7 @@ def test_an_unreadable_submission_is_not_deleted(value: Any, warehouse: Warehous
         sync(context)
         before = stored(warehouse, one)
         api.store.misdate(one, value)
-        commands = [
+        commands: list[Callable[[Context], RunSummary]] = [
             sync,
             lambda night: refresh(night, submission_ids=[one]),
             lambda night: reconcile(night, *DAYS).summary,

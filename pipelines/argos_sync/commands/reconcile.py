@@ -18,6 +18,7 @@ from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import ALL_DAYS, DailyVolume, DateRange
 from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
+from argos_sync.run.history import history_rows, status_columns
 from argos_sync.run.jobs import (
     new_plan,
     new_queue,
@@ -33,7 +34,12 @@ from argos_sync.run.second_look import load_withheld
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
 from argos_sync.shape.identity import Identity, identify
+from argos_sync.warehouse.fingerprints import Fingerprinter
+from argos_sync.warehouse.rows import delete_children, orphaned_ids, stored_submissions
 from argos_sync.warehouse.submissions import stored_days, submission_versions
+
+_MAX_ORPHANS = 1_000
+"""Each costs a request."""
 
 DIFFERENCE = 6
 """Exit code of a dry run that found a difference."""
@@ -49,13 +55,21 @@ class TooManyDeletions(ApiFailure):
 class ReconcileResult:
     """The days that differ, in order, and the run that repaired them, or would repair them.
 
-    The warehouse had `stored` submissions in the range, and the source `unreadable` ones.
+    The warehouse had `stored` submissions in the range, and the source `unreadable` ones. `orphans`
+    are the ids of submissions that have rows in other tables, but none in `submissions`, and are
+    not missing in any of these days.
     """
 
     summary: RunSummary
     days: tuple[DayDifference, ...]
     stored: int
     unreadable: int = 0
+    orphans: tuple[str, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to repair."""
+        return bool(self.days or self.orphans)
 
 
 def reconcile(
@@ -70,7 +84,8 @@ def reconcile(
     """Compare the warehouse with the source by day, fetch missing submissions, mark deleted ones.
 
     The days are UTC, both included. Ids are read with `request_type=others`, the smallest response
-    that has `created_at`; `deep` compares contents too, and fetches submissions that differ. With
+    that has `created_at`; `deep` compares contents too, those of every table included, fetches
+    submissions that differ, and removes rows whose submission neither side has. With
     `dry_run` the command only counts what a repair would do, and the exit code is 6 if anything
     differs. `max_deleted` is the largest share of submissions that may be marked as deleted because
     they are missing from the source. Deletion stubs are marked however many there are; without
@@ -87,7 +102,7 @@ def reconcile(
     with open_run(context, "reconcile") as run:
         run.coverage.all_rows = True
         result = _compare(run, first, last, deep=deep)
-        if not result.days:
+        if not result.differs:
             run.summary.note = f"no difference among {result.stored:,} submissions"
         if result.unreadable:
             run.summary.note = f"{result.unreadable:,} submissions of the source cannot be read"
@@ -95,9 +110,13 @@ def reconcile(
             run.summary.submissions_new = sum(len(day.missing) for day in result.days)
             run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
             run.summary.submissions_deleted = sum(len(day.deleted) for day in result.days)
-            run.exit_status = DIFFERENCE if result.days else 0
+            run.exit_status = DIFFERENCE if result.differs else 0
+            if result.orphans:
+                count = len(result.orphans)
+                run.summary.note = f"rows of {count:,} submissions that are not in `submissions`"
         else:
             _repair(run, days, result, max_deleted)
+            _repair_orphans(run, result.orphans)
             run.coverage.repaired = [days]
     return result
 
@@ -116,6 +135,7 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         partial(run.protection.read_content, sections=sections),
         deep,
         run.protection.suppression,
+        _fingerprinter(run) if deep else None,
     )
     # A list of ids may be a summary.
     reading = resolve_reading(run) if deep else Reading("list", ("others",))
@@ -130,7 +150,27 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         stubs = _find_stubs(run, [key for day in differences for key in day.marked])
         differences = [day.without_stubs(stubs) for day in differences]
     days = tuple(day for day in differences if day.differs)
-    return ReconcileResult(run.summary, days, comparison.stored_count, len(comparison.unreadable))
+    orphans = set(orphaned_ids(client, sections) if deep else ())
+    orphans.difference_update(key for day in days for key in day.missing)
+    return ReconcileResult(
+        run.summary,
+        days,
+        comparison.stored_count,
+        len(comparison.unreadable),
+        tuple(sorted(orphans)),
+    )
+
+
+def _fingerprinter(run: Run) -> Fingerprinter:
+    sections = run.context.settings.sections
+    return Fingerprinter(
+        run.warehouse.client,
+        run.protection,
+        sections,
+        run.warehouse.existing,
+        partial(history_rows, stored={}, sections=sections),
+        status_columns(sections),
+    )
 
 
 def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:
@@ -171,15 +211,34 @@ async def _read(
 def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: float) -> None:
     vanished = [key for day in result.days for key in day.deleted if key not in day.stubs]
     too_many = len(vanished) > max_deleted * result.stored
+    # Those that the warehouse has on another day than the source have a damaged `created_at`.
+    run.damaged = {key for day in result.days for key in (*day.damaged, *day.missing)}
     if vanished and not too_many:
         confirm_deletions(run, vanished)
-    _fetch_differences(run, result.days, final=not too_many)
+    _fetch_differences(run, result.days, final=not (too_many or result.orphans))
     if too_many:
         load_withheld(run)
         raise TooManyDeletions(
             f"{len(vanished)} of {result.stored} submissions from {days.first} to {days.last} are"
             f" gone from the source, more than {max_deleted:.4g} of them"
         )
+
+
+def _repair_orphans(run: Run, orphans: Sequence[str]) -> None:
+    """Fetch the submissions that orphaned rows belong to; delete the rows of those that are gone.
+
+    They may be of any day, so a reconcile of other days finds many of them with fewer requests.
+    """
+    if len(orphans) > _MAX_ORPHANS:
+        run.summary.note = (
+            f"{len(orphans):,} submissions have rows but are not in `submissions`;"
+            " reconcile the other days too"
+        )
+        return
+    run_tasks(run, id_tasks("orphaned rows", orphans))
+    client = run.warehouse.client
+    found = stored_submissions(client, orphans)
+    delete_children(client, run.warehouse.sections, [key for key in orphans if key not in found])
 
 
 def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:

@@ -29,6 +29,7 @@ from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.task import TaskPage
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract, tables_for_sections
+from argos_sync.shape.frames import count_child_rows
 from argos_sync.shape.identity import Identity, InvalidIdentity, replaces
 from argos_sync.shape.stubs import shape_stubs
 from argos_sync.shape.tables import Issue, shape_submissions
@@ -71,6 +72,7 @@ class Chunk:
         stats: Statistics of the client so far.
         fetched: All submissions of the chunk, see `fetched_table`.
         stubs: Ids of those that are deletion stubs; their rows have no personal values.
+        child_rows: Number of rows that submissions without rows here have in the other tables.
     """
 
     tables: dict[str, pa.Table]
@@ -84,6 +86,7 @@ class Chunk:
     stats: RequestStats | None = None
     fetched: pa.Table = field(default_factory=fetched_table)
     stubs: frozenset[str] = frozenset()
+    child_rows: dict[str, int] = field(default_factory=dict)
 
 
 ChunkOrEnd = Chunk | Exception | None
@@ -198,6 +201,7 @@ class ChunkBuilder:
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
     _fetched: dict[str, tuple[str, datetime, str, datetime]] = field(default_factory=dict)
     _stubs: set[str] = field(default_factory=set)
+    _child_rows: dict[str, int] = field(default_factory=dict)
     _suppressed: set[str] = field(default_factory=set)
     _suppressed_quarantine: set[str] = field(default_factory=set)
 
@@ -209,6 +213,7 @@ class ChunkBuilder:
     def add(self, page: TaskPage, received_at: datetime) -> list[Chunk]:
         """Add a page; return the chunks that are complete, usually none."""
         to_shape: dict[str, tuple[Any, str, bool]] = {}
+        unchanged: dict[str, Any] = {}
         replaced: set[str] = set()
         newest: datetime | None = None
         rows = 0
@@ -232,6 +237,7 @@ class ChunkBuilder:
                 continue
             if key in self._fetched:
                 to_shape.pop(key, None)
+                unchanged.pop(key, None)
                 replaced.add(key)
             else:
                 rows += 1
@@ -242,9 +248,14 @@ class ChunkBuilder:
                 # The warehouse will have this version.
                 self._stored_hashes.pop(key, None)
                 to_shape[key] = (item, content_hash, is_stub)
+            else:
+                unchanged[key] = item
             newest = max(newest or identity.created_at, identity.created_at)
         self._drop(replaced)
         self._shape(list(to_shape.values()), received_at)
+        filled = tables_for_sections(self.job.sections)
+        counts = count_child_rows([*unchanged.values()], load_contract(), filled)
+        self._child_rows |= zip(unchanged, counts, strict=True)
         self._issues.add_issues(Issue(key, SUBMISSIONS, "", NOT_FOUND) for key in page.not_found)
         self._suppressed |= suppressed
         # Cursors are stored, so a cursor that names a suppressed submission must not be used.
@@ -272,10 +283,12 @@ class ChunkBuilder:
             tuple(sorted(self._suppressed_quarantine)),
             fetched=fetched_table(list(self._fetched.values())),
             stubs=frozenset(self._stubs),
+            child_rows=self._child_rows,
         )
         self._is_first = False
         self._batches, self._pages, self._fetched = {}, 0, {}
         self._stubs, self._suppressed, self._suppressed_quarantine = set(), set(), set()
+        self._child_rows = {}
         if not self.job.single_package:
             self._earlier_versions, self._versions = self._versions, {}
         return [chunk]
@@ -304,6 +317,8 @@ class ChunkBuilder:
             self._batches[name] = [batch for batch in others if batch.num_rows]
         self._batches = {name: batches for name, batches in self._batches.items() if batches}
         self._stubs -= submission_ids
+        for submission_id in submission_ids:
+            self._child_rows.pop(submission_id, None)
         self._issues.drop(submission_ids)
 
     def _is_ready(self) -> bool:

@@ -27,6 +27,7 @@ from argos_sync.load.duckdb import (
 )
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
+from argos_sync.load.missing_tables import restore_missing_tables
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, locate, make_pipeline
@@ -160,7 +161,8 @@ def open_warehouse(
     share; it gets a warehouse with the pipeline of nightly runs.
 
     A load package that an interrupted run left in the working directory is discarded and its rows
-    are fetched again: state counts only once its package is committed.
+    are fetched again: state counts only once its package is committed. Tables and columns that
+    somebody has dropped are created again.
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.
@@ -194,6 +196,7 @@ def open_warehouse(
                 if partition:
                     nightly = make_pipeline(target, working)
                     _restore_from_destination(nightly)
+                    restore_missing_tables(nightly, client)
                     whole = Warehouse(nightly, client, sections, contract)
                     if prepare is not None:
                         prepare(whole)
@@ -202,6 +205,8 @@ def open_warehouse(
                 drop_orphaned_staging(client)
             pipeline.activate()
             _restore_from_destination(pipeline)
+            if not partition:
+                restore_missing_tables(pipeline, client)
             yield Warehouse(pipeline, client, sections, contract, shared)
 
 

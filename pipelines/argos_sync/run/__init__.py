@@ -20,6 +20,7 @@ __all__ = [
     "context",
     "deletions",
     "erasure",
+    "history",
     "jobs",
     "journal",
     "opening",

@@ -19,7 +19,8 @@ class Diff:
     """The difference between a chunk and the warehouse.
 
     `tables` are the rows to load, by contract table, `new` is the number of submissions that the
-    warehouse does not have, and the others are ids. Submissions that were marked as deleted and
+    warehouse does not have, and the others are ids. `unknown` are the new ones and the deletion
+    stubs of others that the warehouse does not have. Submissions that were marked as deleted and
     return count as changed. `deleted` are deletion stubs of submissions that were not marked.
     `rewritten` are unchanged, and yet all their rows are loaded.
     """
@@ -30,6 +31,7 @@ class Diff:
     unchanged: list[str]
     deleted: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def without(self, submission_ids: Collection[str]) -> Self:
         """Return the difference without some changed submissions."""
@@ -67,6 +69,11 @@ def count_first_fetches_by_day(
     if returned := [key for key in stubs if key in repeated and not stored[key].deleted_at]:
         counts.subtract(_count_by_day(_select(fetched, "submission_id", returned)))
     return counts
+
+
+def days_of(fetched: pa.Table, submission_ids: list[str]) -> set[date]:
+    """Return the UTC days of `created_at` of some of a chunk's submissions."""
+    return set(_count_by_day(_select(fetched, "submission_id", submission_ids)))
 
 
 def _count_by_day(fetched: pa.Table) -> Counter[date]:
@@ -130,8 +137,9 @@ def diff_chunk(
         to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_deleted_at", marks)
         changed_at = {key: stored[key].changed_at for key in rewritten}
         to_load[SUBMISSIONS] = _keep_stored(to_load[SUBMISSIONS], "_changed_at", changed_at)
-    new = len(with_rows - stored.keys() - stubs)
-    return Diff(to_load, new, changed, unchanged, deleted, rewritten)
+    unknown = sorted(with_rows - stored.keys() - set(dropped))
+    new = sum(key not in stubs for key in unknown)
+    return Diff(to_load, new, changed, unchanged, deleted, rewritten, unknown)
 
 
 def _keep_stored(rows: pa.Table, name: str, stored: Mapping[str, datetime | None]) -> pa.Table:

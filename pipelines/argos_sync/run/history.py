@@ -60,8 +60,8 @@ def history_rows(
         "valid_from": submissions["_synced_at"].combine_chunks(),
         **{
             name: _column(tables, ids, table, column)
-            for name, (section, table, column) in _STATUS_COLUMNS.items()
-            if not sections or section in sections
+            for name, (_, table, column) in _STATUS_COLUMNS.items()
+            if name in status_columns(sections)
         },
     }
     rows = pa.Table.from_arrays(
@@ -83,6 +83,12 @@ def history_rows(
             pa.Table.from_pylist([*continued, *ended], schema=schema),
         ]
     )
+
+
+def status_columns(sections: Sequence[str]) -> list[str]:
+    """Return the columns of the history that runs over these sections fill."""
+    sources = _STATUS_COLUMNS.items()
+    return [name for name, (section, *_) in sources if not sections or section in sections]
 
 
 def _column(tables: Mapping[str, pa.Table], ids: pa.Array, table: str, column: str) -> pa.Array:

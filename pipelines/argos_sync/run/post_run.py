@@ -84,6 +84,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
             summary.started_at,
             previous=previous,
             repaired=coverage.repaired,
+            damaged=coverage.damaged,
         ),
         *_check_drift(run),
     ]

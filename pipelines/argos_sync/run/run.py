@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -24,7 +25,13 @@ from argos_sync.process import interrupt_exit_code
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context
-from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
+from argos_sync.run.diff import (
+    Diff,
+    column_values,
+    count_first_fetches_by_day,
+    days_of,
+    diff_chunk,
+)
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
 from argos_sync.run.journal import run_record, too_many_deletions_issue, unreadable_issue
@@ -37,7 +44,10 @@ from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
 from argos_sync.warehouse.rows import (
+    StoredSubmission,
+    delete_children,
     mark_fetched,
+    stored_child_rows,
     stored_history,
     stored_submissions,
 )
@@ -57,12 +67,14 @@ class Coverage:
         returned_by_day: Submissions the API returned, by UTC day of `created_at`.
         complete: UTC days that were read completely.
         repaired: UTC days that were compared with the source one submission at a time, and match.
+        damaged: UTC days of unchanged submissions that have lost rows, or have too many.
         all_rows: Whether the checks look at all rows instead of changed ones.
     """
 
     returned_by_day: Counter[date] = field(default_factory=Counter)
     complete: Sequence[DateRange] = ()
     repaired: Sequence[DateRange] = ()
+    damaged: set[date] = field(default_factory=set)
     all_rows: bool = False
 
 
@@ -206,9 +218,8 @@ class Run:
             self.count_requests(chunk.stats)
         client = self.warehouse.client
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
-        stored |= {
-            key: replace(stored[key], content_hash="") for key in self.damaged & stored.keys()
-        }
+        damaged = self._damaged_in(chunk, stored)
+        stored |= {key: replace(stored[key], content_hash="") for key in damaged}
         quarantined = self._receive_quarantined(chunk)
         self.coverage.returned_by_day.update(
             count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at, chunk.stubs)
@@ -223,12 +234,10 @@ class Run:
             loads_unknown_stubs=self.context.settings.erase_deleted_after_days is None,
             rewrites_unchanged=self.rewrites_unchanged,
         )
-        emptied = self.content_guard.withhold(diff, chunk.fetched, stored, chunk.stubs)
+        emptied = self._withhold(chunk, diff, stored)
         diff = diff.without(emptied)
-        if emptied and self._is_recorded:
-            self._is_recorded = False
-            self.summary.ended_at = self.summary.exit_status = None
-        history = stored_history(client, [*diff.changed, *diff.deleted, *diff.rewritten])
+        self.coverage.damaged |= self._damaged_days(chunk, diff)
+        history = self._stored_history(diff)
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_objects(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
@@ -244,7 +253,7 @@ class Run:
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
         if SUBMISSIONS in tables:
-            same = {*diff.rewritten, *self.damaged}
+            same = {*diff.rewritten, *damaged}
             tables[HISTORY] = history_rows(tables, history, self.warehouse.sections, same)
         stubs = [*diff.deleted, *(key for key in diff.changed if key in chunk.stubs)]
         if stubs:
@@ -270,6 +279,32 @@ class Run:
             release(client, chunk.fetched["submission_id"].to_pylist())
         self.summary.rows += row_count
         self.context.progress.chunk_loaded(self.summary)
+
+    def _withhold(
+        self, chunk: Chunk, diff: Diff, stored: Mapping[str, StoredSubmission]
+    ) -> dict[str, date]:
+        """Return the submissions that have lost a section, with their days; see `content_guard`."""
+        emptied = self.content_guard.withhold(diff, chunk.fetched, stored, chunk.stubs)
+        if emptied and self._is_recorded:
+            self._is_recorded = False
+            self.summary.ended_at = self.summary.exit_status = None
+        return emptied
+
+    def _stored_history(self, diff: Diff) -> dict[str, list[dict[str, Any]]]:
+        """Return the status history of a chunk's submissions, and delete rows that lack one.
+
+        A merge finds old rows through `submissions`: those that have lost their submission would
+        stay beside the new ones. Each submission has a history, so that is where they are seen.
+        """
+        client = self.warehouse.client
+        known = [*diff.changed, *diff.deleted, *diff.rewritten]
+        history = stored_history(client, [*known, *diff.unknown])
+        checks_all = self.rewrites_unchanged or self.coverage.all_rows
+        orphaned = [key for key in diff.unknown if checks_all or key in history]
+        # A partition is only opened once all tables exist.
+        if orphaned and (self.warehouse.has_tables or self.warehouse.shared is not None):
+            delete_children(client, self.warehouse.sections, orphaned)
+        return history
 
     def _receive_quarantined(self, chunk: Chunk) -> set[str]:
         """Count a chunk's quarantined objects, and return the ids of those stored unchanged.
@@ -301,6 +336,25 @@ class Run:
         known = stored_submissions(client, list(filter(None, submission_ids)))
         mark_fetched(client, list(known), received_at)
         return unchanged
+
+    def _damaged_days(self, chunk: Chunk, diff: Diff) -> set[date]:
+        """Return the days of unchanged submissions that have another number of rows."""
+        ids = [key for key in diff.unchanged if key in chunk.child_rows]
+        stored = stored_child_rows(self.warehouse.client, self.warehouse.sections, ids)
+        damaged = [key for key in ids if stored.get(key, 0) != chunk.child_rows[key]]
+        return days_of(chunk.fetched, damaged)
+
+    def _damaged_in(self, chunk: Chunk, stored: Mapping[str, StoredSubmission]) -> set[str]:
+        """Return the damaged submissions of a chunk that the source has not changed."""
+        columns = (chunk.fetched[name].to_pylist() for name in ("submission_id", "_content_hash"))
+        versions = {key: stored[key] for key in self.damaged & stored.keys()}
+        return {
+            key
+            for key, content_hash in zip(*columns, strict=True)
+            if (row := versions.get(key))
+            and row.content_hash == content_hash
+            and (row.deleted_at is not None) == (key in chunk.stubs)
+        }
 
     def _must_commit(self, chunk: Chunk) -> bool:
         """Whether to commit a chunk without new or changed submissions.

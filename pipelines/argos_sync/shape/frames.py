@@ -6,7 +6,8 @@ from and its positions in the API's lists. A value that cannot be part of any ro
 """
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,16 @@ def build_frames(submissions: Sequence[JsonObject], contract: Contract) -> dict[
         if not table.from_scalars:
             holders.setdefault(root, frame)
     return frames
+
+
+def count_child_rows(
+    submissions: Sequence[JsonObject], contract: Contract, tables: Collection[str]
+) -> list[int]:
+    """Return for each submission how many rows it has in some tables besides `submissions`."""
+    frames = build_frames(submissions, contract)
+    children = (frame for name, frame in frames.items() if name in tables and name != SUBMISSIONS)
+    counts = Counter(row for frame in children for row in frame.parents)
+    return [counts[row] for row in range(len(submissions))]
 
 
 def concrete_path(path: str, positions: Sequence[int]) -> str:

@@ -7,6 +7,7 @@ each is reported once, and named if its name cannot be personal data.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from textwrap import shorten
@@ -128,11 +129,13 @@ def check_counts(
     *,
     previous: Iterable[CheckResult] = (),
     repaired: Sequence[DateRange] = (),
+    damaged: AbstractSet[date] = frozenset(),
 ) -> list[CheckResult]:
     """Compare days with the source; return no result if the source was not asked for any day.
 
     The warehouse must have every submission that the source returned since reading began, by UTC
-    day of `created_at`, and no others on days that were read completely. A day that differs in the
+    day of `created_at`, and no others on days that were read completely. On `damaged` days, some
+    have another number of rows than the source. A day that differs in the
     earlier results, oldest first, stays a fault until it is read completely, or repaired: compared
     with the source one submission at a time.
     """
@@ -140,7 +143,7 @@ def check_counts(
         return []
     fetched = count_fetched_by_day(client, since)
     days = {day for day, count in returned.items() if fetched.get(day, 0) < count}
-    days |= count_not_fetched_by_day(client, complete, since).keys()
+    days |= count_not_fetched_by_day(client, complete, since).keys() | damaged
     checked = (*complete, *repaired)
     last = _last_results(previous).get((COUNTS, SUBMISSIONS))
     if last and last.sample:

@@ -6,8 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from argos_sync.load.source import LOADS
-from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
-from argos_sync.shape.contract import HISTORY, SUBMISSIONS, SUPPRESSIONS, load_contract
+from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select, transaction
+from argos_sync.shape.contract import (
+    HISTORY,
+    SUBMISSIONS,
+    SUPPRESSIONS,
+    load_contract,
+    tables_for_sections,
+)
 
 _ROWS_COMPARED_AT_ONCE = 100_000
 
@@ -103,6 +109,52 @@ def mark_fetched(client: Client, submission_ids: Sequence[str], synced_at: datet
     query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE submission_id = ANY(?)"  # noqa: S608 names only
     for batch in key_batches(client, submission_ids):
         execute(client, query, synced_at, batch)
+
+
+def stored_child_rows(
+    client: Client, sections: Sequence[str], submission_ids: Sequence[str]
+) -> dict[str, int]:
+    """Return how many rows submissions have in the API tables of some sections besides their own.
+
+    Submissions without such rows are missing.
+    """
+    names = [name for name in _child_tables(sections) if name != HISTORY]
+    counts: dict[str, int] = {}
+    for name in names:
+        where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
+        for batch in key_batches(client, submission_ids):
+            for key, count in _select_columns(
+                client, name, ("submission_id", "COUNT(*)"), where, batch
+            ):
+                counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def orphaned_ids(client: Client, sections: Sequence[str]) -> list[str]:
+    """Return the submissions with rows in tables of some sections that are missing themselves."""
+    orphans: set[str] = set()
+    for table in _child_tables(sections):
+        rows = select(
+            client,
+            f"SELECT DISTINCT c.submission_id FROM {table} AS c"  # noqa: S608 names only
+            f" LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = c.submission_id"
+            " WHERE s.submission_id IS NULL",
+        )
+        orphans.update(row[0] for row in rows)
+    return sorted(orphans)
+
+
+def delete_children(client: Client, sections: Sequence[str], submission_ids: Sequence[str]) -> None:
+    """Delete the rows of submissions from the tables of some sections, but not themselves."""
+    with transaction(client):
+        for table in _child_tables(sections):
+            for batch in key_batches(client, submission_ids):
+                execute(client, f"DELETE FROM {table} WHERE submission_id = ANY(?)", batch)  # noqa: S608 names
+
+
+def _child_tables(sections: Sequence[str]) -> list[str]:
+    tables = tables_for_sections(sections).values()
+    return [table.name for table in tables if table.belongs_to_submission]
 
 
 def _select_columns(
