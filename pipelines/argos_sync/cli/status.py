@@ -40,10 +40,10 @@ def status(
     # 0 turns the sweep off: then rows may be of any age.
     freshness = freshness_settings(common.project)
     bound = freshness.sweep_days or None
-    with open_read_only(common.target) as warehouse:
-        overview = read_overview(warehouse.client)
-        mark = high_water_mark(warehouse.state)
     now = datetime.now(UTC)
+    with open_read_only(common.target) as warehouse:
+        overview = read_overview(warehouse.client, now)
+        mark = high_water_mark(warehouse.state)
     age = now - overview.last_success if overview.last_success else None
     stale = limit is not None and (age is None or age > limit)
     summary = {

@@ -20,7 +20,7 @@ from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.committer import Committer
-from argos_sync.run.context import Context
+from argos_sync.run.context import Context, RunClock
 from argos_sync.run.diff import Diff, column_values, count_first_fetches_by_day, diff_chunk
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.history import history_rows
@@ -35,6 +35,7 @@ from argos_sync.warehouse.rows import (
     stored_quarantine_ids,
     stored_submissions,
 )
+from argos_sync.warehouse.submissions import Period
 from argos_sync.warehouse.view_updates import update_views
 
 log = logging.getLogger("argos_sync")
@@ -74,6 +75,7 @@ class Run:
     protection: Protection
     committer: Committer
     eraser: Eraser
+    clock: RunClock
     trace: RunTrace = field(default_factory=RunTrace)
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
@@ -81,6 +83,11 @@ class Run:
     _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
+
+    @property
+    def period(self) -> Period:
+        """Return the time from the start of the run until now."""
+        return Period(self.summary.started_at, self.clock())
 
     def client_options(self, page_size: int | None = None) -> ClientOptions:
         """Return the options of an API client, which spends the rest of the day's requests."""
@@ -162,11 +169,13 @@ class Run:
             self.count_requests(chunk.stats)
         client = self.warehouse.client
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
+        if chunk.fetched.num_rows:
+            self.clock.advance(pc.max(chunk.fetched["_synced_at"]).as_py())
         quarantined = stored_quarantine_ids(
             client, column_values(chunk.tables, QUARANTINE, "quarantine_id")
         )
         self.coverage.returned_by_day.update(
-            count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at, chunk.stubs)
+            count_first_fetches_by_day(chunk.fetched, stored, self.period, chunk.stubs)
         )
         diff = diff_chunk(
             chunk.tables,
