@@ -70,7 +70,8 @@ def _open_run(context: Context, command: str, days: DateRange, *, uses_api: bool
         with collect_garbage_rarely(), opened as warehouse:
             protection = warehouse_protection(configured, warehouse.client, warehouse.state)
             # Another run may have ended while this one waited, or before the clock was set back.
-            if newest := newest_time(warehouse.client, clock()):
+            newest = newest_time(warehouse.client, clock())
+            if newest is not None and newest > clock():
                 clock.advance(newest + _TICK)
             started_at = clock()
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
