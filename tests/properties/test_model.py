@@ -71,6 +71,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 4
 SEQUENCES = 400 if THOROUGH else 8
+HOUR = timedelta(hours=1)
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 
 CONTRACT = load_contract()
@@ -394,6 +395,7 @@ class Machine(RuleBasedStateMachine):
         is_loaded=st.sampled_from([True, True, False]),
         most_runs=st.sampled_from(MOST_RUNS),
         nights_after=st.sampled_from([0, 0, 0, 1]),
+        set_back_at=st.sampled_from([0, 0, 2, 5, 9]),
     )
     def start(
         self,
@@ -403,6 +405,7 @@ class Machine(RuleBasedStateMachine):
         is_loaded: bool,
         most_runs: int,
         nights_after: int,
+        set_back_at: int,
         **configured: Any,
     ) -> None:
         """Start a source, and a warehouse that is empty or has all of its submissions."""
@@ -425,6 +428,7 @@ class Machine(RuleBasedStateMachine):
             **configured,
         }
         self.now = NOW
+        self.ticks, self.set_back_at, self.is_set_back = 0, set_back_at, False
         self.runs, self.most_runs, self.nights_after = 0, most_runs, nights_after
         self.marked_by_syncs = is_loaded  # a first sync has nothing to mark
         self.mixed = False
@@ -653,6 +657,7 @@ class Machine(RuleBasedStateMachine):
     ) -> Any:
         """Run a command, and check the warehouse whether the command succeeded or not."""
         self.runs += 1
+        self.ticks = 0
         context = context_for(
             self.api.base_url, self.warehouse.target, **self.configured | settings
         )
@@ -753,12 +758,18 @@ class Machine(RuleBasedStateMachine):
         return Path(str(self.warehouse.target.file))
 
     def _tick(self) -> datetime:
-        """Return the current time, one second later each time."""
+        """Return the time, one second later each time, but once in a run an hour earlier."""
+        self.ticks += 1
         self.now += timedelta(seconds=1)
+        if self.ticks == self.set_back_at:
+            self.now -= HOUR
+            self.is_set_back = True
         return self.now
 
     def _advance(self, nights: int) -> datetime:
         """Move the clock by nights, or by ten minutes, and return the time."""
+        if self.is_set_back:
+            self.now, self.is_set_back = self.now + HOUR, False
         if nights:
             day = self.now.date() + timedelta(days=nights)
             self.now = datetime.combine(day, NOW.time(), UTC)

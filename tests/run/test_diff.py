@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from argos_sync.run.diff import count_first_fetches_by_day, diff_chunk
 from argos_sync.warehouse.rows import StoredSubmission
+from argos_sync.warehouse.submissions import Period
 from support import NOW
 
 CREATED = datetime(2025, 1, 10, 12, tzinfo=UTC)
@@ -89,7 +90,8 @@ def test_quarantined_objects_are_loaded_once() -> None:
 def test_first_fetches_are_counted_by_day() -> None:
     """A submission that an earlier chunk of the run had is not counted again."""
     versions = {"repeated": stored("1", age=0), "old": stored("2")}
-    counts = count_first_fetches_by_day(fetched(repeated="1", old="2", new="3"), versions, NOW)
+    chunk = fetched(repeated="1", old="2", new="3")
+    counts = count_first_fetches_by_day(chunk, versions, Period(NOW, NOW))
     assert counts == {date(2025, 1, 10): 2}
 
 
@@ -124,5 +126,5 @@ def test_deletion_stubs_do_not_count_as_returned() -> None:
     versions = {"earlier": stored("1", age=0), "old": stored("2")}
     table = fetched(earlier="9", old="9", unknown="9", new="3")
     stubs = frozenset({"earlier", "old", "unknown"})
-    counts = count_first_fetches_by_day(table, versions, NOW, stubs)
+    counts = count_first_fetches_by_day(table, versions, Period(NOW, NOW), stubs)
     assert counts == {date(2025, 1, 10): 0}

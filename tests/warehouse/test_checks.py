@@ -18,6 +18,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.checks import COUNTS, CheckResult, check_counts, check_rows
+from argos_sync.warehouse.submissions import Period
 from support import NOW, Rows, Warehouse, at, context_for, created_at
 from warehouse.direct import CREATED_AT, connected, insert_submissions
 from whole_lists import Emulator
@@ -233,11 +234,12 @@ def test_days_with_missing_or_extra_rows_fail(any_warehouse: Warehouse) -> None:
     """A failed day stays a fault until it is read completely, or repaired."""
     day, other_day = CREATED_AT.date(), DateRange(date(2025, 2, 1), date(2025, 2, 1))
     fault, passed = CheckResult(COUNTS, SUBMISSIONS, 1, str(day)), CheckResult(COUNTS, SUBMISSIONS)
-    whole_day, later = [DateRange(day, day)], CREATED_AT + timedelta(days=1)
+    whole_day, then = [DateRange(day, day)], Period(CREATED_AT, CREATED_AT)
+    later = Period(*[CREATED_AT + timedelta(days=1)] * 2)
     with connected(any_warehouse) as client:
         insert_submissions(client, 3)
-        assert check_counts(client, {day: 3}, whole_day, CREATED_AT) == [passed]
-        assert check_counts(client, {day: 4}, (), CREATED_AT) == [fault]
+        assert check_counts(client, {day: 3}, whole_day, then) == [passed]
+        assert check_counts(client, {day: 4}, (), then) == [fault]
         assert check_counts(client, {}, whole_day, later) == [fault]
         assert check_counts(client, {}, [other_day], later, previous=[fault]) == [fault]
         assert check_counts(client, {}, (), later, previous=[fault], repaired=whole_day) == [passed]

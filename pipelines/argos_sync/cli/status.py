@@ -42,13 +42,13 @@ def status(
     # 0 turns the sweep off: then rows may be of any age.
     freshness = freshness_settings(common.project)
     bound = freshness.sweep_days or None
+    now = datetime.now(UTC)
     with open_read_only(common.target) as warehouse:
-        overview = read_overview(warehouse.client)
+        overview = read_overview(warehouse.client, now)
         mark = high_water_mark(warehouse.state)
         fingerprint = project_fingerprint(warehouse.state)
         api_key = configured_api_key(common.project)
         matches = not project_changes(warehouse.state, api_key) if api_key and fingerprint else None
-    now = datetime.now(UTC)
     age = now - overview.last_success if overview.last_success else None
     is_old = limit is not None and (age is None or age > limit)
     stale = is_old or (limit is not None and overview.unreadable)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from argos_sync.api.errors import ConfigurationError, IncompleteWalk
 from argos_sync.fetch.checkpoint import (
@@ -32,9 +33,11 @@ from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import UpkeepPlan, daily_volume, days_beside, plan_upkeep
 from argos_sync.shape.section_content import GUARDED_SECTIONS
 from argos_sync.warehouse.drift import Drift
+from argos_sync.warehouse.overview import last_run_start
 from argos_sync.warehouse.submissions import (
     content_hashes,
     count_not_fetched_by_day,
+    latest_credible,
     stored_days,
 )
 
@@ -91,7 +94,8 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     mark = high_water_mark(state)
     if mark is not None:
         run.drift = Drift.from_state(state.get("drift")).next_night()
-    nightly = nightly_range(today(run), mark, settings.lookback_days, settings.first_day)
+    trusted = _trusted_mark(run, mark)
+    nightly = nightly_range(today(run), trusted, settings.lookback_days, settings.first_day)
     days = stored_days(run.warehouse.client)
     plan = new_plan(run, SYNC, nightly)
     if earlier:
@@ -114,11 +118,18 @@ def _run_tiers(run: Run, earlier: Plan | None) -> None:
     retry_quarantined(run)
 
 
+def _trusted_mark(run: Run, mark: datetime | None) -> datetime | None:
+    """Return the high-water mark; the last sync's start if a wrong clock moved it too far."""
+    if mark is None or mark <= latest_credible(run.summary.started_at):
+        return mark
+    return last_run_start(run.warehouse.client, run.summary.started_at, SYNC) or mark
+
+
 def _read_days_beside(run: Run, ranges: Sequence[DateRange], end_date: EndDate | None) -> None:
     """Read the days beside ranges of `plan_upkeep` that lack stored submissions.
 
     Servers whose days are not UTC list them there; others no longer have them.
     """
-    missing = count_not_fetched_by_day(run.warehouse.client, ranges, run.summary.started_at)
+    missing = count_not_fetched_by_day(run.warehouse.client, ranges, run.period)
     windows = days_beside(ranges, missing)
     run_tasks(run, window_tasks(run, "beside", DailyVolume(), windows, end_date=end_date))

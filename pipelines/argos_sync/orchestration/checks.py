@@ -54,7 +54,7 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.
     """
     limit = freshness_settings().sweep_days or None
     with open_read_only(target) as warehouse:
-        overview = read_overview(warehouse.client)
+        overview = read_overview(warehouse.client, now)
     return [
         *(_post_run_check(name, overview.checks) for name in CHECK_NAMES),
         _freshness(overview, now, max_age_hours),

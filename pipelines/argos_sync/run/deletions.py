@@ -12,6 +12,7 @@ from argos_sync.fetch.refetch import id_tasks
 from argos_sync.fetch.windows import DateRange
 from argos_sync.run.jobs import run_tasks
 from argos_sync.run.run import Run
+from argos_sync.warehouse.overview import last_run_start
 from argos_sync.warehouse.submissions import (
     count_not_fetched_by_day,
     count_submissions,
@@ -26,23 +27,26 @@ MAX_DELETED = 0.05
 """Largest share of the requested submissions that may be marked as deleted. If more are missing,
 the source's lists are incomplete or belong to another project, and nothing is marked."""
 
+_MAX_PAUSE = timedelta(days=7)
+"""Time that may pass between two runs. After a longer pause the next run erases what is due."""
+
 
 def mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]) -> None:
     """Mark submissions as deleted that the source no longer returns, unless there are too many.
 
     The run has read the ranges of UTC days completely, and requested the submissions by id.
     """
-    client, since = run.warehouse.client, run.summary.started_at
-    not_found_by_id = filter_not_fetched(client, submission_ids, since)
-    not_found_by_day = count_not_fetched_by_day(client, ranges, since)
+    client, period = run.warehouse.client, run.period
+    not_found_by_id = filter_not_fetched(client, submission_ids, period)
+    not_found_by_day = count_not_fetched_by_day(client, ranges, period)
     count = sum(not_found_by_day.values()) + len(not_found_by_id)
-    requested = count_submissions(client, ranges, since) + len(submission_ids)
+    requested = count_submissions(client, ranges, period.since) + len(submission_ids)
     if count > MAX_DELETED * requested:
         run.report_too_many_deletions(count, requested)
     elif count:
-        candidates = {*not_found_by_id, *ids_not_fetched(client, ranges, since)}
+        candidates = {*not_found_by_id, *ids_not_fetched(client, ranges, period)}
         confirm_deletions(run, sorted(candidates))
-    mark_tombstones_fetched(client, ranges, since, run.context.clock())
+    mark_tombstones_fetched(client, ranges, run.period)
 
 
 def confirm_deletions(run: Run, candidates: Sequence[str]) -> None:
@@ -52,7 +56,7 @@ def confirm_deletions(run: Run, candidates: Sequence[str]) -> None:
     """
     client, at = run.warehouse.client, run.context.clock()
     run_tasks(run, id_tasks("confirm deletion", candidates))
-    deleted = filter_not_fetched(client, candidates, run.summary.started_at)
+    deleted = filter_not_fetched(client, candidates, run.period)
     mark_deleted(client, deleted, at)
     run.count_deleted(len(deleted))
 
@@ -65,6 +69,10 @@ def erase_deleted(run: Run) -> None:
     days = run.context.settings.erase_deleted_after_days
     if days is None:
         return
-    before = run.context.clock() - timedelta(days=days)
-    if submission_ids := ids_deleted_before(run.warehouse.client, before):
+    client, now = run.warehouse.client, run.clock()
+    # A clock that is years ahead must not erase at once what has years to go.
+    previous = last_run_start(client, run.summary.started_at)
+    if previous is not None:
+        now = min(now, previous + _MAX_PAUSE)
+    if submission_ids := ids_deleted_before(client, now - timedelta(days=days)):
         run.eraser.erase(submission_ids, {})

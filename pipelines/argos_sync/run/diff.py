@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Self
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from argos_sync.shape.contract import QUARANTINE, SUBMISSIONS
 from argos_sync.warehouse.rows import StoredSubmission
+from argos_sync.warehouse.submissions import Period
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,15 @@ def column_values(tables: Mapping[str, pa.Table], table: str, column: str) -> li
 def count_first_fetches_by_day(
     fetched: pa.Table,
     stored: Mapping[str, StoredSubmission],
-    since: datetime,
+    period: Period,
     stubs: AbstractSet[str] = frozenset(),
 ) -> Counter[date]:
     """Count a chunk's submissions that came for the first time, by UTC day of `created_at`.
 
-    Those stored since the start of the run (UTC) came with an earlier chunk. Deletion stubs do not
+    Those stored in the period of the run came with an earlier chunk. Deletion stubs do not
     count, and one whose submission came whole with an earlier chunk counts as minus one.
     """
-    repeated = {key for key, row in stored.items() if row.synced_at.astimezone(UTC) >= since}
+    repeated = {key for key, row in stored.items() if row.synced_at in period}
     counts = _count_by_day(_drop(fetched, "submission_id", [*repeated, *stubs]))
     if returned := [key for key in stubs if key in repeated and not stored[key].deleted_at]:
         counts.subtract(_count_by_day(_select(fetched, "submission_id", returned)))

@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from argos_sync.api.errors import ArgosError, IncompleteWalk
@@ -19,7 +21,7 @@ from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
-from argos_sync.run.context import Context
+from argos_sync.run.context import Context, RunClock
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
@@ -29,8 +31,10 @@ from argos_sync.run.run import Run, update_analyst_views
 from argos_sync.run.second_look import load_withheld, settle_days
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
-from argos_sync.warehouse.overview import requests_by_day
+from argos_sync.warehouse.overview import newest_time, requests_by_day
 from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
+
+_TICK = timedelta(microseconds=1)
 
 
 @contextmanager
@@ -75,7 +79,9 @@ def _open_run(
     new_key: bool,
     lost_key: str | None,
 ) -> Iterator[Run]:
-    started_at, settings = context.clock(), context.settings
+    settings, wall_clock = context.settings, context.clock
+    clock = RunClock(wall_clock, wall_clock())
+    context = replace(context, clock=clock)
     if uses_api:
         context.client_options().connect()  # reports an invalid key before anything is opened
     configured = Protection.configured(settings)
@@ -94,12 +100,17 @@ def _open_run(
             protection = warehouse_protection(
                 configured, warehouse.client, warehouse.state, lost_key
             )
+            # Another run may have ended while this one waited, or before the clock was set back.
+            newest = newest_time(warehouse.client, clock())
+            if newest is not None and newest > clock():
+                clock.advance(newest + _TICK)
+            started_at = clock()
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
             eraser = Eraser(committer, protection)
             guard = ContentGuard(warehouse, run_id, started_at)
-            run = Run(context, warehouse, summary, protection, committer, eraser, guard)
+            run = Run(context, warehouse, summary, protection, committer, eraser, guard, clock)
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)

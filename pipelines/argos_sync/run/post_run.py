@@ -73,7 +73,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
     since = None
     if not coverage.all_rows:
         since = checks.last_success_end(client, summary.run_id, summary.started_at)
-    previous = checks.recorded_results(client)
+    previous = checks.recorded_results(client, run.clock())
     summary.checks = [
         *run.values_fit,
         *checks.check_rows(client, run.warehouse.sections, since, previous),
@@ -81,7 +81,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
             client,
             coverage.returned_by_day,
             coverage.complete,
-            summary.started_at,
+            run.period,
             previous=previous,
             repaired=coverage.repaired,
             damaged=coverage.damaged,
@@ -89,7 +89,7 @@ def _check(run: Run) -> list[checks.CheckResult]:
         *_check_drift(run),
     ]
     changed = checks.changed_results(summary.checks, previous)
-    insert(client, check_records(summary, changed, run.context.clock()))
+    insert(client, check_records(summary, changed, run.clock()))
     return changed
 
 

@@ -24,7 +24,7 @@ from argos_sync.load.pipeline import Warehouse
 from argos_sync.process import interrupt_exit_code
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
-from argos_sync.run.context import Context
+from argos_sync.run.context import Context, RunClock
 from argos_sync.run.diff import (
     Diff,
     column_values,
@@ -51,6 +51,7 @@ from argos_sync.warehouse.rows import (
     stored_history,
     stored_submissions,
 )
+from argos_sync.warehouse.submissions import Period
 from argos_sync.warehouse.view_updates import update_views
 
 log = logging.getLogger("argos_sync")
@@ -98,6 +99,7 @@ class Run:
     committer: Committer
     eraser: Eraser
     content_guard: ContentGuard
+    clock: RunClock
     trace: RunTrace = field(default_factory=RunTrace)
     coverage: Coverage = field(default_factory=Coverage)
     exit_status: int = 0
@@ -118,6 +120,11 @@ class Run:
         """Whether the table exists with all columns; an earlier version made it without some."""
         table = self.warehouse.existing.tables.get(QUARANTINE)
         return table is not None and "last_run_id" in table.columns_by_name
+
+    @property
+    def period(self) -> Period:
+        """Return the time from the start of the run until now."""
+        return Period(self.summary.started_at, self.clock())
 
     def client_options(self, page_size: int | None = None) -> ClientOptions:
         """Return the options of an API client, which spends the rest of the day's requests."""
@@ -220,9 +227,11 @@ class Run:
         stored = stored_submissions(client, chunk.fetched["submission_id"].to_pylist())
         damaged = self._damaged_in(chunk, stored)
         stored |= {key: replace(stored[key], content_hash="") for key in damaged}
+        if chunk.fetched.num_rows:
+            self.clock.advance(pc.max(chunk.fetched["_synced_at"]).as_py())
         quarantined = self._receive_quarantined(chunk)
         self.coverage.returned_by_day.update(
-            count_first_fetches_by_day(chunk.fetched, stored, self.summary.started_at, chunk.stubs)
+            count_first_fetches_by_day(chunk.fetched, stored, self.period, chunk.stubs)
         )
         diff = diff_chunk(
             chunk.tables,

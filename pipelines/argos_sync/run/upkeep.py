@@ -5,8 +5,9 @@ last fetch is longest ago.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task
@@ -24,11 +25,13 @@ from argos_sync.run.jobs import resolve_reading, today, window_tasks
 from argos_sync.run.run import Run
 from argos_sync.warehouse.open_submissions import count_open_by_day, open_submission_ids
 from argos_sync.warehouse.section_content import emptied_windows
-from argos_sync.warehouse.submissions import DayStats, midnight
+from argos_sync.warehouse.submissions import DayStats, latest_credible, midnight
 
 _SLACK = timedelta(days=1.5)
 """Syncs take time and do not start on the minute, so days that would become due shortly before the
 next sync are fetched now."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _RECENT_DAYS = 31
 """Days that the expected volume of the next days is estimated from."""
@@ -108,13 +111,22 @@ def plan_sweep(
     chosen: set[date] = set()
     count, is_full = 0, False
     # Days that were fetched on the same day are swept in order, so that they join to few ranges.
-    for day in sorted(days, key=lambda day: (day_of(day.oldest_fetch), day.day)):
+    for day in sorted(map(partial(_without_future, now=now), days), key=_sweep_order):
         # A day is left to the next night if most of it would be too much.
         is_full = is_full or (count > 0 and count + day.rows / 2 > share)
         if not is_full or day.oldest_fetch < due:
             chosen.add(day.day)
             count += day.rows
     return _join_days(days, chosen, before, synced)
+
+
+def _without_future(day: DayStats, now: datetime) -> DayStats:
+    """Return a day as never fetched if all fetches are in the future: then a clock was wrong."""
+    return replace(day, oldest_fetch=_NEVER) if day.oldest_fetch > latest_credible(now) else day
+
+
+def _sweep_order(day: DayStats) -> tuple[date, date]:
+    return day_of(day.oldest_fetch), day.day
 
 
 def upkeep_window(

@@ -25,8 +25,10 @@ from argos_sync.shape.contract import (
 from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import (
     HAS_CHANGED,
+    Period,
     count_fetched_by_day,
     count_not_fetched_by_day,
+    latest_credible,
     select_changed,
 )
 from argos_sync.warehouse.unknown_values import unknown_fields, unknown_values
@@ -125,7 +127,7 @@ def check_counts(
     client: Client,
     returned: Mapping[date, int],
     complete: Sequence[DateRange],
-    since: datetime,
+    period: Period,
     *,
     previous: Iterable[CheckResult] = (),
     repaired: Sequence[DateRange] = (),
@@ -133,17 +135,17 @@ def check_counts(
 ) -> list[CheckResult]:
     """Compare days with the source; return no result if the source was not asked for any day.
 
-    The warehouse must have every submission that the source returned since reading began, by UTC
-    day of `created_at`, and no others on days that were read completely. On `damaged` days, some
-    have another number of rows than the source. A day that differs in the
+    The warehouse must have every submission that the source returned in the period, by UTC day of
+    `created_at`, and no others on days that were read completely. On `damaged` days, some have
+    another number of rows than the source. A day that differs in the
     earlier results, oldest first, stays a fault until it is read completely, or repaired: compared
     with the source one submission at a time.
     """
     if not (returned or complete or repaired):
         return []
-    fetched = count_fetched_by_day(client, since)
+    fetched = count_fetched_by_day(client, period)
     days = {day for day, count in returned.items() if fetched.get(day, 0) < count}
-    days |= count_not_fetched_by_day(client, complete, since).keys() | damaged
+    days |= count_not_fetched_by_day(client, complete, period).keys() | damaged
     checked = (*complete, *repaired)
     last = _last_results(previous).get((COUNTS, SUBMISSIONS))
     if last and last.sample:
@@ -153,10 +155,14 @@ def check_counts(
     return [CheckResult(COUNTS, SUBMISSIONS, len(days), sample)]
 
 
-def recorded_results(client: Client) -> list[CheckResult]:
-    """Return the results of all earlier runs, oldest first."""
+def recorded_results(client: Client, now: datetime) -> list[CheckResult]:
+    """Return the results of all earlier runs, oldest first.
+
+    Results that a wrong clock dated in the future count as the oldest.
+    """
     columns = ("checked_at", "check_name", "place", "found", "sample")
-    rows = sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0])
+    limit = latest_credible(now)
+    rows = sorted(read_rows(client, CHECKS, columns), key=lambda row: (row[0] <= limit, row[0]))
     return [CheckResult(*row[1:]) for row in rows]
 
 

@@ -9,9 +9,11 @@ from statistics import median_low
 from typing import Any
 
 from argos_sync.fetch.completeness import ReadMode
+from argos_sync.fetch.job import utc_now
 from argos_sync.load.sql import SOURCE_DIALECT, Client, select
-from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, load_contract
+from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, load_contract
 from argos_sync.warehouse.rows import read_rows
+from argos_sync.warehouse.submissions import latest_credible
 from argos_sync.warehouse.views import STALENESS, load_views
 
 _LAST_RUNS = 5
@@ -21,6 +23,12 @@ _COMMANDS_WITH_NEW_DATA = ("sync", "backfill")
 
 UNREADABLE = "TooManyUnreadable"
 """`error` of a run that has received too many submissions it could not read (`run.quarantine`)."""
+
+_NEWEST_FIRST = "CASE WHEN started_at > ? THEN 1 ELSE 0 END, started_at DESC"
+"""Order of runs; those that a wrong clock dated in the future come last."""
+
+_MAX_SKEW = timedelta(minutes=5)
+"""How far the clocks of two machines may differ."""
 
 _SYNCS_TO_COMPARE = 8
 _DAY = timedelta(days=1)
@@ -56,19 +64,47 @@ class Overview:
     checks: list[dict[str, Any]]
 
 
-def read_overview(client: Client) -> Overview:
-    """Read what `status` shows; tables that do not exist yet count as empty."""
+def read_overview(client: Client, now: datetime | None = None) -> Overview:
+    """Read what `status` shows; tables that do not exist yet count as empty.
+
+    Times after `now`, by default the current time, are from a wrong clock. So they say nothing
+    about how long ago a run succeeded, and sort before all others.
+    """
+    limit = (now or utc_now()) + _MAX_SKEW
     return Overview(
         rows={name: _count_rows(client, name) for name in load_contract().tables},
-        completeness=_completeness(client),
-        runs=_last_runs(client),
-        unreadable=_is_unreadable(client),
-        last_success=_last_success(client),
-        next_expected=_next_expected(client),
+        completeness=_completeness(client, limit),
+        runs=_last_runs(client, limit),
+        unreadable=_is_unreadable(client, limit),
+        last_success=_last_success(client, limit),
+        next_expected=_next_expected(client, limit),
         issues=_issues(client),
         max_age_days=_max_age_days(client),
-        checks=_checks(client),
+        checks=_checks(client, limit),
     )
+
+
+def newest_time(client: Client, now: datetime) -> datetime | None:
+    """Return the latest time of a fetch or a run, UTC; None before the first.
+
+    Times in the future are those of a clock that was set back. If they are further ahead than
+    `latest_credible`, that clock was wrong, and they do not count.
+    """
+    limit = latest_credible(now)
+    queries = [
+        f"SELECT MAX({column}) FROM {table} WHERE {column} <= ?"  # noqa: S608 names
+        for table, column in ((SUBMISSIONS, "_synced_at"), (RUNS, "started_at"), (RUNS, "ended_at"))
+    ]
+    times = [row[0] for query in queries for row in select(client, query, limit) if row[0]]
+    return max(time.astimezone(UTC) for time in times) if times else None
+
+
+def last_run_start(client: Client, before: datetime, command: str | None = None) -> datetime | None:
+    """Return when the last run before a time (UTC) began, or the last success of a command."""
+    succeeded = f" AND exit_status = 0 AND command = '{command}'" if command else ""
+    query = f"SELECT MAX(started_at) FROM {RUNS} WHERE started_at < ?{succeeded}"  # noqa: S608 ours
+    rows = select(client, query, before)
+    return rows[0][0].astimezone(UTC) if rows and rows[0][0] else None
 
 
 def requests_by_day(client: Client, now: datetime) -> Counter[date]:
@@ -87,39 +123,40 @@ def _count_rows(client: Client, table: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _last_runs(client: Client) -> list[dict[str, Any]]:
+def _last_runs(client: Client, limit: datetime) -> list[dict[str, Any]]:
     columns = [column.name for column in load_contract()[RUNS].columns]
-    query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY started_at DESC LIMIT {_LAST_RUNS}"  # noqa: S608 names
-    return [dict(zip(columns, row, strict=True)) for row in select(client, query)]
+    query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY {_NEWEST_FIRST} LIMIT {_LAST_RUNS}"  # noqa: S608 names
+    return [dict(zip(columns, row, strict=True)) for row in select(client, query, limit)]
 
 
-def _completeness(client: Client) -> ReadMode | None:
-    where = "completeness IS NOT NULL ORDER BY started_at DESC LIMIT 1"
-    rows = select(client, f"SELECT completeness FROM {RUNS} WHERE {where}")  # noqa: S608 names
+def _completeness(client: Client, limit: datetime) -> ReadMode | None:
+    where = f"completeness IS NOT NULL ORDER BY {_NEWEST_FIRST} LIMIT 1"
+    rows = select(client, f"SELECT completeness FROM {RUNS} WHERE {where}", limit)  # noqa: S608 names
     return rows[0][0] if rows else None
 
 
-def _last_success(client: Client) -> datetime | None:
+def _last_success(client: Client, limit: datetime) -> datetime | None:
     commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
     # A backfill that an earlier run has finished sends no request.
-    where = f"exit_status = 0 AND requests > 0 AND command IN ({commands})"
-    rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}")  # noqa: S608 names
+    where = f"exit_status = 0 AND requests > 0 AND command IN ({commands}) AND started_at <= ?"
+    rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}", limit)  # noqa: S608 names
     started_at: datetime | None = rows[0][0] if rows else None
     return started_at.astimezone(UTC) if started_at else None
 
 
-def _is_unreadable(client: Client) -> bool:
+def _is_unreadable(client: Client, limit: datetime) -> bool:
     """Whether no sync or backfill has succeeded since one failed with `UNREADABLE`."""
     commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
     where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND command IN ({commands})"
-    query = f"SELECT error FROM {RUNS} WHERE {where} ORDER BY started_at DESC LIMIT 1"  # noqa: S608 names
-    rows = select(client, query)
+    query = f"SELECT error FROM {RUNS} WHERE {where} ORDER BY {_NEWEST_FIRST} LIMIT 1"  # noqa: S608 names
+    rows = select(client, query, limit)
     return bool(rows) and rows[0][0] is not None
 
 
-def _next_expected(client: Client) -> datetime | None:
-    where = f"exit_status = 0 AND command = 'sync' ORDER BY 1 DESC LIMIT {_SYNCS_TO_COMPARE}"
-    rows = select(client, f"SELECT started_at FROM {RUNS} WHERE {where}")  # noqa: S608 ours
+def _next_expected(client: Client, limit: datetime) -> datetime | None:
+    is_sync = "exit_status = 0 AND command = 'sync' AND started_at <= ?"
+    where = f"{is_sync} ORDER BY 1 DESC LIMIT {_SYNCS_TO_COMPARE}"
+    rows = select(client, f"SELECT started_at FROM {RUNS} WHERE {where}", limit)  # noqa: S608 ours
     starts = [row[0].astimezone(UTC) for row in rows]
     # The median ignores a night without a sync, and a sync that was started by hand.
     intervals = [later - earlier for later, earlier in pairwise(starts)]
@@ -127,11 +164,12 @@ def _next_expected(client: Client) -> datetime | None:
     return starts[0] + usual if starts else None
 
 
-def _checks(client: Client) -> list[dict[str, Any]]:
+def _checks(client: Client, limit: datetime) -> list[dict[str, Any]]:
     columns = ("checked_at", "check_name", "place", "passed", "found", "sample")
     last: dict[tuple[str, str], dict[str, Any]] = {}
     last_failed_at: dict[tuple[str, str], datetime] = {}
-    for row in sorted(read_rows(client, CHECKS, columns), key=lambda row: row[0]):
+    rows = read_rows(client, CHECKS, columns)
+    for row in sorted(rows, key=lambda row: (row[0] <= limit, row[0])):
         result = dict(zip(columns, row, strict=True))
         key = (result["check_name"], result["place"])
         last[key] = result

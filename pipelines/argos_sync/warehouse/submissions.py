@@ -5,7 +5,7 @@ A range of days is about `created_at`, UTC.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from argos_sync.fetch.windows import DateRange, add_days
@@ -23,11 +23,32 @@ from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 _CREATED_DAY = "UTC_DAY(created_at)"
 """The UTC day of `created_at`, in the SQL of `load.sql`."""
 
+_OUTSIDE = "(_synced_at < ? OR _synced_at > ?)"
+"""Condition on submissions that were not fetched in a period."""
+
 HAS_CHANGED = "submission_id IN (SELECT submission_id FROM changed)"
 """Condition on rows of changed submissions, for the queries of `select_changed`."""
 
+_MAX_AHEAD = timedelta(days=1)
+
 _MAX_HASHES = 100_000
 """About 30 MB in the fetch process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The time from the start of a run until now, UTC.
+
+    A run begins after all that the warehouse knows, so exactly the submissions whose `_synced_at`
+    is in the period were fetched by the run. Later times are from a run whose clock was wrong.
+    """
+
+    since: datetime
+    until: datetime
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Whether a time is in the period."""
+        return self.since <= moment.astimezone(UTC) <= self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,17 @@ class SubmissionVersion:
     day: date
     content_hash: str
     deleted: bool
+
+
+def latest_credible(now: datetime) -> datetime:
+    """Return the latest time that a clock may have written that was only set back since.
+
+    A later one was written by a clock that was wrong, and says nothing.
+    """
+    try:
+        return now + _MAX_AHEAD
+    except OverflowError:  # the clock is wrong now
+        return now
 
 
 def stored_days(client: Client) -> list[DayStats]:
@@ -91,33 +123,35 @@ def count_all_submissions(client: Client) -> int:
     return sum(int(count) for (count,) in select_submissions(client, "COUNT(*)", ""))
 
 
-def ids_not_fetched(client: Client, ranges: Sequence[DateRange], since: datetime) -> list[str]:
-    """Return the ids of these ranges' submissions that were not fetched since a time, UTC."""
-    where, parameters = _not_fetched(ranges, since)
+def ids_not_fetched(client: Client, ranges: Sequence[DateRange], period: Period) -> list[str]:
+    """Return the ids of these ranges' submissions that were not fetched in a period."""
+    where, parameters = _not_fetched(ranges, period)
     return [row[0] for row in select_submissions(client, "submission_id", where, *parameters)]
 
 
-def filter_not_fetched(client: Client, submission_ids: Sequence[str], since: datetime) -> list[str]:
-    """Return those of these submissions that were not fetched since a time, UTC."""
-    where = "WHERE _deleted_at IS NULL AND _synced_at < ? AND submission_id = ANY(?)"
+def filter_not_fetched(client: Client, submission_ids: Sequence[str], period: Period) -> list[str]:
+    """Return those of these submissions that were not fetched in a period."""
+    where = f"WHERE _deleted_at IS NULL AND {_OUTSIDE} AND submission_id = ANY(?)"
+    bounds = (period.since, period.until)
     return [
         row[0]
         for batch in key_batches(client, submission_ids)
-        for row in select_submissions(client, "submission_id", where, since, batch)
+        for row in select_submissions(client, "submission_id", where, *bounds, batch)
     ]
 
 
 def count_not_fetched_by_day(
-    client: Client, ranges: Sequence[DateRange], since: datetime
+    client: Client, ranges: Sequence[DateRange], period: Period
 ) -> dict[date, int]:
-    """Return how many submissions of these ranges were not fetched since a time, by day."""
-    where, parameters = _not_fetched(ranges, since)
+    """Return how many submissions of these ranges were not fetched in a period, by day."""
+    where, parameters = _not_fetched(ranges, period)
     return count_by_day(client, where, *parameters)
 
 
-def count_fetched_by_day(client: Client, since: datetime) -> dict[date, int]:
-    """Return how many submissions were fetched since a time (UTC), by day of `created_at`."""
-    return count_by_day(client, "WHERE _deleted_at IS NULL AND _synced_at >= ?", since)
+def count_fetched_by_day(client: Client, period: Period) -> dict[date, int]:
+    """Return how many submissions were fetched in a period, by day of `created_at`."""
+    where = "WHERE _deleted_at IS NULL AND _synced_at >= ? AND _synced_at <= ?"
+    return count_by_day(client, where, period.since, period.until)
 
 
 def recently_fetched_ids(client: Client, number: int) -> list[str]:
@@ -145,8 +179,9 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
     assignments = "_deleted_at = ?, _changed_at = ?, _synced_at = ?"
     query = f"UPDATE {SUBMISSIONS} SET {assignments} WHERE submission_id = ANY(?)"  # noqa: S608 names only
     is_current = "valid_to IS NULL AND submission_id = ANY(?)"
-    # A period does not end before it begins, even if the clock was set back.
-    ended = f"UPDATE {HISTORY} SET valid_to = GREATEST(?, valid_from) WHERE {is_current}"  # noqa: S608 names only
+    # A period ends later than it begins, even if the clock was set back.
+    end = "GREATEST(?, valid_from + INTERVAL '1' MICROSECOND)"
+    ended = f"UPDATE {HISTORY} SET valid_to = {end} WHERE {is_current}"  # noqa: S608 names only
     has_history = bool(submission_ids) and tables_exist(client, [HISTORY])
     with transaction(client):
         for batch in key_batches(client, submission_ids):
@@ -161,14 +196,12 @@ def ids_deleted_before(client: Client, before: datetime) -> list[str]:
     return [row[0] for row in select_submissions(client, "submission_id", where, before)]
 
 
-def mark_tombstones_fetched(
-    client: Client, ranges: Sequence[DateRange], since: datetime, at: datetime
-) -> None:
-    """Set `_synced_at` of soft-deleted submissions in ranges read completely since a time, UTC."""
+def mark_tombstones_fetched(client: Client, ranges: Sequence[DateRange], period: Period) -> None:
+    """Set `_synced_at` of soft-deleted submissions in ranges that were read completely."""
     in_ranges, parameters = created_in(ranges)
-    condition = f"_deleted_at IS NOT NULL AND _synced_at < ? AND ({in_ranges})"
+    condition = f"_deleted_at IS NOT NULL AND {_OUTSIDE} AND ({in_ranges})"
     query = f"UPDATE {SUBMISSIONS} SET _synced_at = ? WHERE {condition}"  # noqa: S608 names only
-    execute(client, query, at, since, *parameters)
+    execute(client, query, period.until, period.since, period.until, *parameters)
 
 
 def select_submissions(
@@ -233,11 +266,11 @@ def to_date(value: date | datetime) -> date:
     return value.date() if isinstance(value, datetime) else value
 
 
-def _not_fetched(ranges: Sequence[DateRange], since: datetime) -> tuple[str, list[datetime]]:
-    """Return a WHERE clause, and its parameters, for submissions not fetched since a time.
+def _not_fetched(ranges: Sequence[DateRange], period: Period) -> tuple[str, list[datetime]]:
+    """Return a WHERE clause, and its parameters, for submissions not fetched in a period.
 
-    Submissions created since then do not count: the source may have listed them too late.
+    Submissions created since its start do not count: the source may have listed them too late.
     """
     in_ranges, parameters = created_in(ranges)
-    where = f"WHERE _deleted_at IS NULL AND _synced_at < ? AND created_at < ? AND ({in_ranges})"
-    return where, [since, since, *parameters]
+    where = f"WHERE _deleted_at IS NULL AND {_OUTSIDE} AND created_at < ? AND ({in_ranges})"
+    return where, [period.since, period.until, period.since, *parameters]
