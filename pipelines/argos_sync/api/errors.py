@@ -12,8 +12,8 @@
     │   RequestsUsedUp
         └── RetriableFailure     a retry may succeed
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
-                RequestTimeout, ConnectionFailed, MalformedResponse, DecryptionFailed,
-                ProcessingError
+                RequestTimeout, ConnectionFailed, MalformedResponse (OversizedResponse),
+                DecryptionFailed, ProcessingError
 
 Messages contain only statuses, documented error codes and documented parameter names, all of them
 literals of this package. They never contain text from a server, a key, a body or a personal value:
@@ -258,6 +258,17 @@ class MalformedResponse(RetriableFailure):
     """A 200 that is not a page; it never counts as the last page."""
 
     advice = "nothing is lost: run again later; if the error persists, report it to ARGOS support"
+
+
+class OversizedResponse(MalformedResponse):
+    """A response is larger than the client reads; the client then asks for fewer submissions.
+
+    Attributes:
+        size: Size of the response in bytes, or what was read of it.
+    """
+
+    advice = "ask ARGOS support why a single submission is so large; nothing is lost"
+    size: int = 0
 
 
 class DecryptionFailed(RetriableFailure):

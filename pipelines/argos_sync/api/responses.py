@@ -95,7 +95,7 @@ def parse_page(body: bytes, envelope: Envelope | None = None) -> Page:
     items = document.get("Items")
     if not isinstance(items, list):
         raise errors.MalformedResponse(f"{ENDPOINT} returned a page without a list of Items")
-    return Page(items, _next_key(document.get("nextpageKey")))
+    return Page(items, _next_key(document.get("nextpageKey")), len(body))
 
 
 def _next_key(value: Any) -> PageKey | None:

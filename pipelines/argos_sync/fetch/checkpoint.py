@@ -17,6 +17,7 @@ other:
         cuts              windows cut so far
     completeness      how whole submissions are read, once a probe has found it out: mode, missing,
                       usual_paths, sections, checked (the day)
+    longest_text      bytes of the longest text that was loaded, if any was unusually long
     views             fingerprint of the analyst views, once a run has created them
     synced_before     first day that the last finished sync did not read to its end
     synced_from       first day that the first sync asked for; null is all history
@@ -38,6 +39,7 @@ from argos_sync.fetch.windows import DateRange, EndDate, Window
 State = dict[str, Any]
 
 SYNC = "sync"
+LONGEST_TEXT = "longest_text"
 
 
 def high_water_mark(state: Mapping[str, Any]) -> datetime | None:

@@ -17,14 +17,22 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.config import add_defaults
-from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
+from argos_sync.load.duckdb import (
+    LARGE_TEXT,
+    checkpoint,
+    duckdb_file,
+    fit_to_texts,
+    remove_temp_files,
+    remove_truncated_file,
+)
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, make_pipeline, working_dir
+from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
@@ -102,14 +110,19 @@ class Warehouse:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
+        longest = longest_text(tables.values())
+        is_large = longest > LARGE_TEXT
 
         def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
             yield tables
+            if is_large:
+                state[LONGEST_TEXT] = max(longest, state.get(LONGEST_TEXT, 0))
             if update_state is not None:
                 update_state(state)
 
         try:
             with destination_errors():
+                fit_to_texts(self.client, longest)
                 if not self.pipeline.schema_names:
                     # After a failed load the committed state could not be restored: the next load
                     # would build on an empty state and store it.
@@ -122,6 +135,8 @@ class Warehouse:
                 gc.collect(0)
                 self.pipeline.normalize()
                 self.pipeline.load()
+                if is_large:
+                    checkpoint(self.client)
         except ArgosError:
             # dlt would retry the failed package before everything else, and its local state
             # already counts the package's rows: return to what is committed.
@@ -192,6 +207,7 @@ def open_warehouse(
                 drop_orphaned_staging(client)
             pipeline.activate()
             _restore_from_destination(pipeline)
+            fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
             yield Warehouse(pipeline, client, sections, contract, shared)
 
 
