@@ -110,7 +110,7 @@ def fit_to_texts(client: SqlClientBase[Any], longest: int) -> None:
         return
     _longest_texts[str(file)] = longest
     own = client.credentials.global_config or {}
-    for name, value in _loading_settings(str(file)).items():
+    for name, value in loading_settings(str(file)).items():
         if name not in own:
             execute_native(client, f"SET GLOBAL {name} = {quote_literal(str(value))}")
 
@@ -125,7 +125,12 @@ def checkpoint(client: SqlClientBase[Any]) -> None:
         execute_native(client, "CHECKPOINT")
 
 
-def _loading_settings(file: str) -> dict[str, Any]:
+def has_large_texts(file: Path) -> bool:
+    """Return whether this process knows that a DuckDB file has large texts, see `fit_to_texts`."""
+    return str(file) in _longest_texts
+
+
+def loading_settings(file: str) -> dict[str, Any]:
     """Return the settings to write to a DuckDB file with."""
     longest = _longest_texts.get(file, 0)
     megabytes = _LOADING_MEGABYTES + longest * _MEMORY_PER_BYTE // 1_000_000
@@ -276,7 +281,7 @@ class _SqlClient(DuckDbSqlClient):
         """
         bounds = BOUNDED_MEMORY
         if not self.credentials.read_only:
-            bounds = _loading_settings(self.credentials.database)
+            bounds = loading_settings(self.credentials.database)
         self._global_config |= bounds | (self.credentials.global_config or {})
         return super().open_connection()
 
