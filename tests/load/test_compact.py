@@ -10,10 +10,10 @@ from argos_sync.load.duckdb import fit_to_texts
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target
 
-SIZE = 200_000
+SIZE = 400_000
 
 
-@pytest.mark.slow  # 120 MB of texts
+@pytest.mark.slow  # a gigabyte of texts
 def test_large_texts_are_compacted_in_bounded_memory(tmp_path: Path) -> None:
     """More of them than DuckDB may have in memory; tables, views and comments stay."""
     file = tmp_path / "kyc.duckdb"
@@ -25,10 +25,10 @@ def test_large_texts_are_compacted_in_bounded_memory(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE nothing (id BIGINT)")
         connection.execute("CREATE VIEW counted AS SELECT count(*) AS number FROM large")
         connection.execute("COMMENT ON TABLE large IS 'texts'")
-        for number in range(6):
+        for number in range(30):
             connection.execute(
                 f"INSERT INTO large SELECT i + {number}000,"
-                f" repeat(md5((i + {number}000)::VARCHAR), {SIZE // 32}) FROM range(400) r(i)"
+                f" repeat(md5((i + {number}000)::VARCHAR), {SIZE // 32}) FROM range(80) r(i)"
             )
             connection.execute("CHECKPOINT")
         connection.execute("DELETE FROM large WHERE id % 2 = 0")
