@@ -31,7 +31,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined] # 
 EMULATOR = {
     *("--port", "--count", "--seed", "--start-date", "--end-date", "--list", "--max-page-bytes"),
     *("--heavy-page", "--deleted", "--deleted-share", "--projected-share"),
-    *("--max-requests-per-day", "--empty", "--empty-as", "--empty-share"),
+    *("--max-requests-per-day", "--empty", "--empty-as", "--empty-share", "--raw-data-bytes"),
 }
 """The documented options of the emulator; its help lists the others, which imitate faults."""
 

@@ -55,6 +55,8 @@ _DEFAULTS = {
     # By default dlt keeps loaded packages and the rows of staging tables, which are full of
     # personal data.
     "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
+    # Each Arrow table becomes a row group of its own, see `load.source`.
+    "data_writer": {"buffer_max_items": 1},
     "destination": {"duckdb": {"credentials": "duckdb:///kyc.duckdb"}},
 }
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {

@@ -78,6 +78,10 @@ class Behaviour:
     max_page_bytes: Annotated[
         int | None, _api(min=1, help="Largest page in bytes; no limit if unset.")
     ] = None
+    raw_data_bytes: Annotated[
+        int,
+        _api(min=0, help="Bytes of random text to add to the aml.raw_data of every submission."),
+    ] = 0
     heavy_page: Annotated[
         Literal["413", "500", "502", "504"], _api(help="Response to a larger page, every time.")
     ] = "502"

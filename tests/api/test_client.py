@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from importlib.metadata import version
 from typing import Any
@@ -291,6 +291,57 @@ def test_heavy_page_is_halved(connect: Connect, failure: Outcome) -> None:
 
     asyncio.run(run())
     assert gateway.counts == [1000] * 6 + [500] * 2 + [250, 250]
+
+
+@pytest.mark.parametrize("announces_size", [True, False])
+def test_page_size_fits_the_bytes_of_submissions(connect: Connect, announces_size: bool) -> None:
+    """Pages have at most about 4 MiB: a larger one is not read, and later ones have fewer rows."""
+    counts: list[int] = []
+    item = b'{"submission_id": "s", "text": "' + b"x" * 100_000 + b'"}'
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        counts.append(count := int(request.url.params["count"]))
+        body = b'{"Items": [' + b",".join([item] * count) + b"]}"
+        return httpx.Response(200, content=body if announces_size else _stream(body))
+
+    async def run() -> None:
+        async with connect(transport=httpx.MockTransport(answer), page_size=200) as client:
+            for _ in range(3):
+                assert {len(item["text"]) for item in (await client.fetch(Query())).items} == {
+                    100_000
+                }
+
+    asyncio.run(run())
+    refused, *read = counts
+    assert refused == 200
+    assert 35 <= read[-1] <= 42
+    assert len(read) <= 4
+
+
+async def _stream(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a body in parts, whose size is not announced."""
+    for start in range(0, len(body), 1_000_000):
+        yield body[start : start + 1_000_000]
+
+
+def test_page_size_recovers_from_a_large_submission(connect: Connect) -> None:
+    """The pages after it grow again, up to the configured size."""
+    counts: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        counts.append(count := int(request.url.params["count"]))
+        items = [{"submission_id": "s", "text": "x" * (10_000_000 if len(counts) == 1 else 10)}]
+        return httpx.Response(200, json={"Items": items * (1 if len(counts) == 1 else count)})
+
+    async def run() -> None:
+        async with connect(transport=httpx.MockTransport(answer), page_size=1_000) as client:
+            while counts.count(1_000) < 2:
+                await client.fetch(Query())
+
+    asyncio.run(run())
+    assert counts[1] == 1
+    assert sorted(counts[1:]) == counts[1:]
+    assert len(counts) < 50
 
 
 def test_heavy_413_is_not_repeated(connect: Connect) -> None:

@@ -122,6 +122,19 @@ def test_end_of_a_walk(emulator: Emulator, pages: Pages, setting: Any, ending: o
     assert last == ending
 
 
+def test_large_raw_data(emulator: Emulator, pages: Pages) -> None:
+    """Each submission has random text, the same in every response, beside what it had."""
+    original = {one["submission_id"]: one["aml"] for one in emulator.store.all()}
+    emulator.behaviour = Behaviour(raw_data_bytes=5_000)
+    first, second = ([item for page in pages() for item in page["Items"]] for _ in range(2))
+    assert first == second
+    texts = {item["aml"]["raw_data"].pop("documents") for item in first}
+    assert {len(text) for text in texts} == {5_000}
+    assert len(texts) == len(first)
+    for item in first:
+        assert item["aml"]["raw_data"] == (original[item["submission_id"]].get("raw_data") or {})
+
+
 def test_exclusive_end_date(
     emulator: Emulator, walk_ids: Walk, submissions: list[dict[str, Any]]
 ) -> None:

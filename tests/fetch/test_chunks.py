@@ -71,6 +71,22 @@ def test_a_chunk_is_complete_when_it_is_full() -> None:
     assert second.submissions == 7
 
 
+def test_a_chunk_is_complete_when_it_has_many_bytes() -> None:
+    """Few submissions may be large; those in quarantine count as well."""
+    large = {"aml": {"raw_data": {"text": "x" * 60_000}}}
+    chunks = builder(chunk_bytes=100_000)
+    assert chunks.add(page(submission(1, **large)), NOW) == []
+    (full,) = chunks.add(page(submission(2, **large), cursor={"": 2}), NOW)
+    assert names(full) == ["s1", "s2"]
+    assert full.ledger[0].progress.cursor == {"": 2}
+    assert chunks.add(page(submission(3), submission(4)), NOW) == []
+    unusable = {"created_at": "yesterday", **large}
+    assert chunks.add(page(unusable), NOW) == []
+    (second,) = chunks.add(page(unusable | {"userid": "another"}), NOW)
+    assert names(second) == ["s3", "s4"]
+    assert chunks.add(page(submission(5)), NOW) == []
+
+
 def test_unchanged_duplicates_are_dropped() -> None:
     """Within a page and between pages."""
     chunks = builder()

@@ -10,6 +10,7 @@ import pytest
 from argos_sync.api import DailyBudget, Query
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter, PageTooHeavy, RequestsUsedUp
 from argos_sync.config import load_settings
+from argos_sync.emulator import Store, generate
 from argos_sync.fetch.completeness import Reading, ReadMode
 from argos_sync.fetch.job import client_options
 from argos_sync.fetch.reader import read_tasks
@@ -209,3 +210,16 @@ def test_a_heavy_submission_leaves_a_gap(
     assert not any(page.done for page in pages)
     gap = next(place for place, page in enumerate(pages) if page.gap)
     assert all(page.cursor is None for page in pages[gap:])
+
+
+def test_large_submissions_fetched_one_by_one_come_in_small_parts() -> None:
+    """Only the last part of a page has a cursor, because a task resumes after whole pages."""
+    store = Store(generate(20, seed=1))
+    behaviour = Behaviour(list_rows="summary", raw_data_bytes=1_000_000)
+    with Emulator(store, behaviour=behaviour) as api:
+        pages = read(api, [Task("all", "", EVERYTHING)], mode="each", page_size=100)
+    ids = [item["submission_id"] for page in pages for item in page.items]
+    assert sorted(ids) == sorted(store.ids())
+    assert max(len(page.items) for page in pages) <= 6
+    assert [page.cursor for page in pages] == [None] * (len(pages) - 1) + [{}]
+    assert [page.done for page in pages] == [False] * (len(pages) - 1) + [True]

@@ -20,7 +20,7 @@ from argos_sync.api.budget import DailyBudget
 from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
 from argos_sync.api.page_key import PageKey, Scalar
-from argos_sync.api.page_size import PageSize
+from argos_sync.api.page_size import MAX_PAGE_BYTES, PageSize
 from argos_sync.api.query import Page, Query, request_parameters
 from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
 from argos_sync.api.retry import RetryPolicy
@@ -78,13 +78,14 @@ class ArgosClient:
             `json` sends them as a JSON body of the GET, as its older page says.
         envelope: Encrypts requests and decrypts responses. Encrypted requests are always JSON.
         page_size: Rows to request per page. Lowered permanently when the API refuses it, and for
-            some time when pages are too heavy.
+            some time when pages are too heavy or have too many bytes.
         max_requests_per_second: Request rate that all tasks share.
         budget: Limits the requests of a day.
         retry: How often and after which delay to retry.
         timeout: httpx timeout: seconds to connect, and between two reads or writes.
         deadline: Seconds for one whole response, so that a slow trickle of bytes cannot block.
-        max_response_bytes: Largest response accepted, in bytes after decompression.
+        max_response_bytes: Largest response accepted, in bytes after decompression. Pages of
+            several submissions are kept far smaller, see `PageSize`.
         allow_insecure_http: Accept plain http to hosts other than this machine.
         transport: Replaces the network in tests.
         sleep: Async function that waits a number of seconds.
@@ -135,9 +136,9 @@ class ArgosClient:
             allow_insecure_http=allow_insecure_http,
             timeout=timeout,
             deadline=deadline,
-            max_bytes=max_response_bytes,
             transport=transport,
         )
+        self._max_bytes = max_response_bytes
         self._as_json = request_style == "json" or envelope is not None
         self._envelope = envelope
         self._retry = retry
@@ -207,23 +208,28 @@ class ArgosClient:
         The vendor does not document the largest `count`: if an `invalid_parameter` may refer to it,
         it is halved until the API accepts it, for good. A page may also be too heavy for the
         gateway, again and again: if it fails through all retries although the API can be reached, a
-        smaller one takes its place; see `PageSize`.
+        smaller one takes its place; so it does at once if it has too many bytes. See `PageSize`.
         """
         sizes = self.page_size
-        count = min(sizes.current, most or sizes.current)
+        count = min(sizes.fitting, most or sizes.current)
         is_refused = is_heavy = False
         while True:
             can_halve = query.submission_id is None and count > 1
             is_suspected = can_halve and (is_heavy or sizes.is_lowered)
             attempts = _FEW_ATTEMPTS if is_suspected else self._retry.attempts
             try:
-                page = await self._fetch_with_retries(query, key, count, attempts)
+                page = await self._fetch_with_retries(
+                    query, key, count, attempts, self._largest_page(can_halve=can_halve)
+                )
             except errors.InvalidParameter as error:
                 if not can_halve or error.parameter not in (None, "count"):
                     raise
                 # A concurrent task may have lowered the size in the meantime.
                 is_refused, count = True, min(count // 2, sizes.current)
             except (errors.RequestTooLarge, errors.RetriableFailure) as error:
+                if can_halve and isinstance(error, errors.OversizedResponse):
+                    count = sizes.refuse(count, error.size)
+                    continue
                 if not (is_suspected or await self._is_reachable(error)):
                     raise
                 if not can_halve:
@@ -232,23 +238,36 @@ class ArgosClient:
             else:
                 if is_refused:
                     sizes.accept(count)
-                if query.submission_id is None:
-                    sizes.record_page(count, is_heavy=is_heavy)
-                self.stats.pages += 1
-                self.stats.items += len(page.items)
-                self._has_returned_id |= query.submission_id is not None and bool(page.items)
+                self._record(page, None if query.submission_id else count, is_heavy=is_heavy)
                 return page
 
+    def _record(self, page: Page, count: int | None, *, is_heavy: bool) -> None:
+        """Count a page of a list, which has a count, or of a single submission."""
+        if count is None:
+            self._has_returned_id |= bool(page.items)
+        else:
+            self.page_size.record_page(count, is_heavy=is_heavy)
+        self.page_size.record_bytes(len(page.items), page.size)
+        self.stats.pages += 1
+        self.stats.items += len(page.items)
+
+    def _largest_page(self, *, can_halve: bool) -> int:
+        """Return the bytes after which a page is not read any further."""
+        return min(self._max_bytes, MAX_PAGE_BYTES) if can_halve else self._max_bytes
+
     async def _fetch_with_retries(
-        self, query: Query, key: PageKey | None, count: int, attempts: int
+        self, query: Query, key: PageKey | None, count: int, attempts: int, max_bytes: int
     ) -> Page:
-        """Request a page up to `attempts` times."""
+        """Request a page up to `attempts` times, but only once if it has too many bytes."""
         params = request_parameters(query, count=count, key=key)
         failures = 0
         while True:
             try:
                 # What is damaged each time is damaged at the source, and not on its way.
-                page = await self._request(params, is_last=failures + 1 >= attempts)
+                is_last = failures + 1 >= attempts
+                page = await self._request(params, max_bytes, is_last=is_last)
+            except errors.OversizedResponse:
+                raise
             except errors.RetriableFailure as error:
                 if isinstance(error, errors.EmptyResponse) and query.submission_id is not None:
                     raise errors.NotFound(error.message) from None
@@ -274,7 +293,7 @@ class ArgosClient:
             return isinstance(error, errors.RequestTooLarge)
         attempts = min(_FEW_ATTEMPTS, self._retry.attempts)
         try:
-            await self._fetch_with_retries(_EMPTY_DAY, None, 1, attempts)
+            await self._fetch_with_retries(_EMPTY_DAY, None, 1, attempts, self._max_bytes)
         except errors.ApiFailure as answer:
             return not isinstance(answer, errors.RetriableFailure)
         except errors.ArgosError:
@@ -358,7 +377,7 @@ class ArgosClient:
             if count == _FIRST_PAGES:
                 return
 
-    async def _request(self, params: dict[str, Scalar], *, is_last: bool) -> Page:
+    async def _request(self, params: dict[str, Scalar], max_bytes: int, *, is_last: bool) -> Page:
         """Wait for the rate limiter, send one request, and parse the response.
 
         The last attempt accepts damaged texts.
@@ -367,7 +386,7 @@ class ArgosClient:
         self._budget.spend()
         self.stats.requests += 1
         sent = self._envelope.wrap_request(params) if self._envelope else params
-        response = await self._endpoint.get(sent, as_json=self._as_json)
+        response = await self._endpoint.get(sent, as_json=self._as_json, max_bytes=max_bytes)
         error = error_from_response(*response, now=datetime.now(UTC), envelope=self._envelope)
         if error is not None:
             raise error

@@ -15,7 +15,7 @@
             └── RateLimited, ServerError, BadGateway, ServiceUnavailable, GatewayTimeout,
                 RequestTimeout, ConnectionFailed, DecryptionFailed, ProcessingError,
                 MalformedResponse
-                └── EmptyResponse
+                └── EmptyResponse, OversizedResponse
 
 Messages contain only statuses, documented error codes and documented parameter names, all of them
 literals of this package. They never contain text from a server, a key, a body or a personal value:
@@ -293,6 +293,17 @@ class EmptyResponse(MalformedResponse):
     """A 200 whose JSON is empty (`{}`, `[]`, `null`), or whose `Items` are."""
 
     advice = "nothing is lost: run again later; if lists stay empty, ask ARGOS support why"
+
+
+class OversizedResponse(MalformedResponse):
+    """A response is larger than the client reads; the client then asks for fewer submissions.
+
+    Attributes:
+        size: Size of the response in bytes, or what was read of it.
+    """
+
+    advice = "ask ARGOS support why a single submission is so large; nothing is lost"
+    size: int = 0
 
 
 class DecryptionFailed(RetriableFailure):

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+PAGE_BYTES = 4 * 1024 * 1024
+"""Bytes that a page should have at most. Each worker has a page in memory, encoded and decoded. A
+thousand submissions usually have 2 MB."""
+
+MAX_PAGE_BYTES = 3 * PAGE_BYTES
+"""Bytes after which a page of several submissions is not read any further. Sizes are estimated from
+earlier pages, so pages are often somewhat larger than they should be."""
+
+_FORGETTING = 0.8
 _FIRST_PATIENCE = 8
 _MAX_PATIENCE = 128
 
@@ -9,6 +18,8 @@ _MAX_PATIENCE = 128
 @dataclass(slots=True)
 class PageSize:
     """The number of submissions to request per page, for all walks of a client.
+
+    A page has at most about `PAGE_BYTES`, judging by the largest submissions of recent pages.
 
     A page can be too heavy for the gateway in front of the API, whatever its number of submissions.
     A smaller page then takes its place, and the size grows again slowly. A size that turns out too
@@ -24,10 +35,33 @@ class PageSize:
     _pages: int = 0
     _patience: int = _FIRST_PATIENCE
     _loaded_size: int = 0
+    _submission_bytes: float = 0.0
 
     def __post_init__(self) -> None:
         """Start with the largest size."""
         self.current = self.largest
+
+    @property
+    def fitting(self) -> int:
+        """Return how many submissions have `PAGE_BYTES`, at most the size of the next page."""
+        if self._submission_bytes * self.current <= PAGE_BYTES:
+            return self.current
+        return max(1, int(PAGE_BYTES / self._submission_bytes))
+
+    def record_bytes(self, count: int, size: int) -> None:
+        """Record the bytes of a response with a number of submissions, which may be zero."""
+        if count:
+            average = size / count
+            faded = _FORGETTING * self._submission_bytes + (1 - _FORGETTING) * average
+            self._submission_bytes = max(average, faded)
+
+    def refuse(self, count: int, size: int) -> int:
+        """Record that a page of `count` had too many bytes, and return the size to try next.
+
+        `size` may be only what was read of it.
+        """
+        self.record_bytes(count, max(size, 2 * PAGE_BYTES))
+        return max(1, min(self.fitting, count // 2))
 
     @property
     def is_lowered(self) -> bool:

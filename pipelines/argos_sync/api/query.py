@@ -67,10 +67,14 @@ PARAMETER_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Hold the submissions of a page as decoded JSON; `next_key` is None on the last page."""
+    """Hold the submissions of a page as decoded JSON.
+
+    `next_key` is None on the last page; `size` is that of the response, in bytes.
+    """
 
     items: list[Any]
     next_key: PageKey | None
+    size: int = field(default=0, compare=False)
 
 
 def request_parameters(query: Query, *, count: int, key: PageKey | None) -> dict[str, Scalar]:

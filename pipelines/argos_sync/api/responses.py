@@ -108,7 +108,7 @@ def parse_page(
         kind = errors.MalformedResponse if any(document.values()) else errors.EmptyResponse
         raise kind(f"{ENDPOINT} returned a page without a list of Items")
     with suppress(ValueError):
-        return Page(items, read_next_key(document.get("nextpageKey")))
+        return Page(items, read_next_key(document.get("nextpageKey")), len(body))
     raise errors.UnusablePageKey(f"{ENDPOINT} returned a page with an unusable nextpageKey")
 
 

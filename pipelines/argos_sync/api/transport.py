@@ -41,7 +41,7 @@ class Response(NamedTuple):
 class Endpoint:
     """Send requests to `{base_url}/submission` over persistent connections.
 
-    `ArgosClient` describes the arguments; `max_bytes` is its `max_response_bytes`.
+    `ArgosClient` describes the arguments.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class Endpoint:
         allow_insecure_http: bool,
         timeout: httpx.Timeout | float,
         deadline: float,
-        max_bytes: int,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
         """Prepare the HTTP client; the first request opens a connection.
@@ -65,7 +64,6 @@ class Endpoint:
         uses_tls = url.scheme == "https"
         self.url = f"{str(url).rstrip('/')}/submission"
         self._deadline = deadline
-        self._max_bytes = max_bytes
         quiet_http_loggers()
         if uses_tls:
             check_proxies()
@@ -91,14 +89,15 @@ class Endpoint:
         """Close all connections."""
         await self._http.aclose()
 
-    async def get(self, params: Mapping[str, Any], *, as_json: bool) -> Response:
+    async def get(self, params: Mapping[str, Any], *, as_json: bool, max_bytes: int) -> Response:
         """Send one request, with its parameters in the URL or in the body, and read the response.
 
         Raises:
+            OversizedResponse: The response has more than `max_bytes`, decompressed.
             RequestTimeout: No complete response arrived in time.
             CertificateRefused: The server's certificate does not verify.
             ConnectionFailed: The connection failed or ended early.
-            MalformedResponse: The response is too large, or its compression is broken or unknown.
+            MalformedResponse: The compression of the response is broken or unknown.
         """
         failure: errors.ArgosError
         place: dict[str, Any] = {"json" if as_json else "params": params}
@@ -107,7 +106,8 @@ class Endpoint:
                 asyncio.timeout(self._deadline),
                 self._http.stream("GET", self.url, **place) as response,
             ):
-                return Response(response.status_code, response.headers, await self._read(response))
+                body = await _read(response, max_bytes)
+                return Response(response.status_code, response.headers, body)
         except (httpx.TimeoutException, TimeoutError):
             failure = errors.RequestTimeout(f"{ENDPOINT} returned no complete response in time")
         except httpx.DecodingError:
@@ -117,23 +117,6 @@ class Endpoint:
         # Raise outside of `except`, so that the error has no context: httpx's exceptions contain
         # the request with its key and filters.
         raise failure
-
-    async def _read(self, response: httpx.Response) -> bytes:
-        """Read and decompress a body, up to the size limit."""
-        if response.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
-            raise errors.MalformedResponse(
-                f"{ENDPOINT} returned an encoding that was not requested"
-            )
-        chunks = []
-        bytes_left = self._max_bytes
-        async for chunk in response.aiter_bytes():
-            bytes_left -= len(chunk)
-            if bytes_left < 0:
-                raise errors.MalformedResponse(
-                    f"{ENDPOINT} returned more than {self._max_bytes} bytes"
-                )
-            chunks.append(chunk)
-        return b"".join(chunks)
 
 
 def validate_api_key(value: str) -> str:
@@ -202,3 +185,28 @@ def _connection_error(error: httpx.TransportError) -> errors.ArgosError:
             )
         cause = cause.__cause__ or cause.__context__
     return errors.ConnectionFailed(f"{ENDPOINT} failed with {type(error).__name__}")
+
+
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    """Read and decompress a body, up to the size limit."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        raise errors.MalformedResponse(f"{ENDPOINT} returned an encoding that was not requested")
+    # Half a page that is too large is not read in vain.
+    announced = response.headers.get("content-length", "")
+    if encoding in ("", "identity") and announced.isdecimal():
+        _check_size(int(announced), max_bytes)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        _check_size(size, max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        error = errors.OversizedResponse(f"{ENDPOINT} returned more than {max_bytes} bytes")
+        error.size = size
+        raise error

@@ -209,6 +209,8 @@ def _row(record: Record, query: Query, behaviour: Behaviour) -> bytes:
     """Return the JSON of a submission in a response."""
     record = record.with_created_at(behaviour.created_at)
     section = query.request_type
+    # Made for each response, so that the emulator need not hold gigabytes.
+    record = record.with_raw_data(behaviour.raw_data_bytes if section in (None, "aml") else 0)
     whole = query.submission_id is not None or (
         behaviour.list_rows == "whole" or (behaviour.list_rows == "sections" and bool(section))
     )

@@ -1,6 +1,8 @@
 """One submission as JSON: whole, one of its sections, a summary, or the stub of a deleted one."""
 
+import base64
 import json
+import random
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -20,6 +22,9 @@ _SUMMARY_OF = {
 _SUMMARY = {"email", _ID, "userid", "created_at", "pending_at", "reviewer", *_SUMMARY_OF}
 _STAYS = (_ID, "created_at", "data.idType", "kyc.result")
 """Fields that deletion leaves."""
+
+LARGE = "documents"
+"""Key of the text in `aml.raw_data` that `Record.with_raw_data` adds."""
 
 DELETED = "Deleted Submission"
 """The text in a stub."""
@@ -59,6 +64,23 @@ class Record(NamedTuple):
             if section in (None, name if name in _SECTIONS else "others") or name == _ID
         }
         return serialize(fields if whole else _summarize(fields, section)).raw
+
+    def with_raw_data(self, size: int) -> "Record":
+        """Return the submission with a text of `size` bytes in `aml.raw_data`."""
+        submission = self.read()
+        aml = submission.get("aml") if isinstance(submission, dict) else None
+        if not size or not isinstance(aml, dict):
+            return self
+        data = aml.get("raw_data")
+        text = {LARGE: random_text(str(submission.get(_ID)), size)}
+        aml["raw_data"] = data | text if isinstance(data, dict) else text
+        return serialize(submission)
+
+
+def random_text(seed: str, size: int) -> str:
+    """Return a text of `size` bytes that hardly compresses; the same one for the same seed."""
+    data = random.Random(seed).randbytes(size * 3 // 4 + 3)  # noqa: S311 synthetic data
+    return base64.b64encode(data)[:size].decode()
 
 
 def _summarize(fields: dict[str, Any], section: Section | None) -> dict[str, Any]:

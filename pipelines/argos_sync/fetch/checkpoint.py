@@ -19,6 +19,7 @@ other:
                       usual_paths, sections, checked (the day)
     drift             the usual shape of new submissions (`warehouse.drift`)
     layout            version of the warehouse's layout (`run.migrations`)
+    longest_text      bytes of the longest text that was loaded, if any was unusually long
     views             fingerprint of the analyst views, once a run has created them
     synced_before     first day that the last finished sync did not read to its end
     synced_from       first day that the first sync asked for; null is all history
@@ -42,6 +43,7 @@ from argos_sync.fetch.windows import DateRange, EndDate, Window, add_days
 State = dict[str, Any]
 
 SYNC = "sync"
+LONGEST_TEXT = "longest_text"
 
 LAYOUT = "layout"
 

@@ -1,4 +1,4 @@
-"""Chunks: bounded numbers of submissions that are loaded and committed together.
+"""Chunks: bounded numbers of submissions and bytes that are loaded and committed together.
 
 `produce_chunks` reads a job's tasks. `ChunkBuilder` decides when a chunk is full, and which
 submissions of a page become rows.
@@ -196,6 +196,7 @@ class ChunkBuilder:
     _is_first: bool = True
     _started: float = 0.0
     _pages: int = 0
+    _bytes: int = 0
     _versions: dict[str, tuple[str, Any]] = field(default_factory=dict)
     _earlier_versions: dict[str, tuple[str, Any]] = field(default_factory=dict)
     _batches: dict[str, list[pa.Table]] = field(default_factory=dict)
@@ -286,7 +287,7 @@ class ChunkBuilder:
             child_rows=self._child_rows,
         )
         self._is_first = False
-        self._batches, self._pages, self._fetched = {}, 0, {}
+        self._batches, self._pages, self._bytes, self._fetched = {}, 0, 0, {}
         self._stubs, self._suppressed, self._suppressed_quarantine = set(), set(), set()
         self._child_rows = {}
         if not self.job.single_package:
@@ -329,6 +330,8 @@ class ChunkBuilder:
         size = self.job.chunk_size
         if len(self._fetched) >= (size / 2 if self._is_first else size):
             return True
+        if self._bytes + self._issues.nbytes >= self.job.chunk_bytes:
+            return True
         return self.is_loader_waiting() and self.seconds() - self._started >= _MAX_FETCH_SECONDS
 
     def _shape(self, to_shape: Sequence[tuple[Any, str, bool]], received_at: datetime) -> None:
@@ -344,6 +347,7 @@ class ChunkBuilder:
             if name in filled:
                 protected = self.job.protection.policy.protect(name, rows)
                 self._batches.setdefault(name, []).append(protected)
+                self._bytes += protected.nbytes
         self._issues.add_issues(issue for issue in shaped.issues if issue.table_name in filled)
 
 

@@ -18,6 +18,11 @@ CHUNK_SUBMISSIONS = 20_000
 should carry seconds of work; a thousand submissions take about 3 MB of memory. The first chunk of a
 job has half as many, so that loading starts sooner."""
 
+CHUNK_BYTES = 32 * 1024 * 1024
+"""Bytes of Arrow rows per chunk, for submissions that are larger than usual: 20,000 usual ones have
+31 MB. Each process holds a chunk a few times over, and DuckDB keeps a chunk in memory until it is
+committed."""
+
 Clock = Callable[[], datetime]
 """Returns the current time, UTC."""
 
@@ -90,6 +95,7 @@ class FetchJob:
         clock: Returns the moment when a page was received, UTC.
         protection: Protects submissions before they become rows.
         chunk_size: Submissions per chunk.
+        chunk_bytes: Bytes of rows per chunk; the page that exceeds them is the chunk's last.
         single_package: Whether all chunks are committed in one load package. Only the first version
             of each submission is then used.
         stored_hashes: Content hashes of stored submissions by id, without deleted ones; they may be
@@ -105,6 +111,7 @@ class FetchJob:
     chunk_size: int = CHUNK_SUBMISSIONS
     single_package: bool = False
     stored_hashes: Mapping[str, str] = field(default_factory=dict)
+    chunk_bytes: int = CHUNK_BYTES
 
     @property
     def sections(self) -> tuple[str, ...]:

@@ -27,12 +27,16 @@ from argos_sync.shape.values import is_absent, to_json
 
 @dataclass(slots=True)
 class IssueCollector:
-    """Collects the issues and quarantined objects of a chunk, as protected rows of a run."""
+    """Collects the issues and quarantined objects of a chunk, as protected rows of a run.
+
+    `nbytes` is about the memory that the quarantined objects take.
+    """
 
     run_id: str
     protection: Protection
     _issues: dict[str, dict[str, Any]] = field(default_factory=dict)
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nbytes: int = 0
 
     @property
     def count(self) -> int:
@@ -58,6 +62,8 @@ class IssueCollector:
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         """Add an object that cannot be loaded as a submission; it replaces an earlier version."""
         quarantine_id = self.quarantine_id(item, unusable)
+        content = to_json(item)
+        self.nbytes += len(content)
         self._quarantined[quarantine_id] = {
             "quarantine_id": quarantine_id,
             "run_id": self.run_id,
@@ -66,7 +72,7 @@ class IssueCollector:
             "_content_hash": self.protection.content_hash(item, ()),
             "received_at": received_at,
             "reason": f"{unusable.path}: {unusable.reason}" if unusable.path else unusable.reason,
-            "_extra": to_json(item),
+            "_extra": content,
         }
         issue = Issue(None, QUARANTINE, unusable.path, unusable.reason)
         self.add_issues([issue], quarantine_id)
@@ -90,7 +96,7 @@ class IssueCollector:
         """Return the collected rows by contract table, and start over."""
         policy = self.protection.policy
         tables = {QUARANTINE: list(self._quarantined.values()), ISSUES: list(self._issues.values())}
-        self._issues, self._quarantined = {}, {}
+        self._issues, self._quarantined, self.nbytes = {}, {}, 0
         return {
             name: policy.protect(
                 name, pa.Table.from_pylist(rows, schema=arrow_schema(policy.base_contract[name]))

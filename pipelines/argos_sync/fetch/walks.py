@@ -37,6 +37,8 @@ _ID_SECTIONS = ("kyc", "others", "aml", "data")
 The smallest response comes first. What cannot be read of a submission is mostly in one section.
 """
 
+_REPEATED_KEY = "GET /submission returned the same nextpageKey twice"
+
 
 @dataclass(frozen=True, slots=True)
 class Walks:
@@ -92,21 +94,24 @@ class Walks:
     ) -> AsyncGenerator[TaskPage, None]:
         """Walk a list, and step one by one over a page that is too heavy or cannot be decoded."""
         steps: list[Cursor] = []
+        cursor: Cursor | None = None
         while True:
             try:
                 async for page in walk(task):
                     yield page
-                    task = replace(task, cursor=page.cursor)
+                    if page.cursor is not None:
+                        task = replace(task, cursor=page.cursor)
             except PageTooHeavy:
                 # The sections of these submissions are lighter, and a section has their ids.
-                page = await self._read_one_by_one(task, _STEP)
-                if page.cursor in steps:
-                    raise PageLoop("GET /submission returned the same nextpageKey twice") from None
-                yield page
-                if not page.cursor:
+                async for page in self._read_one_by_one(task, _STEP):
+                    if page.cursor in steps:
+                        raise PageLoop(_REPEATED_KEY) from None
+                    yield page
+                    cursor = page.cursor
+                if not cursor:
                     return
-                steps.append(page.cursor)
-                task = replace(task, cursor=page.cursor)
+                steps.append(cursor)
+                task = replace(task, cursor=cursor)
             else:
                 return
 
@@ -121,19 +126,22 @@ class Walks:
             if task.query.submission_id is not None:
                 raise
             task = replace(task, cursor=None)
-            steps: list[Cursor | None] = []
-            while True:
-                page = await self._read_one_by_one(task, _EACH_PAGE)
-                if page.cursor in steps:
-                    raise PageLoop("GET /submission returned the same nextpageKey twice") from None
-                yield page
-                if page.done:
-                    return
-                steps.append(page.cursor)
-                task = replace(task, cursor=page.cursor)
+            steps: list[Cursor] = []
+            cursor: Cursor | None = None
+            while cursor != {}:
+                async for page in self._read_one_by_one(task, _EACH_PAGE):
+                    if page.cursor in steps:
+                        raise PageLoop(_REPEATED_KEY) from None
+                    yield page
+                    cursor = page.cursor
+                if cursor:
+                    steps.append(cursor)
+                task = replace(task, cursor=cursor)
 
-    async def _read_one_by_one(self, task: Task, page_size: int) -> TaskPage:
+    async def _read_one_by_one(self, task: Task, page_size: int) -> AsyncGenerator[TaskPage, None]:
         """Fetch the next submissions of a list by their ids, which the list of a section has.
+
+        They come in parts, of which only the last has a cursor.
 
         Raises:
             PageTooHeavy: No section has a list that can be read here.
@@ -143,21 +151,24 @@ class Walks:
         for section in sections:
             pages = self._walk_each(task, section, page_size)
             try:
-                return await anext(pages)
+                async for page in pages:
+                    yield page
+                    if page.cursor is not None:
+                        return
             except PageTooHeavy:
                 if section == sections[-1]:
                     raise
             finally:
                 await pages.aclose()
-        raise AssertionError("configured sections include others")
 
     async def _walk_each(
         self, task: Task, section: str | None = None, page_size: int = _EACH_PAGE
     ) -> AsyncGenerator[TaskPage, None]:
         """Walk a list for its ids, and fetch each submission by its id.
 
-        Pages are small, because a task resumes after whole pages. `section` is the `request_type`
-        of the list.
+        Pages are small, because a task resumes after whole pages. One whose submissions have too
+        many bytes comes in parts, of which only the last has a cursor. `section` is the
+        `request_type` of the list.
         """
         if section is None and self.reading.sections:
             section = "others"
@@ -166,24 +177,44 @@ class Walks:
             unusable = [item for item in page.items if submission_id_of(item) is None]
             rows = rows_by_id(page.items)
             ids = [key for key, row in rows.items() if _may_belong(row, task.days)]
-            results = await run_all(map(self._fetch, ids))
-            found = [item for item in results if isinstance(item, dict)]
-            gaps = [item for item in results if isinstance(item, PageTooHeavy)]
-            yield TaskPage(
-                task,
-                unusable + found,
-                _cursor(page),
-                done=page.next_key is None,
-                gap=next(iter(gaps), None),
-                not_found=tuple(k for k, item in zip(ids, results, strict=True) if item is None),
-            )
+            while True:
+                results = await self._fetch_fitting(ids)
+                ids = [key for key in ids if key not in results]
+                found = [item for item in results.values() if isinstance(item, dict)]
+                gaps = [item for item in results.values() if isinstance(item, PageTooHeavy)]
+                missing = [key for key, item in results.items() if item is None]
+                yield TaskPage(
+                    task,
+                    unusable + found,
+                    None if ids else _cursor(page),
+                    done=not ids and page.next_key is None,
+                    gap=next(iter(gaps), None),
+                    not_found=tuple(missing),
+                )
+                if not ids:
+                    break
+                unusable = []
 
-    async def _fetch(self, submission_id: str) -> dict[str, Any] | PageTooHeavy | None:
-        async with self.slots:
-            try:
-                return await fetch_submission(self.client, submission_id, self.reading.sections)
-            except PageTooHeavy as error:
-                return error
+    async def _fetch_fitting(
+        self, submission_ids: Sequence[str]
+    ) -> dict[str, dict[str, Any] | PageTooHeavy | None]:
+        """Fetch submissions by their ids in order, but no more than a page may have bytes."""
+        results: dict[str, dict[str, Any] | PageTooHeavy | None] = {}
+
+        async def fetch(submission_id: str) -> None:
+            async with self.slots:
+                if results and len(results) >= self.client.page_size.fitting:
+                    return
+                results[submission_id] = None
+                try:
+                    results[submission_id] = await fetch_submission(
+                        self.client, submission_id, self.reading.sections
+                    )
+                except PageTooHeavy as error:
+                    results[submission_id] = error
+
+        await run_all(map(fetch, submission_ids))
+        return results
 
 
 def _may_belong(item: dict[str, Any], days: DateRange) -> bool:

@@ -34,6 +34,7 @@ from duckdb import DuckDBPyConnection
 
 from argos_sync.load.dialects import quote_literal
 from argos_sync.load.errors import DestinationError
+from argos_sync.load.sql import execute_native
 
 BOUNDED_MEMORY: dict[str, Any] = {
     # dlt sets a checkpoint every gigabyte, and DuckDB keeps loaded rows in memory until then.
@@ -45,9 +46,21 @@ BOUNDED_MEMORY: dict[str, Any] = {
 }
 """DuckDB settings; `destination.duckdb.credentials.global_config` overrides them."""
 
-_WHILE_LOADING = BOUNDED_MEMORY | {"memory_limit": "160MB"}
+_LOADING_MEGABYTES = 160
 """Lower, because a chunk is in memory as well; merges and checks of two million submissions also
 passed with half of it."""
+
+LARGE_TEXT = 16 * 1024
+"""Bytes of a text from which on DuckDB needs other settings: it works on 2,048 rows at once, and
+so many of these texts have more bytes than a chunk."""
+
+_MEMORY_PER_BYTE = 8
+"""Bytes of memory that DuckDB needs for each byte of the longest text it stores; 7 were enough for
+texts of 60 MB."""
+
+_longest_texts: dict[str, int] = {}
+"""Bytes of the longest text by DuckDB file. dlt makes dozens of clients per load package, each with
+a configuration of its own, and DuckDB's settings are those of the file in the whole process."""
 
 _HEADERS_BYTES = 3 * 4_096
 """Size of the main header and the two database headers that DuckDB writes first (its page "Storage
@@ -112,6 +125,47 @@ def remove_temp_files(client: SqlClientBase[Any]) -> None:
     if file := duckdb_file(client):
         for spilled in Path(f"{file}.tmp").glob("duckdb_temp_*"):
             spilled.unlink(missing_ok=True)
+
+
+def fit_to_texts(client: SqlClientBase[Any], longest: int) -> None:
+    """Let this process store texts of up to some bytes in a DuckDB file.
+
+    A file that has large texts must always be written to with these settings.
+    """
+    file = duckdb_file(client)
+    if file is None or longest <= max(LARGE_TEXT, _longest_texts.get(str(file), 0)):
+        return
+    _longest_texts[str(file)] = longest
+    own = client.credentials.global_config or {}
+    for name, value in loading_settings(str(file)).items():
+        if name not in own:
+            execute_native(client, f"SET GLOBAL {name} = {quote_literal(str(value))}")
+
+
+def checkpoint(client: SqlClientBase[Any]) -> None:
+    """Write what was committed into a DuckDB file, so that the next rows get their own row group.
+
+    Rows that are committed later are otherwise appended to the row group, which with large texts
+    would not fit into memory.
+    """
+    if duckdb_file(client) is not None:
+        execute_native(client, "CHECKPOINT")
+
+
+def has_large_texts(file: Path) -> bool:
+    """Return whether this process knows that a DuckDB file has large texts, see `fit_to_texts`."""
+    return str(file) in _longest_texts
+
+
+def loading_settings(file: str) -> dict[str, Any]:
+    """Return the settings to write to a DuckDB file with."""
+    longest = _longest_texts.get(file, 0)
+    megabytes = _LOADING_MEGABYTES + longest * _MEMORY_PER_BYTE // 1_000_000
+    settings = BOUNDED_MEMORY | {"memory_limit": f"{megabytes}MB"}
+    if longest > LARGE_TEXT:
+        # DuckDB merges small row groups, and needs memory for all texts of 2,048 rows to do so.
+        settings |= {"max_vacuum_tasks": 0}
+    return settings
 
 
 class DuckDb(duckdb):
@@ -252,7 +306,9 @@ class _SqlClient(DuckDbSqlClient):
         dlt 1.31 has no default for `global_config` that leaves the other credentials alone. Can go
         once a default can be set through a configuration provider.
         """
-        bounds = BOUNDED_MEMORY if self.credentials.read_only else _WHILE_LOADING
+        bounds = BOUNDED_MEMORY
+        if not self.credentials.read_only:
+            bounds = loading_settings(self.credentials.database)
         self._global_config |= bounds | (self.credentials.global_config or {})
         return super().open_connection()
 

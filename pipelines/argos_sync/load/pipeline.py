@@ -16,12 +16,15 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.duckdb import (
+    LARGE_TEXT,
     check_file,
+    checkpoint,
     duckdb_file,
+    fit_to_texts,
     remove_temp_files,
     remove_truncated_file,
 )
@@ -31,6 +34,7 @@ from argos_sync.load.missing_tables import restore_missing_tables
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, locate, make_pipeline
+from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
 
@@ -113,14 +117,19 @@ class Warehouse:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
+        longest = longest_text(tables.values())
+        is_large = longest > LARGE_TEXT
 
         def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
             yield tables
+            if is_large:
+                state[LONGEST_TEXT] = max(longest, state.get(LONGEST_TEXT, 0))
             if update_state is not None:
                 update_state(state)
 
         try:
             with destination_errors():
+                fit_to_texts(self.client, longest)
                 if not self.pipeline.schema_names:
                     # After a failed load the committed state could not be restored: the next load
                     # would build on an empty state and store it.
@@ -133,6 +142,8 @@ class Warehouse:
                 gc.collect(0)
                 self.pipeline.normalize()
                 self.pipeline.load()
+                if is_large:
+                    checkpoint(self.client)
         except (ArgosError, KeyboardInterrupt):
             # dlt would retry the failed package before everything else, and its local state
             # already counts the package's rows: return to what is committed.
@@ -207,6 +218,7 @@ def open_warehouse(
             _restore_from_destination(pipeline)
             if not partition:
                 restore_missing_tables(pipeline, client)
+            fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
             yield Warehouse(pipeline, client, sections, contract, shared)
 
 

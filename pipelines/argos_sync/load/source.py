@@ -29,7 +29,7 @@ from dlt.extract import DltResource
 from dlt.extract import DltSource as DltSource  # noqa: PLC0414 exported
 
 from argos_sync.fetch.checkpoint import State
-from argos_sync.shape.arrow_columns import arrow_schema
+from argos_sync.shape.arrow_columns import arrow_schema, text_bytes
 from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table, tables_for_sections
 
 SOURCE = "argos"
@@ -44,6 +44,9 @@ STATES = PIPELINE_STATE_TABLE_NAME
 ROW_KEY = C_DLT_ID
 """dlt's name for the key of a nested row, and of a state. dlt uses it to drop rows that a killed
 process wrote to staging twice."""
+
+_ROW_GROUP_BYTES = 4 * 1024 * 1024
+"""Bytes of rows that are written, normalized and merged at once."""
 
 _MERGE: TMergeDispositionDict = {"disposition": "merge", "strategy": "delete-insert"}
 
@@ -139,12 +142,30 @@ def _with_hints(
     for name, table in filled.items():
         rows = tables[name] if name in tables else arrow_schema(table).empty_table()
         if rows.num_rows or name not in created:
-            yield dlt.mark.with_hints(
-                _with_row_key(table, rows), _table_hints(table), create_table_variant=True
-            )
+            hints = _table_hints(table)
+            for group in row_groups(_with_row_key(table, rows)):
+                yield dlt.mark.with_hints(group, hints, create_table_variant=True)
     for name, table in filled.items():
         if table.belongs_to_submission:
             created[name] = _NestedTable(created[name])  # type: ignore[assignment] # a dict still
+
+
+def row_groups(rows: pa.Table, group_bytes: int = _ROW_GROUP_BYTES) -> Iterator[pa.Table]:
+    """Yield the rows in groups of some bytes; a group with a larger row has that row alone.
+
+    dlt writes each group as a row group of a Parquet file. Readers hold whole row groups.
+    """
+    if rows.nbytes <= group_bytes:
+        yield rows
+        return
+    start, size = 0, 0
+    # Rows differ in their texts.
+    for position, length in enumerate(text_bytes(rows)):
+        if position > start and size + length > group_bytes:
+            yield rows.slice(start, position - start)
+            start, size = position, 0
+        size += length
+    yield rows.slice(start)
 
 
 def _is_not_json_hint_warning(record: logging.LogRecord) -> bool:

@@ -5,7 +5,7 @@ those in C. A column with other values is converted value by value with `values.
 ways give the same result; a property test compares them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import NoneType
 from typing import Any
@@ -47,6 +47,28 @@ def arrow_schema(table: Table) -> pa.Schema:
         pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
         for column in table.columns
     )
+
+
+def text_bytes(rows: pa.Table) -> list[int]:
+    """Return the bytes of all texts in each row of a table."""
+    total = pa.array([0] * rows.num_rows, pa.int64())
+    for column in rows.columns:
+        if pa.types.is_string(column.type):
+            lengths = pc.fill_null(pc.binary_length(column), 0).combine_chunks()
+            total = pc.add(total, lengths.cast(pa.int64()))
+    sizes: list[int] = total.to_pylist()
+    return sizes
+
+
+def longest_text(tables: Iterable[pa.Table]) -> int:
+    """Return the bytes of the longest text in some tables."""
+    lengths = [
+        pc.max(pc.binary_length(column)).as_py() or 0
+        for rows in tables
+        for column in rows.columns
+        if pa.types.is_string(column.type)
+    ]
+    return max(lengths, default=0)
 
 
 def read_columns(

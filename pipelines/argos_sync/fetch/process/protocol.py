@@ -97,10 +97,20 @@ def send_chunk(pipe: BinaryIO, chunk: Chunk) -> None:
 
 
 def _send_table(pipe: BinaryIO, rows: pa.Table) -> None:
-    sink = pa.BufferOutputStream()
+    if rows.nbytes <= _LARGE_BYTES * rows.num_columns:
+        rows = rows.combine_chunks()
+    # Large rows are not copied before they are sent: the length is counted by a stream that keeps
+    # nothing, and the rows are then written into the pipe.
+    counter = pa.MockOutputStream()
+    _write_stream(counter, rows)
+    pipe.write(_HEAD.pack(MessageKind.TABLE.value, counter.size()))
+    _write_stream(pipe, rows)
+    pipe.flush()
+
+
+def _write_stream(sink: Any, rows: pa.Table) -> None:
     with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_table(rows.combine_chunks())
-    _send(pipe, MessageKind.TABLE, sink.getvalue())
+        stream.write_table(rows)
 
 
 def read_table(body: memoryview) -> pa.Table:
