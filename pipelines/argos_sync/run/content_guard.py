@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 import pyarrow as pa
 
@@ -36,6 +36,7 @@ from argos_sync.warehouse.section_content import (
     count_fetched_with_values,
     stored_ids_with_values,
 )
+from argos_sync.warehouse.submissions import Period
 
 _LEAST = 20
 """Fewer submissions than this may lose a section in a run, whatever their share."""
@@ -76,7 +77,6 @@ class ContentGuard:
     Attributes:
         warehouse: The warehouse that the run writes to.
         run_id: Id of the run.
-        since: When the run started, UTC.
         accepted: Sections that may be lost.
         withheld: UTC day of `created_at` of each withheld submission.
         days: UTC days that the run has recorded in the ledger.
@@ -85,7 +85,6 @@ class ContentGuard:
 
     warehouse: Warehouse
     run_id: str
-    since: datetime
     accepted: AbstractSet[str] = frozenset()
     withheld: dict[str, date] = field(default_factory=dict)
     days: set[date] = field(default_factory=set)
@@ -137,15 +136,15 @@ class ContentGuard:
         """Return the name of a day in the ledger, which is this run's own."""
         return f"{self.run_id}/emptied/{day}"
 
-    def excessive_losses(self, share: float) -> list[SectionLoss]:
-        """Return the tables that more than a share of the submissions have lost."""
+    def excessive_losses(self, share: float, period: Period) -> list[SectionLoss]:
+        """Return the tables that more than a share of the submissions of a run have lost."""
         losses = []
         for table, keys in self._lost.items():
             count = len(keys) + self._more[table]
             if count < _LEAST:
                 continue
             columns = self._stored_columns().get(table, ())
-            fetched = count_fetched_with_values(self.warehouse.client, table, columns, self.since)
+            fetched = count_fetched_with_values(self.warehouse.client, table, columns, period)
             loss = SectionLoss(table, count, max(count, fetched - self._new[table]))
             if self._more[table] or loss.exceeds(share):
                 losses.append(loss)

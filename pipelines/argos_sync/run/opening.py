@@ -109,7 +109,7 @@ def _open_run(
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
             eraser = Eraser(committer, protection)
-            guard = ContentGuard(warehouse, run_id, started_at)
+            guard = ContentGuard(warehouse, run_id)
             run = Run(context, warehouse, summary, protection, committer, eraser, guard, clock)
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:

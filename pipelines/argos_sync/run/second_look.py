@@ -30,7 +30,7 @@ def load_withheld(run: Run) -> None:
     guard = run.content_guard
     if not guard.days:
         return
-    losses = guard.excessive_losses(run.context.settings.max_emptied_share)
+    losses = guard.excessive_losses(run.context.settings.max_emptied_share, run.period)
     if losses:
         _report(run, losses)
     if submission_ids := guard.ids_without(losses):

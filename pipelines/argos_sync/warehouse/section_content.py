@@ -1,11 +1,11 @@
 """Read which submissions have content in a section's table, and which days must be read again."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date
 
 from argos_sync.load.sql import Client, execute, key_batches, select
 from argos_sync.shape.contract import SUBMISSIONS, WINDOWS
-from argos_sync.warehouse.submissions import to_date
+from argos_sync.warehouse.submissions import Period, to_date
 
 EMPTIED = "emptied"
 """State of a day in `sync_windows` with submissions that came without a section."""
@@ -27,17 +27,18 @@ def stored_ids_with_values(
 
 
 def count_fetched_with_values(
-    client: Client, table: str, columns: Collection[str], since: datetime
+    client: Client, table: str, columns: Collection[str], period: Period
 ) -> int:
-    """Return how many submissions fetched since a time (UTC) have a value in one of the columns.
+    """Return how many submissions fetched in a period have a value in one of the columns.
 
     Soft-deleted ones do not count.
     """
     if not columns:
         return 0
     ids = f"SELECT submission_id FROM {table} WHERE {_has_value(columns)}"  # noqa: S608 names only
-    where = f"WHERE _deleted_at IS NULL AND _synced_at >= ? AND submission_id IN ({ids})"
-    rows = select(client, f"SELECT COUNT(*) FROM {SUBMISSIONS} {where}", since)  # noqa: S608 names only
+    is_fetched = "_deleted_at IS NULL AND _synced_at >= ? AND _synced_at <= ?"
+    query = f"SELECT COUNT(*) FROM {SUBMISSIONS} WHERE {is_fetched} AND submission_id IN ({ids})"  # noqa: S608 names only
+    rows = select(client, query, period.since, period.until)
     return int(rows[0][0]) if rows else 0
 
 
