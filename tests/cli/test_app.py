@@ -157,7 +157,7 @@ def test_status_compares_the_oldest_row_with_sweep_days(
 
     def status_line() -> str:
         assert run_app("status", "--pipelines-dir", "work") == 0
-        return capsys.readouterr().out.splitlines()[2]
+        return capsys.readouterr().out.splitlines()[3]
 
     assert status_line() == "oldest row fetched 3.2 days ago (bound: 30 days, kept)"
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "0")

@@ -17,4 +17,4 @@ def test_the_privacy_policy_is_committed_before_rows(warehouse: Warehouse) -> No
         fingerprint = run.protection.policy.fingerprint()
         raise KeyboardInterrupt
     with open_read_only(warehouse.target) as view:
-        assert view.state == {PRIVACY: fingerprint}
+        assert view.state[PRIVACY] == fingerprint

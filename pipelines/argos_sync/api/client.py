@@ -5,7 +5,6 @@ Requests are limited in rate and repeated after a failure, with a page size that
 
 import asyncio
 import random as random_numbers
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import suppress
@@ -22,7 +21,7 @@ from argos_sync.api.limiter import Clock, RateLimiter, Sleep
 from argos_sync.api.page_key import PageKey, Scalar
 from argos_sync.api.page_size import MAX_PAGE_BYTES, PageSize
 from argos_sync.api.query import Page, Query, request_parameters
-from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page
+from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page, too_heavy
 from argos_sync.api.retry import RetryPolicy
 from argos_sync.api.stats import RequestStats
 from argos_sync.api.transport import Endpoint
@@ -233,7 +232,7 @@ class ArgosClient:
                 if not (is_suspected or await self._is_reachable(error)):
                     raise
                 if not can_halve:
-                    raise _too_heavy(key, error) from None
+                    raise too_heavy(key, error) from None
                 is_heavy, count = True, min(sizes.smaller(count), sizes.current)
             else:
                 if is_refused:
@@ -395,15 +394,3 @@ class ArgosClient:
 
 def _has_id(item: Any) -> bool:
     return isinstance(item, dict) and isinstance(item.get("submission_id"), str | int)
-
-
-def _too_heavy(key: PageKey | None, error: errors.ApiFailure) -> errors.PageTooHeavy:
-    """Return the error for a single submission that never gets through.
-
-    It names the position by the time in the page key, but not the submission.
-    """
-    # The server may put anything into the key: only a timestamp may be shown.
-    created_at = re.fullmatch(r"[0-9T:.Z+-]{10,40}", str(key.created_at)) if key else None
-    place = f"after the one created at {created_at[0]}" if created_at else "of its query"
-    which = "first submission" if not key else "next submission"
-    return errors.PageTooHeavy(f"{error.message} again and again for the {which} {place}")

@@ -19,7 +19,7 @@ import orjson
 
 from argos_sync.api import errors
 from argos_sync.api.crypto import Envelope, is_encrypted
-from argos_sync.api.page_key import read_next_key
+from argos_sync.api.page_key import PageKey, read_next_key
 from argos_sync.api.query import PARAMETER_NAMES, Page
 
 ENDPOINT = "GET /submission"
@@ -219,3 +219,15 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return max(0.0, (aware - now).total_seconds())
     return None
+
+
+def too_heavy(key: PageKey | None, error: errors.ApiFailure) -> errors.PageTooHeavy:
+    """Return the error for a single submission that never gets through.
+
+    It names the position by the time in the page key, but not the submission.
+    """
+    # The server may put anything into the key: only a timestamp may be shown.
+    created_at = re.fullmatch(r"[0-9T:.Z+-]{10,40}", str(key.created_at)) if key else None
+    place = f"after the one created at {created_at[0]}" if created_at else "of its query"
+    which = "first submission" if not key else "next submission"
+    return errors.PageTooHeavy(f"{error.message} again and again for the {which} {place}")

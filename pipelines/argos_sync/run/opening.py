@@ -19,6 +19,7 @@ from argos_sync.load.errors import destination_errors
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
+from argos_sync.run.analyst_views import update_analyst_views
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context, RunClock
@@ -27,7 +28,7 @@ from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks
 from argos_sync.run.project import AnotherProject, recognize_project
 from argos_sync.run.quarantine import find_unreadable
-from argos_sync.run.run import Run, update_analyst_views
+from argos_sync.run.run import Run
 from argos_sync.run.second_look import load_withheld, settle_days
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run

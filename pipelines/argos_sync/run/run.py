@@ -7,21 +7,19 @@ from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from typing import Any
 
 import pyarrow.compute as pc
 
 from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
-from argos_sync.config import Settings
-from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.process import interrupt_exit_code
+from argos_sync.run.analyst_views import update_analyst_views
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
 from argos_sync.run.context import Context, RunClock
@@ -41,7 +39,6 @@ from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.drift import Drift
-from argos_sync.warehouse.multi_project import drop_project_views, update_project_views
 from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
 from argos_sync.warehouse.rows import (
     StoredSubmission,
@@ -52,7 +49,6 @@ from argos_sync.warehouse.rows import (
     stored_submissions,
 )
 from argos_sync.warehouse.submissions import Period
-from argos_sync.warehouse.view_updates import update_views
 
 log = logging.getLogger("argos_sync")
 
@@ -385,25 +381,3 @@ class Run:
         self.summary.submissions_deleted += len(diff.deleted)
         self.summary.issues += chunk.issues
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)
-
-
-def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
-    """Create views and comments where they are missing or outdated; return the state's changes.
-
-    Rows do not depend on views, so an error is logged and does not fail the run; the state then
-    does not change. The tables must exist.
-    """
-    try:
-        views = update_views(
-            warehouse.client,
-            warehouse.state.get("views"),
-            contract=warehouse.existing,
-            drop_dependents=partial(drop_project_views, warehouse, settings),
-        )
-        return {"views": views, "project_views": update_project_views(warehouse, settings, views)}
-    except Exception as error:  # noqa: BLE001 the text may quote values
-        log.warning(
-            "the views for analysts could not be updated (%s); the next run tries again",
-            type(error).__name__,
-        )
-        return {}
