@@ -269,11 +269,10 @@ def test_rows_with_faults_are_counted(any_warehouse: Warehouse) -> None:
 def test_a_database_error_in_a_check_fails_no_run(
     night: tuple[Emulator, Context], warehouse: Warehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The rows are committed, and the log says that they were not checked."""
+    """The rows are committed, and the log says that the results were not recorded."""
     _, context = night
     change(warehouse, "ALTER TABLE {sync_checks} ALTER place TYPE INTEGER USING 1")
-    report = sync(context)
-    assert (report.exit_status, report.checks) == (0, [])
+    assert sync(context).exit_status == 0
     assert "the post-run checks could not run (ConversionException)" in caplog.messages
 
 
