@@ -13,6 +13,7 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.run.context import Context
+from combinations import pairs, some
 from support import NOW, Rows, Warehouse, at, context_for, empty_warehouse
 from warehouse.direct import connected
 from whole_lists import Behaviour, Emulator
@@ -84,25 +85,30 @@ def backfill_all(_: Rows, context: Context) -> Any:
     return backfill(context, *JANUARY, force=True)
 
 
+ON_REQUEST: dict[str, Callable[[Rows, Context], Any]] = {
+    "refresh": refresh_all,
+    "backfill": backfill_all,
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("statements", LOST_ROWS.values(), ids=LOST_ROWS)
-@pytest.mark.parametrize("command", [refresh_all, backfill_all])
+@pytest.mark.parametrize(("lost", "command"), pairs(LOST_ROWS, [*ON_REQUEST]))
 def test_what_is_fetched_on_request_is_written(
-    command: Callable[[Rows, Context], Any],
-    statements: list[str],
+    command: str,
+    lost: str,
     synced_warehouse: Warehouse,
     synced_submissions: Rows,
 ) -> None:
     """Refresh and a forced backfill replace all rows; nothing counts as changed."""
     before = rows_of(synced_warehouse)
     changed_at = synced_warehouse.query("SELECT submission_id, _changed_at FROM submissions")
-    damage(synced_warehouse, *statements)
+    damage(synced_warehouse, *LOST_ROWS[lost])
     assert rows_of(synced_warehouse) != before
     with Emulator(synced_submissions) as api:
         context = at(context_for(api.base_url, synced_warehouse.target), LATER)
-        summary = command(synced_submissions, context)
+        summary = ON_REQUEST[command](synced_submissions, context)
     after = rows_of(synced_warehouse)
-    if statements == LOST_ROWS["history"]:
+    if lost == "history":
         for rows in (before["submission_status_history"], after["submission_status_history"]):
             for row in rows:
                 assert row.pop("valid_from") is not None
@@ -142,6 +148,10 @@ DEEP = LOST_ROWS | {
     "a column": ["ALTER TABLE {applicants} DROP COLUMN name CASCADE"],
     "an orphan": ["INSERT INTO {kyc} (submission_id, result) VALUES ('nobody', 'approved')"],
 }
+USUALLY_DAMAGED = (
+    *("children", "history", "values", "doubled rows", "submissions", "another day"),
+    *("a column", "an orphan"),
+)
 
 DROPPED = {
     **{
@@ -167,28 +177,33 @@ DROPPED = {
 }
 """Statements that drop tables, columns and views."""
 
+USUALLY_DROPPED = (
+    *("submissions is dropped", "submission_status_history is dropped", "sync_runs is dropped"),
+    *("a key", "times", "several", "views"),
+)
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("statements", DROPPED.values(), ids=DROPPED)
+@pytest.mark.parametrize("dropped", some(DROPPED, USUALLY_DROPPED))
 def test_what_was_dropped_is_created_again(
-    statements: list[str],
+    dropped: str,
     synced_warehouse: Warehouse,
     synced_submissions: Rows,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The next run ends as usual, says what was missing, and a forced backfill fills it."""
     before = rows_of(synced_warehouse)
-    damage(synced_warehouse, *statements)
+    damage(synced_warehouse, *DROPPED[dropped])
     with Emulator(synced_submissions) as api:
         context = context_for(api.base_url, synced_warehouse.target)
         assert sync(at(context, LATER)).exit_status == 0
-        if statements != DROPPED["views"]:
+        if dropped != "views":
             assert "the warehouse lacked" in caplog.text
         caplog.clear()
         backfill_all([], at(context, LATER + timedelta(days=1)))
         assert "the warehouse lacked" not in caplog.text
     after = rows_of(synced_warehouse)
-    if statements == DROPPED["submission_status_history is dropped"]:
+    if dropped == "submission_status_history is dropped":
         assert len(after["submission_status_history"]) == len(synced_submissions)
         after["submission_status_history"] = before["submission_status_history"]
     assert after == before
@@ -231,42 +246,40 @@ def test_a_lost_suppression_list_is_told(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("statements", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("damaged", some(DEEP, USUALLY_DAMAGED))
 def test_a_deep_reconcile_repairs_what_is_stored(
-    statements: list[str], synced_warehouse: Warehouse, synced_submissions: Rows
+    damaged: str, synced_warehouse: Warehouse, synced_submissions: Rows
 ) -> None:
     """A dry run reports it, the next run repairs it, and then nothing differs."""
     before = rows_of(synced_warehouse)
-    check_deep(synced_warehouse, synced_submissions, statements)
+    check_deep(synced_warehouse, synced_submissions, DEEP[damaged])
     after = rows_of(synced_warehouse)
-    if statements == DEEP["history"]:
+    if damaged == "history":
         for rows in (before["submission_status_history"], after["submission_status_history"]):
             for row in rows:
                 assert row.pop("valid_from") is not None
     assert after == before
 
 
+PRIVACY: dict[str, dict[str, Any]] = {
+    "plain": {"direct": "plain"},
+    "hash and encrypt": {"direct": "hash", "quasi": "encrypt", "key": "k" * 32},
+    "drop": {"direct": "drop", "quasi": "hash", "key": "k" * 32},
+}
+
+
 @pytest.mark.slow
 @pytest.mark.postgres
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
-@pytest.mark.parametrize(
-    "privacy",
-    [
-        {"direct": "plain"},
-        {"direct": "hash", "quasi": "encrypt", "key": "k" * 32},
-        {"direct": "drop", "quasi": "hash", "key": "k" * 32},
-    ],
-    ids=["plain", "hash and encrypt", "drop"],
-)
+@pytest.mark.parametrize(("privacy", "kind"), pairs(PRIVACY, ["postgres", "duckdb"]))
 def test_a_deep_reconcile_repairs_everywhere(
-    privacy: dict[str, Any], kind: str, tmp_path: Path, january: Rows
+    privacy: str, kind: str, tmp_path: Path, january: Rows
 ) -> None:
     """Values are compared as each destination returns them, under every privacy mode."""
     with (
         empty_warehouse(kind, tmp_path) as warehouse,
         Emulator(january, behaviour=Behaviour(image_urls="signed")) as api,
     ):
-        context = context_for(api.base_url, warehouse.target, privacy=privacy)
+        context = context_for(api.base_url, warehouse.target, privacy=PRIVACY[privacy])
         sync(context)
         before = rows_of(warehouse)
         check = partial(reconcile, at(context, LATER), *JANUARY, deep=True)

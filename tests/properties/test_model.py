@@ -52,6 +52,7 @@ from argos_sync.load.errors import LoadError
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
+from combinations import THOROUGH
 from made_once import made_once
 from oracle import flatten, quarantined
 from support import (
@@ -67,7 +68,6 @@ from support import (
 )
 from whole_lists import Behaviour, Emulator
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 4
 SEQUENCES = 400 if THOROUGH else 8

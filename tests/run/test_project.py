@@ -19,6 +19,7 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.run.context import Context
 from argos_sync.run.project import AnotherProject
+from combinations import pairs
 from support import NOW, Warehouse, assert_equal, at, context_for
 from whole_lists import Behaviour, Emulator
 
@@ -72,7 +73,11 @@ def check_of(warehouse: Warehouse, base_url: str, api_key: str) -> Check:
 
 @pytest.mark.slow
 @pytest.mark.tables_made
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "any_warehouse"),
+    pairs(COMMANDS, ["duckdb", "postgres"]),
+    indirect=["any_warehouse"],
+)
 def test_another_project_is_refused(any_warehouse: Warehouse, command: str) -> None:
     """Not a row is written, not even about the run; a later run with the own key goes on."""
     load(any_warehouse)
