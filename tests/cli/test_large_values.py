@@ -1,7 +1,8 @@
 """Submissions with large values are loaded in bounded memory."""
 
 import json
-import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ import pytest
 from argos_sync.emulator import Store, generate
 from argos_sync.emulator.record import LARGE, random_text
 from cli.command import Command
+from combinations import some
 from support import PG, postgres_dataset
 from whole_lists import Behaviour, Emulator
 
@@ -20,6 +22,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.process]
 LARGEST_PROCESS_MB = 500
 """Peak memory that no process of a command may exceed; with usual submissions it is about 260."""
 SIZES = [(60, 1_000_000), (5_000, 10_000), (1, 20_000_000)]
+LAUNCHER = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, flush=True)
+sys.exit(done.returncode)
+"""
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31", "--json")
 
 
@@ -39,15 +47,20 @@ def serving(command: Command, count: int, size: int) -> Iterator[Store]:
 
 def backfill(command: Command, *options: str) -> int:
     """Run a backfill, and return the peak memory of its largest process in MB."""
-    with command.start(*BACKFILL, *options) as process:
-        assert process.stdout
-        assert process.stderr
-        out, err = process.stdout.read(), process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, err
+    # A process begins with the memory of the one that starts it: a small one must.
+    launcher = [sys.executable, "-c", LAUNCHER, str(command.executable), *BACKFILL, *options]
+    done = subprocess.run(
+        launcher,
+        cwd=command.folder,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    out, peak = done.stdout.splitlines()
     assert json.loads(out)["exit_status"] == 0
-    return usage.ru_maxrss * 1024 // 1_000_000
+    return int(peak) * 1024 // 1_000_000
 
 
 def check_file(command: Command, store: Store, size: int) -> None:
@@ -75,7 +88,7 @@ def test_duckdb(argos_sync: Command, count: int, size: int) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("count", "size"), SIZES)
+@pytest.mark.parametrize(("count", "size"), some(SIZES, SIZES[:1]))
 def test_postgres(argos_sync: Command, count: int, size: int) -> None:
     """PostgreSQL gets the same values."""
     with serving(argos_sync, count, size) as store, postgres_dataset() as dataset:

@@ -201,7 +201,11 @@ def test_sections_that_are_not_fetched_do_not_change(
             changes = {"kyc": {"result": "pending", "attempts": []}, "aml": None, "data": None}
             api.store.update(submission["submission_id"], changes)
         some = context_for(
-            api.base_url, any_warehouse.target, request_types=["kyc", "others"], page_size=7
+            api.base_url,
+            any_warehouse.target,
+            request_types=["kyc", "others"],
+            page_size=7,
+            max_emptied="100%",
         )
         backfill(some, FIRST, LAST)
         requested = {r.parameters.get("request_type") for r in list(api.requests)[-8:]}
@@ -239,7 +243,7 @@ def test_every_table_exists_after_the_first_run(warehouse: Warehouse) -> None:
 def test_content_hashes_of_different_sections_differ(warehouse: Warehouse, january: Rows) -> None:
     """A removed section is removed, even if a run over other sections came between."""
     with Emulator(january) as api:
-        all_sections = context_for(api.base_url, warehouse.target)
+        all_sections = context_for(api.base_url, warehouse.target, max_emptied="100%")
         backfill(all_sections, FIRST, LAST)
         some = context_for(api.base_url, warehouse.target, request_types="others,kyc,data")
         backfill(some, FIRST, LAST)

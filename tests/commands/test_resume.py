@@ -173,9 +173,11 @@ def test_ctrl_c_while_a_package_is_loaded(
 ) -> None:
     """Dlt would delay the signal, or ignore it at the end of a load."""
     complete_package = Load.complete_package
+    signals = iter([signal.SIGINT])
 
     def complete_after_interrupt(*arguments: Any, **options: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
+        for number in signals:
+            signal.raise_signal(number)
         return complete_package(*arguments, **options)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

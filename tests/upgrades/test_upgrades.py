@@ -56,6 +56,12 @@ def note_layout(warehouse: Warehouse, layout: int | None) -> None:
             opened.load({}, lambda state: state.update({LAYOUT: layout}))
 
 
+def unchanged_rows(warehouse: Warehouse) -> list[Rows]:
+    """Return the history and the quarantine, but not the run that received an object last."""
+    quarantine = "SELECT * EXCLUDE (last_run_id) FROM quarantine"
+    return [warehouse.table("submission_status_history"), warehouse.query(quarantine)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_warehouse_of_a_released_version_goes_on(version: str, tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_a_warehouse_of_a_released_version_goes_on(version: str, tmp_path: Path)
     source = json.loads(gzip.decompress((FOLDER / f"source-{version}.json.gz").read_bytes()))
     loaded = [item for item in source if "created_at" in item]
     kept = {row["submission_id"] for row in warehouse.table("submissions")}
-    before = {name: warehouse.table(name) for name in ("submission_status_history", "quarantine")}
+    before = unchanged_rows(warehouse)
     with Emulator(source) as api:
         context = at(context_for(api.base_url, warehouse.target), NOW + timedelta(days=2))
         summary = sync(context)
@@ -74,7 +80,7 @@ def test_a_warehouse_of_a_released_version_goes_on(version: str, tmp_path: Path)
         assert stored_layout(warehouse) == CURRENT
         days = [created_at(item).date() for item in loaded]
         assert not reconcile(context, min(days), max(days), deep=True, dry_run=True).days
-        assert before == {name: warehouse.table(name) for name in before}
+        assert unchanged_rows(warehouse) == before
         new = loaded[0] | {"submission_id": "new", "userid": "new"}
         api.store.add(new)
         sync(at(context, NOW + timedelta(days=3)))

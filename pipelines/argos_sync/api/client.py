@@ -265,13 +265,13 @@ class ArgosClient:
                 # What is damaged each time is damaged at the source, and not on its way.
                 is_last = failures + 1 >= attempts
                 page = await self._request(params, max_bytes, is_last=is_last)
-            except errors.OversizedResponse:
-                raise
             except errors.RetriableFailure as error:
                 if isinstance(error, errors.EmptyResponse) and query.submission_id is not None:
                     raise errors.NotFound(error.message) from None
                 failures += 1
                 error.attempts = failures
+                if isinstance(error, errors.OversizedResponse) and count > 1:
+                    raise  # a smaller page takes its place
                 # A 429 says nothing about the page.
                 limit = self._retry.attempts if isinstance(error, errors.RateLimited) else attempts
                 if failures >= limit:
