@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from argos_sync.emulator import Faults
+from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.target import Target
 from cli.command import Command
 from whole_lists import Behaviour, Emulator
 

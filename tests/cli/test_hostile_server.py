@@ -89,7 +89,8 @@ def test_attacks_between_correct_answers(
         (submission["submission_id"],) for submission in submissions
     )
     assert len(memory) == 2
-    assert max(memory) < 800 * MEGABYTE, memory
+    # A single response may have 256 MB: when it is complete, its parts are in memory beside it.
+    assert max(memory) < 1_000 * MEGABYTE, memory
 
 
 @pytest.mark.parametrize(
