@@ -173,7 +173,7 @@ def test_an_unexpected_error(argos_sync: Command, verbose: tuple[str, ...]) -> N
         warehouse.load({}, lambda state: state.update({"high_water_mark": "kim@example.com"}))
     done = argos_sync("status", *verbose, code=1)
     first, *frames = done.stderr.splitlines()
-    assert first == "argos-sync: unexpected ValueError; run again with -v and report the output"
+    assert first == "argos-sync: unexpected ValueError; run again with -v and report what it prints"
     assert bool(frames) == bool(verbose)
     if verbose:
         assert frames[0] == "argos-sync: raised at:"
