@@ -366,6 +366,7 @@ def test_a_suppression_list_with_an_unknown_key_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_lost_key_of_the_suppression_list(synced_warehouse: Warehouse) -> None:
     """The message says how to go on; a key that is in use cannot be discarded."""
     with Emulator() as api:
@@ -427,6 +428,7 @@ DECOMPOSED = {
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("any_warehouse", "mode", "stored", "given"),
     [

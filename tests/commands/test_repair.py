@@ -92,6 +92,7 @@ ON_REQUEST: dict[str, Callable[[Rows, Context], Any]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize(("lost", "command"), pairs(LOST_ROWS, [*ON_REQUEST]))
 def test_what_is_fetched_on_request_is_written(
     command: str,
@@ -184,6 +185,7 @@ USUALLY_DROPPED = (
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("dropped", some(DROPPED, USUALLY_DROPPED))
 def test_what_was_dropped_is_created_again(
     dropped: str,
@@ -246,6 +248,7 @@ def test_a_lost_suppression_list_is_told(
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("damaged", some(DEEP, USUALLY_DAMAGED))
 def test_a_deep_reconcile_repairs_what_is_stored(
     damaged: str, synced_warehouse: Warehouse, synced_submissions: Rows

@@ -311,6 +311,7 @@ def test_nights_over_settled_submissions(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_the_sweep_reads_days_beside_if_it_has_to(warehouse: Warehouse) -> None:
     """Submissions that the server lists under the day after are found there, not one by one."""
     last = NIGHT.date() - timedelta(days=10)
@@ -333,6 +334,7 @@ def test_the_sweep_reads_days_beside_if_it_has_to(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_the_sweep_finds_late_submissions(any_warehouse: Warehouse, january: Rows) -> None:
     """A late submission, even on an empty day, is loaded within `sweep_days`."""
     source = [closed(s) for s in january]

@@ -105,6 +105,7 @@ def test_a_clock_set_back_between_runs(any_warehouse: Warehouse, january: Rows) 
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize(
     "wrong", some(WRONG_CLOCKS, WRONG_CLOCKS[1:4]), ids=lambda wrong: f"{wrong:%Y-%m}"
 )

@@ -40,6 +40,7 @@ def results(warehouse: Warehouse) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_column_that_no_longer_fits_fails_every_sync(warehouse: Warehouse) -> None:
     """It does so until its values fit again, also while nothing else changes."""
     items = submissions(40)
@@ -60,6 +61,7 @@ def test_a_column_that_no_longer_fits_fails_every_sync(warehouse: Warehouse) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("case", ["few", "always", "half"])
 def test_other_values_that_do_not_fit_fail_no_run(case: str, warehouse: Warehouse) -> None:
     """A few, those of a column that never fitted, and a half of the values are only issues."""

@@ -72,6 +72,7 @@ def check_of(warehouse: Warehouse, base_url: str, api_key: str) -> Check:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 @pytest.mark.parametrize(
     ("command", "any_warehouse"),
@@ -96,6 +97,7 @@ def test_another_project_is_refused(any_warehouse: Warehouse, command: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("policy", ["plain", "hash"])
 def test_a_rotated_key_passes(
     warehouse: Warehouse, policy: str, caplog: pytest.LogCaptureFixture
@@ -117,6 +119,7 @@ def test_a_rotated_key_passes(
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_first_pages_may_be_all_new(warehouse: Warehouse) -> None:
     """Then some known submissions are requested by id."""
@@ -129,6 +132,7 @@ def test_first_pages_may_be_all_new(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_new_key_accepts_another_project(warehouse: Warehouse) -> None:
     """`sync --new-key` asks nothing, and remembers the key."""
@@ -141,6 +145,7 @@ def test_new_key_accepts_another_project(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_a_warehouse_of_an_earlier_version(warehouse: Warehouse) -> None:
     """It takes the key of its own project, and refuses that of another one."""
@@ -156,6 +161,7 @@ def test_a_warehouse_of_an_earlier_version(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_an_empty_source_proves_nothing(warehouse: Warehouse) -> None:
     """Nothing is written or marked as deleted, and the key is not remembered."""
@@ -188,6 +194,7 @@ def test_an_empty_warehouse_takes_any_key(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.postgres
 @pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
 def test_a_partition_is_of_the_same_project(any_warehouse: Warehouse) -> None:
@@ -204,6 +211,7 @@ def test_a_partition_is_of_the_same_project(any_warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_doctor_says_which_project_it_is(warehouse: Warehouse) -> None:
     """The check fails for the key of another project, and the state stays as it is."""
@@ -223,6 +231,7 @@ def test_doctor_says_which_project_it_is(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.tables_made
 def test_a_refused_key_is_recorded(warehouse: Warehouse) -> None:
     """A key that the API does not know is no other project."""

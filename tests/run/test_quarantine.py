@@ -41,6 +41,7 @@ def stored(warehouse: Warehouse, submission_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("value", UNREADABLE)
 def test_an_unreadable_submission_is_not_deleted(value: Any, warehouse: Warehouse) -> None:
     """Its row stays as it was, whatever command fetches it, until it can be read again."""
@@ -71,6 +72,7 @@ def test_an_unreadable_submission_is_not_deleted(value: Any, warehouse: Warehous
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_all_unreadable_is_not_all_deleted(any_warehouse: Warehouse) -> None:
     """A form that is not read deletes nothing, and nothing is reported as gone."""
     items = submissions()
@@ -89,6 +91,7 @@ def count_of(warehouse: Warehouse, condition: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_an_unread_form_fails_every_run_and_is_stored_once(warehouse: Warehouse) -> None:
     """Every sync fails, stores each object once, and reads all of them once it can."""
     items = submissions()
@@ -112,6 +115,7 @@ def test_an_unread_form_fails_every_run_and_is_stored_once(warehouse: Warehouse)
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_changed_content_replaces_the_quarantined_object(any_warehouse: Warehouse) -> None:
     """The quarantine has one row for a submission, with what was received last."""
     items = submissions(5)
@@ -127,6 +131,7 @@ def test_changed_content_replaces_the_quarantined_object(any_warehouse: Warehous
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("mode", ["plain", "hash", "drop"])
 def test_old_submissions_leave_the_quarantine(mode: str, tmp_path: Path) -> None:
     """They are asked for by id, whatever the warehouse has of the object."""
@@ -156,6 +161,7 @@ def test_old_submissions_leave_the_quarantine(mode: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_few_unreadable_submissions_do_not_fail_a_run(warehouse: Warehouse) -> None:
     """Nineteen of twenty are too few to tell."""
     items = submissions(20)
@@ -168,6 +174,7 @@ def test_a_few_unreadable_submissions_do_not_fail_a_run(warehouse: Warehouse) ->
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_an_unread_form_of_known_submissions(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

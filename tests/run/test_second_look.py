@@ -109,6 +109,7 @@ def all_again(context: Context) -> Context:
     return context
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(("empty", "way"), pairs(EMPTY, [*WAYS]))
 def test_holes_of_a_night_replace_nothing(
     way: str, empty: str, warehouse: Warehouse, people: Rows
@@ -212,6 +213,7 @@ def test_other_commands_withhold_too(command: str, any_warehouse: Warehouse, peo
     assert stored(any_warehouse) == before
 
 
+@pytest.mark.covered
 def test_single_ones_are_replaced(warehouse: Warehouse, people: Rows) -> None:
     """Up to the bound, what has lost a section is asked for once more, and then loses it here."""
     with Emulator(people) as api:

@@ -63,6 +63,7 @@ def unchanged_rows(warehouse: Warehouse) -> list[Rows]:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_warehouse_of_a_released_version_goes_on(version: str, tmp_path: Path) -> None:
     """It keeps its rows, its suppression list and its history, and stays up to date."""
