@@ -72,7 +72,7 @@ def test_the_clock_of_a_run_never_goes_back() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("looks", some([1, 2, 3, 5], [1, 3]))
+@pytest.mark.parametrize("looks", some([1, 2, 3, 5], [3]))
 def test_a_clock_set_back_during_a_run(looks: int, any_warehouse: Warehouse, january: Rows) -> None:
     """Rows just fetched are not marked as deleted, and the one that is gone is."""
     with Emulator(january[:60]) as api:
@@ -107,7 +107,7 @@ def test_a_clock_set_back_between_runs(any_warehouse: Warehouse, january: Rows) 
 @pytest.mark.slow
 @pytest.mark.covered
 @pytest.mark.parametrize(
-    "wrong", some(WRONG_CLOCKS, WRONG_CLOCKS[1:4]), ids=lambda wrong: f"{wrong:%Y-%m}"
+    "wrong", some(WRONG_CLOCKS, WRONG_CLOCKS[1:4:2]), ids=lambda wrong: f"{wrong:%Y-%m}"
 )
 def test_a_night_with_a_wrong_clock(
     wrong: datetime, any_warehouse: Warehouse, january: Rows

@@ -56,6 +56,11 @@ EMPTY: dict[str, Behaviour] = {
     "matches as objects": Behaviour(empty=["matches"], empty_as="object"),
     "everything but others": Behaviour(empty=["kyc", "aml", "data"], empty_as="object"),
 }
+USUALLY_EMPTY = (
+    *("aml without items", "kyc null", "data null", "others without fields"),
+    *("attempts null", "matches as objects"),
+)
+
 BOUNDS = [
     *(("5%", 19, 0), ("5%", 20, 4), ("10%", 32, 0), ("10%", 33, 4)),
     *(("0.5", 99, 0), ("0%", 20, 4)),
@@ -110,7 +115,7 @@ def all_again(context: Context) -> Context:
 
 
 @pytest.mark.covered
-@pytest.mark.parametrize(("empty", "way"), pairs(EMPTY, [*WAYS]))
+@pytest.mark.parametrize(("empty", "way"), pairs(some(EMPTY, USUALLY_EMPTY), [*WAYS]))
 def test_holes_of_a_night_replace_nothing(
     way: str, empty: str, warehouse: Warehouse, people: Rows
 ) -> None:
