@@ -43,25 +43,17 @@ _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 
 _SAMPLES = 3
 """Submissions to ask for by id, to find out whether the API returns any."""
-_NO_SUBMISSION = (
+_REFUSED_PARAMETER = (
     errors.InvalidParameter,
     errors.InvalidFormat,
     errors.InvalidPayload,
     errors.MissingData,
     errors.UnknownApiError,
     errors.NotFound,
-    errors.UnexpectedStatus,
 )
+_NO_SUBMISSION = (*_REFUSED_PARAMETER, errors.UnexpectedStatus)
 """What an API may answer to the id of a submission that it does not have."""
-_REFUSALS = (
-    errors.InvalidParameter,
-    errors.InvalidFormat,
-    errors.InvalidPayload,
-    errors.MissingData,
-    errors.UnknownApiError,
-    errors.NotFound,
-    errors.PageTooHeavy,
-)
+_REFUSALS = (*_REFUSED_PARAMETER, errors.PageTooHeavy)
 """What an API may answer to a page key that it does not understand."""
 
 
@@ -262,7 +254,7 @@ class ArgosClient:
         failures = 0
         while True:
             try:
-                # What is damaged each time is damaged at the source, and not on its way.
+                # A text that is damaged in every attempt is damaged at the source, not in transit.
                 is_last = failures + 1 >= attempts
                 page = await self._request(params, max_bytes, is_last=is_last)
             except errors.RetriableFailure as error:

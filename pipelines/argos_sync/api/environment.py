@@ -90,10 +90,10 @@ def _pattern(host: str) -> str:
     if "://" in host:
         return host
     try:
-        version = ipaddress.ip_address(host.partition("/")[0]).version
+        address = ipaddress.ip_address(host.partition("/")[0])
     except ValueError:
         return f"all://*{host}"
-    return f"all://[{host}]" if version == 6 else f"all://{host}"  # noqa: PLR2004 as in IPv6
+    return f"all://[{host}]" if isinstance(address, ipaddress.IPv6Address) else f"all://{host}"
 
 
 def _variable(name: str) -> str:

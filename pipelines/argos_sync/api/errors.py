@@ -299,7 +299,7 @@ class OversizedResponse(MalformedResponse):
     """A response is larger than the client reads; the client then asks for fewer submissions.
 
     Attributes:
-        size: Size of the response in bytes, or what was read of it.
+        size: Bytes of the response, or of the part that was read.
     """
 
     advice = "ask ARGOS support why a single submission is so large; nothing is lost"

@@ -58,7 +58,7 @@ class PageSize:
     def refuse(self, count: int, size: int) -> int:
         """Record that a page of `count` had too many bytes, and return the size to try next.
 
-        `size` may be only what was read of it.
+        `size` may be that of the part that was read.
         """
         self.record_bytes(count, max(size, 2 * PAGE_BYTES))
         return max(1, min(self.fitting, count // 2))

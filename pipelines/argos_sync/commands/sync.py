@@ -52,10 +52,10 @@ def sync(
     The sync reads submissions created since the high-water mark, the look-back window, older
     submissions that are still open, and tonight's share of the sweep. It marks submissions as
     deleted that the source no longer has, and erases those marked `erase_deleted_after_days` ago.
-    What is in quarantine is tried again. An interrupted sync is finished first. `accept_emptied`
-    are sections that any number of submissions may have lost (`run.second_look`). With `new_key`
-    the API key is taken for one of the warehouse's project, although the API returns none of the
-    warehouse's submissions.
+    Quarantined submissions are requested again. An interrupted sync is finished first.
+    `accept_emptied` are sections that any number of submissions may have lost (`run.second_look`).
+    With `new_key` the API key is taken for one of the warehouse's project, although the API returns
+    none of the warehouse's submissions.
 
     Raises:
         ConfigurationError: There is no such section.

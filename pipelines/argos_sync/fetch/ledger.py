@@ -20,6 +20,9 @@ from argos_sync.fetch.windows import (
     padded_window,
 )
 
+EMPTIED = "emptied"
+"""State of a day in the ledger with submissions that came without a section."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
@@ -206,4 +209,4 @@ class LedgerEntry:
     @property
     def state(self) -> str:
         """Return the state for the ledger: that of the progress, or `emptied`."""
-        return "emptied" if self.emptied else self.progress.state
+        return EMPTIED if self.emptied else self.progress.state

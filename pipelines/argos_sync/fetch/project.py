@@ -69,7 +69,7 @@ def _fingerprint(api_key: str, secret: str) -> str:
 
 async def _first_ids(client: ArgosClient, part: Sequence[str]) -> list[str]:
     """Return the ids on the first page of a list that has any."""
-    async for page in client.iter_pages(Query(request_type=part[0] if part else None)):
+    async for page in client.first_pages(Query(request_type=part[0] if part else None)):
         if ids := list(rows_by_id(page.items)):
             return ids
     return []

@@ -4,7 +4,6 @@ A value that does not fit is null in its column and kept in `_extra`. A few of t
 single submissions; most of them mean that the API has changed, and that rows lose what they had.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import CHECKS, ISSUES, load_contract
+from argos_sync.shape.frames import general_path
 from argos_sync.shape.tables import UNKNOWN_FIELD
 from argos_sync.warehouse.checks import VALUES_FIT, CheckResult
 
@@ -49,7 +49,7 @@ class Misfits:
         issues = tables[ISSUES].filter(pc.not_equal(tables[ISSUES]["problem"], UNKNOWN_FIELD))
         places = (issues[name].to_pylist() for name in ("table_name", "path"))
         for table, path in zip(*places, strict=True):
-            column = _columns_by_path().get((table, _general(path)))
+            column = _column_of(table, path)
             if column and (table not in tables or column in tables[table].column_names):
                 self.misfits[table, column] += 1
         for place, number in self.misfits.items():
@@ -99,9 +99,7 @@ def _count_earlier_misfits(client: Client, place: _Place, run_id: str) -> int:
         " GROUP BY submission_id, path"
     )
     rows = select(client, query, place[0], run_id)
-    found = {
-        key for key, path in rows if _columns_by_path().get((place[0], _general(path))) == place[1]
-    }
+    found = {key for key, path in rows if _column_of(place[0], path) == place[1]}
     return len(found)
 
 
@@ -113,13 +111,13 @@ def _reported(client: Client) -> dict[_Place, int]:
     return {(table, column): found for (table, column), found in places.items()}
 
 
+def _column_of(table: str, path: str) -> str | None:
+    """Return the column that a value at a concrete API path belongs to, if it has one."""
+    return _columns_by_path().get((table, general_path(path)))
+
+
 @cache
 def _columns_by_path() -> dict[tuple[str, str], str]:
     """Return the name of each column by its table and API path."""
     tables = load_contract().api_tables
     return {(t.name, c.path): c.name for t in tables for c in t.api_columns if c.path}
-
-
-def _general(path: str) -> str:
-    """Return an API path with `[i]` for every position in a list."""
-    return re.sub(r"\[\d+\]", "[i]", path)

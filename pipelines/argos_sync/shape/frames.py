@@ -6,6 +6,7 @@ from and its positions in the API's lists. A value that cannot be part of any ro
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from argos_sync.shape.contract import ITEM, SUBMISSIONS, Contract, Table
 from argos_sync.shape.values import is_absent
 
 JsonObject = dict[str, Any]
+
+_POSITION = re.compile(r"\[\d+\]")
 
 
 @dataclass(slots=True)
@@ -90,6 +93,11 @@ def concrete_path(path: str, positions: Sequence[int]) -> str:
     for position in positions:
         path = path.replace(ITEM, f"[{position}]", 1)
     return path
+
+
+def general_path(path: str) -> str:
+    """Return a concrete API path with `[i]` for each position in a list."""
+    return _POSITION.sub(ITEM, path)
 
 
 def quote_key(key: str) -> str:

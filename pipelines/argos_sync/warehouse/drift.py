@@ -7,7 +7,6 @@ does not fit at an API path. docs/tables.md describes the measures and their bou
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from argos_sync.fetch.windows import add_days
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import ISSUES, SUBMISSIONS, load_contract
+from argos_sync.shape.frames import general_path
 from argos_sync.warehouse.checks import SHAPE, VOLUME, CheckResult
 from argos_sync.warehouse.submissions import count_by_day, midnight
 
@@ -41,8 +41,6 @@ _MIN_USUAL_DAY = 30
 _FACTOR = 5
 """A day has unusually many or few submissions if it has five times those of the fullest, or a fifth
 of those of the emptiest, of the same weekday in the weeks before."""
-
-_POSITION = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +177,7 @@ def _misfits(tables: Mapping[str, pa.Table], new: Collection[str]) -> dict[str, 
     rows = zip(*(tables[ISSUES][name].to_pylist() for name in columns), strict=True)
     wanted = set(new)
     found = {
-        (f"{table} misfits at {_POSITION.sub('[]', path)}", key)
+        (f"{table} misfits at {general_path(path)}", key)
         for table, path, key in rows
         if key in wanted
     }

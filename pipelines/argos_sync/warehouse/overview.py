@@ -18,8 +18,9 @@ from argos_sync.warehouse.views import STALENESS, load_views
 
 _LAST_RUNS = 5
 
-_COMMANDS_WITH_NEW_DATA = ("sync", "backfill")
-"""Commands whose success shows that new data arrives; others fetch only what they are given."""
+_BRINGS_NEW_DATA = "command IN ('sync', 'backfill')"
+"""Condition on commands whose success shows that new data arrives; others fetch only what they are
+given."""
 
 UNREADABLE = "TooManyUnreadable"
 """`error` of a run that has received too many submissions it could not read (`run.quarantine`)."""
@@ -136,9 +137,8 @@ def _completeness(client: Client, limit: datetime) -> ReadMode | None:
 
 
 def _last_success(client: Client, limit: datetime) -> datetime | None:
-    commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
     # A backfill that an earlier run has finished sends no request.
-    where = f"exit_status = 0 AND requests > 0 AND command IN ({commands}) AND started_at <= ?"
+    where = f"exit_status = 0 AND requests > 0 AND {_BRINGS_NEW_DATA} AND started_at <= ?"
     rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}", limit)  # noqa: S608 names
     started_at: datetime | None = rows[0][0] if rows else None
     return started_at.astimezone(UTC) if started_at else None
@@ -146,8 +146,7 @@ def _last_success(client: Client, limit: datetime) -> datetime | None:
 
 def _is_unreadable(client: Client, limit: datetime) -> bool:
     """Whether no sync or backfill has succeeded since one failed with `UNREADABLE`."""
-    commands = ", ".join(f"'{name}'" for name in _COMMANDS_WITH_NEW_DATA)
-    where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND command IN ({commands})"
+    where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND {_BRINGS_NEW_DATA}"
     query = f"SELECT error FROM {RUNS} WHERE {where} ORDER BY {_NEWEST_FIRST} LIMIT 1"  # noqa: S608 names
     rows = select(client, query, limit)
     return bool(rows) and rows[0][0] is not None

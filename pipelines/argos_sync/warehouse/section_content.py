@@ -3,12 +3,10 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
+from argos_sync.fetch.ledger import EMPTIED
 from argos_sync.load.sql import Client, execute, key_batches, select
 from argos_sync.shape.contract import SUBMISSIONS, WINDOWS
 from argos_sync.warehouse.submissions import Period, to_date
-
-EMPTIED = "emptied"
-"""State of a day in `sync_windows` with submissions that came without a section."""
 
 
 def stored_ids_with_values(

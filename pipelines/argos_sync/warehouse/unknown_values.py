@@ -6,6 +6,7 @@ from datetime import datetime
 
 from argos_sync.load.sql import Client, select
 from argos_sync.shape.contract import ISSUES, RUNS, Column, Table
+from argos_sync.shape.frames import general_path
 from argos_sync.shape.tables import UNKNOWN_FIELD
 from argos_sync.warehouse.submissions import HAS_CHANGED, select_changed
 
@@ -48,7 +49,7 @@ def unknown_fields(client: Client, since: datetime | None) -> set[str]:
         runs = f"SELECT run_id FROM {RUNS} WHERE started_at >= ?"  # noqa: S608 a name
         condition, parameters = f"run_id IN ({runs})", [since]
     query = f"SELECT DISTINCT path FROM {ISSUES} WHERE problem = '{UNKNOWN_FIELD}' AND {condition}"  # noqa: S608 ours
-    return {re.sub(r"\[\d+\]", "[i]", path) for (path,) in select(client, query, *parameters)}
+    return {general_path(path) for (path,) in select(client, query, *parameters)}
 
 
 def _mask(column: Column, value: str) -> str:
