@@ -318,6 +318,16 @@ def test_page_size_fits_the_bytes_of_submissions(connect: Connect, announces_siz
     assert len(read) <= 4
 
 
+def test_a_single_submission_that_is_too_large_is_requested_again(
+    connect: Connect, page: MakePage
+) -> None:
+    """No smaller page can take its place, and the next response may be the right one."""
+    bomb = httpx.Response(200, content=b" " * 100_000)
+    client = connect(bomb, page("s1"), max_response_bytes=10_000)
+    assert _fetch(client, Query(submission_id="s1")).items == [{"submission_id": "s1"}]
+    assert (client.stats.requests, client.stats.retries) == (2, 1)
+
+
 async def _stream(body: bytes) -> AsyncIterator[bytes]:
     """Yield a body in parts, whose size is not announced."""
     for start in range(0, len(body), 1_000_000):

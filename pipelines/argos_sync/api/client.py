@@ -262,7 +262,8 @@ class ArgosClient:
                     raise errors.NotFound(error.message) from None
                 failures += 1
                 error.attempts = failures
-                if isinstance(error, errors.OversizedResponse) and count > 1:
+                is_list = query.submission_id is None
+                if isinstance(error, errors.OversizedResponse) and is_list and count > 1:
                     raise  # a smaller page takes its place
                 # A 429 says nothing about the page.
                 limit = self._retry.attempts if isinstance(error, errors.RateLimited) else attempts
