@@ -135,6 +135,7 @@ def test_a_missing_setting_is_not_retried(
     assert not events(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)
 
 
+@pytest.mark.slow  # five attempts, and a run
 def test_a_locked_warehouse_is_retried(definitions: ModuleType, warehouse: Warehouse) -> None:
     """After four retries the failure names the command that holds the lock."""
     lock = working_dir(warehouse.target).with_suffix(".lock")

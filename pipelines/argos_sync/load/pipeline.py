@@ -88,6 +88,14 @@ class Warehouse:
         """
         return self._tables_of(self.pipeline.schemas.values())
 
+    def has_column(self, table: str, column: str) -> bool:
+        """Whether a table exists with a column; quicker than `existing`."""
+        return any(
+            column in schema.tables[table]["columns"]
+            for schema in self.pipeline.schemas.values()
+            if table in schema.tables
+        )
+
     def _tables_of(self, schemas: Iterable[dlt.Schema]) -> Contract:
         columns: dict[str, set[str]] = {}
         for schema in schemas:

@@ -114,8 +114,7 @@ class Run:
     @property
     def has_quarantine(self) -> bool:
         """Whether the table exists with all columns; an earlier version made it without some."""
-        table = self.warehouse.existing.tables.get(QUARANTINE)
-        return table is not None and "last_run_id" in table.columns_by_name
+        return self.warehouse.has_column(QUARANTINE, "last_run_id")
 
     @property
     def period(self) -> Period:
