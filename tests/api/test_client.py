@@ -509,6 +509,22 @@ def test_id_requests_that_never_work_are_a_failure(connect: Connect, answer: str
     assert _fetch(alone, Query(submission_id="gone")).items == []
 
 
+@pytest.mark.parametrize("answer", ["404", "object"])
+def test_others_are_found_behind_empty_pages(connect: Connect, answer: str) -> None:
+    """The API has an id if any page of it has the submission, not only the first."""
+    source = _source(NO_SUBMISSION[answer], ["a", "b"], ["a", "b"])
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        response = source.handle_request(request)
+        if "nextpage_id" in request.url.params or b"Items" not in response.content:
+            return response
+        key = {"id": "x", "created_at": "2025-01-01-00-00-00-000"}
+        return httpx.Response(200, json={"Items": [], "nextpageKey": key})
+
+    client = connect(transport=httpx.MockTransport(respond))
+    assert _fetch(client, Query(submission_id="gone")).items == []
+
+
 def test_wrong_address_is_told_by_the_first_id(connect: Connect) -> None:
     """A server that answers 404 to everything is not one that lacks a submission."""
     client = connect(httpx.Response(404))
