@@ -26,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.windows import EndDate
+from argos_sync.run.quarantine import TooManyUnreadable
 from combinations import THOROUGH
 from interruptions import EXPECTED_ERRORS, PATCHED_METHODS, Interruption
 from made_once import made_once
@@ -70,6 +72,9 @@ SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 4
 SEQUENCES = 400 if THOROUGH else 8
 HOUR = timedelta(hours=1)
+LEAST_EMPTIED = 20
+"""Up to so many submissions may lose a section, by `max_emptied`."""
+ENDS_INCOMPLETE = 4
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 
 Submission = dict[str, Any]
@@ -230,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         self.removed: dict[str, Submission] = {}
         self.stubs: dict[str, Submission] = {}
         self.versions: dict[str, list[Tables]] = {}
-        self.faults = faults
+        self.faults, self.behaviour = faults, behaviour
         self.api = Emulator(behaviour=behaviour, faults=faults)
         self.api.__enter__()
         for submission in first_submissions():
@@ -448,8 +453,61 @@ class Machine(RuleBasedStateMachine):
             self._run(partial(refresh, **selector), None)
         self._assert_fetched(keys)
 
+    @precondition(lambda self: self.runs < self.most_runs and self._with_kyc() > LEAST_EMPTIED)
+    @rule(nights=NIGHTS, empty_as=st.sampled_from(["missing", "null", "object", "list"]))
+    def sync_with_holes(self, nights: int, empty_as: Any) -> None:
+        """Run a sync of everything while the source leaves out a section."""
+        self._advance(nights)
+        before = self.snapshot
+        for key, submission in self.live.items():
+            if key not in before.marks or not before.parts[key]["kyc"]:
+                # Nobody can know that something is missing.
+                self.versions[key].insert(0, in_order(flatten([submission | {"kyc": None}])))
+        self.api.behaviour = replace(self.behaviour, empty=["kyc"], empty_as=empty_as)
+        summary = self._run(sync, None, lookback_days=60)
+        self.api.behaviour = self.behaviour
+        assert summary.exit_status == ENDS_INCOMPLETE
+        for key, tables in before.parts.items():
+            if tables["kyc"] and (self.live.get(key) or {}).get("kyc"):
+                assert self.snapshot.parts[key] == tables, f"{key} has lost kyc"
+        self.marked_by_syncs = True
+
+    @precondition(lambda self: self.runs < self.most_runs and len(self.live) > LEAST_EMPTIED)
+    @rule(nights=NIGHTS)
+    def sync_of_an_unknown_format(self, nights: int) -> None:
+        """Run a sync of everything while the source writes times in another way."""
+        self._advance(nights)
+        before = self.snapshot
+        self.api.behaviour = replace(self.behaviour, created_at="unknown")
+        with pytest.raises(TooManyUnreadable):
+            self._run(sync, None, lookback_days=60)
+        self.api.behaviour = self.behaviour
+        assert self.snapshot.parts == before.parts
+        assert self.snapshot.marks == before.marks
+
+    @precondition(lambda self: self.runs < self.most_runs and self.snapshot.marks)
+    @rule(picks=PICKS, table=st.sampled_from(sorted(API_TABLES)))
+    def lose_rows(self, picks: list[int], table: str) -> None:
+        """Lose rows of the warehouse, and repair them."""
+        stored = {key: item for key, item in self.live.items() if key in self.snapshot.marks}
+        with duckdb.connect(str(self.file)) as connection:
+            connection.execute(
+                f"DELETE FROM argos.{table} WHERE list_contains(?, submission_id)",
+                [self._pick(picks, stored)],
+            )
+        self.reconciled = None
+        self._reconcile_everything()
+
     def reconcile_all(self) -> None:
         """Make the warehouse equal to the source; check that later syncs change nothing."""
+        self._reconcile_everything()
+        for _ in range(self.nights_after):
+            self._advance(1)
+            self._run(sync, None)
+            quarantined = {row["submission_id"] for row in self.snapshot.tables["quarantine"]}
+            assert not quarantined & self.live.keys()
+
+    def _reconcile_everything(self) -> None:
         self._advance(1)
         days = [created_at(item).date() for _, item in self._all()]
         run = partial(reconcile, first=min(days), last=max(days), deep=True, max_deleted=1.0)
@@ -459,9 +517,6 @@ class Machine(RuleBasedStateMachine):
         self._assert_marked(all_keys)
         # A sync loads the stubs that a reconcile does not miss.
         self.reconciled = self.snapshot if self.stubs.keys() <= self.snapshot.marks.keys() else None
-        for _ in range(self.nights_after):
-            self._advance(1)
-            self._run(sync, None)
 
     # Checks after every run
 
@@ -589,6 +644,14 @@ class Machine(RuleBasedStateMachine):
         else:
             self.now += timedelta(minutes=10)
         return self.now
+
+    def _with_kyc(self) -> int:
+        """Return how many submissions of the source have the section, also in the warehouse."""
+        parts = self.snapshot.parts
+        return sum(
+            bool(submission.get("kyc") and key in parts and parts[key]["kyc"])
+            for key, submission in self.live.items()
+        )
 
     def _put(self, submission: Submission) -> None:
         """Add a submission to the source, or replace it."""
