@@ -19,6 +19,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.destinations import check_destination
 from argos_sync.load.duckdb import (
     LARGE_TEXT,
     check_file,
@@ -184,9 +185,12 @@ def open_warehouse(
     somebody has dropped are created again.
 
     Raises:
-        ConfigurationError: The destination is unknown, or its credentials are missing.
+        ConfigurationError: The destination is unknown, refused, or tried and not allowed, or its
+            credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
+    with destination_errors():
+        check_destination(target.destination, allow_untried=target.allow_untried)
     location, contract = locate(target), contract or load_contract()
     working, dataset = location.working, location.dataset
     with destination_errors(), ExitStack() as locks:

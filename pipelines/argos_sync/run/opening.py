@@ -1,5 +1,6 @@
 """Open a warehouse for a run, record how the run ends, and run the post-run checks."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,7 @@ def _open_run(
         prepare=partial(_prepare_partitions, context, configured),
     )
     run: Run | None = None
+    started = time.monotonic()
     try:
         with collect_garbage_rarely(), opened as warehouse:
             layout = upgrade(warehouse)
@@ -139,6 +141,8 @@ def _open_run(
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
+        if run:
+            run.summary.seconds = round(time.monotonic() - started, 3)
 
 
 @contextmanager
