@@ -74,7 +74,7 @@ def test_an_unreachable_server_is_exit_5(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """The message does not repeat the address with its password."""
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:pw123@127.0.0.1:1/x")
     target = Target("postgres", pipelines_dir=str(tmp_path))
-    with pytest.raises(DestinationError, match="cannot be used") as raised, open_warehouse(target):
+    with pytest.raises(DestinationError, match="does not answer") as raised, open_warehouse(target):
         pass
     assert "pw123" not in str(raised.value)
 
@@ -83,18 +83,13 @@ def test_an_unreachable_server_is_exit_5(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ("name", "message"),
     [
         ("nonsense", "not one that dlt knows"),
-        ("postgres", "lacks credentials"),
-        (
-            "filesystem",
-            "no SQL tables that rows can be merged into.*publish it and copy the published file",
-        ),
+        ("postgres", "configuration lacks database, password, username, host; set DEST"),
     ],
 )
 def test_a_wrong_destination_is_a_configuration_error(
-    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, message: str, tmp_path: Path
 ) -> None:
-    """The name is unknown, credentials are missing, or it has no SQL tables."""
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
+    """The name is unknown, or credentials are missing."""
     target = Target(name, pipelines_dir=str(tmp_path))
     with pytest.raises(ConfigurationError, match=message), open_warehouse(target):
         pass

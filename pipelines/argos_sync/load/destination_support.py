@@ -26,7 +26,6 @@ class Accepted:
         status: Supported if the test suite runs on a real server of it; else tried.
         tested: What the tests do there.
         chunk: Whether a chunk is one transaction.
-        second_run: What happens to a second run.
         gaps: What is known not to hold there, each a clause without a final stop.
         extra: Whether the extra of its name installs a driver.
     """
@@ -34,7 +33,6 @@ class Accepted:
     status: Status
     tested: str
     chunk: str
-    second_run: str
     gaps: tuple[str, ...] = ()
     extra: bool = True
 
@@ -49,8 +47,6 @@ class Refused:
 
 _ONE_TRANSACTION = "one transaction"
 _TRANSACTION_A_STATEMENT = "a transaction a statement"
-_EXITS = "exits with code 5"
-_EXITS_ON_THE_SAME_MACHINE = "exits with code 5 on the same machine only"
 
 _ALL_PROMISES = "all promises, on a real database"
 _TRANSLATED = "its SQL is translated and checked; no test has run there"
@@ -63,26 +59,23 @@ _HALF_SUBMISSIONS = (
 )
 
 ACCEPTED: Mapping[str, Accepted] = {
-    "duckdb": Accepted("supported", _ALL_PROMISES, _ONE_TRANSACTION, _EXITS, extra=False),
+    "duckdb": Accepted("supported", _ALL_PROMISES, _ONE_TRANSACTION, extra=False),
     "postgres": Accepted(
         "supported",
         _ALL_PROMISES,
         _ONE_TRANSACTION,
-        _EXITS,
         ("`forget` leaves dead rows to `VACUUM`",),
     ),
     "motherduck": Accepted(
         "tried",
         _TRANSLATED,
         _ONE_TRANSACTION,
-        _EXITS_ON_THE_SAME_MACHINE,
         (_NO_LOCK, _TIME_TRAVEL),
     ),
     "ducklake": Accepted(
         "tried",
         "its SQL is DuckDB's; only tried by hand",
         _ONE_TRANSACTION,
-        _EXITS_ON_THE_SAME_MACHINE,
         (
             "two machines that load at once lose or double rows, so schedule one",
             "`forget` leaves names in old snapshots and Parquet files",
@@ -94,21 +87,18 @@ ACCEPTED: Mapping[str, Accepted] = {
         "tried",
         _TRANSLATED,
         _ONE_TRANSACTION,
-        _EXITS_ON_THE_SAME_MACHINE,
         (_NO_LOCK, _TIME_TRAVEL),
     ),
     "redshift": Accepted(
         "tried",
         _TRANSLATED,
         _ONE_TRANSACTION,
-        _EXITS_ON_THE_SAME_MACHINE,
         (_NO_LOCK, _TIME_TRAVEL),
     ),
     "databricks": Accepted(
         "tried",
         _TRANSLATED,
         _TRANSACTION_A_STATEMENT,
-        _EXITS_ON_THE_SAME_MACHINE,
         (
             _NO_LOCK,
             _TIME_TRAVEL,
@@ -120,7 +110,6 @@ ACCEPTED: Mapping[str, Accepted] = {
         "tried",
         "its SQL is translated and checked; only tried by hand on its embedded engine",
         _TRANSACTION_A_STATEMENT,
-        _EXITS_ON_THE_SAME_MACHINE,
         (
             "days before 1970 cannot be loaded, so nobody who was born earlier",
             "the views `aml_open_alerts` and `document_expiry`, and those after them, are refused",
@@ -134,7 +123,7 @@ ACCEPTED: Mapping[str, Accepted] = {
 """Destinations by dlt's name, supported ones first."""
 
 _FROM_PUBLISHED_COPY = (
-    "load into duckdb or postgres, and copy its tables from the file that `publish` writes"
+    "load into duckdb or postgres, and copy the tables of the file that `publish` writes"
 )
 _POSTGRES_INSTEAD = "load into postgres, or publish a DuckDB file from there"
 _VECTOR_STORE = Refused("it is a vector store without SQL", "load into postgres")

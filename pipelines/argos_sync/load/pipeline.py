@@ -19,7 +19,6 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.load.destinations import check_destination
 from argos_sync.load.duckdb import (
     LARGE_TEXT,
     check_file,
@@ -34,7 +33,7 @@ from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lo
 from argos_sync.load.missing_tables import restore_missing_tables
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
-from argos_sync.load.target import Target, locate, make_pipeline
+from argos_sync.load.target import Target, check_writable, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
@@ -189,8 +188,7 @@ def open_warehouse(
             credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
-    with destination_errors():
-        check_destination(target.destination, allow_untried=target.allow_untried)
+    check_writable(target)
     location, contract = locate(target), contract or load_contract()
     working, dataset = location.working, location.dataset
     with destination_errors(), ExitStack() as locks:

@@ -13,7 +13,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.dataset_name import check_dataset_name
-from argos_sync.load.destinations import DUCKDB, make_destination
+from argos_sync.load.destinations import DUCKDB, check_destination, make_destination
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.partitions import pipeline_name, staging_layout
@@ -46,6 +46,16 @@ def make_pipeline(target: Target, working: Path, partition: str | None = None) -
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )
+
+
+def check_writable(target: Target) -> None:
+    """Check that runs may write to the destination; nothing is configured, connected or created.
+
+    Raises:
+        ConfigurationError: The destination is unknown, refused, or tried and not allowed.
+    """
+    with destination_errors():
+        check_destination(target.destination, allow_untried=target.allow_untried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def open_run(
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
+    started = time.monotonic()
     names = (command, context.target.dataset)
     opened = _open_run(
         context, command, days, uses_api=uses_api, new_key=new_key, lost_key=lost_key
@@ -69,6 +70,7 @@ def open_run(
     with trace_run(*names) as trace, notify_failure(*names), opened as run:
         run.trace, trace.summary = trace, run.summary
         yield run
+    run.summary.seconds = round(time.monotonic() - started, 3)
 
 
 @contextmanager
@@ -96,7 +98,6 @@ def _open_run(
         prepare=partial(_prepare_partitions, context, configured),
     )
     run: Run | None = None
-    started = time.monotonic()
     try:
         with collect_garbage_rarely(), opened as warehouse:
             layout = upgrade(warehouse)
@@ -141,8 +142,6 @@ def _open_run(
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
-        if run:
-            run.summary.seconds = round(time.monotonic() - started, 3)
 
 
 @contextmanager

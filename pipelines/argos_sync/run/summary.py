@@ -20,7 +20,7 @@ class RunSummary:
         note: A sentence for the user; not recorded.
         rows: Rows loaded into all tables; not recorded.
         seconds: How long the run took, from opening the warehouse to closing it; not recorded,
-            because the record is part of the last load. Set when everything has ended.
+            because the record is part of the last load. Set when a run has succeeded.
         checks: Results of the post-run checks; recorded in `sync_checks`.
     """
 
