@@ -19,8 +19,8 @@ class CompanyMySql(sqlalchemy):
 class Unrelated(Destination[Any, Any]):
     """Derives from no destination of dlt."""
 
-    spec = DummyClientConfiguration  # type: ignore[assignment]
-    client_class = property(lambda _: None)  # type: ignore[assignment]
+    spec = DummyClientConfiguration
+    client_class = property(lambda _: None)
 
     def _raw_capabilities(self) -> Any:
         """Return none: the destination is refused before anyone asks."""
