@@ -252,6 +252,44 @@ def failing_call(owner: type, name: str, error: Exception, number: int = 1) -> C
     return called
 
 
+@pytest.mark.parametrize(
+    ("statements", "message"),
+    [
+        (
+            ["SET extension_directory = '{folder}'", "LOAD spatial"],
+            "DuckDB's extension spatial is not installed; .* INSTALL spatial",
+        ),
+        (
+            [
+                "SET memory_limit = '1MB'; SET temp_directory = ''",
+                "SELECT list(range) FROM range({n})",
+            ],
+            r"DuckDB has no memory left \(OutOfMemoryException\); raise memory_limit",
+        ),
+    ],
+)
+def test_what_duckdb_lacks_is_named(statements: list[str], message: str, tmp_path: Path) -> None:
+    """An extension by its name, or memory."""
+    with duckdb.connect() as connection:
+        first, second = (text.format(folder=tmp_path, n=10_000_000) for text in statements)
+        connection.execute(first)
+        with pytest.raises(DestinationError, match=message), destination_errors():
+            connection.execute(second)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELEC 1", "SELECT no_function(1)", "SELECT CAST('x' AS INT)"]
+)
+def test_sql_errors_of_duckdb_are_no_outages(statement: str, warehouse: Warehouse) -> None:
+    """They are exit 1, as those of every other database."""
+    with (
+        open_read_only(warehouse.target) as opened,
+        pytest.raises(LoadError, match="the destination refused a statement"),
+        destination_errors(),
+    ):
+        opened.client.execute_sql(statement)
+
+
 def test_bugs_are_not_translated() -> None:
     """Only errors of dlt and of databases become errors of this package."""
     with pytest.raises(ZeroDivisionError), destination_errors():
