@@ -129,6 +129,7 @@ TEXTS = {
     "Connection refused\n\tIs the server running": (OUTAGE, "does not answer"),
     "timeout expired": (OUTAGE, "does not answer"),
     "server does not support SSL, but SSL was required": (SETTING, "no encrypted connection"),
+    "SSL connection has been closed unexpectedly": (OUTAGE, "failed or was lost"),
     "어떤 다른 말": (OUTAGE, "the connection to the destination failed"),
 }
 

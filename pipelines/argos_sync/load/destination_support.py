@@ -144,16 +144,16 @@ REFUSED: Mapping[str, Refused] = {
         f"{_FROM_PUBLISHED_COPY}, as Delta or Iceberg tables too (docs/destinations.md)",
     ),
     "athena": Refused(
-        "a chunk cannot be one transaction there, and its SQL is not translated",
+        "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
         f"{_FROM_PUBLISHED_COPY}; Athena reads Delta and Iceberg tables",
     ),
     "dremio": Refused(
-        "a chunk cannot be one transaction there, and its SQL is not translated",
+        "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
         f"{_FROM_PUBLISHED_COPY}; Dremio reads Delta and Iceberg tables",
     ),
     "sqlalchemy": Refused(
-        "dlt's merge of nested tables fails there, and its SQL is not translated into that of"
-        " SQLite, MySQL or MariaDB",
+        "dlt's merge fails there with any row key but its own, MySQL and MariaDB end a transaction"
+        " at each CREATE TABLE of that merge, and this package's SQL is not translated for them",
         "instead of SQLite load into duckdb, instead of MySQL or MariaDB into postgres",
     ),
     "mssql": _SQL_SERVER,

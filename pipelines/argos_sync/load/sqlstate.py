@@ -151,6 +151,8 @@ _PRIVILEGES = (
 """Kind of object in PostgreSQL's "permission denied for" or "must be owner of", and the remedy."""
 
 _CONNECTING = (
+    # A cursor that streams rows raises this as well.
+    ("closed the connection unexpectedly|connection has been closed", LOST_CONNECTION),
     (
         "no password supplied",
         Fault(
@@ -196,7 +198,10 @@ _CONNECTING = (
         ),
     ),
 )
-"""What libpq and the server say while connecting, and the SQLSTATE or the fault that it means."""
+"""What libpq and the server say while connecting, and the SQLSTATE or the fault that it means.
+
+A server may say it in another language: then the connection has failed, and no more is known.
+"""
 
 
 def sqlstate(error: BaseException) -> str | None:
