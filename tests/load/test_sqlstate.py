@@ -134,7 +134,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", TEXTS, ids=[words for _, words in TEXTS.values()])
 @pytest.mark.parametrize("is_wrapped", [False, True])
 def test_libpq_cannot_connect(text: str, *, is_wrapped: bool) -> None:
     """Its errors have no SQLSTATE while it connects, so its text is judged, and not repeated."""

@@ -14,7 +14,6 @@ from dlt.common.exceptions import MissingDependencyException
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.destination_support import ACCEPTED
 
-_SECTION = "destination"
 _CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
 
 
@@ -42,8 +41,6 @@ def _missing_settings(error: ConfigFieldMissingException) -> ConfigurationError:
     """Name the settings that are missing: their keys have no values."""
     paths = list(_missing_paths(error.traces))
     names = ", ".join(path[-1] for path in paths)
-    if not all(path[:1] == (_SECTION,) for path in paths):
-        return ConfigurationError(f"the destination's configuration lacks {names}", _CREDENTIALS)
     variables = ", ".join("__".join(path).upper() for path in paths)
     section = ".".join(paths[0][:-1])
     return ConfigurationError(
@@ -56,16 +53,16 @@ def _missing_settings(error: ConfigFieldMissingException) -> ConfigurationError:
 def _missing_paths(traces: Mapping[str, Sequence[object]]) -> Iterator[tuple[str, ...]]:
     """Yield the sections and name of each missing setting.
 
-    dlt records where it looked for each, the most specific place first after those with the name of
-    the pipeline. Of alternative sets of credentials the first is named.
+    dlt records the sections in which it looked for each; the longest path is the most specific one.
+    Of alternative sets of credentials the first is named.
     """
     for name, places in traces.items():
         nested = [place for place in places if isinstance(place, LookupTraces)]
         if nested:
             yield from _missing_paths(nested[0].traces)
             continue
-        sections = [tuple(p.sections) for p in places if isinstance(p, LookupTrace)]
-        yield (*max((s for s in sections if s[:1] == (_SECTION,)), key=len, default=()), name)
+        sections = [tuple(place.sections) for place in places if isinstance(place, LookupTrace)]
+        yield (*max(sections, key=len, default=("destination", "<name>")), name)
 
 
 def _requirement(dependency: str) -> str:
