@@ -10,7 +10,8 @@ from dlt.common.destination import Destination
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import load_orchestration
 from argos_sync.load.destination_support import ACCEPTED, REFUSED
-from argos_sync.load.destinations import check_destination
+from argos_sync.load.destinations import check_destination, make_destination
+from argos_sync.load.duckdb import DuckDb
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
@@ -102,6 +103,15 @@ def test_a_destination_counts_as_the_one_it_derives_from(
 def test_a_supported_destination(name: str) -> None:
     """It needs no permission."""
     check_destination(name, allow_untried=False)
+
+
+@pytest.mark.parametrize("name", ["dlt.destinations.duckdb", "cases"])
+def test_duckdb_under_another_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its name, by which it is configured, and is loaded as under its usual one."""
+    monkeypatch.setenv("DESTINATION__CASES__DESTINATION_TYPE", "duckdb")
+    destination = make_destination(name)
+    assert isinstance(destination, DuckDb)
+    assert destination.destination_name == name.rpartition(".")[2]
 
 
 def test_dagster_allows_by_its_own_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
+from dlt.destinations import duckdb
 
 from argos_sync.load.destination_support import refuse_unsupported, refuse_untried
 from argos_sync.load.duckdb import DuckDb
@@ -45,6 +46,9 @@ def make_destination(
         layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
         destination = Destination.from_reference(name, **layout)
         refuse_unsupported(_kind(destination), name)
+        if type(destination) is duckdb:  # under a name that the configuration gives it
+            named = {"destination_name": destination.destination_name}
+            destination = DuckDb(**destination.config_params | named)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
