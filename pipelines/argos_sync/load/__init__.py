@@ -7,6 +7,7 @@ Where a command loads to: `target`, `dataset_name`. How a destination is added: 
 a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`. Who may write
 which days: `locks`, `partitions`. The tables as dlt sees them: `source`. Overrides of dlt:
 `duckdb`, and a few in `source` and `destinations`. SQL for any database: `sql`, `dialects`.
+Changes of views, columns and comments beside readers: `ddl`; rights on views: `view_access`.
 Failures: `errors`. Files that are replaced or compacted: `atomic_file`, `compact`. Outside this
 room only config.py imports dlt.
 """
@@ -15,6 +16,7 @@ __all__ = [
     "atomic_file",
     "compact",
     "dataset_name",
+    "ddl",
     "destinations",
     "dialects",
     "duckdb",
@@ -26,4 +28,5 @@ __all__ = [
     "source",
     "sql",
     "target",
+    "view_access",
 ]
