@@ -40,7 +40,7 @@ def execute_ddl(
     client: Client,
     change: Callable[[], _Result],
     read_by_others: Collection[str] = (),
-    pauses: Sequence[float] = PAUSES,
+    pauses: Sequence[float] | None = None,
 ) -> _Result:
     """Run a change in a transaction, if the database can, and return its result.
 
@@ -50,13 +50,13 @@ def execute_ddl(
         client: A connected client, not in a transaction.
         change: Executes the statements, always the same ones.
         read_by_others: Tables and views that cannot be changed while others only read them.
-        pauses: Seconds before each further attempt.
+        pauses: Seconds before each further attempt; `PAUSES` if omitted.
 
     Raises:
         RelationsInUseError: Other sessions kept it waiting each time; it names them.
         DatabaseException: The database refused a statement.
     """
-    for pause in (*pauses, None):
+    for pause in (*(PAUSES if pauses is None else pauses), None):
         try:
             with _ddl_transaction(client):
                 return change()
@@ -65,9 +65,8 @@ def execute_ddl(
                 raise
             blockers = blocking_sessions(client, read_by_others)
             if pause is None:
-                raise RelationsInUseError(
-                    f"{blockers} keeps {_dataset(client)} from changing"
-                ) from None
+                message = f"{_dataset(client)} cannot be changed during {blockers}"
+                raise RelationsInUseError(message) from None
         sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 

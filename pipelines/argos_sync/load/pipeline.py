@@ -31,6 +31,7 @@ from argos_sync.load.duckdb import (
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
 from argos_sync.load.missing_tables import restore_missing_tables
+from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, locate, make_pipeline
@@ -44,6 +45,7 @@ class Warehouse:
 
     It has the tables of the contract, of which those of the sections (`request_type`s) are written;
     empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
+    The contract has none of the columns that are left out of this run.
     """
 
     pipeline: dlt.Pipeline
@@ -51,6 +53,7 @@ class Warehouse:
     sections: Sequence[str] = ()
     contract: Contract = field(default_factory=load_contract)
     shared: State | None = None
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str:
@@ -125,6 +128,7 @@ class Warehouse:
             DestinationError: The destination is locked or not reachable.
             LoadError: The destination refused the rows.
         """
+        Columns(self.contract, self.left_out).remove_from(tables)
         longest = longest_text(tables.values())
         is_large = longest > LARGE_TEXT
 
@@ -216,7 +220,10 @@ def open_warehouse(
                     nightly = make_pipeline(target, working)
                     _restore_from_destination(nightly)
                     restore_missing_tables(nightly, client)
-                    whole = Warehouse(nightly, client, sections, contract)
+                    columns = add_new_columns(nightly, client, contract)
+                    whole = Warehouse(
+                        nightly, client, sections, columns.contract, left_out=columns.left_out
+                    )
                     if prepare is not None:
                         prepare(whole)
                     shared = whole.state
@@ -226,8 +233,9 @@ def open_warehouse(
             _restore_from_destination(pipeline)
             if not partition:
                 restore_missing_tables(pipeline, client)
+                columns = add_new_columns(pipeline, client, contract)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            yield Warehouse(pipeline, client, sections, contract, shared)
+            yield Warehouse(pipeline, client, sections, columns.contract, shared, columns.left_out)
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:
