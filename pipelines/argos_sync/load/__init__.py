@@ -6,10 +6,10 @@ Out: one load package, which commits rows and state together; and SQL in the war
 Where a command loads to: `target`, `dataset_name`. How a destination is added: `destinations`. How
 a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`; columns of a later
 version: `new_columns`. Who may write which days: `locks`, `partitions`. The tables as dlt sees
-them: `source`. Overrides of dlt: `duckdb`, and a few in `source` and `destinations`. SQL for any
-database: `sql`, `dialects`; views, columns and comments changed beside readers: `ddl`; rights on
-views: `view_access`. Failures: `errors`. Files that are replaced or compacted: `atomic_file`,
-`compact`. Outside this room only config.py imports dlt.
+them: `source`. Overrides of dlt: `duckdb`, `postgres`, and a few in `source` and `destinations`.
+SQL for any database: `sql`, `dialects`; views, columns and comments changed beside readers: `ddl`;
+rights on views: `view_access`. Failures: `errors`. Files that are replaced or compacted:
+`atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "locks",
     "partitions",
     "pipeline",
+    "postgres",
     "read_only",
     "source",
     "sql",

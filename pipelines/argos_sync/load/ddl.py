@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from time import sleep
 from typing import TypeVar
 
+from argos_sync.api.errors import ArgosError
 from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
@@ -26,8 +27,10 @@ _LOCK_STATES = {"55P03", "40P01"}
 
 _NAMED_SESSIONS = 3
 
-_WEAK_LOCKS = ("AccessShareLock", "RowShareLock", "RowExclusiveLock")
-"""Locks of statements that read and write rows (PostgreSQL's page "Explicit Locking")."""
+_READ_LOCKS = ("AccessShareLock",)
+_ROW_LOCKS = (*_READ_LOCKS, "RowShareLock", "RowExclusiveLock")
+"""Locks of statements that read rows, and of those that lock or write some (PostgreSQL's page
+"Explicit Locking")."""
 
 
 class RelationsInUseError(DestinationError):
@@ -82,10 +85,33 @@ def sql_state(error: DatabaseException) -> str | None:
     return getattr(error.dbapi_exception, "pgcode", None)
 
 
-def blocking_sessions(client: Client, read_by_others: Collection[str] = ()) -> str:
+@contextmanager
+def blockers_named(client: Client) -> Iterator[None]:
+    """Name the sessions whose locks on rows or tables made the block fail.
+
+    The client is connected to the dataset that the block writes to.
+
+    Raises:
+        RelationsInUseError: Sessions kept rows from being loaded until the time limit for locks.
+    """
+    try:
+        yield
+    except RelationsInUseError:
+        raise
+    except (ArgosError, DatabaseException) as error:
+        if not any(is_lock_conflict(cause) for cause in _causes(error)):
+            raise
+        blockers = blocking_sessions(client, harmless=_READ_LOCKS)
+        message = f"{_dataset(client)} cannot be written to during {blockers}"
+        raise RelationsInUseError(message) from None
+
+
+def blocking_sessions(
+    client: Client, read_by_others: Collection[str] = (), harmless: Sequence[str] = _ROW_LOCKS
+) -> str:
     """Describe the sessions whose transactions hold locks on a dataset of PostgreSQL.
 
-    Sessions that only read or write rows count where they use one of the tables and views
+    Sessions that have only `harmless` locks count where they use one of the tables and views
     `read_by_others`. Processes, programs and users are named, the oldest transaction first; never
     their queries, which may have values.
     """
@@ -102,7 +128,7 @@ def blocking_sessions(client: Client, read_by_others: Collection[str] = ()) -> s
         " GROUP BY l.pid ORDER BY since NULLS LAST, l.pid",
         _dataset(client),
         list(read_by_others),
-        list(_WEAK_LOCKS),
+        list(harmless),
     )
     # A prepared transaction has no process.
     names = [
@@ -114,6 +140,12 @@ def blocking_sessions(client: Client, read_by_others: Collection[str] = ()) -> s
     more = len(names) - _NAMED_SESSIONS
     names[_NAMED_SESSIONS:] = [f"{more} more"] if more > 0 else []
     return "the open transaction of " + (" and ".join(names) or "another session")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _dataset(client: Client) -> str:

@@ -7,7 +7,7 @@ treatment has it in these places, most of them keyed by its sqlglot dialect:
 - `pipeline`: whether it takes several writers at once; `locks`, `partitions`: locks between
   machines and the staging datasets of killed backfills (PostgreSQL only).
 - `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
-- `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
+- `duckdb`, `postgres`: overrides of dlt's destination; another one gets a module of its own.
 
 Add its extra to pyproject.toml and its row to docs/destinations.md; `tests/load/test_sql.py` and
 `tests/warehouse/test_views.py` translate every statement and view into its dialect.
@@ -21,8 +21,10 @@ from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
 
 from argos_sync.load.duckdb import DuckDb
+from argos_sync.load.postgres import Postgres
 
 DUCKDB = "duckdb"
+POSTGRES = "postgres"
 
 
 def make_destination(
@@ -36,8 +38,13 @@ def make_destination(
         options: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
         destination: Any = DuckDb(destination_name=DUCKDB, **options)
     else:
-        layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
-        destination = Destination.from_reference(name, **layout)
+        layout: dict[str, Any] = (
+            {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+        )
+        if name == POSTGRES:
+            destination = Postgres(destination_name=POSTGRES, **layout)
+        else:
+            destination = Destination.from_reference(name, **layout)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),

@@ -19,6 +19,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.ddl import blockers_named
 from argos_sync.load.duckdb import (
     LARGE_TEXT,
     check_file,
@@ -33,6 +34,7 @@ from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lo
 from argos_sync.load.missing_tables import restore_missing_tables
 from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
+from argos_sync.load.postgres import check_privileges, lift_time_limits
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.target import Target, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
@@ -208,9 +210,13 @@ def open_warehouse(
         remove_truncated_file(client)
         check_file(client)
         session = locks.enter_context(lock_session(client, pipeline.sql_client))
+        if session is not None:
+            lift_time_limits(session, waits_for_locks=True)
         # Open until the run ends: DuckDB locks its file for as long as it is open.
         with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
             remove_temp_files(client)
+            lift_time_limits(client)
+            check_privileges(client)
             shared: State | None = None
             if partition:
                 cleanup.callback(drop_staging, client)
@@ -235,7 +241,10 @@ def open_warehouse(
                 restore_missing_tables(pipeline, client)
                 columns = add_new_columns(pipeline, client, contract)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            yield Warehouse(pipeline, client, sections, columns.contract, shared, columns.left_out)
+            with blockers_named(client):
+                yield Warehouse(
+                    pipeline, client, sections, columns.contract, shared, columns.left_out
+                )
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:
