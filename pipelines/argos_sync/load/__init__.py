@@ -8,8 +8,8 @@ a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`
 version: `new_columns`. Who may write which days: `locks`, `partitions`. The tables as dlt sees
 them: `source`. Overrides of dlt: `duckdb`, `postgres`, and a few in `source` and `destinations`.
 SQL for any database: `sql`, `dialects`; views, columns and comments changed beside readers: `ddl`;
-rights on views: `view_access`. Failures: `errors`. Files that are replaced or compacted:
-`atomic_file`, `compact`. Outside this room only config.py imports dlt.
+rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`. Files that are
+replaced or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "pipeline",
     "postgres",
     "read_only",
+    "scratch",
     "source",
     "sql",
     "target",
