@@ -36,6 +36,7 @@ def check(warehouse: Warehouse) -> list[Check]:
 
 
 @pytest.mark.tables_made
+@pytest.mark.slow  # reads all tables and views, twice
 def test_a_warehouse_stays_as_it_is(any_warehouse: Warehouse) -> None:
     """Each step passes, and no row, table or schema is left or has changed."""
     before = content(any_warehouse)
@@ -48,6 +49,7 @@ def test_a_warehouse_stays_as_it_is(any_warehouse: Warehouse) -> None:
     assert not any("doctor" in name for name in before)
 
 
+@pytest.mark.slow
 def test_a_new_duckdb_file_has_no_dataset(warehouse: Warehouse) -> None:
     """The file exists afterwards, as with every command that opens it for writing."""
     assert [one.name for one in check(warehouse) if one.passed] == STEPS
