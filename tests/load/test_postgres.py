@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pyarrow as pa
@@ -15,6 +16,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from argos_sync.load.ddl import RelationsInUseError
+from argos_sync.load.destinations import make_destination
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.postgres import session_options
 from argos_sync.load.sql import execute_native
@@ -74,6 +76,20 @@ def test_own_options_of_a_connection_stay() -> None:
     assert options.count("statement_timeout=") == options.lower().count("timezone") == 1
     assert "-cdatestyle=ISO" in options
     assert session_options(options) == options
+
+
+@pytest.mark.parametrize("name", ["postgres", "office"])
+def test_every_connection_has_the_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a destination which the configuration gives a name; dlt's own type is stored."""
+    variable = f"DESTINATION__{name.upper()}__"
+    monkeypatch.setenv(f"{variable}DESTINATION_TYPE", "postgres")
+    monkeypatch.setenv(f"{variable}CREDENTIALS", "postgresql://loader:word@db/kyc?sslmode=require")
+    destination: Any = make_destination(name)
+    settings = destination.configuration(destination.spec()._bind_dataset_name("argos"))
+    assert settings.credentials.query["sslmode"] == "require"
+    assert "-cstatement_timeout=0" in settings.credentials.query["options"]
+    assert destination.destination_name == name
+    assert destination.destination_type == "dlt.destinations.postgres"
 
 
 SETTINGS = {

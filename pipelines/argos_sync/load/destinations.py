@@ -19,12 +19,12 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
+from dlt.destinations import postgres
 
 from argos_sync.load.duckdb import DuckDb
 from argos_sync.load.postgres import Postgres
 
 DUCKDB = "duckdb"
-POSTGRES = "postgres"
 
 
 def make_destination(
@@ -38,13 +38,11 @@ def make_destination(
         options: dict[str, Any] = {"credentials": f"duckdb:///{file}"} if file else {}
         destination: Any = DuckDb(destination_name=DUCKDB, **options)
     else:
-        layout: dict[str, Any] = (
-            {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
-        )
-        if name == POSTGRES:
-            destination = Postgres(destination_name=POSTGRES, **layout)
-        else:
-            destination = Destination.from_reference(name, **layout)
+        layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
+        destination = Destination.from_reference(name, **layout)
+        if type(destination) is postgres:  # under its own name, or one that the configuration gives
+            named = {"destination_name": destination.destination_name}
+            destination = Postgres(**destination.config_params | named)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),
