@@ -72,13 +72,14 @@ def check_writing(warehouse: Warehouse) -> list[Check]:
 
 
 def _run_step(name: str, step: Callable[[], str], remedy: str) -> Check:
-    """Return the result of a step; what the destination refuses gets the step's remedy."""
+    """Return the result of a step; an error without a remedy of its own gets the step's."""
 
     def run() -> str:
         try:
             return step()
         except LoadError as error:
-            raise LoadError(error.message, remedy) from None
+            is_general = error.remedy == LoadError.advice
+            raise LoadError(error.message, remedy if is_general else error.remedy) from None
         except DatabaseException as error:
             raise LoadError(f"the destination refused it ({error_kind(error)})", remedy) from None
 

@@ -7,7 +7,7 @@ dataset and the staging dataset of the warehouse's own pipeline.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import dlt
@@ -39,7 +39,7 @@ _OWNERS = {
 there; no run has it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Scratch:
     """A place for a scratch table, in the dataset of a warehouse.
 
@@ -48,7 +48,7 @@ class Scratch:
 
     warehouse: Warehouse
     pipeline: dlt.Pipeline
-    before: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    before: Mapping[str, frozenset[str] | None]
 
     @property
     def client(self) -> Client:
@@ -138,7 +138,7 @@ def _removals(
     if dlt_tables is None:
         yield inside(client.drop_dataset)
         return
-    yield inside(lambda: execute_native(client, f"DROP VIEW IF EXISTS {_qualified(client)}"))
+    yield inside(partial(_drop_view, client))
     for name in (SCRATCH, *(_OWNERS.keys() - dlt_tables)):
         yield inside(partial(client.drop_tables, name))
     for name in sorted(dlt_tables):
@@ -147,5 +147,6 @@ def _removals(
         yield inside(partial(execute, client, statement, owner))
 
 
-def _qualified(client: Client) -> str:
-    return client.make_qualified_table_name(SCRATCH_VIEW)
+def _drop_view(client: Client) -> None:
+    name = client.make_qualified_table_name(SCRATCH_VIEW)
+    execute_native(client, f"DROP VIEW IF EXISTS {name}")
