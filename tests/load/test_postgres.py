@@ -147,6 +147,20 @@ def test_a_missing_privilege_is_named_with_its_remedy(company: Company) -> None:
     ]
 
 
+@pytest.mark.postgres
+def test_the_documented_statements_are_enough(company: Company) -> None:
+    """The role of the page may load, and the analysts of the page may read what it creates."""
+    page = Path(__file__).parents[2] / "docs" / "destinations.md"
+    block = page.read_text(encoding="utf-8").partition("```postgresql\n")[2].partition("```")[0]
+    statements = block.partition("\n")[2]  # the role exists
+    statements = statements.replace("loader", company.role).replace("analysts", "pg_monitor")
+    company.administrate(statements)
+    with open_warehouse(company.warehouse.target) as opened:
+        execute_native(opened.client, "CREATE TABLE argos.few AS SELECT 1 AS n")
+    right = "SELECT has_table_privilege('pg_monitor', 'argos.few', 'SELECT') AS reads"
+    assert company.warehouse.query(right) == [{"reads": True}]
+
+
 @pytest.mark.tables_made
 @pytest.mark.slow  # dlt tries five times
 @pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)

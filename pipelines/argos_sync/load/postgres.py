@@ -80,8 +80,8 @@ def lift_time_limits(client: Client, *, waits_for_locks: bool = False) -> None:
     limits = execute_native(client, query, list(_LATER_SETTINGS))
     names = [name for (name,) in limits] + ["lock_timeout"] * waits_for_locks
     if names:
-        settings = client.credentials.query
-        options = [settings["options"], *(f"-c{name}=0" for name in names)]
+        settings = client.credentials.query or {}
+        options = [settings.get("options", ""), *(f"-c{name}=0" for name in names)]
         client.credentials.query = settings | {"options": "\t".join(options)}
         client.close_connection()
         client.open_connection()
