@@ -3,13 +3,15 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to: `target`, `dataset_name`. How a destination is added: `destinations`. How
-a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`; columns of a later
-version: `new_columns`. Who may write which days: `locks`, `partitions`. The tables as dlt sees
-them: `source`. Overrides of dlt: `duckdb`, `postgres`, and a few in `source` and `destinations`.
-SQL for any database: `sql`, `dialects`; views, columns and comments changed beside readers: `ddl`;
-rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`. Files that are
-replaced or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
+Where a command loads to: `target`, `dataset_name`. Which destinations are supported, tried or
+refused: `destination_support`; how one is added: `destinations`. How a warehouse is opened:
+`pipeline`, `read_only`; dropped tables: `missing_tables`; columns of a later version:
+`new_columns`. Who may write which days: `locks`, `partitions`. The tables as dlt sees them:
+`source`. Overrides of dlt: `duckdb`, `postgres`, and a few in `source` and `destinations`. SQL for
+any database: `sql`, `dialects`; views, columns and comments changed beside readers: `ddl`; rights
+on views: `view_access`. A table for trials: `scratch`. Failures: `errors`, `sqlstate`,
+`configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`. Outside this
+room only config.py imports dlt.
 """
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "compact",
     "dataset_name",
     "ddl",
+    "destination_support",
     "destinations",
     "dialects",
     "duckdb",
@@ -24,7 +27,6 @@ __all__ = [
     "locks",
     "partitions",
     "pipeline",
-    "postgres",
     "read_only",
     "scratch",
     "source",

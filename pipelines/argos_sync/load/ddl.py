@@ -13,6 +13,7 @@ from typing import TypeVar
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.sql import Client, dialect_of, execute_native
+from argos_sync.load.sqlstate import driver_error, sqlstate
 
 _Result = TypeVar("_Result")
 
@@ -24,6 +25,9 @@ PAUSES = (0.5, 1.0, 2.0)
 
 _LOCK_STATES = {"55P03", "40P01"}
 """SQLSTATE of a lock timeout and of a deadlock (PostgreSQL's appendix "Error Codes")."""
+
+_OTHER_COLUMNS = "42P16"
+"""SQLSTATE of `CREATE OR REPLACE VIEW`, which may only add columns at the end."""
 
 _NAMED_SESSIONS = 3
 
@@ -76,13 +80,12 @@ def execute_ddl(
 
 def is_lock_conflict(error: BaseException) -> bool:
     """Return whether a statement failed because of locks of other sessions."""
-    cause = error.dbapi_exception if isinstance(error, DatabaseException) else error
-    return getattr(cause, "pgcode", None) in _LOCK_STATES
+    return sqlstate(driver_error(error)) in _LOCK_STATES
 
 
-def sql_state(error: DatabaseException) -> str | None:
-    """Return the SQLSTATE of an error; None if the driver has none."""
-    return getattr(error.dbapi_exception, "pgcode", None)
+def has_other_columns(error: DatabaseException) -> bool:
+    """Return whether a view cannot be replaced in place, because its columns differ."""
+    return sqlstate(driver_error(error)) == _OTHER_COLUMNS
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
 from argos_sync.load.postgres import check_privileges, lift_time_limits
 from argos_sync.load.source import make_source, schema_name, source_state
-from argos_sync.load.target import Target, locate, make_pipeline
+from argos_sync.load.target import Target, check_writable, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
@@ -190,9 +190,11 @@ def open_warehouse(
     somebody has dropped are created again.
 
     Raises:
-        ConfigurationError: The destination is unknown, or its credentials are missing.
+        ConfigurationError: The destination is unknown, refused, or tried and not allowed, or its
+            credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
+    check_writable(target)
     location, contract = locate(target), contract or load_contract()
     working, dataset = location.working, location.dataset
     with destination_errors(), ExitStack() as locks:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from argos_sync.load import dialects, sql
-from argos_sync.load.ddl import RelationsInUseError, execute_ddl, sql_state
+from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
 from argos_sync.load.view_access import ViewAccess, read_view_access, restore_view_access
@@ -21,10 +21,6 @@ log = logging.getLogger("argos_sync")
 
 _DROP_TOGETHER = {"postgres", "redshift"}
 """Dialects that refuse to drop a view which another view reads, unless one DROP names both."""
-
-_OTHER_COLUMNS = "42P16"
-"""SQLSTATE of a view that PostgreSQL cannot replace in place, because its columns differ from those
-of the existing one (`CREATE OR REPLACE VIEW` may only add columns at the end)."""
 
 _CODE = tuple(
     Path(str(module))
@@ -134,7 +130,7 @@ def replace_views(
         try:
             return execute_ddl(client, partial(change, "CREATE OR REPLACE VIEW", obsolete), views)
         except DatabaseException as error:
-            if sql_state(error) != _OTHER_COLUMNS:
+            if not has_other_columns(error):
                 raise
     drop_dependents()
     return execute_ddl(client, partial(change, "CREATE VIEW", views.keys()), views)
