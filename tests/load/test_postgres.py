@@ -17,6 +17,7 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from argos_sync.load.ddl import RelationsInUseError
 from argos_sync.load.destinations import make_destination
+from argos_sync.load.errors import DatabaseException
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.postgres import session_options
 from argos_sync.load.sql import execute_native
@@ -44,6 +45,7 @@ class Company:
     """
 
     warehouse: Warehouse
+    database: str
     role: str
     administrate: Callable[[str], None]
 
@@ -60,7 +62,8 @@ def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company
         with closing(psycopg2.connect(address)) as connection:
             connection.autocommit = True
             administrate = connection.cursor().execute
-            yield Company(postgres_warehouse(tmp_path, "argos", address), role, administrate)
+            made = postgres_warehouse(tmp_path, "argos", address)
+            yield Company(made, database, role, administrate)
             administrate(f"DROP OWNED BY {role} CASCADE")
         execute(f"DROP ROLE {role}")
 
@@ -74,7 +77,7 @@ def test_own_options_of_a_connection_stay() -> None:
         "-c\tstatement_timeout=5min\t--timezone=Asia/Seoul\t-cwork_mem=1GB\t-c"
     )
     assert options.count("statement_timeout=") == options.lower().count("timezone") == 1
-    assert "-cdatestyle=ISO" in options
+    assert "-cclient_encoding=UTF8" in options
     assert session_options(options) == options
 
 
@@ -106,6 +109,39 @@ SETTINGS = {
 """What an administrator may have set for a role, more strictly than anybody would."""
 
 
+EXPECTED = {
+    "TimeZone": "UTC",
+    "client_encoding": "UTF8",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "standard_conforming_strings": "on",
+}
+"""What argos-sync works with instead; the others do not matter."""
+
+
+def set_for_role(company: Company) -> None:
+    """Set everything for the role that an administrator may have set."""
+    for name, value in SETTINGS.items():
+        quoted = value if name == "search_path" else f"'{value}'"
+        company.administrate(f"ALTER ROLE {company.role} SET {name} = {quoted}")
+
+
+@pytest.mark.postgres
+def test_a_session_has_settings_of_its_own(company: Company) -> None:
+    """Also once dlt has reset it after an error."""
+    company.administrate(f"GRANT CREATE ON DATABASE {company.database} TO {company.role}")
+    set_for_role(company)
+    with open_warehouse(company.warehouse.target) as opened:
+        for _ in range(2):
+            shown = {name: execute_native(opened.client, f"SHOW {name}")[0][0] for name in EXPECTED}
+            assert shown == EXPECTED
+            values = [r"김\민수'", NOW, NOW.date()]
+            assert [*execute_native(opened.client, "SELECT %s, %s, %s", *values)[0]] == values
+            with pytest.raises(DatabaseException):
+                execute_native(opened.client, "SELECT nothing")
+
+
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_settings_of_the_role_do_not_matter(company: Company) -> None:
@@ -113,9 +149,7 @@ def test_settings_of_the_role_do_not_matter(company: Company) -> None:
     role = company.role
     for schema in ("argos", "argos_staging"):
         company.administrate(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
-    for name, value in SETTINGS.items():
-        quoted = value if name == "search_path" else f"'{value}'"
-        company.administrate(f"ALTER ROLE {role} SET {name} = {quoted}")
+    set_for_role(company)
     submissions = generate(30, seed=3, start=date(2025, 1, 1), end=date(2025, 1, 31))
     submissions = [closed(item) for item in submissions]
     submissions[0]["data"] = (submissions[0].get("data") or {}) | {"name": r"김\민수'"}

@@ -21,8 +21,6 @@ _SETTINGS = {
     # it five times.
     "lock_timeout": "20s",
     "timezone": "UTC",
-    # psycopg2 reads no other dates, and loses its own setting when dlt resets a connection.
-    "datestyle": "ISO",
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
 }
