@@ -44,6 +44,7 @@ _MINIMUMS = {
     "max_requests_per_day": 1,
     "max_age_hours": 0,
     "retry_seconds": 0,
+    "lease_seconds": 1,
 }
 _DEFAULTS = {
     # dlt delays Ctrl-C while it normalizes and loads, and forgets one that comes at the end. An
@@ -124,6 +125,8 @@ class Settings(BaseConfiguration):
     max_requests_per_day: int | None = None
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
+    run_lock: Literal["auto", "lease"] = "auto"
+    lease_seconds: int = 120
     privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
 
     @property
@@ -197,6 +200,14 @@ class Freshness(BaseConfiguration):
 
     sweep_days: int = Settings.sweep_days
     open_days: int = Settings.open_days
+
+
+@configspec
+class LockSettings(BaseConfiguration):
+    """How runs of several machines are kept apart; see `load.lease`."""
+
+    run_lock: Literal["auto", "lease"] = Settings.run_lock
+    lease_seconds: int = Settings.lease_seconds
 
 
 def load_settings(
@@ -280,6 +291,15 @@ def freshness_settings(project: str | None = None) -> Freshness:
         ConfigurationError: A value is invalid.
     """
     return _read(Freshness(), sections=sections_of(project))
+
+
+def lock_settings() -> LockSettings:
+    """Read how runs of several machines are kept apart, without an API key.
+
+    Raises:
+        ConfigurationError: A value is invalid.
+    """
+    return _read(LockSettings())
 
 
 def webhook_url() -> str | None:

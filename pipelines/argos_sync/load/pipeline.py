@@ -29,10 +29,17 @@ from argos_sync.load.duckdb import (
     remove_truncated_file,
 )
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
+from argos_sync.load.locks import CheckLock, lock_file, lock_session, opening_lock
 from argos_sync.load.missing_tables import restore_missing_tables
-from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
+from argos_sync.load.partitions import partition_name
+from argos_sync.load.run_lock import lock_run, no_check
 from argos_sync.load.source import make_source, schema_name, source_state
+from argos_sync.load.staging import (
+    drop_orphaned_staging,
+    drop_staging,
+    has_own_staging,
+    make_run_token,
+)
 from argos_sync.load.target import Target, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
@@ -44,6 +51,7 @@ class Warehouse:
 
     It has the tables of the contract, of which those of the sections (`request_type`s) are written;
     empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
+    `check_lock` raises an error when another run may be writing.
     """
 
     pipeline: dlt.Pipeline
@@ -51,6 +59,7 @@ class Warehouse:
     sections: Sequence[str] = ()
     contract: Contract = field(default_factory=load_contract)
     shared: State | None = None
+    check_lock: CheckLock = no_check
 
     @property
     def dataset(self) -> str:
@@ -122,7 +131,8 @@ class Warehouse:
             update_state: Changes the source's state.
 
         Raises:
-            DestinationError: The destination is locked or not reachable.
+            DestinationError: The destination is locked or not reachable, or this run has lost its
+                lock.
             LoadError: The destination refused the rows.
         """
         longest = longest_text(tables.values())
@@ -149,6 +159,7 @@ class Warehouse:
                 # many loads.
                 gc.collect(0)
                 self.pipeline.normalize()
+                self.check_lock()
                 self.pipeline.load()
                 if is_large:
                     checkpoint(self.client)
@@ -188,35 +199,45 @@ def open_warehouse(
         DestinationError: The destination is locked or not reachable.
     """
     location, contract = locate(target), contract or load_contract()
-    working, dataset = location.working, location.dataset
+    working = location.working
     with destination_errors(), ExitStack() as locks:
-        partition = partition_name(days)
-        if partition and duckdb_file(make_pipeline(target, working).sql_client()):
-            partition = None  # a DuckDB file takes one writer
+        nightly = make_pipeline(target, working)
+        client = nightly.sql_client()
+        session = locks.enter_context(lock_session(nightly.sql_client()))
+        partition = partition_name(days) if session and has_own_staging(session) else None
         # Keep other processes of this machine out of the same working directories.
         lock = working.with_suffix(".lock")
         locks.enter_context(lock_file(lock, command, shared=partition is not None))
         if partition:
             lock = working.with_name(f"{working.name}_{partition}.lock")
             locks.enter_context(lock_file(lock, command))
-        pipeline = make_pipeline(target, working, partition)
-        client = pipeline.sql_client()
         remove_truncated_file(client)
         check_file(client)
-        session = locks.enter_context(lock_session(client, pipeline.sql_client))
         # Open until the run ends: DuckDB locks its file for as long as it is open.
         with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
             remove_temp_files(client)
+            run_token = make_run_token()
+            stages = run_token if has_own_staging(client) else None
+            pipeline = make_pipeline(target, working, partition, stages)
             shared: State | None = None
-            if partition:
-                cleanup.callback(drop_staging, client)
-            with opening_lock(working.with_suffix(".turn"), session, dataset):
-                lock_days(session, dataset, command, days)
+            with opening_lock(working.with_suffix(".turn"), session, location.dataset):
+                other_runs = lock_run(
+                    client,
+                    session,
+                    nightly.sql_client,
+                    location,
+                    run_token=run_token,
+                    command=command,
+                    days=days,
+                )
+                check_lock = cleanup.enter_context(other_runs)
+                if stages:
+                    cleanup.callback(drop_staging, client, run_token)
                 if partition:
-                    nightly = make_pipeline(target, working)
+                    nightly = make_pipeline(target, working, run_token=stages)
                     _restore_from_destination(nightly)
                     restore_missing_tables(nightly, client)
-                    whole = Warehouse(nightly, client, sections, contract)
+                    whole = Warehouse(nightly, client, sections, contract, check_lock=check_lock)
                     if prepare is not None:
                         prepare(whole)
                     shared = whole.state
@@ -227,7 +248,7 @@ def open_warehouse(
             if not partition:
                 restore_missing_tables(pipeline, client)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            yield Warehouse(pipeline, client, sections, contract, shared)
+            yield Warehouse(pipeline, client, sections, contract, shared, check_lock)
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:
