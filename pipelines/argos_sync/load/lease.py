@@ -56,7 +56,7 @@ _ATTEMPTS = 5
 """How often a conflict with another run that takes or creates the lease is tried again."""
 
 _CHECKS = 4
-"""How often the lease is checked before its deadline; it is renewed when half of the time is over."""
+"""How often a lease is checked before its deadline; it is renewed when half of the time is over."""
 
 
 class _Row(NamedTuple):
@@ -78,7 +78,6 @@ class Lease:
     token: str
     seconds: int
     _turn: threading.Lock = field(default_factory=threading.Lock)
-    _ended: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
         """Check that this run still has the lease, and renew it in good time.
@@ -93,27 +92,15 @@ class Lease:
                     execute(self.client, _RENEW, self.seconds, self.token)
                 rows = _read(self.client)
         if not self._is_among(rows, 0):
-            others = [row.holder for row in rows if not row.is_over]
+            others = " and ".join(row.holder for row in rows if not row.is_over)
             raise DestinationError(
-                f"this run was paused for too long and has lost its lease{' to '.join(['', *others])}",
+                f"this run was paused too long, and lost its lease to {others or 'another one'}",
                 RESUME,
             )
 
     def _is_among(self, rows: Iterable[_Row], seconds: float) -> bool:
         """Whether a row is this run's own, for some seconds at least."""
         return any(row.token == self.token and row.seconds_left >= seconds for row in rows)
-
-    def renew_regularly(self) -> None:
-        """Renew the lease until the run ends; a failure is left to the check of the next commit."""
-        while not self._ended.wait(self.seconds / _CHECKS):
-            with suppress(Exception):
-                self.check()
-
-    def release(self) -> None:
-        """Let other runs take the lease, which also happens by itself at the deadline."""
-        self._ended.set()
-        with self._turn, suppress(Exception):
-            execute(self.client, _RELEASE, self.token)
 
 
 @contextmanager
@@ -145,13 +132,16 @@ def hold_lease(
             _take(client, token, holder, seconds, previous)
         file.write_text(own + token)
         lease = Lease(client, token, seconds)
-        thread = threading.Thread(target=lease.renew_regularly, name="lease", daemon=True)
+        ended = threading.Event()
+        thread = threading.Thread(target=_renew_until, args=(lease, ended), daemon=True)
         thread.start()
         try:
             yield lease
         finally:
-            lease.release()
+            ended.set()
             thread.join()
+            with suppress(Exception):  # otherwise it is free at its deadline
+                execute(client, _RELEASE, token)
 
 
 def refuse_held_lease(client: Client) -> None:
@@ -163,6 +153,13 @@ def refuse_held_lease(client: Client) -> None:
     for row in _read(client):
         if not row.is_over:
             raise locked_by(row.holder)
+
+
+def _renew_until(lease: Lease, ended: threading.Event) -> None:
+    """Renew a lease until the run has ended; a failure is left to the check of the next commit."""
+    while not ended.wait(lease.seconds / _CHECKS):
+        with suppress(Exception):
+            lease.check()
 
 
 def _read(client: Client) -> list[_Row]:
