@@ -21,10 +21,6 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target, make_pipeline
 from load.test_locks import kill, start_holder
 from support import Warehouse, postgres_administrator, postgres_warehouse
-    Warehouse,
-    postgres_administrator,
-    postgres_warehouse,
-)
 
 pytestmark = pytest.mark.postgres
 
