@@ -16,13 +16,12 @@ import pytest
 
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.lease import LEASE_TABLE, hold_lease
+from argos_sync.load.lease import LEASE_TABLE, _definition, hold_lease
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target, make_pipeline
+from load.dialect_client import client_for
 from load.test_locks import kill, start_holder
 from support import Warehouse, postgres_administrator, postgres_warehouse
-
-pytestmark = pytest.mark.postgres
 
 CONTENDERS = 4
 ROUNDS = 10
@@ -138,6 +137,22 @@ def test_what_a_dead_run_has_staged_is_dropped(warehouse: Warehouse, tmp_path: P
         schemas = warehouse.query("SELECT schema_name AS name FROM information_schema.schemata")
     assert {"name": target.dataset} in schemas
     assert {"name": staging} not in schemas
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    {
+        "duckdb": '"argos"."sync_lease" ("token" VARCHAR, "holder" VARCHAR, "deadline" BIGINT)',
+        "snowflake": '"ARGOS"."SYNC_LEASE" ("TOKEN" VARCHAR, "HOLDER" VARCHAR,'
+        ' "DEADLINE" NUMBER(19,0))',
+        "bigquery": "`argos`.`sync_lease` (`token` STRING, `holder` STRING, `deadline` INT64)",
+        "clickhouse": "`argos`.`sync_lease` (`token` String, `holder` String, `deadline` Int64)"
+        " ENGINE = MergeTree ORDER BY tuple()",
+    }.items(),
+)
+def test_the_table_is_created_in_every_dialect(dialect: str, expected: str) -> None:
+    """The other statements are in `test_sql`."""
+    assert _definition(client_for(dialect)) == f"CREATE TABLE IF NOT EXISTS {expected}"
 
 
 def test_a_backfill_locks_all_days(warehouse: Warehouse, elsewhere: Target) -> None:
