@@ -202,14 +202,6 @@ class Freshness(BaseConfiguration):
     open_days: int = Settings.open_days
 
 
-@configspec
-class LockSettings(BaseConfiguration):
-    """How runs of several machines are kept apart; see `load.lease`."""
-
-    run_lock: Literal["auto", "lease"] = Settings.run_lock
-    lease_seconds: int = Settings.lease_seconds
-
-
 def load_settings(
     overrides: Mapping[str, Any] | None = None, *, api: bool = True, project: str | None = None
 ) -> Settings:
@@ -291,15 +283,6 @@ def freshness_settings(project: str | None = None) -> Freshness:
         ConfigurationError: A value is invalid.
     """
     return _read(Freshness(), sections=sections_of(project))
-
-
-def lock_settings() -> LockSettings:
-    """Read how runs of several machines are kept apart, without an API key.
-
-    Raises:
-        ConfigurationError: A value is invalid.
-    """
-    return _read(LockSettings())
 
 
 def webhook_url() -> str | None:

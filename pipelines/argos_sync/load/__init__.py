@@ -5,10 +5,10 @@ Out: one load package, which commits rows and state together; and SQL in the war
 
 Where a command loads to: `target`, `dataset_name`. How a destination is added: `destinations`. How
 a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`. Who may write
-which days: `locks`, `partitions`. The tables as dlt sees them: `source`. Overrides of dlt:
-`duckdb`, and a few in `source` and `destinations`. SQL for any database: `sql`, `dialects`.
-Failures: `errors`. Files that are replaced or compacted: `atomic_file`, `compact`. Outside this
-room only config.py imports dlt.
+which days: `run_lock`, `locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The
+tables as dlt sees them: `source`. Overrides of dlt: `duckdb`, and a few in `source` and
+`destinations`. SQL for any database: `sql`, `dialects`. Failures: `errors`. Files that are replaced
+or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
 __all__ = [

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from argos_sync.config import lock_settings
+from argos_sync.config import load_settings
 from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.locks import RESUME, holder_name, locked_by, opening_transaction
 from argos_sync.load.sql import (
@@ -120,7 +120,8 @@ def hold_lease(
     Raises:
         DestinationError: Another run has the lease.
     """
-    seconds, holder = lock_settings().lease_seconds, holder_name(command)
+    seconds = load_settings(api=False).lease_seconds
+    holder = holder_name(command)
     with client:
         own = f"{socket.gethostname()} "
         previous = file.read_text().removeprefix(own) if file.exists() else ""
@@ -144,7 +145,7 @@ def hold_lease(
                 execute(client, _RELEASE, token)
 
 
-def refuse_held_lease(client: Client) -> None:
+def refuse_active_lease(client: Client) -> None:
     """Refuse to write while another run has the lease, for runs that need none themselves.
 
     Raises:

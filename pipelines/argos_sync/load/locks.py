@@ -17,7 +17,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from argos_sync.config import lock_settings
+from argos_sync.config import load_settings
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.sql import Client, ResultRows, dialect_of, execute_native, transaction
@@ -65,7 +65,7 @@ def lock_session(client: Client) -> Iterator[Session]:
     The client must not be used for anything else: after a failed query, for example on a table
     that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks.
     """
-    if dialect_of(client) == "postgres" and lock_settings().run_lock == "auto":
+    if dialect_of(client) == "postgres" and load_settings(api=False).run_lock == "auto":
         with client:
             if not _is_pooled(client):
                 yield client

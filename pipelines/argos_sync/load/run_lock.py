@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.duckdb import duckdb_file
-from argos_sync.load.lease import hold_lease, refuse_held_lease
+from argos_sync.load.lease import hold_lease, refuse_active_lease
 from argos_sync.load.locks import CheckLock, Session, lock_days
 from argos_sync.load.sql import Client
 from argos_sync.load.target import Location
@@ -43,7 +43,7 @@ def lock_run(
         DestinationError: Another run is writing these days.
     """
     if session is not None:
-        refuse_held_lease(client)
+        refuse_active_lease(client)
         yield lock_days(session, location.dataset, command, days)
     elif duckdb_file(client) is not None:
         yield no_check  # DuckDB locks its file for as long as it is open
