@@ -203,7 +203,7 @@ def open_warehouse(
     with destination_errors(), ExitStack() as locks:
         nightly = make_pipeline(target, working)
         client = nightly.sql_client()
-        session = locks.enter_context(lock_session(nightly.sql_client()))
+        session = locks.enter_context(lock_session(client, nightly.sql_client))
         partition = partition_name(days) if session and has_own_staging(session) else None
         # Keep other processes of this machine out of the same working directories.
         lock = working.with_suffix(".lock")
@@ -218,7 +218,9 @@ def open_warehouse(
             remove_temp_files(client)
             run_token = make_run_token()
             stages = run_token if has_own_staging(client) else None
-            pipeline = make_pipeline(target, working, partition, stages)
+            pipeline = nightly
+            if partition or stages:
+                pipeline = make_pipeline(target, working, partition, stages)
             shared: State | None = None
             with opening_lock(working.with_suffix(".turn"), session, location.dataset):
                 other_runs = lock_run(
