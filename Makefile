@@ -61,8 +61,8 @@ format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-schema: $(READY) ## Write what is derived from schemas/*.yaml and kept in the repository
-	$(BIN)/python -m argos_sync.dictionary schemas
+schema: $(READY) ## Write what is derived from schemas/*.yaml and from code, and kept in the repository
+	$(BIN)/python -m argos_sync.dictionary schemas docs/destinations.md
 
 docs: $(READY) ## Build the documentation into docs/_build/html; a broken link is an error
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)

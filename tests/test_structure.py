@@ -217,3 +217,11 @@ def test_views_are_created_again_when_the_code_behind_their_sql_changes() -> Non
     sql_modules = {name for name in helpers if room_of(name) == "load"} - not_sql
     covered = {module_of(path) for path in view_updates._CODE}
     assert covered >= writers | sql_modules
+
+
+def test_every_test_file_has_tests() -> None:
+    """A test that is cut off by mistake is missed by nobody: the others still pass."""
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        functions = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef))
+        names = [node.name for node in functions if node.name.startswith("test_")]
+        assert names, f"{path.name} has no test"

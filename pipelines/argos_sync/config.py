@@ -163,6 +163,7 @@ class Orchestration(BaseConfiguration):
 
     destination_name: str = "duckdb"
     dataset_name: str = "argos"
+    allow_untried: bool = False
     pipelines_dir: str | None = None
     nightly: str = "0 3 * * *"
     weekly: str = "0 5 * * 0"

@@ -1,12 +1,12 @@
 """Measure how argos-sync scales: workers, large warehouses, quiet nights, privacy, memory.
 
     python tests/bench/scale.py [workers] [each] [partitions] [storage] [growth] [night] [privacy]
-        [memory]
+        [memory] [values]
 
-Without names it runs all but `memory`, which takes several minutes. `partitions` and `storage` need
-a PostgreSQL: that of DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1. Every run is a
-fresh process of the installed command. Compare the ratios within one run; targets are shown beside
-them, but a missed target is not a failure.
+Without names it runs all but `memory` and `values`, which take several minutes. `partitions` and
+`storage` need a PostgreSQL: that of DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1.
+Every run is a fresh process of the installed command. Compare the ratios within one run; targets
+are shown beside them, but a missed target is not a failure.
 """
 
 import argparse
@@ -260,6 +260,18 @@ def memory(_: argparse.Namespace) -> Iterator[Line]:
     yield Line("1,000,000 / 100,000", f"{peaks[1_000_000] / peaks[100_000]:.2f}", "at most 1.2")
 
 
+def values(_: argparse.Namespace) -> Iterator[Line]:
+    """Measure the peak memory of a backfill of submissions with 200 kB each, and without."""
+    peaks = {}
+    for size in (0, 200_000):
+        with _folder() as folder, emulator(20_000, "--raw-data-bytes", str(size)) as base_url:
+            cost = Setup(folder, base_url).run("backfill", *_YEAR)[0]
+            check_loaded("the backfill", folder, 20_000)
+        peaks[size] = cost.peak_mb
+        yield Line(f"{size:,} bytes more", f"{cost.peak_mb:,.0f} MB, {cost.seconds:.0f} s")
+    yield Line("200,000 / 0", f"{peaks[200_000] / peaks[0]:.2f}", "at most 1.5")
+
+
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
     "partitions": partitions,
@@ -269,6 +281,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "privacy": privacy,
     "each": each,
     "memory": memory,
+    "values": values,
 }
 
 

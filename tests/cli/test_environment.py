@@ -69,7 +69,7 @@ def test_an_unusable_folder(
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux can wait for any process")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run(argos_sync: Command, number: signal.Signals) -> None:
     """It has a line in sync_runs, leaves nothing in its folders, and the next run goes on."""
     with SignallingEmulator(generate(500, seed=4)) as api:

@@ -151,7 +151,7 @@ def test_an_unreachable_database(
     address = f"postgresql://loader:{PASSWORD}@127.0.0.1:{closed_port}/kyc"
     configured.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
     message = configured.error_line(*arguments, "--destination", "postgres", code=5)
-    assert message.startswith("the destination cannot be used (OperationalError); check that")
+    assert message.startswith("the destination does not answer (OperationalError); check that")
     assert api.request_count == 0
 
 

@@ -36,7 +36,7 @@ pytestmark = [
 
 SEED = os.environ.get("KILL_SEED", "20250131")
 """Determines when the runs are killed; a failing test prints it."""
-KILLS = int(os.environ.get("KILLS", "10"))
+KILLS = int(os.environ.get("KILLS", "5"))
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-12-31")
 WORKERS = 4
 FAULTS = Faults(rate_500=0.01, rate_429=0.01, rate_503=0.01, rate_drop=0.01, rate_truncate=0.01)
@@ -266,7 +266,7 @@ def survive(
 @pytest.mark.slow
 def test_many_kills_lose_nothing(tmp_path: Path) -> None:
     """After each kill the warehouse has complete chunks; after the last run it has everything."""
-    load = Load(12_000, page=50, chunk=400, kills=KILLS)
+    load = Load(8_000, page=50, chunk=400, kills=KILLS)
     submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
     with Emulator(submissions) as api:
         undisturbed = command(tmp_path / "whole", api, replace(load, page=1_000))
@@ -290,7 +290,7 @@ def database() -> Iterator[str]:
 @pytest.mark.postgres
 def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
     """The same holds for a server that continues when its client is killed."""
-    load = Load(2_000, page=25, chunk=150, kills=5)
+    load = Load(1_500, page=25, chunk=150, kills=3)
     submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
     address = postgres_address(database)
     warehouse = postgres_warehouse(tmp_path, "argos", address)

@@ -8,9 +8,10 @@ import pytest
 
 from argos_sync.cli.app import app
 from cli.command import CommandInProcess
+from cli.conftest import KEY
 from whole_lists import Emulator
 
-COMMON = ("--destination", "--dataset", "--pipelines-dir", "--json", "-v")
+COMMON = ("--destination", "--dataset", "--pipelines-dir", "--allow-untried", "--json", "-v")
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def argos_sync(tmp_path: Path) -> CommandInProcess:
 def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
     """Return the command with a key and the address of the API."""
     argos_sync.settings |= {
-        "SOURCES__ARGOS__API_KEY": "a-key-of-the-api",
+        "SOURCES__ARGOS__API_KEY": KEY,
         "SOURCES__ARGOS__BASE_URL": api.base_url,
     }
     return argos_sync
@@ -66,7 +67,10 @@ def test_an_address_without_an_option(argos_sync: CommandInProcess) -> None:
         (("backfill", "--from", "2025-01-05", "--to", "2025-01-04"), "swap --from and --to"),
         (("sync", "--destination", "duckbd"), "use a name like duckdb or postgres"),
         (("status", "--destination", "duckbd"), "use a name like duckdb or postgres"),
-        (("sync", "--destination", "postgres"), "set DESTINATION__<NAME>__CREDENTIALS"),
+        (
+            ("sync", "--destination", "postgres"),
+            "lacks database, password, username, host; set DESTINATION__POSTGRES__CREDENTIALS__DA",
+        ),
     ],
 )
 def test_impossible_requests(
@@ -75,6 +79,46 @@ def test_impossible_requests(
     """The command fails before it sends a request to the API."""
     assert message in configured.error_line(*arguments, code=2)
     assert api.request_count == 0
+
+
+RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
+WRITERS = {
+    "sync": (),
+    "backfill": RANGE,
+    "refresh": ("--userid", "kim"),
+    "reconcile": RANGE,
+    "forget": ("--userid", "kim"),
+    "reveal": ("--submission-id", "a"),
+    "doctor": (),
+}
+READERS = {"status": (), "publish": ("--to", "copy"), "report": ("--out", "page.html")}
+
+
+@pytest.mark.parametrize(("name", "options"), (WRITERS | READERS).items(), ids=WRITERS | READERS)
+def test_a_refused_destination(
+    configured: CommandInProcess, api: Emulator, name: str, options: tuple[str, ...]
+) -> None:
+    """Every command refuses it, whatever is allowed, and creates nothing."""
+    options = ("--destination", "bigquery", "--allow-untried", *options)
+    done = configured(name, *options, code=2)
+    assert "the destination bigquery is refused: dlt loads no JSON columns" in (
+        done.stdout if name == "doctor" else done.stderr
+    )
+    assert list(configured.folder.iterdir()) == []
+    assert name == "doctor" or api.request_count == 0
+
+
+@pytest.mark.parametrize(("name", "options"), WRITERS.items(), ids=WRITERS)
+def test_a_tried_destination(
+    configured: CommandInProcess, name: str, options: tuple[str, ...]
+) -> None:
+    """Every command that writes needs the permission, and then only lacks the credentials."""
+    options = ("--destination", "snowflake", *options)
+    refused = configured(name, *options, code=2)
+    assert "snowflake is tried, not supported" in refused.stdout + refused.stderr
+    allowed = configured(name, *options, "--allow-untried", code=2)
+    assert "CREDENTIALS__HOST" in allowed.stdout + allowed.stderr
+    assert list(configured.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

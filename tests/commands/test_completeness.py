@@ -15,6 +15,7 @@ from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import DAMAGED, Faults, generate
 from argos_sync.run.context import Context
+from combinations import pairs
 from support import API_KEY, NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
 from whole_lists import Behaviour, Emulator
 
@@ -60,7 +61,9 @@ def interrupted(run: Context, api: Emulator, faults: Faults) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("list_rows", LISTS)
+@pytest.mark.parametrize(
+    ("list_rows", "any_warehouse"), pairs(LISTS, ["duckdb", "postgres"]), indirect=["any_warehouse"]
+)
 def test_every_cell_after_faults_and_interruptions(
     list_rows: ListRows, any_warehouse: Warehouse
 ) -> None:

@@ -21,6 +21,7 @@ from argos_sync.fetch.checkpoint import SYNC, high_water_mark, unfinished_plan
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.run.context import Context
+from combinations import some
 from support import (
     Rows,
     StopAfter,
@@ -194,6 +195,9 @@ def test_ctrl_c_while_a_package_is_loaded(
     assert_equal(warehouse, january)
 
 
+KILLED = [(1, "sections"), (2, "summary"), (3, "whole")]
+"""After how many chunks the process is killed, and the content of lists."""
+
 SCRIPT = """
 import sys
 from datetime import date
@@ -214,7 +218,7 @@ backfill(context, date(2025, 1, 1), date(2025, 1, 31))
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("after", "list_rows"), [(1, "sections"), (2, "summary"), (3, "whole")])
+@pytest.mark.parametrize(("after", "list_rows"), some(KILLED, KILLED[1:2]))
 def test_a_killed_process_loses_no_committed_row(
     after: int, list_rows: Any, warehouse: Warehouse, january: Rows
 ) -> None:

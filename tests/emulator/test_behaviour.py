@@ -67,6 +67,13 @@ def test_empty_pages(emulator: Emulator, pages: Pages) -> None:
     assert all("nextpageKey" in page for page in walk[:-1])
 
 
+def test_an_id_is_known_although_its_first_page_is_empty(emulator: Emulator, pages: Pages) -> None:
+    """Only ids that the emulator does not have are refused."""
+    emulator.behaviour = Behaviour(empty_pages=True, unknown_id="404")
+    walk = pages(submission_id=emulator.store.ids()[0])
+    assert [len(page["Items"]) for page in walk] == [0, 1]
+
+
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
 def test_duplicate_rows(emulator: Emulator, pages: Pages, order: Any) -> None:
     """Each page starts with the last row of the page before it."""

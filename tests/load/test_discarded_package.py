@@ -14,6 +14,7 @@ from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.context import Context
+from combinations import pairs
 from support import Rows, Warehouse, assert_equal, context_for
 from whole_lists import Emulator
 
@@ -99,7 +100,7 @@ def package_files(warehouse: Warehouse) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("point", "any_warehouse"),
-    [*((point, "duckdb") for point in POINTS), ("merged but not recorded", "postgres")],
+    pairs(POINTS, ["duckdb", "postgres"]),
     indirect=["any_warehouse"],
 )
 def test_the_next_run_loads_every_row_once(

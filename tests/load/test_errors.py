@@ -74,7 +74,7 @@ def test_an_unreachable_server_is_exit_5(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """The message does not repeat the address with its password."""
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://me:pw123@127.0.0.1:1/x")
     target = Target("postgres", pipelines_dir=str(tmp_path))
-    with pytest.raises(DestinationError, match="cannot be used") as raised, open_warehouse(target):
+    with pytest.raises(DestinationError, match="does not answer") as raised, open_warehouse(target):
         pass
     assert "pw123" not in str(raised.value)
 
@@ -83,18 +83,13 @@ def test_an_unreachable_server_is_exit_5(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ("name", "message"),
     [
         ("nonsense", "not one that dlt knows"),
-        ("postgres", "lacks credentials"),
-        (
-            "filesystem",
-            "no SQL tables that rows can be merged into.*publish it and copy the published file",
-        ),
+        ("postgres", "configuration lacks database, password, username, host; set DEST"),
     ],
 )
 def test_a_wrong_destination_is_a_configuration_error(
-    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, message: str, tmp_path: Path
 ) -> None:
-    """The name is unknown, credentials are missing, or it has no SQL tables."""
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "lake"))
+    """The name is unknown, or credentials are missing."""
     target = Target(name, pipelines_dir=str(tmp_path))
     with pytest.raises(ConfigurationError, match=message), open_warehouse(target):
         pass
@@ -255,6 +250,44 @@ def failing_call(owner: type, name: str, error: Exception, number: int = 1) -> C
         return method(*arguments, **options)
 
     return called
+
+
+@pytest.mark.parametrize(
+    ("statements", "message"),
+    [
+        (
+            ["SET extension_directory = '{folder}'", "LOAD spatial"],
+            "DuckDB's extension spatial is not installed; .* INSTALL spatial",
+        ),
+        (
+            [
+                "SET memory_limit = '1MB'; SET temp_directory = ''",
+                "SELECT list(range) FROM range({n})",
+            ],
+            r"DuckDB has no memory left \(OutOfMemoryException\); raise memory_limit",
+        ),
+    ],
+)
+def test_what_duckdb_lacks_is_named(statements: list[str], message: str, tmp_path: Path) -> None:
+    """An extension by its name, or memory."""
+    with duckdb.connect() as connection:
+        first, second = (text.format(folder=tmp_path, n=10_000_000) for text in statements)
+        connection.execute(first)
+        with pytest.raises(DestinationError, match=message), destination_errors():
+            connection.execute(second)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELEC 1", "SELECT no_function(1)", "SELECT CAST('x' AS INT)"]
+)
+def test_sql_errors_of_duckdb_are_no_outages(statement: str, warehouse: Warehouse) -> None:
+    """They are exit 1, as those of every other database."""
+    with (
+        open_read_only(warehouse.target) as opened,
+        pytest.raises(LoadError, match="the destination refused a statement"),
+        destination_errors(),
+    ):
+        opened.client.execute_sql(statement)
 
 
 def test_bugs_are_not_translated() -> None:

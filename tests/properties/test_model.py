@@ -12,55 +12,55 @@ longer ones:
     HYPOTHESIS_PROFILE=thorough pytest -n auto tests/properties/test_model.py
 """
 
-import json
 import os
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from dlt.common.storages import LoadStorage
-from dlt.destinations.exceptions import DatabaseTerminalException
-from dlt.destinations.job_client_impl import SqlJobClientBase, SqlLoadJob
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
-from argos_sync.api.errors import ServerError
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import TooManyDeletions, reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.windows import EndDate
-from argos_sync.load.errors import LoadError
-from argos_sync.run.context import Context
-from argos_sync.run.summary import NoProgress, RunSummary
-from argos_sync.shape.contract import load_contract
+from argos_sync.run.quarantine import TooManyUnreadable
 from combinations import THOROUGH
+from interruptions import EXPECTED_ERRORS, PATCHED_METHODS, Interruption
 from made_once import made_once
 from oracle import flatten, quarantined
+from snapshot import (
+    API_TABLES,
+    CONTRACT,
+    STATUS_COLUMNS,
+    Snapshot,
+    Tables,
+    differing_tables,
+    in_order,
+)
 from support import (
-    ADDED_COLUMNS,
-    JSON_COLUMNS,
     NOW,
     Rows,
-    StopAfter,
     context_for,
     created_at,
     duckdb_warehouse,
@@ -72,22 +72,12 @@ SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 4
 SEQUENCES = 400 if THOROUGH else 8
 HOUR = timedelta(hours=1)
+LEAST_EMPTIED = 20
+"""Up to so many submissions may lose a section, by `max_emptied`."""
+ENDS_INCOMPLETE = 4
 STEPS, MOST_RUNS = (20, [6]) if THOROUGH else (10, [1, 1, 2])
 
-CONTRACT = load_contract()
-API_TABLES = {table.name: table for table in CONTRACT.api_tables}
-URLS = {name: {c.name for c in table.columns if c.url} for name, table in API_TABLES.items()}
-"""Columns whose query part differs on every fetch."""
-RUN_TABLES = ("sync_runs", "sync_windows", "sync_checks")
-STATUS_COLUMNS = {
-    "kyc_result": ("kyc", "result"),
-    "aml_current_status": ("aml", "current_status"),
-    "aml_risk_level_summary": ("aml", "risk_level_summary"),
-    "reviewer": ("submissions", "reviewer"),
-}
-
 Submission = dict[str, Any]
-Tables = dict[str, Rows]
 
 
 # Submissions of the source
@@ -174,178 +164,6 @@ def reduced(tables: Tables) -> Tables:
     return left
 
 
-# The contents of the warehouse
-
-
-class Snapshot:
-    """The contents of a warehouse after a run.
-
-    Attributes:
-        tables: Rows of every table of the contract.
-        marks: `_deleted_at` by submission id.
-    """
-
-    def __init__(self, file: Path) -> None:
-        """Read a DuckDB file."""
-        with duckdb.connect(str(file), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'; USE argos")
-            self.tables = {name: _read(connection, name) for name in CONTRACT.tables}
-        self.marks = {
-            row["submission_id"]: row["_deleted_at"] for row in self.tables["submissions"]
-        }
-
-    @cached_property
-    def parts(self) -> dict[str, Tables]:
-        """The API's rows by submission and table, without `ADDED_COLUMNS`."""
-        parts: dict[str, Tables] = {}
-        for name in API_TABLES:
-            for row in self.tables[name]:
-                values = {
-                    column: value.partition("?")[0] if value and column in URLS[name] else value
-                    for column, value in row.items()
-                    if column not in ADDED_COLUMNS
-                }
-                rows = parts.setdefault(row["submission_id"], {key: [] for key in API_TABLES})
-                rows[name].append(values)
-        return {key: in_order(tables) for key, tables in parts.items()}
-
-    @cached_property
-    def periods(self) -> dict[str, Rows]:
-        """The status history by submission, in order."""
-        periods: dict[str, Rows] = {}
-        for row in sorted(self.tables["submission_status_history"], key=lambda r: r["valid_from"]):
-            periods.setdefault(row["submission_id"], []).append(row)
-        return periods
-
-    @cached_property
-    def lasting(self) -> dict[str, Counter[str]]:
-        """All rows that a run without changes must not change."""
-        return {
-            name: Counter(str({k: v for k, v in row.items() if k != "_synced_at"}) for row in rows)
-            for name, rows in self.tables.items()
-            if name not in RUN_TABLES
-        }
-
-    def status(self, submission_id: str) -> dict[str, Any]:
-        """Return the status that the history of a submission must end with."""
-        tables = self.parts[submission_id]
-        return {
-            name: tables[table][0][column] if tables[table] else None
-            for name, (table, column) in STATUS_COLUMNS.items()
-        }
-
-    def open(self, since: datetime) -> set[str]:
-        """Return the submissions that a nightly sync fetches: open ones that changed since then."""
-        return {
-            row["submission_id"]
-            for row in self.tables["submissions"]
-            if not row["_deleted_at"]
-            and max(row["_changed_at"], row["created_at"]) >= since
-            and _is_unsettled(self.status(row["submission_id"]))
-        }
-
-
-def _read(connection: duckdb.DuckDBPyConnection, name: str) -> Rows:
-    result = connection.execute(f"SELECT * FROM {name}")
-    columns = [column[0] for column in result.description]
-    json_positions = [i for i, column in enumerate(columns) if column in JSON_COLUMNS]
-    rows = []
-    for values in map(list, result.fetchall()):
-        for i in json_positions:
-            if values[i] is not None:
-                values[i] = json.loads(values[i])
-        rows.append(dict(zip(columns, values, strict=True)))
-    return rows
-
-
-def _is_unsettled(status: Mapping[str, Any]) -> bool:
-    result = (status["kyc_result"] or "").lower()
-    aml_status = (status["aml_current_status"] or "").lower()
-    return result not in ("approved", "rejected") or aml_status == "red flag"
-
-
-def in_order(tables: Tables) -> Tables:
-    """Return the rows of a submission in the order of their keys."""
-    return {
-        name: sorted(tables[name], key=lambda row: [row[part] for part in table.key])
-        for name, table in API_TABLES.items()
-    }
-
-
-def differing_tables(first: Tables, second: Tables) -> set[str]:
-    """Return the tables in which two versions of a submission differ."""
-    return {name for name in API_TABLES if first[name] != second[name]}
-
-
-# Interruptions of runs
-
-
-class PowerCut(BaseException):
-    """Ends a run immediately; nothing in the package catches it."""
-
-
-class CutAfter(NoProgress):
-    """Progress that ends the run after some chunks."""
-
-    def __init__(self, chunks: int) -> None:
-        """End the run after `chunks` loaded chunks."""
-        self.remaining = chunks
-
-    def chunk_loaded(self, summary: RunSummary) -> None:
-        """End the run if this was the last chunk."""
-        self.remaining -= 1
-        if self.remaining == 0:
-            raise PowerCut
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """The way in which a run is interrupted.
-
-    Attributes:
-        failure: What fails: the API permanently (`api`), the process between two chunks
-            (`process`), the transaction of a chunk (`merge`), the record that the load package is
-            complete (`complete_load`), or dlt's clean-up after it (`clean_up`).
-        after: The occurrence that fails, counted from 1.
-    """
-
-    failure: str
-    after: int
-
-    @contextmanager
-    def __call__(self, context: Context, api: Emulator) -> Iterator[Context]:
-        """Yield the context of a run that is interrupted if it gets that far."""
-        if self.failure == "api":
-            yield replace(context, progress=StopAfter(api, self.after))
-        elif self.failure == "process":
-            yield replace(context, progress=CutAfter(self.after))
-        else:
-            owner, name = PATCHED_METHODS[self.failure]
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(owner, name, failing(getattr(owner, name), self.after))
-                yield context
-
-
-PATCHED_METHODS: dict[str, tuple[type, str]] = {
-    "merge": (SqlLoadJob, "run"),
-    "complete_load": (SqlJobClientBase, "complete_load"),
-    "clean_up": (LoadStorage, "complete_load_package"),
-}
-EXPECTED_ERRORS = (ServerError, LoadError, PowerCut)
-
-
-def failing(function: Callable[..., Any], after: int) -> Callable[..., Any]:
-    """Return the function, with one call that fails."""
-    calls = iter(range(1, sys.maxsize))
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        if next(calls) == after:
-            raise DatabaseTerminalException(OSError("no space left on device"))
-        return function(*arguments, **options)
-
-    return call
-
-
 # Strategies
 
 NUMBER = st.integers(0, 139)
@@ -417,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         self.removed: dict[str, Submission] = {}
         self.stubs: dict[str, Submission] = {}
         self.versions: dict[str, list[Tables]] = {}
-        self.faults = faults
+        self.faults, self.behaviour = faults, behaviour
         self.api = Emulator(behaviour=behaviour, faults=faults)
         self.api.__enter__()
         for submission in first_submissions():
@@ -635,8 +453,61 @@ class Machine(RuleBasedStateMachine):
             self._run(partial(refresh, **selector), None)
         self._assert_fetched(keys)
 
+    @precondition(lambda self: self.runs < self.most_runs and self._with_kyc() > LEAST_EMPTIED)
+    @rule(nights=NIGHTS, empty_as=st.sampled_from(["missing", "null", "object", "list"]))
+    def sync_with_holes(self, nights: int, empty_as: Any) -> None:
+        """Run a sync of everything while the source leaves out a section."""
+        self._advance(nights)
+        before = self.snapshot
+        for key, submission in self.live.items():
+            if key not in before.marks or not before.parts[key]["kyc"]:
+                # Nobody can know that something is missing.
+                self.versions[key].insert(0, in_order(flatten([submission | {"kyc": None}])))
+        self.api.behaviour = replace(self.behaviour, empty=["kyc"], empty_as=empty_as)
+        summary = self._run(sync, None, lookback_days=60)
+        self.api.behaviour = self.behaviour
+        assert summary.exit_status == ENDS_INCOMPLETE
+        for key, tables in before.parts.items():
+            if tables["kyc"] and (self.live.get(key) or {}).get("kyc"):
+                assert self.snapshot.parts[key] == tables, f"{key} has lost kyc"
+        self.marked_by_syncs = True
+
+    @precondition(lambda self: self.runs < self.most_runs and len(self.live) > LEAST_EMPTIED)
+    @rule(nights=NIGHTS)
+    def sync_of_an_unknown_format(self, nights: int) -> None:
+        """Run a sync of everything while the source writes times in another way."""
+        self._advance(nights)
+        before = self.snapshot
+        self.api.behaviour = replace(self.behaviour, created_at="unknown")
+        with pytest.raises(TooManyUnreadable):
+            self._run(sync, None, lookback_days=60)
+        self.api.behaviour = self.behaviour
+        assert self.snapshot.parts == before.parts
+        assert self.snapshot.marks == before.marks
+
+    @precondition(lambda self: self.runs < self.most_runs and self.snapshot.marks)
+    @rule(picks=PICKS, table=st.sampled_from(sorted(API_TABLES)))
+    def lose_rows(self, picks: list[int], table: str) -> None:
+        """Lose rows of the warehouse, and repair them."""
+        stored = {key: item for key, item in self.live.items() if key in self.snapshot.marks}
+        with duckdb.connect(str(self.file)) as connection:
+            connection.execute(
+                f"DELETE FROM argos.{table} WHERE list_contains(?, submission_id)",
+                [self._pick(picks, stored)],
+            )
+        self.reconciled = None
+        self._reconcile_everything()
+
     def reconcile_all(self) -> None:
         """Make the warehouse equal to the source; check that later syncs change nothing."""
+        self._reconcile_everything()
+        for _ in range(self.nights_after):
+            self._advance(1)
+            self._run(sync, None)
+            quarantined = {row["submission_id"] for row in self.snapshot.tables["quarantine"]}
+            assert not quarantined & self.live.keys()
+
+    def _reconcile_everything(self) -> None:
         self._advance(1)
         days = [created_at(item).date() for _, item in self._all()]
         run = partial(reconcile, first=min(days), last=max(days), deep=True, max_deleted=1.0)
@@ -646,9 +517,6 @@ class Machine(RuleBasedStateMachine):
         self._assert_marked(all_keys)
         # A sync loads the stubs that a reconcile does not miss.
         self.reconciled = self.snapshot if self.stubs.keys() <= self.snapshot.marks.keys() else None
-        for _ in range(self.nights_after):
-            self._advance(1)
-            self._run(sync, None)
 
     # Checks after every run
 
@@ -777,6 +645,14 @@ class Machine(RuleBasedStateMachine):
             self.now += timedelta(minutes=10)
         return self.now
 
+    def _with_kyc(self) -> int:
+        """Return how many submissions of the source have the section, also in the warehouse."""
+        parts = self.snapshot.parts
+        return sum(
+            bool(submission.get("kyc") and key in parts and parts[key]["kyc"])
+            for key, submission in self.live.items()
+        )
+
     def _put(self, submission: Submission) -> None:
         """Add a submission to the source, or replace it."""
         key = submission["submission_id"]
@@ -816,3 +692,25 @@ def template(end_date: EndDate | None) -> Path:
                 sync(context_for(api.base_url, warehouse.target))
 
     return made_once(f"model_{end_date or 'empty'}", make) / "kyc.duckdb"
+
+
+# A simulated power cut cancels requests at any point, even while httpcore opens a connection.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_sequences(part: int) -> None:
+    """The warehouse is consistent after every run, and equal to the source after a reconcile."""
+    machine = seed(SEED * PARTS + part)(type("Part", (Machine,), {}))
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=SEQUENCES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            # Shrinking takes minutes, and a sequence of ten steps is readable.
+            phases=[Phase.generate, Phase.shrink] if THOROUGH else [Phase.generate],
+            print_blob=False,
+        ),
+    )

@@ -107,7 +107,13 @@ def test_a_clock_set_back_between_runs(any_warehouse: Warehouse, january: Rows) 
 @pytest.mark.slow
 @pytest.mark.covered
 @pytest.mark.parametrize(
-    "wrong", some(WRONG_CLOCKS, WRONG_CLOCKS[1:4:2]), ids=lambda wrong: f"{wrong:%Y-%m}"
+    ("wrong", "any_warehouse"),
+    some(
+        [(clock, kind) for clock in WRONG_CLOCKS for kind in ("duckdb", "postgres")],
+        [(WRONG_CLOCKS[3], "duckdb"), (WRONG_CLOCKS[1], "postgres")],
+    ),
+    ids=str,
+    indirect=["any_warehouse"],
 )
 def test_a_night_with_a_wrong_clock(
     wrong: datetime, any_warehouse: Warehouse, january: Rows

@@ -76,7 +76,7 @@ def check_of(warehouse: Warehouse, base_url: str, api_key: str) -> Check:
 @pytest.mark.tables_made
 @pytest.mark.parametrize(
     ("command", "any_warehouse"),
-    pairs(some([*COMMANDS], [*COMMANDS][:4]), ["duckdb", "postgres"]),
+    pairs(some([*COMMANDS], [*COMMANDS][:2]), ["duckdb", "postgres"]),
     indirect=["any_warehouse"],
 )
 def test_another_project_is_refused(any_warehouse: Warehouse, command: str) -> None:

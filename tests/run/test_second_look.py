@@ -56,10 +56,7 @@ EMPTY: dict[str, Behaviour] = {
     "matches as objects": Behaviour(empty=["matches"], empty_as="object"),
     "everything but others": Behaviour(empty=["kyc", "aml", "data"], empty_as="object"),
 }
-USUALLY_EMPTY = (
-    *("aml without items", "kyc null", "data null", "others without fields"),
-    *("attempts null", "matches as objects"),
-)
+USUALLY_EMPTY = ("aml without items", "data null", "others without fields", "attempts null")
 
 BOUNDS = [
     *(("5%", 19, 0), ("5%", 20, 4), ("10%", 32, 0), ("10%", 33, 4)),
@@ -143,7 +140,7 @@ def test_holes_of_a_night_replace_nothing(
     assert [row["exit_status"] for row in warehouse.query(query)] == [0, 4, 0]
 
 
-@pytest.mark.parametrize("mode", some(["hash", "encrypt", "drop"], ["encrypt", "drop"]))
+@pytest.mark.parametrize("mode", some(["hash", "encrypt", "drop"], ["encrypt"]))
 def test_protected_values_are_guarded(mode: str, tmp_path: Path, people: Rows) -> None:
     """A value need not be readable to be missed; one that is not stored may come and go."""
     # Of a few, nothing of section `others` is stored but `updated_at`, which shows no section.
@@ -241,7 +238,7 @@ def test_single_ones_are_replaced(warehouse: Warehouse, people: Rows) -> None:
 
 @pytest.mark.parametrize(
     ("share", "lost", "exit_status"),
-    some(BOUNDS, BOUNDS[:4]),
+    some(BOUNDS, BOUNDS[:2]),
 )
 def test_the_bound(
     share: str, lost: int, exit_status: int, warehouse: Warehouse, people: Rows

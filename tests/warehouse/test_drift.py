@@ -18,7 +18,7 @@ from whole_lists import Emulator
 
 pytestmark = pytest.mark.tables_made
 
-NIGHTS = int(os.environ.get("NIGHTS", "100"))
+NIGHTS = int(os.environ.get("NIGHTS", "40"))
 DAY = date(2025, 3, 3)
 
 

@@ -6,7 +6,7 @@ Requests are limited in rate and repeated after a failure, with a page size that
 import asyncio
 import random as random_numbers
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -55,6 +55,9 @@ _NO_SUBMISSION = (*_REFUSED_PARAMETER, errors.UnexpectedStatus)
 """What an API may answer to the id of a submission that it does not have."""
 _REFUSALS = (*_REFUSED_PARAMETER, errors.PageTooHeavy)
 """What an API may answer to a page key that it does not understand."""
+
+Fetch = Callable[[Query, PageKey | None, int | None], Awaitable[Page]]
+"""Fetches the page after a key, with at most so many submissions."""
 
 
 class ArgosClient:
@@ -187,10 +190,12 @@ class ArgosClient:
                     break
             others = [other for other in ids if other != query.submission_id]
             for other in others[:_SAMPLES]:
-                with suppress(*_NO_SUBMISSION):
-                    page = await self._fetch_page(replace(query, submission_id=other), None, None)
-                    if page.items:
-                        return True
+                by_id = replace(query, submission_id=other)
+                with suppress(*_NO_SUBMISSION, errors.IncompleteWalk):
+                    # Not with `fetch`, which would wait for this answer.
+                    async for page in _first(self._walk(self._fetch_page, by_id, None, None)):
+                        if page.items:
+                            return True
             return not others
 
     async def _fetch_page(self, query: Query, key: PageKey | None, most: int | None) -> Page:
@@ -306,11 +311,18 @@ class ArgosClient:
             TooManyEmptyPages: `MAX_EMPTY_PAGES` in a row were empty.
             ArgosError: See `fetch`.
         """
+        async for page in self._walk(self.fetch, query, start, most):
+            yield page
+
+    async def _walk(
+        self, fetch: Fetch, query: Query, start: PageKey | None, most: int | None
+    ) -> AsyncGenerator[Page, None]:
+        """Yield the pages that `fetch` returns, as `iter_pages` does."""
         seen = {start}
         key = start
         empty_pages = 0
         while True:
-            page = await self._fetch_after(key, query, most, seen)
+            page = await self._fetch_after(fetch, key, query, most, seen)
             key = page.next_key
             if key is not None and key in seen:
                 raise errors.PageLoop(
@@ -327,7 +339,12 @@ class ArgosClient:
                 )
 
     async def _fetch_after(
-        self, key: PageKey | None, query: Query, most: int | None, seen: Collection[PageKey | None]
+        self,
+        fetch: Fetch,
+        key: PageKey | None,
+        query: Query,
+        most: int | None,
+        seen: Collection[PageKey | None],
     ) -> Page:
         """Fetch the page after a key, and find out once in which of its forms the API takes it.
 
@@ -336,14 +353,14 @@ class ArgosClient:
         """
         forms = key.forms if key else (None,)
         if len(forms) == 1:
-            return await self.fetch(query, forms[0], most)
+            return await fetch(query, forms[0], most)
         if self._key_form is not None:
-            return await self.fetch(query, forms[self._key_form], most)
+            return await fetch(query, forms[self._key_form], most)
         refusal: errors.ApiFailure | None = None
         fallback: Page | None = None
         for position, form in enumerate(forms):
             try:
-                page = await self.fetch(query, form, most)
+                page = await fetch(query, form, most)
             except _REFUSALS as error:
                 refusal = refusal or error
                 continue
@@ -362,12 +379,8 @@ class ArgosClient:
 
         Even pages before that row can be empty, see `iter_pages`.
         """
-        count = 0
-        async for page in self.iter_pages(query, most=most):
+        async for page in _first(self.iter_pages(query, most=most)):
             yield page
-            count += 1
-            if count == _FIRST_PAGES:
-                return
 
     async def _request(self, params: dict[str, Scalar], max_bytes: int, *, is_last: bool) -> Page:
         """Wait for the rate limiter, send one request, and parse the response.
@@ -383,6 +396,16 @@ class ArgosClient:
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope, accepts_damaged_text=is_last)
+
+
+async def _first(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
+    """Yield at most the first 20 of some pages."""
+    count = 0
+    async for page in pages:
+        yield page
+        count += 1
+        if count == _FIRST_PAGES:
+            return
 
 
 def _has_id(item: Any) -> bool:

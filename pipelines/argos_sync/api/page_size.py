@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-PAGE_BYTES = 4 * 1024 * 1024
+PAGE_BYTES = 3 * 1024 * 1024
 """Bytes that a page should have at most. Each worker has a page in memory, encoded and decoded. A
 thousand submissions usually have 2 MB."""
 

@@ -58,6 +58,14 @@ class Common:
             help="Working folder; default: dlt's own.",
         ),
     ] = None
+    allow_untried: Annotated[
+        bool,
+        typer.Option(
+            "--allow-untried",
+            help="Write to a destination on which the tests do not run; docs/destinations.md says"
+            " what does not hold there.",
+        ),
+    ] = False
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout, logs on stderr.")
     ] = False
@@ -76,7 +84,7 @@ class Common:
 
         pipelines_dir = str(self.pipelines_dir) if self.pipelines_dir else None
         dataset = dataset_of(self.project) if self.dataset is None else self.dataset
-        return Target(self.destination, dataset, pipelines_dir)
+        return Target(self.destination, dataset, pipelines_dir, allow_untried=self.allow_untried)
 
     @contextmanager
     def context(self, overrides: Mapping[str, Any] | None = None) -> "Iterator[Context]":

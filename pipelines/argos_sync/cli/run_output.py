@@ -20,13 +20,12 @@ def show_run(
     Raises:
         typer.Exit: The run has ended with another exit code than 0.
     """
-    seconds = ((summary.ended_at or summary.started_at) - summary.started_at).total_seconds()
     failed = [asdict(result) for result in summary.checks if not result.passed]
     note = f"\nnote: {summary.note}" if summary.note else ""
     common.show(
         {
             **summary.row(),
-            "seconds": round(seconds, 3),
+            "seconds": summary.seconds,
             "note": summary.note,
             "checks": {"made": len(summary.checks), "failed": failed},
             **(more or {}),
@@ -35,7 +34,7 @@ def show_run(
         f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed,"
         f" {summary.submissions_unchanged:,} unchanged, {summary.submissions_deleted:,} deleted),"
         f" {summary.windows} windows, {summary.pages} pages, {summary.requests} requests"
-        f" ({summary.retries} retries), {summary.issues:,} issues, {seconds:.1f} s{note}",
+        f" ({summary.retries} retries), {summary.issues:,} issues, {summary.seconds:.1f} s{note}",
     )
     if summary.exit_status:
         raise typer.Exit(summary.exit_status)

@@ -12,6 +12,7 @@ from argos_sync.fetch.protection import Protection, suppression_secrets
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import tables_exist
+from argos_sync.load.target import check_writable
 from argos_sync.run.context import Context
 from argos_sync.run.erasure import Identifier
 from argos_sync.run.journal import TableRows, make_rows
@@ -70,6 +71,7 @@ def forget(
     """
     if not all(value.strip() for _, value in identifiers) or not (identifiers or inherit_from):
         raise ConfigurationError("nobody to forget", "give --submission-id, --userid or --email")
+    check_writable(context.target)
     # Before the run: a DuckDB file cannot be open for reading and for writing at the same time.
     dataset = inherit_from or context.target.dataset
     opened = open_read_only(replace(context.target, dataset=dataset))

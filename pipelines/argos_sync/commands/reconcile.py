@@ -35,7 +35,12 @@ from argos_sync.run.summary import RunSummary
 from argos_sync.run.upkeep import daily_volume
 from argos_sync.shape.identity import Identity, identify
 from argos_sync.warehouse.fingerprints import Fingerprinter
-from argos_sync.warehouse.rows import delete_children, orphaned_ids, stored_submissions
+from argos_sync.warehouse.rows import (
+    delete_children,
+    delete_orphaned_rows,
+    orphaned_ids,
+    stored_submissions,
+)
 from argos_sync.warehouse.submissions import stored_days, submission_versions
 
 _MAX_ORPHANS = 1_000
@@ -113,7 +118,7 @@ def reconcile(
             run.exit_status = DIFFERENCE if result.differs else 0
             if result.orphans:
                 count = len(result.orphans)
-                run.summary.note = f"rows of {count:,} submissions that are not in `submissions`"
+                run.summary.note = f"rows of {count:,} submissions have no parent row"
         else:
             _repair(run, days, result, max_deleted)
             _repair_orphans(run, result.orphans)
@@ -151,7 +156,7 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         differences = [day.without_stubs(stubs) for day in differences]
     days = tuple(day for day in differences if day.differs)
     orphans = set(orphaned_ids(client, sections) if deep else ())
-    orphans.difference_update(key for day in days for key in day.missing)
+    orphans.difference_update(key for day in days for key in (*day.missing, *day.changed))
     return ReconcileResult(
         run.summary,
         days,
@@ -225,20 +230,22 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
 
 
 def _repair_orphans(run: Run, orphans: Sequence[str]) -> None:
-    """Fetch the submissions that orphaned rows belong to; delete the rows of those that are gone.
+    """Fetch the submissions that orphaned rows belong to; delete what is left of such rows.
 
+    Their parent rows cannot come back if the source no longer has the submission.
     They may be of any day, so a reconcile of other days finds many of them with fewer requests.
     """
     if len(orphans) > _MAX_ORPHANS:
         run.summary.note = (
-            f"{len(orphans):,} submissions have rows but are not in `submissions`;"
-            " reconcile the other days too"
+            f"rows of {len(orphans):,} submissions have no parent row; reconcile the other days too"
         )
         return
     run_tasks(run, id_tasks("orphaned rows", orphans))
     client = run.warehouse.client
     found = stored_submissions(client, orphans)
-    delete_children(client, run.warehouse.sections, [key for key in orphans if key not in found])
+    sections = run.warehouse.sections
+    delete_children(client, sections, [key for key in orphans if key not in found])
+    delete_orphaned_rows(client, sections, list(found))
 
 
 def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:

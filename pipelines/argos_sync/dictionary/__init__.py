@@ -1,18 +1,20 @@
 """Render the documents that describe the tables, for `make schema`.
 
 In: the contract (`schemas/*.yaml`) and the views (`schemas/views/*.sql`). Out: a data dictionary in
-Markdown, a DBML diagram, a dbt source and a dlt schema. All four are committed, and a test fails
-when one is out of date. argos-sync does not use this room when it runs.
+Markdown, a DBML diagram, a dbt source and a dlt schema; and, from `load.destination_support`, the
+tables of docs/destinations.md. All are committed, and a test fails when one is out of date.
+argos-sync does not use this room when it runs.
 """
 
 from argos_sync.dictionary.dbml import render_dbml
 from argos_sync.dictionary.dbt import render_sources
+from argos_sync.dictionary.destinations import render_destinations
 from argos_sync.dictionary.markdown import render_markdown
 from argos_sync.load.source import dlt_schema
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views
 
-__all__ = ["render_documents"]
+__all__ = ["render_destinations", "render_documents"]
 
 
 def render_documents() -> dict[str, str]:

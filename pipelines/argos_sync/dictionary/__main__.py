@@ -1,11 +1,14 @@
-"""Write the documents to a folder: `python -m argos_sync.dictionary FOLDER`."""
+"""Write the documents: `python -m argos_sync.dictionary SCHEMAS [DESTINATIONS_PAGE]`."""
 
 import sys
 from pathlib import Path
 
-from argos_sync.dictionary import render_documents
+from argos_sync.dictionary import render_destinations, render_documents
 
+folder, *pages = map(Path, sys.argv[1:])
 for name, text in render_documents().items():
-    target = Path(sys.argv[1]) / name
+    target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
+for page in pages:
+    page.write_text(render_destinations(page.read_text(encoding="utf-8")), encoding="utf-8")

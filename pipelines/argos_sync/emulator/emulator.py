@@ -174,7 +174,7 @@ class Emulator:
         except Refusal as refusal:
             response = refusal.response
         else:
-            if request.submission_id is not None and not page.records:
+            if request.submission_id is not None and not page.records and page.last is None:
                 response = _UNKNOWN_ID.get(behaviour.unknown_id, response)
         if fault:
             response = fault.apply(response)

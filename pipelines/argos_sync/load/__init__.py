@@ -3,18 +3,20 @@
 In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
-Where a command loads to: `target`, `dataset_name`. How a destination is added: `destinations`. How
-a warehouse is opened: `pipeline`, `read_only`; dropped tables: `missing_tables`. Who may write
-which days: `run_lock`, `locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The
-tables as dlt sees them: `source`. Overrides of dlt: `duckdb`, and a few in `source` and
-`destinations`. SQL for any database: `sql`, `dialects`. Failures: `errors`. Files that are replaced
-or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
+Where a command loads to: `target`, `dataset_name`. Which destinations are supported, tried or
+refused: `destination_support`; how one is added: `destinations`. How a warehouse is opened:
+`pipeline`, `read_only`; dropped tables: `missing_tables`. Who may write which days: `run_lock`,
+`locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The tables as dlt sees them:
+`source`. Overrides of dlt: `duckdb`, and a few in `source` and `destinations`. SQL for any
+database: `sql`, `dialects`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are
+replaced or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
 __all__ = [
     "atomic_file",
     "compact",
     "dataset_name",
+    "destination_support",
     "destinations",
     "dialects",
     "duckdb",

@@ -1,35 +1,41 @@
 """Errors of the destination, without the texts of databases and of dlt.
 
-Those texts quote values ("Could not convert string 'Kim' ..."), so our messages name the classes of
-errors and never repeat their texts.
+Those texts quote values ("Could not convert string 'Kim' ..."), so our messages name classes and
+SQLSTATEs of errors and never repeat their texts. What a database server reports is judged by its
+SQLSTATE and by whether the driver was connecting (`sqlstate`); missing settings are in
+`configuration_errors`, and files of DuckDB here.
 """
 
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-from dlt.common.configuration.exceptions import (
-    ConfigFieldMissingException,
-    ConfigurationException,
-)
-from dlt.common.destination.exceptions import UnknownDestinationModule
-from dlt.common.exceptions import DltException, MissingDependencyException
+from dlt.common.exceptions import DltException
 from dlt.destinations.exceptions import DatabaseException, DestinationConnectionError
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from argos_sync.api.errors import ArgosError, ConfigurationError
+from argos_sync.load.configuration_errors import configuration_fault
+from argos_sync.load.sqlstate import (
+    LOST_CONNECTION,
+    Fault,
+    connection_fault,
+    driver_error,
+    is_disconnected,
+    server_fault,
+    sqlstate,
+)
 
 __all__ = ["DatabaseException", "DestinationError", "LoadError", "destination_errors", "error_kind"]
 
 _DUCKDB_LOCK = re.compile(r"Conflicting lock is held in .*?\(PID (\d+)\)")
-_CONNECTION_KINDS = {"OperationalError", "InterfaceError"}
-"""What DB-API drivers raise when there is no working connection (PEP 249)."""
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_TEXTS = tuple(map(os.strerror, _NO_SPACE))
-"""Endings of DuckDB's messages when the disk is full; PostgreSQL raises DiskFull (code 53100)."""
+"""Endings of DuckDB's messages when the disk is full."""
 
 _UNUSABLE_PATH = {
     errno.EACCES,
@@ -50,7 +56,13 @@ _OTHER_LOG = (
     "put the log back that belongs to the file, or move it away if it belongs to another one;"
     " otherwise restore both from one backup (docs/operations.md)"
 )
+_RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
 _DUCKDB_FAULTS = (
+    (
+        re.compile(r"(?P<extension>[a-z_]+)\.duckdb_extension"),
+        "DuckDB's extension {extension} is not installed",
+        "install it from a place that reaches DuckDB's servers: INSTALL {extension}",
+    ),
     (
         re.compile("WAL"),
         "the log {file}.wal does not fit the DuckDB file or is damaged",
@@ -74,20 +86,6 @@ _DUCKDB_FAULTS = (
 )
 """What DuckDB says, and what we say: its own texts may quote values."""
 
-_RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
-_CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
-_CONFIGURATION_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
-    (ConfigFieldMissingException, "lacks credentials or a part of them", _CREDENTIALS),
-    (UnknownDestinationModule, "is not one that dlt knows", "use a name like duckdb or postgres"),
-    (
-        MissingDependencyException,
-        "needs a driver that is not installed",
-        "install its extra, such as argos-sync[postgres]",
-    ),
-    (ConfigurationException, "has a configuration that is not valid", _CREDENTIALS),
-)
-"""Errors that the user can solve by a setting, most specific class first."""
-
 
 class DestinationError(ArgosError):
     """The destination is locked or not reachable, or there is no space left to load."""
@@ -103,7 +101,7 @@ class LoadError(ArgosError):
     """The destination refused the rows; nothing of the chunk was committed."""
 
     exit_code = 1
-    advice = f"{_RUN_AGAIN}. If it fails again, report the class of the error"
+    advice = f"{_RUN_AGAIN}. If it fails again, report the class and the SQLSTATE"
 
 
 def error_kind(error: BaseException) -> str:
@@ -111,8 +109,7 @@ def error_kind(error: BaseException) -> str:
 
     The text of such an error may quote values, so only its class may be logged.
     """
-    cause = error.dbapi_exception if isinstance(error, DatabaseException) else error
-    return type(cause).__name__
+    return type(driver_error(error)).__name__
 
 
 def unusable_path(error: BaseException) -> DestinationError | None:
@@ -134,9 +131,10 @@ def destination_errors(file: Path | None = None) -> Iterator[None]:
     A DuckDB `file` is named in errors about it.
 
     Raises:
-        ConfigurationError: The destination is unknown, or lacks credentials or its driver.
+        ConfigurationError: The destination is unknown, or lacks credentials, its driver, a database
+            or a privilege.
         DestinationError: The destination is locked or not reachable, or there is no space left.
-        LoadError: The destination refused the rows.
+        LoadError: The destination refused the rows or a statement.
         ArgosError: An error of this package that dlt had wrapped, such as one of the API.
     """
     try:
@@ -148,12 +146,13 @@ def destination_errors(file: Path | None = None) -> Iterator[None]:
         for cause in causes:
             if isinstance(cause, ArgosError | KeyboardInterrupt):
                 raise cause from None
+        is_statement = any(isinstance(cause, DatabaseException) for cause in causes)
         for cause in reversed(causes):
-            if (translated := _translate(cause, file)) is not None:
+            translated = _translate(cause, file) or _server_error(cause, is_statement)
+            if translated is not None:
                 raise translated from None
         if isinstance(error, DltException):
-            classes = " from ".join(type(cause).__name__ for cause in causes)
-            raise LoadError(f"loading failed ({classes})") from None
+            raise _refusal(causes) from None
         raise
 
 
@@ -164,37 +163,83 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _translate(cause: BaseException, file: Path | None) -> ArgosError | None:
-    """Return our error for an exception; None if the exception alone does not tell the reason."""
-    for error_class, message, remedy in _CONFIGURATION_ERRORS:
-        if isinstance(cause, error_class):
-            return ConfigurationError(f"the destination {message}", remedy)
+    """Return our error for an exception of dlt, the system or DuckDB, if it tells the reason."""
+    if (fault := configuration_fault(cause)) is not None:
+        return fault
     if lock := _DUCKDB_LOCK.search(str(cause)):
         return DestinationError(
             f"the DuckDB file is locked by process {lock[1]}",
             "wait for it to finish, or close the program that has the file open",
         )
-    names = {base.__name__ for base in type(cause).__mro__}
     if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
         return DestinationError(
             "no space is left for the working directory",
             f"free some, or name a folder elsewhere with --pipelines-dir, and {_RUN_AGAIN}",
         )
-    if "DiskFull" in names or str(cause).endswith(_NO_SPACE_TEXTS):
+    if str(cause).endswith(_NO_SPACE_TEXTS):
         return DestinationError(
             f"no space is left for the destination ({type(cause).__name__})",
             f"free some where it keeps its files, and {_RUN_AGAIN}",
         )
-    fault = unusable_path(cause) or _duckdb_fault(cause, file)
-    if not fault and (isinstance(cause, DestinationConnectionError) or names & _CONNECTION_KINDS):
-        fault = DestinationError(f"the destination cannot be used ({type(cause).__name__})")
-    return fault
+    return unusable_path(cause) or _duckdb_error(cause, file)
 
 
-def _duckdb_fault(cause: BaseException, file: Path | None) -> DestinationError | None:
-    """Return our error for a DuckDB file that is damaged or cannot be opened."""
+def _duckdb_error(cause: BaseException, file: Path | None) -> DestinationError | None:
+    """Return our error for a DuckDB file or extension that cannot be used.
+
+    DuckDB raises its OperationalError for files, memory and conflicts, never for SQL.
+    """
     if not isinstance(cause, duckdb.Error):
         return None
     for pattern, problem, remedy in _DUCKDB_FAULTS:
-        if pattern.search(str(cause)):
-            return DestinationError(problem.format(file=file or "").replace("  ", " "), remedy)
-    return None
+        if found := pattern.search(str(cause)):
+            names = {"file": file or "", **found.groupdict()}
+            text = problem.format(**names).replace("  ", " ")
+            return DestinationError(text, remedy.format(**names))
+    if not isinstance(cause, duckdb.OperationalError):
+        return None
+    kind = type(cause).__name__
+    if isinstance(cause, duckdb.OutOfMemoryException):
+        return DestinationError(
+            f"DuckDB has no memory left ({kind})",
+            "raise memory_limit in destination.duckdb.credentials.global_config, or free memory",
+        )
+    return DestinationError(
+        f"the destination cannot be used ({kind})",
+        f"check its disk and its memory, and {_RUN_AGAIN}",
+    )
+
+
+def _server_error(cause: BaseException, is_statement: bool) -> ArgosError | None:
+    """Return our error if a server says that it fails, or that a setting of it is wrong.
+
+    Without a SQLSTATE the connection has failed: while connecting, unless it was for a statement.
+    """
+    fault: Fault | None = server_fault(cause)
+    if fault is None and isinstance(cause, DestinationConnectionError):
+        fault = connection_fault(cause.inner_exc)
+    elif fault is None and is_disconnected(cause):
+        fault = LOST_CONNECTION if is_statement else connection_fault(cause)
+    if fault is None or fault.kind == "statement":
+        return None
+    error = DestinationError if fault.kind == "outage" else ConfigurationError
+    return error(f"{fault.problem} ({_description(cause)})", fault.remedy)
+
+
+def _refusal(causes: Sequence[BaseException]) -> LoadError:
+    """Return our error for a statement or rows that the destination refuses."""
+    classes = " from ".join(type(cause).__name__ for cause in causes)
+    code = next(filter(None, map(sqlstate, causes)), None)
+    fault = next(filter(None, map(server_fault, causes)), None)
+    is_load = any(isinstance(cause, PipelineStepFailed) for cause in causes)
+    problem = "loading failed" if is_load else "the destination refused a statement"
+    if fault is not None:
+        problem = f"{problem}: {fault.problem}"
+    suffix = f", SQLSTATE {code}" if code else ""
+    return LoadError(f"{problem} ({classes}{suffix})", fault.remedy if fault else None)
+
+
+def _description(error: BaseException) -> str:
+    """Return the class of an error, with its SQLSTATE if it has one."""
+    code = sqlstate(error)
+    return f"{type(error).__name__}, SQLSTATE {code}" if code else type(error).__name__

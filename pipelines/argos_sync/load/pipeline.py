@@ -40,7 +40,7 @@ from argos_sync.load.staging import (
     has_own_staging,
     make_run_token,
 )
-from argos_sync.load.target import Target, locate, make_pipeline
+from argos_sync.load.target import Target, check_writable, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
 
@@ -195,9 +195,11 @@ def open_warehouse(
     somebody has dropped are created again.
 
     Raises:
-        ConfigurationError: The destination is unknown, or its credentials are missing.
+        ConfigurationError: The destination is unknown, refused, or tried and not allowed, or its
+            credentials are missing.
         DestinationError: The destination is locked or not reachable.
     """
+    check_writable(target)
     location, contract = locate(target), contract or load_contract()
     working = location.working
     with destination_errors(), ExitStack() as locks:

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import cast
 
 import dlt
 from dlt.common.pipeline import get_dlt_pipelines_dir
@@ -12,7 +13,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.dataset_name import check_dataset_name
-from argos_sync.load.destinations import DUCKDB, make_destination
+from argos_sync.load.destinations import DUCKDB, check_destination, make_destination
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.partitions import pipeline_name
@@ -26,13 +27,15 @@ class Target:
 
     The destination is a name that dlt knows, or `module.factory`; the dataset is a schema in it. A
     DuckDB `file` overrides the configured one. `pipelines_dir` is the parent folder of the working
-    directories; None uses dlt's default.
+    directories; None uses dlt's default. `allow_untried` lets runs write to a destination that no
+    test has run on.
     """
 
     destination: str = DUCKDB
     dataset: str = SOURCE
     pipelines_dir: str | None = None
     file: str | None = None
+    allow_untried: bool = False
 
 
 def make_pipeline(
@@ -49,6 +52,16 @@ def make_pipeline(
         dataset_name=target.dataset,
         pipelines_dir=str(working),
     )
+
+
+def check_writable(target: Target) -> None:
+    """Check that runs may write to the destination; nothing is configured, connected or created.
+
+    Raises:
+        ConfigurationError: The destination is unknown, refused, or tried and not allowed.
+    """
+    with destination_errors():
+        check_destination(target.destination, allow_untried=target.allow_untried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ def locate(target: Target) -> Location:
 
     Raises:
         ConfigurationError: The dataset has no name or one that the destination would change, the
-            destination has no SQL tables, or the DuckDB file is named like the dataset.
+            destination is refused, or the DuckDB file is named like the dataset.
     """
     add_defaults()
     if not target.dataset.strip():
@@ -83,13 +96,7 @@ def locate(target: Target) -> Location:
     # dlt creates a folder for a pipeline, which a name that is refused must not leave behind.
     with destination_errors(), tempfile.TemporaryDirectory() as folder:
         pipeline = make_pipeline(target, Path(folder))
-        client = pipeline.destination_client()
-    if not isinstance(client, SqlJobClientBase):
-        raise ConfigurationError(
-            f"{target.destination} has no SQL tables that rows can be merged into",
-            "sync into a database or warehouse, such as duckdb or postgres; for Delta or Iceberg"
-            " tables, publish it and copy the published file: see docs/destinations.md",
-        )
+        client = cast("SqlJobClientBase", pipeline.destination_client())
     dataset = check_dataset_name(str(pipeline.dataset_name), client)
     address = f"{pipeline.destination.destination_type} {client.config}"
     if (file := duckdb_file(client.sql_client)) is not None:

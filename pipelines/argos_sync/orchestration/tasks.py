@@ -43,7 +43,12 @@ class TaskLog(NoProgress):
 
 def make_target(settings: Orchestration) -> Target:
     """Return the warehouse that tasks load into."""
-    return Target(settings.destination_name, settings.dataset_name, settings.pipelines_dir)
+    return Target(
+        settings.destination_name,
+        settings.dataset_name,
+        settings.pipelines_dir,
+        allow_untried=settings.allow_untried,
+    )
 
 
 def run_command(
@@ -97,9 +102,7 @@ def run_metadata(summary: RunSummary) -> dict[str, Any]:
         raise dg.Failure(
             summary.note, metadata={"exit_code": summary.exit_status}, allow_retries=False
         )
-    ended_at = summary.ended_at or summary.started_at
     excluded = {"started_at", "ended_at", "exit_status", "error"}
     counts = {name: value for name, value in summary.row().items() if name not in excluded}
-    seconds = round((ended_at - summary.started_at).total_seconds(), 3)
     note = {"note": summary.note} if summary.note else {}
-    return {"rows": summary.rows, "seconds": seconds} | counts | note
+    return {"rows": summary.rows, "seconds": summary.seconds} | counts | note

@@ -1,5 +1,6 @@
 """Open a warehouse for a run, record how the run ends, and run the post-run checks."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ def open_run(
         ArgosError: The block raises it or fails at the destination, or the warehouse cannot be
             opened.
     """
+    started = time.monotonic()
     names = (command, context.target.dataset)
     opened = _open_run(
         context, command, days, uses_api=uses_api, new_key=new_key, lost_key=lost_key
@@ -68,6 +70,7 @@ def open_run(
     with trace_run(*names) as trace, notify_failure(*names), opened as run:
         run.trace, trace.summary = trace, run.summary
         yield run
+    run.summary.seconds = round(time.monotonic() - started, 3)
 
 
 @contextmanager

@@ -9,16 +9,18 @@ from argos_sync.api import RequestStats
 from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
 
-_NOT_RECORDED = {"note", "rows", "checks"}
+_NOT_RECORDED = {"note", "rows", "seconds", "checks"}
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """One run: the columns of `sync_runs`, and three attributes that are not recorded.
+    """One run: the columns of `sync_runs`, and four attributes that are not recorded.
 
     Attributes:
         note: A sentence for the user; not recorded.
         rows: Rows loaded into all tables; not recorded.
+        seconds: How long the run took, from opening the warehouse to closing it; not recorded,
+            because the record is part of the last load. Set when a run has succeeded.
         checks: Results of the post-run checks; recorded in `sync_checks`.
     """
 
@@ -42,6 +44,7 @@ class RunSummary:
     error: str | None = None
     note: str | None = None
     rows: int = 0
+    seconds: float = 0.0
     checks: list[CheckResult] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from argos_sync.shape.contract import (
     load_contract,
     tables_for_sections,
 )
-from argos_sync.warehouse.rows import read_rows
+from argos_sync.warehouse.rows import read_rows, rows_without_parent
 from argos_sync.warehouse.submissions import (
     HAS_CHANGED,
     Period,
@@ -186,14 +186,14 @@ def _count_faults(
     children = [table for table in tables if table.belongs_to_submission]
     checks = [
         *(("unique_key", table, _repeated_keys) for table in tables),
-        *(("has_parent", table, _rows_without_parent) for table in children),
+        *(("has_parent", table, rows_without_parent) for table in children),
         ("timestamps_ordered", load_contract()[SUBMISSIONS], _results_before_creation),
     ]
     failed = {key for key, result in _last_results(previous).items() if not result.passed}
     for name, table, query in checks:
         all_rows = since is None or (name, table.name) in failed
         # Without its submission, a row belongs to none that has changed.
-        if all_rows or name != "has_parent" or _parent_of(table).name != SUBMISSIONS:
+        if all_rows or name != "has_parent" or not _is_of_submission(table):
             rows = query(table, "1 = 1" if all_rows else HAS_CHANGED)
             # One query per check: each groups or joins by key, and DuckDB would keep the
             # intermediate results of all of them at once.
@@ -207,25 +207,10 @@ def _repeated_keys(table: Table, condition: str) -> str:
     return f"SELECT {keys} FROM {table.name} WHERE {condition} GROUP BY {keys} HAVING COUNT(*) > 1"  # noqa: S608 ours
 
 
-def _rows_without_parent(table: Table, condition: str) -> str:
-    parent = _parent_of(table)
-    key_matches = " AND ".join(f"p.{column} = c.{column}" for column in parent.key)
-    children = f"(SELECT * FROM {table.name} WHERE {condition})"  # noqa: S608 ours
-    return (
-        f"SELECT c.submission_id FROM {children} AS c"  # noqa: S608 names of the contract
-        f" LEFT JOIN {parent.name} AS p ON {key_matches} WHERE p.{parent.key[0]} IS NULL"
-    )
-
-
-def _parent_of(table: Table) -> Table:
-    """Return the table that a table's rows belong to.
-
-    That is the list table whose key is this table's key without its last column; any other table
-    belongs to the submission.
-    """
-    contract = load_contract()
-    lists = [one for one in contract.api_tables if one.key == table.key[:-1] and one.index_columns]
-    return lists[0] if lists else contract[SUBMISSIONS]
+def _is_of_submission(table: Table) -> bool:
+    """Whether the parent rows are submissions, not rows of a list."""
+    parent = load_contract().parent(table)
+    return parent is not None and parent.name == SUBMISSIONS
 
 
 def _results_before_creation(table: Table, condition: str) -> str:

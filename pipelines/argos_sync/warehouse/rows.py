@@ -1,6 +1,6 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from argos_sync.shape.contract import (
     HISTORY,
     SUBMISSIONS,
     SUPPRESSIONS,
+    Table,
     load_contract,
     tables_for_sections,
 )
@@ -118,7 +119,7 @@ def stored_child_rows(
 
     Submissions without such rows are missing.
     """
-    names = [name for name in _child_tables(sections) if name != HISTORY]
+    names = [table.name for table in _child_tables(sections) if table.name != HISTORY]
     counts: dict[str, int] = {}
     for name in names:
         where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
@@ -130,31 +131,63 @@ def stored_child_rows(
     return counts
 
 
+def rows_without_parent(table: Table, condition: str = "1 = 1") -> str:
+    """Return a query for the submission ids of rows whose parent row is missing.
+
+    The rows are those of a table of the contract that meet a condition.
+    """
+    parent = _parent(table)
+    key_matches = " AND ".join(f"p.{column} = c.{column}" for column in parent.key)
+    children = f"(SELECT * FROM {table.name} WHERE {condition})"  # noqa: S608 ours
+    return (
+        f"SELECT c.submission_id FROM {children} AS c"  # noqa: S608 names of the contract
+        f" LEFT JOIN {parent.name} AS p ON {key_matches} WHERE p.{parent.key[0]} IS NULL"
+    )
+
+
 def orphaned_ids(client: Client, sections: Sequence[str]) -> list[str]:
-    """Return the submissions with rows in tables of some sections that are missing themselves."""
-    orphans: set[str] = set()
-    for table in _child_tables(sections):
-        rows = select(
-            client,
-            f"SELECT DISTINCT c.submission_id FROM {table} AS c"  # noqa: S608 names only
-            f" LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = c.submission_id"
-            " WHERE s.submission_id IS NULL",
-        )
-        orphans.update(row[0] for row in rows)
-    return sorted(orphans)
+    """Return the submissions with rows in tables of some sections whose parent row is missing."""
+    queries = map(rows_without_parent, _child_tables(sections))
+    return sorted({row[0] for query in queries for row in select(client, query)})
 
 
 def delete_children(client: Client, sections: Sequence[str], submission_ids: Sequence[str]) -> None:
     """Delete the rows of submissions from the tables of some sections, but not themselves."""
+    tables = {table.name: "1 = 1" for table in _child_tables(sections)}
+    _delete(client, tables, submission_ids)
+
+
+def delete_orphaned_rows(
+    client: Client, sections: Sequence[str], submission_ids: Sequence[str]
+) -> None:
+    """Delete the rows of stored submissions whose parent row is missing, such as retries."""
+    conditions = {
+        table.name: f"NOT EXISTS (SELECT 1 FROM {parent.name} AS p WHERE "  # noqa: S608 names only
+        + " AND ".join(f"p.{column} = {table.name}.{column}" for column in parent.key)
+        + ")"
+        for table in _child_tables(sections)
+        if (parent := _parent(table)).name != SUBMISSIONS
+    }
+    _delete(client, conditions, submission_ids)
+
+
+def _delete(client: Client, conditions: Mapping[str, str], submission_ids: Sequence[str]) -> None:
+    """Delete rows of submissions that meet a condition, given by table."""
     with transaction(client):
-        for table in _child_tables(sections):
+        for table, condition in conditions.items():
+            query = f"DELETE FROM {table} WHERE submission_id = ANY(?) AND {condition}"  # noqa: S608 names
             for batch in key_batches(client, submission_ids):
-                execute(client, f"DELETE FROM {table} WHERE submission_id = ANY(?)", batch)  # noqa: S608 names
+                execute(client, query, batch)
 
 
-def _child_tables(sections: Sequence[str]) -> list[str]:
+def _parent(table: Table) -> Table:
+    contract = load_contract()
+    return contract.parent(table) or contract[SUBMISSIONS]
+
+
+def _child_tables(sections: Sequence[str]) -> list[Table]:
     tables = tables_for_sections(sections).values()
-    return [table.name for table in tables if table.belongs_to_submission]
+    return [table for table in tables if table.belongs_to_submission]
 
 
 def _select_columns(

@@ -1,0 +1,216 @@
+"""Which destinations keep the promises, as data: supported, tried or refused.
+
+`destinations` acts on it before anything is connected or written, and `make schema` writes the
+tables of docs/destinations.md from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from argos_sync.api.errors import ConfigurationError
+
+Status = Literal["supported", "tried"]
+
+ALLOW_UNTRIED = (
+    "pass --allow-untried, or set sources.argos.orchestration.allow_untried in Dagster, to load"
+    " there all the same; duckdb and postgres keep every promise"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A destination that can be written to.
+
+    Attributes:
+        status: Supported if the test suite runs on a real server of it; else tried.
+        tested: What the tests do there.
+        chunk: Whether a chunk is one transaction.
+        gaps: What is known not to hold there, each a clause without a final stop.
+        extra: Whether the extra of its name installs a driver.
+    """
+
+    status: Status
+    tested: str
+    chunk: str
+    gaps: tuple[str, ...] = ()
+    extra: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A destination that cannot keep the promises; the instead is the nearest one that can."""
+
+    reason: str
+    instead: str
+
+
+_ONE_TRANSACTION = "one transaction"
+_TRANSACTION_A_STATEMENT = "a transaction a statement"
+
+_ALL_PROMISES = "all promises, on a real database"
+_TRANSLATED = "its SQL is translated and checked; no test has run there"
+
+_CLOCKS = "the lease may end by the clocks of the machines, which must agree"
+_TIME_TRAVEL = "`forget` leaves what time travel or snapshots keep"
+_HALF_SUBMISSIONS = (
+    "readers may see a submission without its rows for a moment, and after a crash until the next"
+    " run"
+)
+
+ACCEPTED: Mapping[str, Accepted] = {
+    "duckdb": Accepted("supported", _ALL_PROMISES, _ONE_TRANSACTION, extra=False),
+    "postgres": Accepted(
+        "supported",
+        _ALL_PROMISES,
+        _ONE_TRANSACTION,
+        ("`forget` leaves dead rows to `VACUUM`",),
+    ),
+    "motherduck": Accepted(
+        "tried",
+        _TRANSLATED,
+        _ONE_TRANSACTION,
+        (_CLOCKS, _TIME_TRAVEL),
+    ),
+    "ducklake": Accepted(
+        "tried",
+        "its SQL is DuckDB's; only tried by hand",
+        _ONE_TRANSACTION,
+        (
+            _CLOCKS,
+            "`forget` leaves names in old snapshots and Parquet files",
+            "comments on views fail, and every run creates the views again",
+        ),
+        extra=False,
+    ),
+    "snowflake": Accepted(
+        "tried",
+        _TRANSLATED,
+        _ONE_TRANSACTION,
+        (_TIME_TRAVEL,),
+    ),
+    "redshift": Accepted(
+        "tried",
+        _TRANSLATED,
+        _ONE_TRANSACTION,
+        (_TIME_TRAVEL,),
+    ),
+    "databricks": Accepted(
+        "tried",
+        _TRANSLATED,
+        _TRANSACTION_A_STATEMENT,
+        (
+            _TIME_TRAVEL,
+            _HALF_SUBMISSIONS,
+            "an erasure is not one transaction either: repeat it if it fails",
+        ),
+    ),
+    "clickhouse": Accepted(
+        "tried",
+        "its SQL is translated and checked; only tried by hand on its embedded engine",
+        _TRANSACTION_A_STATEMENT,
+        (
+            "days before 1970 cannot be loaded, so nobody who was born earlier",
+            "the views `aml_open_alerts` and `document_expiry`, and those after them, are refused",
+            "two runs that begin in the same moment are not kept apart, so schedule one",
+            _TIME_TRAVEL,
+            _HALF_SUBMISSIONS,
+            "updates rewrite whole parts, so set `sweep_days` to a large number",
+        ),
+    ),
+}
+"""Destinations by dlt's name, supported ones first."""
+
+_FROM_PUBLISHED_COPY = (
+    "load into duckdb or postgres, and copy the tables of the file that `publish` writes"
+)
+_POSTGRES_INSTEAD = "load into postgres, or publish a DuckDB file from there"
+_VECTOR_STORE = Refused("it is a vector store without SQL", "load into postgres")
+
+_SQL_SERVER = Refused(
+    "this package's SQL is not translated into T-SQL: UTC days and weeks, DATE_TRUNC, GROUP BY by"
+    " position",
+    _POSTGRES_INSTEAD,
+)
+
+REFUSED: Mapping[str, Refused] = {
+    "bigquery": Refused(
+        "dlt loads no JSON columns into it from Parquet files, so no run could load a row",
+        _FROM_PUBLISHED_COPY,
+    ),
+    "filesystem": Refused(
+        "files have no SQL tables that rows can be merged into",
+        f"{_FROM_PUBLISHED_COPY}, as Delta or Iceberg tables too (docs/destinations.md)",
+    ),
+    "athena": Refused(
+        "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
+        f"{_FROM_PUBLISHED_COPY}; Athena reads Delta and Iceberg tables",
+    ),
+    "dremio": Refused(
+        "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
+        f"{_FROM_PUBLISHED_COPY}; Dremio reads Delta and Iceberg tables",
+    ),
+    "sqlalchemy": Refused(
+        "dlt's merge fails there with any row key but its own, MySQL and MariaDB end a transaction"
+        " at each CREATE TABLE of that merge, and this package's SQL is not translated for them",
+        "instead of SQLite load into duckdb, instead of MySQL or MariaDB into postgres",
+    ),
+    "mssql": _SQL_SERVER,
+    "fabric": _SQL_SERVER,
+    "synapse": Refused(
+        f"{_SQL_SERVER.reason}; and a chunk cannot be one transaction there", _POSTGRES_INSTEAD
+    ),
+    "lance": _VECTOR_STORE,
+    "lancedb": _VECTOR_STORE,
+    "qdrant": _VECTOR_STORE,
+    "weaviate": _VECTOR_STORE,
+    "destination": Refused(
+        "a function that receives rows has no tables in which old rows could be replaced",
+        "use `argos_source` in a dlt pipeline of your own, which makes no promises about what the"
+        " function does",
+    ),
+    "dummy": Refused("it stores nothing", "load into duckdb"),
+}
+"""Destinations of dlt that are refused, by dlt's name."""
+
+_UNKNOWN = Refused(
+    "it is not derived from a destination that argos-sync has been checked with", "load into duckdb"
+)
+
+
+def refuse_unsupported(kind: str | None, name: str) -> None:
+    """Refuse a destination that cannot keep the promises.
+
+    Args:
+        kind: dlt's name of the destination that it is or derives from; None if there is none.
+        name: The name as the user gave it.
+
+    Raises:
+        ConfigurationError: It is refused; the message has the reason and the nearest alternative.
+    """
+    if kind in ACCEPTED:
+        return
+    refused = REFUSED.get(kind or "", _UNKNOWN)
+    raise ConfigurationError(
+        f"the destination {_label(kind, name)} is refused: {refused.reason}", refused.instead
+    )
+
+
+def refuse_untried(kind: str, name: str) -> None:
+    """Refuse to write to an accepted destination that is not supported.
+
+    Raises:
+        ConfigurationError: It is only tried; the message says what is known not to hold there.
+    """
+    accepted = ACCEPTED[kind]
+    if accepted.status == "tried":
+        gaps = "; ".join(accepted.gaps)
+        raise ConfigurationError(
+            f"the destination {_label(kind, name)} is tried, not supported: {accepted.tested}."
+            f" Known not to hold there: {gaps}",
+            ALLOW_UNTRIED,
+        )
+
+
+def _label(kind: str | None, name: str) -> str:
+    return name if kind in (None, name) else f"{name} ({kind})"
