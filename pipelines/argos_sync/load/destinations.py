@@ -4,8 +4,7 @@ Which destinations are accepted is data in `destination_support`. One that needs
 has it in these places, most of them keyed by its sqlglot dialect:
 
 - `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
-- `pipeline`: whether it takes several writers at once; `locks`, `partitions`: locks between
-  machines and the staging datasets of killed backfills (PostgreSQL only).
+- `run_lock`: what keeps other machines out; `staging`: the staging datasets of killed runs.
 - `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
 - `duckdb`, `postgres`: overrides of dlt's destination; another one gets a module of its own.
 
