@@ -70,6 +70,7 @@ def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[
     if dialect_of(client) == "postgres" and load_settings(api=False).run_lock == "auto":
         with make_client() as session:
             if not _is_pooled(session):
+                lift_time_limits(session, waits_for_locks=True)
                 yield session
                 return
     yield None
