@@ -221,3 +221,24 @@ def test_rows_do_not_wait_for_ever(
         assert execute_native(opened.client, "SHOW lock_timeout")[0][0] == "20ms"
         opened.load({SUBMISSIONS: rows})
     assert any_warehouse.count(SUBMISSIONS) == 1
+
+
+@pytest.mark.postgres
+def test_staging_datasets_that_cannot_be_dropped_stay(company: Company) -> None:
+    """A dump reads one and another user owns one; the first is dropped by the next run."""
+    company.administrate(f"GRANT CREATE ON DATABASE {company.database} TO {company.role}")
+    read, foreign = "argos_staging_20250101_00000001", "argos_staging_20250101_00000002"
+    company.administrate(f"CREATE SCHEMA {read} AUTHORIZATION {company.role}")
+    company.administrate(f"SET ROLE {company.role}; CREATE TABLE {read}.few (n INT); RESET ROLE")
+    company.administrate(f"CREATE SCHEMA {foreign}; GRANT USAGE ON SCHEMA {foreign} TO PUBLIC")
+    schemas = (
+        "SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'argos_staging%' ORDER BY 1"
+    )
+    with closing(psycopg2.connect(postgres_address(company.database))) as dump:
+        dump.cursor().execute(f"SELECT * FROM {read}.few")
+        with open_warehouse(company.warehouse.target):
+            left = company.warehouse.query(schemas)
+    assert [row["name"] for row in left] == [read, foreign]
+    with open_warehouse(company.warehouse.target):
+        left = company.warehouse.query(schemas)
+    assert [row["name"] for row in left] == [foreign]
