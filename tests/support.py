@@ -224,10 +224,14 @@ def make_tables(warehouse: Warehouse) -> None:
 
 
 def drop_postgres(dataset: str) -> None:
-    """Drop a dataset and its staging dataset."""
+    """Drop a dataset and the staging datasets of its runs."""
     with postgres_administrator() as execute:
-        for schema in (dataset, f"{dataset}_staging"):
-            execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        execute(
+            "DO $$ DECLARE name text; BEGIN"
+            " FOR name IN SELECT schema_name FROM information_schema.schemata"
+            f" WHERE schema_name = '{dataset}' OR schema_name LIKE '{dataset}\\_staging%'"
+            " LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP; END $$"
+        )
 
 
 def ordered(rows: Rows) -> Rows:

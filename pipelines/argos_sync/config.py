@@ -44,6 +44,7 @@ _MINIMUMS = {
     "max_requests_per_day": 1,
     "max_age_hours": 0,
     "retry_seconds": 0,
+    "lease_seconds": 1,
 }
 _DEFAULTS = {
     # dlt delays Ctrl-C while it normalizes and loads, and forgets one that comes at the end. An
@@ -124,6 +125,8 @@ class Settings(BaseConfiguration):
     max_requests_per_day: int | None = None
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
+    run_lock: Literal["auto", "lease"] = "auto"
+    lease_seconds: int = 120
     privacy: Privacy = None  # type: ignore[assignment] # dlt resolves it
 
     @property

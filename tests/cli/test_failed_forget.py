@@ -3,8 +3,10 @@
 import resource
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -31,6 +33,24 @@ HOLD_COMPLETION = f"""
 """
 """Keeps a load package with rows of the suppression list from being completed."""
 SPARE_BYTES = (0, 400_000, 1_000_000)
+DYING = """#!{python}
+import os, signal
+from dlt.load.load import Load
+from argos_sync.cli import app
+
+complete_package, packages = Load.complete_package, 0
+
+def complete_or_die(*arguments, **options):
+    global packages
+    packages += 1
+    if packages == {package}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return complete_package(*arguments, **options)
+
+Load.complete_package = complete_or_die
+app.main()
+"""
+"""The command, killed when the rows of a load package are committed and the package is not."""
 
 
 @pytest.fixture
@@ -79,6 +99,21 @@ def count(cursor: psycopg2.extensions.cursor, query: str, *parameters: str) -> i
     row = cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_a_forget_killed_in_a_file(loaded: Command, api: Emulator) -> None:
+    """Its key is in the first package, the list in the second; each run is on another machine."""
+    person, dying = api.store.all()[0], loaded.folder / "dying"
+    for package in (1, 2):
+        dying.write_text(DYING.format(python=sys.executable, package=package), encoding="utf-8")
+        dying.chmod(0o700)
+        killed = replace(loaded, executable=dying, settings=loaded.settings | NO_COVERAGE)
+        options = ("--userid", person["userid"], "--pipelines-dir", f"machine {package}")
+        assert killed.run("forget", *options).returncode == -signal.SIGKILL
+    assert loaded.rows("SELECT COUNT(*) > 0 FROM sync_suppressions") == [(True,)]
+    loaded("refresh", "--submission-id", "nobody", "--pipelines-dir", "third machine")
+    loaded("forget", "--userid", person["userid"], "--pipelines-dir", "fourth machine")
+    assert loaded.rows(f"FROM submissions WHERE userid = '{person['userid']}'") == []
 
 
 def file_limit(limit: int) -> Callable[[], None]:

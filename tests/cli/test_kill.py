@@ -223,7 +223,9 @@ def survive(
     check: Callable[[], tuple[int, int]],
     *options: str,
 ) -> None:
-    """Kill a backfill again and again, then let it finish.
+    """Kill a backfill again and again, each time on another machine, then let it finish.
+
+    What a run needs to go on is in the warehouse, or lost with the working directory of the last.
 
     Args:
         load: Sizes of the backfill, and number of kills.
@@ -242,7 +244,7 @@ def survive(
         served = api.served
         moment = Moment.random(rng, load, loaded, kills)
         try:
-            process = small.start(*BACKFILL, *options)
+            process = small.start(*BACKFILL, *options, "--pipelines-dir", f"machine {kills}")
             moment.wait(process.pid, api)
             kill(process)
             assert small.finish(process).returncode == -signal.SIGKILL

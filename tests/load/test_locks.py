@@ -5,16 +5,27 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from argos_sync.commands.sync import sync
+from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
-from support import Warehouse, assert_equal, context_for, empty_warehouse
+from pooler import transaction_pooler
+from support import (
+    Warehouse,
+    assert_equal,
+    context_for,
+    empty_warehouse,
+    postgres_address,
+    postgres_database,
+    postgres_warehouse,
+)
 from whole_lists import Emulator
 
 pytestmark = [pytest.mark.tables_made, pytest.mark.process]
@@ -128,6 +139,50 @@ def test_other_datasets_are_not_locked(
                 pass
     finally:
         kill(holder)
+
+
+END_LOCK_SESSIONS = """
+    SELECT pg_terminate_backend(a.pid, 60000) AS ended
+    FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
+    WHERE l.locktype = 'advisory' AND a.datname = current_database()
+"""
+
+
+@pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
+@pytest.mark.parametrize("days", [ALL_DAYS, DateRange(date(2025, 1, 1), date(2025, 1, 31))])
+def test_a_run_whose_lock_session_has_ended_commits_nothing(
+    any_warehouse: Warehouse, days: DateRange
+) -> None:
+    """Another run may have begun since; dlt's client would connect again without the lock."""
+    with open_warehouse(any_warehouse.target, days=days) as warehouse:
+        warehouse.load({}, lambda state: state.update(facts=1))
+        assert any_warehouse.query(END_LOCK_SESSIONS) == [{"ended": True}]
+        for _ in range(2):
+            with pytest.raises(DestinationError, match="another run may be writing") as raised:
+                warehouse.load({}, lambda state: state.update(facts=2))
+            assert raised.value.exit_code == 5
+    with open_warehouse(any_warehouse.target, days=days) as warehouse:
+        assert warehouse.state["facts"] == 1
+
+
+@pytest.mark.postgres
+def test_a_pooler_is_recognized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locks of its sessions keep nobody out, and would stay when the run has ended."""
+    monkeypatch.delenv("SOURCES__ARGOS__RUN_LOCK", raising=False)
+    with postgres_database() as database, transaction_pooler(tmp_path) as pooler:
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"{pooler}/{database}")
+        warehouse = postgres_warehouse(tmp_path, "argos", postgres_address(database))
+        elsewhere = replace(warehouse.target, pipelines_dir=str(tmp_path / "another machine"))
+        with open_warehouse(warehouse.target, command="reconcile"):
+            for address in (f"{pooler}/{database}", postgres_address(database)):
+                monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+                with (
+                    pytest.raises(DestinationError, match="locked by argos-sync reconcile"),
+                    open_warehouse(elsewhere),
+                ):
+                    raise AssertionError
+        with open_warehouse(elsewhere):
+            pass
 
 
 @pytest.mark.postgres

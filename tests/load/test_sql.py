@@ -16,7 +16,9 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync
 from argos_sync.load import sql
+from argos_sync.load.lease import LEASE_TABLE, hold_lease
 from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import make_pipeline
 from argos_sync.report import make_report
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.rows import mark_fetched, stored_submissions
@@ -126,6 +128,10 @@ def statements(
         with open_read_only(warehouse.target) as opened:
             read_overview(opened.client)
             sql.select(opened.client, staleness_query())
+        client = make_pipeline(warehouse.target, folder).sql_client()
+        with hold_lease(client, "argos", "token", "sync", folder / "lease") as lease:
+            sql.execute(client, f"UPDATE {LEASE_TABLE} SET deadline = 0 WHERE token = 'token'")
+            lease.check()
     return statements
 
 

@@ -18,7 +18,6 @@ from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings, sections_of
 from argos_sync.emulator import generate
-from argos_sync.load.partitions import drop_orphaned_staging
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target, locate
@@ -201,23 +200,21 @@ def test_the_dataset_of_all_projects_is_spelled_as_any_destination_spells_it(nam
 
 
 @pytest.mark.postgres
-def test_only_staging_datasets_of_partitions_are_dropped(
-    postgres_dataset: str, tmp_path: Path
-) -> None:
-    """A dataset with a similar name is somebody's warehouse."""
+def test_only_staging_datasets_of_runs_are_dropped(postgres_dataset: str, tmp_path: Path) -> None:
+    """Of killed ones, and of earlier versions; a similar name is somebody's warehouse."""
     target = Target("postgres", postgres_dataset, str(tmp_path))
-    similar = [f"{postgres_dataset}_staging_{end}" for end in ("20240101_20240131", "old", "1")]
+    ends = ("staging", "staging_20240101_01234567", "staging_old", "staging_1", "stagings")
+    similar = [f"{postgres_dataset}_{end}" for end in ends]
     with postgres_administrator() as execute:
         for name in similar:
             execute(f"CREATE SCHEMA {name}")
         try:
             with open_warehouse(target) as warehouse:
-                drop_orphaned_staging(warehouse.client)
                 rows = warehouse.client.execute_sql(
                     "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-                    f"{postgres_dataset}_staging_%",
+                    f"{postgres_dataset}_staging%",
                 )
-            assert {name for (name,) in rows or ()} == set(similar[1:])
+            assert {name for (name,) in rows or ()} == set(similar[2:])
         finally:
             for name in similar:
                 execute(f"DROP SCHEMA IF EXISTS {name}")

@@ -11,7 +11,7 @@ import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.partitions import staged_dataset, staging_layout
+from argos_sync.load.staging import staged_dataset, staging_layout
 
 _SEPARATORS = re.compile(r"[\s_.-]+", re.ASCII)
 _LONGEST_STAGING_SUFFIX = len(staging_layout("99991231_99991231") % "")

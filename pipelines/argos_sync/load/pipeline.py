@@ -19,6 +19,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.ddl import blockers_named
 from argos_sync.load.duckdb import (
     LARGE_TEXT,
     check_file,
@@ -29,10 +30,19 @@ from argos_sync.load.duckdb import (
     remove_truncated_file,
 )
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.locks import lock_days, lock_file, lock_session, opening_lock
+from argos_sync.load.locks import CheckLock, lock_file, lock_session, opening_lock
 from argos_sync.load.missing_tables import restore_missing_tables
-from argos_sync.load.partitions import drop_orphaned_staging, drop_staging, partition_name
+from argos_sync.load.new_columns import Columns, add_new_columns
+from argos_sync.load.partitions import partition_name
+from argos_sync.load.postgres import check_privileges, lift_time_limits
+from argos_sync.load.run_lock import lock_run, no_check
 from argos_sync.load.source import make_source, schema_name, source_state
+from argos_sync.load.staging import (
+    drop_orphaned_staging,
+    drop_staging,
+    has_own_staging,
+    make_run_token,
+)
 from argos_sync.load.target import Target, check_writable, locate, make_pipeline
 from argos_sync.shape.arrow_columns import longest_text
 from argos_sync.shape.contract import Contract, load_contract, tables_for_sections
@@ -44,6 +54,8 @@ class Warehouse:
 
     It has the tables of the contract, of which those of the sections (`request_type`s) are written;
     empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
+    The contract has none of the columns that are left out of this run.
+    `check_lock` raises an error when another run may be writing.
     """
 
     pipeline: dlt.Pipeline
@@ -51,6 +63,8 @@ class Warehouse:
     sections: Sequence[str] = ()
     contract: Contract = field(default_factory=load_contract)
     shared: State | None = None
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    check_lock: CheckLock = no_check
 
     @property
     def dataset(self) -> str:
@@ -122,9 +136,11 @@ class Warehouse:
             update_state: Changes the source's state.
 
         Raises:
-            DestinationError: The destination is locked or not reachable.
+            DestinationError: The destination is locked or not reachable, or this run has lost its
+                lock.
             LoadError: The destination refused the rows.
         """
+        Columns(self.contract, self.left_out).remove_from(tables)
         longest = longest_text(tables.values())
         is_large = longest > LARGE_TEXT
 
@@ -149,6 +165,7 @@ class Warehouse:
                 # many loads.
                 gc.collect(0)
                 self.pipeline.normalize()
+                self.check_lock()
                 self.pipeline.load()
                 if is_large:
                     checkpoint(self.client)
@@ -190,35 +207,57 @@ def open_warehouse(
     """
     check_writable(target)
     location, contract = locate(target), contract or load_contract()
-    working, dataset = location.working, location.dataset
+    working = location.working
     with destination_errors(), ExitStack() as locks:
-        partition = partition_name(days)
-        if partition and duckdb_file(make_pipeline(target, working).sql_client()):
-            partition = None  # a DuckDB file takes one writer
+        nightly = make_pipeline(target, working)
+        client = nightly.sql_client()
+        session = locks.enter_context(lock_session(client, nightly.sql_client))
+        partition = partition_name(days) if session and has_own_staging(session) else None
         # Keep other processes of this machine out of the same working directories.
         lock = working.with_suffix(".lock")
         locks.enter_context(lock_file(lock, command, shared=partition is not None))
         if partition:
             lock = working.with_name(f"{working.name}_{partition}.lock")
             locks.enter_context(lock_file(lock, command))
-        pipeline = make_pipeline(target, working, partition)
-        client = pipeline.sql_client()
         remove_truncated_file(client)
         check_file(client)
-        session = locks.enter_context(lock_session(client, pipeline.sql_client))
         # Open until the run ends: DuckDB locks its file for as long as it is open.
         with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
             remove_temp_files(client)
+            lift_time_limits(client)
+            check_privileges(client)
+            run_token = make_run_token()
+            stages = run_token if has_own_staging(client) else None
+            pipeline = nightly
+            if partition or stages:
+                pipeline = make_pipeline(target, working, partition, stages)
             shared: State | None = None
-            if partition:
-                cleanup.callback(drop_staging, client)
-            with opening_lock(working.with_suffix(".turn"), session, dataset):
-                lock_days(session, dataset, command, days)
+            with opening_lock(working.with_suffix(".turn"), session, location.dataset):
+                other_runs = lock_run(
+                    client,
+                    session,
+                    nightly.sql_client,
+                    location,
+                    run_token=run_token,
+                    command=command,
+                    days=days,
+                )
+                check_lock = cleanup.enter_context(other_runs)
+                if stages:
+                    cleanup.callback(drop_staging, client, run_token)
                 if partition:
-                    nightly = make_pipeline(target, working)
+                    nightly = make_pipeline(target, working, run_token=stages)
                     _restore_from_destination(nightly)
                     restore_missing_tables(nightly, client)
-                    whole = Warehouse(nightly, client, sections, contract)
+                    columns = add_new_columns(nightly, client, contract)
+                    whole = Warehouse(
+                        nightly,
+                        client,
+                        sections,
+                        columns.contract,
+                        left_out=columns.left_out,
+                        check_lock=check_lock,
+                    )
                     if prepare is not None:
                         prepare(whole)
                     shared = whole.state
@@ -228,8 +267,18 @@ def open_warehouse(
             _restore_from_destination(pipeline)
             if not partition:
                 restore_missing_tables(pipeline, client)
+                columns = add_new_columns(pipeline, client, contract)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            yield Warehouse(pipeline, client, sections, contract, shared)
+            with blockers_named(client):
+                yield Warehouse(
+                    pipeline,
+                    client,
+                    sections,
+                    columns.contract,
+                    shared,
+                    columns.left_out,
+                    check_lock,
+                )
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:

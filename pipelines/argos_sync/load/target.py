@@ -16,8 +16,9 @@ from argos_sync.load.dataset_name import check_dataset_name
 from argos_sync.load.destinations import DUCKDB, check_destination, make_destination
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.partitions import pipeline_name, staging_layout
+from argos_sync.load.partitions import pipeline_name
 from argos_sync.load.source import SOURCE
+from argos_sync.load.staging import staging_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,14 @@ class Target:
     allow_untried: bool = False
 
 
-def make_pipeline(target: Target, working: Path, partition: str | None = None) -> dlt.Pipeline:
-    """Return dlt's pipeline of a partition or of all other runs, not connected."""
-    layout = staging_layout(partition) if partition else None
+def make_pipeline(
+    target: Target, working: Path, partition: str | None = None, run_token: str | None = None
+) -> dlt.Pipeline:
+    """Return dlt's pipeline of a partition or of all other runs, not connected.
+
+    With a token of the run, rows are staged in a dataset that is the run's own.
+    """
+    layout = staging_layout(run_token) if run_token else None
     return dlt.pipeline(
         pipeline_name(partition),
         destination=make_destination(target.destination, target.file, layout),
