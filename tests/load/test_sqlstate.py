@@ -104,9 +104,9 @@ def test_a_statement_fails(
 
 
 @pytest.mark.postgres
-def test_a_connection_that_the_server_has_ended(client: Client) -> None:
+def test_a_connection_that_the_server_has_ended(client: Client, tmp_path: Path) -> None:
     """Libpq has no SQLSTATE then; whatever it says, the connection is lost."""
-    with make_pipeline(Target("postgres"), Path()).sql_client() as ended:
+    with make_pipeline(Target("postgres"), tmp_path).sql_client() as ended:
         ((process,),) = execute_native(ended, "SELECT pg_backend_pid()")
         with postgres_administrator() as execute:
             execute(f"SELECT pg_terminate_backend({process})")
