@@ -390,20 +390,28 @@ def test_deletion_and_return(any_warehouse: Warehouse, january: Rows) -> None:
 
 @pytest.mark.slow
 def test_too_many_deletions(warehouse: Warehouse, january: Rows) -> None:
-    """Nothing is marked, and the run records an issue."""
+    """Nothing is marked, the run records an issue, and the next one reads these days again."""
     with Emulator(january) as api:
-        context = context_for(api.base_url, warehouse.target)
+        context = context_for(api.base_url, warehouse.target, sweep_days=0, open_days=0)
         sync(context)
         for submission in january[::3]:
             api.store.delete(submission["submission_id"])
-        summary = sync(at(context, datetime(2025, 2, 2, 3, tzinfo=UTC)))
+        # It moves the look-back window of the later night away from the days before it.
+        new = {"submission_id": "new", "created_at": "2025-02-07-01-00-00-000"}
+        api.store.add(new)
+        summary = sync(at(context, datetime(2025, 2, 7, 3, tzinfo=UTC)))
+        for submission in january[::3]:
+            api.store.restore(submission["submission_id"])
+        later = sync(at(context, datetime(2025, 2, 12, 3, tzinfo=UTC)))
+    assert [check for check in later.checks if not check.passed] == []
+    assert warehouse.query("SELECT * FROM sync_windows WHERE state = 'emptied'") == []
     assert summary.submissions_deleted == 0
     assert summary.note is not None
     assert "too many to mark" in summary.note
     assert warehouse.query("SELECT problem FROM sync_issues") == [
         {"problem": "too many are gone from the source to mark them as deleted"}
     ]
-    assert_equal(warehouse, january)
+    assert_equal(warehouse, [*january, new])
 
 
 @pytest.mark.slow

@@ -198,7 +198,8 @@ class Plan:
 class LedgerEntry:
     """The progress of one window, for the ledger of the run.
 
-    An `emptied` one is a day whose submissions must be read again, because some lacked a section.
+    An `emptied` one is a day whose submissions must be read again: some lacked a section, or too
+    many were missing.
     """
 
     name: str

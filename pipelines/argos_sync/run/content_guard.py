@@ -80,7 +80,7 @@ class ContentGuard:
         accepted: Sections that may be lost.
         withheld: UTC day of `created_at` of each withheld submission.
         days: UTC days that the run has recorded in the ledger.
-        overflow: Days of withheld submissions whose ids are not kept.
+        overflow: Days to read again of which no ids are kept.
     """
 
     warehouse: Warehouse
@@ -131,6 +131,11 @@ class ContentGuard:
             LedgerEntry(self.window_id(day), Window(day, day), TaskProgress(), emptied=True)
             for day in recorded
         ]
+
+    def read_again(self, days: Iterable[date]) -> list[LedgerEntry]:
+        """Return the entries of days whose submissions are missing, too many to believe it."""
+        self.overflow.update(days)
+        return self.record_days(days)
 
     def window_id(self, day: date) -> str:
         """Return the name of a day in the ledger, which is this run's own."""

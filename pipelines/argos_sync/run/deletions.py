@@ -34,6 +34,7 @@ _MAX_PAUSE = timedelta(days=7)
 def mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequence[str]) -> None:
     """Mark submissions as deleted that the source no longer returns, unless there are too many.
 
+    Then the next sync reads their days again, whatever their age.
     The run has read the ranges of UTC days completely, and requested the submissions by id.
     """
     client, period = run.warehouse.client, run.period
@@ -42,7 +43,7 @@ def mark_deletions(run: Run, ranges: Sequence[DateRange], submission_ids: Sequen
     count = sum(not_found_by_day.values()) + len(not_found_by_id)
     requested = count_submissions(client, ranges, period.since) + len(submission_ids)
     if count > MAX_DELETED * requested:
-        run.report_too_many_deletions(count, requested)
+        run.report_too_many_deletions(count, requested, not_found_by_day)
     elif count:
         candidates = {*not_found_by_id, *ids_not_fetched(client, ranges, period)}
         confirm_deletions(run, sorted(candidates))

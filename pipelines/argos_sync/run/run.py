@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -181,14 +181,18 @@ class Run:
         self.summary.submissions_deleted += number
         self._is_recorded = self._is_recorded and not number
 
-    def report_too_many_deletions(self, count: int, requested: int) -> None:
-        """Record as an issue that more submissions are missing than may be marked as deleted."""
+    def report_too_many_deletions(self, count: int, requested: int, days: Collection[date]) -> None:
+        """Record as an issue that more submissions are missing than may be marked as deleted.
+
+        The next sync reads their days again.
+        """
         self._is_recorded = False
         self.summary.issues += 1
         self.summary.note = (
             f"{count} of {requested} submissions are gone from the source,"
             " too many to mark them as deleted; check with reconcile --dry-run"
         )
+        self.committer.advance(None, self.content_guard.read_again(days))
         self.committer.commit(too_many_deletions_issue(self.summary))
 
     def report_section_losses(self, note: str, exit_status: int) -> None:
