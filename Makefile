@@ -10,6 +10,8 @@ READY  := .venv/.ready
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
 MARKED := slow or process or postgres or browser
+# Slow tests whose coverage is measured.
+COVERED := covered and not repeated
 PYTEST  = $(BIN)/python -m pytest --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
 
 # Where this is set, every process that the tests start compiles the package and the tests anew.
@@ -36,14 +38,14 @@ rest: $(READY)
 # The fast tests, those that are fast once there are PostgreSQL and Chromium, and slow ones without
 # which coverage would miss what they test.
 quick: $(READY)
-	$(PYTEST) -n $(CORES) -m "not (slow or process) or covered"
+	$(PYTEST) -n $(CORES) -m "not (slow or process) or $(COVERED)"
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
 check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
 	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
 	$(BIN)/coverage report
-	$(MAKE) rest ONLY="(slow or process) and not covered"
+	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
 coverage: $(READY) ## Show which lines the fast tests do not reach
 	rm -f .coverage .coverage.*

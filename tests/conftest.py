@@ -59,9 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need PostgreSQL, and start with the slow ones.
 
-    With the slow ones first no worker waits for another one in the end.
+    With the slow ones first no worker waits for another one in the end. Of several combinations of
+    a slow test that is `covered`, one is.
     """
+    covered = set()
     for item in items:
+        if item.get_closest_marker("covered"):
+            name = (item.path, getattr(item, "originalname", item.name))
+            if name in covered:
+                item.add_marker("repeated")
+            covered.add(name)
         callspec = getattr(item, "callspec", None)
         parameters = callspec.params.values() if callspec else ()
         fixtures = getattr(item, "fixturenames", ())

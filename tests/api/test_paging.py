@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from argos_sync.api import ArgosClient, Page, PageKey, Query, errors
-from argos_sync.api.client import MAX_EMPTY_PAGES
+from argos_sync.api.page_walk import MAX_EMPTY_PAGES
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]

@@ -441,7 +441,6 @@ FORMS = [
 
 
 @pytest.mark.slow
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("any_warehouse", "mode", "stored", "given"),
     some(FORMS, FORMS[1:3]),

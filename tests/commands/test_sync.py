@@ -334,7 +334,6 @@ def test_the_sweep_reads_days_beside_if_it_has_to(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.covered
 def test_the_sweep_finds_late_submissions(any_warehouse: Warehouse, january: Rows) -> None:
     """A late submission, even on an empty day, is loaded within `sweep_days`."""
     source = [closed(s) for s in january]

@@ -41,8 +41,8 @@ def test_every_setting_has_its_default_in_the_table() -> None:
         if not one.name.startswith("_") and one.name != "start_date":
             (row,) = [line for line in SECTION.splitlines() if f".{one.name}`" in line]
             default = getattr(Orchestration, one.name)
-            text = f"{default:g}" if isinstance(default, float) else default
-            assert text is None or f"{text}" in row.rpartition(" | ")[2]
+            text = f"{default:g}" if isinstance(default, float) else str(default).lower()
+            assert default is None or text in row.rpartition(" | ")[2]
 
 
 @pytest.mark.parametrize("value", ["", "nonsense"])

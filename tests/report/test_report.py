@@ -192,6 +192,7 @@ def test_every_destination_has_a_report(any_warehouse: Warehouse, tmp_path: Path
     assert QUASI not in page.html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["hash", "drop"])
 def test_countries_need_plain_nationalities(
     mode: str, warehouse: Warehouse, tmp_path: Path

@@ -105,7 +105,6 @@ def test_a_clock_set_back_between_runs(any_warehouse: Warehouse, january: Rows) 
 
 
 @pytest.mark.slow
-@pytest.mark.covered
 @pytest.mark.parametrize(
     ("wrong", "any_warehouse"),
     some(

@@ -61,7 +61,6 @@ def test_a_column_that_no_longer_fits_fails_every_sync(warehouse: Warehouse) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.covered
 @pytest.mark.parametrize("case", ["few", "always", "half"])
 def test_other_values_that_do_not_fit_fail_no_run(case: str, warehouse: Warehouse) -> None:
     """A few, those of a column that never fitted, and a half of the values are only issues."""

@@ -29,4 +29,4 @@ def test_seconds_are_those_of_the_whole_run(warehouse: Warehouse) -> None:
         pass
     elapsed = monotonic() - started
     assert run.summary.ended_at == run.summary.started_at  # the clock of the record stands still
-    assert 0.9 * elapsed < run.summary.seconds <= elapsed
+    assert 0.9 * elapsed < run.summary.seconds <= elapsed + 0.001  # rounded

@@ -6,7 +6,7 @@ Requests are limited in rate and repeated after a failure, with a page size that
 import asyncio
 import random as random_numbers
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -20,8 +20,9 @@ from argos_sync.api.crypto import Envelope
 from argos_sync.api.limiter import Clock, RateLimiter, Sleep
 from argos_sync.api.page_key import PageKey, Scalar
 from argos_sync.api.page_size import MAX_PAGE_BYTES, PageSize
+from argos_sync.api.page_walk import REFUSED_PARAMETER, PageWalker, first_of
 from argos_sync.api.query import Page, Query, request_parameters
-from argos_sync.api.responses import ENDPOINT, error_from_response, parse_page, too_heavy
+from argos_sync.api.responses import error_from_response, parse_page, too_heavy
 from argos_sync.api.retry import RetryPolicy
 from argos_sync.api.stats import RequestStats
 from argos_sync.api.transport import Endpoint
@@ -32,32 +33,13 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _RETRY = RetryPolicy()
 _FEW_ATTEMPTS = 2
 """Attempts for a page that is probably too heavy; a smaller one is tried after them."""
-_FIRST_PAGES = 20
-MAX_EMPTY_PAGES = 500
-"""Consecutive empty pages after which a walk is given up.
-
-A store that pages by bytes scanned returns some where a filter matches nothing for a long time.
-"""
 _EMPTY_DAY = Query(start_date=date(1970, 1, 1), end_date=date(1970, 1, 1))
 """A query that every API can answer, because it has no submissions."""
 
 _SAMPLES = 3
 """Submissions to ask for by id, to find out whether the API returns any."""
-_REFUSED_PARAMETER = (
-    errors.InvalidParameter,
-    errors.InvalidFormat,
-    errors.InvalidPayload,
-    errors.MissingData,
-    errors.UnknownApiError,
-    errors.NotFound,
-)
-_NO_SUBMISSION = (*_REFUSED_PARAMETER, errors.UnexpectedStatus)
+_NO_SUBMISSION = (*REFUSED_PARAMETER, errors.UnexpectedStatus)
 """What an API may answer to the id of a submission that it does not have."""
-_REFUSALS = (*_REFUSED_PARAMETER, errors.PageTooHeavy)
-"""What an API may answer to a page key that it does not understand."""
-
-Fetch = Callable[[Query, PageKey | None, int | None], Awaitable[Page]]
-"""Fetches the page after a key, with at most so many submissions."""
 
 
 class ArgosClient:
@@ -138,7 +120,7 @@ class ArgosClient:
         self._retry = retry
         self._sleep = sleep
         self._random = random
-        self._key_form: int | None = None
+        self._walker = PageWalker()
         self._sampling = asyncio.Lock()
         self._has_returned_id = False
 
@@ -193,7 +175,7 @@ class ArgosClient:
                 by_id = replace(query, submission_id=other)
                 with suppress(*_NO_SUBMISSION, errors.IncompleteWalk):
                     # Not with `fetch`, which would wait for this answer.
-                    async for page in _first(self._walk(self._fetch_page, by_id, None, None)):
+                    async for page in first_of(self._walker.walk(self._fetch_page, by_id)):
                         if page.items:
                             return True
             return not others
@@ -311,66 +293,8 @@ class ArgosClient:
             TooManyEmptyPages: `MAX_EMPTY_PAGES` in a row were empty.
             ArgosError: See `fetch`.
         """
-        async for page in self._walk(self.fetch, query, start, most):
+        async for page in self._walker.walk(self.fetch, query, start, most):
             yield page
-
-    async def _walk(
-        self, fetch: Fetch, query: Query, start: PageKey | None, most: int | None
-    ) -> AsyncGenerator[Page, None]:
-        """Yield the pages that `fetch` returns, as `iter_pages` does."""
-        seen = {start}
-        key = start
-        empty_pages = 0
-        while True:
-            page = await self._fetch_after(fetch, key, query, most, seen)
-            key = page.next_key
-            if key is not None and key in seen:
-                raise errors.PageLoop(
-                    f"{ENDPOINT} returned the same nextpageKey twice for one query"
-                )
-            seen.add(key)
-            yield page
-            if key is None:
-                return
-            empty_pages = 0 if page.items else empty_pages + 1
-            if empty_pages >= MAX_EMPTY_PAGES:
-                raise errors.TooManyEmptyPages(
-                    f"{ENDPOINT} returned {empty_pages} empty pages in a row, each with a new key"
-                )
-
-    async def _fetch_after(
-        self,
-        fetch: Fetch,
-        key: PageKey | None,
-        query: Query,
-        most: int | None,
-        seen: Collection[PageKey | None],
-    ) -> Page:
-        """Fetch the page after a key, and find out once in which of its forms the API takes it.
-
-        A form works if it brings a page with rows or with a new key: an API that does not
-        understand a key refuses it, returns the first page again, or nothing.
-        """
-        forms = key.forms if key else (None,)
-        if len(forms) == 1:
-            return await fetch(query, forms[0], most)
-        if self._key_form is not None:
-            return await fetch(query, forms[self._key_form], most)
-        refusal: errors.ApiFailure | None = None
-        fallback: Page | None = None
-        for position, form in enumerate(forms):
-            try:
-                page = await fetch(query, form, most)
-            except _REFUSALS as error:
-                refusal = refusal or error
-                continue
-            if page.next_key not in seen if page.next_key else page.items:
-                self._key_form = position
-                return page
-            fallback = page if fallback is None or page.next_key is None else fallback
-        if fallback is None and refusal is not None:
-            raise refusal
-        return fallback or Page([], None)
 
     async def first_pages(
         self, query: Query, most: int | None = None
@@ -379,7 +303,7 @@ class ArgosClient:
 
         Even pages before that row can be empty, see `iter_pages`.
         """
-        async for page in _first(self.iter_pages(query, most=most)):
+        async for page in first_of(self.iter_pages(query, most=most)):
             yield page
 
     async def _request(self, params: dict[str, Scalar], max_bytes: int, *, is_last: bool) -> Page:
@@ -396,16 +320,6 @@ class ArgosClient:
         if error is not None:
             raise error
         return parse_page(response.body, self._envelope, accepts_damaged_text=is_last)
-
-
-async def _first(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[Page, None]:
-    """Yield at most the first 20 of some pages."""
-    count = 0
-    async for page in pages:
-        yield page
-        count += 1
-        if count == _FIRST_PAGES:
-            return
 
 
 def _has_id(item: Any) -> bool:

@@ -132,7 +132,7 @@ class ContentGuard:
             for day in recorded
         ]
 
-    def read_again(self, days: Iterable[date]) -> list[LedgerEntry]:
+    def record_missing(self, days: Iterable[date]) -> list[LedgerEntry]:
         """Return the entries of days whose submissions are missing, too many to believe it."""
         self.overflow.update(days)
         return self.record_days(days)

@@ -192,7 +192,7 @@ class Run:
             f"{count} of {requested} submissions are gone from the source,"
             " too many to mark them as deleted; check with reconcile --dry-run"
         )
-        self.committer.advance(None, self.content_guard.read_again(days))
+        self.committer.advance(None, self.content_guard.record_missing(days))
         self.committer.commit(too_many_deletions_issue(self.summary))
 
     def report_section_losses(self, note: str, exit_status: int) -> None:
