@@ -83,6 +83,7 @@ def test_a_missing_api_key(run_app: RunApp, capsys: pytest.CaptureFixture[str]) 
     assert [(check["name"], check["exit_code"]) for check in checks] == [
         ("configuration", 2),
         ("destination", 0),
+        *((step, 0) for step in ("load", "merge", "view", "comment", "clean-up")),
     ]
 
 
@@ -340,6 +341,7 @@ def test_doctor_asks_the_api(
             *("ok   configuration", "ok   API and key", "ok   encryption", "ok   end_date"),
             "ok   completeness",
             "ok   destination",
+            *(f"ok   {step}" for step in ("load", "merge", "view", "comment", "clean-up")),
             "ok   project",
         ]
         monkeypatch.setenv("SOURCES__ARGOS__ENCRYPTION", "gcm")

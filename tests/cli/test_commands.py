@@ -155,6 +155,11 @@ def test_doctor(configured: Command, api: Emulator) -> None:
         "ok   end_date",
         "ok   completeness",
         "ok   destination",
+        "ok   load",
+        "ok   merge",
+        "ok   view",
+        "ok   comment",
+        "ok   clean-up",
         "ok   project",
     ]
     api.behaviour = Behaviour(ip_denied=True)
@@ -163,6 +168,7 @@ def test_doctor(configured: Command, api: Emulator) -> None:
         ("configuration", 0),
         ("API and key", 3),
         ("destination", 0),
+        *((step, 0) for step in ("load", "merge", "view", "comment", "clean-up")),
     ]
     assert "public IP address" in checks[1]["said"]
 

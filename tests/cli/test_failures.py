@@ -120,7 +120,10 @@ def test_retried_failures(
     assert [line.split(":")[0] for line in checks] == [
         "ok   configuration",
         "FAIL API and key",
-        "ok   destination",
+        *(
+            f"ok   {step}"
+            for step in ("destination", "load", "merge", "view", "comment", "clean-up")
+        ),
     ]
     assert "check base_url, DNS, proxy, firewall" in checks[1]
 

@@ -205,22 +205,29 @@ def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             execute(f"DROP ROLE {name}")
 
 
+VERSIONS = """CREATE TABLE {dataset}._dlt_version (version BIGINT, engine_version BIGINT,
+    inserted_at TIMESTAMPTZ, schema_name TEXT, version_hash TEXT, schema TEXT)"""
+
+
 @pytest.mark.parametrize(
     ("granted", "remedy"),
     [
-        ((), "grant the user CREATE on the database"),
-        (
-            ("CREATE SCHEMA {dataset}", "GRANT USAGE ON SCHEMA {dataset} TO {role}"),
-            "grant the user USAGE and CREATE on the schemas",
-        ),
+        ((), "the owner of the dataset's tables"),
+        (("GRANT ALL ON {dataset}._dlt_version TO {role}",), "USAGE and CREATE on the schemas"),
     ],
 )
 def test_a_missing_privilege(
     postgres_dataset: str, role: str, tmp_path: Path, granted: tuple[str, ...], remedy: str
 ) -> None:
-    """It is named, by the kind of object that the server names."""
+    """It is named, by the kind of object that the server names, where no check has seen it."""
+    made = (
+        "CREATE SCHEMA {dataset}",
+        "GRANT USAGE ON SCHEMA {dataset} TO {role}",
+        "CREATE SCHEMA {dataset}_staging AUTHORIZATION {role}",
+        VERSIONS,
+    )
     with postgres_administrator() as execute:
-        for statement in granted:
+        for statement in (*made, *granted):
             execute(statement.format(dataset=postgres_dataset, role=role))
     opened = open_warehouse(Target("postgres", postgres_dataset, str(tmp_path)))
     with pytest.raises(ConfigurationError, match=remedy) as raised, opened as warehouse:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from argos_sync.commands.backfill import backfill
-from argos_sync.commands.doctor import Check, run_checks
+from argos_sync.commands.check import Check
+from argos_sync.commands.doctor import run_checks
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync

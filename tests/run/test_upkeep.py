@@ -3,7 +3,13 @@
 from datetime import date, timedelta
 
 from argos_sync.fetch.windows import DateRange, Window
-from argos_sync.run.upkeep import daily_volume, days_beside, plan_sweep, upkeep_window
+from argos_sync.run.upkeep import (
+    daily_volume,
+    days_beside,
+    join_other_days,
+    plan_sweep,
+    upkeep_window,
+)
 from argos_sync.warehouse.submissions import DayStats
 from support import NOW
 
@@ -49,6 +55,23 @@ def test_empty_synced_days_are_read_with_the_day_before_them() -> None:
     days = [day(2, 9), day(6, 1)]
     synced = DateRange(FIRST, date(2025, 1, 10))
     assert sweep(days, synced, 10) == [DateRange(FIRST, date(2025, 1, 6))]
+
+
+def test_days_to_read_again_join_over_empty_synced_days() -> None:
+    """Not over days with submissions, and not over days that only a backfill may have read."""
+    first, second, third, last = (FIRST + timedelta(days=number) for number in (0, 4, 6, 9))
+    stored = {first, second, third, last}
+    synced = DateRange(first, last)
+    assert join_other_days(stored, [], stored, synced) == [synced]
+    assert join_other_days({first, second, last}, [], stored, synced) == [
+        DateRange(first, second),
+        DateRange(last, last),
+    ]
+    assert join_other_days({first, second}, [DateRange(second, second)], stored, synced) == [
+        DateRange(first, first)
+    ]
+    apart = [DateRange(one, one) for one in sorted(stored)]
+    assert join_other_days(stored, [], stored, None) == apart
 
 
 def test_the_sweep_can_be_turned_off() -> None:

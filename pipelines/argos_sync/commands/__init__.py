@@ -2,7 +2,8 @@
 
 In come a context (settings, target, clock) and the command's arguments; out goes its result. A
 module has the command of its name, except `comparison`, which finds the differences that
-`reconcile` repairs, and `published_file`, which writes the copy of `publish`.
+`reconcile` repairs, `published_file`, which writes the copy of `publish`, and `check` and
+`destination_checks`, of which `doctor` consists.
 """
 
 __all__: list[str] = [

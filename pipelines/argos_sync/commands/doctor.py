@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from argos_sync.api import ArgosClient, Query, RetryPolicy
-from argos_sync.api.errors import ArgosError, ConfigurationError
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.api.webhook import validate_webhook_url
+from argos_sync.commands.check import Check, run_check
+from argos_sync.commands.destination_checks import check_writing
 from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.fetch.completeness import (
     PROBE_PAGE,
@@ -30,16 +31,6 @@ _TWO_ATTEMPTS = RetryPolicy(attempts=2)
 """Few, because somebody waits at a terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check; the message of a failed one has a remedy."""
-
-    name: str
-    passed: bool
-    message: str
-    exit_code: int = 0
-
-
 def run_checks(target: Target, project: str | None = None) -> list[Check]:
     """Run the checks, and return their results in order; see `config.load_settings` for projects.
 
@@ -56,28 +47,30 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
             validate_webhook_url(url)
         return f"complete; API at {settings[0].base_url}"
 
-    checks = [_check("configuration", configuration)]
+    checks = [run_check("configuration", configuration)]
     if checks[0].passed:
         checks += _api_checks(settings[0], answers.append)
 
     projects: list[Check] = []
+    writing: list[Check] = []
 
     def destination() -> str:
         with open_warehouse(target) as warehouse:
             execute(warehouse.client, "SELECT 1")
             if all(check.passed for check in checks[:2]):
-                check = _check("project", partial(_describe_project, settings[0], warehouse))
+                check = run_check("project", partial(_describe_project, settings[0], warehouse))
                 projects.append(check)
             if checks[0].passed:
                 protection = Protection.configured(settings[0])
                 warehouse_protection(protection, warehouse.client, warehouse.state)
             for answer in answers if all(check.passed for check in projects) else ():
                 _remember(answer, settings[0], warehouse)
+            writing.extend(check_writing(warehouse))
             file, dataset = duckdb_file(warehouse.client), warehouse.dataset
         location = f"{target.destination} {file}" if file else target.destination
-        return f"{location}, dataset {dataset}, can be written to"
+        return f"{location}, dataset {dataset}, can be opened for writing"
 
-    return [*checks, _check("destination", destination), *projects]
+    return [*checks, run_check("destination", destination), *writing, *projects]
 
 
 def _describe_project(settings: Settings, warehouse: Warehouse) -> str:
@@ -140,7 +133,7 @@ def _api_checks(settings: Settings, on_answer: Callable[[Completeness], None]) -
         async with options.connect() as client:
             return await step(client)
 
-    answer = _check("API and key", lambda: asyncio.run(call(reach_api)))
+    answer = run_check("API and key", lambda: asyncio.run(call(reach_api)))
     if not answer.passed:
         return [answer]
     # Otherwise the answer could not have been read.
@@ -149,14 +142,6 @@ def _api_checks(settings: Settings, on_answer: Callable[[Completeness], None]) -
     return [
         answer,
         encryption,
-        _check("end_date", lambda: asyncio.run(call(end_date))),
-        _check("completeness", lambda: asyncio.run(call(completeness, PROBE_PAGE))),
+        run_check("end_date", lambda: asyncio.run(call(end_date))),
+        run_check("completeness", lambda: asyncio.run(call(completeness, PROBE_PAGE))),
     ]
-
-
-def _check(name: str, run: Callable[[], str]) -> Check:
-    """Return the result of a check; it passes unless the function raises an `ArgosError`."""
-    try:
-        return Check(name, passed=True, message=run())
-    except ArgosError as error:
-        return Check(name, passed=False, message=str(error), exit_code=error.exit_code)

@@ -5,10 +5,12 @@ Out: one load package, which commits rows and state together; and SQL in the war
 
 Where a command loads to: `target`, `dataset_name`. Which destinations are supported, tried or
 refused: `destination_support`; how one is added: `destinations`. How a warehouse is opened:
-`pipeline`, `read_only`; dropped tables: `missing_tables`. Who may write which days: `run_lock`,
-`locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The tables as dlt sees them:
-`source`. Overrides of dlt: `duckdb`, and a few in `source` and `destinations`. SQL for any
-database: `sql`, `dialects`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are
+`pipeline`, `read_only`; dropped tables: `missing_tables`; columns of a later version:
+`new_columns`. Who may write which days: `run_lock`, `locks`, `lease`, `partitions`; where rows wait
+for a merge: `staging`. The tables as dlt sees them: `source`. Overrides of dlt: `duckdb`,
+`postgres`, and a few in `source` and `destinations`. SQL for any database: `sql`, `dialects`;
+views, columns and comments changed beside readers: `ddl`; rights on views: `view_access`. A table
+for trials: `scratch`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are
 replaced or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
 """
 
@@ -16,6 +18,7 @@ __all__ = [
     "atomic_file",
     "compact",
     "dataset_name",
+    "ddl",
     "destination_support",
     "destinations",
     "dialects",
@@ -25,7 +28,9 @@ __all__ = [
     "partitions",
     "pipeline",
     "read_only",
+    "scratch",
     "source",
     "sql",
     "target",
+    "view_access",
 ]

@@ -6,7 +6,7 @@ has it in these places, most of them keyed by its sqlglot dialect:
 - `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
 - `run_lock`: what keeps other machines out; `staging`: the staging datasets of killed runs.
 - `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
-- `duckdb`: overrides of dlt's destination; a second one of that kind gets a module of its own.
+- `duckdb`, `postgres`: overrides of dlt's destination; another one gets a module of its own.
 
 Add its extra to pyproject.toml, run `make schema`, and add its configuration to
 docs/destinations.md; `tests/load/test_sql.py` and `tests/warehouse/test_views.py` translate every
@@ -19,10 +19,11 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
-from dlt.destinations import duckdb
+from dlt.destinations import duckdb, postgres
 
 from argos_sync.load.destination_support import refuse_unsupported, refuse_untried
 from argos_sync.load.duckdb import DuckDb
+from argos_sync.load.postgres import Postgres
 
 DUCKDB = "duckdb"
 _DLT_DESTINATIONS = "dlt.destinations.impl."
@@ -45,9 +46,12 @@ def make_destination(
         layout = {"staging_dataset_name_layout": staging_layout} if staging_layout else {}
         destination = Destination.from_reference(name, **layout)
         refuse_unsupported(_kind(destination), name)
-        if type(destination) is duckdb:  # under a name that the configuration gives it
-            named = {"destination_name": destination.destination_name}
+        named = {"destination_name": destination.destination_name}
+        # Also under a name that the configuration gives it.
+        if type(destination) is duckdb:
             destination = DuckDb(**destination.config_params | named)
+        elif type(destination) is postgres:
+            destination = Postgres(**destination.config_params | named)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),

@@ -20,6 +20,7 @@ from pathlib import Path
 from argos_sync.config import load_settings
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DatabaseException, DestinationError
+from argos_sync.load.postgres import lift_time_limits
 from argos_sync.load.sql import Client, ResultRows, dialect_of, execute_native, transaction
 
 _WAIT = "wait for it to finish, or stop it"
@@ -68,6 +69,7 @@ def lock_session(client: Client) -> Iterator[Session]:
     if dialect_of(client) == "postgres" and load_settings(api=False).run_lock == "auto":
         with client:
             if not _is_pooled(client):
+                lift_time_limits(client, waits_for_locks=True)
                 yield client
                 return
     yield None

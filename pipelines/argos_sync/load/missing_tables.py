@@ -6,13 +6,15 @@ are still there, and the next load of rows fails. So each run compares the two w
 
 import logging
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any, cast
 
 import dlt
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-from argos_sync.load.sql import Client, execute, execute_native
+from argos_sync.load.ddl import execute_ddl
+from argos_sync.load.sql import Client, execute, execute_all_native
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 
 log = logging.getLogger("argos_sync")
@@ -26,6 +28,9 @@ def restore_missing_tables(pipeline: dlt.Pipeline, client: Client) -> None:
     """Create the tables and columns that the stored schemas have and the destination lacks.
 
     They are empty, so the log says how to fill them. The client is connected.
+
+    Raises:
+        RelationsInUseError: Transactions of others read a table that lacks a column.
     """
     lost_columns: dict[str, list[TColumnSchema]] = {}
     lost_tables: set[str] = set()
@@ -81,10 +86,13 @@ def _add_columns(storage: SqlJobClientBase, name: str, lost: Collection[TColumnS
     }
     if name == SUBMISSIONS and is_required and "_content_hash" not in names:
         execute(client, f"UPDATE {name} SET _content_hash = '' WHERE 1 = 1")  # noqa: S608 a name
+    additions = []
     for column in lost:
         definition = storage.type_mapper.to_destination_type(cast("Any", column), table)
         if column["name"] in is_required and column["data_type"] in _DEFAULTS:
             definition += f" DEFAULT {_DEFAULTS[column['data_type']]}"
-        target = client.make_qualified_table_name(name)
         quoted = client.escape_column_name(str(column["name"]))
-        execute_native(client, f"ALTER TABLE {target} ADD COLUMN {quoted} {definition}")
+        additions.append(f"ADD COLUMN {quoted} {definition}")
+    target = client.make_qualified_table_name(name)
+    statements = [f"ALTER TABLE {target} {addition}" for addition in additions]
+    execute_ddl(client, partial(execute_all_native, client, statements), (name,))

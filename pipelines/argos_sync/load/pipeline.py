@@ -19,6 +19,7 @@ from argos_sync.api.errors import ArgosError
 from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
+from argos_sync.load.ddl import blockers_named
 from argos_sync.load.duckdb import (
     LARGE_TEXT,
     check_file,
@@ -31,7 +32,9 @@ from argos_sync.load.duckdb import (
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import CheckLock, lock_file, lock_session, opening_lock
 from argos_sync.load.missing_tables import restore_missing_tables
+from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import partition_name
+from argos_sync.load.postgres import check_privileges, lift_time_limits
 from argos_sync.load.run_lock import lock_run, no_check
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.staging import (
@@ -51,6 +54,7 @@ class Warehouse:
 
     It has the tables of the contract, of which those of the sections (`request_type`s) are written;
     empty means all of them. For a partition, `shared` is the state of the nightly runs' pipeline.
+    The contract has none of the columns that are left out of this run.
     `check_lock` raises an error when another run may be writing.
     """
 
@@ -59,6 +63,7 @@ class Warehouse:
     sections: Sequence[str] = ()
     contract: Contract = field(default_factory=load_contract)
     shared: State | None = None
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     check_lock: CheckLock = no_check
 
     @property
@@ -135,6 +140,7 @@ class Warehouse:
                 lock.
             LoadError: The destination refused the rows.
         """
+        Columns(self.contract, self.left_out).remove_from(tables)
         longest = longest_text(tables.values())
         is_large = longest > LARGE_TEXT
 
@@ -219,6 +225,8 @@ def open_warehouse(
         # Open until the run ends: DuckDB locks its file for as long as it is open.
         with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
             remove_temp_files(client)
+            lift_time_limits(client)
+            check_privileges(client)
             run_token = make_run_token()
             stages = run_token if has_own_staging(client) else None
             if stages:
@@ -240,7 +248,15 @@ def open_warehouse(
                     nightly = make_pipeline(target, working, run_token=stages)
                     _restore_from_destination(nightly)
                     restore_missing_tables(nightly, client)
-                    whole = Warehouse(nightly, client, sections, contract, check_lock=check_lock)
+                    columns = add_new_columns(nightly, client, contract)
+                    whole = Warehouse(
+                        nightly,
+                        client,
+                        sections,
+                        columns.contract,
+                        left_out=columns.left_out,
+                        check_lock=check_lock,
+                    )
                     if prepare is not None:
                         prepare(whole)
                     shared = whole.state
@@ -250,8 +266,18 @@ def open_warehouse(
             _restore_from_destination(pipeline)
             if not partition:
                 restore_missing_tables(pipeline, client)
+                columns = add_new_columns(pipeline, client, contract)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            yield Warehouse(pipeline, client, sections, contract, shared, check_lock)
+            with blockers_named(client):
+                yield Warehouse(
+                    pipeline,
+                    client,
+                    sections,
+                    columns.contract,
+                    shared,
+                    columns.left_out,
+                    check_lock,
+                )
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:

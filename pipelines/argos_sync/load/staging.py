@@ -8,8 +8,11 @@ import re
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
+from argos_sync.load.ddl import RelationsInUseError, execute_ddl
 from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.errors import DatabaseException
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
 _STAGING = re.compile(r"(.*)_staging(_\d+_\d+)?")
@@ -75,6 +78,8 @@ def drop_orphaned_staging(client: Client) -> None:
     for (name,) in rows:
         if staged_dataset(name) != client.dataset_name:
             continue  # a warehouse with a similar name
-        execute_native(
-            client, f"DROP SCHEMA {client.escape_column_name(name, casefold=False)} CASCADE"
-        )
+        schema = client.escape_column_name(name, casefold=False)
+        # Another user may own it, or read it, as a dump of the database does: a later run drops it.
+        with suppress(DatabaseException, RelationsInUseError):
+            drop = partial(execute_native, client, f"DROP SCHEMA {schema} CASCADE")
+            execute_ddl(client, drop, pauses=())

@@ -4,7 +4,7 @@ The sweep fetches every older submission again within `sweep_days`: each night r
 last fetch is longest ago.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -70,7 +70,7 @@ def plan_upkeep(
     counts = {day.day: day.rows for day in days}
     swept = plan_sweep(old, before, synced, run.summary.started_at, settings.sweep_days)
     emptied = (day for day in emptied_windows(client).values() if day < before)
-    whole = [*swept, *join_other_days(emptied, swept)]
+    whole = [*swept, *join_other_days(set(emptied), swept, counts, synced)]
     open_counts = {
         day: count
         for day, count in count_open_by_day(client, before, settings.sections, open_since).items()
@@ -198,12 +198,24 @@ def _join_days(
     return ranges
 
 
-def join_other_days(days: Iterable[date], ranges: Sequence[DateRange]) -> list[DateRange]:
-    """Return the days that are not in some ranges, as ranges."""
+def join_other_days(
+    days: Collection[date],
+    ranges: Sequence[DateRange],
+    stored: Collection[date],
+    synced: DateRange | None,
+) -> list[DateRange]:
+    """Return the days that are not in some ranges, as ranges.
+
+    They join over synced days without stored submissions, which only make a range longer.
+    """
     joined: list[DateRange] = []
-    for day in sorted(set(days)):
-        if not any(range_.has_day(day) for range_ in ranges):
-            _append(joined, day, day)
+    previous: date | None = None
+    for day in sorted({*days, *stored}):
+        is_chosen = day in days and not any(range_.has_day(day) for range_ in ranges)
+        if is_chosen:
+            joins = previous and synced and synced.has_day(previous) and synced.has_day(day)
+            _append(joined, add_days(previous, 1) if previous and joins else day, day)
+        previous = day if is_chosen else None
     return joined
 
 

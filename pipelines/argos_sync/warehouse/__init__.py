@@ -12,6 +12,7 @@ Views for analysts: `views`, `view_updates`, `comments`. Views over several proj
 
 __all__ = [
     "checks",
+    "comments",
     "drift",
     "fingerprints",
     "multi_project",

@@ -12,9 +12,11 @@ from hashlib import blake2b
 from typing import Any
 
 from argos_sync.config import Settings, dataset_of
+from argos_sync.load.ddl import RelationsInUseError
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.load.sql import Storage, tables_exist
+from argos_sync.load.view_access import ViewAccess
 from argos_sync.warehouse.view_updates import replace_views
 from argos_sync.warehouse.views import view_names
 
@@ -29,7 +31,10 @@ _Columns = dict[str, str]
 
 
 def update_project_views(
-    warehouse: Warehouse, settings: Settings, views_version: str
+    warehouse: Warehouse,
+    settings: Settings,
+    views_version: str,
+    access: Mapping[str, ViewAccess] | None = None,
 ) -> str | None:
     """Create the views over all projects, unless they exist and are up to date.
 
@@ -37,7 +42,8 @@ def update_project_views(
     NULL in its rows. A column whose type differs between projects, for example because only one of
     them hashes it, is text in all.
 
-    `views_version` is the return value of `update_views`, which changes with the project's tables.
+    `views_version` is the return value of `update_views`, which changes with the project's tables;
+    `access` is that of `drop_project_views`, if they were dropped.
     Return the version of these views, to keep in the project's state; None if the project shares
     views with no others.
     """
@@ -53,7 +59,10 @@ def update_project_views(
             with storage.sql_client.with_alternative_dataset_name(views_dataset) as client:
                 is_current = current == previous and tables_exist(client, names[:1])
             if not is_current:
-                _create_views(storage, datasets, views_dataset, names)
+                _create_views(storage, datasets, views_dataset, names, access)
+    except RelationsInUseError as error:
+        log.warning("the views over all projects wait for the next run: %s", error.message)
+        return previous
     except DatabaseException as error:
         log.warning(
             "the database refused to create the views over all projects (%s): check that the user"
@@ -66,17 +75,25 @@ def update_project_views(
     return current
 
 
-def drop_project_views(warehouse: Warehouse, settings: Settings) -> None:
-    """Drop the views over all projects, because PostgreSQL drops no view that another one reads."""
+def drop_project_views(warehouse: Warehouse, settings: Settings) -> dict[str, ViewAccess]:
+    """Drop the views over all projects, because PostgreSQL drops no view that another one reads.
+
+    Returns:
+        Who could use them, for `update_project_views`.
+
+    Raises:
+        RelationsInUseError: Transactions of others use them; they stay.
+    """
     if not _datasets_of(warehouse, settings):
-        return
+        return {}
     with (
         suppress(DatabaseException),
         warehouse.storage as storage,
         storage.sql_client.with_alternative_dataset_name(settings.projects_dataset) as client,
     ):
         if client.has_dataset():
-            replace_views(client, {}, _shared_names(warehouse))
+            return replace_views(client, {}, _shared_names(warehouse))
+    return {}
 
 
 def _datasets_of(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
@@ -91,7 +108,11 @@ def _shared_names(warehouse: Warehouse) -> list[str]:
 
 
 def _create_views(
-    storage: Storage, datasets: Mapping[str, str], views_dataset: str, names: Sequence[str]
+    storage: Storage,
+    datasets: Mapping[str, str],
+    views_dataset: str,
+    names: Sequence[str],
+    access: Mapping[str, ViewAccess] | None,
 ) -> None:
     columns = {
         project: _columns_of(storage, dataset, names) for project, dataset in datasets.items()
@@ -104,7 +125,7 @@ def _create_views(
     with storage.sql_client.with_alternative_dataset_name(views_dataset) as client:
         if not client.has_dataset():
             client.create_dataset()
-        replace_views(client, queries, names)
+        replace_views(client, queries, names, access=access)
 
 
 def _columns_of(storage: Storage, dataset: str, names: Sequence[str]) -> dict[str, _Columns]:

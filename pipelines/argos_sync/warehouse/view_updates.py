@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from argos_sync.load import dialects, sql
+from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
 from argos_sync.load.errors import DatabaseException, error_kind
-from argos_sync.load.sql import Client, dialect_of, execute_all_native, execute_native, tables_exist
+from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
+from argos_sync.load.view_access import ViewAccess, read_view_access, restore_view_access
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.warehouse import comments, views
 from argos_sync.warehouse.comments import TABLE, VIEW, comment_on
@@ -35,12 +36,12 @@ def update_views(
     contract: Contract | None = None,
     drop_dependents: Callable[[], object] = lambda: None,
 ) -> str:
-    """Drop and create all views, unless they exist and are up to date.
+    """Create or replace all views, unless they exist and are up to date.
 
     A view that reads a missing table is left out. If the database has transactions for DDL, readers
-    always see all views. Rows do not depend on views: if the database refuses a view, the log says
-    so, the run continues, and the next run tries again. Comments on views and tables are written
-    whenever the views are.
+    always see all views. Rows do not depend on views: if the database refuses a view, or somebody's
+    transaction uses it, the log says so, the run continues, and the next run tries again. Comments
+    on views and tables are written whenever the views are.
 
     Before views are dropped, `drop_dependents` drops our views elsewhere that read them.
 
@@ -59,10 +60,13 @@ def update_views(
             current = " ".join([digest, *sorted(view.name for view in readable)])
             if not _is_current(client, current, previous):
                 queries = {view.name: view_query(client, view, contract) for view in readable}
-                drop_dependents()
-                replace_views(client, queries, {*names, *_names_in(previous)})
+                known = {*names, *_names_in(previous)}
+                replace_views(client, queries, known, drop_dependents)
                 # Not in the same transaction: a refused comment must not cost a view.
                 _write_comments(client, contract, readable)
+    except RelationsInUseError as error:
+        log.warning("the views for analysts, or comments, wait for the next run: %s", error.message)
+        return previous or ""
     except DatabaseException as error:
         log.warning(
             "the database refused to create the views for analysts, or their comments (%s): check"
@@ -75,20 +79,61 @@ def update_views(
     return current
 
 
-def replace_views(client: Client, queries: Mapping[str, str], dropped: Iterable[str]) -> None:
-    """Drop views, if they exist, and create others, in one transaction if the database can.
+def replace_views(
+    client: Client,
+    queries: Mapping[str, str],
+    dropped: Iterable[str],
+    drop_dependents: Callable[[], object] = lambda: None,
+    access: Mapping[str, ViewAccess] | None = None,
+) -> dict[str, ViewAccess]:
+    """Create or replace views, and drop others, in one transaction if the database can.
 
-    The queries, by name of the view, are in the destination's dialect.
+    PostgreSQL replaces views in place, so that views and rights that depend on them stay. Where a
+    view's columns do not allow it, and in other databases, all are dropped and created; PostgreSQL
+    then gets their owners and rights back.
+
+    Args:
+        client: A connected client of the views' dataset.
+        queries: By name of the view, in the destination's dialect; after those they read.
+        dropped: Views to drop if they exist and have no query.
+        drop_dependents: Called before any other view is dropped.
+        access: For views that were dropped before.
+
+    Returns:
+        Who could use the views before.
+
+    Raises:
+        RelationsInUseError: Transactions of others use the views; nothing was changed.
+        DatabaseException: The database refused a statement; nothing was changed if it can undo it.
     """
-    targets = [client.make_qualified_table_name(name) for name in sorted(dropped)]
-    if targets and dialect_of(client) in _DROP_TOGETHER:
-        targets = [", ".join(targets)]
-    with _ddl_transaction(client):
-        for target in targets:
-            execute_native(client, f"DROP VIEW IF EXISTS {target}")
-        for name, query in queries.items():
-            view = client.make_qualified_table_name(name)
-            execute_native(client, f"CREATE VIEW {view} AS {query}")
+    views = {name: client.make_qualified_table_name(name) for name in {*queries, *dropped}}
+    has_roles = dialect_of(client) == "postgres"
+
+    def change(create: str, names: Collection[str]) -> dict[str, ViewAccess]:
+        stored = dict(access or {})
+        if has_roles:
+            stored |= read_view_access(client, views)
+        targets = [views[name] for name in sorted(names)]
+        if targets and dialect_of(client) in _DROP_TOGETHER:
+            targets = [", ".join(targets)]
+        drops = [f"DROP VIEW IF EXISTS {target}" for target in targets]
+        creates = [f"{create} {views[name]} AS {query}" for name, query in queries.items()]
+        # What is no longer needed may be read by what is replaced in place.
+        in_place = create != "CREATE VIEW"
+        execute_all_native(client, [*creates, *drops] if in_place else [*drops, *creates])
+        if has_roles:
+            restore_view_access(client, stored)
+        return stored
+
+    if has_roles:
+        obsolete = views.keys() - queries.keys()
+        try:
+            return execute_ddl(client, partial(change, "CREATE OR REPLACE VIEW", obsolete), views)
+        except DatabaseException as error:
+            if not has_other_columns(error):
+                raise
+    drop_dependents()
+    return execute_ddl(client, partial(change, "CREATE VIEW", views.keys()), views)
 
 
 def _digest(client: Client, folder: Path | None, contract: Contract) -> str:
@@ -137,11 +182,4 @@ def _write_comments(client: Client, contract: Contract, views: Collection[View])
             statements += comment_on(client, TABLE, name, table.comment, columns)
     for view in views:
         statements += comment_on(client, VIEW, view.name, view.description, view.columns)
-    with _ddl_transaction(client):
-        execute_all_native(client, statements)
-
-
-def _ddl_transaction(client: Client) -> AbstractContextManager[Any]:
-    """Return a transaction if the database has transactions for DDL."""
-    has_transactions = client.capabilities.supports_ddl_transactions
-    return client.begin_transaction() if has_transactions else nullcontext()
+    execute_ddl(client, partial(execute_all_native, client, statements))
