@@ -14,8 +14,11 @@ import pytest
 from argos_sync.commands.sync import sync
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.errors import DestinationError
+from argos_sync.load.locks import lock_file
+from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
+from argos_sync.load.target import locate
 from pooler import transaction_pooler
 from support import (
     Warehouse,
@@ -91,6 +94,23 @@ def test_the_second_run_names_the_first(
         kill(holder)
         sync(context)
     assert_equal(any_warehouse, january)
+
+
+def test_a_run_that_is_kept_out_leaves_the_working_directory_alone(
+    any_warehouse: Warehouse,
+) -> None:
+    """To create a pipeline there would wipe the one that another process has just begun."""
+    working = locate(any_warehouse.target).working
+    file = working / PIPELINE / "begun"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with (
+        lock_file(working.with_suffix(".lock"), "sync"),
+        pytest.raises(DestinationError, match=r"locked by process .*sync"),
+        open_warehouse(any_warehouse.target),
+    ):
+        raise AssertionError
+    assert file.exists()
 
 
 def test_another_machine_is_locked_out(any_warehouse: Warehouse, tmp_path: Path) -> None:

@@ -60,18 +60,17 @@ Session = Client | None
 
 
 @contextmanager
-def lock_session(client: Client, make_client: Callable[[], Client]) -> Iterator[Session]:
-    """Open a connection for advisory locks while the block runs, if they protect anything.
+def lock_session(client: Client) -> Iterator[Session]:
+    """Open a client for advisory locks while the block runs, if they protect anything.
 
-    The connection must not be used for anything else: after a failed query, for example on a table
-    that does not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks. So
-    `make_client` makes another client of the same destination.
+    It must not be used for anything else: after a failed query, for example on a table that does
+    not exist, psycopg2 resets it (`DISCARD ALL`), which releases all locks.
     """
     if dialect_of(client) == "postgres" and load_settings(api=False).run_lock == "auto":
-        with make_client() as session:
-            if not _is_pooled(session):
-                lift_time_limits(session, waits_for_locks=True)
-                yield session
+        with client:
+            if not _is_pooled(client):
+                lift_time_limits(client, waits_for_locks=True)
+                yield client
                 return
     yield None
 

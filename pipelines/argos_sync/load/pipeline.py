@@ -209,16 +209,17 @@ def open_warehouse(
     location, contract = locate(target), contract or load_contract()
     working = location.working
     with destination_errors(), ExitStack() as locks:
-        nightly = make_pipeline(target, working)
-        client = nightly.sql_client()
-        session = locks.enter_context(lock_session(client, nightly.sql_client))
+        session = locks.enter_context(lock_session(location.client))
         partition = partition_name(days) if session and has_own_staging(session) else None
-        # Keep other processes of this machine out of the same working directories.
+        # Keep other processes of this machine out of the same working directories, which a new
+        # pipeline may wipe.
         lock = working.with_suffix(".lock")
         locks.enter_context(lock_file(lock, command, shared=partition is not None))
         if partition:
             lock = working.with_name(f"{working.name}_{partition}.lock")
             locks.enter_context(lock_file(lock, command))
+        pipeline = make_pipeline(target, working, partition)
+        client = pipeline.sql_client()
         remove_truncated_file(client)
         check_file(client)
         # Open until the run ends: DuckDB locks its file for as long as it is open.
@@ -228,15 +229,13 @@ def open_warehouse(
             check_privileges(client)
             run_token = make_run_token()
             stages = run_token if has_own_staging(client) else None
-            pipeline = nightly
-            if partition or stages:
+            if stages:
                 pipeline = make_pipeline(target, working, partition, stages)
             shared: State | None = None
             with opening_lock(working.with_suffix(".turn"), session, location.dataset):
                 other_runs = lock_run(
                     client,
                     session,
-                    nightly.sql_client,
                     location,
                     run_token=run_token,
                     command=command,

@@ -1,6 +1,6 @@
 """Keep runs of other machines out, by the lock that the destination has."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from argos_sync.fetch.windows import DateRange
@@ -19,7 +19,6 @@ def no_check() -> None:
 def lock_run(
     client: Client,
     session: Session,
-    make_client: Callable[[], Client],
     location: Location,
     *,
     run_token: str,
@@ -33,8 +32,7 @@ def lock_run(
     Args:
         client: The connected client of the run.
         session: Keeps advisory locks until the run ends; None without them.
-        make_client: Makes another client of the same destination.
-        location: The warehouse.
+        location: The warehouse; its client is for the lease, and used for nothing else.
         run_token: Identifies this run.
         command: Its name, which other runs see.
         days: The days that it writes, UTC. Without advisory locks they are all days.
@@ -49,5 +47,5 @@ def lock_run(
         yield no_check  # DuckDB locks its file for as long as it is open
     else:
         file = location.working.with_suffix(".lease")
-        with hold_lease(make_client(), location.dataset, run_token, command, file) as lease:
+        with hold_lease(location.client, location.dataset, run_token, command, file) as lease:
             yield lease.check

@@ -1,7 +1,7 @@
 """Where a command loads to: destination, dataset, and dlt's working directory for them."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.partitions import pipeline_name
 from argos_sync.load.source import SOURCE
+from argos_sync.load.sql import Client
 from argos_sync.load.staging import staging_layout
 
 
@@ -68,12 +69,13 @@ def check_writable(target: Target) -> None:
 class Location:
     """A warehouse's own names, the same for every spelling of a target.
 
-    `dataset` is the name by which the destination tells its schemas apart, and `working` is the
-    working directory that belongs to this warehouse alone.
+    `dataset` is the name by which the destination tells its schemas apart, `working` is the working
+    directory that belongs to this warehouse alone, and `client` is not connected.
     """
 
     dataset: str
     working: Path
+    client: Client = field(compare=False)
 
 
 def locate(target: Target) -> Location:
@@ -103,7 +105,7 @@ def locate(target: Target) -> Location:
         refuse_ambiguous_name(file, dataset)
         address = f"{DUCKDB} duckdb:///{file.resolve()}"
     digest = blake2b(f"{address} {dataset}".encode(), digest_size=8)
-    return Location(dataset, base / digest.hexdigest())
+    return Location(dataset, base / digest.hexdigest(), client.sql_client)
 
 
 def working_dir(target: Target) -> Path:
