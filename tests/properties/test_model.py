@@ -463,8 +463,8 @@ class Machine(RuleBasedStateMachine):
             if key not in before.marks or not before.parts[key]["kyc"]:
                 # Nobody can know that something is missing.
                 self.versions[key].insert(0, in_order(flatten([submission | {"kyc": None}])))
-        for key, stub in self.stubs.items():
-            rows = reduced(flatten([stub | {"kyc": None}]))
+        for key in self.stubs:
+            rows = reduced(flatten([self.api.store.get(key) | {"kyc": None}]))
             self.versions[key].insert(0, in_order(rows))
         self.api.behaviour = replace(self.behaviour, empty=["kyc"], empty_as=empty_as)
         summary = self._run(sync, None, lookback_days=60)
