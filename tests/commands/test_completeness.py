@@ -39,7 +39,7 @@ def configure(api: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__ARGOS__BASE_URL", api.base_url)
 
 
-@pytest.mark.parametrize("list_rows", LISTS)
+@pytest.mark.parametrize("list_rows", [*LISTS[:2], pytest.param("summary", marks=pytest.mark.slow)])
 def test_every_cell_is_loaded(list_rows: ListRows, warehouse: Warehouse, january: Rows) -> None:
     """Whatever a list has of a submission, the warehouse has all of it."""
     rows = january[:30]
