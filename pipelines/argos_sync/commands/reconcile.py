@@ -230,7 +230,7 @@ def _repair(run: Run, days: DateRange, result: ReconcileResult, max_deleted: flo
 
 
 def _repair_orphans(run: Run, orphans: Sequence[str]) -> None:
-    """Fetch the submissions that orphaned rows belong to; delete what is left of such rows.
+    """Fetch the submissions that orphaned rows belong to; delete those that remain.
 
     Their parent rows cannot come back if the source no longer has the submission.
     They may be of any day, so a reconcile of other days finds many of them with fewer requests.

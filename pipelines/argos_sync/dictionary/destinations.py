@@ -20,7 +20,7 @@ def _accepted_table() -> str:
         "destination, extra",
         "promises",
         "a chunk is",
-        "what does not hold",
+        "known limitations",
         "tested",
     ]
     rows = [

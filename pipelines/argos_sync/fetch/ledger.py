@@ -21,7 +21,7 @@ from argos_sync.fetch.windows import (
 )
 
 EMPTIED = "emptied"
-"""State of a day in the ledger with submissions that came without a section."""
+"""State of a day in the ledger whose submissions must be read again; see `LedgerEntry`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from time import sleep
 from typing import TypeVar
 
 from argos_sync.api.errors import ArgosError
-from argos_sync.load.errors import DatabaseException, DestinationError
+from argos_sync.load.errors import DatabaseException, DestinationError, causes_of
 from argos_sync.load.sql import Client, dialect_of, execute_native
 from argos_sync.load.sqlstate import driver_error, sqlstate
 
@@ -102,7 +102,7 @@ def blockers_named(client: Client) -> Iterator[None]:
     except RelationsInUseError:
         raise
     except (ArgosError, DatabaseException) as error:
-        if not any(is_lock_conflict(cause) for cause in _causes(error)):
+        if not any(is_lock_conflict(cause) for cause in causes_of(error)):
             raise
         blockers = blocking_sessions(client, harmless=_READ_LOCKS)
         message = f"{_dataset(client)} cannot be written to during {blockers}"
@@ -143,12 +143,6 @@ def blocking_sessions(
     more = len(names) - _NAMED_SESSIONS
     names[_NAMED_SESSIONS:] = [f"{more} more"] if more > 0 else []
     return "the open transaction of " + (" and ".join(names) or "another session")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _dataset(client: Client) -> str:

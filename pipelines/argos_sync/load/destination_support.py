@@ -26,7 +26,7 @@ class Accepted:
         status: Supported if the test suite runs on a real server of it; else tried.
         tested: What the tests do there.
         chunk: Whether a chunk is one transaction.
-        gaps: What is known not to hold there, each a clause without a final stop.
+        gaps: Known limitations, each a clause without a final period.
         extra: Whether the extra of its name installs a driver.
     """
 
@@ -46,7 +46,7 @@ class Refused:
 
 
 _ONE_TRANSACTION = "one transaction"
-_TRANSACTION_A_STATEMENT = "a transaction a statement"
+_TRANSACTION_A_STATEMENT = "one transaction per statement"
 
 _ALL_PROMISES = "all promises, on a real database"
 _TRANSLATED = "its SQL is translated and checked; no test has run there"
@@ -110,7 +110,7 @@ ACCEPTED: Mapping[str, Accepted] = {
         "its SQL is translated and checked; only tried by hand on its embedded engine",
         _TRANSACTION_A_STATEMENT,
         (
-            "days before 1970 cannot be loaded, so nobody who was born earlier",
+            "dates before 1970 cannot be loaded, such as those of earlier births",
             "the views `aml_open_alerts` and `document_expiry`, and those after them, are refused",
             "two runs that begin in the same moment are not kept apart, so schedule one",
             _TIME_TRAVEL,
@@ -200,14 +200,14 @@ def refuse_untried(kind: str, name: str) -> None:
     """Refuse to write to an accepted destination that is not supported.
 
     Raises:
-        ConfigurationError: It is only tried; the message says what is known not to hold there.
+        ConfigurationError: It is only tried; the message lists the known limitations.
     """
     accepted = ACCEPTED[kind]
     if accepted.status == "tried":
         gaps = "; ".join(accepted.gaps)
         raise ConfigurationError(
             f"the destination {_label(kind, name)} is tried, not supported: {accepted.tested}."
-            f" Known not to hold there: {gaps}",
+            f" Known limitations: {gaps}",
             ALLOW_UNTRIED,
         )
 

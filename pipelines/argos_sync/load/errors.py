@@ -22,6 +22,7 @@ from argos_sync.api.errors import ArgosError, ConfigurationError
 from argos_sync.load.configuration_errors import configuration_fault
 from argos_sync.load.sqlstate import (
     LOST_CONNECTION,
+    RUN_AGAIN,
     Fault,
     connection_fault,
     driver_error,
@@ -56,7 +57,6 @@ _OTHER_LOG = (
     "put the log back that belongs to the file, or move it away if it belongs to another one;"
     " otherwise restore both from one backup (docs/operations.md)"
 )
-_RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
 _DUCKDB_FAULTS = (
     (
         re.compile(r"(?P<extension>[a-z_]+)\.duckdb_extension"),
@@ -101,7 +101,7 @@ class LoadError(ArgosError):
     """The destination refused the rows; nothing of the chunk was committed."""
 
     exit_code = 1
-    advice = f"{_RUN_AGAIN}. If it fails again, report the class and the SQLSTATE"
+    advice = f"{RUN_AGAIN}. If it fails again, report the class and the SQLSTATE"
 
 
 def error_kind(error: BaseException) -> str:
@@ -142,7 +142,7 @@ def destination_errors(file: Path | None = None) -> Iterator[None]:
     except ArgosError:
         raise
     except Exception as error:
-        causes = list(_causes(error))
+        causes = list(causes_of(error))
         for cause in causes:
             if isinstance(cause, ArgosError | KeyboardInterrupt):
                 raise cause from None
@@ -156,7 +156,8 @@ def destination_errors(file: Path | None = None) -> Iterator[None]:
         raise
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it, what caused that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -174,12 +175,12 @@ def _translate(cause: BaseException, file: Path | None) -> ArgosError | None:
     if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
         return DestinationError(
             "no space is left for the working directory",
-            f"free some, or name a folder elsewhere with --pipelines-dir, and {_RUN_AGAIN}",
+            f"free some, or name a folder elsewhere with --pipelines-dir, and {RUN_AGAIN}",
         )
     if str(cause).endswith(_NO_SPACE_TEXTS):
         return DestinationError(
             f"no space is left for the destination ({type(cause).__name__})",
-            f"free some where it keeps its files, and {_RUN_AGAIN}",
+            f"free some where it keeps its files, and {RUN_AGAIN}",
         )
     return unusable_path(cause) or _duckdb_error(cause, file)
 
@@ -206,7 +207,7 @@ def _duckdb_error(cause: BaseException, file: Path | None) -> DestinationError |
         )
     return DestinationError(
         f"the destination cannot be used ({kind})",
-        f"check its disk and its memory, and {_RUN_AGAIN}",
+        f"check its disk and its memory, and {RUN_AGAIN}",
     )
 
 

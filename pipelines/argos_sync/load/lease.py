@@ -5,8 +5,8 @@ run takes the lease if the deadline is over, moves the deadline while it works, 
 commit if it finds another token: a run that was paused for too long has lost it. The run that takes
 over also drops the other one's staging dataset, which is named after the token.
 
-Each step is one UPDATE whose WHERE compares what is stored, and a query that reads what came of it.
-So it needs no unique key and no row count, which many warehouses lack, and no session, which a
+Each step is one UPDATE whose WHERE compares the stored row, and a query that reads the result. So
+it needs no unique key and no row count, which many warehouses lack, and no session, which a
 connection pooler takes away. It relies on two UPDATEs of a row never both finding the old value:
 they wait for each other, or one of them fails. ClickHouse does neither when they come in the same
 moment; see docs/decisions/locks-and-partitions.md.
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from argos_sync.config import load_settings
 from argos_sync.load.errors import DatabaseException, DestinationError
-from argos_sync.load.locks import RESUME, holder_name, locked_by, opening_transaction
+from argos_sync.load.locks import holder_name, locked_by, opening_transaction
 from argos_sync.load.sql import (
     Client,
     dialect_of,
@@ -32,6 +32,7 @@ from argos_sync.load.sql import (
     select,
     tables_exist,
 )
+from argos_sync.load.sqlstate import RUN_AGAIN
 from argos_sync.load.staging import drop_staging
 
 LEASE_TABLE = "sync_lease"
@@ -88,14 +89,14 @@ class Lease:
         with self._turn:
             rows = _read(self.client)
             if not self._is_among(rows, self.seconds / 2):
-                with suppress(DatabaseException):  # a conflict; what counts is what is stored
+                with suppress(DatabaseException):  # a conflict: the stored row decides
                     execute(self.client, _RENEW, self.seconds, self.token)
                 rows = _read(self.client)
         if not self._is_among(rows, 0):
             others = " and ".join(row.holder for row in rows if not row.is_over)
             raise DestinationError(
                 f"this run was paused too long, and lost its lease to {others or 'another one'}",
-                RESUME,
+                RUN_AGAIN,
             )
 
     def _is_among(self, rows: Iterable[_Row], seconds: float) -> bool:
@@ -112,7 +113,7 @@ def hold_lease(
     Args:
         client: dlt's client, not connected, which is used for nothing else.
         dataset: The dataset as the destination spells it.
-        token: Of this run; nobody else has it.
+        token: Unique to this run.
         command: Its name, which other runs see.
         file: Where this machine keeps the token of its last run. The caller has locked it, so that
             run has ended, and nobody has to wait for its deadline.
@@ -204,7 +205,7 @@ def _take(client: Client, token: str, holder: str, seconds: int, previous: str) 
         DestinationError: Another run has the lease.
     """
     for _ in range(_ATTEMPTS):
-        with suppress(DatabaseException):  # a conflict; what counts is what is stored
+        with suppress(DatabaseException):  # a conflict: the stored row decides
             execute(client, _TAKE, token, holder, seconds, previous)
         rows = _read(client)
         if rows and all(row.token == token for row in rows):

@@ -22,9 +22,9 @@ from argos_sync.fetch.windows import DateRange
 from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.postgres import lift_time_limits
 from argos_sync.load.sql import Client, ResultRows, dialect_of, execute_native, transaction
+from argos_sync.load.sqlstate import RUN_AGAIN
 
 _WAIT = "wait for it to finish, or stop it"
-RESUME = "run the command again; it resumes after the last committed chunk"
 
 CheckLock = Callable[[], None]
 """Raises DestinationError if this run no longer has its lock."""
@@ -179,7 +179,7 @@ def _check_session(session: Client, space: int, number: int) -> None:
     if not rows:
         raise DestinationError(
             "the connection that kept other runs out has ended, so another run may be writing",
-            RESUME,
+            RUN_AGAIN,
         )
 
 

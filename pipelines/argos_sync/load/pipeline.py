@@ -260,7 +260,7 @@ def open_warehouse(
                     if prepare is not None:
                         prepare(whole)
                     shared = whole.state
-            if not partition:
+            if stages and not partition:
                 drop_orphaned_staging(client)
             pipeline.activate()
             _restore_from_destination(pipeline)

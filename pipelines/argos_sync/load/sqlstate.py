@@ -18,7 +18,7 @@ _CODE = re.compile(r"[0-9A-Z]{5}")
 Kind = Literal["outage", "setting", "statement"]
 """The server fails or is busy; a setting of it or of ours is wrong; it refuses a statement."""
 
-_RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
+RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
 _CREDENTIALS = "its credentials (docs/destinations.md)"
 
 
@@ -34,7 +34,7 @@ class Fault:
 LOST_CONNECTION = Fault(
     "outage",
     "the connection to the destination failed or was lost",
-    f"check that the server runs and that the network reaches it, and {_RUN_AGAIN}",
+    f"check that the server runs and that the network reaches it, and {RUN_AGAIN}",
 )
 
 _FAULTS: Mapping[str, Fault] = {
@@ -64,7 +64,7 @@ _FAULTS: Mapping[str, Fault] = {
     "40": Fault(
         "outage",
         "the destination undid a transaction because of another one",
-        f"end the other program that writes these tables, and {_RUN_AGAIN}",
+        f"end the other program that writes these tables, and {RUN_AGAIN}",
     ),
     "42501": Fault(
         "setting",
@@ -85,53 +85,53 @@ _FAULTS: Mapping[str, Fault] = {
     "53": Fault(
         "outage",
         "the destination has too few resources",
-        f"look into the server's log, and {_RUN_AGAIN}",
+        f"look into the server's log, and {RUN_AGAIN}",
     ),
     "53100": Fault(
         "outage",
         "no space is left for the destination",
-        f"free some where it keeps its files, and {_RUN_AGAIN}",
+        f"free some where it keeps its files, and {RUN_AGAIN}",
     ),
     "53200": Fault(
         "outage",
         "the destination has no memory left",
-        f"give the server more, or lower its work_mem, and {_RUN_AGAIN}",
+        f"give the server more, or lower its work_mem, and {RUN_AGAIN}",
     ),
     "53300": Fault(
         "outage",
         "the destination has no connection left",
-        f"close other sessions, or raise max_connections, and {_RUN_AGAIN}",
+        f"close other sessions, or raise max_connections, and {RUN_AGAIN}",
     ),
     "55P03": Fault(
         "outage",
         "another session of the destination holds a lock that this run needs",
-        f"end that session (pg_locks shows its pid), and {_RUN_AGAIN}",
+        f"end that session (pg_locks shows its pid), and {RUN_AGAIN}",
     ),
     "57": LOST_CONNECTION,
     "57014": Fault(
         "outage",
         "the destination cancelled a statement, by its time limit or by an administrator",
-        f"raise statement_timeout for this user, and {_RUN_AGAIN}",
+        f"raise statement_timeout for this user, and {RUN_AGAIN}",
     ),
     "57P01": Fault(
         "outage",
         "the destination ended the connection: it shuts down, or an administrator ended it",
-        f"check that the server runs, and {_RUN_AGAIN}",
+        f"check that the server runs, and {RUN_AGAIN}",
     ),
     "57P02": Fault(
         "outage",
         "the destination restarts after a crash",
-        f"wait until the server accepts connections, and {_RUN_AGAIN}",
+        f"wait until the server accepts connections, and {RUN_AGAIN}",
     ),
     "57P03": Fault(
         "outage",
         "the destination is starting or shutting down",
-        f"wait until the server accepts connections, and {_RUN_AGAIN}",
+        f"wait until the server accepts connections, and {RUN_AGAIN}",
     ),
     "58": Fault(
         "outage",
         "the destination cannot read or write its files",
-        f"look into the server's log, check its disk, and {_RUN_AGAIN}",
+        f"look into the server's log, check its disk, and {RUN_AGAIN}",
     ),
 }
 """By SQLSTATE, or by its class."""

@@ -62,10 +62,11 @@ def drop_staging(client: Client, run_token: str) -> None:
 def drop_orphaned_staging(client: Client) -> None:
     """Drop the staging datasets of processes that were killed.
 
-    Call this only in a run that has the warehouse to itself. Only PostgreSQL is asked for its
-    datasets: DuckDB files have none, and elsewhere the lease names the one of the last run.
+    Call this only in a run that has the warehouse to itself, and a staging dataset of its own. Only
+    PostgreSQL is asked for its datasets: DuckDB files have none, and elsewhere the lease names the
+    one of the last run.
     """
-    if dialect_of(client) != "postgres" or not has_own_staging(client):
+    if dialect_of(client) != "postgres":
         return
     own = f"{client.dataset_name}_staging"
     rows = execute_native(
