@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands.publish import publish
+from argos_sync.load.compact import compact
 from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
@@ -21,12 +24,15 @@ from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target, make_pipeline
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunSummary
-from argos_sync.shape.contract import SUBMISSIONS, Contract, load_contract
+from argos_sync.shape.contract import RUNS, SUBMISSIONS, Contract, load_contract
 from argos_sync.shape.tables import shape_submissions
 from argos_sync.warehouse.views import load_views, view_query
-from support import Warehouse
+from support import Warehouse, duckdb_warehouse, make_tables
 
 pytestmark = pytest.mark.tables_made
+
+DEFAULT_STORAGE = f"v{'.'.join(duckdb.__version__.split('.')[:2])}.0+"
+"""The format of files that the installed version of DuckDB creates."""
 
 SPILLING = """
 import duckdb, os, signal, sys
@@ -46,6 +52,23 @@ def test_temporary_files_of_a_killed_run_are_removed(warehouse: Warehouse) -> No
     assert sum(path.stat().st_size for path in folder.iterdir())
     with open_warehouse(warehouse.target):
         assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_files_can_be_read_by_an_older_version(tmp_path: Path) -> None:
+    """The warehouse and a published copy, and a file in DuckDB's default format once compacted."""
+    warehouse = duckdb_warehouse(tmp_path)
+    file, copy = Path(str(warehouse.target.file)), tmp_path / "copy.duckdb"
+    make_tables(warehouse)
+    publish(warehouse.target, copy)
+    assert [_storage_version(file), _storage_version(copy)] == ["v1.4.0+", "v1.4.0+"]
+    file.unlink()
+    duckdb.connect(str(file), config={"storage_compatibility_version": "latest"}).close()
+    make_tables(warehouse)
+    assert _storage_version(file) == DEFAULT_STORAGE
+    compact(warehouse.target, "forget")
+    assert _storage_version(file) == "v1.4.0+"
+    assert warehouse.count(RUNS)
 
 
 def test_duckdb_has_no_staging_dataset(warehouse: Warehouse, january: list[dict[str, Any]]) -> None:
@@ -157,3 +180,10 @@ def test_a_file_named_like_another_dataset_is_fine(tmp_path: Path) -> None:
     with open_warehouse(Target(dataset="kyc", pipelines_dir=folder, file=file)):
         pass
     assert Path(file).exists()
+
+
+def _storage_version(file: Path) -> str:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        tags = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
+        ((version,),) = connection.execute(tags).fetchall()
+        return str(version)

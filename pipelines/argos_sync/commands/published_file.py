@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from argos_sync.load.atomic_file import write_errors
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
+from argos_sync.load.duckdb import STORAGE_VERSION
 from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import Contract, Table
@@ -44,7 +45,8 @@ class PublishedFile:
         # The folder's name is unique, so no other attached file can have this name.
         self._catalog = quote_name(new_file.parent.name)
         self._schema = f"{self._catalog}.{quote_name(dataset)}"
-        self.run(f"ATTACH {quote_literal(str(new_file))} AS {self._catalog} (READ_WRITE)")
+        options = f"(READ_WRITE, STORAGE_VERSION '{STORAGE_VERSION}')"
+        self.run(f"ATTACH {quote_literal(str(new_file))} AS {self._catalog} {options}")
         with write_errors(target_file):
             new_file.chmod(0o600)
         self.run(f"CREATE SCHEMA {self._schema}")

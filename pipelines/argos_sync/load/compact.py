@@ -11,6 +11,7 @@ from argos_sync.load.atomic_file import atomic_replacement
 from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.duckdb import (
     BOUNDED_MEMORY,
+    STORAGE_VERSION,
     duckdb_file,
     has_large_texts,
     loading_settings,
@@ -58,7 +59,9 @@ def _replace_by_copy(
         duckdb.connect(str(file), config=settings) as connection,
         atomic_replacement(file) as new,
     ):
-        connection.execute(f"ATTACH {quote_literal(str(new))} AS rewritten")
+        connection.execute(
+            f"ATTACH {quote_literal(str(new))} AS rewritten (STORAGE_VERSION '{STORAGE_VERSION}')"
+        )
         ((catalog,),) = connection.execute("SELECT current_catalog()").fetchall()
         copy(connection, catalog)
         connection.execute("DETACH rewritten")

@@ -30,7 +30,7 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, connect
 
 from argos_sync.load.dialects import quote_literal
 from argos_sync.load.errors import DestinationError
@@ -45,6 +45,10 @@ BOUNDED_MEMORY: dict[str, Any] = {
     "threads": min(2, os.cpu_count() or 1),
 }
 """DuckDB settings; `destination.duckdb.credentials.global_config` overrides them."""
+
+STORAGE_VERSION = "v1.4.0"
+"""New files are written in the format of this version of DuckDB, so that it and every later one can
+read them. DuckDB's default is the format of the version that creates the file."""
 
 _LOADING_MEGABYTES = 160
 """Lower, because a chunk is in memory as well; merges and checks of two million submissions also
@@ -301,16 +305,25 @@ class _RowsJob(RunnableLoadJob, HasFollowupJobs):
 
 class _SqlClient(DuckDbSqlClient):
     def open_connection(self) -> DuckDBPyConnection:
-        """Connect with bounded memory.
+        """Connect with bounded memory, and create a file that older versions of DuckDB can read.
 
-        dlt 1.31 has no default for `global_config` that leaves the other credentials alone. Can go
-        once a default can be set through a configuration provider.
+        dlt 1.31 has no default for `global_config` that leaves the other credentials alone, and
+        sets it after DuckDB has created the file. Can go once a default can be set through a
+        configuration provider, and the storage version before the file is created.
         """
+        _create_file(self)
         bounds = BOUNDED_MEMORY
         if not self.credentials.read_only:
             bounds = loading_settings(self.credentials.database)
         self._global_config |= bounds | (self.credentials.global_config or {})
         return super().open_connection()
+
+
+def _create_file(client: _SqlClient) -> None:
+    """Create the DuckDB file if there is none, with `STORAGE_VERSION`."""
+    file = duckdb_file(client)
+    if file and not file.exists() and not client.credentials.read_only:
+        connect(str(file), config={"storage_compatibility_version": STORAGE_VERSION}).close()
 
 
 class _FileSqlClient(_SqlClient):
