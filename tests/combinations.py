@@ -1,5 +1,7 @@
 """Combinations that a test is run over: a few of them, or all that there are.
 
+Slow tests of a DuckDB file and of PostgreSQL run with one of them, too (`conftest`).
+
 `COMBINATIONS=all` runs all, as CI does once a week; so does `HYPOTHESIS_PROFILE=thorough`.
 """
 

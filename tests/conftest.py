@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from timeit import timeit
 from typing import Any
+from zlib import crc32
 
 import duckdb
 import pytest
@@ -16,6 +18,7 @@ import pytest
 import support
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
+from combinations import ALL
 from made_once import database_made_once, made_once, share_folder
 from support import (
     Rows,
@@ -37,6 +40,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # One list for all of a submission costs the fewest requests. Tests of other ways say so.
 os.environ["SOURCES__ARGOS__COMPLETENESS"] = "list"
 
+WAREHOUSES = ("duckdb", "postgres")
+"""The kinds of `any_warehouse`."""
+
+PROMISES = "tests/promises/"
+
 TIERS = ("slow", "process", "postgres", "browser")
 """The marks of tests that `make test` leaves out."""
 
@@ -56,12 +64,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that need PostgreSQL, and start with the slow ones.
 
-    With the slow ones first no worker waits for another one in the end. Of several combinations of
-    a slow test that is `covered`, one is.
+    With the slow ones first no worker waits for another one in the end. A slow test of both kinds
+    of warehouses runs with one of them. Of several combinations of a slow test that is `covered`,
+    one is.
     """
+    if not ALL:
+        dropped = _other_warehouses(items)
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
     covered = set()
     for item in items:
         if item.get_closest_marker("covered"):
@@ -75,6 +88,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the slow tests that another kind of warehouse stands for, half of them of each kind.
+
+    What a test of `tests/promises` shows, it shows of each kind.
+    """
+    by_test: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        kinds = (
+            [value for value in callspec.params.values() if value in WAREHOUSES] if callspec else []
+        )
+        if len(kinds) == 1 and item.get_closest_marker("slow"):
+            by_test[item.nodeid.replace(kinds[0], "")][kinds[0]] = item
+    return {
+        item
+        for test, same in by_test.items()
+        if len(same) == len(WAREHOUSES) and PROMISES not in test
+        for kind, item in same.items()
+        if kind != WAREHOUSES[crc32(test.encode()) % len(WAREHOUSES)]
+    }
 
 
 @pytest.hookimpl(wrapper=True)
@@ -154,7 +189,7 @@ def postgres_dataset() -> Iterator[str]:
         yield dataset
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=WAREHOUSES)
 def any_warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A warehouse of each kind that is tested: the file's own, and an empty one elsewhere."""
     if request.param == "duckdb":
