@@ -212,6 +212,9 @@ NOT_RUN = {
     "duckdb kyc.duckdb": "DuckDB's shell is a program of its own; the query is tested",
     "export DAGSTER_HOME=/srv/argos/dagster": "a folder of the operator's",
     "dagster dev -m argos_sync.orchestration.dagster": "tests/orchestration/test_dagster_dev.py",
+    "argos-sync sql 'SELECT kyc_result, COUNT(*) FROM submissions_wide GROUP BY 1'": (
+        "needs a warehouse; tests/cli/test_sql.py"
+    ),
     "argos-sync publish --to analysts.duckdb": "needs a warehouse; tests/cli/test_publish.py",
 }
 """Shell lines that the test below does not run, and why."""

@@ -18,6 +18,7 @@ from argos_sync.cli.reconcile import reconcile
 from argos_sync.cli.refresh import refresh
 from argos_sync.cli.report import report
 from argos_sync.cli.reveal import reveal
+from argos_sync.cli.sql import sql
 from argos_sync.cli.status import status
 from argos_sync.cli.sync import sync
 from argos_sync.process import (
@@ -46,6 +47,7 @@ for function in (
     forget,
     reveal,
     publish,
+    sql,
     report,
     emulator,
 ):

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from datetime import date
@@ -184,15 +184,21 @@ def parse_day(option: str, text: str) -> date:
         raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as a text table under the names of their columns."""
-    from rich.console import Console
-    from rich.table import Table
+def printable(text: str) -> str:
+    """Return a text without control sequences, which an applicant may have typed."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
-    text_table = Table(*names)
+
+def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = 100) -> str:
+    """Return rows as a text table under the names of their columns, at most `width` wide."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    text_table = Table(*(Column(Text(name)) for name in names))
     for row in rows:
-        text_table.add_row(*row)
-    console = Console(width=100)
+        text_table.add_row(*(Text(printable(value)) for value in row))
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(text_table)
     return captured.get()

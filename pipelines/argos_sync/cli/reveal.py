@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from argos_sync.cli.common import Common
+from argos_sync.cli.common import Common, printable
 
 if TYPE_CHECKING:
     from argos_sync.commands.reveal import RevealedValue
@@ -31,6 +31,4 @@ def reveal(
 def _line(revealed: "RevealedValue") -> str:
     """Return one value as `table[position].column: value`."""
     positions = "".join(f"[{position}]" for position in revealed.positions)
-    # Text that an applicant typed must not reach the terminal as a control sequence.
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(revealed.value))
-    return f"{revealed.table}{positions}.{revealed.column}: {text}"
+    return f"{revealed.table}{positions}.{revealed.column}: {printable(str(revealed.value))}"

@@ -1,9 +1,9 @@
 """The commands as functions, for the command line, Dagster and notebooks.
 
 In come a context (settings, target, clock) and the command's arguments; out goes its result. A
-module has the command of its name, except `comparison`, which finds the differences that
-`reconcile` repairs, `published_file`, which writes the copy of `publish`, and `check` and
-`destination_checks`, of which `doctor` consists.
+module has the command of its name, except `query`, which is `sql`, `comparison`, which finds the
+differences that `reconcile` repairs, `published_file`, which writes the copy of `publish`, and
+`check` and `destination_checks`, of which `doctor` consists.
 """
 
 __all__: list[str] = [
@@ -13,6 +13,7 @@ __all__: list[str] = [
     "forget",
     "publish",
     "published_file",
+    "query",
     "reconcile",
     "refresh",
     "reveal",

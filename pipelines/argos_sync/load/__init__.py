@@ -31,6 +31,7 @@ __all__ = [
     "scratch",
     "source",
     "sql",
+    "sqlstate",
     "target",
     "view_access",
 ]

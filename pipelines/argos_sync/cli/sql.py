@@ -1,0 +1,106 @@
+"""`argos-sync sql`."""
+
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from argos_sync.cli.common import Common, table
+
+if TYPE_CHECKING:
+    from argos_sync.commands.query import QueryResult
+
+MOST_ROWS = 1_000
+"""Rows of a table on the terminal; `--csv` and `--json` print all."""
+
+
+def sql(
+    common: Common,
+    query: Annotated[
+        str | None, typer.Argument(metavar="QUERY", help="In the destination's dialect.")
+    ] = None,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Read the query from a file, or from stdin for -."),
+    ] = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print all rows as CSV, with a header.")
+    ] = False,
+) -> None:
+    """Run a query on the warehouse, which it cannot change, and print its rows."""
+    from argos_sync.commands.query import run_query
+
+    if (query is None) == (file is None) or (as_csv and common.as_json):
+        raise typer.BadParameter("give a query or --file, and --csv or --json, but not both")
+    with run_query(common.target, query if query is not None else _read(file)) as result:
+        if as_csv:
+            _print_csv(result)
+        elif common.as_json:
+            rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
+            common.show({"columns": list(result.columns), "rows": rows}, "")
+        else:
+            _print_table(result)
+
+
+def _read(file: Path | None) -> str:
+    """Return the text of a file, or of stdin for `-`."""
+    try:
+        if file is None or str(file) == "-":
+            return sys.stdin.read()
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise typer.BadParameter(f"--file cannot be read: {reason}") from None
+
+
+def _rows(result: "QueryResult") -> Iterator[list[Any]]:
+    """Yield the rows with values that JSON has: times are UTC in ISO 8601."""
+    return ([_value(one) for one in row] for row in chain.from_iterable(result.batches))
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if value is None or isinstance(value, str | bool | int | float | list | dict):
+        return value
+    return str(value)
+
+
+def _text(value: Any) -> str:
+    """Return a value as text; JSON for lists, objects and truth values."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | list | dict):
+        return json.dumps(value, default=_value, ensure_ascii=False)
+    return str(value)
+
+
+def _print_csv(result: "QueryResult") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(result.columns)
+    writer.writerows([_text(value) for value in row] for row in _rows(result))
+
+
+def _print_table(result: "QueryResult") -> None:
+    rows = _rows(result)
+    shown = [[_text(value) for value in row] for row in islice(rows, MOST_ROWS)]
+    # In a pipe nothing is wrapped.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
+    typer.echo(table(result.columns, shown, width), nl=False)
+    if next(rows, None) is not None:
+        typer.echo(f"the first {MOST_ROWS:,} rows; --csv or --json prints all")
+    else:
+        typer.echo(f"{len(shown):,} row{'' if len(shown) == 1 else 's'}")
