@@ -71,29 +71,22 @@ def test_selected_columns(encrypted: Context, any_warehouse: Warehouse, january:
     assert record == {"columns_shown": "applicants.email"}
 
 
+REFUSALS: list[tuple[str | None, list[str], dict[str, str], str]] = [
+    ("unknown", [], {}, "no submission with that id"),
+    (None, ["applicants.nationality"], {}, "not encrypted .* applicants.email"),
+    (None, ["applicants.shoe_size"], {}, "not encrypted .* applicants.email"),
+    (None, [], {"key": NEW}, "encrypted with the key .* set sources.argos.privacy.key"),
+]
+"""A submission or None, columns, keys, and the message about them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("submission_id", "columns", "keys", "message"),
-    [
-        ("unknown", [], {}, "no submission with that id"),
-        (None, ["applicants.nationality"], {}, "not encrypted .* applicants.email"),
-        (None, ["applicants.shoe_size"], {}, "not encrypted .* applicants.email"),
-        (None, [], {"key": NEW}, "encrypted with the key .* set sources.argos.privacy.key"),
-    ],
-)
-def test_refusals(
-    encrypted: Context,
-    any_warehouse: Warehouse,
-    january: Rows,
-    *,
-    submission_id: str | None,
-    columns: list[str],
-    keys: dict[str, str],
-    message: str,
-) -> None:
+def test_refusals(encrypted: Context, any_warehouse: Warehouse, january: Rows) -> None:
     """Nothing is returned, and nothing is recorded."""
-    with pytest.raises(ConfigurationError, match=message):
-        reveal(with_keys(encrypted, **keys), submission_id or january[5]["submission_id"], columns)
+    for submission_id, columns, keys, message in REFUSALS:
+        known = submission_id or january[5]["submission_id"]
+        with pytest.raises(ConfigurationError, match=message):
+            reveal(with_keys(encrypted, **keys), known, columns)
     assert any_warehouse.count("sync_reveals") == 0
 
 
