@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+import pendulum
 from dlt.common.configuration import configspec, exceptions, resolve_configuration
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
@@ -62,6 +63,7 @@ _DEFAULTS = {
 }
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
     "start_date": (date.fromisoformat, "a day as YYYY-MM-DD"),
+    "reporting_time_zone": (pendulum.timezone, "the name of a time zone, such as Asia/Seoul"),
     "max_emptied": (parse_share, "a share such as 5% or 0.05"),
 }
 _PROVIDER_NAME = "argos-sync defaults"
@@ -123,6 +125,7 @@ class Settings(BaseConfiguration):
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
     max_requests_per_day: int | None = None
+    reporting_time_zone: str = "UTC"
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
     run_lock: Literal["auto", "lease"] = "auto"
@@ -197,10 +200,11 @@ class _Runtime(BaseConfiguration):
 
 @configspec
 class Freshness(BaseConfiguration):
-    """Settings of read-only commands: how old rows may become."""
+    """Settings of read-only commands: how old rows may become, and which days they show."""
 
     sweep_days: int = Settings.sweep_days
     open_days: int = Settings.open_days
+    reporting_time_zone: str = Settings.reporting_time_zone
 
 
 def load_settings(

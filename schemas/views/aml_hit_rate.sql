@@ -1,7 +1,7 @@
 -- Share of decided submissions with an AML red flag, by week of creation. The status Not Screened
 -- says both that nothing was found and that nothing was screened; it cannot tell them apart.
 --
--- week         Monday (UTC) of the week the submissions were created
+-- week         Monday of the week the submissions were created
 -- submissions  Number of submissions
 -- decided      Submissions that are approved or rejected
 -- flagged      Decided submissions with the status Red Flag
@@ -12,7 +12,7 @@
 -- hit_rate     Share of decided submissions that are flagged, from 0 to 1; empty if none is decided
 WITH cases AS (
     SELECT
-        UTC_WEEK(s.created_at) AS week,
+        REPORTING_WEEK(s.created_at) AS week,
         -- NULL while the submission is not decided
         CASE WHEN LOWER(k.result) IN ('approved', 'rejected')
             THEN COALESCE(LOWER(a.current_status), '') END AS status,

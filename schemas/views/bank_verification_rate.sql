@@ -1,7 +1,7 @@
 -- Success rate of bank account verification, by type and week of the submission. Each verification
 -- counts under exactly one result.
 --
--- week               Monday (UTC) of the week the submissions were created
+-- week               Monday of the week the submissions were created
 -- verification_type  occupancy (1 KRW verification) or nameCheck
 -- verifications      Number of submissions with a bank verification
 -- succeeded          Verifications with the result success
@@ -11,7 +11,7 @@
 -- success_rate       Share of verifications that succeeded, from 0 to 1
 WITH verified AS (
     SELECT
-        UTC_WEEK(s.created_at) AS week,
+        REPORTING_WEEK(s.created_at) AS week,
         b.type AS verification_type,
         COALESCE(LOWER(b.result), '') AS result,
         b.retry_count

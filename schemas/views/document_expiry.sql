@@ -1,4 +1,4 @@
--- Submissions whose identity document has expired or expires within 90 days (UTC), one row per
+-- Submissions whose identity document has expired or expires within 90 days, one row per
 -- submission.
 --
 -- submission_id           Submission with the document
@@ -17,7 +17,7 @@ WITH documents AS (
         p.id_type,
         p.idcard_issuing_country,
         p.idcard_expire_date,
-        DATE_DIFF('day', UTC_DAY(CURRENT_TIMESTAMP), p.idcard_expire_date) AS days_left
+        DATE_DIFF('day', REPORTING_DAY(CURRENT_TIMESTAMP), p.idcard_expire_date) AS days_left
     FROM submissions AS s
     JOIN applicants AS p ON p.submission_id = s.submission_id
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id

@@ -1,6 +1,6 @@
 -- KYC funnel by day of creation. Each submission counts under exactly one result.
 --
--- day            Day (UTC) the submissions were created
+-- day            Day the submissions were created
 -- submissions    Number of submissions
 -- attempted      Submissions with at least one attempt
 -- retried        Submissions with more than one attempt
@@ -19,7 +19,7 @@ WITH tries AS (
     GROUP BY submission_id
 ),
 cases AS (
-    SELECT UTC_DAY(s.created_at) AS day, LOWER(k.result) AS result, t.attempts
+    SELECT REPORTING_DAY(s.created_at) AS day, LOWER(k.result) AS result, t.attempts
     FROM submissions AS s
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
     LEFT JOIN tries AS t ON t.submission_id = s.submission_id

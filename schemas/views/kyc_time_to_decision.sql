@@ -4,7 +4,7 @@
 --
 -- reviewer   Reviewer type: system is the AI review, agent is a human review
 -- country    Nationality of the applicant
--- week       Monday (UTC) of the week the result became final
+-- week       Monday of the week the result became final
 -- decisions  Number of results that became final
 -- hours_p50  Median hours from created_at to kyc_result_at
 -- hours_p90  90th percentile of these hours
@@ -13,7 +13,7 @@ WITH decided AS (
     SELECT
         s.reviewer,
         p.nationality AS country,
-        UTC_WEEK(s.kyc_result_at) AS week,
+        REPORTING_WEEK(s.kyc_result_at) AS week,
         (EPOCH(s.kyc_result_at) - EPOCH(s.created_at)) / 3600 AS hours
     FROM submissions AS s
     LEFT JOIN applicants AS p ON p.submission_id = s.submission_id

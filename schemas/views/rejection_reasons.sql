@@ -1,13 +1,13 @@
 -- Reasons for rejections, by week of creation. A submission with several reasons counts once for
 -- each.
 --
--- week          Monday (UTC) of the week the submissions were created
+-- week          Monday of the week the submissions were created
 -- comment_code  Code of the reason; empty for rejections without a reason
 -- meaning       Meaning of the code (code_meanings); empty if it is unknown
 -- rejected      Rejected submissions with this reason
 -- share         Share of all rejected submissions of the week, from 0 to 1
 WITH rejections AS (
-    SELECT s.submission_id, UTC_WEEK(s.created_at) AS week
+    SELECT s.submission_id, REPORTING_WEEK(s.created_at) AS week
     FROM submissions AS s
     JOIN kyc AS k ON k.submission_id = s.submission_id
     WHERE s._deleted_at IS NULL AND LOWER(k.result) = 'rejected'

@@ -80,6 +80,8 @@
 -- _synced_at                     When the submission was last fetched
 -- _changed_at                    When a fetch last found the submission new or changed
 -- _content_hash                  Content hash of the submission, without the query strings of image URLs
+-- created_day                    Day of created_at
+-- created_week                   Monday of the week of created_at
 SELECT
     s.submission_id,
     s.created_at,
@@ -160,7 +162,10 @@ SELECT
     (EPOCH(s.kyc_result_at) - EPOCH(s.created_at)) / 3600 AS hours_to_decision,
     s._synced_at,
     s._changed_at,
-    s._content_hash
+    s._content_hash,
+    -- Last, because PostgreSQL adds columns of a view only at its end.
+    REPORTING_DAY(s.created_at) AS created_day,
+    REPORTING_WEEK(s.created_at) AS created_week
 FROM submissions AS s
 LEFT JOIN applicants AS p ON p.submission_id = s.submission_id
 LEFT JOIN kyc AS k ON k.submission_id = s.submission_id

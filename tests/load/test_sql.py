@@ -66,7 +66,7 @@ FUNCTIONS = {
     },
     "databricks": {
         *("CURRENT_TIMESTAMP", "CURRENT_TIMEZONE", "DATEDIFF", "DATE_TRUNC", "LISTAGG"),
-        *("TO_UTC_TIMESTAMP", "UNIX_TIMESTAMP"),
+        *("FROM_UTC_TIMESTAMP", "TO_UTC_TIMESTAMP", "UNIX_TIMESTAMP"),
     },
     "clickhouse": {
         *("ARRAYMAP", "ARRAYSORT", "ARRAYSTRINGCONCAT", "CURRENT_TIMESTAMP", "DATE_DIFF"),
@@ -205,14 +205,15 @@ def test_every_view_fits_the_dialect(
         "bigquery": "UPDATE `argos`.`t` SET `a` = %s, `b` = NULL WHERE LOWER(`c`) IN (%s, %s)"
         " AND DATE(`d`, 'UTC') = %s",
         "databricks": "UPDATE `argos`.`t` SET `a` = %s, `b` = NULL WHERE LOWER(`c`) IN (%s, %s)"
-        " AND CAST(TO_UTC_TIMESTAMP(`d`, CURRENT_TIMEZONE()) AS DATE) = %s",
+        " AND CAST(FROM_UTC_TIMESTAMP(TO_UTC_TIMESTAMP(`d`, CURRENT_TIMEZONE()), 'UTC') AS DATE)"
+        " = %s",
         "clickhouse": 'ALTER TABLE "argos"."t" UPDATE "a" = %s, "b" = NULL WHERE LOWER("c") IN'
         " (%s, %s) AND toDate(toTimeZone(\"d\", 'UTC')) = %s SETTINGS mutations_sync = 1",
     }.items(),
 )
 def test_a_statement_is_translated(dialect: str, expected: str) -> None:
     """Names, parameters, lists, NULL and days differ between dialects."""
-    statement = "UPDATE t SET a = ?, b = ? WHERE LOWER(c) = ANY(?) AND UTC_DAY(d) = ?"
+    statement = "UPDATE t SET a = ?, b = ? WHERE LOWER(c) = ANY(?) AND DAY_IN(d, 'UTC') = ?"
     text, values = sql.translate(client_for(dialect), statement, ("A", None, ["x", "y"], "D"))
     assert text.replace("UNNEST", "unnest") == expected
     takes_lists = dialect in {"duckdb", "postgres"}

@@ -6,7 +6,7 @@ Both are in `views/`; the answers were worked out by hand. In the views' queries
 
 import json
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,10 @@ def read_view(warehouse: Warehouse, view: str) -> Rows:
     return [row for row in rows if view != "sync_health" or row["run_id"] in run_ids]
 
 
+COMPUTED = ("hours_to_decision", "created_day", "created_week")
+"""Columns of `submissions_wide` that no table has."""
+
+
 def wide_columns() -> dict[str, tuple[str, Column]]:
     """Return the columns of `submissions_wide` with their table and column in the contract."""
     return {
@@ -114,7 +118,9 @@ def wide_answer(null_columns: Collection[str] = ()) -> Rows:
             if name not in ADDED_COLUMNS
         }
         hours = decided_at and (decided_at - submission["created_at"]).total_seconds() / 3600
-        rows.append(row | {"hours_to_decision": hours})
+        day = submission["created_at"].date()
+        week = day - timedelta(days=day.weekday())
+        rows.append(row | {"hours_to_decision": hours, "created_day": day, "created_week": week})
     return rows
 
 

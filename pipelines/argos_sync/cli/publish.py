@@ -19,9 +19,11 @@ def publish(
 ) -> None:
     """Copy the warehouse for analysts, without the columns that identify a person."""
     from argos_sync.commands.publish import publish as copy
+    from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
 
-    published = copy(common.target, to, strict=strict, mode=output_file_mode())
+    zone = freshness_settings(common.project).reporting_time_zone
+    published = copy(common.target, to, strict=strict, mode=output_file_mode(), zone=zone)
     summary = {
         "file": str(published.file),
         "strict": strict,

@@ -32,8 +32,15 @@ def report(
     target = common.target
     if file is not None:
         target = replace(target, destination="duckdb", file=str(file))
-    now, bound = datetime.now(UTC), freshness_settings(common.project).sweep_days or None
-    written = make_report(target, out, now=now, bound=bound, mode=output_file_mode())
+    settings = freshness_settings(common.project)
+    written = make_report(
+        target,
+        out,
+        now=datetime.now(UTC),
+        bound=settings.sweep_days or None,
+        zone=settings.reporting_time_zone,
+        mode=output_file_mode(),
+    )
     summary = {
         "file": str(written.file),
         "bytes": written.size,

@@ -35,6 +35,7 @@ from argos_sync.shape.contract import (
     Table,
     load_contract,
 )
+from argos_sync.warehouse.views import UTC
 
 log = logging.getLogger("argos_sync")
 
@@ -68,7 +69,7 @@ class PublishResult:
 
 
 def publish(
-    target: Target, file: Path, *, strict: bool = False, mode: int = 0o600
+    target: Target, file: Path, *, strict: bool = False, mode: int = 0o600, zone: str = UTC
 ) -> PublishResult:
     """Write a copy of the warehouse without personal columns, and replace an earlier copy.
 
@@ -82,6 +83,7 @@ def publish(
         file: DuckDB file to create or to replace; links are followed.
         strict: Whether columns of class `quasi` are left out too.
         mode: Permissions of a new file; a replaced file keeps its permissions.
+        zone: Reporting time zone of the views, an IANA name.
 
     Raises:
         ConfigurationError: The file cannot be replaced or is named like the dataset, or the
@@ -98,14 +100,14 @@ def publish(
             refuse_warehouse(output, source)
             writer = warehouse.client.native_connection
             copy = PublishedFile(writer, new_file, output, dataset)
-            rows, views = _fill(copy, warehouse, tables, copy.insert_select)
+            rows, views = _fill(copy, warehouse, tables, copy.insert_select, zone)
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
             with closing(duckdb.connect(config=settings)) as writer, transaction(warehouse.client):
                 if dialect_of(warehouse.client) == "postgres":
                     execute_native(warehouse.client, _POSTGRES_SNAPSHOT)
                 copy = PublishedFile(writer, new_file, output, dataset)
-                rows, views = _fill(copy, warehouse, tables, copy.insert_batches)
+                rows, views = _fill(copy, warehouse, tables, copy.insert_batches, zone)
     contract = load_contract()
     left_out = sum(len(contract[table.name].columns) - len(table.columns) for table in tables)
     return PublishResult(output, rows, views, left_out)
@@ -134,6 +136,7 @@ def _fill(
     warehouse: ReadOnlyWarehouse,
     tables: Sequence[Table],
     insert: Callable[[Client, Table], int],
+    zone: str,
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Copy all tables in one snapshot; return the rows by table, and the names of the views."""
     rows = {}
@@ -145,7 +148,7 @@ def _fill(
         rows[table.name] = insert(warehouse.client, stored) if stored.columns else 0
         log.info("publish: %s, %d rows", table.name, rows[table.name])
     copy.run("COMMIT")
-    views = copy.create_views(Contract({table.name: table for table, _ in matched}))
+    views = copy.create_views(Contract({table.name: table for table, _ in matched}), zone)
     copy.close()
     return rows, views
 

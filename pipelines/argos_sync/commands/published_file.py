@@ -97,22 +97,23 @@ class PublishedFile:
                 raise
         raise failures[0]  # DuckDB's error has only its text
 
-    def create_views(self, contract: Contract) -> tuple[str, ...]:
+    def create_views(self, contract: Contract, zone: str) -> tuple[str, ...]:
         """Create the views that read only tables of the copy, and return their names.
 
-        `contract` has the tables of the copy. Columns that are left out are null in views.
+        `contract` has the tables of the copy, and `zone` is the reporting time zone. Columns that
+        are left out are null in views.
         """
         names = []
         # A separate cursor, because USE changes the schema of everything that shares it.
         with write_errors(self._target_file), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                name, select = quote_name(view.name), duckdb_query(view, contract)
+                name, select = quote_name(view.name), duckdb_query(view, contract, zone)
                 try:
                     connection.execute(f"CREATE VIEW {name} AS {select}")
                 except (duckdb.BinderException, duckdb.CatalogException):
                     continue
-                self._comment("VIEW", f"{self._schema}.{name}", view.description, view.columns)
+                self._comment("VIEW", f"{self._schema}.{name}", view.describe(zone), view.columns)
                 names.append(view.name)
         return tuple(names)
 

@@ -15,25 +15,27 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = {
 }
 """DuckDB's type for each column type."""
 
+_DATABRICKS_TIME = "FROM_UTC_TIMESTAMP(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()), {})"
+"""The time in a zone: its casts depend on the session's time zone."""
+
 PHRASES: Mapping[str, Mapping[str, str]] = {
-    # The UTC day of a timestamp.
-    "UTC_DAY": {
-        "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
-        "bigquery": "DATE({}, 'UTC')",
-        "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
-        # Its casts depend on the session's time zone.
-        "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
-        "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
+    # The day of a timestamp in a time zone.
+    "DAY_IN": {
+        "": "CAST({} AT TIME ZONE {} AS DATE)",
+        "bigquery": "DATE({}, {})",
+        "clickhouse": "toDate(toTimeZone({}, {}))",
+        "databricks": f"CAST({_DATABRICKS_TIME} AS DATE)",
+        "snowflake": "CAST(CONVERT_TIMEZONE({1}, {0}) AS DATE)",
     },
-    # The Monday of a timestamp's UTC week.
-    "UTC_WEEK": {
-        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
-        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
-        "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
-        "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
+    # The Monday of a timestamp's week in a time zone.
+    "WEEK_IN": {
+        "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE {}) AS DATE)",
+        "bigquery": "DATE_TRUNC(DATE({}, {}), ISOWEEK)",
+        "clickhouse": "toMonday(toTimeZone({}, {}))",
+        "databricks": f"CAST(DATE_TRUNC('WEEK', {_DATABRICKS_TIME}) AS DATE)",
         # Its DATE_TRUNC takes the first day of a week from the session.
-        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE('UTC', {0})),"
-        " CAST(CONVERT_TIMEZONE('UTC', {0}) AS DATE))",
+        "snowflake": "DATEADD(DAY, 1 - DAYOFWEEKISO(CONVERT_TIMEZONE({1}, {0})),"
+        " CAST(CONVERT_TIMEZONE({1}, {0}) AS DATE))",
     },
     # A group's values joined by commas, ordered by the second argument. sqlglot 29 puts ORDER BY
     # where Redshift refuses it, and has no translation for ClickHouse.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from argos_sync.fetch.windows import day_of
+import pendulum
+
 from argos_sync.load.atomic_file import (
     FileType,
     atomic_replacement,
@@ -26,6 +27,7 @@ from argos_sync.report.charts import load_renderer
 from argos_sync.report.page import FILE_MARK, render_page
 from argos_sync.report.queries import section_specs
 from argos_sync.report.section import build_section
+from argos_sync.warehouse.views import UTC
 
 __all__ = ["ReportSummary", "make_report"]
 
@@ -46,7 +48,13 @@ class ReportSummary:
 
 
 def make_report(
-    target: Target, file: Path, *, now: datetime, bound: int | None, mode: int = 0o600
+    target: Target,
+    file: Path,
+    *,
+    now: datetime,
+    bound: int | None,
+    zone: str = UTC,
+    mode: int = 0o600,
 ) -> ReportSummary:
     """Write the report of a warehouse, replacing an earlier report.
 
@@ -57,6 +65,7 @@ def make_report(
         file: HTML file to create, or report to replace; symbolic links are followed.
         now: Time shown on the page, and end of its charts.
         bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
+        zone: Reporting time zone, an IANA name: that of the views' days and weeks.
         mode: Permissions of a new file; a replaced file keeps its own.
 
     Raises:
@@ -69,7 +78,7 @@ def make_report(
     with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(path, source)
-        specs = section_specs(bound, day_of(now))
+        specs = section_specs(bound, pendulum.instance(now).in_timezone(zone).date(), zone)
         sections = [build_section(warehouse.client, spec) for spec in specs]
         html = render_page(sections, str(warehouse.client.dataset_name), now).encode()
     with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):

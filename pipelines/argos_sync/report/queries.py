@@ -21,7 +21,7 @@ _DECISIONS = """
         SELECT
             CASE WHEN LOWER(reviewer) IN ('system', 'agent') THEN LOWER(reviewer) ELSE 'other' END
                 AS reviewer_type,
-            UTC_WEEK(kyc_result_at) AS week,
+            WEEK_IN(kyc_result_at, '{zone}') AS week,
             (EPOCH(kyc_result_at) - EPOCH(created_at)) / 3600 AS hours
         FROM submissions_wide
         WHERE kyc_result_at IS NOT NULL
@@ -79,10 +79,11 @@ _RUNS = """
     FROM sync_health ORDER BY started_at DESC LIMIT 60"""
 
 
-def section_specs(bound: int | None, today: date) -> tuple[SectionSpec, ...]:
+def section_specs(bound: int | None, today: date, zone: str) -> tuple[SectionSpec, ...]:
     """Return the definitions of all sections.
 
-    `bound` is `sweep_days`, None without a sweep; no chart goes beyond `today`.
+    `bound` is `sweep_days`, None without a sweep; no chart goes beyond `today`; `zone` is the
+    reporting time zone.
     """
     return (
         SectionSpec(
@@ -96,7 +97,7 @@ def section_specs(bound: int | None, today: date) -> tuple[SectionSpec, ...]:
             "decisions",
             "Time to decision",
             "submissions_wide",
-            _DECISIONS,
+            _DECISIONS.format(zone=zone),
             partial(submissions.describe_decisions, today=today),
             "No submission has a final result yet.",
         ),

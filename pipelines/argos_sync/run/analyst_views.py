@@ -25,6 +25,7 @@ def update_analyst_views(warehouse: Warehouse, settings: Settings) -> State:
             warehouse.state.get("views"),
             contract=warehouse.existing,
             drop_dependents=lambda: access.update(drop_project_views(warehouse, settings)),
+            zone=settings.reporting_time_zone,
         )
         project_views = update_project_views(warehouse, settings, views, access)
     except Exception as error:  # noqa: BLE001 the text may quote values

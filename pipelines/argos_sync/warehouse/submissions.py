@@ -20,7 +20,7 @@ from argos_sync.load.sql import (
 )
 from argos_sync.shape.contract import HISTORY, SUBMISSIONS
 
-_CREATED_DAY = "UTC_DAY(created_at)"
+_CREATED_DAY = "DAY_IN(created_at, 'UTC')"
 """The UTC day of `created_at`, in the SQL of `load.sql`."""
 
 _OUTSIDE = "(_synced_at < ? OR _synced_at > ?)"

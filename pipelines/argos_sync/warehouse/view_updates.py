@@ -15,7 +15,7 @@ from argos_sync.load.view_access import ViewAccess, read_view_access, restore_vi
 from argos_sync.shape.contract import Contract, load_contract
 from argos_sync.warehouse import comments, views
 from argos_sync.warehouse.comments import TABLE, VIEW, comment_on
-from argos_sync.warehouse.views import View, load_views, view_files, view_names, view_query
+from argos_sync.warehouse.views import UTC, View, load_views, view_files, view_names, view_query
 
 log = logging.getLogger("argos_sync")
 
@@ -35,6 +35,8 @@ def update_views(
     folder: Path | None = None,
     contract: Contract | None = None,
     drop_dependents: Callable[[], object] = lambda: None,
+    *,
+    zone: str = UTC,
 ) -> str:
     """Create or replace all views, unless they exist and are up to date.
 
@@ -43,14 +45,15 @@ def update_views(
     transaction uses it, the log says so, the run continues, and the next run tries again. Comments
     on views and tables are written whenever the views are.
 
-    Before views are dropped, `drop_dependents` drops our views elsewhere that read them.
+    Before views are dropped, `drop_dependents` drops our views elsewhere that read them. `zone` is
+    the reporting time zone, an IANA name.
 
     Returns:
         Version of the views, to pass to the next call as `previous`: a hash of everything that
         views and comments depend on, and the names of the views.
     """
     contract = contract or load_contract()
-    digest = _digest(client, folder, contract)
+    digest = _digest(client, folder, contract, zone)
     names = view_names(folder)
     current = " ".join([digest, *names])
     try:
@@ -59,11 +62,11 @@ def update_views(
             readable = _readable_views(client, load_views(folder))
             current = " ".join([digest, *sorted(view.name for view in readable)])
             if not _is_current(client, current, previous):
-                queries = {view.name: view_query(client, view, contract) for view in readable}
+                queries = {view.name: view_query(client, view, contract, zone) for view in readable}
                 known = {*names, *_names_in(previous)}
                 replace_views(client, queries, known, drop_dependents)
                 # Not in the same transaction: a refused comment must not cost a view.
-                _write_comments(client, contract, readable)
+                _write_comments(client, contract, readable, zone)
     except RelationsInUseError as error:
         log.warning("the views for analysts, or comments, wait for the next run: %s", error.message)
         return previous or ""
@@ -136,12 +139,12 @@ def replace_views(
     return execute_ddl(client, partial(change, "CREATE VIEW", views.keys()), views)
 
 
-def _digest(client: Client, folder: Path | None, contract: Contract) -> str:
+def _digest(client: Client, folder: Path | None, contract: Contract, zone: str) -> str:
     """Return a hash of everything that views and comments depend on, which are slow to create."""
     digest = blake2b(digest_size=8)
     location = client.make_qualified_table_name("views")
     tables = [*contract.tables.values()]
-    digest.update(f"{version('sqlglot')} {dialect_of(client)} {location} {tables}".encode())
+    digest.update(f"{version('sqlglot')} {dialect_of(client)} {location} {tables} {zone}".encode())
     for path in (*_CODE, *view_files(folder)):
         digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -172,7 +175,7 @@ def _readable_views(client: Client, views: Collection[View]) -> list[View]:
     return [view for view in views if view.name in readable]
 
 
-def _write_comments(client: Client, contract: Contract, views: Collection[View]) -> None:
+def _write_comments(client: Client, contract: Contract, views: Collection[View], zone: str) -> None:
     """Comment on existing tables, and on views."""
     statements: list[str] = []
     all_exist = tables_exist(client, contract.tables)
@@ -181,5 +184,5 @@ def _write_comments(client: Client, contract: Contract, views: Collection[View])
             columns = {column.name: column.comment for column in table.columns}
             statements += comment_on(client, TABLE, name, table.comment, columns)
     for view in views:
-        statements += comment_on(client, VIEW, view.name, view.description, view.columns)
+        statements += comment_on(client, VIEW, view.name, view.describe(zone), view.columns)
     execute_ddl(client, partial(execute_all_native, client, statements))

@@ -6,6 +6,9 @@ describes each column: its name, two or more blanks, its meaning. A view names i
 PostgreSQL expands `*` once, when a view is created, and DuckDB then refuses to read the view. A
 view may read any column of the shipped contract: if the warehouse has dropped the column, or stores
 it as text, the view reads NULL of the column's own type.
+
+`REPORTING_DAY(time)` and `REPORTING_WEEK(time)` are the day and the Monday of the week in the
+reporting time zone.
 """
 
 import re
@@ -31,6 +34,11 @@ from argos_sync.shape.contract import Column, Contract, load_contract, schemas_f
 
 STALENESS = "staleness"
 
+UTC = "UTC"
+
+_REPORTING = {"REPORTING_DAY": "DAY_IN", "REPORTING_WEEK": "WEEK_IN"}
+"""The function of `load.dialects` for each of the views', which lacks the time zone."""
+
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """Text to append to a SELECT: ClickHouse's outer joins return empty texts and zeros otherwise."""
 
@@ -47,6 +55,12 @@ class View:
     reads: tuple[str, ...]
     description: str
     columns: dict[str, str]
+
+    def describe(self, zone: str = UTC) -> str:
+        """Return the description, with the time zone of days and weeks if there are any."""
+        is_reporting = any(map(_reporting_function, self.select.find_all(exp.Anonymous)))
+        suffix = f" Days and weeks are those of {zone}." if is_reporting else ""
+        return self.description + suffix
 
 
 @cache
@@ -81,12 +95,17 @@ def parse_header(text: str) -> tuple[str, dict[str, str]]:
     }
 
 
-def view_query(client: Client, view: View, contract: Contract | None = None) -> str:
-    """Return a view's SELECT in the dialect of the destination, whose client may be closed."""
+def view_query(
+    client: Client, view: View, contract: Contract | None = None, zone: str = UTC
+) -> str:
+    """Return a view's SELECT in the dialect of the destination, whose client may be closed.
+
+    `zone` is the reporting time zone, an IANA name.
+    """
     dialect = dialect_of(client)
     if dialect == SOURCE_DIALECT:
-        return duckdb_query(view, contract)
-    select = _adapt_to_tables(view, contract)
+        return duckdb_query(view, contract, zone)
+    select = _in_zone(_adapt_to_tables(view, contract), zone)
     for table in table_references(select):
         # The query may qualify columns with the bare table name.
         alias = exp.to_identifier(table.alias or table.name)
@@ -95,13 +114,13 @@ def view_query(client: Client, view: View, contract: Contract | None = None) -> 
     return to_dialect(select, dialect) + _SETTINGS.get(dialect, "")
 
 
-def duckdb_query(view: View, contract: Contract | None = None) -> str:
+def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) -> str:
     """Return a view's SELECT for a DuckDB file, with bare names of tables.
 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
     """
-    return to_dialect(_adapt_to_tables(view, contract), SOURCE_DIALECT)
+    return to_dialect(_in_zone(_adapt_to_tables(view, contract), zone), SOURCE_DIALECT)
 
 
 def _read_view(path: Path) -> View:
@@ -133,6 +152,19 @@ def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
             subquery = exp.select(*expressions).from_(exp.to_table(table.name))
             table.replace(subquery.subquery(table.alias or table.name))
     return select
+
+
+def _in_zone(select: exp.Expression, zone: str) -> exp.Expression:
+    """Return a SELECT, which is changed, with the time zone of its days and weeks."""
+    for call in [*select.find_all(exp.Anonymous)]:
+        if function := _reporting_function(call):
+            arguments = [*call.expressions, exp.Literal.string(zone)]
+            call.replace(exp.Anonymous(this=function, expressions=arguments))
+    return select
+
+
+def _reporting_function(call: exp.Anonymous) -> str | None:
+    return _REPORTING.get(call.name.upper())
 
 
 def _column_or_null(column: Column, *, exists: bool) -> exp.Expression:
