@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,8 @@ def clickhouse_place(folder: Path, request: pytest.FixtureRequest) -> Iterator[P
         "SOURCES__ARGOS__LEASE_SECONDS": LEASE_SECONDS,
         **{f"DESTINATION__CLICKHOUSE__CREDENTIALS__{n.upper()}": v for n, v in credentials.items()},
     }
-    from clickhouse_driver import Client
-
-    with pytest.MonkeyPatch.context() as patch, Client("127.0.0.1", port=native) as server:
+    connect = import_module("clickhouse_driver").Client  # is installed where chdb is
+    with pytest.MonkeyPatch.context() as patch, connect("127.0.0.1", port=native) as server:
         for name, value in environment.items():
             patch.setenv(name, value)
         server.execute(f"CREATE DATABASE {database}")
