@@ -13,6 +13,9 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.quarantine import read_quarantined
+from argos_sync.load.ducklake import is_ducklake
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.lake_cleanup import erase_old_versions
 from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
@@ -29,6 +32,9 @@ from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.shape.suppression import suppression_hash, unkeyed_list
 from argos_sync.warehouse.rows import read_rows
 
+LAKE_CLEANUP = "lake_cleanup"
+"""Key of the state: an erasure has begun, and a DuckLake may still have what it erased."""
+
 Identifier = tuple[str, str]
 """One of `suppression.KINDS`, and the value that identifies a person."""
 
@@ -43,6 +49,23 @@ class Eraser:
     committer: Committer
     protection: Protection
     has_erased: bool = False
+
+    def announce(self) -> None:
+        """Commit that rows will be erased, if a DuckLake keeps them until `finish`."""
+        if is_ducklake(self.committer.warehouse.client):
+            self.committer.save({LAKE_CLEANUP: True})
+
+    def finish(self) -> None:
+        """Remove what a DuckLake keeps of erased rows, of this run and of one that was killed.
+
+        Raises:
+            ArgosError: It is left to the next run.
+        """
+        if self.committer.warehouse.state.get(LAKE_CLEANUP):
+            client = self.committer.warehouse.client
+            with destination_errors():
+                erase_old_versions(client)
+            self.committer.save({LAKE_CLEANUP: False})
 
     def suppression_rows(self, identifiers: Collection[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
@@ -100,6 +123,7 @@ class Eraser:
             Erased rows by table.
         """
         committer, policy = self.committer, self.protection.policy
+        self.announce()
         committer.commit(dict(suppressions), submission_ids)
         client = committer.warehouse.client
         _empty_staging(client, policy.base_contract)
@@ -139,6 +163,8 @@ class Eraser:
             if table.name not in merged and tables_exist(client, [table.name])
         }
         person = [("submission_id", key) for key in stubs]
+        if is_stored or rows:
+            self.announce()
         if quarantined := [*_quarantined_objects_of(client, policy, person)]:
             rows[QUARANTINE] = ("quarantine_id", quarantined)
         with transaction(client):

@@ -17,6 +17,7 @@ from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
+from argos_sync.load.lake_cleanup import limit_history
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
@@ -125,6 +126,7 @@ def _open_run(
                         _remember_project(run, new_key=new_key)
                     committer.remember(layout)
                     committer.save(protection.state_changes(warehouse.state))
+                    eraser.finish()
                     run.ensure_views()
                     yield run
                     failure = find_unreadable(run) if uses_api else None
@@ -136,12 +138,20 @@ def _open_run(
             if failure:
                 run.report_unreadable(failure)
             run.finish(failure)
-            run_post_run_checks(run)
+            _finish(run)
             if failure:
                 raise failure
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
+
+
+def _finish(run: Run) -> None:
+    """Do what follows the run record: clean a DuckLake up, and run the checks."""
+    run.eraser.finish()
+    with destination_errors():
+        limit_history(run.warehouse.client)
+    run_post_run_checks(run)
 
 
 @contextmanager
