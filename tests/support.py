@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from whole_lists import Emulator
 
 NOW = datetime(2025, 2, 1, 3, 0, tzinfo=UTC)
 """Time of a test's first run."""
+LATER = NOW + timedelta(days=1)
+"""Time of the run after it."""
 ADDED_COLUMNS = ("_synced_at", "_changed_at", "_content_hash", "_deleted_at", "_dlt_id")
 """Columns that argos-sync and dlt add to those of the API."""
 JSON_COLUMNS = {

@@ -2,13 +2,16 @@
 
 import os
 import select
+import subprocess
 import sys
+import threading
 import weakref
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from argos_sync.emulator.http_server import Response
+from cli.command import TIMEOUT_SECONDS
 from whole_lists import Emulator
 
 NO_COVERAGE = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
@@ -80,3 +83,29 @@ def ends_within(pid: int, seconds: float) -> bool:
     """Wait for the end of a process, which may be any process of the machine."""
     with closing(os.fdopen(os.pidfd_open(pid))) as process:
         return bool(select.select([process], [], [], seconds)[0])
+
+
+class HeldEmulator(Emulator):
+    """An API that answers nothing until the test allows it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Create the event that the test sets."""
+        super().__init__(*arguments, **options)
+        self.released = threading.Event()
+
+    def answer(self, *arguments: Any) -> Response:
+        """Wait for the event, and answer."""
+        self.released.wait(TIMEOUT_SECONDS)
+        return super().answer(*arguments)
+
+
+def first_to_end(processes: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    """Wait until one of several processes ends, and return it."""
+    with ExitStack() as stack:
+        ends = {
+            stack.enter_context(closing(os.fdopen(os.pidfd_open(process.pid)))): process
+            for process in processes
+        }
+        ended, _, _ = select.select(list(ends), [], [], TIMEOUT_SECONDS / 2)
+        assert ended, "both run"
+        return ends[ended[0]]

@@ -3,6 +3,7 @@
 import re
 
 from argos_sync.load.destination_support import ACCEPTED, REFUSED, Accepted
+from argos_sync.load.promises import MEANINGS, Promise
 
 _BLOCK = re.compile(
     r"(<!-- (?P<name>\w+) destinations: `make schema` -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL
@@ -10,8 +11,12 @@ _BLOCK = re.compile(
 
 
 def render_destinations(page: str) -> str:
-    """Return the page with its tables of accepted and of refused destinations made anew."""
-    tables = {"accepted": _accepted_table(), "refused": _refused_table()}
+    """Return the page with its tables of destinations and of their promises made anew."""
+    tables = {
+        "accepted": _accepted_table(),
+        "promises": _promise_table(),
+        "refused": _refused_table(),
+    }
     return _BLOCK.sub(lambda block: block[1] + tables[block["name"]], page)
 
 
@@ -28,12 +33,35 @@ def _accepted_table() -> str:
             _name(name, accepted),
             accepted.status,
             accepted.chunk,
-            "; ".join(accepted.gaps),
+            "; ".join(accepted.limitations),
             accepted.tested,
         ]
         for name, accepted in ACCEPTED.items()
     ]
     return _table([head, *rows])
+
+
+def _promise_table() -> str:
+    """Return a row for each promise, a column for each destination, and the reasons below."""
+    head = ["promise", *(f"`{name}`" for name in ACCEPTED)]
+    suite = ["the suite runs on", *(one.suite or "-" for one in ACCEPTED.values())]
+    rows = [
+        [f"**{promise}** {meaning}", *(_verdict(one, promise) for one in ACCEPTED.values())]
+        for promise, meaning in MEANINGS.items()
+    ]
+    reasons = [
+        f"- `{name}`, {promise}: {reason}.\n"
+        for name, accepted in ACCEPTED.items()
+        for promise, reason in accepted.broken.items()
+    ]
+    table = _table([head, suite, *rows])
+    return f"{table}\n{''.join(reasons)}" if reasons else table
+
+
+def _verdict(accepted: Accepted, promise: Promise) -> str:
+    if promise in accepted.broken:
+        return "no"
+    return "yes" if accepted.suite else "not run"
 
 
 def _refused_table() -> str:

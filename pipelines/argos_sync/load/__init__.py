@@ -4,7 +4,8 @@ In: Arrow tables of the contract and changes of the source's state.
 Out: one load package, which commits rows and state together; and SQL in the warehouse's dialect.
 
 Where a command loads to: `target`, `dataset_name`. Which destinations are supported, tried or
-refused: `destination_support`; how one is added: `destinations`. How a warehouse is opened:
+refused, and which promises they keep: `destination_support`, `promises`; how one is added:
+`destinations`. How a warehouse is opened:
 `pipeline`, `read_only`; dropped tables: `missing_tables`; columns of a later version:
 `new_columns`. Who may write which days: `run_lock`, `locks`, `lease`, `partitions`; where rows wait
 for a merge: `staging`. The tables as dlt sees them: `source`. Overrides of dlt: `duckdb`,
@@ -27,6 +28,7 @@ __all__ = [
     "locks",
     "partitions",
     "pipeline",
+    "promises",
     "read_only",
     "scratch",
     "source",

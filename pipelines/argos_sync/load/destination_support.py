@@ -5,10 +5,11 @@ tables of docs/destinations.md from it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.promises import Promise
 
 Status = Literal["supported", "tried"]
 
@@ -28,6 +29,9 @@ class Accepted:
         chunk: Whether a chunk is one transaction.
         gaps: Known limitations, each a clause without a final period.
         extra: Whether the extra of its name installs a driver.
+        suite: What the promise suite runs on; None if it does not run.
+        broken: The promises that do not hold there, each with the reason, a clause as in `gaps`.
+            The suite expects exactly these to fail.
     """
 
     status: Status
@@ -35,6 +39,13 @@ class Accepted:
     chunk: str
     gaps: tuple[str, ...] = ()
     extra: bool = True
+    suite: str | None = None
+    broken: Mapping[Promise, str] = field(default_factory=dict)
+
+    @property
+    def limitations(self) -> list[str]:
+        """All that is known not to hold there, each reason once."""
+        return list(dict.fromkeys((*self.gaps, *self.broken.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +70,13 @@ _HALF_SUBMISSIONS = (
 )
 
 ACCEPTED: Mapping[str, Accepted] = {
-    "duckdb": Accepted("supported", _ALL_PROMISES, _ONE_TRANSACTION, extra=False),
+    "duckdb": Accepted("supported", _ALL_PROMISES, _ONE_TRANSACTION, extra=False, suite="a file"),
     "postgres": Accepted(
         "supported",
         _ALL_PROMISES,
         _ONE_TRANSACTION,
         ("`forget` leaves dead rows to `VACUUM`",),
+        suite="a server",
     ),
     "motherduck": Accepted(
         "tried",
@@ -204,7 +216,7 @@ def refuse_untried(kind: str, name: str) -> None:
     """
     accepted = ACCEPTED[kind]
     if accepted.status == "tried":
-        gaps = "; ".join(accepted.gaps)
+        gaps = "; ".join(accepted.limitations)
         raise ConfigurationError(
             f"the destination {_label(kind, name)} is tried, not supported: {accepted.tested}."
             f" Known limitations: {gaps}",
