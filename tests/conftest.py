@@ -37,7 +37,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # One list for all of a submission costs the fewest requests. Tests of other ways say so.
 os.environ["SOURCES__ARGOS__COMPLETENESS"] = "list"
 
-TIERS = ("slow", "process", "postgres", "browser")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake")
 """The marks of tests that `make test` leaves out."""
 
 MAX_SECONDS = 2.0
@@ -74,6 +74,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
+        if "ducklake" in parameters:
+            item.add_marker("ducklake")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

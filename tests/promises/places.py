@@ -14,6 +14,7 @@ from typing import Any
 from argos_sync.run.context import Context
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views
+from lakes import s3_lake
 from support import (
     NOW,
     Warehouse,
@@ -35,11 +36,13 @@ class Place:
         environment: What configures the destination, by the names of environment variables; they
             are set while the place is open, and passed on to processes.
         files: The folder with all of its bytes; None if they are a server's own.
+        content: Returns all that a lake stores, as a text.
     """
 
     warehouse: Warehouse
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
+    content: Callable[[], str] | None = None
 
     def context(self, api: Emulator, now: Any = NOW, **settings: Any) -> Context:
         """Return a context that loads from the API into this place."""
@@ -106,8 +109,16 @@ def postgres_place(folder: Path, made: Made) -> Iterator[Place]:
         yield Place(warehouse, environment)
 
 
+@contextmanager
+def ducklake_place(folder: Path, _: Made) -> Iterator[Place]:
+    """Yield an empty lake in S3, with its catalog in the machine's PostgreSQL."""
+    with s3_lake(folder) as lake:
+        yield Place(lake.warehouse, lake.environment, content=lake.content)
+
+
 KINDS: Mapping[str, Kind] = {
     "duckdb": Kind(("duckdb",), "rest", duckdb_place),
     "postgres": Kind(("psycopg2",), "rest", postgres_place),
+    "ducklake": Kind(("duckdb_extension_ducklake", "moto"), "test-ducklake", ducklake_place),
 }
 """By dlt's name of the destination."""
