@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ KEY, SECRET = "lake-key", "lake-secret"
 _PREFIX = "DESTINATION__DUCKLAKE__CREDENTIALS__"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lake:
     """An empty DuckLake.
 
@@ -50,27 +51,31 @@ class Lake:
 
     def __post_init__(self) -> None:
         """Add the warehouse, as other tests use it."""
-        object.__setattr__(self, "warehouse", Warehouse(self.target, self.query))
+        self.warehouse = Warehouse(self.target, self.query)
 
     def query(self, sql: str) -> Rows:
         """Return the rows of a query in the dataset `argos`."""
-        with self.connect() as connection:
-            connection.execute("USE lake.argos")
-            result = connection.execute(sql)
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        self.connection.execute("USE lake.argos")
+        result = self.connection.execute(sql)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a DuckDB that has attached the lake."""
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            for name in ("ducklake", "httpfs", "postgres_scanner", "sqlite_scanner"):
-                (file,) = installed_extensions([name])
-                connection.execute(f"LOAD {file}")
-            for statement in self.attach:
-                connection.execute(statement)
-            yield connection
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB that has attached the lake; loading its extensions takes a second."""
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        for name in ("ducklake", "httpfs", "postgres_scanner", "sqlite_scanner"):
+            (file,) = installed_extensions([name])
+            connection.execute(f"LOAD {file}")
+        for statement in self.attach:
+            connection.execute(statement)
+        return connection
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if "connection" in self.__dict__:
+            self.connection.close()
 
     def content(self) -> str:
         """Return all bytes of files and catalog, and the decoded rows of Parquet files."""
@@ -123,8 +128,9 @@ def folder_lake(folder: Path) -> Iterator[Lake]:
     }
     attach = f"ATTACH 'ducklake:sqlite:{catalog}' AS lake (DATA_PATH '{files}/data')"
     target = Target("ducklake", pipelines_dir=str(folder / "pipelines"))
-    with _configured(environment):
-        yield Lake(target, environment, (attach,), files)
+    lake = Lake(target, environment, (attach,), files)
+    with _configured(environment), closing(lake):
+        yield lake
 
 
 @contextmanager

@@ -219,7 +219,9 @@ def _share_connection(config: DuckLakeClientConfiguration) -> None:
     credentials.statements = [*own, *(statement["sql"] for statement in attach)]
     extensions = ["ducklake", CATALOGS[credentials.catalog.drivername]]
     if not credentials.storage.is_local_filesystem:
-        extensions += ["httpfs", "aws"]
+        extensions.append("httpfs")
+    if any("credential_chain" in statement["sql"] for statement in attach):
+        extensions.append("aws")
     loaded = installed_extensions(extensions)
     credentials.extensions = [*(credentials.extensions or []), *loaded]
     credentials.conn_pool = _pool(credentials)

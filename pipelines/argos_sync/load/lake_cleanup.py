@@ -15,6 +15,7 @@ from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.ducklake import catalog_file
 from argos_sync.load.errors import DestinationError
+from argos_sync.load.lease import LEASE_TABLE
 from argos_sync.load.sql import Client, ResultRows, execute_native
 
 _KEPT = "INTERVAL 1 DAY"
@@ -79,7 +80,9 @@ def limit_history(client: Client) -> None:
 
 def _rewrite(client: DuckLakeSqlClient) -> None:
     """Write rows of the catalog to files, and the files with deleted rows without them."""
-    _call(client, "flush_inlined_data", f"schema_name => {quote_literal(client.dataset_name)}")
+    schema = f"schema_name => {quote_literal(client.dataset_name)}"
+    for table in _tables(client, "t.table_id IN (SELECT table_id FROM {inlined_data_tables})"):
+        _call(client, "flush_inlined_data", schema, f"table_name => {quote_literal(table)}")
     has_deleted = "t.table_id IN (SELECT table_id FROM {delete_file} WHERE end_snapshot IS NULL)"
     for table in _tables(client, has_deleted):
         _call(client, "rewrite_data_files", *_only(client, table), "delete_threshold => 0")
@@ -99,13 +102,14 @@ def _tables_with_old_statistics(client: DuckLakeSqlClient) -> list[tuple[str, st
         " JOIN {table} AS t ON t.table_id = s.table_id AND t.end_snapshot IS NULL"
         " JOIN {schema} AS n ON n.schema_id = t.schema_id AND n.end_snapshot IS NULL"
         " JOIN {column} AS c ON c.table_id = t.table_id AND c.end_snapshot IS NULL"
-        " WHERE n.schema_name = %s AND ("
+        " WHERE n.schema_name = %s AND t.table_name <> %s AND ("
         "s.min_value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files AS f WHERE"
         " f.table_id = s.table_id AND f.column_id = s.column_id AND f.min_value = s.min_value)"
         " OR s.max_value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM files AS f WHERE"
         " f.table_id = s.table_id AND f.column_id = s.column_id AND f.max_value = s.max_value))"
         " GROUP BY t.table_name".format_map(_MetadataNames(client)),
         client.dataset_name,
+        LEASE_TABLE,
     )
     return [(table, column) for table, column in rows]
 
@@ -135,8 +139,12 @@ def _has_other_datasets(client: DuckLakeSqlClient) -> bool:
 
 
 def _tables(client: DuckLakeSqlClient, condition: str = "TRUE") -> list[str]:
-    """Return the names of the dataset's tables for which a condition holds."""
-    return _select_tables(client, f"n.schema_name = %s AND {condition}")
+    """Return the names of the dataset's tables for which a condition holds.
+
+    The lease is left out: it is written to at any time, and has no values of submissions.
+    """
+    names = _select_tables(client, f"n.schema_name = %s AND {condition}")
+    return [name for name in names if name != LEASE_TABLE]
 
 
 def _select_tables(client: DuckLakeSqlClient, condition: str) -> list[str]:
