@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import duckdb
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
@@ -30,9 +31,11 @@ from dlt.destinations.sql_client import SqlClientBase, raise_open_connection_err
 from duckdb import CatalogException, DuckDBPyConnection
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.dialects import quote_name
 from argos_sync.load.duckdb import BOUNDED_MEMORY
 from argos_sync.load.duckdb_extensions import installed_extensions
 from argos_sync.load.merge_from_files import FileMergeClient, FileMergeSqlClient
+from argos_sync.load.sql import execute_native
 
 CATALOGS = {
     "postgresql": "postgres_scanner",
@@ -186,13 +189,42 @@ def open_read_only_lake(client: SqlClientBase[Any]) -> None:
         credentials.conn_pool = _pool(credentials)
 
 
+def describe_lake(client: SqlClientBase[Any]) -> str:
+    """Return the versions of a lake and of what reads it; the client is connected."""
+    if not isinstance(client, DuckLakeSqlClient):
+        return ""
+    ((extension,),) = execute_native(
+        client,
+        "SELECT extension_version FROM duckdb_extensions() WHERE extension_name = 'ducklake'",
+    )
+    name = metadata_table(client, "ducklake_metadata")
+    ((version,),) = execute_native(client, f"SELECT value FROM {name} WHERE key = 'version'")  # noqa: S608 a name
+    kind = "PostgreSQL" if catalog_file(client) is None else "SQLite"
+    return f"DuckDB {duckdb.__version__}, extension {extension}, catalog {version} in {kind}"
+
+
+def metadata_table(client: DuckLakeSqlClient, table: str) -> str:
+    """Return the full name of a table of the catalog, which DuckLake attaches as a database."""
+    credentials = client.credentials
+    own = credentials.metadata_schema or credentials.ducklake_name
+    schema = "main" if catalog_file(client) is not None else own
+    database = f"__ducklake_metadata_{credentials.ducklake_name}"
+    return ".".join(map(quote_name, (database, schema, table)))
+
+
 def _check_catalog(config: DuckLakeClientConfiguration) -> None:
     """Check that the catalog is one that several processes can write to.
 
     Raises:
-        ConfigurationError: It is another one, or the lake is named like its dataset.
+        ConfigurationError: It is another one, or the lake is named like its dataset, which every
+            client of DuckDB would refuse as ambiguous.
     """
     credentials = config.credentials
+    if credentials.ducklake_name.lower() == (config.dataset_name or "").lower():
+        raise ConfigurationError(
+            f"the DuckLake is named like its dataset, {config.dataset_name}",
+            "give it another name: destination.ducklake.credentials.ducklake_name",
+        )
     kind = credentials.catalog.drivername
     if kind not in CATALOGS:
         name = "a DuckDB file" if kind == "duckdb" else kind

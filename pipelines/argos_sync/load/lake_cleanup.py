@@ -13,7 +13,7 @@ from pathlib import Path
 from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 
 from argos_sync.load.dialects import quote_literal, quote_name
-from argos_sync.load.ducklake import catalog_file
+from argos_sync.load.ducklake import catalog_file, metadata_table
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.lease import LEASE_TABLE
 from argos_sync.load.sql import Client, ResultRows, execute_native
@@ -66,7 +66,7 @@ def limit_history(client: Client) -> None:
     """Merge small files and remove old snapshots of a lake, about every second day."""
     if not isinstance(client, DuckLakeSqlClient):
         return
-    snapshots = _metadata(client, "ducklake_snapshot")
+    snapshots = metadata_table(client, "ducklake_snapshot")
     ((is_overdue,),) = execute_native(
         client,
         f"SELECT MIN(CAST(snapshot_time AS TIMESTAMPTZ)) < now() - {_OVERDUE} FROM {snapshots}",  # noqa: S608 names only
@@ -176,16 +176,7 @@ class _MetadataNames(dict[str, str]):
         self.client = client
 
     def __missing__(self, name: str) -> str:
-        return _metadata(self.client, f"ducklake_{name}")
-
-
-def _metadata(client: DuckLakeSqlClient, table: str) -> str:
-    """Return the name of a table of the catalog, which DuckLake attaches as a database."""
-    credentials = client.credentials
-    own = credentials.metadata_schema or credentials.ducklake_name
-    schema = "main" if catalog_file(client) is not None else own
-    database = f"__ducklake_metadata_{credentials.ducklake_name}"
-    return ".".join(map(quote_name, (database, schema, table)))
+        return metadata_table(self.client, f"ducklake_{name}")
 
 
 def _vacuum(file: Path) -> None:
