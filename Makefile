@@ -1,18 +1,21 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all rest quick check coverage lint types format schema docs picture build bench \
+.PHONY: help demo test test-all test-ducklake rest quick check coverage lint types format schema docs picture build bench \
 	audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
 BIN    := .venv/bin
 READY  := .venv/.ready
+# DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
+LAKE   := .venv/ducklake
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
-MARKED := slow or process or postgres or browser
+MARKED := slow or process or postgres or browser or ducklake
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
-PYTEST  = $(BIN)/python -m pytest --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
+OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
+PYTEST  = $(BIN)/python -m pytest $(OPTIONS)
 
 # Where this is set, every process that the tests start compiles the package and the tests anew.
 export PYTHONDONTWRITEBYTECODE =
@@ -20,7 +23,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_PROJECT_ENVIRONMENT = .venv
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what landed
 	$(BIN)/argos-sync demo
@@ -29,21 +32,25 @@ test: $(READY) ## Set up, then run the fast tests
 	$(PYTEST) -n $(CORES) -m "not ($(MARKED))"
 	@echo "Left out: tests marked $(MARKED). Run everything with: make test-all"
 
-test-all: test rest ## Run all tests; needs PostgreSQL and Chromium
+test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
+
+test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
+	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((3 * $(CORES))) -m "$(or $(ONLY),$(MARKED))"
+	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ducklake"
 
 # The fast tests, those that are fast once there are PostgreSQL and Chromium, and slow ones without
 # which coverage would miss what they test.
 quick: $(READY)
-	$(PYTEST) -n $(CORES) -m "not (slow or process) or $(COVERED)"
+	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ducklake"
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
 check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
 	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
+	$(MAKE) test-ducklake COVERAGE=1
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
@@ -80,12 +87,16 @@ bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB, an
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/scale.py
 
-audit: $(READY) ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
+EXPORT = $(UV) export --quiet --frozen --no-emit-project --no-hashes
+AUDIT  = $(UV) tool run --quiet 'pip-audit>=2.10,<3' --strict --disable-pip --no-deps --progress-spinner off
+
+audit: $(READY) $(LAKE)/.ready ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
 	$(BIN)/python tests/licences.py
-	$(UV) export --quiet --frozen --all-groups --all-extras --no-emit-project --no-hashes \
-		--output-file .venv/locked.txt
-	$(UV) tool run --quiet 'pip-audit>=2.10,<3' --strict --disable-pip --no-deps \
-		--progress-spinner off --requirement .venv/locked.txt
+	$(LAKE)/bin/python tests/licences.py
+	$(EXPORT) --group docs --all-extras --no-extra ducklake --output-file .venv/locked.txt
+	$(EXPORT) --no-default-groups --group ducklake --output-file $(LAKE)/locked.txt
+	$(AUDIT) --requirement .venv/locked.txt
+	$(AUDIT) --requirement $(LAKE)/locked.txt
 
 clean: ## Remove everything that make made
 	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
@@ -99,4 +110,9 @@ $(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
 	@# Where PYTHONDONTWRITEBYTECODE is set, each process would compile the package again.
 	@$(BIN)/python -m compileall -q pipelines/argos_sync
+	@touch $@
+
+$(LAKE)/.ready: $(READY)
+	UV_PROJECT_ENVIRONMENT=$(LAKE) $(UV) sync --quiet --frozen --compile-bytecode --no-default-groups \
+		--group ducklake --python $(PYTHON)
 	@touch $@

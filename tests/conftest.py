@@ -45,7 +45,7 @@ WAREHOUSES = ("duckdb", "postgres")
 
 PROMISES = "tests/promises/"
 
-TIERS = ("slow", "process", "postgres", "browser")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake")
 """The marks of tests that `make test` leaves out."""
 
 MAX_SECONDS = 2.0
@@ -87,6 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
+        if "ducklake" in parameters:
+            item.add_marker("ducklake")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

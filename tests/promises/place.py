@@ -1,6 +1,6 @@
 """A warehouse that the promise suite loads to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ class Place:
         environment: What configures the destination, by the names of environment variables; they
             are set while the place is open, and passed on to processes.
         files: The folder with all of its bytes; None if they are a server's own.
+        content: Returns all that a lake stores, as a text.
     """
 
     warehouse: Warehouse
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
+    content: Callable[[], str] | None = None
 
     def context(self, api: Emulator, now: Any = NOW, **settings: Any) -> Context:
         """Return a context that loads from the API into this place."""

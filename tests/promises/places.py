@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lakes import s3_lake
 from promises.clickhouse import clickhouse_place
 from promises.place import Place
 from support import (
@@ -71,9 +72,17 @@ def postgres_place(folder: Path, request: pytest.FixtureRequest) -> Iterator[Pla
         yield Place(warehouse, environment)
 
 
+@contextmanager
+def ducklake_place(folder: Path, _: pytest.FixtureRequest) -> Iterator[Place]:
+    """Yield an empty lake in S3, with its catalog in the machine's PostgreSQL."""
+    with s3_lake(folder) as lake:
+        yield Place(lake.warehouse, lake.environment, content=lake.content)
+
+
 KINDS: Mapping[str, Kind] = {
     "duckdb": Kind(("duckdb",), "rest", duckdb_place),
     "postgres": Kind(("psycopg2",), "rest", postgres_place),
     "clickhouse": Kind(("chdb", "clickhouse_driver"), "clickhouse", clickhouse_place),
+    "ducklake": Kind(("duckdb_extension_ducklake", "moto"), "test-ducklake", ducklake_place),
 }
 """By dlt's name of the destination."""

@@ -194,6 +194,7 @@ def test_forget(place: Place, january: Rows) -> None:
         sync(context)
         assert MARK in everything(place)
         assert place.files is None or MARK.encode() in stored_bytes(place.files)
+        assert place.content is None or MARK in place.content()
         result = forget(at(context, LATER), [("userid", person["userid"])])
         assert result.erased["submissions"] == 1
         backfill(at(context, LATER), *JANUARY, force=True)
@@ -201,6 +202,9 @@ def test_forget(place: Place, january: Rows) -> None:
     assert [marker for marker in markers if marker in everything(place)] == []
     if place.files is not None:
         assert MARK.encode() not in stored_bytes(place.files)
+    if place.content is not None:
+        content = place.content()
+        assert [marker for marker in markers if marker in content] == []
     assert_equal(place.warehouse, january)
 
 

@@ -21,6 +21,7 @@ from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date
 from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.ducklake import describe_lake
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
 from argos_sync.load.target import Target
@@ -67,7 +68,8 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
                 _remember(answer, settings[0], warehouse)
             writing.extend(check_writing(warehouse))
             file, dataset = duckdb_file(warehouse.client), warehouse.dataset
-        location = f"{target.destination} {file}" if file else target.destination
+            detail = file or describe_lake(warehouse.client)
+        location = f"{target.destination} {detail}" if detail else target.destination
         return f"{location}, dataset {dataset}, can be opened for writing"
 
     return [*checks, run_check("destination", destination), *writing, *projects]

@@ -19,6 +19,7 @@ other:
                       usual_paths, sections, checked (the day)
     drift             the usual shape of new submissions (`warehouse.drift`)
     layout            version of the warehouse's layout (`run.migrations`)
+    lake_cleanup      whether an erasure still has to be finished in the files of a DuckLake
     longest_text      bytes of the longest text that was loaded, if any was unusually long
     views             fingerprint of the analyst views, once a run has created them
     synced_before     first day that the last finished sync did not read to its end

@@ -78,22 +78,22 @@ ACCEPTED: Mapping[str, Accepted] = {
         ("`forget` leaves dead rows to `VACUUM`",),
         suite="a server",
     ),
+    "ducklake": Accepted(
+        "supported",
+        "all promises, with its catalog in PostgreSQL and its files in a stand-in for S3",
+        _ONE_TRANSACTION,
+        (
+            _CLOCKS,
+            "`forget` leaves dead rows of the catalog in PostgreSQL to `VACUUM`",
+            "`forget` ends time travel, and queries of readers that use an old snapshot may fail",
+        ),
+        suite="PostgreSQL and S3 (moto)",
+    ),
     "motherduck": Accepted(
         "tried",
         _TRANSLATED,
         _ONE_TRANSACTION,
         (_CLOCKS, _TIME_TRAVEL),
-    ),
-    "ducklake": Accepted(
-        "tried",
-        "its SQL is DuckDB's; only tried by hand",
-        _ONE_TRANSACTION,
-        (
-            _CLOCKS,
-            "`forget` leaves names in old snapshots and Parquet files",
-            "comments on views fail, and every run creates the views again",
-        ),
-        extra=False,
     ),
     "snowflake": Accepted(
         "tried",

@@ -20,11 +20,12 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
-from dlt.destinations import clickhouse, duckdb, postgres
+from dlt.destinations import clickhouse, duckdb, ducklake, postgres
 
 from argos_sync.load.clickhouse import make_clickhouse
 from argos_sync.load.destination_support import refuse_unsupported, refuse_untried
 from argos_sync.load.duckdb import DuckDb
+from argos_sync.load.ducklake import DuckLake
 from argos_sync.load.postgres import Postgres
 
 DUCKDB = "duckdb"
@@ -52,6 +53,8 @@ def make_destination(
         # Also under a name that the configuration gives it.
         if type(destination) is duckdb:
             destination = DuckDb(**destination.config_params | named)
+        elif type(destination) is ducklake:
+            destination = DuckLake(**destination.config_params | named)
         elif type(destination) is postgres:
             destination = Postgres(**destination.config_params | named)
         elif type(destination) is clickhouse:

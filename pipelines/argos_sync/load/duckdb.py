@@ -5,35 +5,25 @@ upstream change that would let us drop it; `docs/decisions/overrides-of-dlt.md` 
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
-from dlt.common.destination.client import (
-    FollowupJobRequest,
-    HasFollowupJobs,
-    LoadJob,
-    RunnableLoadJob,
-)
-from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
-from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.configuration import (
     DuckDbClientConfiguration,
     DuckDbCredentials,
 )
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
-from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from duckdb import DuckDBPyConnection, connect
 
 from argos_sync.load.dialects import quote_literal
 from argos_sync.load.errors import DestinationError
+from argos_sync.load.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.sql import execute_native
 
 BOUNDED_MEMORY: dict[str, Any] = {
@@ -221,13 +211,8 @@ class DuckDb(duckdb):
         return capabilities
 
 
-class _Client(DuckDbClient):
-    """Merges straight from the load package's Parquet files.
-
-    dlt 1.31 copies rows into staging tables, merges them and truncates the tables; DuckDB
-    compresses the staged rows at each checkpoint, which was half the cost of a load. Can go once
-    dlt can merge from files without a staging dataset.
-    """
+class _Client(FileMergeClient):
+    """Merges straight from the load package's Parquet files, with bounded memory."""
 
     def __init__(
         self,
@@ -242,68 +227,9 @@ class _Client(DuckDbClient):
             config.credentials,
             capabilities,
         )
-        self._prepared: dict[str, PreparedTableSchema] = {}
-
-    def prepare_load_table(self, table_name: str) -> PreparedTableSchema:
-        """Return a table's schema, marked as free of duplicates and prepared once.
-
-        dlt 1.31 numbers staged rows with a window function to find duplicates that a killed job
-        wrote twice, unless the table says there are none; rows in a file occur once. dlt also
-        copies the schema for every question about it.
-        """
-        if table_name not in self._prepared:
-            prepared: Any = super().prepare_load_table(table_name)
-            self._prepared[table_name] = prepared | {"x-stage-data-deduplicated": True}
-        return self._prepared[table_name]
-
-    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """Create the dataset, but no staging dataset."""
-        if self.sql_client.dataset_name != self.sql_client.staging_dataset_name:
-            super().initialize_storage(truncate_tables or ())
-
-    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:  # noqa: ARG002 dlt's
-        """Return False: rows to merge are read from the package's own files."""
-        return False
-
-    def create_load_job(
-        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
-    ) -> LoadJob:
-        """Return the load job of a file; rows to merge stay in their file."""
-        if table["write_disposition"] == "merge" and file_path.endswith(".parquet"):
-            return _RowsJob(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
-
-    def create_table_chain_completed_followup_jobs(
-        self,
-        table_chain: Sequence[PreparedTableSchema],
-        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
-    ) -> list[FollowupJobRequest]:
-        """Return the merge of a table chain, reading from the files of its completed jobs."""
-        if table_chain[0]["write_disposition"] != "merge":
-            return super().create_table_chain_completed_followup_jobs(
-                table_chain, completed_table_chain_jobs
-            )
-        files: dict[str, list[str]] = {}
-        for job in completed_table_chain_jobs or ():
-            files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
-        merge = SqlMergeFollowupJob.from_table_chain(
-            table_chain, _FileSqlClient(self.sql_client, files)
-        )
-        return [merge]
 
 
-class _RowsJob(RunnableLoadJob, HasFollowupJobs):
-    """Leaves rows in their file, where the merge that follows reads them.
-
-    It has to run although it does nothing: dlt 1.31 waits a second for a job that is completed when
-    it is created (`load_single_package`).
-    """
-
-    def run(self) -> None:
-        """Do nothing."""
-
-
-class _SqlClient(DuckDbSqlClient):
+class _SqlClient(FileMergeSqlClient):
     def open_connection(self) -> DuckDBPyConnection:
         """Connect with bounded memory, and create a file that older versions of DuckDB can read.
 
@@ -324,28 +250,3 @@ def _create_file(client: _SqlClient) -> None:
     file = duckdb_file(client)
     if file and not file.exists() and not client.credentials.read_only:
         connect(str(file), config={"storage_compatibility_version": STORAGE_VERSION}).close()
-
-
-class _FileSqlClient(_SqlClient):
-    """Names the files of a load package where dlt's merge names a staging table."""
-
-    def __init__(self, client: _SqlClient, files: Mapping[str, Sequence[str]]) -> None:
-        """Take the names of a client, and the paths of Parquet files by table."""
-        super().__init__(
-            client.dataset_name,
-            client.staging_dataset_name,
-            client.credentials,
-            client.capabilities,
-        )
-        self._files = files
-
-    def get_qualified_table_names(
-        self, table_name: str, quote: bool = True, casefold: bool = True
-    ) -> tuple[str, str]:
-        """Return a table's name, and a subquery over its files with the table's columns."""
-        name = self.make_qualified_table_name(table_name, quote=quote, casefold=casefold)
-        parts = [f"(SELECT * FROM {name} LIMIT 0)"]  # noqa: S608 names only
-        if files := self._files.get(table_name):
-            paths = ", ".join(map(quote_literal, files))
-            parts.append(f"(SELECT * FROM read_parquet([{paths}]))")  # noqa: S608 names only
-        return name, f"({' UNION ALL BY NAME '.join(parts)})"

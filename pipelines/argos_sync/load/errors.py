@@ -61,7 +61,17 @@ _DUCKDB_FAULTS = (
     (
         re.compile(r"(?P<extension>[a-z_]+)\.duckdb_extension"),
         "DuckDB's extension {extension} is not installed",
-        "install it from a place that reaches DuckDB's servers: INSTALL {extension}",
+        "for DuckLake run pip install 'argos-sync[ducklake]'; or, online, INSTALL {extension}",
+    ),
+    (
+        re.compile("Transaction conflict|Failed to commit DuckLake transaction"),
+        "another program has changed the DuckLake at the same time",
+        RUN_AGAIN,
+    ),
+    (
+        re.compile("connect to Postgres"),
+        "the PostgreSQL of the DuckLake's catalog is not reachable, or refuses the login",
+        "check that it runs, and destination.ducklake.credentials.catalog",
     ),
     (
         re.compile("WAL"),
@@ -85,6 +95,26 @@ _DUCKDB_FAULTS = (
     ),
 )
 """What DuckDB says, and what we say: its own texts may quote values."""
+
+
+_DUCKDB_KINDS = (
+    (
+        duckdb.OutOfMemoryException,
+        "DuckDB has no memory left",
+        "raise memory_limit in destination.<name>.credentials.global_config, or free memory",
+    ),
+    (
+        duckdb.HTTPException,
+        "the storage of the DuckLake refuses a request",
+        "check destination.ducklake.credentials.storage: its address, keys and region",
+    ),
+    (
+        duckdb.OperationalError,
+        "the destination cannot be used",
+        f"check its disk and its memory, and {RUN_AGAIN}",
+    ),
+)
+"""What the other errors of DuckDB's operation say, by class: a base class comes last."""
 
 
 class DestinationError(ArgosError):
@@ -197,18 +227,10 @@ def _duckdb_error(cause: BaseException, file: Path | None) -> DestinationError |
             names = {"file": file or "", **found.groupdict()}
             text = problem.format(**names).replace("  ", " ")
             return DestinationError(text, remedy.format(**names))
-    if not isinstance(cause, duckdb.OperationalError):
-        return None
-    kind = type(cause).__name__
-    if isinstance(cause, duckdb.OutOfMemoryException):
-        return DestinationError(
-            f"DuckDB has no memory left ({kind})",
-            "raise memory_limit in destination.duckdb.credentials.global_config, or free memory",
-        )
-    return DestinationError(
-        f"the destination cannot be used ({kind})",
-        f"check its disk and its memory, and {RUN_AGAIN}",
-    )
+    for kind, problem, remedy in _DUCKDB_KINDS:
+        if isinstance(cause, kind):
+            return DestinationError(f"{problem} ({type(cause).__name__})", remedy)
+    return None
 
 
 def _server_error(cause: BaseException, is_statement: bool) -> ArgosError | None:

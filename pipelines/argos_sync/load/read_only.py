@@ -14,6 +14,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.fetch.checkpoint import State
 from argos_sync.load.duckdb import check_file, duckdb_file
+from argos_sync.load.ducklake import open_read_only_lake
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.source import source_state
@@ -61,6 +62,7 @@ def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
                 )
             cast("DuckDbClient", client).config.credentials.read_only = True
             check_file(client.sql_client)
+        open_read_only_lake(client.sql_client)
         with destination_errors(file), client:
             stored = None
             with suppress(DestinationUndefinedEntity):

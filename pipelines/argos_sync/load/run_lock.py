@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.ducklake import catalog_file
 from argos_sync.load.lease import hold_lease, refuse_active_lease
-from argos_sync.load.locks import CheckLock, Session, lock_days
+from argos_sync.load.locks import CheckLock, Session, lock_days, lock_file
 from argos_sync.load.sql import Client
 from argos_sync.load.target import Location
 
@@ -45,6 +46,10 @@ def lock_run(
         yield lock_days(session, location.dataset, command, days)
     elif duckdb_file(client) is not None:
         yield no_check  # DuckDB locks its file for as long as it is open
+    elif (catalog := catalog_file(client)) is not None:
+        # Two writers of an SQLite file fail whatever they write, and a lease writes now and then.
+        with lock_file(catalog.with_name(f"{catalog.name}.lock"), command):
+            yield no_check
     else:
         file = location.working.with_suffix(".lease")
         with hold_lease(location.client, location.dataset, run_token, command, file) as lease:

@@ -1,12 +1,13 @@
 """Send SQL to a warehouse; no other module sends a statement through dlt's client.
 
 Statements are written once, in DuckDB's dialect: tables and columns by their bare names, `?` for a
-parameter, `column = ANY(?)` for a list of values, and the functions in `PHRASES` where dialects
+parameter, `column = ANY(?)` for a list of texts, and the functions in `PHRASES` where dialects
 differ. This module adds the dataset to tables, quotes columns, and lets sqlglot translate the rest.
 To stay within what every warehouse supports, UPDATE and DELETE name one table without an alias and
 have a WHERE. dlt's clients take `%s` for parameters, whatever the driver below them takes.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
@@ -29,7 +30,7 @@ ResultRows = Sequence[Sequence[Any]]
 SOURCE_DIALECT = "duckdb"
 
 _DIALECTS_WITH_LISTS = {"duckdb", "postgres"}
-"""Dialects whose drivers take a list as one parameter, ten times as fast as one per value."""
+"""Dialects that take a list of texts as one parameter, ten times as fast as one per value."""
 
 _KEYS_PER_STATEMENT = 1_000
 """Limit for all other dialects, well below that of every warehouse dlt supports."""
@@ -129,7 +130,8 @@ def translate(
             values += parameter
         else:
             sizes.append(1)
-            values.append(parameter)
+            is_text = isinstance(parameter, list) and dialect_of(client) == "duckdb"
+            values.append(json.dumps(parameter) if is_text else parameter)
     references = table_references(_parse(statement))
     tables = tuple(client.make_qualified_table_name(table.name) for table in references)
     casefold = client.capabilities.casefold_identifier
@@ -214,8 +216,12 @@ def _replace_placeholder(placeholder: exp.Placeholder, size: int | None, dialect
         parameters = [parameter.copy() for _ in range(size or 0)]
         comparison.replace(exp.In(this=comparison.this, expressions=parameters))
     elif dialect == "duckdb":
-        # DuckDB joins a table faster than it searches a list for each row.
-        values = exp.select(exp.Anonymous(this="unnest", expressions=[parameter]))
+        # DuckDB joins a table faster than it searches a list for each row. The list comes as JSON:
+        # of a list, DuckDB 1.5 tries to import pandas for each value.
+        keys = exp.Anonymous(
+            this="from_json", expressions=[parameter, exp.Literal.string('["VARCHAR"]')]
+        )
+        values = exp.select(exp.Anonymous(this="unnest", expressions=[keys]))
         comparison.replace(exp.In(this=comparison.this, query=values.subquery()))
     else:
         placeholder.replace(parameter)

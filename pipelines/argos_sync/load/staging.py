@@ -12,6 +12,7 @@ from functools import partial
 
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl
 from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.ducklake import is_ducklake
 from argos_sync.load.errors import DatabaseException
 from argos_sync.load.sql import Client, dialect_of, execute_native
 
@@ -40,15 +41,16 @@ def staged_dataset(dataset: str) -> str | None:
 def has_own_staging(client: Client) -> bool:
     """Return whether a run has a staging dataset of its own. The client is connected.
 
-    A DuckDB file has none. PostgreSQL's administrator may have made the datasets for a role that
-    must not make others: then dlt's `<dataset>_staging` is for one run at a time.
+    Neither a DuckDB file nor a DuckLake has one. PostgreSQL's administrator may have made the
+    datasets for a role that must not make others: then dlt's `<dataset>_staging` is for one run at
+    a time.
     """
     if dialect_of(client) == "postgres":
         ((may_create,),) = execute_native(
             client, "SELECT has_database_privilege(current_database(), 'CREATE')"
         )
         return bool(may_create)
-    return duckdb_file(client) is None
+    return duckdb_file(client) is None and not is_ducklake(client)
 
 
 def drop_staging(client: Client, run_token: str) -> None:

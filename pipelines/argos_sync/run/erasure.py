@@ -13,6 +13,9 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.quarantine import read_quarantined
+from argos_sync.load.ducklake import is_ducklake
+from argos_sync.load.errors import destination_errors
+from argos_sync.load.lake_cleanup import erase_old_versions
 from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
 from argos_sync.load.sql import Client, execute, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer
@@ -29,6 +32,9 @@ from argos_sync.shape.privacy import PrivacyPolicy
 from argos_sync.shape.suppression import suppression_hash, unkeyed_list
 from argos_sync.warehouse.rows import read_rows
 
+LAKE_CLEANUP = "lake_cleanup"
+"""Key of the state: an erasure has begun, and a DuckLake may still have what it erased."""
+
 Identifier = tuple[str, str]
 """One of `suppression.KINDS`, and the value that identifies a person."""
 
@@ -43,6 +49,22 @@ class Eraser:
     committer: Committer
     protection: Protection
     has_erased: bool = False
+
+    def finish(self) -> None:
+        """Remove what a DuckLake keeps of erased rows, of this run or of one that was killed.
+
+        Raises:
+            ArgosError: It is left to the next run.
+        """
+        if self.committer.state.get(LAKE_CLEANUP):
+            with destination_errors():
+                erase_old_versions(self.committer.warehouse.client)
+            self.committer.remember({LAKE_CLEANUP: False})
+
+    def save_finish(self) -> None:
+        """Commit that nothing is left to remove, unless that is known."""
+        if LAKE_CLEANUP in self.committer.state:
+            self.committer.save({LAKE_CLEANUP: self.committer.state[LAKE_CLEANUP]})
 
     def suppression_rows(self, identifiers: Collection[Identifier]) -> TableRows:
         """Return new rows of the suppression list; empty if all identifiers are on it.
@@ -100,8 +122,10 @@ class Eraser:
             Erased rows by table.
         """
         committer, policy = self.committer, self.protection.policy
-        committer.commit(dict(suppressions), submission_ids)
         client = committer.warehouse.client
+        if is_ducklake(client):
+            committer.remember({LAKE_CLEANUP: True})
+        committer.commit(dict(suppressions), submission_ids)
         _empty_staging(client, policy.base_contract)
         rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
         stored_windows = read_rows(client, WINDOWS, ("window_id", "page_key"))
@@ -139,6 +163,8 @@ class Eraser:
             if table.name not in merged and tables_exist(client, [table.name])
         }
         person = [("submission_id", key) for key in stubs]
+        if is_ducklake(client) and (is_stored or rows):
+            committer.save({LAKE_CLEANUP: True})
         if quarantined := [*_quarantined_objects_of(client, policy, person)]:
             rows[QUARANTINE] = ("quarantine_id", quarantined)
         with transaction(client):

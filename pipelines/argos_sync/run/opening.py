@@ -17,6 +17,7 @@ from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
 from argos_sync.load.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
+from argos_sync.load.lake_cleanup import limit_history
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely
@@ -123,11 +124,10 @@ def _open_run(
                 with destination_errors(opened_file), _second_look(run):
                     if uses_api:
                         _remember_project(run, new_key=new_key)
-                    committer.remember(layout)
-                    committer.save(protection.state_changes(warehouse.state))
-                    run.ensure_views()
+                    _begin(run, layout)
                     yield run
                     failure = find_unreadable(run) if uses_api else None
+                    eraser.finish()
             except AnotherProject:
                 raise  # not even the run is recorded in the warehouse of another project
             except (ArgosError, KeyboardInterrupt) as error:
@@ -136,12 +136,28 @@ def _open_run(
             if failure:
                 run.report_unreadable(failure)
             run.finish(failure)
-            run_post_run_checks(run)
+            _finish(run)
             if failure:
                 raise failure
     finally:
         if run and run.eraser.has_erased:
             compact(context.target, command)
+
+
+def _begin(run: Run, layout: State) -> None:
+    """Do what comes before the command's own work."""
+    run.committer.remember(layout)
+    run.committer.save(run.protection.state_changes(run.warehouse.state))
+    run.eraser.finish()
+    run.ensure_views()
+
+
+def _finish(run: Run) -> None:
+    """Do what follows the run record."""
+    run.eraser.save_finish()
+    with destination_errors():
+        limit_history(run.warehouse.client)
+    run_post_run_checks(run)
 
 
 @contextmanager

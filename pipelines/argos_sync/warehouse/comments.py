@@ -6,6 +6,7 @@ the tables (hint `description`); all other comments are written here.
 
 from collections.abc import Iterator, Mapping
 
+from argos_sync.load.ducklake import is_ducklake
 from argos_sync.load.sql import Client, dialect_of, quote_column, quote_text
 
 TABLE, VIEW = "TABLE", "VIEW"
@@ -19,6 +20,8 @@ _COMMENT_ON = {
 
 _TEMPLATES: dict[str, dict[str, str]] = {
     "duckdb": _COMMENT_ON,
+    # DuckLake has comments on columns of tables only.
+    "ducklake": {kind: _COMMENT_ON[kind] for kind in (TABLE, VIEW, f"COLUMN OF {TABLE}")},
     "postgres": _COMMENT_ON,
     "redshift": _COMMENT_ON,
     "snowflake": {kind: _COMMENT_ON[kind] for kind in (TABLE, VIEW)},
@@ -35,15 +38,16 @@ _TEMPLATES: dict[str, dict[str, str]] = {
         f"COLUMN OF {TABLE}": "ALTER TABLE {name} COMMENT COLUMN {column} {text}",
     },
 }
-"""Statements by dialect and kind of object; where one is missing, the database has no such comment
-or dlt writes it."""
+"""Statements by dialect (or `ducklake`) and kind of object; where one is missing, the database has
+no such comment or dlt writes it."""
 
 
 def comment_on(
     client: Client, kind: str, name: str, description: str, columns: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield statements in the destination's dialect that comment on a `TABLE` or `VIEW`."""
-    templates = _TEMPLATES.get(dialect_of(client), {})
+    database = "ducklake" if is_ducklake(client) else dialect_of(client)
+    templates = _TEMPLATES.get(database, {})
     qualified = client.make_qualified_table_name(name)
     if template := templates.get(kind):
         yield template.format(name=qualified, text=quote_text(client, description))
