@@ -1,5 +1,6 @@
 """`argos-sync publish`."""
 
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 import typer
@@ -43,15 +44,13 @@ def publish(
     if file_format == "duckdb":
         _publish_file(common, to, strict=strict)
         return
-    try:
-        import deltalake as _  # the extra may be missing
-    except ModuleNotFoundError:
+    if find_spec("deltalake") is None:
         from argos_sync.api.errors import ConfigurationError
 
         raise ConfigurationError(
             "--format delta needs the package deltalake, which is not installed",
             "pip install 'argos-sync[delta]'",
-        ) from None
+        )
     if views is None:
         _publish_changes(common, to, strict=strict)
     else:

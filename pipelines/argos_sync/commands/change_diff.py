@@ -116,9 +116,9 @@ class CopyDiff:
                 (SELECT COUNT(*) FROM change_log.logged_{name} ANTI JOIN change_log.state_{name}
                     USING (key)),
                 (SELECT COUNT(DISTINCT key) FROM (
-                    SELECT key, CAST(UNNEST(string_split(personal_before, '.')) AS BIGINT) AS past,
-                        CAST(UNNEST(string_split(personal, '.')) AS BIGINT) AS present
-                    FROM change_log.change_{name} WHERE personal_before <> '') WHERE past > present),
+                    SELECT key, CAST(UNNEST(string_split(personal_before, '.')) AS BIGINT) AS old,
+                        CAST(UNNEST(string_split(personal, '.')) AS BIGINT) AS new
+                    FROM change_log.change_{name} WHERE personal_before <> '') WHERE old > new),
                 (SELECT COUNT(*) FROM change_log.logged_{name}),
                 (SELECT COALESCE(SUM(versions), 0) FROM change_log.logged_{name})
             FROM change_log.change_{name}""").fetchall()  # noqa: S608 names only
@@ -177,13 +177,14 @@ class CopyDiff:
             f"COALESCE({name}.counts, '{zero}')" for name, (_, zero) in counts.items()
         )
         return f"""
-            SELECT submission_id AS key, h.fingerprint, concat_ws('.', {personal or "''"}) AS personal
+            SELECT submission_id AS key, h.fingerprint,
+                concat_ws('.', {personal or "''"}) AS personal
             FROM {self._qualified(tables[0])} JOIN (
                 SELECT submission_id, CAST(SUM(hash) AS VARCHAR) AS fingerprint
                 FROM ({hashes}) GROUP BY 1) AS h USING (submission_id){joins}"""  # noqa: S608 names only
 
     def _personal_counts(self, tables: Sequence[Table]) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Yield a name, a query for the number of personal values, and that of no rows, by table."""
+        """Yield a name, a query for the numbers of personal values, and those of no rows."""
         for number, table in enumerate(tables):
             names = [quote_name(c.name) for c in table.columns if c.privacy == "quasi"]
             if names:
@@ -202,7 +203,7 @@ class CopyDiff:
         )
 
     def _rows(self, table: Table) -> str:
-        """Return the rows of the copy with the logged columns, as a relation named like the table."""
+        """Return a relation, named like the table, of its rows with the logged columns."""
         columns = ", ".join(_values(table))
         return f"(SELECT {columns} FROM {self._qualified(table)}) AS {quote_name(table.name)}"  # noqa: S608 names only
 
@@ -226,7 +227,7 @@ def _values(table: Table) -> list[str]:
 
 
 def _key(table: Table) -> str:
-    """Return an expression for a key: the values, with a character between that none of them has."""
+    """Return an expression for a key: its values, with a separator that none of them has."""
     values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
     return f"concat_ws(chr(31), {values})"
 

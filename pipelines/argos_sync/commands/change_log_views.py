@@ -1,4 +1,4 @@
-"""Write the SQL with which other engines read a change log: its tables, and views of what is current.
+"""Write the SQL with which other engines read a change log: tables, and views of what is current.
 
 The views have the names and columns of the published tables. They have the newest visible version
 of each submission's rows, and no submission that is marked as deleted.
@@ -48,7 +48,8 @@ _DIALECTS: dict[Engine, _Dialect] = {
         '"',
         "-- In a catalog of the connector delta_lake with delta.register-table-procedure.enabled.\n"
         "CREATE SCHEMA IF NOT EXISTS {tables};\nCREATE SCHEMA IF NOT EXISTS {views};",
-        "CALL system.register_table(schema_name => '{}', table_name => '{}', table_location => '{}')".format,
+        "CALL system.register_table(schema_name => '{}', table_name => '{}',"
+        " table_location => '{}')".format,
     ),
     "athena": _Dialect(
         '"',
@@ -119,11 +120,11 @@ def _views(quote: str, schema: str, dataset: str, tables: Sequence[Table]) -> It
     current = f"{name('submission_id')}, {name(LOAD)} FROM {schema}.{SUBMISSIONS} AS t"
     versions = newest(SUBMISSIONS, ["submission_id"])
     yield view(_VERSIONS, f"SELECT {current} {versions} WHERE {name('_deleted_at')} IS NULL")
-    pair = f"{name('submission_id')} = {name('submission_id', 'c')} AND {name(LOAD)} = {name(LOAD, 'c')}"
+    is_current = " AND ".join(f"{name(c)} = {name(c, 'c')}" for c in ("submission_id", LOAD))
     for table in tables:
         columns = ", ".join(name(column.name) for column in table.columns)
         if table.name == SUBMISSIONS or table.belongs_to_submission:
-            join = f"JOIN {dataset}.{quote}{_VERSIONS}{quote} AS c ON {pair}"
+            join = f"JOIN {dataset}.{quote}{_VERSIONS}{quote} AS c ON {is_current}"
         else:
             join = newest(table.name, table.key)
         yield view(table.name, f"SELECT {columns} FROM {schema}.{table.name} AS t {join}")  # noqa: S608 names only

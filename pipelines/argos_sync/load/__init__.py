@@ -11,8 +11,8 @@ for a merge: `staging`. The tables as dlt sees them: `source`. Overrides of dlt:
 `postgres`, and a few in `source` and `destinations`. SQL for any database: `sql`, `dialects`;
 views, columns and comments changed beside readers: `ddl`; rights on views: `view_access`. A table
 for trials: `scratch`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are
-replaced or compacted: `atomic_file`, `compact`. Delta tables that `publish` appends to: `delta_log`.
-Outside this room only config.py imports dlt.
+replaced or compacted: `atomic_file`, `compact`. Delta tables of a change log: `delta_log`. Outside
+this room only config.py imports dlt.
 """
 
 __all__ = [

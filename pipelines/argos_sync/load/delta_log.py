@@ -31,7 +31,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.fs import DeltaStorageHandler
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.errors import RUN_AGAIN, DestinationError
+from argos_sync.load.errors import DestinationError
 
 LOADS = "_loads"
 LOAD = "_load"
@@ -268,13 +268,13 @@ class DeltaLog:
         except CommitFailedError:
             raise DestinationError(
                 f"another publish to {self.url} has begun meanwhile, so this one has stopped",
-                f"let one publish at a time write there, and {RUN_AGAIN}",
+                "let one publish at a time write there, and publish again",
             ) from None
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise DestinationError(
                 f"the change log {self.url} cannot be read or written ({type(error).__name__})",
                 "check its address, its space and your rights; credentials for object storage come"
-                f" from the environment, such as AWS_ACCESS_KEY_ID, and {RUN_AGAIN}",
+                " from the environment, such as AWS_ACCESS_KEY_ID; then publish again",
             ) from None
 
 
