@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.commands.change_diff import CopyDiff, Difference, logged_tables, total
-from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.publish import copied_tables, public_tables
 from argos_sync.load.atomic_file import private_folder, write_errors
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.duckdb import BOUNDED_MEMORY
@@ -73,19 +73,20 @@ def publish_changes(
         DestinationError: The warehouse is empty, locked or not reachable, the storage of the change
             log fails, or another publish to it has begun meanwhile.
     """
-    delta, folder = DeltaLog(url), locate(target).working.parent
+    delta, location = DeltaLog(url), locate(target)
+    folder, tables = location.working.parent, public_tables(strict=strict)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     loads = delta.begin()
     # Only now: a warehouse that was read before could lack what another publish knew.
     with private_folder(folder) as private:
         copy = private / _COPY
-        publish(target, copy, strict=strict)
+        with copied_tables(target, tables, copy, copy):
+            log.debug("publish: copied the warehouse")
         settings = BOUNDED_MEMORY | {"temp_directory": str(private)}
         with write_errors(copy), duckdb.connect(str(copy), config=settings) as connection:
-            tables = logged_tables(public_tables(strict=strict))
-            diff = CopyDiff(connection, locate(target).dataset, tables)
-            return _write(delta, diff, loads, locate(target).dataset, clock())
+            diff = CopyDiff(connection, location.dataset, logged_tables(tables))
+            return _write(delta, diff, loads, location.dataset, clock())
 
 
 def _write(
