@@ -118,7 +118,8 @@ class CopyDiff:
                 (SELECT COUNT(DISTINCT key) FROM (
                     SELECT key, CAST(UNNEST(string_split(personal_before, '.')) AS BIGINT) AS old,
                         CAST(UNNEST(string_split(personal, '.')) AS BIGINT) AS new
-                    FROM change_log.change_{name} WHERE personal_before <> '') WHERE old > new),
+                    FROM change_log.change_{name} WHERE '' NOT IN (personal, personal_before))
+                    WHERE old > new),
                 (SELECT COUNT(*) FROM change_log.logged_{name}),
                 (SELECT COALESCE(SUM(versions), 0) FROM change_log.logged_{name})
             FROM change_log.change_{name}""").fetchall()  # noqa: S608 names only
