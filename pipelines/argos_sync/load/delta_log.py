@@ -79,7 +79,7 @@ class DeltaLog:
         self.url = _check_url(url)
         self.number = 0
         """Number of the load that this object writes, once `begin` has returned."""
-        self._loads_table: DeltaTable | None = None
+        self._tables: dict[str, DeltaTable] = {}
 
     def begin(self) -> pa.Table:
         """Begin a load, and return the visible loads; create the change log if there is none.
@@ -91,13 +91,13 @@ class DeltaLog:
         with self._errors():
             if "://" not in self.url:
                 Path(self.url).mkdir(exist_ok=True)
-            loads = self._open(LOADS) or self._create_loads()
+            loads = self._tables[LOADS] = self._open(LOADS) or self._create_loads()
             if loads.metadata().name != _MARK:
                 raise self._foreign()
             write_deltalake(
                 loads, LOADS_SCHEMA.empty_table(), mode="append", commit_properties=_ONCE
             )
-            self._loads_table, self.number = loads, loads.version()
+            self.number = loads.version()
             return loads.to_pyarrow_table().cast(LOADS_SCHEMA)
 
     def rows(self, name: str) -> pads.Dataset:
@@ -114,7 +114,7 @@ class DeltaLog:
         with self._errors():
             table = self._open(name)
             if table is None:
-                self._create(name, schema)
+                self._tables[name] = self._create(name, schema)
                 return
             types = {field.name: field.type for field in pa.schema(table.schema().to_arrow())}
             for field in schema:
@@ -145,14 +145,11 @@ class DeltaLog:
         Raises:
             DestinationError: Another publish has begun meanwhile; this load is removed.
         """
-        loads = self._loads_table
-        if loads is None:
-            raise RuntimeError("the load has not begun")
         row = pa.Table.from_pylist([{LOAD: self.number, **load}], schema=LOADS_SCHEMA)
         with self._errors():
             try:
                 write_deltalake(
-                    loads,
+                    self._table(LOADS),
                     row,
                     mode="overwrite" if replaces else "append",
                     commit_properties=_ONCE,
@@ -224,14 +221,21 @@ class DeltaLog:
         return []
 
     def _open(self, name: str) -> DeltaTable | None:
-        """Return a table; None if it does not exist."""
-        try:
-            return DeltaTable(f"{self.url}/{name}", storage_options=dict(_OPTIONS))
-        except TableNotFoundError:
-            return None
+        """Return a table, as it was when it was first opened or last written to; None without one.
+
+        For object storage it would take several requests to read it again.
+        """
+        if name not in self._tables:
+            with suppress(TableNotFoundError):
+                url = f"{self.url}/{name}"
+                self._tables[name] = DeltaTable(url, storage_options=dict(_OPTIONS))
+        return self._tables.get(name)
 
     def _table(self, name: str) -> DeltaTable:
-        return DeltaTable(f"{self.url}/{name}", storage_options=dict(_OPTIONS))
+        """Return a table that exists."""
+        if (table := self._open(name)) is None:
+            raise TableNotFoundError(name)
+        return table
 
     def _create(self, name: str, schema: pa.Schema) -> DeltaTable:
         return DeltaTable.create(
@@ -311,5 +315,11 @@ def _check_url(url: str) -> str:
         raise ConfigurationError(
             "the URL of the change log contains a user, a password or a query",
             "give credentials and options in the environment, such as AWS_ACCESS_KEY_ID",
+        )
+    if not re.fullmatch(r"[\w/.=@~-]*", f"{parts.netloc}{parts.path}", re.ASCII):
+        # deltalake 1.6 encodes some of them twice, and then does not find its own files.
+        raise ConfigurationError(
+            "the URL of the change log contains other characters than letters, digits and -_=.~",
+            "use a plain name for the folder",
         )
     return url.rstrip("/")
