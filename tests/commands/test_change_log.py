@@ -23,7 +23,7 @@ from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.shape.contract import load_contract
-from change_log import any_in, current_rows, files_with, loads, parquet_files, published_rows
+from log_reader import any_in, current_rows, files_with, loads, parquet_files, published_rows
 from published import DIRECT, QUASI, VISIBLE, recognisable
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 from whole_lists import Emulator

@@ -19,7 +19,7 @@ from argos_sync.commands.sync import sync
 from argos_sync.load.delta_log import DeltaLog
 from argos_sync.load.errors import DestinationError
 from argos_sync.shape.contract import load_contract
-from change_log import current_rows, published_rows
+from log_reader import current_rows, published_rows
 from published import recognisable
 from support import NOW, Warehouse, context_for
 from whole_lists import Emulator
