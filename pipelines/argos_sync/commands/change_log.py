@@ -108,7 +108,7 @@ def _write(
         rows[name] = diff.count(name, everything=reason is not None)
         if rows[name]:
             delta.append(name, diff.rows(name, delta.number, everything=reason is not None))
-        log.info("publish: %s, %d rows", name, rows[name])
+            log.info("publish: appended to %s, %d rows", name, rows[name])
     changes = differences[SUBMISSIONS]
     load = {
         "published_at": now,
