@@ -70,7 +70,8 @@ def measure(folder: Path, submissions: int, count: int) -> Iterator[tuple[str, s
             ("rewritten", [night for night in rest if night[0]]),
         ):
             if chosen:
-                size, seconds = (median(night[place] for night in chosen) for place in (2, 1))
+                size = median(night[2] for night in chosen)
+                seconds = median(night[1] for night in chosen)
                 figure = f"{size:,.0f} bytes, {seconds:.2f} s"
                 yield f"{len(chosen)} nights, {kind}; median", figure
         yield "all nights", f"{sum(night[2] for night in rest):,} bytes"
