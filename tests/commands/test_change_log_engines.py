@@ -10,15 +10,16 @@ from importlib import import_module
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pytest
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 
 from argos_sync.commands.change_log import publish_changes
 from argos_sync.commands.sync import sync
-from argos_sync.load.delta_log import DeltaLog
+from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.errors import DestinationError
-from argos_sync.shape.contract import load_contract
 from log_reader import current_rows, published_rows
 from published import recognisable
 from support import NOW, Warehouse, context_for
@@ -78,19 +79,17 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def publish_twice(people: Warehouse, url: str) -> None:
-    """Publish, then change one submission, remove one, and publish again."""
+    """Publish, then change a submission, mark another as deleted, and publish again."""
     publish_changes(people.target, url, clock=lambda: NOW)
     with duckdb.connect(str(people.target.file)) as connection:
-        connection.execute("UPDATE argos.kyc SET result = 'approved' WHERE submission_id = 'sub-0'")
-        for table in ("submissions", "submission_status_history", *child_tables()):
-            connection.execute(f"DELETE FROM argos.{table} WHERE submission_id = 'sub-1'")
+        connection.execute("USE argos")
+        connection.execute("UPDATE kyc SET result = 'approved' WHERE submission_id = 'sub-0'")
+        connection.execute("DELETE FROM match_risk_icons WHERE submission_id = 'sub-0'")
+        connection.execute(
+            "UPDATE submissions SET _deleted_at = _synced_at WHERE submission_id = 'sub-1'"
+        )
     second = publish_changes(people.target, url, clock=lambda: NOW)
-    assert second.submissions == {"new": 0, "changed": 1, "gone": 1}
-
-
-def child_tables() -> list[str]:
-    """Return the tables that belong to submissions and come from the API."""
-    return [t.name for t in load_contract().api_tables if t.belongs_to_submission]
+    assert (second.rewrite, second.submissions) == (None, {"new": 0, "changed": 2, "gone": 0})
 
 
 def read_with_duckdb(connection: duckdb.DuckDBPyConnection, name: str, url: str) -> None:
@@ -110,17 +109,31 @@ def test_duckdb_reads_the_change_log(people: Warehouse, tmp_path: Path) -> None:
     assert rows == published_rows(people, tmp_path / "copy.duckdb")
     results = {row["submission_id"]: row["result"] for row in rows["kyc"]}
     assert results == {"sub-0": "approved", "sub-2": "rejected"}
+    assert [row["submission_id"] for row in rows["match_risk_icons"]] == ["sub-2"]
 
 
-def test_object_storage(people: Warehouse, bucket: str, tmp_path: Path) -> None:
-    """Two that begin at once have different numbers, and what is gone leaves no object."""
-    publish_twice(people, bucket)
-    assert current_rows(bucket) == published_rows(people, tmp_path / "copy.duckdb")
-    handler = DeltaStorageHandler(bucket)
+def write_load(url: str, *, replaces: bool) -> DeltaLog:
+    """Append a row to one table, make it visible, and remove what is not."""
+    delta = DeltaLog(url)
+    visible = delta.begin()[LOAD].to_pylist()
+    row = pa.table({"submission_id": ["sub-1"], LOAD: [delta.number]})
+    delta.prepare("kyc", row.schema)
+    delta.append("kyc", row.to_reader())
+    delta.commit({"published_at": NOW, "rewritten": replaces}, replaces=replaces)
+    delta.remove({delta.number, *(() if replaces else visible)})
+    return delta
+
+
+def test_object_storage(bucket: str) -> None:
+    """Loads are appended and removed there, and of two at once one is committed."""
+    numbers = [write_load(bucket, replaces=replaces).number for replaces in (True, False)]
+    assert DeltaTable(f"{bucket}/kyc").to_pyarrow_table()[LOAD].to_pylist() == numbers[::-1]
+    (number,) = {write_load(bucket, replaces=True).number}
+    handler = DeltaStorageHandler(f"{bucket}/kyc")
     selector = pafs.FileSelector("", recursive=True)
     paths = [file.path for file in pafs.PyFileSystem(handler).get_file_info(selector)]
-    rows = {path for path in paths if path.endswith(".parquet") and "_loads" not in path}
-    assert len({path.split("/")[-2] for path in rows}) == 1
+    folders = {path.rpartition("/")[0] for path in paths if path.endswith(".parquet")}
+    assert folders == {f"{LOAD}={number}"}
     first, second = DeltaLog(bucket), DeltaLog(bucket)
     first.begin()
     second.begin()
