@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from argos_sync.commands.publish import public_tables, publish
 from argos_sync.commands.sync import sync
@@ -242,6 +243,32 @@ def test_a_kill_leaves_a_complete_file(
     publish(target, file)
     assert [path.name for path in shared.iterdir()] == ["copy.duckdb"]
     assert "nationality" in columns(copy_of(file))["applicants"]
+
+
+def test_a_killed_change_log(
+    start_with_stop: Any, synced: Path, argos_sync: Command, shared: Path
+) -> None:
+    """Its rows are never visible, and the next publish removes all that it left."""
+    url, loads = str(shared / "log"), shared / "log" / "_loads"
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
+    arguments = ("publish", "--format", "delta", "--to", url)
+    killed = argos_sync.finish(start_with_stop("publish: appended to kyc", "die", *arguments))
+    assert killed.returncode == -signal.SIGKILL
+    folders = list(argos_sync.folder.rglob(".argos-publish-*"))
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700]
+    assert DeltaTable(loads).to_pyarrow_table().num_rows == 0
+    abandoned = [*shared.rglob("_load=1/*")]
+    assert {path.parent.parent.name for path in abandoned} > {"submissions", "kyc"}
+    summary = argos_sync.json(*arguments)
+    assert (summary["load"], summary["rewrite"], summary["strict"]) == (2, "it is new", False)
+    assert summary["submissions"] == {"new": 80, "changed": 0, "gone": 0}
+    assert (summary["url"], summary["rows"]["kyc"], summary["files_deleted"]) == (
+        url,
+        80,
+        len(abandoned),
+    )
+    assert DeltaTable(loads).to_pyarrow_table()["_load"].to_pylist() == [2]
+    assert [*shared.rglob("_load=1/*"), *argos_sync.folder.rglob(".argos-publish-*")] == []
 
 
 def test_two_at_once(

@@ -9,8 +9,8 @@ A DuckDB file has either one writer or several readers, so no run can write to i
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,23 +94,46 @@ def publish(
     output = check_output_path(file)
     refuse_ambiguous_name(output, locate(target).dataset)
     tables = public_tables(strict=strict)
-    with atomic_replacement(output, mode) as new_file, open_read_only(target) as warehouse:
+    with (
+        atomic_replacement(output, mode) as new_file,
+        copied_tables(target, tables, new_file, output) as (copy, rows, copied),
+    ):
+        views = copy.create_views(copied, zone)
+    contract = load_contract()
+    left_out = sum(len(contract[table.name].columns) - len(table.columns) for table in tables)
+    return PublishResult(output, rows, views, left_out)
+
+
+@contextmanager
+def copied_tables(
+    target: Target, tables: Sequence[Table], new_file: Path, output: Path
+) -> Iterator[tuple[PublishedFile, dict[str, int], Contract]]:
+    """Copy tables into a new DuckDB file, which is complete when the block ends.
+
+    Yield the copy, the rows by table, and the tables with the types that they have there. Errors
+    name the output, which must not be the warehouse.
+
+    Raises:
+        ConfigurationError: The output is the warehouse, or the destination is unknown.
+        DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
+            written.
+    """
+    with open_read_only(target) as warehouse:
         dataset = warehouse.client.dataset_name
         if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(output, source)
             writer = warehouse.client.native_connection
             copy = PublishedFile(writer, new_file, output, dataset)
-            rows, views = _fill(copy, warehouse, tables, copy.insert_select, zone)
+            yield copy, *_fill(copy, warehouse, tables, copy.insert_select)
+            copy.close()
         else:
             settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
             with closing(duckdb.connect(config=settings)) as writer, transaction(warehouse.client):
                 if dialect_of(warehouse.client) == "postgres":
                     execute_native(warehouse.client, _POSTGRES_SNAPSHOT)
                 copy = PublishedFile(writer, new_file, output, dataset)
-                rows, views = _fill(copy, warehouse, tables, copy.insert_batches, zone)
-    contract = load_contract()
-    left_out = sum(len(contract[table.name].columns) - len(table.columns) for table in tables)
-    return PublishResult(output, rows, views, left_out)
+                yield copy, *_fill(copy, warehouse, tables, copy.insert_batches)
+                copy.close()
 
 
 def public_tables(*, strict: bool) -> list[Table]:
@@ -136,9 +159,8 @@ def _fill(
     warehouse: ReadOnlyWarehouse,
     tables: Sequence[Table],
     insert: Callable[[Client, Table], int],
-    zone: str,
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Copy all tables in one snapshot; return the rows by table, and the names of the views."""
+) -> tuple[dict[str, int], Contract]:
+    """Copy tables in one snapshot; return the rows by table, and the tables with their types."""
     rows = {}
     # For a DuckDB warehouse this transaction is also the snapshot: the connection is the same.
     copy.run("BEGIN TRANSACTION")
@@ -148,9 +170,7 @@ def _fill(
         rows[table.name] = insert(warehouse.client, stored) if stored.columns else 0
         log.info("publish: %s, %d rows", table.name, rows[table.name])
     copy.run("COMMIT")
-    views = copy.create_views(Contract({table.name: table for table, _ in matched}), zone)
-    copy.close()
-    return rows, views
+    return rows, Contract({table.name: table for table, _ in matched})
 
 
 def _match_columns(

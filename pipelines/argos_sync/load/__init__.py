@@ -13,7 +13,8 @@ a few in `source` and `destinations`. SQL for any database: `sql`, `dialects`; v
 comments changed beside readers: `ddl`; rights on views: `view_access`. Extensions of DuckDB:
 `duckdb_extensions`; what a lake keeps of deleted rows: `lake_cleanup`. A table for trials:
 `scratch`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are replaced or
-compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
+compacted: `atomic_file`, `compact`. Delta tables of a change log: `delta_log`. Outside this room
+only config.py imports dlt.
 """
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "compact",
     "dataset_name",
     "ddl",
+    "delta_log",
     "destination_support",
     "destinations",
     "dialects",

@@ -84,13 +84,26 @@ def atomic_replacement(
     Raises:
         DestinationError: The file cannot be written.
     """
-    with write_errors(path):
-        _remove_abandoned_folders(path.parent)
-        folder, lock = _make_locked_folder(path.parent)
-    try:
+    with private_folder(path.parent, path) as folder:
         yield folder / "new"
         with write_errors(path):
             _replace(folder / "new", path, mode, file_type)
+
+
+@contextmanager
+def private_folder(parent: Path, path: Path | None = None) -> Iterator[Path]:
+    """Yield a new folder that no other user can read, and remove it; errors name the path.
+
+    A killed process leaves its folder behind, and the next call with the same parent removes it.
+
+    Raises:
+        DestinationError: The folder cannot be created.
+    """
+    with write_errors(path or parent / "file"):
+        _remove_abandoned_folders(parent)
+        folder, lock = _make_locked_folder(parent)
+    try:
+        yield folder
     finally:
         # What cannot be removed now is removed by the next call.
         shutil.rmtree(folder, ignore_errors=True)

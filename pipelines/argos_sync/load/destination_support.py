@@ -136,6 +136,10 @@ ACCEPTED: Mapping[str, Accepted] = {
 _FROM_PUBLISHED_COPY = (
     "load into duckdb or postgres, and copy the tables of the file that `publish` writes"
 )
+_DELTA_TABLES = (
+    "load into duckdb or postgres, and publish Delta tables from there, which other engines read"
+    " (argos-sync publish --format delta)"
+)
 _POSTGRES_INSTEAD = "load into postgres, or publish a DuckDB file from there"
 _VECTOR_STORE = Refused("it is a vector store without SQL", "load into postgres")
 
@@ -152,15 +156,15 @@ REFUSED: Mapping[str, Refused] = {
     ),
     "filesystem": Refused(
         "files have no SQL tables that rows can be merged into",
-        f"{_FROM_PUBLISHED_COPY}, as Delta or Iceberg tables too (docs/destinations.md)",
+        _DELTA_TABLES,
     ),
     "athena": Refused(
         "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
-        f"{_FROM_PUBLISHED_COPY}; Athena reads Delta and Iceberg tables",
+        _DELTA_TABLES,
     ),
     "dremio": Refused(
         "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
-        f"{_FROM_PUBLISHED_COPY}; Dremio reads Delta and Iceberg tables",
+        _DELTA_TABLES,
     ),
     "sqlalchemy": Refused(
         "dlt's merge fails there with any row key but its own, MySQL and MariaDB end a transaction"
