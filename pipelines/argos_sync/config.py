@@ -103,7 +103,16 @@ class Privacy(BaseConfiguration):
 
 
 @configspec
-class Settings(BaseConfiguration):
+class Freshness(BaseConfiguration):
+    """Settings of read-only commands: how old rows may become, and which days they show."""
+
+    sweep_days: int = 30
+    open_days: int = 30
+    reporting_time_zone: str = "UTC"
+
+
+@configspec
+class Settings(Freshness):
     """Keys of section `sources.argos`; create it by `load_settings`, which checks the values."""
 
     api_key: TSecretStrValue = None  # type: ignore[assignment] # how dlt marks a required key
@@ -117,15 +126,12 @@ class Settings(BaseConfiguration):
     encryption_key: TSecretStrValue | None = None
     key_derivation: Literal["truncate", "sha256"] = "truncate"
     lookback_days: int = 7
-    sweep_days: int = 30
-    open_days: int = 30
     max_emptied: str = "5%"
     erase_deleted_after_days: int | None = None
     start_date: str | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 10.0
     max_requests_per_day: int | None = None
-    reporting_time_zone: str = "UTC"
     projects: Any | None = None
     projects_dataset: str = "argos_projects"
     run_lock: Literal["auto", "lease"] = "auto"
@@ -196,15 +202,6 @@ class _Runtime(BaseConfiguration):
     """Keys that argos-sync reads from dlt's section `runtime`."""
 
     slack_incoming_webhook_url: TSecretStrValue | None = None
-
-
-@configspec
-class Freshness(BaseConfiguration):
-    """Settings of read-only commands: how old rows may become, and which days they show."""
-
-    sweep_days: int = Settings.sweep_days
-    open_days: int = Settings.open_days
-    reporting_time_zone: str = Settings.reporting_time_zone
 
 
 def load_settings(

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
-from argos_sync.load import dialects, sql
+from argos_sync.load import dialects, ducklake, sql
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
@@ -22,9 +22,9 @@ log = logging.getLogger("argos_sync")
 _DROP_TOGETHER = {"postgres", "redshift"}
 """Dialects that refuse to drop a view which another view reads, unless one DROP names both."""
 
-_CODE = tuple(
-    Path(str(module))
-    for module in (__file__, views.__file__, comments.__file__, sql.__file__, dialects.__file__)
+_CODE = (
+    Path(__file__),
+    *(Path(str(module.__file__)) for module in (views, comments, sql, dialects, ducklake)),
 )
 """The code that the views' SQL depends on."""
 
