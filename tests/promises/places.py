@@ -74,6 +74,6 @@ def postgres_place(folder: Path, request: pytest.FixtureRequest) -> Iterator[Pla
 KINDS: Mapping[str, Kind] = {
     "duckdb": Kind(("duckdb",), "rest", duckdb_place),
     "postgres": Kind(("psycopg2",), "rest", postgres_place),
-    "clickhouse": Kind(("chdb", "clickhouse_driver"), "clickhouse", clickhouse_place),
+    "clickhouse": Kind(("chdb", "clickhouse_driver"), "standins", clickhouse_place),
 }
 """By dlt's name of the destination."""

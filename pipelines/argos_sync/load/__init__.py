@@ -10,8 +10,9 @@ refused, and which promises they keep: `destination_support`, `promises`; how on
 `locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The tables as dlt sees them:
 `source`. Overrides of dlt: `clickhouse`, `duckdb`, `postgres`, and a few in `source` and
 `destinations`. SQL for any database: `sql`, `dialects`; views, columns and comments changed beside
-readers: `ddl`; rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are
-replaced or compacted: `atomic_file`, `compact`. Outside this room only config.py imports dlt.
+readers: `ddl`; rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`,
+`sqlstate`, `configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`.
+Outside this room only config.py imports dlt.
 """
 
 __all__ = [
