@@ -147,7 +147,8 @@ _SQL_SERVER = Refused(
 
 REFUSED: Mapping[str, Refused] = {
     "bigquery": Refused(
-        "dlt loads no JSON columns into it from Parquet files, so no run could load a row",
+        "dlt loads no JSON columns into it from Parquet files, and makes texts of them in JSON"
+        " Lines; another way could not be tried, because no server of it runs outside the cloud",
         _FROM_PUBLISHED_COPY,
     ),
     "filesystem": Refused(
