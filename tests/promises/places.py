@@ -82,7 +82,7 @@ def ducklake_place(folder: Path, _: pytest.FixtureRequest) -> Iterator[Place]:
 KINDS: Mapping[str, Kind] = {
     "duckdb": Kind(("duckdb",), "rest", duckdb_place),
     "postgres": Kind(("psycopg2",), "rest", postgres_place),
-    "clickhouse": Kind(("chdb", "clickhouse_driver"), "clickhouse", clickhouse_place),
+    "clickhouse": Kind(("chdb", "clickhouse_driver"), "standins", clickhouse_place),
     "ducklake": Kind(("duckdb_extension_ducklake", "moto"), "test-ducklake", ducklake_place),
 }
 """By dlt's name of the destination."""

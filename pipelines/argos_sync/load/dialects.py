@@ -22,7 +22,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # The day of a timestamp in a time zone.
     "DAY_IN": {
         "": "CAST({} AT TIME ZONE {} AS DATE)",
-        "bigquery": "DATE({}, {})",
         "clickhouse": "toDate(toTimeZone({}, {}))",
         "databricks": f"CAST({_DATABRICKS_TIME} AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE({1}, {0}) AS DATE)",
@@ -30,7 +29,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # The Monday of a timestamp's week in a time zone.
     "WEEK_IN": {
         "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE {}) AS DATE)",
-        "bigquery": "DATE_TRUNC(DATE({}, {}), ISOWEEK)",
         "clickhouse": "toMonday(toTimeZone({}, {}))",
         "databricks": f"CAST(DATE_TRUNC('WEEK', {_DATABRICKS_TIME}) AS DATE)",
         # Its DATE_TRUNC takes the first day of a week from the session.
@@ -50,13 +48,12 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # A JSON column as text, because drivers would parse it into objects.
     "JSON_TEXT": {
         "": "CAST({} AS TEXT)",
-        "bigquery": "TO_JSON_STRING({})",
         "clickhouse": "CAST({} AS Nullable(String))",
         "databricks": "CAST({} AS STRING)",
         "redshift": "JSON_SERIALIZE({})",
     },
-    # sqlglot 29 does not translate this function into these dialects.
-    "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
+    # sqlglot 29 does not translate this function into this dialect.
+    "TIME_TO_UNIX": {"clickhouse": "toUnixTimestamp({})"},
 }
 """Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
 `{}` stands for each argument in order."""
