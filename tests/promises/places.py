@@ -110,9 +110,10 @@ def postgres_place(folder: Path, made: Made) -> Iterator[Place]:
 
 
 @contextmanager
-def ducklake_place(folder: Path, _: Made) -> Iterator[Place]:
-    """Yield an empty lake in S3, with its catalog in the machine's PostgreSQL."""
-    with s3_lake(folder) as lake:
+def ducklake_place(folder: Path, made: Made) -> Iterator[Place]:
+    """Yield a lake in S3 and the machine's PostgreSQL, empty or with tables."""
+    template = made("_made_lake") if made else "template1"
+    with postgres_database(template) as name, s3_lake(folder, name) as lake:
         yield Place(lake.warehouse, lake.environment, content=lake.content)
 
 
