@@ -1,7 +1,7 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-ducklake rest quick check coverage lint types format schema docs picture build bench \
-	audit clean
+.PHONY: help demo test test-all test-ducklake rest quick standins check coverage lint types format schema \
+	docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -45,6 +45,11 @@ rest: $(READY)
 # which coverage would miss what they test.
 quick: $(READY)
 	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ducklake"
+
+# The stand-ins are large and slow, so CI runs them once a week.
+standins: ## Run the promise suite on stand-ins for databases: ClickHouse on chdb
+	UV_PROJECT_ENVIRONMENT=.venv-standins $(UV) sync --quiet --frozen --group standins --python $(PYTHON)
+	.venv-standins/bin/python -m pytest -n $(CORES) tests/promises -k clickhouse
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
 check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
@@ -99,7 +104,7 @@ audit: $(READY) $(LAKE)/.ready ## Check licences of what uv.lock pins, and ask P
 	$(AUDIT) --requirement $(LAKE)/locked.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-standins .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		docs/_build
 
 .uv/bin/uv:

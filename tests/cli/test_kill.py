@@ -21,10 +21,6 @@ from cli.events import NO_COVERAGE, SignallingEmulator, ends_within, small_chunk
 from support import (
     assert_equal,
     duckdb_warehouse,
-    postgres_address,
-    postgres_administrator,
-    postgres_database,
-    postgres_warehouse,
 )
 from whole_lists import Emulator
 
@@ -278,41 +274,3 @@ def test_many_kills_lose_nothing(tmp_path: Path) -> None:
         survive(load, run, api, lambda: reference.check(file))
     reference.assert_equal(file)
     assert_equal(duckdb_warehouse(run.folder), submissions)
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    """Create an empty database, whose only sessions are those of the command."""
-    with postgres_database() as name:
-        yield name
-
-
-@pytest.mark.postgres
-def test_postgresql_survives_kills(tmp_path: Path, database: str) -> None:
-    """The same holds for a server that continues when its client is killed."""
-    load = Load(1_500, page=25, chunk=150, kills=3)
-    submissions = [shorten(submission) for submission in generate(load.submissions, seed=1)]
-    address = postgres_address(database)
-    warehouse = postgres_warehouse(tmp_path, "argos", address)
-
-    def check() -> tuple[int, int]:
-        with postgres_administrator() as execute:
-            # The server ends the sessions by itself, but not at once.
-            execute(
-                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
-                f" WHERE datname = '{database}'"
-            )
-        if not warehouse.query("SELECT to_regclass('sync_windows') AS name")[0]["name"]:
-            return 0, 0
-        ids = {row["submission_id"] for row in warehouse.table("submissions")}
-        assert_equal(warehouse, [row for row in submissions if row["submission_id"] in ids])
-        ((recorded,),) = (
-            row.values()
-            for row in warehouse.query("SELECT CAST(SUM(rows_loaded) AS INTEGER) FROM sync_windows")
-        )
-        return len(ids), recorded or 0
-
-    with SignallingEmulator(submissions, faults=FAULTS) as api:
-        run = command(tmp_path / "killed", api, load)
-        run.settings["DESTINATION__POSTGRES__CREDENTIALS"] = address
-        survive(load, run, api, check, "--destination", "postgres")

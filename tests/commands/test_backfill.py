@@ -111,12 +111,6 @@ def test_irregular_submissions(warehouse: Warehouse) -> None:
     _load_irregular(warehouse, 150)
 
 
-@pytest.mark.slow
-def test_two_thousand_irregular_submissions(any_warehouse: Warehouse) -> None:
-    """Every irregularity that the API page mentions, on every destination."""
-    _load_irregular(any_warehouse, 2_000)
-
-
 def _load_irregular(warehouse: Warehouse, count: int) -> None:
     irregular = generate(count, seed=3, messy=True, unencodable=True, broken=True)
     with Emulator(irregular, behaviour=Behaviour(order="shuffled", duplicate_rows=True)) as api:

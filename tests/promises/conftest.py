@@ -7,9 +7,18 @@ import pytest
 
 from argos_sync.load.destination_support import ACCEPTED
 from argos_sync.load.promises import Promise
-from promises.places import KINDS, Place
+from promises.clickhouse import clickhouse_server
+from promises.place import Place
+from promises.places import KINDS
 
 INSTALLED = [name for name, kind in KINDS.items() if kind.is_installed]
+
+
+@pytest.fixture(scope="session")
+def _clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The ports of one stand-in for all tests, each of which has a database of its own."""
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as ports:
+        yield ports
 
 
 @pytest.fixture(params=INSTALLED)
@@ -22,7 +31,5 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     promise = Promise(request.node.originalname.removeprefix("test_"))
     if reason := ACCEPTED[name].broken.get(promise):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-    has_tables = request.node.get_closest_marker("tables_made") is not None
-    made = request.getfixturevalue if has_tables else None
-    with KINDS[name].place(tmp_path, made) as opened:
+    with KINDS[name].place(tmp_path, request) as opened:
         yield opened

@@ -8,7 +8,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from oracle import flatten
-from promises.places import Place, everything
+from promises.place import Place, everything
 from published import DIRECT, QUASI, recognisable
 from support import Rows, assert_equal
 from whole_lists import Behaviour, Emulator

@@ -22,7 +22,7 @@ from argos_sync.load.errors import DestinationError
 from cli.command import Command
 from cli.events import HeldEmulator, first_to_end
 from oracle import flatten
-from promises.places import Place, on_machine
+from promises.place import Place, on_machine
 from support import API_KEY, LATER, Rows, StopAfter, assert_equal, at, ordered
 from whole_lists import Emulator
 

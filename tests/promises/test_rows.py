@@ -15,7 +15,7 @@ from argos_sync.load.sql import execute
 from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.views import load_views
 from oracle import flatten
-from promises.places import Place, everything
+from promises.place import Place, everything
 from published import DIRECT, QUASI, recognisable
 from support import (
     LATER,

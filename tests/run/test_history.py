@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from argos_sync.commands.backfill import backfill
 from argos_sync.commands.refresh import refresh
 from argos_sync.run.history import history_rows
 from argos_sync.shape.identity import content_hash
@@ -59,40 +58,16 @@ def periods(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_changed_status_closes_the_period(any_warehouse: Warehouse) -> None:
+def test_a_changed_status_closes_the_period(warehouse: Warehouse) -> None:
     """The old period ends where the new one starts."""
     with Emulator([submission("pending")]) as api:
-        context = context_for(api.base_url, any_warehouse.target)
+        context = context_for(api.base_url, warehouse.target)
         refresh(context, submission_ids=["s1"])
         api.store.update("s1", {"kyc": {"result": "approved"}})
         refresh(at(context, NOW + timedelta(days=1)), submission_ids=["s1"])
-    assert periods(any_warehouse) == [
+    assert periods(warehouse) == [
         ("pending", None, "system", 0, 1),
         ("approved", None, "system", 1, None),
-    ]
-
-
-@pytest.mark.slow
-def test_each_fetched_status_is_a_period(any_warehouse: Warehouse) -> None:
-    """Periods touch, the last one is open, and other changes do not start a period."""
-    with Emulator([submission("pending")]) as api:
-        context = context_for(api.base_url, any_warehouse.target)
-        backfill(context, DAY.date(), DAY.date())
-        changes: list[dict[str, Any]] = [
-            {"kyc": {"result": "approved"}, "aml": {"currentstatus": "Not Screened"}},
-            {"userid": "another user"},
-            {"aml": {"currentstatus": "Red Flag"}},
-            {},
-            {"kyc": {"result": "rejected"}, "reviewer": "agent"},
-        ]
-        for day, change in enumerate(changes, start=1):
-            api.store.update("s1", change)
-            refresh(at(context, NOW + timedelta(days=day)), submission_ids=["s1"])
-    assert periods(any_warehouse) == [
-        ("pending", None, "system", 0, 1),
-        ("approved", "Not Screened", "system", 1, 3),
-        ("approved", "Red Flag", "system", 3, 5),
-        ("rejected", "Red Flag", "agent", 5, None),
     ]
 
 

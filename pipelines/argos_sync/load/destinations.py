@@ -6,7 +6,8 @@ has it in these places, most of them keyed by its sqlglot dialect:
 - `dialects`: functions that its SQL spells differently; `sql`: lists as parameters, UPDATE.
 - `run_lock`: what keeps other machines out; `staging`: the staging datasets of killed runs.
 - `warehouse.comments`: COMMENT statements; `warehouse.view_updates`: how views are replaced.
-- `duckdb`, `postgres`: overrides of dlt's destination; another one gets a module of its own.
+- `clickhouse`, `duckdb`, `postgres`: overrides of dlt's destination; another one gets a module
+  of its own.
 
 Add its extra to pyproject.toml, run `make schema`, and add its configuration to
 docs/destinations.md; `tests/load/test_sql.py` and `tests/warehouse/test_views.py` translate every
@@ -19,8 +20,9 @@ from typing import Any, cast
 from dlt import current
 from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
-from dlt.destinations import duckdb, ducklake, postgres
+from dlt.destinations import clickhouse, duckdb, ducklake, postgres
 
+from argos_sync.load.clickhouse import make_clickhouse
 from argos_sync.load.destination_support import refuse_unsupported, refuse_untried
 from argos_sync.load.duckdb import DuckDb
 from argos_sync.load.ducklake import DuckLake
@@ -55,6 +57,8 @@ def make_destination(
             destination = DuckLake(**destination.config_params | named)
         elif type(destination) is postgres:
             destination = Postgres(**destination.config_params | named)
+        elif type(destination) is clickhouse:
+            destination = make_clickhouse(destination.config_params | named)
     if issubclass(destination.spec, WithLocalFiles):
         # Without it dlt resolves a relative file against the folder where the first pipeline with
         # this working directory was started (1.31, `initial_cwd` in `Pipeline._bind_local_files`),

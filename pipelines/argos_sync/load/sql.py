@@ -104,7 +104,9 @@ def quote_column(client: Client, name: str) -> str:
 
 def quote_text(client: Client, text: str) -> str:
     """Return a text as a literal for statements of the destination that take no parameters."""
-    return exp.Literal.string(text).sql(dialect=dialect_of(client))
+    literal = exp.Literal.string(text).sql(dialect=dialect_of(client))
+    # dlt 1.31 ends a statement for ClickHouse at each semicolon, also within a literal.
+    return literal.replace(";", r"\x3B") if dialect_of(client) == "clickhouse" else literal
 
 
 def dialect_of(client: Client) -> str:

@@ -34,6 +34,9 @@ STALENESS = "staleness"
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """Text to append to a SELECT: ClickHouse's outer joins return empty texts and zeros otherwise."""
 
+_KEEP_QUALIFIERS = {"clickhouse"}
+"""Dialects that name a column of a join `s.created_at`, with its table, unless it has an alias."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -92,6 +95,8 @@ def view_query(client: Client, view: View, contract: Contract | None = None) -> 
         alias = exp.to_identifier(table.alias or table.name)
         qualify_table(table, client.make_qualified_table_name(table.name), dialect)
         table.set("alias", exp.TableAlias(this=alias))
+    if dialect in _KEEP_QUALIFIERS:
+        _name_columns(select)
     return to_dialect(select, dialect) + _SETTINGS.get(dialect, "")
 
 
@@ -109,6 +114,18 @@ def _read_view(path: Path) -> View:
     select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT)
     reads = tuple(sorted({table.name for table in table_references(select)}))
     return View(path.stem, select, reads, *parse_header(text))
+
+
+def _name_columns(query: exp.Expression) -> None:
+    """Give each column of a query and of its CTEs its bare name as an alias."""
+    for select in [*query.find_all(exp.Select)]:
+        select.set(
+            "expressions",
+            [
+                exp.alias_(one, one.name) if isinstance(one, exp.Column) else one
+                for one in select.expressions
+            ],
+        )
 
 
 def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
