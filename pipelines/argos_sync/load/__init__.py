@@ -8,10 +8,12 @@ refused, and which promises they keep: `destination_support`, `promises`; how on
 `destinations`. How a warehouse is opened: `pipeline`, `read_only`; dropped tables:
 `missing_tables`; columns of a later version: `new_columns`. Who may write which days: `run_lock`,
 `locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The tables as dlt sees them:
-`source`. Overrides of dlt: `clickhouse`, `duckdb`, `postgres`, and a few in `source` and
-`destinations`. SQL for any database: `sql`, `dialects`; views, columns and comments changed beside
-readers: `ddl`; rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`,
-`sqlstate`, `configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`.
+`source`. Overrides of dlt: `clickhouse`, `duckdb`, `ducklake`, `postgres`, `merge_from_files`, and
+a few in `source` and `destinations`. DuckDB's extensions: `duckdb_extensions`; what a lake keeps of
+rows that are gone: `lake_cleanup`. SQL for any database: `sql`, `dialects`; views, columns and
+comments changed beside readers: `ddl`; rights on views: `view_access`. A table for trials:
+`scratch`. Failures: `errors`, `sqlstate`, `configuration_errors`. Files that are replaced or
+compacted: `atomic_file`, `compact`.
 Outside this room only config.py imports dlt.
 """
 
@@ -25,7 +27,9 @@ __all__ = [
     "destinations",
     "dialects",
     "duckdb",
+    "ducklake",
     "errors",
+    "lake_cleanup",
     "locks",
     "partitions",
     "pipeline",

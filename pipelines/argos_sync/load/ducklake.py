@@ -61,11 +61,6 @@ package, each with a configuration of its own."""
 _pools_lock = threading.Lock()
 
 
-def is_ducklake(client: SqlClientBase[Any]) -> bool:
-    """Return whether a client is one of a DuckLake."""
-    return isinstance(client, DuckLakeSqlClient)
-
-
 def catalog_file(client: SqlClientBase[Any]) -> Path | None:
     """Return the SQLite file of a lake's catalog; None if there is none."""
     if not isinstance(client, DuckLakeSqlClient):
