@@ -1,8 +1,7 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-ducklake rest quick standins check coverage lint types format \
-	schema docs picture build bench \
-	audit clean
+.PHONY: help demo test test-all test-ducklake rest quick standins check coverage lint types format schema \
+	docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)

@@ -15,11 +15,13 @@ from zlib import crc32
 import duckdb
 import pytest
 
+import lakes
 import support
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
+from argos_sync.load.sql import execute
 from combinations import ALL
-from made_once import database_made_once, made_once, share_folder
+from made_once import IN_POSTGRES, LAKE, database_made_once, made_once, share_folder
 from support import (
     Rows,
     Warehouse,
@@ -30,6 +32,7 @@ from support import (
     empty_warehouse,
     make_tables,
 )
+from warehouse.direct import connected
 from whole_lists import Emulator
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them every command
@@ -168,7 +171,22 @@ def _made_in_postgres() -> str:
                 made.query(f"DELETE FROM {table} RETURNING *")
 
     support.require_postgres()
-    return database_made_once(make)
+    return database_made_once(IN_POSTGRES, make)
+
+
+@pytest.fixture(scope="session")
+def _made_lake() -> str:
+    """The catalog of a DuckLake as a run that brought nothing leaves it; it needs no file."""
+
+    def make(name: str, folder: Path) -> None:
+        with lakes.s3_lake(folder, name) as lake:
+            make_tables(lake.warehouse)
+            with connected(lake.warehouse) as client:
+                for table in RECORD_OF_IT:
+                    execute(client, f"DELETE FROM {table} WHERE 1 = 1")
+
+    support.require_postgres()
+    return database_made_once(LAKE, make)
 
 
 @pytest.fixture

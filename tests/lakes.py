@@ -20,7 +20,7 @@ import pytest
 
 from argos_sync.load.duckdb_extensions import installed_extensions
 from argos_sync.load.target import Target
-from support import Rows, Warehouse, postgres_address, postgres_database
+from support import Rows, Warehouse, postgres_address
 
 BUCKET = "lake"
 REGION = "us-east-1"
@@ -134,8 +134,11 @@ def folder_lake(folder: Path) -> Iterator[Lake]:
 
 
 @contextmanager
-def s3_lake(folder: Path) -> Iterator[Lake]:
-    """Yield a lake in an S3 bucket, whose catalog is a new database of the machine's PostgreSQL."""
+def s3_lake(folder: Path, database: str) -> Iterator[Lake]:
+    """Yield a lake in a new S3 bucket, with its catalog in a database of the machine's PostgreSQL.
+
+    A copy of another lake's catalog is a lake, too, if that one has all of its rows in it.
+    """
     # Only the environment of these tests has it.
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
@@ -147,31 +150,28 @@ def s3_lake(folder: Path) -> Iterator[Lake]:
     try:
         bucket = _bucket(endpoint)
         bucket.create()
-        with postgres_database() as name:
-            address = postgres_address(name)
-            environment = {
-                f"{_PREFIX}CATALOG": address,
-                f"{_PREFIX}STORAGE__BUCKET_URL": f"s3://{BUCKET}/kyc",
-                f"{_PREFIX}STORAGE__CREDENTIALS__AWS_ACCESS_KEY_ID": KEY,
-                f"{_PREFIX}STORAGE__CREDENTIALS__AWS_SECRET_ACCESS_KEY": SECRET,
-                f"{_PREFIX}STORAGE__CREDENTIALS__ENDPOINT_URL": endpoint,
-                f"{_PREFIX}STORAGE__CREDENTIALS__REGION_NAME": REGION,
-                # A killed run keeps its lease for so long.
-                "SOURCES__ARGOS__LEASE_SECONDS": "10",
-            }
-            secret = (
-                f"CREATE SECRET (TYPE s3, KEY_ID '{KEY}', SECRET '{SECRET}', REGION '{REGION}',"
-                f" ENDPOINT '{host}:{port}', URL_STYLE 'path', USE_SSL false)"
-            )
-            attach = (
-                f"ATTACH 'ducklake:postgres:{address}' AS lake"
-                f" (DATA_PATH 's3://{BUCKET}/kyc', METADATA_SCHEMA 'ducklake')"
-            )
-            target = Target("ducklake", pipelines_dir=str(folder / "pipelines"))
-            with _configured(environment):
-                yield Lake(
-                    target, environment, (secret, attach), endpoint=endpoint, catalog=address
-                )
+        address = postgres_address(database)
+        environment = {
+            f"{_PREFIX}CATALOG": address,
+            f"{_PREFIX}STORAGE__BUCKET_URL": f"s3://{BUCKET}/kyc",
+            f"{_PREFIX}STORAGE__CREDENTIALS__AWS_ACCESS_KEY_ID": KEY,
+            f"{_PREFIX}STORAGE__CREDENTIALS__AWS_SECRET_ACCESS_KEY": SECRET,
+            f"{_PREFIX}STORAGE__CREDENTIALS__ENDPOINT_URL": endpoint,
+            f"{_PREFIX}STORAGE__CREDENTIALS__REGION_NAME": REGION,
+            # A killed run keeps its lease for so long.
+            "SOURCES__ARGOS__LEASE_SECONDS": "10",
+        }
+        secret = (
+            f"CREATE SECRET (TYPE s3, KEY_ID '{KEY}', SECRET '{SECRET}', REGION '{REGION}',"
+            f" ENDPOINT '{host}:{port}', URL_STYLE 'path', USE_SSL false)"
+        )
+        attach = (
+            f"ATTACH 'ducklake:postgres:{address}' AS lake"
+            f" (DATA_PATH 's3://{BUCKET}/kyc', METADATA_SCHEMA 'ducklake')"
+        )
+        target = Target("ducklake", pipelines_dir=str(folder / "pipelines"))
+        with _configured(environment):
+            yield Lake(target, environment, (secret, attach), endpoint=endpoint, catalog=address)
         bucket.objects.all().delete()
         bucket.delete()
     finally:

@@ -12,7 +12,10 @@ import pytest
 from support import postgres_administrator
 
 _VARIABLE = "ARGOS_TESTS_MADE_ONCE"
-_IN_POSTGRES = "in_postgres"
+IN_POSTGRES = "in_postgres"
+LAKE = "lake"
+_KINDS = (IN_POSTGRES, LAKE)
+"""What databases of PostgreSQL are made as: a warehouse, and the catalog of a DuckLake."""
 
 
 def share_folder(config: pytest.Config) -> None:
@@ -39,17 +42,20 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
     return folder
 
 
-def database_made_once(make: Callable[[str, Path], object]) -> str:
-    """Return the name of a PostgreSQL database that `make` has filled, given a folder, too."""
-    name = _root().name
+def database_made_once(kind: str, make: Callable[[str, Path], object]) -> str:
+    """Return the name of a PostgreSQL database that `make` has filled, given a folder, too.
+
+    The kind is one of `_KINDS`.
+    """
+    name = _database(kind)
 
     def make_database(folder: Path) -> None:
-        _drop_database()  # one that could not be filled
+        _drop_database(name)  # one that could not be filled
         with postgres_administrator() as execute:
             execute(f"CREATE DATABASE {name}")
         make(name, folder)
 
-    made_once(_IN_POSTGRES, make_database)
+    made_once(kind, make_database)
     return name
 
 
@@ -57,12 +63,17 @@ def _root() -> Path:
     return Path(os.environ[_VARIABLE])
 
 
-def _drop_database() -> None:
+def _database(kind: str) -> str:
+    return f"{_root().name}_{kind}"
+
+
+def _drop_database(name: str) -> None:
     with postgres_administrator() as execute:
-        execute(f"DROP DATABASE IF EXISTS {_root().name} WITH (FORCE)")
+        execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def _remove_all() -> None:
-    if (_root() / f"{_IN_POSTGRES}.lock").exists():
-        _drop_database()
+    for kind in _KINDS:
+        if (_root() / f"{kind}.lock").exists():
+            _drop_database(_database(kind))
     shutil.rmtree(os.environ.pop(_VARIABLE))

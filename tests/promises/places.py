@@ -73,16 +73,18 @@ def postgres_place(folder: Path, request: pytest.FixtureRequest) -> Iterator[Pla
 
 
 @contextmanager
-def ducklake_place(folder: Path, _: pytest.FixtureRequest) -> Iterator[Place]:
-    """Yield an empty lake in S3, with its catalog in the machine's PostgreSQL."""
-    with s3_lake(folder) as lake:
+def ducklake_place(folder: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Yield a lake in S3 and the machine's PostgreSQL, empty or with tables."""
+    is_empty = not may_have_tables(request)
+    template = "template1" if is_empty else request.getfixturevalue("_made_lake")
+    with postgres_database(template) as name, s3_lake(folder, name) as lake:
         yield Place(lake.warehouse, lake.environment, content=lake.content)
 
 
 KINDS: Mapping[str, Kind] = {
     "duckdb": Kind(("duckdb",), "rest", duckdb_place),
     "postgres": Kind(("psycopg2",), "rest", postgres_place),
-    "clickhouse": Kind(("chdb", "clickhouse_driver"), "standins", clickhouse_place),
     "ducklake": Kind(("duckdb_extension_ducklake", "moto"), "test-ducklake", ducklake_place),
+    "clickhouse": Kind(("chdb", "clickhouse_driver"), "standins", clickhouse_place),
 }
 """By dlt's name of the destination."""

@@ -61,11 +61,6 @@ package, each with a configuration of its own."""
 _pools_lock = threading.Lock()
 
 
-def is_ducklake(client: SqlClientBase[Any]) -> bool:
-    """Return whether a client is one of a DuckLake."""
-    return isinstance(client, DuckLakeSqlClient)
-
-
 def catalog_file(client: SqlClientBase[Any]) -> Path | None:
     """Return the SQLite file of a lake's catalog; None if there is none."""
     if not isinstance(client, DuckLakeSqlClient):
@@ -118,15 +113,27 @@ class DuckLake(ducklake):
         config: DuckLakeClientConfiguration | None = None,
         naming: NamingConvention | None = None,
     ) -> DestinationCapabilitiesContext:
-        """Return DuckLake's capabilities: it has transactions, and its jobs run one by one.
+        """Return DuckLake's capabilities, transactions included, see `duckdb.DuckDb`.
 
-        dlt 1.31 leaves `supports_transactions` unset, see `duckdb`; and jobs side by side would
-        only conflict, because each commit is the lake's next snapshot.
+        Passing a configuration keeps dlt from resolving one.
         """
-        capabilities = super().capabilities(config, naming)
+        capabilities = super().capabilities(config or self.spec(), naming)
         capabilities.supports_transactions = True
-        capabilities.loader_parallelism_strategy = "sequential"
         return capabilities
+
+    @classmethod
+    def adjust_capabilities(
+        cls,
+        caps: DestinationCapabilitiesContext,
+        config: DuckLakeClientConfiguration,
+        naming: NamingConvention | None,
+    ) -> DestinationCapabilitiesContext:
+        """Return the capabilities for jobs that run one by one, whatever the catalog.
+
+        dlt 1.31 runs them side by side with a catalog in PostgreSQL; they would only conflict,
+        because each commit is the lake's next snapshot.
+        """
+        return super(ducklake, cls).adjust_capabilities(caps, config, naming)
 
 
 class _SqlClient(FileMergeSqlClient, DuckLakeSqlClient):

@@ -16,6 +16,7 @@ from typing import Any
 import sqlglot
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
@@ -112,6 +113,11 @@ def quote_text(client: Client, text: str) -> str:
 def dialect_of(client: Client) -> str:
     """Return sqlglot's name for the destination's dialect."""
     return client.capabilities.sqlglot_dialect or ""
+
+
+def is_ducklake(client: Client) -> bool:
+    """Return whether the destination is a DuckLake, whose dialect is DuckDB's."""
+    return isinstance(client, DuckLakeSqlClient)
 
 
 def translate(

@@ -12,9 +12,8 @@ from functools import partial
 
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl
 from argos_sync.load.duckdb import duckdb_file
-from argos_sync.load.ducklake import is_ducklake
 from argos_sync.load.errors import DatabaseException
-from argos_sync.load.sql import Client, dialect_of, execute_native
+from argos_sync.load.sql import Client, dialect_of, execute_native, is_ducklake
 
 _STAGING = re.compile(r"(.*)_staging(_\d+_\d+)?")
 """Names of staging datasets: dlt's own, and those of runs."""

@@ -6,8 +6,7 @@ the tables (hint `description`); all other comments are written here.
 
 from collections.abc import Iterator, Mapping
 
-from argos_sync.load.ducklake import is_ducklake
-from argos_sync.load.sql import Client, dialect_of, quote_column, quote_text
+from argos_sync.load.sql import Client, dialect_of, is_ducklake, quote_column, quote_text
 
 TABLE, VIEW = "TABLE", "VIEW"
 
