@@ -336,3 +336,27 @@ def test_views_are_valid_for_each_engine(engine: str) -> None:
     }
     assert all(set(columns) <= set(tables[name].columns_by_name) for name, columns in names.items())
     assert script.count("s3://bucket/log/" if engine != "snowflake" else "BASE_LOCATION") == 17
+
+
+def test_what_an_overtaken_publish_has_appended_is_removed(folder: Path) -> None:
+    """By the one that wins, and by itself what it appends later, so that no row of it stays."""
+    schema = pa.schema([("submission_id", pa.string()), (LOAD, pa.int64())])
+    first, second = DeltaLog(str(folder)), DeltaLog(str(folder))
+
+    def append(delta: DeltaLog, name: str) -> None:
+        row = {"submission_id": ["sub-1"], LOAD: [delta.number]}
+        delta.append(name, pa.table(row, schema).to_reader())
+
+    first.begin()
+    second.begin()
+    for delta in (first, second):
+        for name in ("kyc", "aml"):
+            delta.prepare(name, schema)
+    append(first, "kyc")
+    append(second, "kyc")
+    second.commit({"rewritten": True}, replaces=True)
+    assert second.remove({second.number}) == 1
+    append(first, "aml")
+    with pytest.raises(DestinationError, match="has begun meanwhile"):
+        first.commit({"rewritten": True}, replaces=True)
+    assert [path.parent.name for path in parquet_files(folder)] == [f"{LOAD}={second.number}"]

@@ -168,6 +168,7 @@ class DeltaLog:
             count = 0
             for name in self._names():
                 table = self._table(name)
+                table.update_incremental()
                 if name == LOADS:
                     # Any other file may belong to a commit that another publish is about to make.
                     unused = table.vacuum(0, dry_run=True, enforce_retention_duration=False)
@@ -181,6 +182,7 @@ class DeltaLog:
         """Remove the rows of this load, which nobody will ever see."""
         for name in self._names():
             table = self._table(name)
+            table.update_incremental()
             if name != LOADS and self.number in self._finished(table):
                 _remove_loads(table, {self.number})
                 own = (file for file in self._unused_files(table) if _number(file) == self.number)
