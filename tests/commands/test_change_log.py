@@ -352,10 +352,11 @@ def test_what_an_overtaken_publish_has_appended_is_removed(folder: Path) -> None
     for delta in (first, second):
         for name in ("kyc", "aml"):
             delta.prepare(name, schema)
-    append(first, "kyc")
     append(second, "kyc")
+    append(first, "kyc")
     second.commit({"rewritten": True}, replaces=True)
     assert second.remove({second.number}) == 1
+    assert DeltaTable(folder / "kyc").to_pyarrow_table()[LOAD].to_pylist() == [second.number]
     append(first, "aml")
     with pytest.raises(DestinationError, match="has begun meanwhile"):
         first.commit({"rewritten": True}, replaces=True)
