@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import sqlglot
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.change_diff import Difference
