@@ -216,6 +216,13 @@ def test_of_two_publishes_at_once_one_wins(people: Warehouse, folder: Path) -> N
     assert numbers == {f"{LOAD}={load[LOAD]}" for load in loads(str(folder))}
 
 
+def test_a_publish_that_was_killed_as_it_began(folder: Path) -> None:
+    """The next one begins in the folder that it left."""
+    (folder / "_loads" / "_delta_log").mkdir(parents=True)
+    delta = DeltaLog(str(folder))
+    assert (delta.begin().num_rows, delta.number) == (0, 1)
+
+
 def test_two_publishes_may_not_begin_at_once(folder: Path) -> None:
     """Each has a number of its own, or does not begin."""
     logs = [DeltaLog(str(folder)) for _ in range(4)]

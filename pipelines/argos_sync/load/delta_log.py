@@ -250,9 +250,12 @@ class DeltaLog:
         )
 
     def _create_loads(self) -> DeltaTable:
-        if self._entries():
+        # A publish that was killed as it began, or one that begins now, may have made a part of it.
+        if set(self._entries()) <= {LOADS}:
+            return self._create(LOADS, LOADS_SCHEMA)
+        if (loads := self._open(LOADS)) is None:
             raise self._foreign()
-        return self._create(LOADS, LOADS_SCHEMA)
+        return loads
 
     def _foreign(self) -> ConfigurationError:
         return ConfigurationError(
