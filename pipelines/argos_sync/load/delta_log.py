@@ -251,8 +251,13 @@ class DeltaLog:
 
     def _create_loads(self) -> DeltaTable:
         # A publish that was killed as it began, or one that begins now, may have made a part of it.
-        if set(self._entries()) <= {LOADS}:
-            return self._create(LOADS, LOADS_SCHEMA)
+        is_ours = set(self._entries()) <= {LOADS}
+        try:
+            if is_ours:
+                return self._create(LOADS, LOADS_SCHEMA)
+        except DeltaError:
+            if self._open(LOADS) is None:
+                raise
         if (loads := self._open(LOADS)) is None:
             raise self._foreign()
         return loads
