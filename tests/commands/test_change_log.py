@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import sqlglot
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.change_diff import Difference
@@ -115,10 +115,10 @@ def test_an_interrupted_publish_stays_invisible(people: Warehouse, folder: Path)
     before, files = current_rows(str(folder)), parquet_files(folder)
     abandon(folder, "sub-1")
     assert current_rows(str(folder)) == before
-    assert len(parquet_files(folder)) == len(files) + 3
+    assert len(parquet_files(folder)) == len(files) + 4
     change(people, "UPDATE submissions SET _synced_at = _synced_at + INTERVAL 1 DAY")
     second = write(people, folder, days=1)
-    assert (second.rewrite, sum(second.rows.values()), second.files_deleted) == (None, 0, 3)
+    assert (second.rewrite, sum(second.rows.values()), second.files_deleted) == (None, 0, 4)
     assert (current_rows(str(folder)), parquet_files(folder)) == (before, files)
     visible = [(load[LOAD], load["rewritten"], load["submissions"]) for load in loads(str(folder))]
     assert visible == [(first.load, True, 3), (second.load, False, 0)]
@@ -185,7 +185,8 @@ def abandon(folder: Path, text: str) -> None:
     """Leave what a publish leaves that is killed: a commit to a table, and a file without one."""
     delta = DeltaLog(str(folder))
     delta.begin()
-    for name, column in (("kyc", "submission_id"), ("applicants", "address_city")):
+    columns = {"submissions": "submission_id", "kyc": "submission_id", "applicants": "address_city"}
+    for name, column in columns.items():
         row = {column: [text], LOAD: [delta.number]}
         delta.append(name, pa.table(row).to_reader())
     (file,) = (folder / "kyc" / f"{LOAD}={delta.number}").iterdir()
@@ -213,6 +214,13 @@ def test_of_two_publishes_at_once_one_wins(people: Warehouse, folder: Path) -> N
     assert [row["reviewer"] for row in rows["submissions"]] == ["robot"] * 3
     numbers = {path.parent.name for path in parquet_files(folder)}
     assert numbers == {f"{LOAD}={load[LOAD]}" for load in loads(str(folder))}
+
+
+def test_a_publish_that_was_killed_as_it_began(folder: Path) -> None:
+    """The next one begins in the folder that it left."""
+    (folder / "_loads" / "_delta_log").mkdir(parents=True)
+    delta = DeltaLog(str(folder))
+    assert (delta.begin().num_rows, delta.number) == (0, 1)
 
 
 def test_two_publishes_may_not_begin_at_once(folder: Path) -> None:
@@ -335,3 +343,28 @@ def test_views_are_valid_for_each_engine(engine: str) -> None:
     }
     assert all(set(columns) <= set(tables[name].columns_by_name) for name, columns in names.items())
     assert script.count("s3://bucket/log/" if engine != "snowflake" else "BASE_LOCATION") == 17
+
+
+def test_what_an_overtaken_publish_has_appended_is_removed(folder: Path) -> None:
+    """By the one that wins, and by itself what it appends later, so that no row of it stays."""
+    schema = pa.schema([("submission_id", pa.string()), (LOAD, pa.int64())])
+    first, second = DeltaLog(str(folder)), DeltaLog(str(folder))
+
+    def append(delta: DeltaLog, name: str) -> None:
+        row = {"submission_id": ["sub-1"], LOAD: [delta.number]}
+        delta.append(name, pa.table(row, schema).to_reader())
+
+    first.begin()
+    second.begin()
+    for delta in (first, second):
+        for name in ("kyc", "aml"):
+            delta.prepare(name, schema)
+    append(second, "kyc")
+    append(first, "kyc")
+    second.commit({"rewritten": True}, replaces=True)
+    assert second.remove({second.number}) == 1
+    assert DeltaTable(folder / "kyc").to_pyarrow_table()[LOAD].to_pylist() == [second.number]
+    append(first, "aml")
+    with pytest.raises(DestinationError, match="has begun meanwhile"):
+        first.commit({"rewritten": True}, replaces=True)
+    assert [path.parent.name for path in parquet_files(folder)] == [f"{LOAD}={second.number}"]

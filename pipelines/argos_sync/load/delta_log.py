@@ -168,6 +168,7 @@ class DeltaLog:
             count = 0
             for name in self._names():
                 table = self._table(name)
+                table.update_incremental()
                 if name == LOADS:
                     # Any other file may belong to a commit that another publish is about to make.
                     unused = table.vacuum(0, dry_run=True, enforce_retention_duration=False)
@@ -181,6 +182,7 @@ class DeltaLog:
         """Remove the rows of this load, which nobody will ever see."""
         for name in self._names():
             table = self._table(name)
+            table.update_incremental()
             if name != LOADS and self.number in self._finished(table):
                 _remove_loads(table, {self.number})
                 own = (file for file in self._unused_files(table) if _number(file) == self.number)
@@ -248,9 +250,17 @@ class DeltaLog:
         )
 
     def _create_loads(self) -> DeltaTable:
-        if self._entries():
+        # A publish that was killed as it began, or one that begins now, may have made a part of it.
+        is_ours = set(self._entries()) <= {LOADS}
+        try:
+            if is_ours:
+                return self._create(LOADS, LOADS_SCHEMA)
+        except DeltaError:
+            if self._open(LOADS) is None:
+                raise
+        if (loads := self._open(LOADS)) is None:
             raise self._foreign()
-        return self._create(LOADS, LOADS_SCHEMA)
+        return loads
 
     def _foreign(self) -> ConfigurationError:
         return ConfigurationError(
