@@ -24,6 +24,9 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
     },
+    # A parameter that is a time, as an argument of a function. dlt writes it as a text into
+    # statements for ClickHouse.
+    "MOMENT": {"": "{}", "clickhouse": "toDateTime64({}, 6, 'UTC')"},
     # The Monday of a timestamp's UTC week.
     "UTC_WEEK": {
         "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
