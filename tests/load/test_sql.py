@@ -66,7 +66,15 @@ FUNCTIONS = {
     },
     "clickhouse": {
         *("ARRAYMAP", "ARRAYSORT", "ARRAYSTRINGCONCAT", "CURRENT_TIMESTAMP", "DATE_DIFF"),
-        *("GROUPARRAY", "NULLABLE", "TODATE", "TOMONDAY", "TOTIMEZONE", "TOUNIXTIMESTAMP"),
+        *(
+            "GROUPARRAY",
+            "NULLABLE",
+            "TODATE",
+            "TODATETIME64",
+            "TOMONDAY",
+            "TOTIMEZONE",
+            "TOUNIXTIMESTAMP",
+        ),
     },
 }
 """More functions of each database, from its manual."""

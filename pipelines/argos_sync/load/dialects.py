@@ -26,6 +26,9 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "databricks": f"CAST({_DATABRICKS_TIME} AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE({1}, {0}) AS DATE)",
     },
+    # A parameter that is a time, as an argument of a function. dlt writes it as a text into
+    # statements for ClickHouse.
+    "MOMENT": {"": "{}", "clickhouse": "toDateTime64({}, 6, 'UTC')"},
     # The Monday of a timestamp's week in a time zone.
     "WEEK_IN": {
         "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE {}) AS DATE)",
