@@ -144,7 +144,6 @@ def test_what_a_dead_run_has_staged_is_dropped(warehouse: Warehouse, tmp_path: P
         "duckdb": '"argos"."sync_lease" ("token" VARCHAR, "holder" VARCHAR, "deadline" BIGINT)',
         "snowflake": '"ARGOS"."SYNC_LEASE" ("TOKEN" VARCHAR, "HOLDER" VARCHAR,'
         ' "DEADLINE" NUMBER(19,0))',
-        "bigquery": "`argos`.`sync_lease` (`token` STRING, `holder` STRING, `deadline` INT64)",
         "clickhouse": "`argos`.`sync_lease` (`token` String, `holder` String, `deadline` Int64)"
         " ENGINE = MergeTree ORDER BY tuple()",
     }.items(),

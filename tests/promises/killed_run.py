@@ -9,6 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import date
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from dlt.destinations.job_client_impl import SqlLoadJob
 
 from argos_sync.commands.backfill import backfill
-from argos_sync.load.sql import Client
+from argos_sync.load.sql import Client, dialect_of
 from argos_sync.load.target import Target
 from argos_sync.shape.contract import SUBMISSIONS
 from support import LATER, context_for
@@ -28,8 +29,7 @@ KILLED_IN_MERGE = 2
 def kill_in_merge(number: int) -> None:
     """Have this process killed in a merge: after the statement that deletes the old rows.
 
-    dlt sends one statement after the other, or all of them in one call. There the process is killed
-    before it can commit.
+    Where all of a merge is one call, the process is killed before it can commit.
     """
     run = SqlLoadJob.run
     numbers = count(1)
@@ -44,15 +44,26 @@ def kill_in_merge(number: int) -> None:
 
 def kill_in_deletion(client: Client) -> None:
     """Have this process killed after the next statement that deletes rows."""
-    execute = client.execute_sql
+    owner, name = sender_of(client)
+    send = getattr(owner, name)
 
-    def execute_and_kill(sql: Any, *parameters: Any, **options: Any) -> Any:
-        result = execute(sql, *parameters, **options)
-        if "DELETE FROM" in sql:
+    def send_and_kill(*arguments: Any, **options: Any) -> Any:
+        result = send(*arguments, **options)
+        if any("DELETE FROM" in str(argument) for argument in arguments):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    pytest.MonkeyPatch().setattr(client, "execute_sql", execute_and_kill)
+    pytest.MonkeyPatch().setattr(owner, name, send_and_kill)
+
+
+def sender_of(client: Client) -> tuple[Any, str]:
+    """Return whose method sends one statement, or one transaction: dlt's client, or its driver's.
+
+    dlt's client of ClickHouse splits a text at its semicolons, and sends one statement at a time.
+    """
+    if dialect_of(client) == "clickhouse":
+        return import_module("clickhouse_driver.dbapi.cursor").Cursor, "execute"
+    return client, "execute_sql"
 
 
 if __name__ == "__main__":

@@ -161,7 +161,13 @@ def test_one_writer(place: Place, january: Rows, tmp_path: Path) -> None:
             arguments.append("--allow-untried")
         arguments.append("--pipelines-dir")
         processes = [command.start(*arguments, machine) for machine in machines]
-        loser = first_to_end(processes)
+        try:
+            loser = first_to_end(processes)
+        except AssertionError:
+            for process in processes:
+                process.kill()
+                process.communicate()
+            raise
         (winner,) = (process for process in processes if process is not loser)
         refused = command.finish(loser)
         assert refused.returncode == 5, refused.stderr

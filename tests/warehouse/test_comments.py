@@ -129,9 +129,9 @@ def test_a_refused_comment_costs_no_view(
     {
         "duckdb": [
             """COMMENT ON TABLE "argos"."t" IS 'it''s 9 %'""",
-            """COMMENT ON COLUMN "argos"."t"."a" IS 'b'""",
+            """COMMENT ON COLUMN "argos"."t"."a" IS 'b; c'""",
             """COMMENT ON VIEW "argos"."t" IS 'it''s 9 %'""",
-            """COMMENT ON COLUMN "argos"."t"."a" IS 'b'""",
+            """COMMENT ON COLUMN "argos"."t"."a" IS 'b; c'""",
         ],
         "snowflake": [
             """COMMENT ON TABLE "ARGOS"."T" IS 'it\\'s 9 %'""",
@@ -141,13 +141,9 @@ def test_a_refused_comment_costs_no_view(
             r"""COMMENT ON TABLE `argos`.`t` IS 'it\'s 9 %'""",
             r"""COMMENT ON TABLE `argos`.`t` IS 'it\'s 9 %'""",
         ],
-        "bigquery": [
-            r"""ALTER TABLE `argos`.`t` SET OPTIONS (description = 'it\'s 9 %')""",
-            r"""ALTER VIEW `argos`.`t` SET OPTIONS (description = 'it\'s 9 %')""",
-        ],
         "clickhouse": [
             "ALTER TABLE `argos`.`t` MODIFY COMMENT 'it''s 9 %'",
-            "ALTER TABLE `argos`.`t` COMMENT COLUMN `a` 'b'",
+            r"ALTER TABLE `argos`.`t` COMMENT COLUMN `a` 'b\x3B c'",
         ],
     }.items(),
 )
@@ -157,5 +153,5 @@ def test_statements_are_in_the_dialect(dialect: str, statements: list[str]) -> N
     assert statements == [
         statement
         for kind in (TABLE, VIEW)
-        for statement in comment_on(client, kind, "t", "it's 9 %", {"a": "b"})
+        for statement in comment_on(client, kind, "t", "it's 9 %", {"a": "b; c"})
     ]

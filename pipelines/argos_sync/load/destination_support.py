@@ -119,16 +119,19 @@ ACCEPTED: Mapping[str, Accepted] = {
     ),
     "clickhouse": Accepted(
         "tried",
-        "its SQL is translated and checked; only tried by hand on its embedded engine",
+        "the promise suite, on its embedded engine",
         _TRANSACTION_A_STATEMENT,
         (
-            "dates before 1970 cannot be loaded, such as those of earlier births",
-            "the views `aml_open_alerts` and `document_expiry`, and those after them, are refused",
-            "two runs that begin in the same moment are not kept apart, so schedule one",
+            "dates before 1900 and after 2299 cannot be loaded, and stop a run",
             _TIME_TRAVEL,
-            _HALF_SUBMISSIONS,
             "updates rewrite whole parts, so set `sweep_days` to a large number",
         ),
+        suite="chdb",
+        broken={
+            Promise.WHOLE: _HALF_SUBMISSIONS,
+            Promise.ONE_WRITER: "two runs that begin in the same moment are not kept apart, so"
+            " schedule one",
+        },
     ),
 }
 """Destinations by dlt's name, supported ones first."""
@@ -147,7 +150,8 @@ _SQL_SERVER = Refused(
 
 REFUSED: Mapping[str, Refused] = {
     "bigquery": Refused(
-        "dlt loads no JSON columns into it from Parquet files, so no run could load a row",
+        "dlt loads no JSON columns into it from Parquet files, and makes texts of them in JSON"
+        " Lines; another way could not be tried, because no server of it runs outside the cloud",
         _FROM_PUBLISHED_COPY,
     ),
     "filesystem": Refused(

@@ -19,16 +19,17 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # The UTC day of a timestamp.
     "UTC_DAY": {
         "": "CAST({} AT TIME ZONE 'UTC' AS DATE)",
-        "bigquery": "DATE({}, 'UTC')",
         "clickhouse": "toDate(toTimeZone({}, 'UTC'))",
         # Its casts depend on the session's time zone.
         "databricks": "CAST(TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE()) AS DATE)",
         "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {}) AS DATE)",
     },
+    # A parameter that is a time, as an argument of a function. dlt writes it as a text into
+    # statements for ClickHouse.
+    "MOMENT": {"": "{}", "clickhouse": "toDateTime64({}, 6, 'UTC')"},
     # The Monday of a timestamp's UTC week.
     "UTC_WEEK": {
         "": "CAST(DATE_TRUNC('week', {} AT TIME ZONE 'UTC') AS DATE)",
-        "bigquery": "DATE_TRUNC(DATE({}, 'UTC'), ISOWEEK)",
         "clickhouse": "toMonday(toTimeZone({}, 'UTC'))",
         "databricks": "CAST(DATE_TRUNC('WEEK', TO_UTC_TIMESTAMP({}, CURRENT_TIMEZONE())) AS DATE)",
         # Its DATE_TRUNC takes the first day of a week from the session.
@@ -48,13 +49,12 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
     # A JSON column as text, because drivers would parse it into objects.
     "JSON_TEXT": {
         "": "CAST({} AS TEXT)",
-        "bigquery": "TO_JSON_STRING({})",
         "clickhouse": "CAST({} AS Nullable(String))",
         "databricks": "CAST({} AS STRING)",
         "redshift": "JSON_SERIALIZE({})",
     },
-    # sqlglot 29 does not translate this function into these dialects.
-    "TIME_TO_UNIX": {"bigquery": "UNIX_SECONDS({})", "clickhouse": "toUnixTimestamp({})"},
+    # sqlglot 29 does not translate this function into this dialect.
+    "TIME_TO_UNIX": {"clickhouse": "toUnixTimestamp({})"},
 }
 """Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
 `{}` stands for each argument in order."""

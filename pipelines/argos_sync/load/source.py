@@ -226,7 +226,7 @@ def _column_hints(table: Table, column: Column) -> TColumnSchema:
         "name": column.name,
         "data_type": column.type,
         "nullable": column.nullable,
-        # dlt writes it as the column's comment on BigQuery, Databricks and Snowflake.
+        # dlt writes it as the column's comment on Databricks and Snowflake.
         "description": column.comment,
     }
     in_chain = table.belongs_to_submission or table.name == SUBMISSIONS

@@ -129,7 +129,7 @@ def translate(
     values: list[Any] = []
     for parameter in parameters:
         if parameter is None:
-            # Written into the statement: BigQuery's driver has no type for None.
+            # Written into the statement: not every driver has a type for None.
             sizes.append(None)
         elif isinstance(parameter, list) and not takes_lists:
             sizes.append(len(parameter))

@@ -1,6 +1,6 @@
 """Write the contract's descriptions as comments on tables, views and columns.
 
-dlt writes the comments of columns of tables on BigQuery, Databricks and Snowflake when it creates
+dlt writes the comments of columns of tables on Databricks and Snowflake when it creates
 the tables (hint `description`); all other comments are written here.
 """
 
@@ -26,12 +26,6 @@ _TEMPLATES: dict[str, dict[str, str]] = {
     "snowflake": {kind: _COMMENT_ON[kind] for kind in (TABLE, VIEW)},
     # COMMENT ON TABLE comments on views, too.
     "databricks": dict.fromkeys((TABLE, VIEW), _COMMENT_ON[TABLE]),
-    # BigQuery allows five changes of a table's metadata per ten seconds: too few for the columns of
-    # views.
-    "bigquery": {
-        kind: f"ALTER {kind} {{name}} SET OPTIONS (description = {{text}})"
-        for kind in (TABLE, VIEW)
-    },
     "clickhouse": {
         TABLE: "ALTER TABLE {name} MODIFY COMMENT {text}",
         f"COLUMN OF {TABLE}": "ALTER TABLE {name} COMMENT COLUMN {column} {text}",

@@ -180,7 +180,7 @@ def mark_deleted(client: Client, submission_ids: Sequence[str], at: datetime) ->
     query = f"UPDATE {SUBMISSIONS} SET {assignments} WHERE submission_id = ANY(?)"  # noqa: S608 names only
     is_current = "valid_to IS NULL AND submission_id = ANY(?)"
     # A period ends later than it begins, even if the clock was set back.
-    end = "GREATEST(?, valid_from + INTERVAL '1' MICROSECOND)"
+    end = "GREATEST(MOMENT(?), valid_from + INTERVAL '1' MICROSECOND)"
     ended = f"UPDATE {HISTORY} SET valid_to = {end} WHERE {is_current}"  # noqa: S608 names only
     has_history = bool(submission_ids) and tables_exist(client, [HISTORY])
     with transaction(client):
