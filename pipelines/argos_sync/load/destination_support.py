@@ -15,7 +15,7 @@ Status = Literal["supported", "tried"]
 
 ALLOW_UNTRIED = (
     "pass --allow-untried, or set sources.argos.orchestration.allow_untried in Dagster, to load"
-    " there all the same; duckdb and postgres keep every promise"
+    " there all the same; duckdb, postgres and ducklake keep every promise"
 )
 
 
@@ -156,7 +156,8 @@ REFUSED: Mapping[str, Refused] = {
     ),
     "filesystem": Refused(
         "files have no SQL tables that rows can be merged into",
-        f"{_FROM_PUBLISHED_COPY}, as Delta or Iceberg tables too (docs/destinations.md)",
+        f"load into ducklake, which has Parquet files in a folder or S3; or {_FROM_PUBLISHED_COPY},"
+        " as Delta or Iceberg tables too (docs/destinations.md)",
     ),
     "athena": Refused(
         "a chunk cannot be one transaction there, and this package's SQL is not translated for it",
