@@ -71,12 +71,9 @@ def test_a_lake_that_cannot_keep_the_promises(
 
 
 def test_a_missing_extension_names_the_extra(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DuckDB would download it; here it may not, and looks for it where there is none."""
+    """DuckDB looks for it where it has installed others, and downloads none."""
     monkeypatch.setattr("argos_sync.load.duckdb_extensions.find_spec", lambda name: None)
-    monkeypatch.setenv(
-        "DESTINATION__DUCKLAKE__CREDENTIALS__GLOBAL_CONFIG",
-        f'{{"autoinstall_known_extensions": false, "extension_directory": "{lake.files}"}}',
-    )
+    monkeypatch.setenv("HOME", str(lake.files))  # where DuckDB has extensions
     with (
         pytest.raises(DestinationError, match=r"argos-sync\[ducklake\]"),
         open_warehouse(lake.target),
