@@ -35,7 +35,7 @@ test: $(READY) ## Set up, then run the fast tests
 test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
-	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake
+	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)

@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
-        if "ducklake" in parameters:
+        if callspec and callspec.params.get("place") == "ducklake":
             item.add_marker("ducklake")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

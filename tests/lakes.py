@@ -18,7 +18,7 @@ import psycopg2
 import pyarrow.parquet as pq
 import pytest
 
-from argos_sync.load.duckdb_extensions import installed_extensions
+from argos_sync.load.duckdb_extensions import loadable_extensions
 from argos_sync.load.target import Target
 from support import Rows, Warehouse, postgres_address
 
@@ -66,7 +66,7 @@ class Lake:
         connection = duckdb.connect()
         connection.execute("SET TimeZone = 'UTC'")
         for name in ("ducklake", "httpfs", "postgres_scanner", "sqlite_scanner"):
-            (file,) = installed_extensions([name])
+            (file,) = loadable_extensions([name])
             connection.execute(f"LOAD {file}")
         for statement in self.attach:
             connection.execute(statement)

@@ -15,7 +15,7 @@ Status = Literal["supported", "tried"]
 
 ALLOW_UNTRIED = (
     "pass --allow-untried, or set sources.argos.orchestration.allow_untried in Dagster, to load"
-    " there all the same; duckdb and postgres keep every promise"
+    " there all the same; duckdb, postgres and ducklake keep every promise"
 )
 
 
@@ -162,7 +162,7 @@ REFUSED: Mapping[str, Refused] = {
     ),
     "filesystem": Refused(
         "files have no SQL tables that rows can be merged into",
-        _DELTA_TABLES,
+        f"load into ducklake, which has Parquet files in a folder or S3; or {_DELTA_TABLES}",
     ),
     "athena": Refused(
         "a chunk cannot be one transaction there, and this package's SQL is not translated for it",

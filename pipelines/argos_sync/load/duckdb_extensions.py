@@ -24,10 +24,10 @@ def extension_file(name: str) -> Path | None:
     return None
 
 
-def installed_extensions(names: Iterable[str]) -> list[str]:
-    """Return what to LOAD for those of the extensions that packages have, in order.
+def loadable_extensions(names: Iterable[str]) -> list[str]:
+    """Return what to LOAD for extensions, in order: a package's file, or the name.
 
-    DuckDB itself finds the others, or says that they are missing.
+    By its name DuckDB finds an extension that somebody has installed, and downloads none.
     """
-    files = map(extension_file, names)
-    return [quote_literal(str(file)) for file in files if file is not None]
+    files = {name: extension_file(name) for name in names}
+    return [quote_literal(str(file)) if file else name for name, file in files.items()]

@@ -33,7 +33,7 @@ from duckdb import CatalogException, DuckDBPyConnection
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.dialects import quote_name
 from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_extensions import installed_extensions
+from argos_sync.load.duckdb_extensions import loadable_extensions
 from argos_sync.load.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.sql import execute_native
 
@@ -261,7 +261,7 @@ def _share_connection(config: DuckLakeClientConfiguration) -> None:
         extensions.append("httpfs")
     if any("credential_chain" in statement["sql"] for statement in attach):
         extensions.append("aws")
-    loaded = installed_extensions(extensions)
+    loaded = loadable_extensions(extensions)
     credentials.extensions = [*(credentials.extensions or []), *loaded]
     credentials.conn_pool = _pool(credentials)
 

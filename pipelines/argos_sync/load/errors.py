@@ -69,6 +69,16 @@ _DUCKDB_FAULTS = (
         RUN_AGAIN,
     ),
     (
+        re.compile("Existing DuckLake at .* does not exist|probe DuckLake metadata", re.DOTALL),
+        "there is no DuckLake yet, or its catalog cannot be opened",
+        "load something first, or check destination.ducklake.credentials.catalog",
+    ),
+    (
+        re.compile("does not match existing data path"),
+        "the files of the DuckLake are elsewhere than its configuration says",
+        "correct the bucket_url of destination.ducklake.credentials.storage",
+    ),
+    (
         re.compile("connect to Postgres"),
         "the PostgreSQL of the DuckLake's catalog is not reachable, or refuses the login",
         "check that it runs, and destination.ducklake.credentials.catalog",

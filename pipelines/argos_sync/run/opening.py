@@ -1,5 +1,6 @@
 """Open a warehouse for a run, record how the run ends, and run the post-run checks."""
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import trace_run
 from argos_sync.warehouse.overview import newest_time, requests_by_day
 from argos_sync.warehouse.rows import has_completed_load, read_suppression_list
+
+log = logging.getLogger("argos_sync")
 
 _TICK = timedelta(microseconds=1)
 
@@ -148,7 +151,10 @@ def _begin(run: Run, layout: State) -> None:
     """Do what comes before the command's own work."""
     run.committer.remember(layout)
     run.committer.save(run.protection.state_changes(run.warehouse.state))
-    run.eraser.finish()
+    try:
+        run.eraser.finish()  # of a run that was killed, whatever becomes of this one
+    except ArgosError as error:  # tried again after the command's own work
+        log.warning("an earlier erasure is not finished: %s", error)
     run.ensure_views()
 
 
