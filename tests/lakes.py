@@ -18,7 +18,7 @@ import psycopg2
 import pyarrow.parquet as pq
 import pytest
 
-from argos_sync.load.duckdb_extensions import loadable_extensions
+from argos_sync.load.destinations.duckdb_extensions import loadable_extensions
 from argos_sync.load.target import Target
 from support import Rows, Warehouse, postgres_address
 

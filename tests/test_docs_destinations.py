@@ -9,7 +9,7 @@ import pytest
 from dlt.common.destination import Destination
 
 from argos_sync.dictionary import render_destinations
-from argos_sync.load.destination_support import ACCEPTED, REFUSED
+from argos_sync.load.destinations.support import ACCEPTED, REFUSED
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "destinations.md").read_text(encoding="utf-8")

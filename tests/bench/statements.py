@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from argos_sync.cli.app import main
-from argos_sync.load.duckdb import _SqlClient
+from argos_sync.load.destinations.duckdb import _SqlClient
 
 _CHANGE = re.compile(r'\s*(?:INSERT INTO|DELETE FROM|UPDATE) "(argos\w*)"\."(\w+)"')
 

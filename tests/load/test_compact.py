@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from argos_sync.load.compact import compact
-from argos_sync.load.duckdb import fit_to_texts
+from argos_sync.load.destinations.duckdb import fit_to_texts
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target
 

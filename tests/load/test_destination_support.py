@@ -9,9 +9,9 @@ from dlt.common.destination import Destination
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import load_orchestration
-from argos_sync.load.destination_support import ACCEPTED, REFUSED
-from argos_sync.load.destinations import check_destination, make_destination
-from argos_sync.load.duckdb import DuckDb
+from argos_sync.load.destinations.duckdb import DuckDb
+from argos_sync.load.destinations.factory import check_destination, make_destination
+from argos_sync.load.destinations.support import ACCEPTED, REFUSED
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target

@@ -17,7 +17,11 @@ from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish import publish
 from argos_sync.load.compact import compact
-from argos_sync.load.duckdb import duckdb_file, remove_temp_files, remove_truncated_file
+from argos_sync.load.destinations.duckdb import (
+    duckdb_file,
+    remove_temp_files,
+    remove_truncated_file,
+)
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only

@@ -19,9 +19,9 @@ from argos_sync.commands.doctor import run_checks
 from argos_sync.commands.forget import forget
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
-from argos_sync.load import lake_cleanup
+from argos_sync.load.destinations import duckdb_extensions, lake_cleanup
+from argos_sync.load.destinations.lake_cleanup import erase_old_versions
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.lake_cleanup import erase_old_versions
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import Client, execute_native
@@ -72,7 +72,7 @@ def test_a_lake_that_cannot_keep_the_promises(
 
 def test_a_missing_extension_names_the_extra(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB looks for it where it has installed others, and downloads none."""
-    monkeypatch.setattr("argos_sync.load.duckdb_extensions.find_spec", lambda name: None)
+    monkeypatch.setattr(duckdb_extensions, "find_spec", lambda name: None)
     monkeypatch.setenv("HOME", str(lake.files))  # where DuckDB has extensions
     with (
         pytest.raises(DestinationError, match=r"argos-sync\[ducklake\]"),

@@ -16,10 +16,10 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from argos_sync.load.ddl import RelationsInUseError
-from argos_sync.load.destinations import make_destination
+from argos_sync.load.destinations.factory import make_destination
+from argos_sync.load.destinations.postgres import session_options
 from argos_sync.load.errors import DatabaseException
 from argos_sync.load.pipeline import open_warehouse
-from argos_sync.load.postgres import session_options
 from argos_sync.load.sql import execute_native
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from argos_sync.load.destination_support import ACCEPTED
-from argos_sync.load.promises import Promise
+from argos_sync.load.destinations.promises import Promise
+from argos_sync.load.destinations.support import ACCEPTED
 from promises.clickhouse import clickhouse_server
 from promises.place import Place
 from promises.places import KINDS

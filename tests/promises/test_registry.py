@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from argos_sync.load.destination_support import ACCEPTED
-from argos_sync.load.promises import MEANINGS, Promise
+from argos_sync.load.destinations.promises import MEANINGS, Promise
+from argos_sync.load.destinations.support import ACCEPTED
 from promises.places import KINDS
 
 ROOT = Path(__file__).parents[2]

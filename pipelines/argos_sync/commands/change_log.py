@@ -19,7 +19,7 @@ from argos_sync.commands.change_diff import CopyDiff, Difference, logged_tables,
 from argos_sync.commands.publish import copied_tables, public_tables
 from argos_sync.load.atomic_file import private_folder, write_errors
 from argos_sync.load.delta_log import LOAD, DeltaLog
-from argos_sync.load.duckdb import BOUNDED_MEMORY
+from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY
 from argos_sync.load.target import Target, locate
 from argos_sync.shape.contract import SUBMISSIONS
 

@@ -20,8 +20,8 @@ from argos_sync.fetch.job import client_options, utc_now
 from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date
-from argos_sync.load.duckdb import duckdb_file
-from argos_sync.load.ducklake import describe_lake
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.destinations.ducklake import describe_lake
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
 from argos_sync.load.target import Target

@@ -18,7 +18,7 @@ import duckdb
 
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path, refuse_warehouse
-from argos_sync.load.duckdb import BOUNDED_MEMORY, duckdb_file
+from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY, duckdb_file
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction

@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.load.atomic_file import write_errors
+from argos_sync.load.destinations.duckdb import STORAGE_VERSION
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
-from argos_sync.load.duckdb import STORAGE_VERSION
 from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import Contract, Table

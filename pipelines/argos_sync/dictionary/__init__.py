@@ -1,7 +1,7 @@
 """Render the documents that describe the tables, for `make schema`.
 
 In: the contract (`schemas/*.yaml`) and the views (`schemas/views/*.sql`). Out: a data dictionary in
-Markdown, a DBML diagram, a dbt source and a dlt schema; and, from `load.destination_support`, the
+Markdown, a DBML diagram, a dbt source and a dlt schema; and, from `load.destinations.support`, the
 tables of docs/destinations.md. All are committed, and a test fails when one is out of date.
 argos-sync does not use this room when it runs.
 """

@@ -2,8 +2,8 @@
 
 import re
 
-from argos_sync.load.destination_support import ACCEPTED, REFUSED, Accepted
-from argos_sync.load.promises import MEANINGS, Promise
+from argos_sync.load.destinations.promises import MEANINGS, Promise
+from argos_sync.load.destinations.support import ACCEPTED, REFUSED, Accepted
 
 _BLOCK = re.compile(
     r"(<!-- (?P<name>\w+) destinations: `make schema` -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL

@@ -8,14 +8,14 @@ import duckdb
 
 from argos_sync.fetch.job import CHUNK_BYTES
 from argos_sync.load.atomic_file import atomic_replacement
-from argos_sync.load.dialects import quote_literal, quote_name
-from argos_sync.load.duckdb import (
+from argos_sync.load.destinations.duckdb import (
     BOUNDED_MEMORY,
     STORAGE_VERSION,
     duckdb_file,
     has_large_texts,
     loading_settings,
 )
+from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_file
 from argos_sync.load.target import Target, make_pipeline, working_dir

@@ -12,7 +12,7 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.destination_support import ACCEPTED
+from argos_sync.load.destinations.support import ACCEPTED
 
 _CREDENTIALS = "set DESTINATION__<NAME>__CREDENTIALS, or [destination.<name>] in .dlt/secrets.toml"
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from argos_sync.config import load_settings
 from argos_sync.fetch.windows import DateRange
+from argos_sync.load.destinations.postgres import lift_time_limits
 from argos_sync.load.errors import DatabaseException, DestinationError
-from argos_sync.load.postgres import lift_time_limits
 from argos_sync.load.sql import Client, ResultRows, dialect_of, execute_native, transaction
 from argos_sync.load.sqlstate import RUN_AGAIN
 

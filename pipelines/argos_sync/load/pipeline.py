@@ -20,7 +20,7 @@ from argos_sync.fetch.checkpoint import LONGEST_TEXT, State
 from argos_sync.fetch.protection import PROTECTION_FACTS
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.ddl import blockers_named
-from argos_sync.load.duckdb import (
+from argos_sync.load.destinations.duckdb import (
     LARGE_TEXT,
     check_file,
     checkpoint,
@@ -29,12 +29,12 @@ from argos_sync.load.duckdb import (
     remove_temp_files,
     remove_truncated_file,
 )
+from argos_sync.load.destinations.postgres import check_privileges, lift_time_limits
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import CheckLock, lock_file, lock_session, opening_lock
 from argos_sync.load.missing_tables import restore_missing_tables
 from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import partition_name
-from argos_sync.load.postgres import check_privileges, lift_time_limits
 from argos_sync.load.run_lock import lock_run, no_check
 from argos_sync.load.source import make_source, schema_name, source_state
 from argos_sync.load.staging import (

@@ -13,8 +13,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.fetch.checkpoint import State
-from argos_sync.load.duckdb import check_file, duckdb_file
-from argos_sync.load.ducklake import open_read_only_lake
+from argos_sync.load.destinations.duckdb import check_file, duckdb_file
+from argos_sync.load.destinations.ducklake import open_read_only_lake
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.source import source_state

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from argos_sync.fetch.windows import DateRange
-from argos_sync.load.duckdb import duckdb_file
-from argos_sync.load.ducklake import catalog_file
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.destinations.ducklake import catalog_file
 from argos_sync.load.lease import hold_lease, refuse_active_lease
 from argos_sync.load.locks import CheckLock, Session, lock_days, lock_file
 from argos_sync.load.sql import Client

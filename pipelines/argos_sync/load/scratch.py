@@ -15,7 +15,7 @@ import pyarrow as pa
 from dlt.common.schema.typing import VERSION_TABLE_NAME
 
 from argos_sync.load.ddl import execute_ddl
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.new_columns import add_new_columns
 from argos_sync.load.pipeline import Warehouse

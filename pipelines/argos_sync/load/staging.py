@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.errors import DatabaseException
 from argos_sync.load.sql import Client, dialect_of, execute_native, is_ducklake
 

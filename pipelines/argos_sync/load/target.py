@@ -13,8 +13,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import add_defaults
 from argos_sync.load.dataset_name import check_dataset_name
-from argos_sync.load.destinations import DUCKDB, check_destination, make_destination
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.destinations.factory import DUCKDB, check_destination, make_destination
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.partitions import pipeline_name
 from argos_sync.load.source import SOURCE

@@ -20,7 +20,7 @@ from argos_sync.load.atomic_file import (
     refuse_warehouse,
     write_errors,
 )
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
 from argos_sync.report.charts import load_renderer

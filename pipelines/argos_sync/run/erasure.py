@@ -13,8 +13,8 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.quarantine import read_quarantined
+from argos_sync.load.destinations.lake_cleanup import erase_old_versions
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.lake_cleanup import erase_old_versions
 from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
 from argos_sync.load.sql import Client, execute, is_ducklake, key_batches, tables_exist, transaction
 from argos_sync.run.committer import Committer

@@ -16,9 +16,9 @@ from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.load.compact import compact
-from argos_sync.load.duckdb import duckdb_file
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.destinations.lake_cleanup import limit_history
 from argos_sync.load.errors import destination_errors
-from argos_sync.load.lake_cleanup import limit_history
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import Client
 from argos_sync.process import collect_garbage_rarely

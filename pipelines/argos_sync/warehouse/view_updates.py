@@ -7,8 +7,9 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
-from argos_sync.load import dialects, ducklake, sql
+from argos_sync.load import dialects, sql
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
+from argos_sync.load.destinations import ducklake
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
 from argos_sync.load.view_access import ViewAccess, read_view_access, restore_view_access

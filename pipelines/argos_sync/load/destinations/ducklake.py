@@ -31,10 +31,10 @@ from dlt.destinations.sql_client import SqlClientBase, raise_open_connection_err
 from duckdb import CatalogException, DuckDBPyConnection
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY
+from argos_sync.load.destinations.duckdb_extensions import loadable_extensions
+from argos_sync.load.destinations.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.dialects import quote_name
-from argos_sync.load.duckdb import BOUNDED_MEMORY
-from argos_sync.load.duckdb_extensions import loadable_extensions
-from argos_sync.load.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.sql import execute_native
 
 CATALOGS = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.promises import Promise
+from argos_sync.load.destinations.promises import Promise
 
 Status = Literal["supported", "tried"]
 

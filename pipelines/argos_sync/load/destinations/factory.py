@@ -22,11 +22,11 @@ from dlt.common.destination import AnyDestination, Destination
 from dlt.common.storages.configuration import WithLocalFiles
 from dlt.destinations import clickhouse, duckdb, ducklake, postgres
 
-from argos_sync.load.clickhouse import make_clickhouse
-from argos_sync.load.destination_support import refuse_unsupported, refuse_untried
-from argos_sync.load.duckdb import DuckDb
-from argos_sync.load.ducklake import DuckLake
-from argos_sync.load.postgres import Postgres
+from argos_sync.load.destinations.clickhouse import make_clickhouse
+from argos_sync.load.destinations.duckdb import DuckDb
+from argos_sync.load.destinations.ducklake import DuckLake
+from argos_sync.load.destinations.postgres import Postgres
+from argos_sync.load.destinations.support import refuse_unsupported, refuse_untried
 
 DUCKDB = "duckdb"
 _DLT_DESTINATIONS = "dlt.destinations.impl."

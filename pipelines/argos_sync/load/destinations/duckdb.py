@@ -21,9 +21,9 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.sql_client import SqlClientBase
 from duckdb import DuckDBPyConnection, connect
 
+from argos_sync.load.destinations.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.dialects import quote_literal
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.merge_from_files import FileMergeClient, FileMergeSqlClient
 from argos_sync.load.sql import execute_native
 
 BOUNDED_MEMORY: dict[str, Any] = {

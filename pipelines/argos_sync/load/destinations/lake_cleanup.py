@@ -12,8 +12,8 @@ from pathlib import Path
 
 from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 
+from argos_sync.load.destinations.ducklake import catalog_file, metadata_table
 from argos_sync.load.dialects import quote_literal, quote_name
-from argos_sync.load.ducklake import catalog_file, metadata_table
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.lease import LEASE_TABLE
 from argos_sync.load.sql import Client, ResultRows, execute_native
