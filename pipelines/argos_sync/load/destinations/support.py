@@ -1,6 +1,6 @@
 """Which destinations keep the promises, as data: supported, tried or refused.
 
-`destinations` acts on it before anything is connected or written, and `make schema` writes the
+`factory` acts on it before anything is connected or written, and `make schema` writes the
 tables of docs/destinations.md from it.
 """
 
