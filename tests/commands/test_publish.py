@@ -152,7 +152,7 @@ def test_comments_and_types(people: Warehouse, file: Path) -> None:
     described = copy.query("SELECT view_name AS v, comment FROM duckdb_views() WHERE NOT internal")
     views = {row["v"]: row["comment"] for row in described}
     assert views == {
-        view.name: view.description for view in load_views() if view.name in published_views
+        view.name: view.describe() for view in load_views() if view.name in published_views
     }
     for view in load_views():
         meanings = {

@@ -50,7 +50,7 @@ def expected_comments() -> Comments:
         comments[table.name, None] = table.comment
         comments |= {(table.name, column.name): column.comment for column in table.columns}
     for view in load_views():
-        comments[view.name, None] = view.description
+        comments[view.name, None] = view.describe()
         comments |= {(view.name, column): text for column, text in view.columns.items()}
     return comments
 
