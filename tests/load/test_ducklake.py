@@ -26,7 +26,7 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import Client, execute_native
 from argos_sync.load.target import Target
-from argos_sync.run import erasure
+from argos_sync.run import erasure, opening
 from lakes import Lake, folder_lake
 from support import API_KEY, LATER, Rows, at, context_for
 from warehouse.direct import connected
@@ -133,6 +133,22 @@ def test_an_interrupted_erasure_is_finished_by_the_next_run(
         refresh(context, submission_ids=["nobody"])
         assert MARK not in lake.content()
         assert f"'{one}'" not in lake.content()
+
+
+@on_lake
+@pytest.mark.slow
+def test_old_snapshots_that_stay_fail_no_run(
+    lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All rows are committed by then; the next run tries again."""
+
+    def fail(client: Client) -> None:
+        raise DestinationError("the storage is not reachable")
+
+    monkeypatch.setattr(opening, "limit_history", fail)
+    with Emulator(january[:5]) as api:
+        assert sync(context_for(api.base_url, lake.target)).exit_status == 0
+    assert "keeps its old snapshots until the next run" in caplog.text
 
 
 @pytest.fixture
