@@ -9,7 +9,6 @@ from pathlib import Path
 
 from argos_sync.load import dialects, sql
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
-from argos_sync.load.destinations import ducklake
 from argos_sync.load.errors import DatabaseException, error_kind
 from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
 from argos_sync.load.view_access import ViewAccess, read_view_access, restore_view_access
@@ -25,7 +24,7 @@ _DROP_TOGETHER = {"postgres", "redshift"}
 
 _CODE = (
     Path(__file__),
-    *(Path(str(module.__file__)) for module in (views, comments, sql, dialects, ducklake)),
+    *(Path(str(module.__file__)) for module in (views, comments, sql, dialects)),
 )
 """The code that the views' SQL depends on."""
 
