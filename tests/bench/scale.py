@@ -2,9 +2,11 @@
 
     python tests/bench/scale.py [workers] [each] [partitions] [storage] [growth] [night] [privacy]
         [memory] [values]
+    .venv/ducklake/bin/python tests/bench/scale.py ducklake
 
-Without names it runs all but `memory` and `values`, which take several minutes. `partitions` and
-`storage` need a PostgreSQL: that of DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1.
+Without names it runs all but `memory` and `values`, which take several minutes, and `ducklake`.
+`partitions`, `storage` and `ducklake` need a PostgreSQL: that of
+DESTINATION__POSTGRES__CREDENTIALS, or the one on 127.0.0.1.
 Every run is a fresh process of the installed command. Compare the ratios within one run; targets
 are shown beside them, but a missed target is not a failure.
 """
@@ -48,6 +50,7 @@ _SIZE = (
     "SELECT SUM(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relnamespace = '{}'::regnamespace AND relkind = 'r'"
 )
+_CREDENTIALS = "DESTINATION__POSTGRES__CREDENTIALS"
 _POSTGRES = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
 
 
@@ -206,13 +209,13 @@ def privacy(options: argparse.Namespace) -> Iterator[Line]:
 
 def partitions(_: argparse.Namespace) -> Iterator[Line]:
     """Measure how much faster parallel processes load into one PostgreSQL from a slow API."""
-    server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
+    server = os.environ.get(_CREDENTIALS, _POSTGRES)
     seconds = {}
     with emulator(20_000, "--latency-ms", "200") as base_url:
         for number in (1, 2, 4):
             with _folder() as folder, _dataset(server) as (dataset, query):
                 settings = {
-                    "DESTINATION__POSTGRES__CREDENTIALS": server,
+                    _CREDENTIALS: server,
                     "SOURCES__ARGOS__MAX_CONCURRENCY": "1",
                 }
                 destination = ("--destination", "postgres", "--dataset", dataset)
@@ -235,8 +238,8 @@ def partitions(_: argparse.Namespace) -> Iterator[Line]:
 
 def storage(_: argparse.Namespace) -> Iterator[Line]:
     """Measure how fast each destination loads, and how much storage a submission takes there."""
-    server = os.environ.get("DESTINATION__POSTGRES__CREDENTIALS", _POSTGRES)
-    settings = {"DESTINATION__POSTGRES__CREDENTIALS": server}
+    server = os.environ.get(_CREDENTIALS, _POSTGRES)
+    settings = {_CREDENTIALS: server}
     with emulator(_BASE) as base_url, _folder() as folder, _dataset(server) as (dataset, query):
         setup = Setup(folder, base_url, settings)
         postgres = ("--destination", "postgres", "--dataset", dataset)
@@ -246,6 +249,32 @@ def storage(_: argparse.Namespace) -> Iterator[Line]:
             yield Line(f"{name}: submissions a second", f"{_BASE / cost.seconds:,.0f}")
             yield Line(f"{name}: bytes a submission", f"{size / _BASE:,.0f}")
             yield Line(f"{name}: requests", f"{summary['requests']:,}")
+
+
+def ducklake(options: argparse.Namespace) -> Iterator[Line]:
+    """Measure backfills into a DuckLake in a folder against DuckDB, and small ones against PostgreSQL.
+
+    It needs the environment of DuckLake, with its version of DuckDB (`make test-ducklake` makes it).
+    """
+    server = os.environ.get(_CREDENTIALS, _POSTGRES)
+    for count, other, most in ((_BASE, "duckdb", 2), (600, "postgres", 3)):
+        costs: dict[str, list[Cost]] = {"ducklake": [], other: []}
+        with emulator(count) as base_url:
+            for _ in range(options.repeat):
+                for name, measured in costs.items():
+                    with _folder() as folder, _dataset(server) as (dataset, _query):
+                        setup = Setup(folder, base_url, _lake(folder) | {_CREDENTIALS: server})
+                        destination = ("--destination", name, "--dataset", dataset)
+                        cost, summary = setup.run("backfill", *_YEAR, *destination)
+                        if summary["submissions_new"] != count:
+                            raise BenchmarkError(f"{name}: {summary['submissions_new']:,} loaded")
+                        measured.append(cost)
+        seconds = {name: median(cost.seconds for cost in costs[name]) for name in costs}
+        cpu = {name: median(cost.cpu for cost in costs[name]) for name in costs}
+        for name in costs:
+            yield Line(f"{name}: {count:,}", f"{seconds[name]:.1f} s, {cpu[name]:.1f} s of CPU")
+        ratio = seconds["ducklake"] / seconds[other]
+        yield Line(f"ducklake / {other}", f"{ratio:.2f}", f"at most {most}")
 
 
 def memory(_: argparse.Namespace) -> Iterator[Line]:
@@ -276,6 +305,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], Iterator[Line]]] = {
     "workers": workers,
     "partitions": partitions,
     "storage": storage,
+    "ducklake": ducklake,
     "growth": growth,
     "night": night,
     "privacy": privacy,
@@ -338,6 +368,15 @@ def _parts_of_the_year(number: int) -> Iterator[Sequence[str]]:
     starts = [first + timedelta(days=days * part // number) for part in range(number + 1)]
     for start, following in pairwise(starts):
         yield "--from", str(start), "--to", str(following - timedelta(days=1))
+
+
+def _lake(folder: Path) -> Mapping[str, str]:
+    """Return what configures a DuckLake in a folder, with its catalog in an SQLite file."""
+    prefix = "DESTINATION__DUCKLAKE__CREDENTIALS__"
+    return {
+        f"{prefix}CATALOG": f"sqlite:///{folder / 'catalog.sqlite'}",
+        f"{prefix}STORAGE__BUCKET_URL": f"file://{folder / 'lake'}",
+    }
 
 
 @contextmanager
