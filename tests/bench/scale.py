@@ -252,9 +252,9 @@ def storage(_: argparse.Namespace) -> Iterator[Line]:
 
 
 def ducklake(options: argparse.Namespace) -> Iterator[Line]:
-    """Measure backfills into a DuckLake in a folder against DuckDB, and small ones against PostgreSQL.
+    """Measure a DuckLake in a folder against DuckDB, and for a small backfill against PostgreSQL.
 
-    It needs the environment of DuckLake, with its version of DuckDB (`make test-ducklake` makes it).
+    It needs the environment of DuckLake, which `make test-ducklake` makes.
     """
     server = os.environ.get(_CREDENTIALS, _POSTGRES)
     for count, other, most in ((_BASE, "duckdb", 2), (600, "postgres", 3)):
