@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,8 +23,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("argos_sync")
 
-FirstDay = Annotated[str, typer.Option("--from", metavar="DATE", help="First day, UTC.")]
-LastDay = Annotated[str, typer.Option("--to", metavar="DATE", help="Last day, UTC, included.")]
+FirstDay = Annotated[
+    str, typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-05 or 90d.")
+]
+LastDay = Annotated[
+    str,
+    typer.Option("--to", metavar="DAY", help="Last day, UTC, included, such as yesterday."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +178,6 @@ def _require_working_directory() -> None:
             f"the working directory {os.environ.get('PWD', '')} does not exist any more",
             "change into one that exists, and run again",
         ) from None
-
-
-def parse_day(option: str, text: str) -> date:
-    """Return the day that an option gives as `YYYY-MM-DD`; raise a usage error for other texts."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
 
 
 def printable(text: str) -> str:
