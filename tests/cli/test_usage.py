@@ -88,7 +88,7 @@ WRITERS = {
     "backfill": RANGE,
     "refresh": ("--userid", "kim"),
     "reconcile": RANGE,
-    "forget": ("--userid", "kim"),
+    "forget": ("--userid", "kim", "--yes"),
     "reveal": ("--submission-id", "a"),
     "doctor": (),
 }

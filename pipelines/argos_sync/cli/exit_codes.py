@@ -38,7 +38,7 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
     try:
         result = app()
     except (KeyboardInterrupt, typer.Abort) as error:
-        # typer takes an EOFError for Ctrl-D at a prompt, but no command prompts.
+        # typer takes an EOFError for Ctrl-D at a prompt of its own, but no command has one.
         if isinstance(error.__cause__, EOFError):
             return _report_error(error.__cause__, verbose=verbose)
         result = INTERRUPTED

@@ -3,11 +3,11 @@
 In: a connected client of `load`.
 Out: rows, counts and check results; views and comments in the database.
 
-Stored versions of a chunk: `rows`, `quarantine`. Submissions by day, and soft deletes:
-`submissions`. Open submissions: `open_submissions`. Content by section: `section_content`. Stored
-rows compared with the source: `fingerprints`. Post-run checks: `checks`, `unknown_values`, `drift`.
-Views for analysts: `views`, `view_updates`, `comments`. Views over several projects:
-`multi_project`. The contents of `status`: `overview`.
+Stored versions of a chunk: `rows`, `quarantine`. Submissions of a person: `identifiers`.
+Submissions by day, and soft deletes: `submissions`. Open submissions: `open_submissions`. Content
+by section: `section_content`. Stored rows compared with the source: `fingerprints`. Checks after a
+run: `checks`, `unknown_values`, `drift`. Views for analysts: `views`, `view_updates`, `comments`.
+Views over several projects: `multi_project`. The contents of `status`: `overview`.
 """
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "comments",
     "drift",
     "fingerprints",
+    "identifiers",
     "multi_project",
     "open_submissions",
     "overview",

@@ -1,6 +1,6 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from argos_sync.shape.contract import (
     tables_for_sections,
 )
 
-_ROWS_COMPARED_AT_ONCE = 100_000
+_ROWS_READ_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +80,29 @@ def read_rows(
         yield from _select_columns(client, table, columns, f"WHERE {columns[0]} = ANY(?)", batch)
 
 
-def find_by_value(client: Client, table: str, column: str, values: Sequence[str]) -> Iterator[str]:
-    """Yield the ids of submissions with one of these stored values; none without the table."""
-    where = f"WHERE {column} = ANY(?)"
+def find_by_value(
+    client: Client, table: str, column: str, values: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield submission ids with their stored value, one of these; none without the table."""
+    columns, where = ("submission_id", column), f"WHERE {column} = ANY(?)"
     for batch in key_batches(client, values):
-        for (submission_id,) in _select_columns(client, table, ["submission_id"], where, batch):
-            yield submission_id
+        rows = _select_columns(client, table, columns, where, batch)
+        yield from ((submission_id, value) for submission_id, value in rows)
 
 
-def find_by_comparison(
-    client: Client, table: str, column: str, is_same: Callable[[str], bool]
-) -> Iterator[str]:
-    """Yield the ids of submissions whose stored value passes a comparison; none without the table.
+def read_values(client: Client, table: str, column: str) -> Iterator[tuple[str, str]]:
+    """Yield submission ids with their stored value, unless it is null; none without the table.
 
-    Databases differ in what they know of Unicode, so the values are read, some at a time.
+    They are for comparisons that databases make in different ways, as of Unicode. The values are
+    read some at a time.
     """
     clauses = (
         f"WHERE submission_id > ? AND {column} IS NOT NULL"
-        f" ORDER BY submission_id LIMIT {_ROWS_COMPARED_AT_ONCE}"
+        f" ORDER BY submission_id LIMIT {_ROWS_READ_AT_ONCE}"
     )
     last = ""
     while rows := _select_columns(client, table, ("submission_id", column), clauses, last):
-        yield from (submission_id for submission_id, value in rows if is_same(value))
+        yield from ((submission_id, value) for submission_id, value in rows)
         last = rows[-1][0]
 
 
