@@ -20,6 +20,7 @@ from argos_sync.cli.report import report
 from argos_sync.cli.reveal import reveal
 from argos_sync.cli.sql import sql
 from argos_sync.cli.status import status
+from argos_sync.cli.suppressions import suppressions
 from argos_sync.cli.sync import sync
 from argos_sync.process import (
     collect_garbage_rarely,
@@ -45,6 +46,7 @@ for function in (
     status,
     doctor,
     forget,
+    suppressions,
     reveal,
     publish,
     sql,

@@ -20,5 +20,6 @@ __all__: list[str] = [
     "reconcile",
     "refresh",
     "reveal",
+    "suppressions",
     "sync",
 ]
