@@ -48,7 +48,7 @@ def test_a_script_needs_yes(command: CommandInProcess) -> None:
     before = content(command)
     line = command.error_line("forget", "--userid", "u-1", code=2)
     assert line == (
-        "Invalid value: an erasure cannot be undone: pass --yes, or --dry-run to see what it would"
+        "an erasure cannot be undone: pass --yes, or --dry-run to see what it would"
         " erase; see argos-sync forget --help"
     )
     assert content(command) == before

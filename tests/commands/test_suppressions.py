@@ -72,7 +72,7 @@ def test_a_restored_backup_keeps_a_person_out(
 
 @pytest.mark.slow
 def test_a_list_made_with_a_privacy_key(synced_warehouse: Warehouse, tmp_path: Path) -> None:
-    """It needs no key file where that key is configured, also as a former one; the dataset is new."""
+    """It needs no key file where that key is configured, also as a former one."""
     file, key_file = tmp_path / "list.json", tmp_path / "key.json"
     context = context_of(synced_warehouse, privacy={"key": KEY})
     forget(context, [("userid", "u-1")])

@@ -82,10 +82,15 @@ class Common:
 
     @property
     def target(self) -> "Target":
-        """Return the warehouse that the options name."""
-        from argos_sync.config import dataset_of
+        """Return the warehouse that the options name.
+
+        Raises:
+            ConfigurationError: The configuration has a key that is none, or cannot be read.
+        """
+        from argos_sync.config import dataset_of, refuse_unknown_keys
         from argos_sync.load.target import Target
 
+        refuse_unknown_keys()
         pipelines_dir = str(self.pipelines_dir) if self.pipelines_dir else None
         dataset = dataset_of(self.project) if self.dataset is None else self.dataset
         return Target(self.destination, dataset, pipelines_dir, allow_untried=self.allow_untried)
@@ -107,17 +112,19 @@ class Common:
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
 
+            target = self.target
             settings = load_settings(overrides, project=self.project)
             with show_progress() as progress:
                 chunks = functools.partial(fetch_in_process, fetch_process)
-                yield Context(settings, self.target, progress, chunks=chunks)
+                yield Context(settings, target, progress, chunks=chunks)
 
     def offline_context(self) -> "Context":
         """Return the context of a command that does not use the API and needs no API key."""
         from argos_sync.config import load_settings
         from argos_sync.run.context import Context
 
-        return Context(load_settings(api=False, project=self.project), self.target)
+        target = self.target
+        return Context(load_settings(api=False, project=self.project), target)
 
     def show(self, summary: Mapping[str, Any], text: str) -> None:
         """Print the result, as JSON if `--json` was given, as text otherwise."""

@@ -20,7 +20,9 @@ def emulator(
     faults: Faults,
     common: Common,
     *,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")],
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 picks a free one.")
+    ],
     count: Annotated[
         int, typer.Option("--count", "-n", min=0, help="Number of submissions.")
     ] = 1000,

@@ -57,6 +57,8 @@ def run(app: Callable[[], object], *, verbose: bool) -> int:
 def _usage_message(error: typer.TyperException) -> str:
     """Return one line about invalid options or arguments."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    # Our own messages name the option, so the words "Invalid value:" say nothing more.
+    message = message.removeprefix("Invalid value: ")
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "argos-sync"
     # An unexpected argument may be a person's address whose option was forgotten.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from argos_sync.cli.common import Common
-from argos_sync.cli.identifiers import GivenIdentifier, given_identifiers, join_places
+from argos_sync.cli.identifiers import GivenIdentifier, collect_identifiers, join_places
 
 if TYPE_CHECKING:
     from argos_sync.commands.forget import ErasurePreview
@@ -62,7 +62,7 @@ def forget(
     ] = None,
 ) -> None:
     """Erase a person from every table, and keep later runs from loading them again."""
-    given = given_identifiers(submission_id or (), userid, email, from_file)
+    given = collect_identifiers(submission_id or (), userid, email, from_file)
     asks = sys.stdin.isatty() and sys.stderr.isatty()
     if given and not (yes or dry_run or asks):
         raise typer.BadParameter(

@@ -32,7 +32,7 @@ class GivenIdentifier:
     place: str
 
 
-def given_identifiers(
+def collect_identifiers(
     submission_ids: Sequence[str], userid: str | None, email: str | None, file: Path | None
 ) -> list[GivenIdentifier]:
     """Return the identifiers of all options and of the lines of a file, each once.

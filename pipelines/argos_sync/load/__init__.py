@@ -10,7 +10,7 @@ Where a command loads to: `target`, `dataset_name`. What depends on the destinat
 `source`. SQL for any database: `sql`, `dialects`; views, columns and comments changed beside
 readers: `ddl`; rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`,
 `sqlstate`, `configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`.
-Delta tables of a change log: `delta_log`. Outside this room only config.py imports dlt.
+Delta tables of a change log: `delta_log`. Outside this room only `config` imports dlt.
 """
 
 __all__ = [
