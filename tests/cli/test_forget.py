@@ -83,6 +83,13 @@ def test_an_unknown_person_is_allowed(command: CommandInProcess, people: tuple[s
     assert (sum(again["erased"].values()), again["listed"]) == (0, 0)
 
 
+def test_nobody_of_the_list_has_rows(command: CommandInProcess) -> None:
+    """That is no error: only a restored backup has rows of people on the list."""
+    assert command.json("forget", "--listed", "--yes")["erased"] == {}
+    line = command.error_line("forget", "--listed", "--as-in", "other", "--yes", code=2)
+    assert line.startswith("--listed takes the list as it is: run --as-in alone first; see ")
+
+
 def test_people_from_stdin(command: CommandInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """They need not be in a file, nor in the list of processes."""
     lines = io.BytesIO(f"\ufeffEMail: {PERSON.upper()}\r\nuserid: u-1\r\n".encode())
@@ -129,7 +136,7 @@ def test_a_terminal_is_asked(command: CommandInProcess) -> None:
     process = Command(command.folder)
     person = ("forget", "--email", PERSON)
     before = content(command)
-    for answer in ("\n", "\x04"):  # Return, Ctrl-D
+    for answer in ("no\n", "\x04"):  # the last one is Ctrl-D
         code, shown = ask(process, answer, *person)
         assert code == 2
         assert "submissions                          1\r\n" in shown

@@ -11,7 +11,7 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.backfill import backfill
-from argos_sync.commands.forget import forget
+from argos_sync.commands.forget import forget, listed_people
 from argos_sync.commands.suppressions import export_suppressions, import_suppressions
 from argos_sync.run.context import Context
 from support import LATER, Rows, Warehouse, at, context_for, created_at, duckdb_warehouse
@@ -63,6 +63,11 @@ def test_a_restored_backup_keeps_a_person_out(
         for one in (synced_warehouse, backup)
     ]
     assert entries[0] == entries[1]
+    people = listed_people(context_of(backup))
+    assert people == [("submission_id", person["submission_id"])]
+    assert forget(context_of(backup), people).erased["match_risk_icons"] == 1
+    assert backup.count("submissions") == len(synced_submissions) - 1
+    assert listed_people(context_of(backup)) == []
     day = created_at(person).date()
     with Emulator(synced_submissions) as api:
         context = context_for(api.base_url, backup.target)

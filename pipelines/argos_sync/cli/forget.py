@@ -35,6 +35,13 @@ def forget(
             " stdin.",
         ),
     ] = None,
+    listed: Annotated[
+        bool,
+        typer.Option(
+            "--listed",
+            help="Everyone on the suppression list, of whom a restored backup has rows again.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count what would be erased, by table.")
     ] = False,
@@ -64,17 +71,26 @@ def forget(
     """Erase a person from every table, and keep later runs from loading them again."""
     given = collect_identifiers(submission_id or (), userid, email, from_file)
     asks = sys.stdin.isatty() and sys.stderr.isatty()
-    if given and not (yes or dry_run or asks):
+    if (given or listed) and not (yes or dry_run or asks):
         raise typer.BadParameter(
             "an erasure cannot be undone: pass --yes, or --dry-run to see what it would erase"
         )
+    if listed and as_in is not None:
+        raise typer.BadParameter("--listed takes the list as it is: run --as-in alone first")
     from argos_sync.api.errors import ConfigurationError
     from argos_sync.commands.forget import forget as erase
-    from argos_sync.commands.forget import preview_erasure
+    from argos_sync.commands.forget import listed_people, preview_erasure
 
     context = common.offline_context()
     identifiers = [(one.kind, one.value) for one in given]
-    if given or dry_run or as_in is None:
+    identifiers += listed_people(context, discard_key) if listed else []
+    if listed and not identifiers:
+        common.show(
+            {"run_id": None, "erased": {}, "listed": 0},
+            "forget: the warehouse has no rows of anybody on the suppression list",
+        )
+        return
+    if identifiers or dry_run or as_in is None:
         preview = preview_erasure(context, identifiers, discard_key)
         if preview.unknown and not allow_unknown:
             raise _unknown(given, preview)
@@ -97,9 +113,9 @@ def _unknown(given: Sequence[GivenIdentifier], preview: "ErasurePreview") -> Exc
     """Return the error about people that neither the warehouse nor the suppression list knows."""
     from argos_sync.api.errors import ConfigurationError
 
-    places = [given[number].place for number in preview.unknown]
+    places = [given[number].place for number in preview.unknown if number < len(given)]
     return ConfigurationError(
-        f"nobody was found for {join_places(places)}; nothing was erased",
+        f"nobody was found for {join_places(places or ['--listed'])}; nothing was erased",
         "check the spelling, or pass --allow-unknown to keep these people out all the same",
     )
 

@@ -3,7 +3,8 @@
 This file finds the submissions; `run.erasure` erases them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from argos_sync.api.errors import ConfigurationError
@@ -19,7 +20,7 @@ from argos_sync.run.journal import TableRows, make_rows
 from argos_sync.run.opening import open_run, warehouse_protection
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
-from argos_sync.warehouse.identifiers import find_submissions
+from argos_sync.warehouse.identifiers import find_listed, find_submissions
 from argos_sync.warehouse.rows import read_rows, read_suppression_list
 
 
@@ -44,6 +45,18 @@ class ErasurePreview:
     unknown: tuple[int, ...]
 
 
+def listed_people(context: Context, lost_key: str | None = None) -> list[Identifier]:
+    """Return the submissions that a warehouse has of people on its suppression list.
+
+    A restored backup has some: `forget` erases them, as if each had been named. See there for the
+    errors.
+    """
+    with _open_protected(context, lost_key) as (client, protection):
+        matches = protection.suppression.matches
+        ids = find_listed(client, protection.policy, matches)
+    return [("submission_id", key) for key in ids]
+
+
 def preview_erasure(
     context: Context, identifiers: Sequence[Identifier], lost_key: str | None = None
 ) -> ErasurePreview:
@@ -53,12 +66,7 @@ def preview_erasure(
     that has failed can be repeated. See `forget` for the arguments and errors.
     """
     require_identifiers(identifiers)
-    check_writable(context.target)
-    with open_read_only(context.target) as warehouse, destination_errors():
-        client = warehouse.client
-        _require_submissions(client, context.target.dataset)
-        configured = Protection.configured(context.settings)
-        protection = warehouse_protection(configured, client, warehouse.state, lost_key)
+    with _open_protected(context, lost_key) as (client, protection):
         found = find_submissions(client, protection.policy, identifiers)
         ids = sorted(set().union(*found.values()))
         erased = rows_to_erase(client, protection.policy, ids, identifiers)
@@ -137,6 +145,21 @@ def forget(
         if lost_key is not None:
             run.eraser.discard_suppressions(lost_key)
     return ForgetResult(run.summary, erased, inherited_count + new_count)
+
+
+@contextmanager
+def _open_protected(
+    context: Context, lost_key: str | None = None
+) -> Iterator[tuple[Client, Protection]]:
+    """Open a loaded warehouse for reading, with its privacy policy and its suppression list."""
+    check_writable(context.target)
+    with open_read_only(context.target) as warehouse, destination_errors():
+        _require_submissions(warehouse.client, context.target.dataset)
+        configured = Protection.configured(context.settings)
+        yield (
+            warehouse.client,
+            warehouse_protection(configured, warehouse.client, warehouse.state, lost_key),
+        )
 
 
 def _require_submissions(client: Client, dataset: str) -> None:

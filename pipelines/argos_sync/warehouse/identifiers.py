@@ -1,7 +1,7 @@
 """Find the submissions of people by their identifiers, however these are spelled and protected."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.sql import Client, tables_exist
@@ -9,7 +9,7 @@ from argos_sync.shape.column_cipher import RevealError
 from argos_sync.shape.contract import SUBMISSIONS
 from argos_sync.shape.identifiers import normalize_identifier, spellings
 from argos_sync.shape.privacy import PolicyError, PrivacyPolicy
-from argos_sync.warehouse.rows import find_by_value, has_submissions, read_values
+from argos_sync.warehouse.rows import find_by_value, has_submissions, read_rows, read_values
 
 _COLUMNS = {"userid": (SUBMISSIONS, "userid"), "email": ("applicants", "email")}
 """Table and column of each kind of identifier; every table has the submission id."""
@@ -33,6 +33,31 @@ def find_submissions(
         for value, submission_id in _find(client, policy, kind, wanted):
             found[kind, value].add(submission_id)
     return found
+
+
+def find_listed(
+    client: Client, policy: PrivacyPolicy, is_listed: Callable[[Mapping[str, str]], bool]
+) -> list[str]:
+    """Return the ids of all submissions of people on the suppression list, sorted.
+
+    Hashed and dropped identifiers cannot be compared. The submissions that were erased when
+    somebody was put on the list are on it by their own ids, which are plain.
+
+    Args:
+        client: A connected warehouse.
+        policy: Its privacy policy.
+        is_listed: Whether a part of a submission, by the API's names, is on the list.
+    """
+    rows = read_rows(client, SUBMISSIONS, ("submission_id",))
+    listed = {key for (key,) in rows if is_listed({"submission_id": key})}
+    for kind, (table, column) in _COLUMNS.items():
+        if policy.mode(table, column) in {"plain", "encrypt"} and tables_exist(client, [table]):
+            listed |= {
+                key
+                for key, stored in read_values(client, table, column)
+                if is_listed({kind: _plain_text(policy, table, column, stored)})
+            }
+    return sorted(listed)
 
 
 def _find(
