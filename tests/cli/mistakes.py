@@ -80,6 +80,10 @@ MISTAKES = {
             "Missing option '--to'; see argos-sync backfill --help",
         ),
         Mistake(
+            "backfill --from 2026-03 --to 2026-01",
+            "the range ends on 2026-01-31, before it begins on 2026-03-01; swap --from and --to",
+        ),
+        Mistake(
             "emulator --port 8080 --start-date monday",
             f"--start-date 'monday' is no day; give {_DAYS}; see argos-sync emulator --help",
         ),
@@ -193,6 +197,10 @@ MISTAKES = {
             "--from-file, line 2: give `userid: …`, `email: …` or a submission id;"
             " see argos-sync forget --help",
             files={"requests.txt": "userid: kim-1203\nlee@example.com\n"},
+        ),
+        Mistake(
+            "forget --from-file request.txt --yes",
+            "--from-file cannot be read: No such file or directory; see argos-sync forget --help",
         ),
         Mistake(
             "suppressions import requests.txt",
