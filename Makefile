@@ -35,7 +35,8 @@ test: $(READY) ## Set up, then run the fast tests
 test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
-	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
+	COVERAGE_FILE=$(if $(COVERAGE),.coverage.ducklake) $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
+		-m ducklake tests/load/test_ducklake.py tests/promises
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
@@ -52,10 +53,10 @@ standins: ## Run the promise suite on stand-ins for databases: ClickHouse on chd
 	.venv-standins/bin/python -m pytest -n $(CORES) tests/promises -k clickhouse
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) $(LAKE)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
-	$(MAKE) test-ducklake COVERAGE=1
+	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake COVERAGE=1
+	$(BIN)/coverage combine --quiet --append .coverage.ducklake
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
