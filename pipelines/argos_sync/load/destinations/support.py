@@ -131,8 +131,6 @@ ACCEPTED: Mapping[str, Accepted] = {
             Promise.WHOLE: _HALF_SUBMISSIONS,
             Promise.ONE_WRITER: "two runs that begin in the same moment are not kept apart, so"
             " schedule one",
-            Promise.VIEWS: "truth values in the view `duplicates` are 1 and 0 instead of true and"
-            " false",
         },
     ),
 }
