@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
-        if mark := ENVIRONMENTS.get(callspec.params.get("place") if callspec else None):
+        if callspec and (mark := ENVIRONMENTS.get(str(callspec.params.get("place")))):
             item.add_marker(mark)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -55,8 +55,8 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "databricks": "CAST({} AS STRING)",
         "redshift": "JSON_SERIALIZE({})",
     },
-    # Seconds since 1970 with their fraction. sqlglot 29 translates it into whole seconds, and not at
-    # all for ClickHouse, whose own function for whole seconds refuses times before 1970.
+    # Seconds since 1970, with a fraction. sqlglot 29 translates it into whole seconds, and for
+    # ClickHouse not at all; its own function for whole seconds refuses times before 1970.
     "TIME_TO_UNIX": {
         "clickhouse": "(toUnixTimestamp64Micro(toDateTime64({}, 6, 'UTC')) / 1000000)",
         "databricks": "(UNIX_MICROS({}) / 1000000)",
