@@ -31,8 +31,9 @@ from argos_sync.load.sql import Client, execute_native
 from argos_sync.load.target import Target
 from argos_sync.run import opening
 from lakes import Lake, folder_lake
+from made_once import made_once
 from promises.place import on_machine
-from support import API_KEY, LATER, Rows, at, context_for
+from support import API_KEY, LATER, Rows, at, context_for, make_tables
 from warehouse.direct import connected
 from whole_lists import Emulator
 
@@ -43,10 +44,23 @@ MARK = "zQ7vXw9k"
 on_lake = pytest.mark.ducklake
 
 
+@pytest.fixture(scope="session")
+def _made_folder_lake() -> Path:
+    """A folder with a lake as a run that brought nothing leaves it."""
+
+    def make(folder: Path) -> None:
+        with folder_lake(folder) as made:
+            make_tables(made.warehouse)
+
+    return made_once("folder_lake", make)
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lake]:
-    """An empty lake in a folder."""
-    with folder_lake(tmp_path) as opened:
+def lake(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lake]:
+    """An empty lake in a folder, or one with tables for tests that do not mind them."""
+    has_tables = request.node.get_closest_marker("tables_made") is not None
+    made = request.getfixturevalue("_made_folder_lake") if has_tables else None
+    with folder_lake(tmp_path, made) as opened:
         yield opened
 
 
@@ -87,6 +101,7 @@ def test_a_missing_extension_names_the_extra(lake: Lake, monkeypatch: pytest.Mon
 
 @on_lake
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_a_second_sync_is_quiet_and_cheap(
     lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,6 +131,7 @@ def test_a_second_sync_is_quiet_and_cheap(
 @on_lake
 @pytest.mark.slow
 @pytest.mark.process
+@pytest.mark.tables_made
 def test_a_killed_erasure_is_finished_by_the_next_run(lake: Lake, january: Rows) -> None:
     """Rows are gone, and their bytes are not; a run of any command on any machine removes these.
 
@@ -153,6 +169,7 @@ def kill_forget(api: Emulator, target: Target, userid: str, statement: str) -> i
 
 @on_lake
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_old_snapshots_that_stay_fail_no_run(
     lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
