@@ -33,7 +33,7 @@ from argos_sync.run import opening
 from lakes import Lake, folder_lake
 from made_once import made_once
 from promises.place import on_machine
-from support import API_KEY, LATER, Rows, at, context_for, make_tables
+from support import API_KEY, LATER, Rows, at, context_for
 from warehouse.direct import connected
 from whole_lists import Emulator
 
@@ -49,8 +49,8 @@ def _made_folder_lake() -> Path:
     """A folder with a lake as a run that brought nothing leaves it."""
 
     def make(folder: Path) -> None:
-        with folder_lake(folder) as made:
-            make_tables(made.warehouse)
+        with folder_lake(folder) as made, Emulator() as api:
+            refresh(context_for(api.base_url, made.target), submission_ids=["nobody"])
 
     return made_once("folder_lake", make)
 
