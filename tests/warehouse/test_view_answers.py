@@ -61,7 +61,15 @@ from warehouse.view_data import (
 from whole_lists import Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
-TIME_DEPENDENT = {"aml_open_alerts", "document_expiry", "review_backlog", "staleness"}
+TIME_DEPENDENT = {
+    "aml_alerts",
+    "aml_open_alerts",
+    "approved_with_red_flag",
+    "document_expiry",
+    "review_backlog",
+    "staleness",
+    "status_daily",
+}
 
 
 def make_file(warehouse: Warehouse, folder: Path) -> None:
@@ -87,6 +95,10 @@ def make_file(warehouse: Warehouse, folder: Path) -> None:
         deleted = DATA["gone"]["submission_id"]
         connection.execute(
             "UPDATE submissions SET _deleted_at = $1, _synced_at = $1 WHERE submission_id = $2",
+            [THIRD, deleted],
+        )
+        connection.execute(
+            f"UPDATE {HISTORY} SET valid_to = $1 WHERE valid_to IS NULL AND submission_id = $2",
             [THIRD, deleted],
         )
         for run in DATA["runs"]:
@@ -201,7 +213,7 @@ def test_sync_health_shows_real_runs(loaded: Warehouse) -> None:
         ("reconcile", "ok", 0, 1),
         ("refresh", "ok", 0, 0),
         ("refresh", "ok", 1, 0),
-        ("sync", "ok", 26, 0),
+        ("sync", "ok", 28, 0),
     ]
 
 
@@ -336,11 +348,15 @@ def test_views_over_sections_that_are_not_fetched_are_left_out(tmp_path: Path) -
         sync(context_for(api.base_url, warehouse.target, SECOND, request_types=["others", "kyc"]))
     query = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
     left_out = {
+        "aml_alerts",
         "aml_hit_rate",
         "aml_open_alerts",
+        "approved_with_red_flag",
+        "decisions",
         "document_expiry",
         "duplicates",
         "kyc_time_to_decision",
+        "pass_rates",
         "submissions_wide",
     }
     views = {row["view_name"] for row in warehouse.query(query)}
