@@ -17,7 +17,7 @@ WITH periods AS (
     FROM submission_status_history
 ),
 steps AS (
-    SELECT result, aml_status, risk, first_day AS day, COUNT(*) AS added
+    SELECT result, aml_status, risk, first_day AS day, CAST(COUNT(*) AS BIGINT) AS added
     FROM periods
     GROUP BY result, aml_status, risk, first_day
     UNION ALL
