@@ -12,8 +12,9 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands import published_file
-from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands import published_file, published_rows
+from argos_sync.commands.publish import publish
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.commands.sync import sync
 from argos_sync.load.atomic_file import check_output_path, refuse_warehouse
 from argos_sync.load.errors import DestinationError
@@ -111,7 +112,7 @@ def test_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every row is copied once with its values, whatever the size of a batch."""
-    monkeypatch.setattr(published_file, "_BATCH_ROWS", 30)
+    monkeypatch.setattr(published_rows, "BATCH_ROWS", 30)
     january = january[:70]
     with Emulator(january) as api:
         sync(context_for(api.base_url, any_warehouse.target))

@@ -9,12 +9,12 @@ hash, which covers personal values too. A row that belongs to no submission has 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from argos_sync.commands.published_rows import arrow_reader
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import quote_name
 from argos_sync.shape.contract import SUBMISSIONS, Table
@@ -28,7 +28,6 @@ _UNTRUE_COLUMNS = {SUBMISSIONS: {"_synced_at"}}
 """Columns that every fetch changes. Rows are appended when something else changes, so that the
 change log would only have old values of them."""
 
-_BATCH_ROWS = 10_000
 _LOGGED = "argos_logged_rows"
 
 
@@ -140,10 +139,7 @@ class CopyDiff:
         return self._arrow(f"{self._select(name, 0, everything=True)} LIMIT 0").schema
 
     def _arrow(self, query: str) -> pa.RecordBatchReader:
-        relation: Any = self._connection.sql(query)
-        # DuckDB 1.4 has the method under another name.
-        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        return read(_BATCH_ROWS)
+        return arrow_reader(self._connection, query)
 
     def _select(self, name: str, number: int, *, everything: bool) -> str:
         table = self.tables[name]

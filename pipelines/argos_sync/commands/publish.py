@@ -1,15 +1,11 @@
 """`publish`: copy the warehouse for analysts into a DuckDB file, without personal data.
 
-Only columns that the contract declares, with a privacy class that may be published, are copied.
-Unknown tables, columns and views are not copied; neither are columns of class `direct`, even if
-they are hashed or encrypted.
-
 All tables are read in one snapshot, also while a run is loading, if the database has transactions.
 A DuckDB file has either one writer or several readers, so no run can write to it meanwhile.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,41 +13,21 @@ from pathlib import Path
 import duckdb
 
 from argos_sync.commands.published_file import PublishedFile
+from argos_sync.commands.published_tables import match_columns, public_tables
+from argos_sync.fetch.protection import stored_modes
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path, refuse_warehouse
 from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY, duckdb_file
-from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
-from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
+from argos_sync.load.sql import dialect_of, execute_native, transaction
 from argos_sync.load.target import Target, locate, refuse_ambiguous_name
-from argos_sync.shape.contract import (
-    CHECKS,
-    HISTORY,
-    ISSUES,
-    RUNS,
-    SUBMISSIONS,
-    WINDOWS,
-    Column,
-    Contract,
-    Table,
-    load_contract,
-)
+from argos_sync.shape.contract import Contract, Table, load_contract
+from argos_sync.shape.pseudonyms import Pseudonymizer
 from argos_sync.warehouse.views import UTC
 
 log = logging.getLogger("argos_sync")
 
 _POSTGRES_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 """Keeps a transaction from seeing later commits, which PostgreSQL's default level shows."""
-
-_OTHER_TABLES = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
-"""Tables that are copied besides those of the API. The quarantine is not: it has whole objects."""
-
-_UNPUBLISHED_COLUMNS = {
-    # With the rest of a submission, anybody could test guesses of its personal values.
-    SUBMISSIONS: {"_content_hash"},
-    # The API chooses what it contains.
-    WINDOWS: {"page_key"},
-}
-"""Columns of class `none` that are of no use to analysts and might reveal something to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +45,13 @@ class PublishResult:
 
 
 def publish(
-    target: Target, file: Path, *, strict: bool = False, mode: int = 0o600, zone: str = UTC
+    target: Target,
+    file: Path,
+    *,
+    strict: bool = False,
+    mode: int = 0o600,
+    zone: str = UTC,
+    pseudonymizer: Pseudonymizer | None = None,
 ) -> PublishResult:
     """Write a copy of the warehouse without personal columns, and replace an earlier copy.
 
@@ -84,29 +66,41 @@ def publish(
         strict: Whether columns of class `quasi` are left out too.
         mode: Permissions of a new file; a replaced file keeps its permissions.
         zone: Reporting time zone of the views, an IANA name.
+        pseudonymizer: Makes the columns with pseudonyms; None leaves them out.
 
     Raises:
-        ConfigurationError: The file cannot be replaced or is named like the dataset, or the
-            destination is unknown.
+        ConfigurationError: The file cannot be replaced or is named like the dataset, the
+            destination is unknown, or the key for pseudonyms is not the warehouse's.
         DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
             written.
     """
     output = check_output_path(file)
     refuse_ambiguous_name(output, locate(target).dataset)
-    tables = public_tables(strict=strict)
+    tables = public_tables(strict=strict, pseudonyms=pseudonymizer is not None)
     with (
         atomic_replacement(output, mode) as new_file,
-        copied_tables(target, tables, new_file, output) as (copy, rows, copied),
+        copied_tables(target, tables, new_file, output, pseudonymizer) as (copy, rows, copied),
     ):
         views = copy.create_views(copied, zone)
+    return PublishResult(output, rows, views, count_left_out(tables))
+
+
+def count_left_out(tables: Sequence[Table]) -> int:
+    """Return how many of the contract's columns of these tables are not copied."""
     contract = load_contract()
-    left_out = sum(len(contract[table.name].columns) - len(table.columns) for table in tables)
-    return PublishResult(output, rows, views, left_out)
+    return sum(
+        len(contract[table.name].columns_by_name.keys() - table.columns_by_name.keys())
+        for table in tables
+    )
 
 
 @contextmanager
 def copied_tables(
-    target: Target, tables: Sequence[Table], new_file: Path, output: Path
+    target: Target,
+    tables: Sequence[Table],
+    new_file: Path,
+    output: Path,
+    pseudonymizer: Pseudonymizer | None = None,
 ) -> Iterator[tuple[PublishedFile, dict[str, int], Contract]]:
     """Copy tables into a new DuckDB file, which is complete when the block ends.
 
@@ -114,91 +108,61 @@ def copied_tables(
     name the output, which must not be the warehouse.
 
     Raises:
-        ConfigurationError: The output is the warehouse, or the destination is unknown.
+        ConfigurationError: The output is the warehouse, the destination is unknown, or the key for
+            pseudonyms is not the warehouse's.
         DestinationError: The warehouse is empty, locked or not reachable, or the copy cannot be
             written.
     """
+    with open_source(target, new_file.parent, output) as (warehouse, writer):
+        copy = PublishedFile(writer, new_file, output, warehouse.client.dataset_name)
+        yield copy, *_fill(copy, warehouse, tables, pseudonymizer)
+        copy.close()
+
+
+@contextmanager
+def open_source(
+    target: Target, folder: Path, output: Path
+) -> Iterator[tuple[ReadOnlyWarehouse, duckdb.DuckDBPyConnection]]:
+    """Open the warehouse in one snapshot, and a connection of DuckDB to write the copy with.
+
+    A warehouse in a DuckDB file has the same connection. Elsewhere the connection is a new one,
+    which moves rows out of memory into `folder`.
+
+    Raises:
+        ConfigurationError: The output is the warehouse, or the destination is unknown.
+        DestinationError: There is no warehouse yet, or it is locked or not reachable.
+    """
     with open_read_only(target) as warehouse:
-        dataset = warehouse.client.dataset_name
         if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(output, source)
-            writer = warehouse.client.native_connection
-            copy = PublishedFile(writer, new_file, output, dataset)
-            yield copy, *_fill(copy, warehouse, tables, copy.insert_select)
-            copy.close()
+            yield warehouse, warehouse.client.native_connection
         else:
-            settings = BOUNDED_MEMORY | {"temp_directory": str(new_file.parent)}
+            settings = BOUNDED_MEMORY | {"temp_directory": str(folder)}
             with closing(duckdb.connect(config=settings)) as writer, transaction(warehouse.client):
                 if dialect_of(warehouse.client) == "postgres":
                     execute_native(warehouse.client, _POSTGRES_SNAPSHOT)
-                copy = PublishedFile(writer, new_file, output, dataset)
-                yield copy, *_fill(copy, warehouse, tables, copy.insert_batches)
-                copy.close()
-
-
-def public_tables(*, strict: bool) -> list[Table]:
-    """Return the tables that are copied, with the columns that are copied; see `publish`."""
-    classes = {"none"} if strict else {"none", "quasi"}
-    return [
-        replace(
-            table,
-            columns=tuple(
-                column
-                for column in table.columns
-                if column.privacy in classes
-                and column.name not in _UNPUBLISHED_COLUMNS.get(table.name, ())
-            ),
-        )
-        for table in load_contract().tables.values()
-        if table.from_api or table.name in _OTHER_TABLES
-    ]
+                yield warehouse, writer
 
 
 def _fill(
     copy: PublishedFile,
     warehouse: ReadOnlyWarehouse,
     tables: Sequence[Table],
-    insert: Callable[[Client, Table], int],
+    pseudonymizer: Pseudonymizer | None,
 ) -> tuple[dict[str, int], Contract]:
     """Copy tables in one snapshot; return the rows by table, and the tables with their types."""
     rows = {}
+    if pseudonymizer is not None:
+        pseudonymizer = replace(pseudonymizer, modes=stored_modes(warehouse.state))
     # For a DuckDB warehouse this transaction is also the snapshot: the connection is the same.
     copy.run("BEGIN TRANSACTION")
-    matched = _match_columns(warehouse, tables)
-    for table, stored in matched:
+    matched = match_columns(warehouse, tables)
+    for one in matched:
+        table = one.table
         copy.create(table)
-        rows[table.name] = insert(warehouse.client, stored) if stored.columns else 0
+        rows[table.name] = (
+            copy.insert(warehouse.client, one, pseudonymizer) if one.stored.columns else 0
+        )
         log.info("publish: %s, %d rows", table.name, rows[table.name])
     copy.run("COMMIT")
-    return rows, Contract({table.name: table for table, _ in matched})
-
-
-def _match_columns(
-    warehouse: ReadOnlyWarehouse, tables: Sequence[Table]
-) -> list[tuple[Table, Table]]:
-    """Return each table with the warehouse's types, and again with only the warehouse's columns.
-
-    Raises:
-        DestinationError: The dataset has no submissions.
-    """
-    stored = warehouse.columns([table.name for table in tables])
-    if not stored[SUBMISSIONS]:
-        raise DestinationError(
-            f"there are no submissions in the dataset {warehouse.client.dataset_name}",
-            "load something first, or name another dataset",
-        )
-    fold = warehouse.client.capabilities.casefold_identifier
-    matched = []
-    for table in tables:
-        types = {column.name: stored[table.name].get(fold(column.name)) for column in table.columns}
-        columns = tuple(_with_stored_type(column, types[column.name]) for column in table.columns)
-        stored_columns = tuple(column for column in columns if types[column.name])
-        matched.append((replace(table, columns=columns), replace(table, columns=stored_columns)))
-    return matched
-
-
-def _with_stored_type(column: Column, stored: str | None) -> Column:
-    """Return a column with the warehouse's type: hashed and encrypted values are texts."""
-    if stored is None:
-        return replace(column, nullable=True)
-    return replace(column, type="text") if stored == "text" else column
+    return rows, Contract({one.table.name: one.table for one in matched})

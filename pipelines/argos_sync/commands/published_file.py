@@ -5,26 +5,23 @@ needed more memory than a run may use (`BOUNDED_MEMORY`), and 3 million doubled 
 file. The comment of each table says what a row is and which columns identify it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from argos_sync.commands.published_rows import CURSOR, read_rows, select_columns
+from argos_sync.commands.published_tables import StoredTable
 from argos_sync.load.atomic_file import write_errors
-from argos_sync.load.destinations.duckdb import STORAGE_VERSION
+from argos_sync.load.destinations.duckdb import STORAGE_VERSION, duckdb_file
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
-from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
-from argos_sync.shape.arrow_columns import arrow_schema
+from argos_sync.load.sql import Client
 from argos_sync.shape.contract import Contract, Table
-from argos_sync.warehouse.views import duckdb_query, load_views
-
-_STREAM = "argos_publish"
-"""Name of the cursor in the source database, and of the stream of its rows in DuckDB."""
-
-_BATCH_ROWS = 5_000
-"""Rows in memory at once when they come from another database."""
+from argos_sync.shape.pseudonyms import SUBSTITUTES, Pseudonymizer
+from argos_sync.warehouse.copied_views import copied_view
+from argos_sync.warehouse.views import load_views
 
 
 class PublishedFile:
@@ -68,52 +65,77 @@ class PublishedFile:
         comments = {column.name: column.comment for column in columns}
         self._comment("TABLE", name, table.comment, comments)
 
-    def insert_select(self, client: Client, stored: Table) -> int:
-        """Copy the columns of a table of the same connection, and return the number of rows."""
-        return self._insert(stored, _select_columns(client, stored))
+    def insert(
+        self,
+        client: Client,
+        table: StoredTable,
+        pseudonymizer: Pseudonymizer | None,
+        where: str = "",
+    ) -> int:
+        """Copy the stored columns of a table of the warehouse, and return the number of rows.
 
-    def insert_batches(self, client: Client, stored: Table) -> int:
-        """Copy the columns of a table of another database, and return the number of rows."""
-        schema = arrow_schema(stored)
+        A warehouse in a DuckDB file has the same connection, so its rows need not pass through
+        Python, unless they have identifiers to replace.
+        """
+        query = select_columns(client, table, where)
+        if duckdb_file(client) is not None and not table.pseudonyms:
+            return self._insert(table.stored, query)
         failures: list[Exception] = []
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             try:
-                for rows in _fetch_batches(client, _select_columns(client, stored)):
-                    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
-                    arrays = [pa.array(values, arrow_type) for values, arrow_type in columns]
-                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield from reader
             except Exception as error:
                 failures.append(error)
                 raise
 
+        rows = read_rows(client, table, query, pseudonymizer)
         # One statement, because DuckDB writes its complete row groups to disk. The rows of several
         # statements would stay in memory until the commit.
-        self._connection.register(_STREAM, pa.RecordBatchReader.from_batches(schema, batches()))
+        stream = pa.RecordBatchReader.from_batches(rows.schema, batches(rows))
+        self._connection.register(CURSOR, stream)
         try:
-            return self._insert(stored, f"FROM {_STREAM}")
+            return self._insert(table.stored, f"FROM {CURSOR}")
         except duckdb.Error:
             if not failures:
                 raise
+        finally:
+            self._connection.unregister(CURSOR)
         raise failures[0]  # DuckDB's error has only its text
 
     def create_views(self, contract: Contract, zone: str) -> tuple[str, ...]:
         """Create the views that read only tables of the copy, and return their names.
 
-        `contract` has the tables of the copy, and `zone` is the reporting time zone. Columns that
-        are left out are null in views.
+        `contract` has the tables of the copy, and `zone` is the reporting time zone. Views lack the
+        columns that would be NULL in every row.
         """
         names = []
+        missing: dict[str, dict[str, str]] = {}
+        substitutes = {
+            (table, source): name
+            for (table, source), name in SUBSTITUTES.items()
+            if table in contract.tables and name in contract[table].columns_by_name
+        }
         # A separate cursor, because USE changes the schema of everything that shares it.
         with write_errors(self._target_file), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
             for view in load_views():
-                name, select = quote_name(view.name), duckdb_query(view, contract, zone)
+                copied = copied_view(view, contract, zone, substitutes, missing)
+                if copied is None:
+                    continue
+                name = quote_name(view.name)
                 try:
-                    connection.execute(f"CREATE VIEW {name} AS {select}")
+                    connection.execute(f"CREATE VIEW {name} AS {copied.select}")
+                    if copied.missing:
+                        described = connection.execute(f"DESCRIBE {copied.complete}").fetchall()
+                        missing[view.name] = {
+                            column: kind
+                            for column, kind, *_ in described
+                            if column in copied.missing
+                        }
                 except (duckdb.BinderException, duckdb.CatalogException):
                     continue
-                self._comment("VIEW", f"{self._schema}.{name}", view.describe(zone), view.columns)
+                self._comment("VIEW", f"{self._schema}.{name}", view.describe(zone), copied.columns)
                 names.append(view.name)
         return tuple(names)
 
@@ -134,27 +156,3 @@ class PublishedFile:
 
     def _qualified(self, table: Table) -> str:
         return f"{self._schema}.{quote_name(table.name)}"
-
-
-def _select_columns(client: Client, stored: Table) -> str:
-    """Return the query, in the warehouse's dialect, for the stored columns of a table."""
-    columns = ", ".join(
-        f"JSON_TEXT({column.name})" if column.type == "json" else column.name
-        for column in stored.columns
-    )
-    query, _ = translate(client, f"SELECT {columns} FROM {stored.name}")  # noqa: S608 names only
-    return query
-
-
-def _fetch_batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
-    """Yield the rows of a query in batches."""
-    if dialect_of(client) == "postgres":
-        # Without a server-side cursor the driver reads all rows before it returns the first.
-        execute_native(client, f"DECLARE {_STREAM} NO SCROLL CURSOR FOR {query}")
-        while rows := execute_native(client, f"FETCH {_BATCH_ROWS} FROM {_STREAM}"):
-            yield rows
-        execute_native(client, f"CLOSE {_STREAM}")
-    else:
-        with stream_native(client, query) as cursor:
-            while rows := cursor.fetchmany(_BATCH_ROWS):
-                yield rows

@@ -12,6 +12,7 @@ reporting time zone.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -54,7 +55,7 @@ class View:
     """
 
     name: str
-    select: exp.Expression
+    select: exp.Query
     reads: tuple[str, ...]
     description: str
     columns: dict[str, str]
@@ -108,7 +109,7 @@ def view_query(
     dialect = dialect_of(client)
     if dialect == SOURCE_DIALECT:
         return duckdb_query(view, contract, zone)
-    select = _in_zone(_adapt_to_tables(view, contract), zone)
+    select = _in_zone(adapt_to_tables(view, contract), zone)
     for table in table_references(select):
         # The query may qualify columns with the bare table name.
         alias = exp.to_identifier(table.alias or table.name)
@@ -120,17 +121,22 @@ def view_query(
 
 
 def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) -> str:
-    """Return a view's SELECT for a DuckDB file, with bare names of tables.
+    """Return a view's SELECT for a DuckDB file, with bare names of tables."""
+    return duckdb_text(adapt_to_tables(view, contract), zone)
+
+
+def duckdb_text(select: exp.Expression, zone: str) -> str:
+    """Return the text of a SELECT, which is changed, for a DuckDB file.
 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
     """
-    return to_dialect(_in_zone(_adapt_to_tables(view, contract), zone), SOURCE_DIALECT)
+    return to_dialect(_in_zone(select, zone), SOURCE_DIALECT)
 
 
 def _read_view(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT)
+    select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT).assert_is(exp.Query)
     reads = tuple(sorted({table.name for table in table_references(select)}))
     return View(path.stem, select, reads, *parse_header(text))
 
@@ -147,11 +153,16 @@ def _name_columns(query: exp.Expression) -> None:
         )
 
 
-def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
+def adapt_to_tables(
+    view: View,
+    contract: Contract | None = None,
+    substitutes: Mapping[tuple[str, str], str] | None = None,
+) -> exp.Query:
     """Return a copy of a view's SELECT that fits the tables of the contract, or the shipped ones.
 
     A table that lacks columns which the SELECT mentions, or has them with another type, is replaced
-    by a subquery of the same name in which those columns are NULL.
+    by a subquery of the same name. There those columns are NULL, or another column of the table:
+    `substitutes` has its name by table and missing column.
     """
     select = view.select.copy()
     shipped, existing = load_contract().tables, (contract or load_contract()).tables
@@ -163,12 +174,18 @@ def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
         types = {column.name: column.type for column in existing[table.name].columns}
         if any(types.get(column.name) != column.type for column in columns):
             expressions = [
-                _column_or_null(column, exists=types.get(column.name) == column.type)
+                exp.column(column.name)
+                if types.get(column.name) == column.type
+                else _substitute(column, (substitutes or {}).get((table.name, column.name)))
                 for column in columns
             ]
-            subquery = exp.select(*expressions).from_(exp.to_table(table.name))
-            table.replace(subquery.subquery(table.alias or table.name))
+            replace_table(table, exp.select(*expressions).from_(exp.to_table(table.name)))
     return select
+
+
+def replace_table(table: exp.Table, query: exp.Select) -> None:
+    """Replace a reference to a table or view by a subquery of the same name."""
+    table.replace(query.subquery(table.alias or table.name))
 
 
 def _in_zone(select: exp.Expression, zone: str) -> exp.Expression:
@@ -184,8 +201,8 @@ def _reporting_function(call: exp.Anonymous) -> str | None:
     return _REPORTING.get(call.name.upper())
 
 
-def _column_or_null(column: Column, *, exists: bool) -> exp.Expression:
-    if exists:
-        return exp.column(column.name)
+def _substitute(column: Column, other: str | None) -> exp.Expression:
+    """Return another column under the name of one that is missing, or NULL."""
     null = exp.cast(exp.null(), DUCKDB_TYPES[column.type], dialect=SOURCE_DIALECT)
-    return exp.Alias(this=null, alias=exp.to_identifier(column.name))
+    value = exp.column(other) if other else null
+    return exp.Alias(this=value, alias=exp.to_identifier(column.name))

@@ -1,0 +1,108 @@
+"""Read the rows of a published copy from the warehouse, and put pseudonyms in.
+
+A query returns identifiers under the names of the columns with their pseudonyms. They are replaced
+in memory, batch by batch, and are never written into the copy.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.commands.published_tables import StoredTable
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
+from argos_sync.shape.arrow_columns import arrow_schema
+from argos_sync.shape.pseudonyms import PseudonymError, Pseudonymizer
+
+CURSOR = "argos_publish"
+"""Name of the cursor in the source database, and of the stream of its rows in DuckDB."""
+
+BATCH_ROWS = 5_000
+"""Rows in memory at once when they pass through Python."""
+
+
+def select_columns(client: Client, table: StoredTable, where: str = "") -> str:
+    """Return the query, in the warehouse's dialect, for the stored columns of a table."""
+    sources = {one.name: one.source for one in table.pseudonyms}
+    columns = ", ".join(
+        f"JSON_TEXT({column.name})"
+        if column.type == "json"
+        else f"{sources[column.name]} AS {column.name}"
+        if column.name in sources
+        else column.name
+        for column in table.stored.columns
+    )
+    query, _ = translate(client, f"SELECT {columns} FROM {table.stored.name}{where}")  # noqa: S608 names only
+    return query
+
+
+def read_rows(
+    client: Client, table: StoredTable, query: str, pseudonymizer: Pseudonymizer | None
+) -> pa.RecordBatchReader:
+    """Return the rows of a query by `select_columns`, with pseudonyms in place of identifiers."""
+    batches = _arrow_batches(client, table, query)
+    if pseudonymizer is not None and table.pseudonyms:
+        batches = (_with_pseudonyms(batch, table, pseudonymizer) for batch in batches)
+    return pa.RecordBatchReader.from_batches(arrow_schema(table.stored), batches)
+
+
+def arrow_reader(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    """Return the rows of a query of DuckDB in batches."""
+    relation: Any = connection.sql(query)
+    # DuckDB 1.4 has the method under another name.
+    read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    return read(BATCH_ROWS)
+
+
+def _arrow_batches(client: Client, table: StoredTable, query: str) -> Iterator[pa.RecordBatch]:
+    schema = arrow_schema(table.stored)
+    if duckdb_file(client) is not None:
+        # A cursor, because the connection itself writes the rows at the same time.
+        with client.native_connection.cursor() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for batch in arrow_reader(connection, query):
+                columns = [
+                    column.cast(arrow_type)
+                    for column, arrow_type in zip(batch.columns, schema.types, strict=True)
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        return
+    for rows in _fetch_batches(client, query):
+        columns = [
+            pa.array(values, arrow_type)
+            for values, arrow_type in zip(zip(*rows, strict=True), schema.types, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _with_pseudonyms(
+    batch: pa.RecordBatch, table: StoredTable, pseudonymizer: Pseudonymizer
+) -> pa.RecordBatch:
+    columns = list(batch.columns)
+    for one in table.pseudonyms:
+        position = batch.schema.get_field_index(one.name)
+        try:
+            columns[position] = pseudonymizer.replace(table.stored.name, one, columns[position])
+        except PseudonymError as error:
+            raise ConfigurationError(
+                str(error),
+                "set sources.argos.privacy.key, or old_keys, to the key it was written with",
+            ) from None
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _fetch_batches(client: Client, query: str) -> Iterable[Sequence[Sequence[Any]]]:
+    """Yield the rows of a query in batches."""
+    if dialect_of(client) == "postgres":
+        # Without a server-side cursor the driver reads all rows before it returns the first.
+        execute_native(client, f"DECLARE {CURSOR} NO SCROLL CURSOR FOR {query}")
+        while rows := execute_native(client, f"FETCH {BATCH_ROWS} FROM {CURSOR}"):
+            yield rows
+        execute_native(client, f"CLOSE {CURSOR}")
+    else:
+        with stream_native(client, query) as cursor:
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                yield rows
