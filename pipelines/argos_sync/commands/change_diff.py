@@ -100,7 +100,8 @@ class CopyDiff:
         self._connection.register(_LOGGED, logged)
         self._connection.execute(f"""
             CREATE TABLE change_log.logged_{name} AS
-            SELECT {_key(self.tables[name])} AS key, arg_max({FINGERPRINT}, {LOAD}) AS fingerprint,
+            SELECT {key_expression(self.tables[name])} AS key,
+                arg_max({FINGERPRINT}, {LOAD}) AS fingerprint,
                 arg_max({personal}, {LOAD}) AS personal, COUNT(*) AS versions
             FROM {_LOGGED} WHERE {LOAD} IN ({numbers}) GROUP BY 1""")  # noqa: S608 names only
         self._connection.unregister(_LOGGED)
@@ -147,7 +148,7 @@ class CopyDiff:
         if table.belongs_to_submission:
             key, changes = "submission_id", SUBMISSIONS
         else:
-            key, changes = _key(table), name
+            key, changes = key_expression(table), name
             columns.append(f"s.fingerprint AS {FINGERPRINT}")
         if name == SUBMISSIONS:
             columns.append(f"s.personal AS {PERSONAL_VALUES}")
@@ -195,7 +196,8 @@ class CopyDiff:
     def _states(self, table: Table) -> str:
         """Return the query for the fingerprint of each row of a table."""
         return (
-            f"SELECT {_key(table)} AS key, CAST({_hash(table)} AS VARCHAR) AS fingerprint,"  # noqa: S608 names only
+            f"SELECT {key_expression(table)} AS key,"  # noqa: S608 names only
+            f" CAST({_hash(table)} AS VARCHAR) AS fingerprint,"
             f" '' AS personal FROM {self._rows(table)}"
         )
 
@@ -223,7 +225,7 @@ def _values(table: Table) -> list[str]:
     ]
 
 
-def _key(table: Table) -> str:
+def key_expression(table: Table) -> str:
     """Return an expression for a key: its values, with a separator that none of them has."""
     values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
     return f"concat_ws(chr(31), {values})"

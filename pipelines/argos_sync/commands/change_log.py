@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.commands.change_diff import CopyDiff, Difference, logged_tables, total
-from argos_sync.commands.publish import copied_tables
+from argos_sync.commands.copy_source import copied_tables
 from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.atomic_file import private_folder, write_errors
 from argos_sync.load.delta_log import LOAD, DeltaLog
@@ -87,7 +87,7 @@ def publish_changes(
     # Only now: a warehouse that was read before could lack what another publish knew.
     with private_folder(folder) as private:
         copy = private / _COPY
-        with copied_tables(target, tables, copy, copy, pseudonymizer):
+        with copied_tables(target, tables, copy, pseudonymizer):
             log.debug("publish: copied the warehouse")
         settings = BOUNDED_MEMORY | {"temp_directory": str(private)}
         with write_errors(copy), duckdb.connect(str(copy), config=settings) as connection:

@@ -1,4 +1,4 @@
-"""Write the tables and views of a published copy into a new DuckDB file.
+"""Write the tables and views of a published copy into a DuckDB file.
 
 A copy has no primary keys: in DuckDB they are indexes that must fit into memory. 15 million rows
 needed more memory than a run may use (`BOUNDED_MEMORY`), and 3 million doubled the size of the
@@ -12,6 +12,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from argos_sync.commands.publication import (
+    PUBLICATION,
+    Publication,
+    column_comments,
+    create_statement,
+    insert_statement,
+    relations_query,
+)
 from argos_sync.commands.published_rows import CURSOR, read_rows, select_columns
 from argos_sync.commands.published_tables import StoredTable
 from argos_sync.load.atomic_file import write_errors
@@ -25,12 +33,12 @@ from argos_sync.warehouse.views import load_views
 
 
 class PublishedFile:
-    """A new DuckDB file, attached to a DuckDB connection."""
+    """The DuckDB file of a copy, new or to be updated, attached to a DuckDB connection."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, new_file: Path, target_file: Path, dataset: str
     ) -> None:
-        """Create the file and its schema, named like the dataset.
+        """Attach a file, and create it with a schema, named like the dataset, if it is new.
 
         Errors name `target_file`, the file that the new one will replace.
 
@@ -40,13 +48,16 @@ class PublishedFile:
         self._connection = connection
         self._target_file = target_file
         # The folder's name is unique, so no other attached file can have this name.
-        self._catalog = quote_name(new_file.parent.name)
-        self._schema = f"{self._catalog}.{quote_name(dataset)}"
-        options = f"(READ_WRITE, STORAGE_VERSION '{STORAGE_VERSION}')"
-        self.run(f"ATTACH {quote_literal(str(new_file))} AS {self._catalog} {options}")
-        with write_errors(target_file):
-            new_file.chmod(0o600)
-        self.run(f"CREATE SCHEMA {self._schema}")
+        self._catalog = new_file.parent.name
+        self._schema = f"{quote_name(self._catalog)}.{quote_name(dataset)}"
+        self._file = new_file
+        if new_file.exists():
+            self._attach()
+        else:
+            self._attach(f", STORAGE_VERSION '{STORAGE_VERSION}'")
+            with write_errors(target_file):
+                new_file.chmod(0o600)
+            self.run(f"CREATE SCHEMA {self._schema}")
 
     def run(self, sql: str) -> list[Any]:
         """Run a statement, and return its rows."""
@@ -55,7 +66,7 @@ class PublishedFile:
 
     def create(self, table: Table) -> None:
         """Create an empty table with the contract's comments."""
-        name, columns = self._qualified(table), table.columns
+        name, columns = self.qualified(table.name), table.columns
         definitions = ", ".join(
             f"{quote_name(column.name)} {DUCKDB_TYPES[column.type]}"
             f"{'' if column.nullable else ' NOT NULL'}"
@@ -70,14 +81,13 @@ class PublishedFile:
         client: Client,
         table: StoredTable,
         pseudonymizer: Pseudonymizer | None,
-        where: str = "",
     ) -> int:
         """Copy the stored columns of a table of the warehouse, and return the number of rows.
 
         A warehouse in a DuckDB file has the same connection, so its rows need not pass through
         Python, unless they have identifiers to replace.
         """
-        query = select_columns(client, table, where)
+        query = select_columns(client, table)
         if duckdb_file(client) is not None and not table.pseudonyms:
             return self._insert(table.stored, query)
         failures: list[Exception] = []
@@ -99,9 +109,64 @@ class PublishedFile:
         except duckdb.Error:
             if not failures:
                 raise
-        finally:
-            self._connection.unregister(CURSOR)
         raise failures[0]  # DuckDB's error has only its text
+
+    def insert_selected(
+        self, client: Client, table: StoredTable, query: str, pseudonymizer: Pseudonymizer | None
+    ) -> int:
+        """Copy a few rows that a query like `select_columns` returns on the file's connection."""
+        if not table.pseudonyms:
+            return self._insert(table.stored, query)
+        rows = read_rows(client, table, query, pseudonymizer, self._connection)
+        with write_errors(self._target_file):
+            self._connection.register(CURSOR, rows.read_all())
+        return self._insert(table.stored, f"FROM {CURSOR}")
+
+    def count(self, name: str) -> int:
+        """Return the number of rows of a table."""
+        ((count,),) = self.run(f"SELECT COUNT(*) FROM {self.qualified(name)}")  # noqa: S608 a name
+        return int(count)
+
+    def record(self, publication: Publication) -> None:
+        """Create the table `publication` with its row, once everything else is there."""
+        name = self.qualified(PUBLICATION)
+        self.run(create_statement(name))
+        self._comment("TABLE", name, "What the copy was made with: one row.", column_comments())
+        # DuckDB writes a view in another way once it has read it from a file.
+        self.close()
+        self._attach()
+        with write_errors(self._target_file):
+            row = publication.row(self.relations())
+            self._connection.execute(insert_statement(name), row)
+
+    def record_update(self, publication: Publication) -> None:
+        """Change the row of the table `publication` to the time of an update."""
+        with write_errors(self._target_file):
+            update = f"UPDATE {self.qualified(PUBLICATION)} SET published_at = ?"  # noqa: S608 a name
+            self._connection.execute(update, [publication.now])
+
+    def publication_row(self) -> dict[str, Any] | None:
+        """Return the row of the table `publication`; None if there is none."""
+        try:
+            with write_errors(self._target_file):
+                result = self._connection.execute(f"SELECT * FROM {self.qualified(PUBLICATION)}")  # noqa: S608 a name
+        except (duckdb.CatalogException, duckdb.BinderException):
+            return None
+        names = [column[0] for column in result.description or ()]
+        row = result.fetchone()
+        return dict(zip(names, row, strict=True)) if row else None
+
+    def relations(self) -> str:
+        """Return a hash of the tables and views of the file, and of their comments."""
+        ((relations,),) = self.run(relations_query(self._catalog))
+        return str(relations)
+
+    def views(self) -> tuple[str, ...]:
+        """Return the names of the views of the file."""
+        in_file = f"database_name = {quote_literal(self._catalog)} AND NOT internal"
+        query = f"SELECT view_name FROM duckdb_views() WHERE {in_file}"  # noqa: S608 names only
+        names = {name for (name,) in self.run(query)}
+        return tuple(view.name for view in load_views() if view.name in names)
 
     def create_views(self, contract: Contract, zone: str) -> tuple[str, ...]:
         """Create the views that read only tables of the copy, and return their names.
@@ -141,8 +206,20 @@ class PublishedFile:
 
     def close(self) -> None:
         """Write everything into the file, and detach it."""
-        self.run(f"CHECKPOINT {self._catalog}")
-        self.run(f"DETACH {self._catalog}")
+        self.run(f"CHECKPOINT {quote_name(self._catalog)}")
+        self.detach()
+
+    def detach(self) -> None:
+        """Detach the file; what was not committed is lost."""
+        self.run(f"DETACH {quote_name(self._catalog)}")
+
+    def qualified(self, name: str) -> str:
+        """Return the qualified name of a table."""
+        return f"{self._schema}.{quote_name(name)}"
+
+    def _attach(self, options: str = "") -> None:
+        file, name = quote_literal(str(self._file)), quote_name(self._catalog)
+        self.run(f"ATTACH {file} AS {name} (READ_WRITE{options})")
 
     def _comment(self, kind: str, name: str, comment: str, columns: Mapping[str, str]) -> None:
         self.run(f"COMMENT ON {kind} {name} IS {quote_literal(comment)}")
@@ -151,8 +228,5 @@ class PublishedFile:
 
     def _insert(self, stored: Table, select: str) -> int:
         names = ", ".join(quote_name(column.name) for column in stored.columns)
-        ((count,),) = self.run(f"INSERT INTO {self._qualified(stored)} ({names}) {select}")
+        ((count,),) = self.run(f"INSERT INTO {self.qualified(stored.name)} ({names}) {select}")
         return int(count)
-
-    def _qualified(self, table: Table) -> str:
-        return f"{self._schema}.{quote_name(table.name)}"

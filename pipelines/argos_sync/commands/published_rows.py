@@ -5,6 +5,7 @@ in memory, batch by batch, and are never written into the copy.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import duckdb
@@ -24,7 +25,7 @@ BATCH_ROWS = 5_000
 """Rows in memory at once when they pass through Python."""
 
 
-def select_columns(client: Client, table: StoredTable, where: str = "") -> str:
+def select_columns(client: Client, table: StoredTable) -> str:
     """Return the query, in the warehouse's dialect, for the stored columns of a table."""
     sources = {one.name: one.source for one in table.pseudonyms}
     columns = ", ".join(
@@ -35,15 +36,23 @@ def select_columns(client: Client, table: StoredTable, where: str = "") -> str:
         else column.name
         for column in table.stored.columns
     )
-    query, _ = translate(client, f"SELECT {columns} FROM {table.stored.name}{where}")  # noqa: S608 names only
+    query, _ = translate(client, f"SELECT {columns} FROM {table.stored.name}")  # noqa: S608 names only
     return query
 
 
 def read_rows(
-    client: Client, table: StoredTable, query: str, pseudonymizer: Pseudonymizer | None
+    client: Client,
+    table: StoredTable,
+    query: str,
+    pseudonymizer: Pseudonymizer | None,
+    connection: duckdb.DuckDBPyConnection | None = None,
 ) -> pa.RecordBatchReader:
-    """Return the rows of a query by `select_columns`, with pseudonyms in place of identifiers."""
-    batches = _arrow_batches(client, table, query)
+    """Return the rows of a query by `select_columns`, with pseudonyms in place of identifiers.
+
+    `connection` is what reads from a DuckDB file; None opens a new one, so that the client's own
+    connection can write the rows at the same time.
+    """
+    batches = _arrow_batches(client, table, query, connection)
     if pseudonymizer is not None and table.pseudonyms:
         batches = (_with_pseudonyms(batch, table, pseudonymizer) for batch in batches)
     return pa.RecordBatchReader.from_batches(arrow_schema(table.stored), batches)
@@ -57,13 +66,17 @@ def arrow_reader(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Record
     return read(BATCH_ROWS)
 
 
-def _arrow_batches(client: Client, table: StoredTable, query: str) -> Iterator[pa.RecordBatch]:
+def _arrow_batches(
+    client: Client,
+    table: StoredTable,
+    query: str,
+    connection: duckdb.DuckDBPyConnection | None,
+) -> Iterator[pa.RecordBatch]:
     schema = arrow_schema(table.stored)
     if duckdb_file(client) is not None:
-        # A cursor, because the connection itself writes the rows at the same time.
-        with client.native_connection.cursor() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            for batch in arrow_reader(connection, query):
+        own = client.native_connection.cursor() if connection is None else nullcontext(connection)
+        with own as reader:
+            for batch in arrow_reader(reader, query):
                 columns = [
                     column.cast(arrow_type)
                     for column, arrow_type in zip(batch.columns, schema.types, strict=True)

@@ -5,7 +5,7 @@ through the parts of a query. It knows the functions that our views use; a colum
 understand counts as one that has values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -35,32 +35,35 @@ _ABSORBING = (exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ)
 
 def empty_columns(query: exp.Query) -> set[str]:
     """Return the names of the columns of a query that are always NULL."""
-    empty: dict[int, set[str]] = {}
+    flags: dict[int, list[bool]] = {}
     for scope in traverse_scope(query):
-        empty[id(scope)] = _empty_in(scope, empty)
-    return empty[id(scope)]
+        flags[id(scope)] = _empty_in(scope, flags)
+    return _names(scope, flags)
 
 
-def _empty_in(scope: Scope, empty: dict[int, set[str]]) -> set[str]:
+def _names(scope: Scope, flags: Mapping[int, Sequence[bool]]) -> set[str]:
+    names = scope.expression.named_selects
+    return {name for name, is_empty in zip(names, flags[id(scope)], strict=True) if is_empty}
+
+
+def _empty_in(scope: Scope, flags: Mapping[int, Sequence[bool]]) -> list[bool]:
+    """Return which columns of a part of a query are always NULL, in order."""
     if scope.union_scopes:
-        left, right = (
-            [name in empty[id(branch)] for name in branch.expression.named_selects]
-            for branch in scope.union_scopes
-        )
-        names = scope.expression.named_selects
-        return {name for name, *both in zip(names, left, right, strict=True) if all(both)}
+        # The columns of the parts of a union go by their position.
+        branches = (flags[id(branch)] for branch in scope.union_scopes)
+        return [all(both) for both in zip(*branches, strict=True)]
+    empty = {
+        name: _names(source, flags)
+        for name, source in scope.sources.items()
+        if isinstance(source, Scope) and id(source) in flags
+    }
 
     def look_up(column: exp.Column) -> _Fixed | None:
-        named = [scope.sources[column.table]] if column.table else [*scope.sources.values()]
-        is_empty = any(
-            isinstance(source, Scope) and column.name in empty.get(id(source), ())
-            for source in named
-        )
+        sources = [column.table] if column.table else [*empty]
+        is_empty = any(column.name in empty.get(name, ()) for name in sources)
         return _Fixed.NULL if is_empty else None
 
-    return {
-        one.alias_or_name for one in scope.expression.selects if _fixed(one, look_up) is _Fixed.NULL
-    }
+    return [_fixed(one, look_up) is _Fixed.NULL for one in scope.expression.selects]
 
 
 def _fixed(node: exp.Expression | None, look_up: _Lookup) -> _Fixed | None:

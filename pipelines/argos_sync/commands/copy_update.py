@@ -1,0 +1,255 @@
+"""Update the rows of an earlier copy to those of the warehouse, instead of copying all of them.
+
+All published rows of both are compared by their hashes, so nothing else has to tell what changed:
+restored backups and changes by hand count as well. Only the pseudonyms of rows that are otherwise
+the same are taken from the earlier copy, if the row in `submissions` is the same too: every run
+that changes an identifier changes `_changed_at`.
+
+Rows that are replaced leave their old values in free blocks of the file. So a copy is not updated,
+but written again, if rows are gone or have lost personal values: what is erased must not stay
+there. The same rules hold for a change log.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from argos_sync.commands.change_diff import key_expression
+from argos_sync.commands.copy_source import Source
+from argos_sync.commands.publication import Publication
+from argos_sync.commands.published_file import PublishedFile
+from argos_sync.commands.published_rows import select_columns
+from argos_sync.commands.published_tables import StoredTable
+from argos_sync.load.atomic_file import copy_file, log_of, write_errors
+from argos_sync.load.destinations.duckdb import duckdb_file
+from argos_sync.load.dialects import quote_name
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.sql import Client
+from argos_sync.shape.contract import SUBMISSIONS
+from argos_sync.shape.pseudonyms import Pseudonymizer
+
+_MAX_SHARE = 0.3
+"""Share of the rows of a copy above which it takes longer to update it than to write it again."""
+
+_FEW_ROWS = 10_000
+"""So many rows may always be updated."""
+
+_UNREADABLE = "the last one cannot be read"
+
+
+def update_copy(
+    source: Source, publication: Publication, new_file: Path, output: Path
+) -> tuple[PublishedFile, dict[str, int]] | str:
+    """Make a new copy of the last one, and update it.
+
+    Args:
+        source: The warehouse.
+        publication: What the copy is made with.
+        new_file: Where to write the new copy.
+        output: The last copy, which need not exist.
+
+    Returns:
+        The new copy, and the number of rows written by table; or why there has to be a whole copy.
+        Then there is no new file.
+
+    Raises:
+        ConfigurationError: The key for pseudonyms is not the warehouse's.
+        DestinationError: The new copy cannot be written.
+    """
+    if duckdb_file(source.client) is None:
+        return "the warehouse is not a DuckDB file"
+    if not output.exists():
+        return "it is new"
+    if log_of(output).exists():
+        return "somebody is writing to the last one"
+    with write_errors(output):
+        copy_file(output, new_file)
+    # DuckDB would rewrite whole row groups to get rid of a few deleted rows.
+    source.writer.execute("SET max_vacuum_tasks = 0")
+    try:
+        copy = PublishedFile(source.writer, new_file, output, source.dataset)
+    except (duckdb.Error, DestinationError):
+        _remove(new_file)
+        return _UNREADABLE
+    reason = publication.reason_to_replace(copy.publication_row(), copy.relations())
+    if reason is None:
+        copy.run("BEGIN TRANSACTION")
+        update = _CopyUpdate(copy, source.client, source.tables)
+        reason = update.reason_to_replace()
+        if reason is None:
+            written = update.apply(source.pseudonymizer)
+            copy.record_update(publication)
+            if update.is_complete():
+                copy.run("COMMIT")
+                return copy, written
+            reason = "the warehouse has rows twice"
+        copy.run("ROLLBACK")
+    copy.detach()
+    _remove(new_file)
+    return reason
+
+
+def _remove(file: Path) -> None:
+    for path in (file, log_of(file)):
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The differing rows of a table: their number in the warehouse and in the copy."""
+
+    new: int
+    old: int
+
+
+class _CopyUpdate:
+    """The differences between an earlier copy and the warehouse, which have one connection."""
+
+    def __init__(self, copy: PublishedFile, client: Client, tables: Sequence[StoredTable]) -> None:
+        """Compare the rows of all tables; `copy` is a file with what was published last."""
+        self._copy, self._client = copy, client
+        self._tables = {one.table.name: one for one in tables}
+        self._changes = {name: self._compare(one) for name, one in self._tables.items()}
+        for one in tables:
+            if one.pseudonyms and one.table.name != SUBMISSIONS:
+                self._add_rows_of_changed_submissions(one)
+
+    def reason_to_replace(self) -> str | None:
+        """Return why the copy has to be written again; None if it can be updated."""
+        total = sum(self._copy.count(name) for name in self._tables)
+        changed = sum(changes.new + changes.old for changes in self._changes.values()) / 2
+        if changed > max(_FEW_ROWS, total * _MAX_SHARE):
+            return "most of its rows have changed"
+        if any(self._is_gone(one) for one in self._changed_tables):
+            return "rows are gone from the warehouse"
+        if any(self._has_lost_values(one) for one in self._changed_tables):
+            return "submissions have lost personal values"
+        return None
+
+    def apply(self, pseudonymizer: Pseudonymizer | None) -> dict[str, int]:
+        """Replace the differing rows, and return how many were written by table."""
+        written = {}
+        for one in self._changed_tables:
+            name = one.table.name
+            self._copy.run(
+                f"DELETE FROM {self._copy.qualified(name)}"  # noqa: S608 names only
+                f" WHERE rowid IN (SELECT old FROM {_temporary(name)} WHERE old IS NOT NULL)"
+            )
+            written[name] = self._copy.insert_selected(
+                self._client, one, f"{self._select(one)} WHERE {_rows(name)}", pseudonymizer
+            )
+        return written
+
+    def is_complete(self) -> bool:
+        """Return whether the copy now has as many rows as the warehouse.
+
+        It has not if a warehouse has a row twice; hashes do not show that.
+        """
+        return all(
+            self._copy.count(name) == self._count_stored(one) for name, one in self._tables.items()
+        )
+
+    @property
+    def _changed_tables(self) -> Iterator[StoredTable]:
+        for name, changes in self._changes.items():
+            if changes.new or changes.old:
+                yield self._tables[name]
+
+    def _compare(self, one: StoredTable) -> _Changes:
+        """List the rows of a table that only the warehouse has, and those that only the copy has.
+
+        A row is identified by its number, which stays the same as nothing is written meanwhile.
+        """
+        name = one.table.name
+        made = {pseudonym.name for pseudonym in one.pseudonyms}
+        names = [quote_name(c.name) for c in one.stored.columns if c.name not in made]
+        if not names:
+            self._copy.run(f"CREATE TEMP TABLE {_temporary(name)} (new BIGINT, old BIGINT)")
+            return _Changes(0, 0)
+        values = f"hash({', '.join(names)}) AS hash"
+        self._copy.run(f"""
+            CREATE TEMP TABLE {_temporary(name)} AS
+            SELECT new, old
+            FROM (SELECT rowid AS new, {values} FROM {self._stored(one)})
+            FULL JOIN (SELECT rowid AS old, {values} FROM {self._copy.qualified(name)}) USING (hash)
+            WHERE new IS NULL OR old IS NULL""")  # noqa: S608 names only
+        return self._count_changes(name)
+
+    def _add_rows_of_changed_submissions(self, one: StoredTable) -> None:
+        """List also the rows of submissions whose own row differs: an identifier may differ."""
+        name, submissions = one.table.name, self._tables[SUBMISSIONS]
+        for column, relation, own in (
+            ("new", self._stored(one), self._stored(submissions)),
+            ("old", self._copy.qualified(name), self._copy.qualified(SUBMISSIONS)),
+        ):
+            self._copy.run(f"""
+                INSERT INTO {_temporary(name)} ({column})
+                SELECT rowid FROM {relation} WHERE submission_id IN (
+                    SELECT submission_id FROM {own} WHERE rowid IN (
+                        SELECT {column} FROM {_temporary(SUBMISSIONS)} WHERE {column} IS NOT NULL))
+                AND rowid NOT IN (
+                    SELECT {column} FROM {_temporary(name)} WHERE {column} IS NOT NULL)
+                """)  # noqa: S608 names only
+        self._changes[name] = self._count_changes(name)
+
+    def _count_changes(self, name: str) -> _Changes:
+        ((new, old),) = self._copy.run(f"SELECT COUNT(new), COUNT(old) FROM {_temporary(name)}")  # noqa: S608 names only
+        return _Changes(int(new), int(old))
+
+    def _is_gone(self, one: StoredTable) -> bool:
+        """Return whether a row that is no part of a submission is gone, or a submission is."""
+        table = one.table
+        if table.belongs_to_submission:
+            return False
+        key = key_expression(table)
+        query = f"""
+            SELECT {key} FROM {self._copy.qualified(table.name)} WHERE {_rows(table.name, "old")}
+            EXCEPT SELECT {key} FROM {self._stored(one)} WHERE {_rows(table.name)}
+            LIMIT 1"""  # noqa: S608 names only
+        return bool(self._copy.run(query))
+
+    def _has_lost_values(self, one: StoredTable) -> bool:
+        """Return whether a submission has fewer values in a column of class `quasi` than before."""
+        table = one.table
+        sources = {pseudonym.name: pseudonym.source for pseudonym in one.pseudonyms}
+        names = [c.name for c in one.stored.columns if c.privacy == "quasi"]
+        if "submission_id" not in table.columns_by_name or not names:
+            return False
+        before = ", ".join(f"COUNT({quote_name(c)}) AS {quote_name(c)}" for c in names)
+        now = ", ".join(f"COUNT({quote_name(sources.get(c, c))}) AS {quote_name(c)}" for c in names)
+        fewer = " OR ".join(f"COALESCE(n.{quote_name(c)}, 0) < b.{quote_name(c)}" for c in names)
+        query = f"""
+            SELECT 1 FROM (
+                SELECT submission_id, {before} FROM {self._copy.qualified(table.name)}
+                WHERE {_rows(table.name, "old")} GROUP BY 1) AS b
+            LEFT JOIN (
+                SELECT submission_id, {now} FROM {self._stored(one)}
+                WHERE {_rows(table.name)} GROUP BY 1) AS n USING (submission_id)
+            WHERE {fewer} LIMIT 1"""  # noqa: S608 names only
+        return bool(self._copy.run(query))
+
+    def _count_stored(self, one: StoredTable) -> int:
+        if not one.stored.columns:
+            return 0
+        ((count,),) = self._copy.run(f"SELECT COUNT(*) FROM {self._stored(one)}")  # noqa: S608 names only
+        return int(count)
+
+    def _select(self, one: StoredTable) -> str:
+        return select_columns(self._client, one)
+
+    def _stored(self, one: StoredTable) -> str:
+        """Return the qualified name of a table of the warehouse."""
+        return self._client.make_qualified_table_name(one.table.name)
+
+
+def _temporary(name: str) -> str:
+    """Return the name of the table that lists the differing rows of a table."""
+    return f"temp.argos_changes_{name}"
+
+
+def _rows(name: str, column: str = "new") -> str:
+    """Return the condition for the listed rows of a table, in the warehouse or in the copy."""
+    listed = f"SELECT {column} FROM {_temporary(name)} WHERE {column} IS NOT NULL"  # noqa: S608 names only
+    return f"rowid IN ({listed})"
