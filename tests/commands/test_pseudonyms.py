@@ -18,8 +18,6 @@ from published import DIRECT, QUASI, copy_of, folder_bytes, recognisable
 from support import Rows, Warehouse, context_for
 from whole_lists import Emulator
 
-pytestmark = pytest.mark.tables_made
-
 SECRET = "a secret that is long enough"
 MAKER = Pseudonymizer(Keyring.from_secret(SECRET))
 PEOPLE = 3
@@ -71,6 +69,7 @@ def test_pseudonyms_of_a_copy(any_warehouse: Warehouse, tmp_path: Path, mode: st
 
 
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_pseudonyms_of_a_change_log(warehouse: Warehouse, tmp_path: Path) -> None:
     """They are the same as in a copy; without the option, later, they vanish from all files."""
     load(warehouse)
@@ -90,6 +89,7 @@ def test_pseudonyms_of_a_change_log(warehouse: Warehouse, tmp_path: Path) -> Non
     assert files_with(log, f"p1.{key_id}") == []
 
 
+@pytest.mark.slow
 def test_the_key_must_be_that_of_the_warehouse(warehouse: Warehouse, tmp_path: Path) -> None:
     """Hashed values do not tell what they stand for; no file is written."""
     load(warehouse, privacy={"direct": "hash", "key": SECRET})

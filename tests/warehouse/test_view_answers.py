@@ -274,7 +274,7 @@ def test_a_strict_copy_has_all_views(loaded: Warehouse, tmp_path: Path) -> None:
     copy = copy_of(result.file, loaded.target.dataset)
     assert ordered(read_view(copy, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
     assert read_view(copy, "duplicates") == read_view(copy, "document_expiry") == []
-    assert {"country"}.isdisjoint(*read_view(copy, "kyc_time_to_decision"))
+    assert all("country" not in row for row in read_view(copy, "kyc_time_to_decision"))
 
 
 @pytest.mark.slow

@@ -38,15 +38,16 @@ def publish(
         typer.Option(
             "--to",
             metavar="FILE_OR_URL",
-            help="DuckDB file to create or to replace, or folder or URL of a change log.",
+            help="DuckDB file or folder of Parquet files to create or to replace, or folder or URL"
+            " of a change log.",
         ),
     ],
     file_format: Annotated[
-        Literal["duckdb", "delta"],
+        Literal["duckdb", "parquet", "delta"],
         typer.Option(
             "--format",
-            help="A copy in a DuckDB file, or a change log in Delta tables, to which a publish"
-            " appends what has changed.",
+            help="A copy in a DuckDB file or in Parquet files, or a change log in Delta tables, to"
+            " which a publish appends what has changed.",
         ),
     ] = "duckdb",
     views: Annotated[
@@ -75,8 +76,12 @@ def publish(
         common.show({"sql": sql}, sql.rstrip())
         return
     pseudonymizer = _pseudonymizer(common) if contents.pseudonyms else None
-    write = _publish_file if file_format == "duckdb" else _publish_changes
-    write(common, to, contents, pseudonymizer)
+    write = {
+        "duckdb": _publish_file,
+        "parquet": _publish_folder,
+        "delta": _publish_changes,
+    }
+    write[file_format](common, to, contents, pseudonymizer)
 
 
 def _pseudonymizer(common: Common) -> "Pseudonymizer":
@@ -126,11 +131,40 @@ def _publish_file(
         "tables": published.rows,
         "views": published.views,
         "columns_left_out": published.columns_left_out,
+        "rewrite": published.rewrite,
+        "written": published.written,
     }
+    written = sum(published.written.values())
+    kind = f"rewritten, because {published.rewrite}" if published.rewrite else "updated"
     common.show(
         summary,
         f"{_counts(published.rows)}{published.file}: {published.columns_left_out} columns left out;"
-        f" {len(published.views)} views",
+        f" {len(published.views)} views; {kind}: {written:,} rows written",
+    )
+
+
+def _publish_folder(
+    common: Common, to: str, contents: Contents, pseudonymizer: "Pseudonymizer | None"
+) -> None:
+    """Write the Parquet files, and show what is in them."""
+    from argos_sync.commands.parquet_folder import publish_parquet
+    from argos_sync.config import freshness_settings
+    from argos_sync.process import output_file_mode
+
+    published = publish_parquet(
+        common.target,
+        to,
+        strict=contents.strict,
+        mode=output_file_mode(),
+        zone=freshness_settings(common.project).reporting_time_zone,
+        pseudonymizer=pseudonymizer,
+    )
+    removed = f"; the version before was removed, because {published.removed}"
+    common.show(
+        asdict(published) | asdict(contents),
+        f"{_counts(published.rows)}{published.version}: {len(published.written)} files written,"
+        f" {len(published.rows) + 1 - len(published.written)} shared with the version before"
+        f"{removed if published.removed else ''}",
     )
 
 

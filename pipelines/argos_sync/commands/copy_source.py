@@ -77,6 +77,8 @@ def open_source(
     folder: Path,
     output: Path,
     pseudonymizer: Pseudonymizer | None = None,
+    *,
+    working: Path | None = None,
 ) -> Iterator[Source]:
     """Open the warehouse in one snapshot.
 
@@ -86,12 +88,13 @@ def open_source(
         folder: Private folder, into which a connection of its own moves rows out of memory.
         output: What will be written, which must not be the warehouse.
         pseudonymizer: Makes pseudonyms; None makes none.
+        working: Working directory of the warehouse, if it is known.
 
     Raises:
         ConfigurationError: The output is the warehouse, or the destination is unknown.
         DestinationError: The warehouse is empty, locked or not reachable.
     """
-    with open_read_only(target) as warehouse:
+    with open_read_only(target, working) as warehouse:
         client = warehouse.client
         if pseudonymizer is not None:
             pseudonymizer = replace(pseudonymizer, modes=stored_modes(warehouse.state))

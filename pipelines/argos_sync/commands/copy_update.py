@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.change_diff import key_expression
 from argos_sync.commands.copy_source import Source
+from argos_sync.commands.lost_rows import GONE, LOST_VALUES, gone_rows_query, lost_values_query
 from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_rows import select_columns
@@ -122,10 +122,17 @@ class _CopyUpdate:
         changed = sum(changes.new + changes.old for changes in self._changes.values()) / 2
         if changed > max(_FEW_ROWS, total * _MAX_SHARE):
             return "most of its rows have changed"
-        if any(self._is_gone(one) for one in self._changed_tables):
-            return "rows are gone from the warehouse"
-        if any(self._has_lost_values(one) for one in self._changed_tables):
-            return "submissions have lost personal values"
+        for one in self._changed_tables:
+            table = one.table
+            old = self._listed(self._copy.qualified(table.name), table.name, "old")
+            new = self._listed(self._stored(one), table.name, "new")
+            sources = {pseudonym.name: pseudonym.source for pseudonym in one.pseudonyms}
+            for reason, query in (
+                (GONE, gone_rows_query(table, old, new)),
+                (LOST_VALUES, lost_values_query(one.stored, old, new, sources)),
+            ):
+                if query and self._copy.run(query):
+                    return reason
         return None
 
     def apply(self, pseudonymizer: Pseudonymizer | None) -> dict[str, int]:
@@ -198,37 +205,8 @@ class _CopyUpdate:
         ((new, old),) = self._copy.run(f"SELECT COUNT(new), COUNT(old) FROM {_temporary(name)}")  # noqa: S608 names only
         return _Changes(int(new), int(old))
 
-    def _is_gone(self, one: StoredTable) -> bool:
-        """Return whether a row that is no part of a submission is gone, or a submission is."""
-        table = one.table
-        if table.belongs_to_submission:
-            return False
-        key = key_expression(table)
-        query = f"""
-            SELECT {key} FROM {self._copy.qualified(table.name)} WHERE {_rows(table.name, "old")}
-            EXCEPT SELECT {key} FROM {self._stored(one)} WHERE {_rows(table.name)}
-            LIMIT 1"""  # noqa: S608 names only
-        return bool(self._copy.run(query))
-
-    def _has_lost_values(self, one: StoredTable) -> bool:
-        """Return whether a submission has fewer values in a column of class `quasi` than before."""
-        table = one.table
-        sources = {pseudonym.name: pseudonym.source for pseudonym in one.pseudonyms}
-        names = [c.name for c in one.stored.columns if c.privacy == "quasi"]
-        if "submission_id" not in table.columns_by_name or not names:
-            return False
-        before = ", ".join(f"COUNT({quote_name(c)}) AS {quote_name(c)}" for c in names)
-        now = ", ".join(f"COUNT({quote_name(sources.get(c, c))}) AS {quote_name(c)}" for c in names)
-        fewer = " OR ".join(f"COALESCE(n.{quote_name(c)}, 0) < b.{quote_name(c)}" for c in names)
-        query = f"""
-            SELECT 1 FROM (
-                SELECT submission_id, {before} FROM {self._copy.qualified(table.name)}
-                WHERE {_rows(table.name, "old")} GROUP BY 1) AS b
-            LEFT JOIN (
-                SELECT submission_id, {now} FROM {self._stored(one)}
-                WHERE {_rows(table.name)} GROUP BY 1) AS n USING (submission_id)
-            WHERE {fewer} LIMIT 1"""  # noqa: S608 names only
-        return bool(self._copy.run(query))
+    def _listed(self, relation: str, name: str, column: str) -> str:
+        return f"(SELECT * FROM {relation} WHERE {_rows(name, column)})"  # noqa: S608 names only
 
     def _count_stored(self, one: StoredTable) -> int:
         if not one.stored.columns:

@@ -72,11 +72,14 @@ def publish(
             written.
     """
     output = check_output_path(file)
-    refuse_ambiguous_name(output, locate(target).dataset)
+    location = locate(target)
+    refuse_ambiguous_name(output, location.dataset)
     tables = public_tables(strict=strict, pseudonyms=pseudonymizer is not None)
     with (
         atomic_replacement(output, mode) as new_file,
-        open_source(target, tables, new_file.parent, output, pseudonymizer) as source,
+        open_source(
+            target, tables, new_file.parent, output, pseudonymizer, working=location.working
+        ) as source,
     ):
         publication = Publication(
             [one.table for one in source.tables],

@@ -122,6 +122,11 @@ class PublishedFile:
             self._connection.register(CURSOR, rows.read_all())
         return self._insert(table.stored, f"FROM {CURSOR}")
 
+    def export(self, name: str, file: Path) -> None:
+        """Write a table into a new Parquet file."""
+        options = "(FORMAT parquet, COMPRESSION zstd)"
+        self.run(f"COPY {self.qualified(name)} TO {quote_literal(str(file))} {options}")
+
     def count(self, name: str) -> int:
         """Return the number of rows of a table."""
         ((count,),) = self.run(f"SELECT COUNT(*) FROM {self.qualified(name)}")  # noqa: S608 a name
@@ -162,19 +167,18 @@ class PublishedFile:
         return str(relations)
 
     def views(self) -> tuple[str, ...]:
-        """Return the names of the views of the file."""
+        """Return the names of the views of the file, in order."""
         in_file = f"database_name = {quote_literal(self._catalog)} AND NOT internal"
         query = f"SELECT view_name FROM duckdb_views() WHERE {in_file}"  # noqa: S608 names only
-        names = {name for (name,) in self.run(query)}
-        return tuple(view.name for view in load_views() if view.name in names)
+        return tuple(sorted(name for (name,) in self.run(query)))
 
-    def create_views(self, contract: Contract, zone: str) -> tuple[str, ...]:
-        """Create the views that read only tables of the copy, and return their names.
+    def create_views(self, contract: Contract, zone: str) -> dict[str, str]:
+        """Create the views that read only tables of the copy, and return their queries by name.
 
         `contract` has the tables of the copy, and `zone` is the reporting time zone. Views lack the
         columns that would be NULL in every row.
         """
-        names = []
+        queries = {}
         missing: dict[str, dict[str, str]] = {}
         substitutes = {
             (table, source): name
@@ -201,8 +205,8 @@ class PublishedFile:
                 except (duckdb.BinderException, duckdb.CatalogException):
                     continue
                 self._comment("VIEW", f"{self._schema}.{name}", view.describe(zone), copied.columns)
-                names.append(view.name)
-        return tuple(names)
+                queries[view.name] = copied.select
+        return queries
 
     def close(self) -> None:
         """Write everything into the file, and detach it."""
