@@ -36,8 +36,6 @@ _MAX_SHARE = 0.3
 _FEW_ROWS = 10_000
 """So many rows may always be updated."""
 
-_UNREADABLE = "the last one cannot be read"
-
 
 def update_copy(
     source: Source, publication: Publication, new_file: Path, output: Path
@@ -68,32 +66,38 @@ def update_copy(
         copy_file(output, new_file)
     # DuckDB would rewrite whole row groups to get rid of a few deleted rows.
     source.writer.execute("SET max_vacuum_tasks = 0")
+    copy = None
     try:
         copy = PublishedFile(source.writer, new_file, output, source.dataset)
+        updated = _update(copy, source, publication)
     except (duckdb.Error, DestinationError):
-        _remove(new_file)
-        return _UNREADABLE
-    reason = publication.reason_to_replace(copy.publication_row(), copy.relations())
-    if reason is None:
-        copy.run("BEGIN TRANSACTION")
-        update = _CopyUpdate(copy, source.client, source.tables)
-        reason = update.reason_to_replace()
-        if reason is None:
-            written = update.apply(source.pseudonymizer)
-            copy.record_update(publication)
-            if update.is_complete():
-                copy.run("COMMIT")
-                return copy, written
-            reason = "the warehouse has rows twice"
-        copy.run("ROLLBACK")
-    copy.detach()
-    _remove(new_file)
-    return reason
-
-
-def _remove(file: Path) -> None:
-    for path in (file, log_of(file)):
+        # It may be damaged; if there is no space for a new one, writing that fails as well.
+        updated = "the last one cannot be read"
+    if copy is not None and not isinstance(updated, str):
+        return copy, updated
+    if copy is not None:
+        copy.discard()
+    for path in (new_file, log_of(new_file)):
         path.unlink(missing_ok=True)
+    return str(updated)
+
+
+def _update(copy: PublishedFile, source: Source, publication: Publication) -> dict[str, int] | str:
+    """Update a copy, and return the number of rows written by table, or why it must not be."""
+    reason = publication.reason_to_replace(copy.publication_row(), copy.relations())
+    if reason is not None:
+        return reason
+    copy.run("BEGIN TRANSACTION")
+    update = _CopyUpdate(copy, source.client, source.tables)
+    reason = update.reason_to_replace()
+    if reason is not None:
+        return reason
+    written = update.apply(source.pseudonymizer)
+    copy.record_update(publication)
+    if not update.is_complete():
+        return "the warehouse has rows twice"
+    copy.run("COMMIT")
+    return written
 
 
 @dataclass(frozen=True, slots=True)

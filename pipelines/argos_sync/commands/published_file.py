@@ -6,6 +6,7 @@ file. The comment of each table says what a row is and which columns identify it
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from argos_sync.commands.published_tables import StoredTable
 from argos_sync.load.atomic_file import write_errors
 from argos_sync.load.destinations.duckdb import STORAGE_VERSION, duckdb_file
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name
+from argos_sync.load.errors import DestinationError
 from argos_sync.load.sql import Client
 from argos_sync.shape.contract import Contract, Table
 from argos_sync.shape.pseudonyms import SUBSTITUTES, Pseudonymizer
@@ -211,11 +213,13 @@ class PublishedFile:
     def close(self) -> None:
         """Write everything into the file, and detach it."""
         self.run(f"CHECKPOINT {quote_name(self._catalog)}")
-        self.detach()
-
-    def detach(self) -> None:
-        """Detach the file; what was not committed is lost."""
         self.run(f"DETACH {quote_name(self._catalog)}")
+
+    def discard(self) -> None:
+        """Detach the file without what was not committed."""
+        for statement in ("ROLLBACK", f"DETACH {quote_name(self._catalog)}"):
+            with suppress(duckdb.Error, DestinationError):  # no transaction, or a damaged file
+                self.run(statement)
 
     def qualified(self, name: str) -> str:
         """Return the qualified name of a table."""
