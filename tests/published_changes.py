@@ -13,6 +13,7 @@ from support import Rows, Warehouse
 API_TABLES = [table.name for table in load_contract().api_tables]
 
 _SUBMISSION = "(SELECT submission_id FROM submissions ORDER BY submission_id LIMIT 1 OFFSET {n})"
+_ATTEMPTED = "(SELECT MAX(submission_id) FROM attempts)"
 _NOW = "TIMESTAMPTZ '2025-03-01 00:00:00+00' + INTERVAL {n} HOUR"
 
 CHANGES: Mapping[str, tuple[str, ...]] = {
@@ -23,7 +24,7 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
         f"UPDATE submissions SET _changed_at = {_NOW} WHERE submission_id = {_SUBMISSION}",
     ),
     "by hand": (
-        "UPDATE attempts SET attempt_cnt = {n} WHERE attempt_index = 0 AND submission_id > 'v'",
+        f"UPDATE attempts SET attempt_cnt = 100 + {{n}} WHERE submission_id = {_ATTEMPTED}",
         f"UPDATE applicants SET address_city = 'City {{n}}' WHERE submission_id = {_SUBMISSION}",
     ),
     "merged": (
@@ -42,14 +43,14 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
     "child lost": (f"DELETE FROM match_risk_icons WHERE submission_id >= {_SUBMISSION}",),
     "run": (
         "INSERT INTO sync_runs SELECT * REPLACE ('run-{n}' AS run_id) FROM sync_runs LIMIT 1",
-        "UPDATE sync_windows SET rows = {n}",
+        "UPDATE sync_windows SET rows_loaded = {n}",
     ),
     "erased": tuple(
         f"DELETE FROM {table} WHERE submission_id = {_SUBMISSION}"
         for table in (*API_TABLES[1:], "submission_status_history", "submissions")
     ),
     "value lost": (
-        f"UPDATE applicants SET nationality = NULL WHERE submission_id <= {_SUBMISSION}",
+        f"UPDATE applicants SET nationality = NULL WHERE submission_id >= {_SUBMISSION}",
     ),
 }
 """Statements by the name of a change; `{n}` is a number that makes changes different."""

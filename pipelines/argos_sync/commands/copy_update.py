@@ -17,7 +17,12 @@ from pathlib import Path
 import duckdb
 
 from argos_sync.commands.copy_source import Source
-from argos_sync.commands.lost_rows import GONE, LOST_VALUES, gone_rows_query, lost_values_query
+from argos_sync.commands.erased_rows import (
+    GONE,
+    LOST_VALUES,
+    emptied_values_query,
+    missing_rows_query,
+)
 from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_rows import select_columns
@@ -132,8 +137,8 @@ class _CopyUpdate:
             new = self._listed(self._stored(one), table.name, "new")
             sources = {pseudonym.name: pseudonym.source for pseudonym in one.pseudonyms}
             for reason, query in (
-                (GONE, gone_rows_query(table, old, new)),
-                (LOST_VALUES, lost_values_query(one.stored, old, new, sources)),
+                (GONE, missing_rows_query(table, old, new)),
+                (LOST_VALUES, emptied_values_query(one.stored, old, new, sources)),
             ):
                 if query and self._copy.run(query):
                     return reason

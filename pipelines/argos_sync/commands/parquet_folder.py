@@ -15,7 +15,12 @@ import duckdb
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.copy_source import copied_tables
-from argos_sync.commands.lost_rows import GONE, LOST_VALUES, gone_rows_query, lost_values_query
+from argos_sync.commands.erased_rows import (
+    GONE,
+    LOST_VALUES,
+    emptied_values_query,
+    missing_rows_query,
+)
 from argos_sync.commands.publication import PUBLICATION, Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_tables import public_tables
@@ -139,7 +144,7 @@ class _Comparison:
         if not self._is_comparable:
             return "its tables, views or options are others"
         changed = [self._tables[name] for name in self._tables.keys() - self._unchanged]
-        for reason, find in ((GONE, gone_rows_query), (LOST_VALUES, lost_values_query)):
+        for reason, find in ((GONE, missing_rows_query), (LOST_VALUES, emptied_values_query)):
             for table in changed:
                 query = find(table, self._before(table.name), self._copy.qualified(table.name))
                 if query and self._copy.run(query):

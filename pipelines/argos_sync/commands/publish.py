@@ -101,7 +101,7 @@ def publish(
             file=output,
             rows={table.name: copy.count(table.name) for table in tables},
             views=copy.views(),
-            columns_left_out=count_left_out(tables),
+            columns_left_out=count_unpublished(tables),
             rewrite=updated if isinstance(updated, str) else None,
             written=written,
         )
@@ -109,7 +109,7 @@ def publish(
     return result
 
 
-def count_left_out(tables: Sequence[Table]) -> int:
+def count_unpublished(tables: Sequence[Table]) -> int:
     """Return how many of the contract's columns of these tables are not copied."""
     contract = load_contract()
     return sum(

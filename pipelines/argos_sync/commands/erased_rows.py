@@ -14,7 +14,7 @@ GONE = "rows are gone from the warehouse"
 LOST_VALUES = "submissions have lost personal values"
 
 
-def gone_rows_query(table: Table, before: str, now: str) -> str | None:
+def missing_rows_query(table: Table, before: str, now: str) -> str | None:
     """Return a query that has a row if a key is gone; None for parts of submissions.
 
     Those are gone with the submission, or are like a value that changed. `before` and `now` are
@@ -26,7 +26,7 @@ def gone_rows_query(table: Table, before: str, now: str) -> str | None:
     return f"SELECT {key} FROM {before} EXCEPT SELECT {key} FROM {now} LIMIT 1"  # noqa: S608 names only
 
 
-def lost_values_query(
+def emptied_values_query(
     table: Table, before: str, now: str, sources: Mapping[str, str] | None = None
 ) -> str | None:
     """Return a query that has a row if a submission has fewer values in a column of class `quasi`.
