@@ -55,6 +55,7 @@ def test_the_files(any_warehouse: Warehouse, folder: Path, tmp_path: Path) -> No
     assert any_in(folder, [DIRECT, QUASI]) == {DIRECT: 0, QUASI: 0}
 
 
+@pytest.mark.slow
 def test_unchanged_files_are_shared(synced_warehouse: Warehouse, folder: Path) -> None:
     """And those of changed tables are written again; who reads the version before can go on."""
     first = write(synced_warehouse, folder)
@@ -83,6 +84,7 @@ def test_unchanged_files_are_shared(synced_warehouse: Warehouse, folder: Path) -
     assert changed == [("decided 1",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -110,13 +112,14 @@ def test_an_erasure_removes_the_version_before(
 @pytest.mark.slow
 def test_a_damaged_version_is_replaced(synced_warehouse: Warehouse, folder: Path) -> None:
     """It does not stay, because nobody knows what is in it."""
+    damaged = write(synced_warehouse, folder)
     for file in ("kyc.parquet", "publication.parquet"):
-        damaged = write(synced_warehouse, folder)
         (damaged.version / file).write_bytes(b"PAR1 damaged")
         after = write(synced_warehouse, folder)
         assert after.removed == "its tables, views or options are others"
         assert not damaged.version.exists()
         assert len(rows_of_folder(folder)["kyc"]) == after.rows["kyc"]
+        damaged = after
 
 
 @pytest.mark.slow

@@ -190,14 +190,16 @@ class PublishedFile:
         # A separate cursor, because USE changes the schema of everything that shares it.
         with write_errors(self._target_file), self._connection.cursor() as connection:
             connection.execute(f"USE {self._schema}")
-            for view in load_views():
+            views = load_views()
+            read = {name for view in views for name in view.reads}
+            for view in views:
                 copied = copied_view(view, contract, zone, substitutes, missing)
                 if copied is None:
                     continue
                 name = quote_name(view.name)
                 try:
                     connection.execute(f"CREATE VIEW {name} AS {copied.select}")
-                    if copied.missing:
+                    if copied.missing and view.name in read:
                         described = connection.execute(f"DESCRIBE {copied.complete}").fetchall()
                         missing[view.name] = {
                             column: kind

@@ -53,7 +53,7 @@ def copied_view(
     select = adapt_to_tables(view, contract, substitutes)
     _add_missing(select, missing)
     empty = empty_columns(select)
-    complete = select.copy()
+    complete = select.copy() if empty else select
     if empty.issuperset(select.named_selects):
         return None
     columns = view.columns
