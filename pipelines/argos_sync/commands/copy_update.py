@@ -27,7 +27,7 @@ from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_rows import select_columns
 from argos_sync.commands.published_tables import StoredTable
-from argos_sync.load.atomic_file import copy_file, log_of, write_errors
+from argos_sync.load.atomic_file import copy_file, log_of
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.dialects import quote_name
 from argos_sync.load.errors import DestinationError
@@ -67,15 +67,14 @@ def update_copy(
         return "it is new"
     if log_of(output).exists():
         return "somebody is writing to the last one"
-    with write_errors(output):
-        copy_file(output, new_file)
+    copy = None
     # DuckDB would rewrite whole row groups to get rid of a few deleted rows.
     source.writer.execute("SET max_vacuum_tasks = 0")
-    copy = None
     try:
+        copy_file(output, new_file)
         copy = PublishedFile(source.writer, new_file, output, source.dataset)
         updated = _update(copy, source, publication)
-    except (duckdb.Error, DestinationError):
+    except (OSError, duckdb.Error, DestinationError):
         # It may be damaged; if there is no space for a new one, writing that fails as well.
         updated = "the last one cannot be read"
     if copy is not None and not isinstance(updated, str):
