@@ -10,16 +10,23 @@ import duckdb
 import pytest
 
 from argos_sync.commands import copy_update
+from argos_sync.commands.forget import forget
 from argos_sync.commands.publish import PublishResult, publish
+from argos_sync.commands.sync import sync
 from argos_sync.load.destinations.duckdb import STORAGE_VERSION
+from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target
 from argos_sync.shape.column_cipher import Keyring
+from argos_sync.shape.contract import load_contract
 from argos_sync.shape.pseudonyms import PSEUDONYMS, Pseudonymizer
 from argos_sync.warehouse.views import load_views
-from published import copy_of
+from published import columns, content, copy_of, recognisable
 from published_changes import change, rows_of
-from support import NOW, Warehouse
+from support import NOW, Warehouse, at, context_for
+from whole_lists import Emulator
 
+FEWER = "it would not have as many rows as the warehouse"
+GONE = "rows are gone from the warehouse"
 MAKER = Pseudonymizer(Keyring.from_secret("a secret that is long enough"))
 
 
@@ -186,7 +193,7 @@ def test_a_row_that_is_there_twice(synced_warehouse: Warehouse, file: Path) -> N
         connection.execute("ALTER TABLE argos.aml RENAME TO keyed")
         connection.execute("CREATE TABLE argos.aml AS FROM argos.keyed UNION ALL FROM twice")
     result = write(synced_warehouse, file)
-    assert result.rewrite == "the warehouse has rows twice"
+    assert result.rewrite == FEWER
     assert result.rows["aml"] == before + 1
 
 
@@ -228,3 +235,53 @@ def test_an_update_keeps_the_format_of_the_file(synced_warehouse: Warehouse, fil
         )
         ((version,),) = connection.execute(query).fetchall()
     assert version.startswith(STORAGE_VERSION)
+
+
+@pytest.mark.slow
+@pytest.mark.tables_made
+@pytest.mark.covered
+def test_runs_between_publishes(any_warehouse: Warehouse, tmp_path: Path) -> None:
+    """Wherever the warehouse is, a copy is updated with what runs have changed."""
+    file, dataset = tmp_path / "copy.duckdb", any_warehouse.target.dataset
+    first = [recognisable(number) for number in range(6)]
+    fewer = recognisable(1)
+    fewer["aml"]["matches"][0]["risk_icons"] = []
+    other = recognisable(2) | {"email": "other@example.org", "userid": "other"}
+    written = []
+    for day, people in enumerate(
+        (first, [*first, recognisable(6)], [first[0], fewer, other, *first[3:], recognisable(6)])
+    ):
+        with Emulator(people) as api:
+            sync(at(context_for(api.base_url, any_warehouse.target), NOW + timedelta(days=day)))
+        result = write(any_warehouse, file, days=day, pseudonymizer=MAKER)
+        assert (result.rewrite is None) == (day > 0), result.rewrite
+        written.append(result.written)
+        copied = {table: [*names] for table, names in columns(copy_of(file, dataset)).items()}
+        stored = {
+            table: [name for name in names if not name.endswith("_key")]
+            for table, names in copied.items()
+        }
+        assert content(copy_of(file, dataset), stored) == content(any_warehouse, stored)
+    assert (written[1]["kyc"], written[2].get("kyc"), written[2]["applicants"] > 0) == (
+        1,
+        None,
+        True,
+    )
+    query = "SELECT user_key FROM submissions WHERE submission_id = 'sub-2'"
+    assert copy_of(file, dataset).query(query) == [{"user_key": MAKER.of_text("user", "other")}]
+    change_any(any_warehouse, "DELETE FROM {match_risk_icons} WHERE submission_id = 'sub-3'")
+    result = write(any_warehouse, file, days=3, pseudonymizer=MAKER)
+    by_hand = None if any_warehouse.target.destination == "duckdb" else FEWER
+    assert (result.rewrite, result.rows["match_risk_icons"]) == (by_hand, 5)
+    with Emulator([]) as api:
+        forget(context_for(api.base_url, any_warehouse.target), [("submission_id", "sub-4")])
+    assert write(any_warehouse, file, days=3, pseudonymizer=MAKER).rewrite == GONE
+    assert b"sub-4" not in file.read_bytes()
+
+
+def change_any(warehouse: Warehouse, statement: str) -> None:
+    """Change a warehouse with SQL; `{name}` stands for the table of that name."""
+    with open_warehouse(warehouse.target) as opened:
+        client = opened.client
+        names = {table: client.make_qualified_table_name(table) for table in load_contract().tables}
+        client.execute_sql(statement.format(**names))

@@ -1,9 +1,8 @@
 """Update the rows of an earlier copy to those of the warehouse, instead of copying all of them.
 
-All published rows of both are compared by their hashes, so nothing else has to tell what changed:
-restored backups and changes by hand count as well. Only the pseudonyms of rows that are otherwise
-the same are taken from the earlier copy, if the row in `submissions` is the same too: every run
-that changes an identifier changes `_changed_at`.
+Published rows of both are compared by their hashes: all of them, or those that `warehouse_rows`
+fetches. Pseudonyms of a DuckDB file's rows that are otherwise the same are taken from the earlier
+copy, if the row in `submissions` is the same too: every run that writes an identifier changes it.
 
 Rows that are replaced leave their old values in free blocks of the file. So a copy is not updated,
 but written again, if rows are gone or have lost personal values: what is erased must not stay
@@ -25,19 +24,18 @@ from argos_sync.commands.erased_rows import (
 )
 from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_rows import select_columns
 from argos_sync.commands.published_tables import StoredTable
+from argos_sync.commands.warehouse_rows import AttachedRows, FetchedRows, WarehouseRows
 from argos_sync.load.atomic_file import copy_file, log_of
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.dialects import quote_name
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.sql import Client
 from argos_sync.shape.contract import SUBMISSIONS
-from argos_sync.shape.pseudonyms import Pseudonymizer
 
 _MAX_SHARE = 0.3
 """Share of the rows of a copy above which it takes longer to update it than to write it again."""
 
+_MOST = "most of its rows have changed"
 _FEW_ROWS = 10_000
 """So many rows may always be updated."""
 
@@ -61,8 +59,6 @@ def update_copy(
         ConfigurationError: The key for pseudonyms is not the warehouse's.
         DestinationError: The new copy cannot be written.
     """
-    if duckdb_file(source.client) is None:
-        return "the warehouse is not a DuckDB file"
     if not output.exists():
         return "it is new"
     if log_of(output).exists():
@@ -92,14 +88,22 @@ def _update(copy: PublishedFile, source: Source, publication: Publication) -> di
     if reason is not None:
         return reason
     copy.run("BEGIN TRANSACTION")
-    update = _CopyUpdate(copy, source.client, source.tables)
+    rows: WarehouseRows
+    if duckdb_file(source.client) is not None:
+        rows = AttachedRows(copy, source)
+    else:
+        rows = fetched = FetchedRows(copy, source)
+        if fetched.submissions > max(_FEW_ROWS, copy.count(SUBMISSIONS) * _MAX_SHARE):
+            return _MOST
+        fetched.fetch()
+    update = _CopyUpdate(copy, rows, source.tables)
     reason = update.reason_to_replace()
     if reason is not None:
         return reason
-    written = update.apply(source.pseudonymizer)
+    written = update.apply()
     copy.record_update(publication)
     if not update.is_complete():
-        return "the warehouse has rows twice"
+        return "it would not have as many rows as the warehouse"
     copy.run("COMMIT")
     return written
 
@@ -113,15 +117,17 @@ class _Changes:
 
 
 class _CopyUpdate:
-    """The differences between an earlier copy and the warehouse, which have one connection."""
+    """The differences between an earlier copy and the warehouse."""
 
-    def __init__(self, copy: PublishedFile, client: Client, tables: Sequence[StoredTable]) -> None:
+    def __init__(
+        self, copy: PublishedFile, rows: WarehouseRows, tables: Sequence[StoredTable]
+    ) -> None:
         """Compare the rows of all tables; `copy` is a file with what was published last."""
-        self._copy, self._client = copy, client
+        self._copy, self._rows = copy, rows
         self._tables = {one.table.name: one for one in tables}
         self._changes = {name: self._compare(one) for name, one in self._tables.items()}
         for one in tables:
-            if one.pseudonyms and one.table.name != SUBMISSIONS:
+            if rows.identifiers(one) and one.table.name != SUBMISSIONS:
                 self._add_rows_of_changed_submissions(one)
 
     def reason_to_replace(self) -> str | None:
@@ -129,12 +135,12 @@ class _CopyUpdate:
         total = sum(self._copy.count(name) for name in self._tables)
         changed = sum(changes.new + changes.old for changes in self._changes.values()) / 2
         if changed > max(_FEW_ROWS, total * _MAX_SHARE):
-            return "most of its rows have changed"
+            return _MOST
         for one in self._changed_tables:
             table = one.table
             old = self._listed(self._copy.qualified(table.name), table.name, "old")
-            new = self._listed(self._stored(one), table.name, "new")
-            sources = {pseudonym.name: pseudonym.source for pseudonym in one.pseudonyms}
+            new = self._listed(self._rows.relation(one), table.name, "new")
+            sources = self._rows.identifiers(one)
             for reason, query in (
                 (GONE, missing_rows_query(table, old, new)),
                 (LOST_VALUES, emptied_values_query(one.stored, old, new, sources)),
@@ -143,7 +149,7 @@ class _CopyUpdate:
                     return reason
         return None
 
-    def apply(self, pseudonymizer: Pseudonymizer | None) -> dict[str, int]:
+    def apply(self) -> dict[str, int]:
         """Replace the differing rows, and return how many were written by table."""
         written = {}
         for one in self._changed_tables:
@@ -152,18 +158,17 @@ class _CopyUpdate:
                 f"DELETE FROM {self._copy.qualified(name)}"  # noqa: S608 names only
                 f" WHERE rowid IN (SELECT old FROM {_temporary(name)} WHERE old IS NOT NULL)"
             )
-            written[name] = self._copy.insert_selected(
-                self._client, one, f"{self._select(one)} WHERE {_rows(name)}", pseudonymizer
-            )
+            written[name] = self._rows.insert(one, f" WHERE {_rows(name)}")
         return written
 
     def is_complete(self) -> bool:
         """Return whether the copy now has as many rows as the warehouse.
 
-        It has not if a warehouse has a row twice; hashes do not show that.
+        It has not if a warehouse has a row twice, or if somebody has deleted rows in a database of
+        which only changed submissions are compared.
         """
         return all(
-            self._copy.count(name) == self._count_stored(one) for name, one in self._tables.items()
+            self._copy.count(name) == self._rows.count(one) for name, one in self._tables.items()
         )
 
     @property
@@ -178,7 +183,7 @@ class _CopyUpdate:
         A row is identified by its number, which stays the same as nothing is written meanwhile.
         """
         name = one.table.name
-        made = {pseudonym.name for pseudonym in one.pseudonyms}
+        made = self._rows.identifiers(one)
         names = [quote_name(c.name) for c in one.stored.columns if c.name not in made]
         if not names:
             self._copy.run(f"CREATE TEMP TABLE {_temporary(name)} (new BIGINT, old BIGINT)")
@@ -187,8 +192,10 @@ class _CopyUpdate:
         self._copy.run(f"""
             CREATE TEMP TABLE {_temporary(name)} AS
             SELECT new, old
-            FROM (SELECT rowid AS new, {values} FROM {self._stored(one)})
-            FULL JOIN (SELECT rowid AS old, {values} FROM {self._copy.qualified(name)}) USING (hash)
+            FROM (SELECT rowid AS new, {values} FROM {self._rows.relation(one)})
+            FULL JOIN (
+                SELECT rowid AS old, {values}
+                FROM {self._copy.qualified(name)}{self._rows.condition(one)}) USING (hash)
             WHERE new IS NULL OR old IS NULL""")  # noqa: S608 names only
         return self._count_changes(name)
 
@@ -196,7 +203,7 @@ class _CopyUpdate:
         """List also the rows of submissions whose own row differs: an identifier may differ."""
         name, submissions = one.table.name, self._tables[SUBMISSIONS]
         for column, relation, own in (
-            ("new", self._stored(one), self._stored(submissions)),
+            ("new", self._rows.relation(one), self._rows.relation(submissions)),
             ("old", self._copy.qualified(name), self._copy.qualified(SUBMISSIONS)),
         ):
             self._copy.run(f"""
@@ -215,19 +222,6 @@ class _CopyUpdate:
 
     def _listed(self, relation: str, name: str, column: str) -> str:
         return f"(SELECT * FROM {relation} WHERE {_rows(name, column)})"  # noqa: S608 names only
-
-    def _count_stored(self, one: StoredTable) -> int:
-        if not one.stored.columns:
-            return 0
-        ((count,),) = self._copy.run(f"SELECT COUNT(*) FROM {self._stored(one)}")  # noqa: S608 names only
-        return int(count)
-
-    def _select(self, one: StoredTable) -> str:
-        return select_columns(self._client, one)
-
-    def _stored(self, one: StoredTable) -> str:
-        """Return the qualified name of a table of the warehouse."""
-        return self._client.make_qualified_table_name(one.table.name)
 
 
 def _temporary(name: str) -> str:

@@ -113,16 +113,15 @@ class PublishedFile:
                 raise
         raise failures[0]  # DuckDB's error has only its text
 
-    def insert_selected(
-        self, client: Client, table: StoredTable, query: str, pseudonymizer: Pseudonymizer | None
-    ) -> int:
-        """Copy a few rows that a query like `select_columns` returns on the file's connection."""
-        if not table.pseudonyms:
-            return self._insert(table.stored, query)
-        rows = read_rows(client, table, query, pseudonymizer, self._connection)
+    def insert_selected(self, stored: Table, query: str) -> int:
+        """Copy the rows of a query on the file's connection into a table; return their number."""
+        return self._insert(stored, query)
+
+    def insert_rows(self, stored: Table, rows: pa.Table, name: str | None = None) -> int:
+        """Insert rows into a table, or into another one of this name; return their number."""
         with write_errors(self._target_file):
-            self._connection.register(CURSOR, rows.read_all())
-        return self._insert(table.stored, f"FROM {CURSOR}")
+            self._connection.register(CURSOR, rows)
+        return self._insert(stored, f"FROM {CURSOR}", name)
 
     def export(self, name: str, file: Path) -> None:
         """Write a table into a new Parquet file."""
@@ -236,7 +235,9 @@ class PublishedFile:
         for column, meaning in columns.items():
             self.run(f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(meaning)}")
 
-    def _insert(self, stored: Table, select: str) -> int:
+    def _insert(self, stored: Table, select: str, name: str | None = None) -> int:
         names = ", ".join(quote_name(column.name) for column in stored.columns)
-        ((count,),) = self.run(f"INSERT INTO {self.qualified(stored.name)} ({names}) {select}")
+        ((count,),) = self.run(
+            f"INSERT INTO {name or self.qualified(stored.name)} ({names}) {select}"
+        )
         return int(count)

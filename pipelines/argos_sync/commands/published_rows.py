@@ -14,7 +14,15 @@ import pyarrow as pa
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.published_tables import StoredTable
 from argos_sync.load.destinations.duckdb import duckdb_file
-from argos_sync.load.sql import Client, dialect_of, execute_native, stream_native, translate
+from argos_sync.load.sql import (
+    Client,
+    ResultRows,
+    dialect_of,
+    execute,
+    execute_native,
+    stream_native,
+    translate,
+)
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.pseudonyms import PseudonymError, Pseudonymizer
 
@@ -27,6 +35,28 @@ BATCH_ROWS = 5_000
 
 def select_columns(client: Client, table: StoredTable) -> str:
     """Return the query, in the warehouse's dialect, for the stored columns of a table."""
+    query, _ = translate(client, _select(table))
+    return query
+
+
+def read_rows_of(
+    client: Client,
+    table: StoredTable,
+    submission_ids: Sequence[str],
+    pseudonymizer: Pseudonymizer | None,
+) -> pa.Table:
+    """Return the rows of some submissions, with pseudonyms in place of identifiers.
+
+    The ids are as many as fit into one statement.
+    """
+    query = f"{_select(table)} WHERE submission_id = ANY(?)"
+    batch = _make_batch(execute(client, query, list(submission_ids)), arrow_schema(table.stored))
+    if pseudonymizer is not None and table.pseudonyms:
+        batch = _with_pseudonyms(batch, table, pseudonymizer)
+    return pa.Table.from_batches([batch])
+
+
+def _select(table: StoredTable) -> str:
     sources = {one.name: one.source for one in table.pseudonyms}
     columns = ", ".join(
         f"JSON_TEXT({column.name})"
@@ -36,8 +66,16 @@ def select_columns(client: Client, table: StoredTable) -> str:
         else column.name
         for column in table.stored.columns
     )
-    query, _ = translate(client, f"SELECT {columns} FROM {table.stored.name}")  # noqa: S608 names only
-    return query
+    return f"SELECT {columns} FROM {table.stored.name}"  # noqa: S608 names only
+
+
+def _make_batch(rows: ResultRows, schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    arrays = [
+        pa.array(values, arrow_type)
+        for values, arrow_type in zip(columns, schema.types, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def read_rows(
@@ -84,11 +122,7 @@ def _arrow_batches(
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
         return
     for rows in _fetch_batches(client, query):
-        columns = [
-            pa.array(values, arrow_type)
-            for values, arrow_type in zip(zip(*rows, strict=True), schema.types, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        yield _make_batch(rows, schema)
 
 
 def _with_pseudonyms(
