@@ -5,7 +5,8 @@ module has the command of its name, except `query`, which is `sql`, `comparison`
 differences that `reconcile` repairs, and `check` and `destination_checks`, of which `doctor`
 consists. `publish` writes a copy: `published_tables` chooses what is in it, `copy_source` and
 `published_rows` read that from the warehouse, `published_file` writes it, and `publication` records
-how. `copy_update` updates an earlier one, unless `erased_rows` must not stay in it. Other formats
+how. `copy_update` compares an earlier one with `warehouse_rows` and updates it, unless
+`erased_rows` must not stay in it. Other formats
 are `parquet_folder`, and `change_log` with `change_diff` and `change_log_views`.
 """
 

@@ -51,7 +51,7 @@ def publish(
     """Write a copy of the warehouse without personal columns, and replace an earlier copy.
 
     The earlier copy is replaced when the new one is complete; programs that have it open can read
-    it to the end. The new one of a DuckDB file is the earlier one with what has changed, unless
+    it to the end. The new one is made of the earlier one by writing what has changed, unless
     something must not stay in it, see `copy_update`. A table or column that the warehouse does not
     have, for example because the privacy policy drops it, is created and stays empty, so queries
     keep working. Submissions that are marked as deleted are copied.
