@@ -9,9 +9,12 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 # DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
 LAKE   := .venv/ducklake
+STANDINS := .venv-standins
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
-MARKED := slow or process or postgres or browser or ducklake
+MARKED := slow or process or postgres or browser or ducklake or standins
+# What needs an environment of its own.
+ELSEWHERE := ducklake or standins
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
 OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
@@ -35,27 +38,27 @@ test: $(READY) ## Set up, then run the fast tests
 test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
-	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
+	COVERAGE_FILE=$(if $(COVERAGE),.coverage.ducklake) $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
+		-m ducklake tests/load/test_ducklake.py tests/promises
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ducklake"
+	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ($(ELSEWHERE))"
 
 # The fast tests, those that are fast once there are PostgreSQL and Chromium, and slow ones without
 # which coverage would miss what they test.
 quick: $(READY)
-	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ducklake"
+	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ($(ELSEWHERE))"
 
 # The stand-ins are large and slow, so CI runs them once a week.
-standins: ## Run the promise suite on stand-ins for databases: ClickHouse on chdb
-	UV_PROJECT_ENVIRONMENT=.venv-standins $(UV) sync --quiet --frozen --group standins --python $(PYTHON)
-	.venv-standins/bin/python -m pytest -n $(CORES) tests/promises -k clickhouse
+standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (ClickHouse), the views on fakesnow (Snowflake)
+	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) $(LAKE)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
-	$(MAKE) test-ducklake COVERAGE=1
+	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake COVERAGE=1
+	$(BIN)/coverage combine --quiet --append .coverage.ducklake
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
@@ -115,6 +118,11 @@ $(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
 	@# Where PYTHONDONTWRITEBYTECODE is set, each process would compile the package again.
 	@$(BIN)/python -m compileall -q pipelines/argos_sync
+	@touch $@
+
+$(STANDINS)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	UV_PROJECT_ENVIRONMENT=$(STANDINS) $(UV) sync --quiet --frozen --compile-bytecode --no-default-groups \
+		--group standins --python $(PYTHON)
 	@touch $@
 
 $(LAKE)/.ready: $(READY)

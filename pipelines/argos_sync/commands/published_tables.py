@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse
 from argos_sync.shape.contract import (
+    CHANGES,
     CHECKS,
     HISTORY,
     ISSUES,
@@ -23,7 +24,7 @@ from argos_sync.shape.contract import (
 )
 from argos_sync.shape.pseudonyms import PSEUDONYMS, Pseudonym
 
-_OTHER_TABLES = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
+_OTHER_TABLES = (HISTORY, CHANGES, ISSUES, RUNS, WINDOWS, CHECKS)
 """Tables that are copied besides those of the API. The quarantine is not: it has whole objects."""
 
 _UNPUBLISHED_COLUMNS = {
