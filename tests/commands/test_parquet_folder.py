@@ -56,6 +56,7 @@ def test_the_files(any_warehouse: Warehouse, folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_unchanged_files_are_shared(synced_warehouse: Warehouse, folder: Path) -> None:
     """And those of changed tables are written again; who reads the version before can go on."""
     first = write(synced_warehouse, folder)
@@ -85,6 +86,7 @@ def test_unchanged_files_are_shared(synced_warehouse: Warehouse, folder: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

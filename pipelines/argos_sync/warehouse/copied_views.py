@@ -14,7 +14,14 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from argos_sync.load.sql import SOURCE_DIALECT, table_references
 from argos_sync.shape.contract import Contract
 from argos_sync.warehouse.empty_columns import empty_columns
-from argos_sync.warehouse.views import View, adapt_to_tables, duckdb_text, replace_table
+from argos_sync.warehouse.views import (
+    View,
+    adapt_to_tables,
+    duckdb_query,
+    duckdb_text,
+    fits_tables,
+    replace_table,
+)
 
 MissingColumns = Mapping[str, Mapping[str, str]]
 """By view, the columns that it lacks in a copy, with their DuckDB types."""
@@ -50,6 +57,8 @@ def copied_view(
         substitutes: Columns with pseudonyms that the copy has, by table and source column.
         missing: What the views lack that were copied before.
     """
+    if fits_tables(view, contract) and missing.keys().isdisjoint(view.reads):
+        return CopiedView(view, duckdb_query(view, contract, zone), view.columns)
     select = adapt_to_tables(view, contract, substitutes)
     _add_missing(select, missing)
     empty = empty_columns(select)

@@ -149,18 +149,18 @@ def view_query(
 
 
 def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) -> str:
-    """Return a view's SELECT for a DuckDB file, with bare names of tables."""
-    if _fits(view, contract):
+    """Return a view's SELECT for a DuckDB file, with bare names of tables.
+
+    DuckDB resolves bare names in the view's own schema, so the view still works when the file is
+    renamed or attached under another name.
+    """
+    if fits_tables(view, contract):
         return expand_calls(view.text, _duckdb_templates(zone))
     return duckdb_text(adapt_to_tables(view, contract), zone)
 
 
 def duckdb_text(select: exp.Expression, zone: str) -> str:
-    """Return the text of a SELECT, which is changed, for a DuckDB file.
-
-    DuckDB resolves bare names in the view's own schema, so the view still works when the file is
-    renamed or attached under another name.
-    """
+    """Return the text of a SELECT, which is changed, for a DuckDB file."""
     return to_dialect(_in_zone(select, zone), SOURCE_DIALECT)
 
 
@@ -169,7 +169,7 @@ def _read_view(path: Path) -> View:
     return View(path.stem, _COMMENT.sub("", text).strip(), *parse_header(text))
 
 
-def _fits(view: View, contract: Contract | None) -> bool:
+def fits_tables(view: View, contract: Contract | None) -> bool:
     """Return whether tables have every column of the shipped contract whose name a view has."""
     if contract is None:
         return True
