@@ -1,6 +1,6 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-ducklake rest quick standins check coverage lint types format schema \
+.PHONY: help demo test test-all test-ducklake test-dbt rest quick standins check coverage lint types format schema \
 	docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,9 +9,13 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 # DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
 LAKE   := .venv/ducklake
+# dbt needs other versions of packages, too, and a Python that it supports.
+DBT    := .venv-dbt
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
-MARKED := slow or process or postgres or browser or ducklake
+MARKED := slow or process or postgres or browser or ducklake or dbt
+# Marks of tests that run in, or with, an environment of their own.
+APART  := ducklake or dbt
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
 OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
@@ -32,19 +36,22 @@ test: $(READY) ## Set up, then run the fast tests
 	$(PYTEST) -n $(CORES) -m "not ($(MARKED))"
 	@echo "Left out: tests marked $(MARKED). Run everything with: make test-all"
 
-test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
+test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
 	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
 
+test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package on warehouses and copies; needs PostgreSQL
+	$(PYTEST) -m dbt tests/dictionary
+
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ducklake"
+	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ($(APART))"
 
 # The fast tests, those that are fast once there are PostgreSQL and Chromium, and slow ones without
 # which coverage would miss what they test.
 quick: $(READY)
-	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ducklake"
+	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ($(APART))"
 
 # The stand-ins are large and slow, so CI runs them once a week.
 standins: ## Run the promise suite on stand-ins for databases: ClickHouse on chdb
@@ -56,6 +63,7 @@ check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
 	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
 	$(MAKE) test-ducklake COVERAGE=1
+	$(MAKE) test-dbt
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
@@ -95,16 +103,19 @@ bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB, an
 EXPORT = $(UV) export --quiet --frozen --no-emit-project --no-hashes
 AUDIT  = $(UV) tool run --quiet 'pip-audit>=2.10,<3' --strict --disable-pip --no-deps --progress-spinner off
 
-audit: $(READY) $(LAKE)/.ready ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
+audit: $(READY) $(LAKE)/.ready $(DBT)/.ready ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
 	$(BIN)/python tests/licences.py
 	$(LAKE)/bin/python tests/licences.py
+	$(DBT)/bin/python tests/licences.py
 	$(EXPORT) --group docs --all-extras --no-extra ducklake --output-file .venv/locked.txt
 	$(EXPORT) --no-default-groups --group ducklake --output-file $(LAKE)/locked.txt
+	$(EXPORT) --only-group dbt --output-file $(DBT)/locked.txt
 	$(AUDIT) --requirement .venv/locked.txt
 	$(AUDIT) --requirement $(LAKE)/locked.txt
+	$(AUDIT) --requirement $(DBT)/locked.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-standins .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-standins $(DBT) .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		docs/_build
 
 .uv/bin/uv:
@@ -120,4 +131,9 @@ $(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 $(LAKE)/.ready: $(READY)
 	UV_PROJECT_ENVIRONMENT=$(LAKE) $(UV) sync --quiet --frozen --compile-bytecode --no-default-groups \
 		--group ducklake --python $(PYTHON)
+	@touch $@
+
+$(DBT)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	UV_PROJECT_ENVIRONMENT=$(DBT) $(UV) sync --quiet --frozen --compile-bytecode --only-group dbt \
+		--python '>=3.11,<3.14'
 	@touch $@

@@ -48,7 +48,7 @@ WAREHOUSES = ("duckdb", "postgres")
 
 PROMISES = "tests/promises/"
 
-TIERS = ("slow", "process", "postgres", "browser", "ducklake")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake", "dbt")
 """The marks of tests that `make test` leaves out."""
 
 MAX_SECONDS = 2.0

@@ -10,6 +10,7 @@ from argos_sync.cli.common import Common, table
 
 def publish(
     common: Common,
+    *,
     to: Annotated[
         str,
         typer.Option(
@@ -29,6 +30,13 @@ def publish(
     strict: Annotated[
         bool, typer.Option("--strict", help="Leave out columns of class quasi as well.")
     ] = False,
+    dbt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.yml",
+            help="Write the dbt sources of the copy as well: its tables, views and columns.",
+        ),
+    ] = None,
     views: Annotated[
         Literal["duckdb", "spark", "trino", "athena", "snowflake"] | None,
         typer.Option(
@@ -41,8 +49,10 @@ def publish(
     """Copy the warehouse for analysts, without the columns that identify a person."""
     if views is not None and file_format != "delta":
         raise typer.BadParameter("--views is for a change log: add --format delta")
+    if dbt is not None and file_format != "duckdb":
+        raise typer.BadParameter("--dbt is for a DuckDB file: leave out --format")
     if file_format == "duckdb":
-        _publish_file(common, to, strict=strict)
+        _publish_file(common, to, strict=strict, dbt=dbt)
         return
     if find_spec("deltalake") is None:
         from argos_sync.api.errors import ConfigurationError
@@ -60,18 +70,30 @@ def publish(
         common.show({"sql": sql}, sql.rstrip())
 
 
-def _publish_file(common: Common, to: str, *, strict: bool) -> None:
-    """Write the DuckDB file, and show what is in it."""
+def _publish_file(common: Common, to: str, *, strict: bool, dbt: str | None) -> None:
+    """Write the DuckDB file and, if they are asked for, its dbt sources; show what is in it."""
     from pathlib import Path
 
     from argos_sync.commands.publish import publish as copy
     from argos_sync.config import freshness_settings
+    from argos_sync.dictionary import check_sources_path, write_copy_sources
+    from argos_sync.load.target import locate
     from argos_sync.process import output_file_mode
 
     zone = freshness_settings(common.project).reporting_time_zone
+    if dbt is not None:
+        check_sources_path(Path(dbt))  # before the copy is written
     published = copy(common.target, Path(to), strict=strict, mode=output_file_mode(), zone=zone)
+    sources = (
+        write_copy_sources(
+            published.file, locate(common.target).dataset, Path(dbt), output_file_mode()
+        )
+        if dbt is not None
+        else None
+    )
     summary = {
         "file": str(published.file),
+        "dbt_sources": str(sources) if sources else None,
         "strict": strict,
         "tables": published.rows,
         "views": published.views,
