@@ -1,7 +1,7 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-ducklake test-dbt rest quick standins check coverage lint types format schema \
-	docs picture build bench audit clean
+	questions docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -85,6 +85,9 @@ format: $(READY) ## Format the code and mend what can be mended
 
 schema: $(READY) ## Write what is derived from schemas/*.yaml and from code, and kept in the repository
 	$(BIN)/python -m argos_sync.dictionary schemas docs/destinations.md
+
+questions: $(READY) ## Write the answers in docs/questions.md anew
+	$(BIN)/python tests/questions.py docs/questions.md
 
 docs: $(READY) ## Build the documentation into docs/_build/html; a broken link is an error
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
