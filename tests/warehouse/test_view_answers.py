@@ -47,6 +47,7 @@ from warehouse.view_data import (
     THIRD,
     answer,
     assert_answers,
+    completeness_answer,
     final_submissions,
     load_data_set,
     read_view,
@@ -67,6 +68,7 @@ TIME_DEPENDENT = {
     "approved_with_red_flag",
     "document_expiry",
     "outcomes",
+    "rescreening_due",
     "retries_before_leaving",
     "review_backlog",
     "staleness",
@@ -179,7 +181,8 @@ def column_types(warehouse: Warehouse) -> Rows:
 
 def test_every_view_has_an_answer() -> None:
     """A new view comes with its answer; `code_meanings` does not depend on data."""
-    assert {*ANSWERS, "submissions_wide", "code_meanings"} == {view.name for view in load_views()}
+    others = {"code_meanings", "completeness", "submissions_wide"}
+    assert {*ANSWERS, *others} == {view.name for view in load_views()}
 
 
 @pytest.mark.parametrize("view", ANSWERS)
@@ -194,6 +197,17 @@ def test_submissions_wide_has_one_row_per_submission(prepared: Warehouse) -> Non
     assert ordered(without_own_columns(rows)) == ordered(wide_answer())
     assert {*rows[0]} == {*wide_columns(), *COMPUTED}
     assert {row["_synced_at"] for row in rows} == {FIRST, SECOND}
+
+
+def test_completeness_counts_every_column(prepared: Warehouse) -> None:
+    """It has a row for each week, table and column that the API fills."""
+    assert ordered(read_view(prepared, "completeness")) == ordered(completeness_answer())
+
+
+@pytest.mark.slow
+def test_completeness_is_the_same_everywhere(loaded: Warehouse) -> None:
+    """On every kind of warehouse."""
+    assert ordered(read_view(loaded, "completeness")) == ordered(completeness_answer())
 
 
 def test_columns_are_described_as_in_the_contract() -> None:
@@ -243,7 +257,7 @@ def test_a_published_copy_answers_the_same(loaded: Warehouse, tmp_path: Path) ->
     result = publish(loaded.target, tmp_path / "copy.duckdb")
     assert set(result.views) == {view.name for view in load_views()}
     copy = copy_of(result.file, loaded.target.dataset)
-    for view in set(ANSWERS) - TIME_DEPENDENT - {"duplicates", "fraud_signals"}:
+    for view in set(ANSWERS) - TIME_DEPENDENT - {"answers", "duplicates", "fraud_signals"}:
         assert ordered(read_view(copy, view)) == ordered(answer(view)), view
     nothing_to_compare = dict.fromkeys(("names_differ", "emails_differ", "documents_differ"))
     by_applicant = [
@@ -252,6 +266,7 @@ def test_a_published_copy_answers_the_same(loaded: Warehouse, tmp_path: Path) ->
     assert ordered(read_view(copy, "duplicates")) == ordered(by_applicant)
     signals = {row["submission_id"]: row["signals"] for row in read_view(copy, "fraud_signals")}
     assert signals == {"a02": 1, "a12": 2, "c02": 3}  # those that compare no values
+    assert {row["answer"] for row in read_view(copy, "answers")} == {None}
     expected = wide_answer(null_columns=wide_columns_of("direct"))
     assert ordered(without_own_columns(read_view(copy, "submissions_wide"))) == ordered(expected)
 
@@ -357,12 +372,14 @@ def test_views_over_sections_that_are_not_fetched_are_left_out(tmp_path: Path) -
         "aml_hit_rate",
         "aml_open_alerts",
         "approved_with_red_flag",
+        "completeness",
         "decisions",
         "document_expiry",
         "duplicates",
         "fraud_signals",
         "kyc_time_to_decision",
         "pass_rates",
+        "rescreening_due",
         "score_distributions",
         "submissions_wide",
     }

@@ -1,11 +1,13 @@
 """Render the documents that describe the tables, for `make schema` and `publish --dbt`.
 
 In: the contract (`schemas/*.yaml`) and the views (`schemas/views/*.sql`). Out: a data dictionary in
-Markdown, a DBML diagram, the generated part of the dbt package and a dlt schema; and, from
-`load.destinations.support`, the tables of docs/destinations.md. All are committed, and a test fails
-when one is out of date. `write_copy_sources` describes a published copy for dbt.
+Markdown, a DBML diagram, the generated part of the dbt package, a dlt schema and the view
+`completeness`; and, from `load.destinations.support`, the tables of docs/destinations.md. All are
+committed, and a test fails when one is out of date. `write_copy_sources` describes a published copy
+for dbt.
 """
 
+from argos_sync.dictionary.completeness import render_completeness
 from argos_sync.dictionary.dbml import render_dbml
 from argos_sync.dictionary.dbt_copy import check_sources_path, write_copy_sources
 from argos_sync.dictionary.dbt_sources import render_sources
@@ -35,4 +37,5 @@ def render_documents() -> dict[str, str]:
         "dbt/models/sources.yml": render_sources(contract, views, origin=origin),
         **{f"dbt/{name}": text for name, text in render_staging(contract)},
         "dlt/argos.schema.yaml": dlt_schema(),
+        "views/completeness.sql": render_completeness(contract),
     }
