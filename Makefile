@@ -9,7 +9,7 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 # DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
 LAKE   := .venv/ducklake
-# dbt needs other versions of packages, too, and a Python that it supports.
+# dbt needs other versions of packages, too, and a Python that it supports. The notebook shares it.
 DBT    := .venv-dbt
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
@@ -41,8 +41,8 @@ test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL an
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
 	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
 
-test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package on warehouses and copies; needs PostgreSQL
-	$(PYTEST) -m dbt tests/dictionary
+test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package and the notebook on warehouses and copies; needs PostgreSQL
+	$(PYTEST) -m dbt tests/dictionary tests/test_notebook.py
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
@@ -112,7 +112,7 @@ audit: $(READY) $(LAKE)/.ready $(DBT)/.ready ## Check licences of what uv.lock p
 	$(DBT)/bin/python tests/licences.py
 	$(EXPORT) --group docs --all-extras --no-extra ducklake --output-file .venv/locked.txt
 	$(EXPORT) --no-default-groups --group ducklake --output-file $(LAKE)/locked.txt
-	$(EXPORT) --only-group dbt --output-file $(DBT)/locked.txt
+	$(EXPORT) --only-group dbt --only-group notebook --output-file $(DBT)/locked.txt
 	$(AUDIT) --requirement .venv/locked.txt
 	$(AUDIT) --requirement $(LAKE)/locked.txt
 	$(AUDIT) --requirement $(DBT)/locked.txt
@@ -138,5 +138,5 @@ $(LAKE)/.ready: $(READY)
 
 $(DBT)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	UV_PROJECT_ENVIRONMENT=$(DBT) $(UV) sync --quiet --frozen --compile-bytecode --only-group dbt \
-		--python '>=3.11,<3.14'
+		--only-group notebook --python '>=3.11,<3.14'
 	@touch $@

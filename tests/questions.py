@@ -14,12 +14,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Store, generate
+from made_once import made_once
 from support import Rows, Warehouse, context_for, duckdb_warehouse
 from whole_lists import Emulator
 
 PAGE = Path(__file__).parent.parent / "docs" / "questions.md"
+
+COPY = "copy.duckdb"
+"""Name of the published copy of the page's warehouse."""
 
 SHOWN = 4
 """Rows of an answer that the page shows."""
@@ -83,14 +88,25 @@ def load_year(warehouse: Warehouse) -> None:
     Between the two syncs reviewers overturn three approvals and one rejection, clear two red flags,
     monitoring raises one, and nine submissions are deleted.
     """
-    year = {"start": date(2025, 1, 1), "end": date(2025, 12, 31)}
-    store = Store(generate(500, projected_share=0.02, **year))
+    first, last = date(2025, 1, 1), date(2025, 12, 31)
+    store = Store(generate(500, start=first, end=last, projected_share=0.02))
     with Emulator(store) as api:
         context = context_for(api.base_url, warehouse.target, FIRST_SYNC, lookback_days=400)
         sync(context)
         _change(store)
         context = context_for(api.base_url, warehouse.target, SECOND_SYNC, lookback_days=400)
         sync(context)
+
+
+def make_year() -> Path:
+    """Return a folder, made once, with the warehouse of `load_year` and its copy."""
+
+    def make(folder: Path) -> None:
+        warehouse = duckdb_warehouse(folder)
+        load_year(warehouse)
+        publish(warehouse.target, folder / COPY)
+
+    return made_once("questions", make)
 
 
 def _change(store: Store) -> None:

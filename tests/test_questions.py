@@ -2,20 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from argos_sync.commands.publish import publish
 from argos_sync.warehouse.views import view_names
-from made_once import made_once
 from published import copy_of
 from questions import (
+    COPY,
     MAX_LINES,
     NOT_IN_COPIES,
     PAGE,
     Question,
     load_year,
+    make_year,
     read_questions,
     render_answer,
     same_shape,
@@ -31,13 +30,7 @@ EVERYDAY = (1, 2, 7, 8, 12, 14, 16, 18, 20, 22, 23, 26)
 @pytest.fixture(scope="module")
 def year() -> Warehouse:
     """The warehouse of the page, in DuckDB; read only."""
-
-    def make(folder: Path) -> None:
-        warehouse = duckdb_warehouse(folder)
-        load_year(warehouse)
-        publish(warehouse.target, folder / "copy.duckdb")
-
-    return duckdb_warehouse(made_once("questions", make))
+    return duckdb_warehouse(make_year())
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +70,7 @@ def test_a_question_is_answered(question: Question, year: Warehouse) -> None:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.title.partition(".")[0])
 def test_a_copy_answers_it_too(question: Question, year: Warehouse) -> None:
     """It has rows in a published copy, and the same columns, unless the page says no."""
-    rows = copy_of(Path(str(year.target.file)).with_name("copy.duckdb")).query(question.sql)
+    rows = copy_of(make_year() / COPY).query(question.sql)
     assert bool(rows) != (NOT_IN_COPIES in question.text)
     assert not rows or same_shape(question.answer, render_answer(rows))
 
