@@ -15,11 +15,10 @@ import pytest
 import yaml
 
 import argos_sync
-from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
-from argos_sync.dictionary import write_copy_sources
 from argos_sync.emulator import Store, generate
 from argos_sync.shape.contract import schemas_folder
+from cli.command import CommandInProcess
 from requirements import report_missing
 from support import (
     LATER,
@@ -112,8 +111,12 @@ def submissions(folder: Path) -> Rows:
     """Make the warehouse and its copies in the folder, and return what the API has."""
     warehouse = duckdb_warehouse(folder)
     submissions = load(warehouse)
-    for kind in ("copy", "strict"):
-        publish(warehouse.target, folder / f"{kind}.duckdb", strict=kind == "strict")
+    argos_sync = CommandInProcess(folder)
+    for kind, options in (("copy", ()), ("strict", ("--strict",))):
+        shutil.copytree(PACKAGE, folder / kind)
+        sources = folder / kind / "models" / "sources.yml"
+        command = ("publish", "--to", f"{kind}.duckdb", "--dbt", str(sources), *options)
+        assert argos_sync.json(*command)["dbt_sources"] == str(sources)
     broken = folder / "broken.duckdb"
     shutil.copy(folder / "kyc.duckdb", broken)
     damage(broken)
@@ -145,11 +148,11 @@ def dataset(folder: Path) -> Iterator[str]:
 def built(folder: Path, submissions: Rows, dataset: str) -> dict[str, Statuses]:
     """Build everything from each warehouse, in one process, and test the broken one."""
     shutil.copytree(PACKAGE, folder / "package")
-    copies = [copied_package(folder, kind) for kind in ("copy", "strict")]
     (folder / "profiles.yml").write_text(json.dumps(profiles(folder, dataset)), encoding="utf-8")
     runs = {
         "warehouse": ["build", "--vars", "argos_database: kyc"],
-        **{path.name: ["build", "--project-dir", str(path)] for path in copies},
+        "copy": ["build", "--project-dir", str(folder / "copy")],
+        "strict": ["build", "--project-dir", str(folder / "strict")],
         "postgres": ["build", "--vars", f"argos_dataset: {dataset}"],
         "broken": ["test", "--select", "source:*", "--vars", "argos_database: broken"],
     }
@@ -172,13 +175,6 @@ def built(folder: Path, submissions: Rows, dataset: str) -> dict[str, Statuses]:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return {kind: statuses(folder / "target" / kind) for kind in runs}
-
-
-def copied_package(folder: Path, kind: str) -> Path:
-    """Return a copy of the package whose sources `publish` wrote for a published copy."""
-    path = Path(shutil.copytree(PACKAGE, folder / kind))
-    write_copy_sources(folder / f"{kind}.duckdb", "argos", path / "models" / "sources.yml")
-    return path
 
 
 def profiles(folder: Path, dataset: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The documents of `make schema` are up to date and complete."""
 
 import re
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,11 @@ import pytest
 import yaml
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.publish import publish
 from argos_sync.dictionary import render_documents, write_copy_sources
 from argos_sync.shape.contract import load_contract, schemas_folder
 from argos_sync.warehouse.views import load_views
 from published import columns, copy_of
-from support import Warehouse
+from questions import COPY, make_year
 
 DOCUMENTS = render_documents()
 BELONGS = {
@@ -103,9 +104,14 @@ def test_the_dbml_has_every_table_and_column() -> None:
     assert tables == {}
 
 
-def dbt_source(text: str | None = None) -> dict[str, Any]:
-    """Return the dbt source of a file's text, the package's by default."""
-    document = yaml.safe_load(text or committed("dbt/models/sources.yml"))
+SOURCES = schemas_folder() / "dbt" / "models" / "sources.yml"
+
+
+@cache
+def dbt_source(file: Path = SOURCES) -> dict[str, Any]:
+    """Return the dbt source of a file, the package's by default."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document = yaml.load(file.read_text("utf-8"), Loader=loader)  # noqa: S506 - a safe loader
     assert (set(document), document["version"]) == ({"version", "sources"}, 2)
     (source,) = document["sources"]
     assert set(source) == {"name", "description", "database", "schema", "loader", "tables"}
@@ -200,17 +206,19 @@ def test_dbt_warns_of_values_that_the_api_may_add() -> None:
     assert severities["sync_runs", "completeness"] == "error"
 
 
-def test_a_copy_has_dbt_sources_that_fit_it(synced_warehouse: Warehouse, tmp_path: Path) -> None:
-    """They have its tables, views and columns; another file is not replaced, an earlier one is."""
-    copy, output = tmp_path / "analysts.duckdb", tmp_path / "sources.yml"
-    publish(synced_warehouse.target, copy)
-    output.write_text("version: 2\n")
-    with pytest.raises(ConfigurationError, match="stays as it is"):
-        write_copy_sources(copy, "argos", output)
-    output.unlink()
-    for _ in range(2):
-        assert write_copy_sources(copy, "argos", output) == output
-    source = dbt_source(output.read_text())
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published copy, and beside it the dbt sources that fit it."""
+    folder = tmp_path_factory.mktemp("copy")
+    copy = folder / "analysts.duckdb"
+    shutil.copy(make_year() / COPY, copy)
+    write_copy_sources(copy, "argos", folder / "sources.yml")
+    return copy
+
+
+def test_a_copy_has_dbt_sources_that_fit_it(copy: Path) -> None:
+    """They have its tables, views and columns, and its name."""
+    source = dbt_source(copy.with_name("sources.yml"))
     assert source["database"] == "{{ var('argos_database', 'analysts') }}"
     described = {
         table["name"]: {column["name"] for column in table["columns"]} for table in source["tables"]
@@ -219,3 +227,17 @@ def test_a_copy_has_dbt_sources_that_fit_it(synced_warehouse: Warehouse, tmp_pat
     assert described == {name: set(names) for name, names in existing.items()}
     assert "quarantine" not in described
     assert "email" not in described["applicants"]
+
+
+def test_dbt_sources_replace_only_dbt_sources(copy: Path, tmp_path: Path) -> None:
+    """An earlier file is replaced; one of somebody else stays."""
+    mine = tmp_path / "mine.yml"
+    mine.write_text("version: 2\n")
+    with pytest.raises(ConfigurationError, match="stays as it is"):
+        write_copy_sources(copy, "argos", mine)
+    assert mine.read_text() == "version: 2\n"
+    written = copy.with_name("sources.yml").read_text()
+    earlier = tmp_path / "earlier.yml"
+    earlier.write_text(f"{written}# changed\n")
+    assert write_copy_sources(copy, "argos", earlier) == earlier
+    assert earlier.read_text() == written
