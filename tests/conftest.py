@@ -1,5 +1,6 @@
 """Warehouses to load into: a DuckDB file, and the PostgreSQL of the machine where there is one."""
 
+import gc
 import os
 import shutil
 import signal
@@ -93,6 +94,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if callspec and callspec.params.get("place") == "ducklake":
             item.add_marker("ducklake")
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from searching modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -263,7 +263,7 @@ def ducklake(options: argparse.Namespace) -> Iterator[Line]:
             for _ in range(options.repeat):
                 for name, measured in costs.items():
                     with _folder() as folder, _dataset(server) as (dataset, _query):
-                        setup = Setup(folder, base_url, _lake(folder) | {_CREDENTIALS: server})
+                        setup = Setup(folder, base_url, {**_lake(folder), _CREDENTIALS: server})
                         destination = ("--destination", name, "--dataset", dataset)
                         cost, summary = setup.run("backfill", *_YEAR, *destination)
                         if summary["submissions_new"] != count:

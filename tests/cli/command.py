@@ -16,6 +16,7 @@ import pytest
 
 from argos_sync.cli import app, exit_codes
 from argos_sync.fetch.process.spawn import FetchProcess
+from cli.fork_server import can_fork, run_in_fork
 
 EXECUTABLE = Path(sys.executable).parent / "argos-sync"
 TIMEOUT_SECONDS = 120
@@ -77,8 +78,13 @@ class Command:
         return done
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return self.finish(self.start(*arguments, **options))
+        """Run a command to its end; usually in a fork, which saves the imports."""
+        if options or self.executable != EXECUTABLE or not can_fork(self.environment):
+            return self.finish(self.start(*arguments, **options))
+        name = str(self.executable)
+        return self.check(
+            run_in_fork(name, arguments, self.folder, self.environment, TIMEOUT_SECONDS)
+        )
 
     def __call__(
         self, *arguments: str, code: int = 0, **options: Any

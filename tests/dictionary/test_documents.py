@@ -22,7 +22,7 @@ BELONGS = {
     **dict.fromkeys(
         (
             *("additional_answers", "attempts", "kyc_comments", "matches"),
-            "submission_status_history",
+            *("submission_changes", "submission_status_history"),
         ),
         (">", "submissions"),
     ),

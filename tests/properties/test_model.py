@@ -5,8 +5,8 @@ After every run the warehouse is compared with the current and the former versio
 submissions. `oracle` says which rows a version has; this file says what a run must have fetched.
 
 A run takes about half a second, most of it in dlt, so a sequence has only a few runs. There are
-thirty-two sequences, and each Python version in CI draws others. To draw others, or thousands of
-longer ones:
+sixteen sequences, twice as many with `COMBINATIONS=all`, and each Python version in CI draws
+others. To draw others, or thousands of longer ones:
 
     MODEL_SEED=7 pytest -n auto tests/properties/test_model.py
     HYPOTHESIS_PROFILE=thorough pytest -n auto tests/properties/test_model.py
@@ -45,7 +45,7 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults, generate
 from argos_sync.fetch.windows import EndDate
 from argos_sync.run.quarantine import TooManyUnreadable
-from combinations import THOROUGH
+from combinations import ALL, THOROUGH
 from interruptions import EXPECTED_ERRORS, PATCHED_METHODS, Interruption
 from made_once import made_once
 from oracle import flatten, quarantined
@@ -70,7 +70,7 @@ from whole_lists import Behaviour, Emulator
 
 SEED = int(os.environ.get("MODEL_SEED", "0"))
 PARTS = 4
-SEQUENCES = 400 if THOROUGH else 8
+SEQUENCES = 400 if THOROUGH else 8 if ALL else 4
 HOUR = timedelta(hours=1)
 LEAST_EMPTIED = 20
 """Up to so many submissions may lose a section, by `max_emptied`."""

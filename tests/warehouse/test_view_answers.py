@@ -19,6 +19,7 @@ from argos_sync.load.dialects import DUCKDB_TYPES
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.history import history_rows
 from argos_sync.shape.contract import (
+    CHANGES,
     HISTORY,
     RUNS,
     SUBMISSIONS,
@@ -106,6 +107,10 @@ def make_file(warehouse: Warehouse, folder: Path) -> None:
             f"UPDATE {HISTORY} SET valid_to = $1 WHERE valid_to IS NULL AND submission_id = $2",
             [THIRD, deleted],
         )
+        names = ("submission_id", "changed_at", "table_name", "column_name")
+        for row in answer("changes"):
+            change = [row[name] for name in names]
+            connection.execute(f"INSERT INTO {CHANGES} VALUES ($1, $2, $3, $4)", change)
         for run in DATA["runs"]:
             names, values = ", ".join(run), ", ".join("?" * len(run))
             connection.execute(f"INSERT INTO {RUNS} ({names}) VALUES ({values})", [*run.values()])

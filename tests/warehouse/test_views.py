@@ -6,11 +6,20 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 from sqlglot import exp
 
-from argos_sync.load.sql import Client
+from argos_sync.load.dialects import expand_calls
+from argos_sync.load.sql import SOURCE_DIALECT, Client, table_references, to_dialect
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
-from argos_sync.warehouse.views import View, duckdb_query, load_views, parse_header, view_query
+from argos_sync.warehouse.views import (
+    View,
+    _in_zone,
+    duckdb_query,
+    load_views,
+    parse_header,
+    view_query,
+)
 from load.dialect_client import client_for
 from support import Warehouse
 from warehouse.direct import connected, insert_submissions
@@ -116,6 +125,27 @@ def test_a_query_names_its_dataset_except_in_duckdb(tmp_path: Path) -> None:
         'SELECT kyc.result, a.score FROM "argos"."kyc" AS kyc'
         ' JOIN "argos"."aml" AS a USING (submission_id)'
     )
+
+
+@pytest.mark.parametrize("view", load_views(), ids=lambda view: view.name)
+def test_a_view_is_written_for_duckdb_without_parsing_it(view: View) -> None:
+    """Its text and the names of what it reads are the same as by sqlglot."""
+    text = duckdb_query(view, zone="Asia/Seoul")
+    parsed = to_dialect(_in_zone(view.select.copy(), "Asia/Seoul"), SOURCE_DIALECT)
+    assert sqlglot.parse_one(text, dialect=SOURCE_DIALECT) == sqlglot.parse_one(
+        parsed, dialect=SOURCE_DIALECT
+    )
+    assert view.reads == tuple(sorted({table.name for table in table_references(view.select)}))
+
+
+def test_calls_are_replaced_in_a_text() -> None:
+    """Also nested ones, and those whose arguments have calls, commas or parentheses."""
+    templates = {"DOUBLED": "({0} + {0})", "PAIR": "[{}, {}]"}
+    text = "SELECT PAIR(DOUBLED(f(a, b)), 'x), (') AS MYPAIR, PAIR_OF(1), DOUBLED( c )"
+    expected = "SELECT [(f(a, b) + f(a, b)), 'x), ('] AS MYPAIR, PAIR_OF(1), (c + c)"
+    assert expand_calls(text, templates) == expected
+    with pytest.raises(ValueError, match="DOUBLED"):
+        expand_calls("DOUBLED(a", templates)
 
 
 @pytest.mark.parametrize("view", load_views(), ids=lambda view: view.name)

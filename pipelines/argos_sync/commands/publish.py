@@ -24,6 +24,7 @@ from argos_sync.load.read_only import ReadOnlyWarehouse, open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
 from argos_sync.load.target import Target, locate, refuse_ambiguous_name
 from argos_sync.shape.contract import (
+    CHANGES,
     CHECKS,
     HISTORY,
     ISSUES,
@@ -42,7 +43,7 @@ log = logging.getLogger("argos_sync")
 _POSTGRES_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 """Keeps a transaction from seeing later commits, which PostgreSQL's default level shows."""
 
-_OTHER_TABLES = (HISTORY, ISSUES, RUNS, WINDOWS, CHECKS)
+_OTHER_TABLES = (HISTORY, CHANGES, ISSUES, RUNS, WINDOWS, CHECKS)
 """Tables that are copied besides those of the API. The quarantine is not: it has whole objects."""
 
 _UNPUBLISHED_COLUMNS = {

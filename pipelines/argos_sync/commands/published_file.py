@@ -123,9 +123,14 @@ class PublishedFile:
         self.run(f"DETACH {self._catalog}")
 
     def _comment(self, kind: str, name: str, comment: str, columns: Mapping[str, str]) -> None:
-        self.run(f"COMMENT ON {kind} {name} IS {quote_literal(comment)}")
-        for column, meaning in columns.items():
-            self.run(f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(meaning)}")
+        statements = [f"COMMENT ON {kind} {name} IS {quote_literal(comment)}"] + [
+            f"COMMENT ON COLUMN {name}.{quote_name(column)} IS {quote_literal(meaning)}"
+            for column, meaning in columns.items()
+        ]
+        script = ";\n".join(statements)
+        # Tables are created in a transaction already; of views, each statement would be one, and
+        # wait for the disk.
+        self.run(script if kind == "TABLE" else f"BEGIN TRANSACTION;\n{script};\nCOMMIT")
 
     def _insert(self, stored: Table, select: str) -> int:
         names = ", ".join(quote_name(column.name) for column in stored.columns)

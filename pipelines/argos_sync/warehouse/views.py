@@ -9,11 +9,14 @@ it as text, the view reads NULL of the column's own type.
 
 `REPORTING_DAY(time)` and `REPORTING_WEEK(time)` are the day and the Monday of the week in the
 reporting time zone.
+
+sqlglot parses a view for other dialects only, and for tables that lack a column: DuckDB's text
+needs no translation, and parsing all views takes longer than creating them.
 """
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
@@ -21,7 +24,13 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from argos_sync.load.dialects import DUCKDB_TYPES
+from argos_sync.load.dialects import (
+    DUCKDB_TYPES,
+    PHRASES,
+    expand_calls,
+    quote_literal,
+    split_arguments,
+)
 from argos_sync.load.sql import (
     SOURCE_DIALECT,
     Client,
@@ -39,6 +48,10 @@ UTC = "UTC"
 _REPORTING = {"REPORTING_DAY": "DAY_IN", "REPORTING_WEEK": "WEEK_IN"}
 """The function of `load.dialects` for each of the views', which lacks the time zone."""
 
+_COMMENT = re.compile(r"\s*--[^\n]*")
+_REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
+_CTE = re.compile(r"\b(\w+) AS \(")
+
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """Text to append to a SELECT: ClickHouse's outer joins return empty texts and zeros otherwise."""
 
@@ -46,22 +59,39 @@ _KEEP_QUALIFIERS = {"clickhouse"}
 """Dialects that name a column of a join `s.created_at`, with its table, unless it has an alias."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """One view: a file of `schemas/views/`, with the descriptions of its columns in order.
 
-    `reads` names the tables and views it reads, sorted so that every process sees the same order.
+    `text` is the SELECT without comments.
     """
 
     name: str
-    select: exp.Expression
-    reads: tuple[str, ...]
+    text: str
     description: str
     columns: dict[str, str]
 
+    @cached_property
+    def select(self) -> exp.Expression:
+        """Return the parsed SELECT."""
+        return sqlglot.parse_one(self.text, dialect=SOURCE_DIALECT)
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """Return the names of the tables and views it reads, sorted.
+
+        A CTE's own name is that of a table up to the end of the CTE.
+        """
+        starts = {cte[1]: cte.end() for cte in _CTE.finditer(self.text)}
+        ends = {name: split_arguments(self.text, start)[1] for name, start in starts.items()}
+        references = _REFERENCE.finditer(self.text)
+        return tuple(
+            sorted({one[1] for one in references if one.start() < ends.get(one[1], one.end())})
+        )
+
     def describe(self, zone: str = UTC) -> str:
         """Return the description, with the time zone of days and weeks if there are any."""
-        is_reporting = any(map(_reporting_function, self.select.find_all(exp.Anonymous)))
+        is_reporting = any(f"{function}(" in self.text for function in _REPORTING)
         suffix = f" Days and weeks are those of {zone}." if is_reporting else ""
         return self.description + suffix
 
@@ -125,14 +155,38 @@ def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
     """
+    if _fits(view, contract):
+        return expand_calls(view.text, _duckdb_templates(zone))
     return to_dialect(_in_zone(_adapt_to_tables(view, contract), zone), SOURCE_DIALECT)
 
 
 def _read_view(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT)
-    reads = tuple(sorted({table.name for table in table_references(select)}))
-    return View(path.stem, select, reads, *parse_header(text))
+    return View(path.stem, _COMMENT.sub("", text).strip(), *parse_header(text))
+
+
+def _fits(view: View, contract: Contract | None) -> bool:
+    """Return whether tables have every column of the shipped contract whose name a view has."""
+    if contract is None:
+        return True
+    shipped, words = load_contract().tables, set(re.findall(r"\w+", view.text))
+    for name in set(view.reads) & shipped.keys() & contract.tables.keys():
+        types = {column.name: column.type for column in contract[name].columns}
+        columns = [column for column in shipped[name].columns if column.name in words]
+        if any(types.get(column.name) != column.type for column in columns):
+            return False
+    return True
+
+
+def _duckdb_templates(zone: str) -> dict[str, str]:
+    """Return the templates of all functions that DuckDB lacks."""
+    phrases = {name: one.get(SOURCE_DIALECT, one.get("")) for name, one in PHRASES.items()}
+    templates = {name: template for name, template in phrases.items() if template is not None}
+    own = {
+        name: templates[function].format("{}", quote_literal(zone))
+        for name, function in _REPORTING.items()
+    }
+    return templates | own
 
 
 def _name_columns(query: exp.Expression) -> None:
