@@ -1,11 +1,15 @@
 """`argos-sync publish`."""
 
+import logging
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from argos_sync.cli.common import Common, table
+
+log = logging.getLogger("argos_sync")
 
 
 def publish(
@@ -31,7 +35,7 @@ def publish(
         bool, typer.Option("--strict", help="Leave out columns of class quasi as well.")
     ] = False,
     dbt: Annotated[
-        str | None,
+        Path | None,
         typer.Option(
             metavar="FILE.yml",
             help="Write the dbt sources of the copy as well: its tables, views and columns.",
@@ -52,7 +56,13 @@ def publish(
     if dbt is not None and file_format != "duckdb":
         raise typer.BadParameter("--dbt is for a DuckDB file: leave out --format")
     if file_format == "duckdb":
-        _publish_file(common, to, strict=strict, dbt=dbt)
+        if dbt is not None:
+            from argos_sync.dictionary import check_sources_path
+
+            check_sources_path(dbt)
+        _publish_file(common, to, strict=strict)
+        if dbt is not None:
+            _write_dbt_sources(common, to, dbt)
         return
     if find_spec("deltalake") is None:
         from argos_sync.api.errors import ConfigurationError
@@ -70,30 +80,16 @@ def publish(
         common.show({"sql": sql}, sql.rstrip())
 
 
-def _publish_file(common: Common, to: str, *, strict: bool, dbt: str | None) -> None:
-    """Write the DuckDB file and, if they are asked for, its dbt sources; show what is in it."""
-    from pathlib import Path
-
+def _publish_file(common: Common, to: str, *, strict: bool) -> None:
+    """Write the DuckDB file, and show what is in it."""
     from argos_sync.commands.publish import publish as copy
     from argos_sync.config import freshness_settings
-    from argos_sync.dictionary import check_sources_path, write_copy_sources
-    from argos_sync.load.target import locate
     from argos_sync.process import output_file_mode
 
     zone = freshness_settings(common.project).reporting_time_zone
-    if dbt is not None:
-        check_sources_path(Path(dbt))  # before the copy is written
     published = copy(common.target, Path(to), strict=strict, mode=output_file_mode(), zone=zone)
-    sources = (
-        write_copy_sources(
-            published.file, locate(common.target).dataset, Path(dbt), output_file_mode()
-        )
-        if dbt is not None
-        else None
-    )
     summary = {
         "file": str(published.file),
-        "dbt_sources": str(sources) if sources else None,
         "strict": strict,
         "tables": published.rows,
         "views": published.views,
@@ -105,6 +101,16 @@ def _publish_file(common: Common, to: str, *, strict: bool, dbt: str | None) -> 
         summary,
         f"{rows}{published.file}: {published.columns_left_out} columns left out; {count} views",
     )
+
+
+def _write_dbt_sources(common: Common, copy: str, output: Path) -> None:
+    """Write the dbt sources of a copy."""
+    from argos_sync.dictionary import write_copy_sources
+    from argos_sync.load.target import locate
+    from argos_sync.process import output_file_mode
+
+    path = write_copy_sources(Path(copy), locate(common.target).dataset, output, output_file_mode())
+    log.info("publish: dbt sources in %s", path)
 
 
 def _publish_changes(common: Common, to: str, *, strict: bool) -> None:
