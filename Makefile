@@ -9,13 +9,14 @@ BIN    := .venv/bin
 READY  := .venv/.ready
 # DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
 LAKE   := .venv/ducklake
+STANDINS := .venv-standins
 # dbt needs other versions of packages, too, and a Python that it supports. The notebook shares it.
 DBT    := .venv-dbt
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
-MARKED := slow or process or postgres or browser or ducklake or dbt
-# Marks of tests that run in, or with, an environment of their own.
-APART  := ducklake or dbt
+MARKED := slow or process or postgres or browser or ducklake or standins or dbt
+# What needs an environment of its own.
+ELSEWHERE := ducklake or standins or dbt
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
 OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
@@ -39,31 +40,30 @@ test: $(READY) ## Set up, then run the fast tests
 test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
-	$(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) -m ducklake tests/load/test_ducklake.py tests/promises
+	COVERAGE_FILE=$(if $(COVERAGE),.coverage.ducklake) $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
+		-m ducklake tests/load/test_ducklake.py tests/promises
 
 test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package and the notebook on warehouses and copies; needs PostgreSQL
-	$(PYTEST) -m dbt tests/dictionary tests/test_notebook.py
+	$(BIN)/python -m pytest -m dbt tests/dictionary tests/test_notebook.py
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
-	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ($(APART))"
+	$(PYTEST) -n $$((3 * $(CORES))) -m "($(or $(ONLY),$(MARKED))) and not ($(ELSEWHERE))"
 
 # The fast tests, those that are fast once there are PostgreSQL and Chromium, and slow ones without
 # which coverage would miss what they test.
 quick: $(READY)
-	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ($(APART))"
+	$(PYTEST) -n $(CORES) -m "(not (slow or process) or $(COVERED)) and not ($(ELSEWHERE))"
 
 # The stand-ins are large and slow, so CI runs them once a week.
-standins: ## Run the promise suite on stand-ins for databases: ClickHouse on chdb
-	UV_PROJECT_ENVIRONMENT=.venv-standins $(UV) sync --quiet --frozen --group standins --python $(PYTHON)
-	.venv-standins/bin/python -m pytest -n $(CORES) tests/promises -k clickhouse
+standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (ClickHouse), the views on fakesnow (Snowflake)
+	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: $(READY) ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) $(LAKE)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs=3 --output-sync lint types quick COVERAGE=1
-	$(MAKE) test-ducklake COVERAGE=1
-	$(MAKE) test-dbt
+	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake test-dbt COVERAGE=1
+	$(BIN)/coverage combine --quiet --append .coverage.ducklake
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
@@ -118,7 +118,7 @@ audit: $(READY) $(LAKE)/.ready $(DBT)/.ready ## Check licences of what uv.lock p
 	$(AUDIT) --requirement $(DBT)/locked.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-standins $(DBT) .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv $(STANDINS) $(DBT) .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		docs/_build
 
 .uv/bin/uv:
@@ -129,6 +129,11 @@ $(READY): pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --frozen --compile-bytecode --python $(PYTHON)
 	@# Where PYTHONDONTWRITEBYTECODE is set, each process would compile the package again.
 	@$(BIN)/python -m compileall -q pipelines/argos_sync
+	@touch $@
+
+$(STANDINS)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	UV_PROJECT_ENVIRONMENT=$(STANDINS) $(UV) sync --quiet --frozen --compile-bytecode --no-default-groups \
+		--group standins --python $(PYTHON)
 	@touch $@
 
 $(LAKE)/.ready: $(READY)

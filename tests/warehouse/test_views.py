@@ -160,6 +160,17 @@ def test_a_header_describes_every_column(view: View) -> None:
     )
 
 
+@pytest.mark.parametrize("view", load_views(), ids=lambda view: view.name)
+def test_truth_values_are_literals(view: View) -> None:
+    """ClickHouse's comparisons are 1 and 0; a CASE with TRUE and FALSE is a truth value there."""
+    for select in view.select.find_all(exp.Select):
+        values = [one.unalias() for one in select.expressions]
+        cases = [case for value in values for case in value.find_all(exp.Case)]
+        values += [branch.args["true"] for case in cases for branch in case.args["ifs"]]
+        values += [case.args["default"] for case in cases if case.args.get("default")]
+        assert [v.sql() for v in values if isinstance(v, exp.Predicate | exp.Connector)] == []
+
+
 def test_every_documented_code_has_a_meaning() -> None:
     """Codes are unique, also with other capitals, and meanings fit a chart and a list."""
     (view,) = (view for view in load_views() if view.name == "code_meanings")

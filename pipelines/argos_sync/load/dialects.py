@@ -56,8 +56,14 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "databricks": "CAST({} AS STRING)",
         "redshift": "JSON_SERIALIZE({})",
     },
-    # sqlglot 29 does not translate this function into this dialect.
-    "TIME_TO_UNIX": {"clickhouse": "toUnixTimestamp({})"},
+    # Seconds since 1970, with a fraction. sqlglot 29 translates it into whole seconds, and for
+    # ClickHouse not at all; its own function for whole seconds refuses times before 1970.
+    "TIME_TO_UNIX": {
+        "clickhouse": "(toUnixTimestamp64Micro(toDateTime64({}, 6, 'UTC')) / 1000000)",
+        "databricks": "(UNIX_MICROS({}) / 1000000)",
+        # Of a NUMBER, a quotient would be a decimal.
+        "snowflake": "(CAST(DATE_PART(EPOCH_MICROSECOND, {}) AS DOUBLE) / 1000000)",
+    },
 }
 """Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
 `{}` stands for each argument in order."""
