@@ -4,6 +4,7 @@ The page has a heading, a query and an answer for each question. The answer is t
 query: its columns, its first rows, and how many there are.
 """
 
+import json
 import re
 import sys
 import tempfile
@@ -25,6 +26,12 @@ PAGE = Path(__file__).parent.parent / "docs" / "questions.md"
 
 COPY = "copy.duckdb"
 """Name of the published copy of the page's warehouse."""
+
+SUBMISSIONS = "submissions.json"
+"""Name of the file with the submissions that the API has in the end."""
+
+OVERTURNED, CLEARED = 4, 2
+"""How many decisions are overturned, and how many red flags are cleared, between the syncs."""
 
 SHOWN = 4
 """Rows of an answer that the page shows."""
@@ -82,8 +89,10 @@ def same_shape(answer: str, rendered: str) -> bool:
     return answer.splitlines()[1:3] == rendered.splitlines()[1:3]
 
 
-def load_year(warehouse: Warehouse) -> None:
+def load_year(warehouse: Warehouse) -> Rows:
     """Load the year 2025 of the demo, and three nights later what people have changed since.
+
+    Return the submissions as they are then.
 
     Between the two syncs reviewers overturn three approvals and one rejection, clear two red flags,
     monitoring raises one, and nine submissions are deleted.
@@ -96,14 +105,15 @@ def load_year(warehouse: Warehouse) -> None:
         _change(store)
         context = context_for(api.base_url, warehouse.target, SECOND_SYNC, lookback_days=400)
         sync(context)
+    return list(store.all())
 
 
 def make_year() -> Path:
-    """Return a folder, made once, with the warehouse of `load_year` and its copy."""
+    """Return a folder, made once: the warehouse of `load_year`, its copy, and its submissions."""
 
     def make(folder: Path) -> None:
         warehouse = duckdb_warehouse(folder)
-        load_year(warehouse)
+        (folder / SUBMISSIONS).write_text(json.dumps(load_year(warehouse)), encoding="utf-8")
         publish(warehouse.target, folder / COPY)
 
     return made_once("questions", make)
@@ -121,7 +131,7 @@ def _change(store: Store) -> None:
         changes = {"kyc": one["kyc"] | {"result": result}, "reviewer": "agent"}
         store.update(one["submission_id"], changes)
     cleared = {"currentstatus": "Not Screened", "risk_level_summary": "Not Screened", "matches": []}
-    for one in by_result["flagged"][:2]:
+    for one in by_result["flagged"][:CLEARED]:
         store.update(one["submission_id"], {"aml": one["aml"] | cleared})
     raised = by_result["flagged"][-1]["aml"]
     store.update(by_result["approved"][0]["submission_id"], {"aml": raised})

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,11 @@ import pytest
 import yaml
 
 import argos_sync
-from argos_sync.commands.sync import sync
-from argos_sync.emulator import Store, generate
 from argos_sync.shape.contract import schemas_folder
 from cli.command import CommandInProcess
+from questions import CLEARED, OVERTURNED, SUBMISSIONS, load_year, make_year
 from requirements import report_missing
-from support import (
-    LATER,
-    PG,
-    Rows,
-    Warehouse,
-    at,
-    context_for,
-    duckdb_warehouse,
-    postgres_administrator,
-    postgres_dataset,
-    postgres_warehouse,
-)
-from whole_lists import Emulator
+from support import PG, Rows, postgres_administrator, postgres_dataset, postgres_warehouse
 
 pytestmark = pytest.mark.dbt
 
@@ -42,8 +28,6 @@ RUNS = Path(__file__).with_name("dbt_runs.py")
 
 KINDS = ("warehouse", "copy", "strict", "postgres")
 MARTS = ("customers", "decisions", "alerts", "daily_kpis")
-OVERTURNED, CLEARED = 3, 1
-"""How many decisions are overturned, and how many alerts are closed, between the two syncs."""
 
 Statuses = dict[str, str]
 """Status of each model and test of a run, by name."""
@@ -76,28 +60,6 @@ BROKEN = {
 """Statements that damage a copy of the warehouse: the test that has to find it, and its status."""
 
 
-def load(warehouse: Warehouse) -> Rows:
-    """Sync twice, with decisions overturned and an alert closed between; return the submissions."""
-    store = Store(generate(300, seed=7, start=date(2025, 1, 20), end=date(2025, 1, 31)))
-    with Emulator(store) as api:
-        context = context_for(api.base_url, warehouse.target)
-        sync(context)
-        approved = [one for one in store.all() if one["kyc"]["result"] == "approved"]
-        flagged = [
-            one["submission_id"]
-            for one in approved
-            if (one.get("aml") or {}).get("currentstatus") == "Red Flag"
-        ]
-        unflagged = [one for one in approved if one["submission_id"] not in flagged]
-        for one in unflagged[:OVERTURNED]:
-            store.update(one["submission_id"], {"kyc": one["kyc"] | {"result": "rejected"}})
-        for name in flagged[:CLEARED]:
-            store.update(name, {"aml": {"currentstatus": "Not Screened"}})
-        store.delete(unflagged[-1]["submission_id"])
-        sync(at(context, LATER))
-    return list(store.all())
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty folder for warehouses, copies and what dbt makes of them."""
@@ -108,9 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def submissions(folder: Path) -> Rows:
-    """Make the warehouse and its copies in the folder, and return what the API has."""
-    warehouse = duckdb_warehouse(folder)
-    submissions = load(warehouse)
+    """Put the warehouse and its copies into the folder, and return what the API has."""
+    shutil.copy(make_year() / "kyc.duckdb", folder)
     argos_sync = CommandInProcess(folder)
     for kind, options in (("copy", ()), ("strict", ("--strict",))):
         shutil.copytree(PACKAGE, folder / kind)
@@ -121,6 +82,7 @@ def submissions(folder: Path) -> Rows:
     broken = folder / "broken.duckdb"
     shutil.copy(folder / "kyc.duckdb", broken)
     damage(broken)
+    submissions: Rows = json.loads((make_year() / SUBMISSIONS).read_text("utf-8"))
     return submissions
 
 
@@ -137,7 +99,7 @@ def damage(file: Path) -> None:
 def dataset(folder: Path) -> Iterator[str]:
     """Fill a dataset of PostgreSQL, and drop it and the schema of the marts in the end."""
     with postgres_dataset() as name:
-        load(postgres_warehouse(folder / "postgres", name))
+        load_year(postgres_warehouse(folder / "postgres", name))
         try:
             yield name
         finally:
