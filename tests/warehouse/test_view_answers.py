@@ -107,9 +107,9 @@ def make_file(warehouse: Warehouse, folder: Path) -> None:
             f"UPDATE {HISTORY} SET valid_to = $1 WHERE valid_to IS NULL AND submission_id = $2",
             [THIRD, deleted],
         )
-        names = ("submission_id", "changed_at", "table_name", "column_name")
+        stored = ("submission_id", "changed_at", "table_name", "column_name")
         for row in answer("changes"):
-            change = [row[name] for name in names]
+            change = [row[name] for name in stored]
             connection.execute(f"INSERT INTO {CHANGES} VALUES ($1, $2, $3, $4)", change)
         for run in DATA["runs"]:
             names, values = ", ".join(run), ", ".join("?" * len(run))
