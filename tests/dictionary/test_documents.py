@@ -119,7 +119,7 @@ def dbt_source(file: Path = SOURCES) -> dict[str, Any]:
 
 
 def test_the_dbt_source_is_the_contract() -> None:
-    """Tables, views and columns have their descriptions, in the format of dbt 1.10.5."""
+    """Tables, views and columns have their descriptions, in the format of dbt 1.10.8."""
     contract, views = load_contract(), {view.name: view for view in load_views()}
     source = dbt_source()
     assert (source["name"], source["schema"]) == ("argos", "{{ var('argos_dataset', 'argos') }}")

@@ -22,7 +22,7 @@ SIGNATURE = "# dbt sources of argos-sync."
 
 _HEAD = f"""\
 {SIGNATURE} %s
-# Do not edit. Requires dbt 1.10.5 or newer. For another dataset or database, run dbt with
+# Do not edit. Requires dbt 1.10.8 or newer. For another dataset or database, run dbt with
 # `--vars '{{argos_dataset: argos_japan, argos_database: kyc}}'`.
 """
 
