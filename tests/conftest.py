@@ -105,6 +105,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let the garbage collector free everything in the end, or DuckDB reports leaks."""
+    gc.unfreeze()
+
+
 def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:
     """Return the slow tests that another kind of warehouse stands for, half of them of each kind.
 

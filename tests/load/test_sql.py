@@ -82,7 +82,7 @@ FUNCTIONS = {
 
 NOT_FUNCTIONS = {
     *("AND", "ANY", "AS", "FROM", "GROUP", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES"),
-    "WHERE",
+    *("CASE", "ELSE", "THEN", "WHEN", "WHERE"),
 }
 
 MUTATION = re.compile(r"ALTER TABLE (\S+) UPDATE (.*) SETTINGS mutations_sync = 1")

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
 
 from argos_sync.load.dialects import (
     DUCKDB_TYPES,
@@ -54,9 +55,6 @@ _CTE = re.compile(r"\b(\w+) AS \(")
 
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """Text to append to a SELECT: ClickHouse's outer joins return empty texts and zeros otherwise."""
-
-_KEEP_QUALIFIERS = {"clickhouse"}
-"""Dialects that name a column of a join `s.created_at`, with its table, unless it has an alias."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,8 @@ def view_query(
         alias = exp.to_identifier(table.alias or table.name)
         qualify_table(table, client.make_qualified_table_name(table.name), dialect)
         table.set("alias", exp.TableAlias(this=alias))
-    if dialect in _KEEP_QUALIFIERS:
-        _name_columns(select)
+    if dialect == "clickhouse":
+        select = _adapt_to_clickhouse(select)
     return to_dialect(select, dialect) + _SETTINGS.get(dialect, "")
 
 
@@ -189,16 +187,24 @@ def _duckdb_templates(zone: str) -> dict[str, str]:
     return templates | own
 
 
-def _name_columns(query: exp.Expression) -> None:
-    """Give each column of a query and of its CTEs its bare name as an alias."""
+def _adapt_to_clickhouse(query: exp.Expression) -> exp.Expression:
+    """Return a query whose columns have bare names, and whose truth values are not numbers.
+
+    ClickHouse names a column of a join `s.created_at`, with its table, unless it has an alias, and
+    its comparisons return 1 and 0.
+    """
+    query = annotate_types(query)
     for select in [*query.find_all(exp.Select)]:
-        select.set(
-            "expressions",
-            [
-                exp.alias_(one, one.name) if isinstance(one, exp.Column) else one
-                for one in select.expressions
-            ],
-        )
+        select.set("expressions", [_named_truth_value(one) for one in select.expressions])
+    return query
+
+
+def _named_truth_value(selected: exp.Expression) -> exp.Expression:
+    value = selected.this if isinstance(selected, exp.Alias) else selected
+    if value.is_type(exp.DataType.Type.BOOLEAN) and not isinstance(value, exp.Column):
+        value = exp.cast(value, exp.DataType.Type.BOOLEAN)
+    named: exp.Expression = exp.alias_(value, selected.alias_or_name)
+    return named
 
 
 def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
