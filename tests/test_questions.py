@@ -75,6 +75,7 @@ def test_a_copy_answers_it_too(question: Question, year: Warehouse) -> None:
     assert not rows or same_shape(question.answer, render_answer(rows))
 
 
+@pytest.mark.postgres
 def test_postgres_gives_the_same_answers(
     year: Warehouse, in_postgres: tuple[Warehouse, str]
 ) -> None:
