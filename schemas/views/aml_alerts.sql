@@ -112,7 +112,7 @@ SELECT
     a.closed_at,
     REPORTING_DAY(a.opened_at) AS opened_day,
     REPORTING_DAY(a.closed_at) AS closed_day,
-    a.closed_at IS NULL AS is_open,
+    CASE WHEN a.closed_at IS NULL THEN TRUE ELSE FALSE END AS is_open,
     GREATEST(EPOCH(COALESCE(a.closed_at, CURRENT_TIMESTAMP)) - EPOCH(a.opened_at), 0) / 3600
         AS hours_open,
     CASE GREATEST(COALESCE(a.risk, 0), COALESCE(m.risk, 0))

@@ -28,7 +28,10 @@ SELECT
     p.id_type,
     a.opened_at AS open_since,
     a.hours_open,
-    a.opened_at > COALESCE(s.kyc_result_at, s.created_at) AS flagged_after_result,
+    CASE
+        WHEN a.opened_at > COALESCE(s.kyc_result_at, s.created_at) THEN TRUE
+        ELSE FALSE
+    END AS flagged_after_result,
     a.highest_risk,
     a.matches,
     a.highest_score,

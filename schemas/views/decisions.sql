@@ -47,11 +47,11 @@ SELECT
         WHEN LOWER(s.reviewer) = 'system' THEN 'machine'
         WHEN s.reviewer IS NOT NULL THEN 'person'
     END AS decided_by,
-    s.pending_at IS NOT NULL AS was_pending,
+    CASE WHEN s.pending_at IS NOT NULL THEN TRUE ELSE FALSE END AS was_pending,
     EPOCH(s.kyc_result_at) - EPOCH(s.created_at) AS seconds_to_decision,
     EPOCH(s.kyc_result_at) - EPOCH(s.pending_at) AS seconds_in_review,
     COALESCE(t.attempts, 0) AS attempts,
-    t.attempts = 1 AS on_first_attempt,
+    CASE WHEN t.attempts = 1 THEN TRUE WHEN t.attempts > 1 THEN FALSE END AS on_first_attempt,
     p.nationality AS country,
     p.idcard_issuing_country AS issuing_country,
     p.id_type,

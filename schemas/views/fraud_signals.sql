@@ -126,17 +126,23 @@ signs AS (
         submission_id,
         created_at,
         kyc_result,
-        lowest_id_liveness < 0.5 OR (lowest_id_liveness >= 1 AND lowest_id_liveness < 50)
-            AS spoofed_id,
-        highest_liveness < 0.5 OR (highest_liveness >= 1 AND highest_liveness < 50)
-            AS spoofed_face,
-        injection_type IS NOT NULL AS injected,
-        face_codes > 0 AS duplicate_face,
-        person_codes > 0 AS duplicate_person,
-        users_of_person >= 2 AS several_users,
-        people_on_ip >= 3 AS shared_ip,
-        people_on_document >= 2 AS shared_document,
-        retry_codes > 0 OR retries >= 5 AS too_many_retries,
+        CASE
+            WHEN lowest_id_liveness < 0.5 THEN TRUE
+            WHEN lowest_id_liveness >= 1 AND lowest_id_liveness < 50 THEN TRUE
+            WHEN lowest_id_liveness IS NOT NULL THEN FALSE
+        END AS spoofed_id,
+        CASE
+            WHEN highest_liveness < 0.5 THEN TRUE
+            WHEN highest_liveness >= 1 AND highest_liveness < 50 THEN TRUE
+            WHEN highest_liveness IS NOT NULL THEN FALSE
+        END AS spoofed_face,
+        CASE WHEN injection_type IS NOT NULL THEN TRUE ELSE FALSE END AS injected,
+        CASE WHEN face_codes > 0 THEN TRUE ELSE FALSE END AS duplicate_face,
+        CASE WHEN person_codes > 0 THEN TRUE ELSE FALSE END AS duplicate_person,
+        CASE WHEN users_of_person >= 2 THEN TRUE WHEN users_of_person < 2 THEN FALSE END AS several_users,
+        CASE WHEN people_on_ip >= 3 THEN TRUE WHEN people_on_ip < 3 THEN FALSE END AS shared_ip,
+        CASE WHEN people_on_document >= 2 THEN TRUE WHEN people_on_document < 2 THEN FALSE END AS shared_document,
+        CASE WHEN retry_codes > 0 OR retries >= 5 THEN TRUE ELSE FALSE END AS too_many_retries,
         lowest_id_liveness,
         highest_liveness,
         users_of_person,

@@ -40,6 +40,7 @@ cases AS (
         s.submission_id,
         s.created_at,
         COALESCE(s.updated_at, s.created_at) AS last_activity_at,
+        EPOCH(CURRENT_TIMESTAMP) - EPOCH(COALESCE(s.updated_at, s.created_at)) AS idle_seconds,
         LOWER(k.result) AS result
     FROM submissions AS s
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
@@ -57,7 +58,7 @@ SELECT
         WHEN c.result = 'rejected' AND o.submission_id IS NOT NULL THEN 'timed out'
         WHEN c.result IN ('approved', 'rejected', 'pending') THEN c.result
         WHEN c.result IS NULL OR c.result <> 'incomplete' THEN 'unknown'
-        WHEN EPOCH(CURRENT_TIMESTAMP) - EPOCH(c.last_activity_at) >= 30 * 86400 THEN 'dropped off'
+        WHEN c.idle_seconds >= 30 * 86400 THEN 'dropped off'
         ELSE 'in progress'
     END AS outcome
 FROM cases AS c

@@ -51,7 +51,10 @@ SELECT
     p.nationality AS country,
     p.id_type,
     p.idcard_expire_date,
-    p.idcard_expire_date < REPORTING_DAY(CURRENT_TIMESTAMP) AS document_expired,
+    CASE
+        WHEN p.idcard_expire_date < REPORTING_DAY(CURRENT_TIMESTAMP) THEN TRUE
+        WHEN p.idcard_expire_date IS NOT NULL THEN FALSE
+    END AS document_expired,
     r.approved_submissions
 FROM ranked AS r
 LEFT JOIN aml AS a ON a.submission_id = r.submission_id

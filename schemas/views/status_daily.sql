@@ -17,11 +17,11 @@ WITH periods AS (
     FROM submission_status_history
 ),
 steps AS (
-    SELECT result, aml_status, risk, first_day AS day, COUNT(*) AS added
+    SELECT result, aml_status, risk, first_day AS day, CAST(COUNT(*) AS BIGINT) AS added
     FROM periods
     GROUP BY result, aml_status, risk, first_day
     UNION ALL
-    SELECT result, aml_status, risk, end_day AS day, -COUNT(*) AS added
+    SELECT result, aml_status, risk, end_day AS day, -CAST(COUNT(*) AS BIGINT) AS added
     FROM periods
     WHERE end_day IS NOT NULL
     GROUP BY result, aml_status, risk, end_day

@@ -32,7 +32,7 @@ from argos_sync.warehouse.rows import read_rows
 
 Row = Mapping[str, Any]
 
-_SUBMISSIONS_PER_QUERY = 2_000
+_SUBMISSIONS_PER_QUERY = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +70,14 @@ class ChangeFeed:
         by_key = {(row["submission_id"], _utc(row), *_place(row)): row for row in (*stored, *found)}
         return make_rows(CHANGES, by_key.values()) if by_key else {}
 
-    def _compare(self, tables: Mapping[str, pa.Table], ids: list[str]) -> Iterator[Row]:
+    def _compare(self, tables: Mapping[str, pa.Table], ids: Sequence[str]) -> Iterator[Row]:
         """Yield the rows about some submissions."""
-        new = {name: _rows_of(rows, ids) for name, rows in tables.items() if name != CHANGES}
-        fetched_at = {row["submission_id"]: row["_synced_at"] for row in new[SUBMISSIONS]}
-        ids = [key for key in ids if key in fetched_at]
+        fetched = _select_rows(tables[SUBMISSIONS], ["submission_id", "_synced_at"], ids)
+        fetched_at = dict(fetched)
         for table in tables_for_sections(self.sections, self.policy.contract).values():
             if not table.from_api:
                 continue
-            columns = [column for column in table.columns if column.name not in ADDED_COLUMNS]
-            after = _by_key(table, new.get(table.name, ()))
-            before = _by_key(table, self._stored_rows(table, ids))
-            places = {
-                (key[0], column.name)
-                for key in after.keys() | before.keys()
-                for column in columns
-                if self._differ(table, column, before.get(key, {}), after.get(key, {}))
-            }
-            for submission_id, name in sorted(places):
+            for submission_id, name in sorted(self._places(table, tables, list(fetched_at))):
                 yield {
                     "submission_id": submission_id,
                     "changed_at": fetched_at[submission_id],
@@ -95,25 +85,54 @@ class ChangeFeed:
                     "column_name": name,
                 }
 
-    def _stored_rows(self, table: Table, ids: list[str]) -> Iterator[Row]:
-        if table.name not in self.existing.tables:
-            return
-        existing = self.existing[table.name].columns_by_name.keys() - ADDED_COLUMNS
-        names = [column.name for column in table.columns if column.name in existing]
-        for row in read_rows(self.client, table.name, names, ids):
-            yield dict(zip(names, row, strict=True))
+    def _places(
+        self, table: Table, tables: Mapping[str, pa.Table], ids: Sequence[str]
+    ) -> set[tuple[str, str]]:
+        """Return the changed columns of a table, each with its submission."""
+        columns = [column for column in table.columns if column.name not in ADDED_COLUMNS]
+        names = [column.name for column in columns]
+        new = _select_rows(tables[table.name], names, ids) if table.name in tables else ()
+        after, before = (
+            {tuple(row[names.index(name)] for name in table.key): row for row in rows}
+            for rows in (new, self._stored_rows(table.name, names, ids))
+        )
+        nothing = (None,) * len(names)
+        versions = (
+            (key[0], before.get(key, nothing), after.get(key, nothing))
+            for key in after.keys() | before.keys()
+        )
+        return {
+            (submission_id, column.name)
+            for submission_id, old_row, new_row in versions
+            if old_row != new_row
+            for column, old, value in zip(columns, old_row, new_row, strict=True)
+            if old != value and self._differ(table, column, old, value)
+        }
 
-    def _differ(self, table: Table, column: Column, before: Row, after: Row) -> bool:
-        """Return whether a column has different values in two versions of a row."""
-        old, new = before.get(column.name), after.get(column.name)
-        if old == new or column.name in table.key:
+    def _stored_rows(
+        self, table: str, names: Sequence[str], ids: Sequence[str]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the stored rows; a column that does not exist has null."""
+        if table not in self.existing.tables:
+            return
+        existing = self.existing[table].columns_by_name
+        stored = [name for name in names if name in existing]
+        for row in read_rows(self.client, table, stored, ids):
+            if len(stored) == len(names):
+                yield tuple(row)
+            else:
+                values = dict(zip(stored, row, strict=True))
+                yield tuple(values.get(name) for name in names)
+
+    def _differ(self, table: Table, column: Column, old: Any, new: Any) -> bool:
+        """Return whether two values of a column that are not equal mean different things."""
+        if column.name in table.key:
             return False
         if old is None or new is None:
             return True
         base = self.policy.base_contract[table.name].columns_by_name[column.name]
         is_plain = self.policy.modes[f"{table.name}.{column.name}"] == "plain"
-        values = (comparable(base, value, is_plain=is_plain) for value in (old, new))
-        return len(set(values)) > 1
+        return len({comparable(base, value, is_plain=is_plain) for value in (old, new)}) > 1
 
 
 def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
@@ -121,17 +140,13 @@ def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
         yield list(ids[start : start + _SUBMISSIONS_PER_QUERY])
 
 
-def _rows_of(rows: pa.Table, ids: list[str]) -> list[dict[str, Any]]:
-    """Return the rows of some submissions."""
-    if "submission_id" not in rows.column_names:
-        return []
+def _select_rows(
+    rows: pa.Table, names: Sequence[str], ids: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Return columns of the rows of some submissions."""
     is_one = pc.is_in(rows["submission_id"], value_set=pa.array(ids, pa.string()))
-    selected: list[dict[str, Any]] = rows.filter(is_one).to_pylist()
-    return selected
-
-
-def _by_key(table: Table, rows: Iterable[Row]) -> dict[tuple[Any, ...], Row]:
-    return {tuple(row.get(name) for name in table.key): row for row in rows}
+    selected = rows.select(names).filter(is_one)
+    return zip(*(column.to_pylist() for column in selected.columns), strict=True)
 
 
 def _place(row: Row) -> tuple[str, str]:
