@@ -15,6 +15,7 @@ needs no translation, and parsing all views takes longer than creating them.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -70,9 +71,9 @@ class View:
     columns: dict[str, str]
 
     @cached_property
-    def select(self) -> exp.Expression:
+    def select(self) -> exp.Query:
         """Return the parsed SELECT."""
-        return sqlglot.parse_one(self.text, dialect=SOURCE_DIALECT)
+        return sqlglot.parse_one(self.text, dialect=SOURCE_DIALECT).assert_is(exp.Query)
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ def view_query(
     dialect = dialect_of(client)
     if dialect == SOURCE_DIALECT:
         return duckdb_query(view, contract, zone)
-    select = _in_zone(_adapt_to_tables(view, contract), zone)
+    select = _in_zone(adapt_to_tables(view, contract), zone)
     for table in table_references(select):
         # The query may qualify columns with the bare table name.
         alias = exp.to_identifier(table.alias or table.name)
@@ -153,9 +154,14 @@ def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
     """
-    if _fits(view, contract):
+    if fits_tables(view, contract):
         return expand_calls(view.text, _duckdb_templates(zone))
-    return to_dialect(_in_zone(_adapt_to_tables(view, contract), zone), SOURCE_DIALECT)
+    return duckdb_text(adapt_to_tables(view, contract), zone)
+
+
+def duckdb_text(select: exp.Expression, zone: str) -> str:
+    """Return the text of a SELECT, which is changed, for a DuckDB file."""
+    return to_dialect(_in_zone(select, zone), SOURCE_DIALECT)
 
 
 def _read_view(path: Path) -> View:
@@ -163,7 +169,7 @@ def _read_view(path: Path) -> View:
     return View(path.stem, _COMMENT.sub("", text).strip(), *parse_header(text))
 
 
-def _fits(view: View, contract: Contract | None) -> bool:
+def fits_tables(view: View, contract: Contract | None) -> bool:
     """Return whether tables have every column of the shipped contract whose name a view has."""
     if contract is None:
         return True
@@ -207,11 +213,16 @@ def _named_truth_value(selected: exp.Expression) -> exp.Expression:
     return named
 
 
-def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
+def adapt_to_tables(
+    view: View,
+    contract: Contract | None = None,
+    substitutes: Mapping[tuple[str, str], str] | None = None,
+) -> exp.Query:
     """Return a copy of a view's SELECT that fits the tables of the contract, or the shipped ones.
 
     A table that lacks columns which the SELECT mentions, or has them with another type, is replaced
-    by a subquery of the same name in which those columns are NULL.
+    by a subquery of the same name. There those columns are NULL, or another column of the table:
+    `substitutes` has its name by table and missing column.
     """
     select = view.select.copy()
     shipped, existing = load_contract().tables, (contract or load_contract()).tables
@@ -223,12 +234,18 @@ def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
         types = {column.name: column.type for column in existing[table.name].columns}
         if any(types.get(column.name) != column.type for column in columns):
             expressions = [
-                _column_or_null(column, exists=types.get(column.name) == column.type)
+                exp.column(column.name)
+                if types.get(column.name) == column.type
+                else _substitute(column, (substitutes or {}).get((table.name, column.name)))
                 for column in columns
             ]
-            subquery = exp.select(*expressions).from_(exp.to_table(table.name))
-            table.replace(subquery.subquery(table.alias or table.name))
+            replace_table(table, exp.select(*expressions).from_(exp.to_table(table.name)))
     return select
+
+
+def replace_table(table: exp.Table, query: exp.Select) -> None:
+    """Replace a reference to a table or view by a subquery of the same name."""
+    table.replace(query.subquery(table.alias or table.name))
 
 
 def _in_zone(select: exp.Expression, zone: str) -> exp.Expression:
@@ -244,8 +261,8 @@ def _reporting_function(call: exp.Anonymous) -> str | None:
     return _REPORTING.get(call.name.upper())
 
 
-def _column_or_null(column: Column, *, exists: bool) -> exp.Expression:
-    if exists:
-        return exp.column(column.name)
+def _substitute(column: Column, other: str | None) -> exp.Expression:
+    """Return another column under the name of one that is missing, or NULL."""
     null = exp.cast(exp.null(), DUCKDB_TYPES[column.type], dialect=SOURCE_DIALECT)
-    return exp.Alias(this=null, alias=exp.to_identifier(column.name))
+    value = exp.column(other) if other else null
+    return exp.Alias(this=value, alias=exp.to_identifier(column.name))
