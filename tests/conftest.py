@@ -49,7 +49,7 @@ WAREHOUSES = ("duckdb", "postgres")
 
 PROMISES = "tests/promises/"
 
-TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins", "dbt")
 """The marks of tests that `make test` leaves out."""
 
 ENVIRONMENTS = {"ducklake": "ducklake", "clickhouse": "standins"}

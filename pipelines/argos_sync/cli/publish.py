@@ -1,8 +1,10 @@
 """`argos-sync publish`."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,6 +13,8 @@ from argos_sync.cli.common import Common, table
 
 if TYPE_CHECKING:
     from argos_sync.shape.pseudonyms import Pseudonymizer
+
+log = logging.getLogger("argos_sync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Contents:
 def publish(
     common: Common,
     contents: Contents,
+    *,
     to: Annotated[
         str,
         typer.Option(
@@ -50,6 +55,13 @@ def publish(
             " which a publish appends what has changed.",
         ),
     ] = "duckdb",
+    dbt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml",
+            help="Write the dbt sources of the copy as well: its tables, views and columns.",
+        ),
+    ] = None,
     views: Annotated[
         Literal["duckdb", "spark", "trino", "athena", "snowflake"] | None,
         typer.Option(
@@ -62,6 +74,8 @@ def publish(
     """Copy the warehouse for analysts, without the columns that identify a person."""
     if views is not None and file_format != "delta":
         raise typer.BadParameter("--views is for a change log: add --format delta")
+    if dbt is not None:
+        _check_dbt_sources(dbt, file_format)
     if file_format == "delta" and find_spec("deltalake") is None:
         from argos_sync.api.errors import ConfigurationError
 
@@ -82,6 +96,31 @@ def publish(
         "delta": _publish_changes,
     }
     write[file_format](common, to, contents, pseudonymizer)
+    if dbt is not None:
+        _write_dbt_sources(common, to, dbt)
+
+
+def _check_dbt_sources(output: Path, file_format: str) -> None:
+    """Refuse dbt sources that cannot be written, before anything is published.
+
+    Raises:
+        ConfigurationError: Something else is at the path.
+    """
+    from argos_sync.dictionary import check_sources_path
+
+    if file_format != "duckdb":
+        raise typer.BadParameter("--dbt is for a DuckDB file: leave out --format")
+    check_sources_path(output)
+
+
+def _write_dbt_sources(common: Common, copy: str, output: Path) -> None:
+    """Write the dbt sources of a copy."""
+    from argos_sync.dictionary import write_copy_sources
+    from argos_sync.load.target import locate
+    from argos_sync.process import output_file_mode
+
+    path = write_copy_sources(Path(copy), locate(common.target).dataset, output, output_file_mode())
+    log.info("publish: dbt sources in %s", path)
 
 
 def _pseudonymizer(common: Common) -> "Pseudonymizer":
@@ -111,8 +150,6 @@ def _publish_file(
     common: Common, to: str, contents: Contents, pseudonymizer: "Pseudonymizer | None"
 ) -> None:
     """Write the DuckDB file, and show what is in it."""
-    from pathlib import Path
-
     from argos_sync.commands.publish import publish as copy
     from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
