@@ -49,8 +49,11 @@ WAREHOUSES = ("duckdb", "postgres")
 
 PROMISES = "tests/promises/"
 
-TIERS = ("slow", "process", "postgres", "browser", "ducklake")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins", "dbt")
 """The marks of tests that `make test` leaves out."""
+
+ENVIRONMENTS = {"ducklake": "ducklake", "clickhouse": "standins"}
+"""The marks of places whose drivers are in an environment of their own."""
 
 MAX_SECONDS = 2.0
 """The most that a test without one of these marks may take, on a computer that copies nested lists
@@ -91,8 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "postgres" in parameters or "postgres_dataset" in fixtures:
             item.add_marker("postgres")
-        if callspec and callspec.params.get("place") == "ducklake":
-            item.add_marker("ducklake")
+        if callspec and (mark := ENVIRONMENTS.get(str(callspec.params.get("place")))):
+            item.add_marker(mark)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
@@ -100,6 +103,11 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from searching modules and tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the garbage collector free everything in the end, or DuckDB reports leaks."""
+    gc.unfreeze()
 
 
 def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -6,6 +6,8 @@ folder, or in `moto`'s stand-in for S3.
 
 import io
 import logging
+import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -117,11 +119,20 @@ class Lake:
 
 
 @contextmanager
-def folder_lake(folder: Path) -> Iterator[Lake]:
-    """Yield a lake in a folder, whose catalog is an SQLite file beside its Parquet files."""
+def folder_lake(folder: Path, made: Path | None = None) -> Iterator[Lake]:
+    """Yield a lake in a folder, whose catalog is an SQLite file beside its Parquet files.
+
+    It is empty, or a copy of the lake that was made in another folder.
+    """
     files = folder / "lake"
-    files.mkdir()
     catalog = files / "catalog.sqlite"
+    if made is None:
+        files.mkdir()
+    else:
+        shutil.copytree(made / files.name, files)
+        with closing(sqlite3.connect(catalog)) as connection, connection:
+            statement = "UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'"
+            connection.execute(statement, (f"{files}/data/",))
     environment = {
         f"{_PREFIX}CATALOG": f"sqlite:///{catalog}",
         f"{_PREFIX}STORAGE__BUCKET_URL": f"file://{files}/data",

@@ -61,7 +61,8 @@ comparisons AS (
                 OR COUNT(p.last_name) > 1 THEN FALSE
         END AS names_differ,
         CASE
-            WHEN COUNT(p.email) > 1 THEN MIN(p.email) <> MAX(p.email)
+            WHEN MIN(p.email) <> MAX(p.email) THEN TRUE
+            WHEN COUNT(p.email) > 1 THEN FALSE
         END AS emails_differ,
         CASE
             WHEN MIN(p.document_number) <> MAX(p.document_number)

@@ -4,10 +4,14 @@ The promise suite runs on a lake in S3 with its catalog in PostgreSQL; here it i
 SQLite file, but for what differs.
 """
 
+import json
 import logging
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,6 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.doctor import run_checks
-from argos_sync.commands.forget import forget
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.load.destinations import duckdb_extensions, lake_cleanup
@@ -26,8 +29,10 @@ from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import Client, execute_native
 from argos_sync.load.target import Target
-from argos_sync.run import erasure, opening
+from argos_sync.run import opening
 from lakes import Lake, folder_lake
+from made_once import made_once
+from promises.place import on_machine
 from support import API_KEY, LATER, Rows, at, context_for
 from warehouse.direct import connected
 from whole_lists import Emulator
@@ -39,10 +44,23 @@ MARK = "zQ7vXw9k"
 on_lake = pytest.mark.ducklake
 
 
+@pytest.fixture(scope="session")
+def _made_folder_lake() -> Path:
+    """A folder with a lake as a run that brought nothing leaves it."""
+
+    def make(folder: Path) -> None:
+        with folder_lake(folder) as made, Emulator() as api:
+            refresh(context_for(api.base_url, made.target), submission_ids=["nobody"])
+
+    return made_once("folder_lake", make)
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lake]:
-    """An empty lake in a folder."""
-    with folder_lake(tmp_path) as opened:
+def lake(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Lake]:
+    """An empty lake in a folder, or one with tables for tests that do not mind them."""
+    has_tables = request.node.get_closest_marker("tables_made") is not None
+    made = request.getfixturevalue("_made_folder_lake") if has_tables else None
+    with folder_lake(tmp_path, made) as opened:
         yield opened
 
 
@@ -83,6 +101,7 @@ def test_a_missing_extension_names_the_extra(lake: Lake, monkeypatch: pytest.Mon
 
 @on_lake
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_a_second_sync_is_quiet_and_cheap(
     lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,32 +130,46 @@ def test_a_second_sync_is_quiet_and_cheap(
 
 @on_lake
 @pytest.mark.slow
-def test_an_interrupted_erasure_is_finished_by_the_next_run(
-    lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows are gone, and their bytes are not; the next run of any command removes these."""
-    person = january[7] | {"userid": f"u{MARK}"}
-    one = str(person["submission_id"])
+@pytest.mark.process
+@pytest.mark.tables_made
+def test_a_killed_erasure_is_finished_by_the_next_run(lake: Lake, january: Rows) -> None:
+    """Rows are gone, and their bytes are not; a run of any command on any machine removes these.
 
-    def fail(client: Client) -> None:
-        raise DestinationError("the storage is not reachable")
-
-    with Emulator([*january[:7], person]) as api:
+    The process is killed before the clean-up, and when only the files are left to delete.
+    """
+    statements = ("CALL ducklake_", "CALL ducklake_cleanup_old_files")
+    people = [january[number] | {"userid": f"{number}{MARK}"} for number in range(len(statements))]
+    with Emulator([*people, *january[5:12]]) as api:
         context = context_for(api.base_url, lake.target)
         sync(context)
-        with monkeypatch.context() as patch:
-            patch.setattr(erasure, "erase_old_versions", fail)
-            with pytest.raises(DestinationError, match="not reachable"):
-                forget(context, [("userid", person["userid"])])
-        assert lake.query(f"SELECT * FROM submissions WHERE submission_id = '{one}'") == []
-        assert MARK in lake.content()
-        refresh(context, submission_ids=["nobody"])
-        assert MARK not in lake.content()
-        assert f"'{one}'" not in lake.content()
+        for person, statement in zip(people, statements, strict=True):
+            one, userid = person["submission_id"], person["userid"]
+            assert kill_forget(api, lake.target, userid, statement) == -signal.SIGKILL
+            assert lake.query(f"SELECT * FROM submissions WHERE submission_id = '{one}'") == []
+            assert userid in lake.content()
+            refresh(on_machine(context, userid), submission_ids=["nobody"])
+            content = lake.content()
+            assert [value for value in (userid, f"'{one}'") if value in content] == []
+        assert len(lake.query("SELECT * FROM submissions")) == 7
+
+
+def kill_forget(api: Emulator, target: Target, userid: str, statement: str) -> int:
+    """Start a `forget` that is killed before a statement, and return the exit code."""
+    tests = Path(__file__).parents[1]
+    script = Path(__file__).with_name("killed_erasure.py")
+    arguments = [api.base_url, json.dumps(asdict(target)), userid, statement]
+    process = subprocess.run(
+        [sys.executable, script, *arguments],
+        env=os.environ | {"PYTHONPATH": str(tests)},
+        capture_output=True,
+        check=False,
+    )
+    return process.returncode
 
 
 @on_lake
 @pytest.mark.slow
+@pytest.mark.tables_made
 def test_old_snapshots_that_stay_fail_no_run(
     lake: Lake, january: Rows, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -182,13 +182,21 @@ def contend(target: Target, folder: Path, gate: threading.Barrier) -> Callable[[
 
 
 def test_one_of_several_contenders_wins(warehouse: Warehouse, tmp_path: Path) -> None:
-    """At most one in the first round, in which all of them create the dataset and the table."""
+    """Several runs that begin in the same moment cannot all take the lease."""
+    assert_one_wins(warehouse.target, tmp_path)
+
+
+def assert_one_wins(target: Target, folder: Path) -> None:
+    """Assert that one of several contenders takes the lease, in each of some rounds.
+
+    At most one in the first round, in which all of them create the dataset and the table.
+    """
     gate = threading.Barrier(CONTENDERS)
     with ThreadPoolExecutor(CONTENDERS) as pool:
         for number in range(ROUNDS):
-            folders = [tmp_path / f"{number}_{one}" for one in range(CONTENDERS)]
-            for folder in folders:
-                folder.mkdir()
-            runs = [contend(warehouse.target, folder, gate) for folder in folders]
-            winners = sum(one.result() for one in [pool.submit(run) for run in runs])
+            folders = [folder / f"{number}_{one}" for one in range(CONTENDERS)]
+            for one in folders:
+                one.mkdir()
+            runs = [contend(target, one, gate) for one in folders]
+            winners = sum(run.result() for run in [pool.submit(run) for run in runs])
             assert winners == 1 or (winners, number) == (0, 0)

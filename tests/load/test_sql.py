@@ -53,6 +53,7 @@ FUNCTIONS = {
         *(
             "CONVERT_TIMEZONE",
             "CURRENT_TIMESTAMP",
+            "DATE_PART",
             "DATEADD",
             "DATEDIFF",
             "DAYOFWEEKISO",
@@ -62,7 +63,7 @@ FUNCTIONS = {
     },
     "databricks": {
         *("CURRENT_TIMESTAMP", "CURRENT_TIMEZONE", "DATEDIFF", "DATE_TRUNC", "LISTAGG"),
-        *("FROM_UTC_TIMESTAMP", "TO_UTC_TIMESTAMP", "UNIX_TIMESTAMP"),
+        *("FROM_UTC_TIMESTAMP", "TO_UTC_TIMESTAMP", "UNIX_MICROS"),
     },
     "clickhouse": {
         *("ARRAYMAP", "ARRAYSORT", "ARRAYSTRINGCONCAT", "CURRENT_TIMESTAMP", "DATE_DIFF"),
@@ -73,7 +74,7 @@ FUNCTIONS = {
             "TODATETIME64",
             "TOMONDAY",
             "TOTIMEZONE",
-            "TOUNIXTIMESTAMP",
+            "TOUNIXTIMESTAMP64MICRO",
         ),
     },
 }
@@ -81,7 +82,7 @@ FUNCTIONS = {
 
 NOT_FUNCTIONS = {
     *("AND", "ANY", "AS", "FROM", "GROUP", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES"),
-    "WHERE",
+    *("CASE", "ELSE", "THEN", "WHEN", "WHERE"),
 }
 
 MUTATION = re.compile(r"ALTER TABLE (\S+) UPDATE (.*) SETTINGS mutations_sync = 1")
@@ -234,6 +235,22 @@ def test_a_statement_is_translated(dialect: str, expected: str) -> None:
 def test_json_is_read_as_text(dialect: str, expected: str) -> None:
     """Whatever type the column has."""
     text, _ = sql.translate(client_for(dialect), "SELECT JSON_TEXT(a) FROM t")
+    assert text.startswith(f"SELECT {expected} FROM ")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    {
+        "duckdb": 'EPOCH("a")',
+        "postgres": "DATE_PART('epoch', \"a\")",
+        "snowflake": '(CAST(DATE_PART(EPOCH_MICROSECOND, "A") AS DOUBLE) / 1000000)',
+        "databricks": "(UNIX_MICROS(`a`) / 1000000)",
+        "clickhouse": "(toUnixTimestamp64Micro(toDateTime64(\"a\", 6, 'UTC')) / 1000000)",
+    }.items(),
+)
+def test_seconds_have_fractions(dialect: str, expected: str) -> None:
+    """Durations are differences of such seconds."""
+    text, _ = sql.translate(client_for(dialect), "SELECT EPOCH(a) FROM t")
     assert text.startswith(f"SELECT {expected} FROM ")
 
 

@@ -11,8 +11,6 @@ from promises.clickhouse import clickhouse_server
 from promises.place import Place
 from promises.places import KINDS
 
-RACES = {Promise.ONE_WRITER}
-"""Promises that are broken in some runs only: two runs may begin in the same moment, or not."""
 INSTALLED = [name for name, kind in KINDS.items() if kind.is_installed]
 
 
@@ -27,11 +25,11 @@ def _clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A place of each destination.
 
-    A test of a promise that the destination breaks must fail; that of a race may.
+    A test of a promise that the destination breaks must fail.
     """
     name = str(request.param)
     promise = Promise(request.node.originalname.removeprefix("test_"))
     if reason := ACCEPTED[name].broken.get(promise):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=promise not in RACES))
+        request.applymarker(pytest.mark.xfail(reason=reason))
     with KINDS[name].place(tmp_path, request) as opened:
         yield opened

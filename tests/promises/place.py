@@ -57,7 +57,7 @@ def read_through_dlt(target: Target) -> Warehouse:
         with open_read_only(target) as view:
             text, _ = translate(view.client, sql)
             with view.client.execute_query(text) as cursor:
-                names = [column[0] for column in cursor.description]
+                names = [column[0].lower() for column in cursor.description]
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     return Warehouse(target, query)

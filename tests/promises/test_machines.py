@@ -21,7 +21,9 @@ from argos_sync.emulator import Faults
 from argos_sync.load.errors import DestinationError
 from cli.command import Command
 from cli.events import HeldEmulator, first_to_end
+from load.test_lease import assert_one_wins
 from oracle import flatten
+from promises.clickhouse import clickhouse_place
 from promises.place import Place, on_machine
 from support import API_KEY, LATER, Rows, StopAfter, assert_equal, at, ordered
 from whole_lists import Emulator
@@ -177,3 +179,10 @@ def test_one_writer(place: Place, january: Rows, tmp_path: Path) -> None:
         assert command.finish(winner).returncode == 0
         command(*arguments, machines[processes.index(loser)])
     assert_equal(place.warehouse, january)
+
+
+@pytest.mark.standins
+def test_contenders_on_clickhouse(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Its UPDATEs do not fail or wait for each other like those of other databases."""
+    with clickhouse_place(tmp_path, request) as place:
+        assert_one_wins(place.warehouse.target, tmp_path)

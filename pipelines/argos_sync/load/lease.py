@@ -8,8 +8,8 @@ over also drops the other one's staging dataset, which is named after the token.
 Each step is one UPDATE whose WHERE compares the stored row, and a query that reads the result. So
 it needs no unique key and no row count, which many warehouses lack, and no session, which a
 connection pooler takes away. It relies on two UPDATEs of a row never both finding the old value:
-they wait for each other, or one of them fails. ClickHouse does neither when they come in the same
-moment; see docs/decisions/locks-and-partitions.md.
+they wait for each other, one of them fails, or a ClickHouse server applies them one after the
+other (its page "Mutations").
 """
 
 import socket

@@ -150,7 +150,12 @@ def section_specs(bound: int | None, today: date, zone: str) -> tuple[SectionSpe
             partial(screening.describe_hit_rate, today=today),
         ),
         SectionSpec(
-            "countries", "Countries", "submissions_wide", _COUNTRIES, submissions.describe_countries
+            "countries",
+            "Countries",
+            "submissions_wide",
+            _COUNTRIES,
+            submissions.describe_countries,
+            optional="nationality",
         ),
         SectionSpec(
             "runs",

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from argos_sync.load.sql import Client, ResultRows, select, tables_exist
+from argos_sync.load.sql import (
+    Client,
+    ResultRows,
+    select,
+    stream_native,
+    tables_exist,
+    translate,
+)
 from argos_sync.report.charts import Spec
 
 
@@ -33,7 +40,8 @@ class SectionSpec:
     """Define a section: the view and the query it reads, and how to describe the result.
 
     `key` names it in the summary and in links. `query` is SQL in the package's own dialect. When it
-    returns no rows, `empty_text` takes the place of `describe`.
+    returns no rows, `empty_text` takes the place of `describe`. `optional` is a column of the query
+    that the view of a published copy may lack; then `describe` is given no rows.
     """
 
     key: str
@@ -42,6 +50,7 @@ class SectionSpec:
     query: str
     describe: Callable[[ResultRows], Content]
     empty_text: str = "There are no submissions yet."
+    optional: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +72,17 @@ def build_section(client: Client, spec: SectionSpec) -> Section:
             f"The warehouse has no view {spec.view} yet. The next run of argos-sync creates it."
         )
         return Section(spec, Content(missing), "unavailable")
+    if spec.optional and spec.optional not in _columns(client, spec.view):
+        return Section(spec, spec.describe(()), "unavailable")
     rows = select(client, spec.query)
     if not rows:
         return Section(spec, Content(spec.empty_text), "empty")
     content = spec.describe(rows)
     return Section(spec, content, "shown" if content.table else "unavailable")
+
+
+def _columns(client: Client, view: str) -> set[str]:
+    """Return the names of a view's columns, in small letters."""
+    query, _ = translate(client, f"SELECT * FROM {view} WHERE 1 = 0")  # noqa: S608 a name
+    with stream_native(client, query) as cursor:
+        return {str(column[0]).lower() for column in cursor.description or ()}

@@ -8,6 +8,7 @@ from typing import Any
 from argos_sync.load.source import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select, transaction
 from argos_sync.shape.contract import (
+    CHANGES,
     HISTORY,
     SUBMISSIONS,
     SUPPRESSIONS,
@@ -42,11 +43,15 @@ def stored_history(
     client: Client, submission_ids: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the status history of these submissions, by submission id."""
-    columns = [column.name for column in load_contract()[HISTORY].columns]
     history: dict[str, list[dict[str, Any]]] = {}
-    for row in read_rows(client, HISTORY, columns, submission_ids):
-        history.setdefault(row[0], []).append(dict(zip(columns, row, strict=True)))
+    for row in _whole_rows(client, HISTORY, submission_ids):
+        history.setdefault(row["submission_id"], []).append(row)
     return history
+
+
+def stored_changes(client: Client, submission_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of the change feed about these submissions."""
+    return list(_whole_rows(client, CHANGES, submission_ids))
 
 
 def has_submissions(client: Client) -> bool:
@@ -120,7 +125,7 @@ def stored_child_rows(
 
     Submissions without such rows are missing.
     """
-    names = [table.name for table in _child_tables(sections) if table.name != HISTORY]
+    names = [table.name for table in _child_tables(sections) if table.from_api]
     counts: dict[str, int] = {}
     for name in names:
         where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
@@ -179,6 +184,12 @@ def _delete(client: Client, conditions: Mapping[str, str], submission_ids: Seque
             query = f"DELETE FROM {table} WHERE submission_id = ANY(?) AND {condition}"  # noqa: S608 names
             for batch in key_batches(client, submission_ids):
                 execute(client, query, batch)
+
+
+def _whole_rows(client: Client, table: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    columns = [column.name for column in load_contract()[table].columns]
+    for row in read_rows(client, table, columns, keys):
+        yield dict(zip(columns, row, strict=True))
 
 
 def _parent(table: Table) -> Table:

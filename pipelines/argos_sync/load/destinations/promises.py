@@ -27,7 +27,7 @@ class Promise(StrEnum):
 
 
 MEANINGS: Mapping[Promise, str] = {
-    Promise.VALUES: "Every value arrives as the API returned it: JSON, and dates from 1900 to 2199",
+    Promise.VALUES: "Every value arrives as the API returned it: JSON, and dates from 1900 to 2299",
     Promise.RERUN: "Running again changes nothing and doubles nothing",
     Promise.CHILDREN: "Rows that a submission no longer has are deleted",
     Promise.DELETIONS: "A submission that is deleted at the source is marked, and keeps its rows",
