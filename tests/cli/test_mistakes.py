@@ -12,7 +12,11 @@ from cli.command import CommandInProcess
 from cli.mistakes import CONFIGURED, MISTAKES, TODAY, Mistake, arguments, page
 from support import Warehouse
 
-ALL = [one for mistakes in MISTAKES.values() for one in mistakes]
+ALL = [
+    pytest.param(one, marks=[pytest.mark.slow] if one.has_warehouse else [], id=one.command)
+    for mistakes in MISTAKES.values()
+    for one in mistakes
+]
 PAGE = Path(__file__).parents[2] / "docs" / "mistakes.md"
 
 
@@ -26,7 +30,7 @@ def command(tmp_path: Path) -> Iterator[CommandInProcess]:
     container[PluggableRunContext] = before
 
 
-@pytest.mark.parametrize("mistake", ALL, ids=lambda one: one.command)
+@pytest.mark.parametrize("mistake", ALL)
 def test_a_mistake(
     mistake: Mistake, command: CommandInProcess, request: pytest.FixtureRequest
 ) -> None:
