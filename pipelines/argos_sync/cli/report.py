@@ -1,6 +1,6 @@
 """`argos-sync report`."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +10,53 @@ import typer
 from argos_sync.cli.common import Common, parse_age, parse_day
 
 if TYPE_CHECKING:
-    from argos_sync.report import Period, WrittenReport
+    from argos_sync.config import Freshness
+    from argos_sync.report import Period, Scope, WrittenReport
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeOptions:
+    """Options on what the report is about."""
+
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DATE", help="First day of the period; default: 90 days in all."
+        ),
+    ] = None
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="DATE", help="Last day, included; default: today."),
+    ] = None
+    review_target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            metavar="AGE",
+            help="Time within which people should decide a pending submission.",
+        ),
+    ] = "24h"
+
+    def scope(self, settings: "Freshness") -> "Scope":
+        """Return the scope at the current time.
+
+        Raises:
+            ConfigurationError: The period is impossible.
+        """
+        first = parse_day("--from", self.first) if self.first is not None else None
+        last = parse_day("--to", self.last) if self.last is not None else None
+        review_target = parse_age("--target", self.review_target)
+        from argos_sync.report import scope_of
+
+        scope = scope_of(
+            datetime.now(UTC), zone=settings.reporting_time_zone, first=first, last=last
+        )
+        return replace(scope, bound=settings.sweep_days or None, review_target=review_target)
 
 
 def report(
     common: Common,
+    options: ScopeOptions,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="FILE", help="HTML file to create, or report to replace."),
@@ -26,38 +68,17 @@ def report(
             help="DuckDB file to read, such as a published copy; overrides --destination.",
         ),
     ] = None,
-    first: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="DATE", help="First day of the period; default: 90 days in all."
-        ),
-    ] = None,
-    last: Annotated[
-        str | None,
-        typer.Option("--to", metavar="DATE", help="Last day, included; default: today."),
-    ] = None,
-    target: Annotated[
-        str,
-        typer.Option(metavar="AGE", help="Time within which people decide what is pending."),
-    ] = "24h",
 ) -> None:
-    """Write an HTML report: what needs attention, and the last 90 days in figures and charts."""
-    days = {
-        "first": parse_day("--from", first) if first is not None else None,
-        "last": parse_day("--to", last) if last is not None else None,
-    }
-    review_target = parse_age("--target", target)
+    """Write an HTML report: what needs attention, and a period in figures and charts."""
     from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
-    from argos_sync.report import make_report, scope_of
+    from argos_sync.report import make_report
 
-    settings = freshness_settings(common.project)
-    scope = scope_of(datetime.now(UTC), zone=settings.reporting_time_zone, **days)
-    scope = replace(scope, bound=settings.sweep_days or None, review_target=review_target)
-    warehouse = common.target
+    target = common.target
     if file is not None:
-        warehouse = replace(warehouse, destination="duckdb", file=str(file))
-    written = make_report(warehouse, out, scope, mode=output_file_mode())
+        target = replace(target, destination="duckdb", file=str(file))
+    scope = options.scope(freshness_settings(common.project))
+    written = make_report(target, out, scope, mode=output_file_mode())
     common.show(_summary(written), _text(written))
 
 

@@ -3,9 +3,10 @@
 In: the views of a warehouse or of a published copy, read-only. Out: one HTML file with charts,
 tables and key figures. It has aggregates only, never a value of a single submission.
 
-`scope` says which days the report is about; `chapters` lists its sections and `queries` their SQL;
+`scope` says which days it is about; `chapters` lists its sections and `queries` their SQL;
 `attention` finds what is urgent; `submissions`, `decisions`, `groups`, `screening` and `operations`
-turn rows into text, charts and tables; `charts` builds charts and `rendering` draws them; `contents`
+turn rows into text, charts and tables; `charts` and
+`charts_over_time` build charts, which `rendering` draws; `contents`
 reads it all, and `page` assembles the HTML.
 """
 

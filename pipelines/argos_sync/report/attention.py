@@ -65,7 +65,7 @@ def find_attention(reader: Reader) -> dict[str, Finding]:
     return dict(sorted(findings.items(), key=lambda item: not item[1].is_urgent))
 
 
-def open_alerts(rows: ResultRows, scope: Scope) -> Finding:
+def open_alerts(rows: ResultRows, _scope: Scope) -> Finding:
     """Count open AML alerts; rows are as in `screening.describe_ageing`."""
     total = sum(int(row[2]) for row in rows)
     if not total:
@@ -83,7 +83,7 @@ def open_alerts(rows: ResultRows, scope: Scope) -> Finding:
     )
 
 
-def approved_with_red_flag(rows: ResultRows, scope: Scope) -> Finding:
+def approved_with_red_flag(rows: ResultRows, _scope: Scope) -> Finding:
     """Count approved submissions with a red flag; the row also has those flagged later."""
     total, later = map(int, rows[0])
     if not total:
@@ -93,7 +93,7 @@ def approved_with_red_flag(rows: ResultRows, scope: Scope) -> Finding:
         total,
         True,
         f"{text} a red flag",
-        f"{format_count(later)} of them since the approval",
+        f"{format_count(later)} of them got it after the approval",
         "hits",
     )
 
@@ -104,16 +104,17 @@ def past_target(rows: ResultRows, scope: Scope) -> Finding:
     target = format_duration(scope.review_target.total_seconds())
     if not late:
         return Finding(0, False, f"No pending submission is past the target of {target}.")
+    text = pluralize(late, "pending submission is", "pending submissions are")
     return Finding(
         late,
         True,
-        f"{pluralize(late, 'pending submission is', 'pending submissions are')} past the target",
-        f"of {target}; {format_count(pending)} are pending in all",
+        f"{text} past the target of {target}",
+        f"{format_count(pending)} are pending in all",
         "backlog",
     )
 
 
-def expired_documents(rows: ResultRows, scope: Scope) -> Finding | None:
+def expired_documents(rows: ResultRows, _scope: Scope) -> Finding | None:
     """Count approved customers with an expired document.
 
     The row has those with an expiration date, an expired document, and one about to expire.
@@ -171,11 +172,12 @@ def oldest_data(rows: ResultRows, scope: Scope) -> Finding | None:
     text = f"The oldest data were fetched {format_duration(86_400 * days)} ago"
     if scope.bound is None or days <= scope.bound:
         return Finding(days, False, f"{text}.", "", "staleness")
-    limit = pluralize(scope.bound, "day")
-    return Finding(days, True, text, f"the limit is {limit} (sweep_days)", "staleness")
+    return Finding(
+        days, True, text, f"sweep_days allows {pluralize(scope.bound, 'day')}", "staleness"
+    )
 
 
-def impossible_dates(rows: ResultRows, scope: Scope) -> Finding | None:
+def impossible_dates(rows: ResultRows, _scope: Scope) -> Finding | None:
     """Count submissions whose date is wrong; the row has all, and those."""
     number = int(rows[0][1]) if rows else 0
     if not number:

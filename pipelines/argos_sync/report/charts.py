@@ -1,4 +1,4 @@
-"""Build charts as Vega-Lite specifications, which `rendering` draws.
+"""Build charts of rows, such as bars, as Vega-Lite specifications, which `rendering` draws.
 
 Values from the warehouse only ever appear as data in a specification; field names and expressions
 are literals of this module.
@@ -6,7 +6,6 @@ are literals of this module.
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any, NamedTuple
 
 Spec = Mapping[str, Any]
@@ -17,20 +16,21 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, GREY = (
 """Okabe and Ito's palette, which colour-blind people can distinguish. Light colours are darkened
 here, so that all have a contrast of 3:1 against white and against the dark background."""
 
-_HEIGHT = 220
-"""Height in pixels of what lies within the axes of a chart over time."""
 _BARS_HEIGHT, _LEGEND_HEIGHT = 275, 28
-"""Height of a chart of horizontal bars, as high as one over time with its axis, title and legend."""
+"""Height of a chart of horizontal bars, as high as one over time with its labels."""
 _MIN_BAR_STEP, _MAX_BAR_SIZE = 30, 32
 """Least pixels from one horizontal bar to the next, and the greatest height of one."""
-_LABEL_LIMIT = 150
+_LABEL_LIMIT = 165
 """Maximum width of a bar's label in pixels; longer labels end with an ellipsis."""
 
-_DURATION_TICKS = {
-    **{1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21_600: "6 h"},
-    **{86_400: "1 day", 604_800: "7 days", 2_592_000: "30 days", 31_536_000: "1 year"},
+
+PERCENT_AXIS = {
+    "title": None,
+    "domain": False,
+    "tickCount": 5,
+    "labelExpr": "format(100 * datum.value, '.0f') + '\N{NO-BREAK SPACE}%'",
 }
-"""Labels of an axis of durations, by seconds."""
+"""Axis of shares from 0 to 1."""
 
 
 class Interval(NamedTuple):
@@ -41,27 +41,6 @@ class Interval(NamedTuple):
     low: float
     high: float
     text: str
-
-
-class Bar(NamedTuple):
-    """A bar of a chart over time: its first day, the day after its last, and values by segment.
-
-    A partial bar is of a day, week or month that is not whole.
-    """
-
-    first: date
-    end: date
-    segments: Mapping[str, float]
-    is_partial: bool
-
-
-class Point(NamedTuple):
-    """A point of a line over time; a partial one is of a day, week or month that is not whole."""
-
-    day: date
-    line: str
-    value: float
-    is_partial: bool
 
 
 def bar_chart(
@@ -89,7 +68,7 @@ def bar_chart(
                 "data": {"values": data},
                 "mark": {"type": "bar", "size": size},
                 "encoding": {
-                    "color": _colour_scale("segment", colours),
+                    "color": colour_scale("segment", colours),
                     "order": {"field": "position", "type": "quantitative"},
                 },
             },
@@ -105,22 +84,26 @@ def bar_chart(
 def interval_chart(rows: Sequence[Interval], average: float) -> Spec:
     """Build a chart of shares, each with its interval, and a dashed line at their average.
 
-    Rows are in order from top to bottom; shares are from 0 to 1. The axis begins and ends at tenths.
+    Rows are in order from top to bottom; shares are from 0 to 1.
     """
-    low = math.floor(10 * min(row.low for row in rows)) / 10
-    high = math.ceil(10 * max(row.high for row in rows)) / 10
+    domain = tenths([bound for row in rows for bound in (row.low, row.high)])
     values = [
         {
-            **{"row": row, "share": one.share, "low": one.low, "high": one.high},
-            **{"text": one.text, "end": high, "average": average},
+            "row": row,
+            "share": one.share,
+            "low": one.low,
+            "high": one.high,
+            "text": one.text,
+            "end": domain[1],
+            "average": average,
         }
         for row, one in enumerate(rows)
     ]
-    axis = {"title": None, "format": ".0%", "tickCount": 5, "domain": False, "labelFlush": True}
+    axis = PERCENT_AXIS | {"labelFlush": True}
     layout, _ = _rows_layout([one.label for one in rows], has_legend=True)
 
     def place(field: str, **more: Any) -> dict[str, Any]:
-        scale = {"domain": [low, high], "nice": False}
+        scale = {"domain": domain, "nice": False}
         return {"field": field, "type": "quantitative", "scale": scale, "axis": axis, **more}
 
     return layout | {
@@ -146,101 +129,10 @@ def interval_chart(rows: Sequence[Interval], average: float) -> Spec:
     }
 
 
-def stacked_bar_chart(bars: Sequence[Bar], colours: Mapping[str, str], unit: str) -> Spec:
-    """Build a chart of stacked bars over time; partial ones are light with a dashed outline.
-
-    Colours are in order from bottom to top; `unit` is the title of the vertical axis.
-    """
-    values: list[dict[str, Any]] = []
-    for bar in bars:
-        days = {"start": bar.first.isoformat(), "end": bar.end.isoformat()}
-        low = 0.0
-        for segment in colours:
-            if value := bar.segments.get(segment):
-                top = {"low": low, "high": low + value, "partial": bar.is_partial}
-                values.append({**days, "segment": segment, **top})
-                low += value
-    colour = _colour_scale("segment", colours)
-    return _layout(unit) | {
-        "data": {"values": values},
-        "mark": {"type": "rect", "strokeWidth": 1},
-        "encoding": {
-            "x": _time_axis("start"),
-            "x2": {"field": "end"},
-            "y": _value_axis("low"),
-            "y2": {"field": "high"},
-            "color": colour,
-            "stroke": colour | {"legend": None},
-            "strokeDash": _if_partial([3, 2], [1, 0]),
-            "fillOpacity": _if_partial(0.4, 1),
-            "strokeOpacity": _if_partial(1, 0),
-        },
-    }
-
-
-def line_chart(
-    points: Sequence[Point],
-    colours: Mapping[str, str],
-    title: str,
-    axis: Mapping[str, Any] | None = None,
-) -> Spec:
-    """Build a chart of up to three lines over time that differ in colour and dash pattern.
-
-    Partial points are hollow. `title` is that of the vertical axis; `axis` is one of those below,
-    or by default one of counts.
-    """
-    values = [
-        {
-            "day": one.day.isoformat(),
-            "line": one.line,
-            "value": one.value,
-            "partial": one.is_partial,
-        }
-        for one in points
-    ]
-    colour = _colour_scale("line", colours)
-    dashes = {"domain": list(colours), "range": [[1, 0], [6, 3], [2, 2]][: len(colours)]}
-    point = {"type": "point", "size": 34, "opacity": 1}
-    return _layout(title) | {
-        "data": {"values": values},
-        "encoding": {
-            "x": _time_axis("day"),
-            "y": _value_axis("value") | (axis or {}),
-            "color": colour,
-        },
-        "layer": [
-            {
-                "mark": {"type": "line", "strokeWidth": 2.5},
-                "encoding": {"strokeDash": {**colour, "scale": dashes}},
-            },
-            {"mark": point | {"filled": True}, "transform": [{"filter": "!datum.partial"}]},
-            {"mark": point | {"strokeWidth": 1.5}, "transform": [{"filter": "datum.partial"}]},
-        ],
-    }
-
-
-def share_axis() -> dict[str, Any]:
-    """Return a vertical axis of shares from 0 % to 100 %."""
-    axis = {"title": None, "tickCount": 5, "domain": False, "format": ".0%"}
-    return {"scale": {"domain": [0, 1]}, "axis": axis}
-
-
-def duration_axis(seconds: Sequence[float]) -> dict[str, Any]:
-    """Return a logarithmic vertical axis for durations of at least a second."""
-    low, high = min(seconds), max(seconds)
-    ticks = list(_DURATION_TICKS)
-    start = max([one for one in ticks if one <= low] or ticks[:1])
-    stop = min([one for one in ticks if one >= high] or ticks[-1:])
-    stop = stop if stop > start else ticks[ticks.index(start) + 1]
-    values = [one for one in ticks if start <= one <= stop]
-    labels = " : ".join(f"datum.value == {one} ? '{_DURATION_TICKS[one]}'" for one in values)
-    return {
-        "scale": {"type": "log", "domain": [start, max(stop, high)], "nice": False},
-        "axis": {
-            **{"title": None, "domain": False, "values": values},
-            **{"labelExpr": f"{labels} : ''", "labelOverlap": False},
-        },
-    }
+def tenths(shares: Sequence[float]) -> list[float]:
+    """Return the tenths below and above all shares."""
+    low = min(math.floor(10 * min(shares)), 9)
+    return [low / 10, max(math.ceil(10 * max(shares)), low + 1) / 10]
 
 
 def _rows_layout(labels: Sequence[str], *, has_legend: bool) -> tuple[dict[str, Any], float]:
@@ -268,26 +160,8 @@ def _rows_layout(labels: Sequence[str], *, has_legend: bool) -> tuple[dict[str, 
     return layout, min(0.7 * step, _MAX_BAR_SIZE)
 
 
-def _if_partial(partial: Any, whole: Any) -> dict[str, Any]:
-    return {"condition": {"test": "datum.partial", "value": partial}, "value": whole}
-
-
-def _layout(unit: str) -> dict[str, Any]:
-    return {"height": _HEIGHT, "title": {"text": unit, "anchor": "start", "frame": "group"}}
-
-
-def _time_axis(field: str) -> dict[str, Any]:
-    labels = {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
-    axis = {"title": None, "grid": False, "tickCount": 5} | labels
-    return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
-
-
-def _value_axis(field: str) -> dict[str, Any]:
-    axis = {"title": None, "tickCount": 4, "domain": False, "format": ",~r"}
-    return {"field": field, "type": "quantitative", "axis": axis}
-
-
-def _colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
+def colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Return the encoding of a field as colours, with a legend if there are several."""
     scale = {"domain": list(colours), "range": list(colours.values())}
     encoding = {"field": field, "type": "nominal", "scale": scale}
     return encoding if len(colours) > 1 else encoding | {"legend": None}

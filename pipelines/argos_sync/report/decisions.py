@@ -6,18 +6,11 @@ Each function gets the rows of the query of the same name in `queries`.
 from collections import Counter
 
 from argos_sync.load.sql import ResultRows
-from argos_sync.report.charts import (
-    BLUE,
-    GREEN,
-    VERMILLION,
-    Point,
-    bar_chart,
-    duration_axis,
-    line_chart,
-    share_axis,
-)
+from argos_sync.report.charts import BLUE, GREEN, VERMILLION, bar_chart
+from argos_sync.report.charts_over_time import Point, duration_axis, line_chart, share_axis
 from argos_sync.report.figures import Figure, ratio
 from argos_sync.report.formatting import (
+    NO_BREAK_SPACE,
     NO_VALUE,
     format_count,
     format_duration,
@@ -38,6 +31,11 @@ from argos_sync.report.time_series import (
 
 _RATES = {"approved": GREEN, "decided by machine": BLUE}
 _PERCENTILES = {"median": BLUE, "90th percentile": VERMILLION}
+_AGES = (
+    *("less than a day", "1 to 2 days", "3 to 6 days"),
+    *("7 to 29 days", "30 to 89 days", "90 days or more"),
+)
+"""Age bands of the view `review_backlog`."""
 _DECIDERS = {"all": "all", "machine": "the machine", "person": "people", "unknown": "unknown"}
 
 
@@ -62,7 +60,7 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
         ),
     )
     if not current:
-        return Content("No decision was made in the period.", None, DataTable((), ()), figures)
+        return Content("No decision was made in the period.", figures=figures)
     sums = sum_by_unit(current, scope)
     points = [
         Point(unit.first, name, part / whole, unit.is_partial)
@@ -80,7 +78,7 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
             points,
             {name: colour for name, colour in _RATES.items() if name in names},
             "share of decisions",
-            share_axis(),
+            share_axis([one.value for one in points]),
         ),
         DataTable(
             (
@@ -111,13 +109,20 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
     median, tail = parts.get(("period", "all"), (0, None, None))[1:]
     earlier = parts.get(("before", "all"), (0, None, None))[1:]
     figures = (
-        Figure("seconds_to_decision_p50", "Median time to decision", "seconds", median, earlier[0]),
-        Figure("seconds_to_decision_p90", "90th percentile of it", "seconds", tail, earlier[1]),
+        Figure(
+            "seconds_to_decision_p50", "Time to decision, median", "seconds", median, earlier[0]
+        ),
+        Figure(
+            "seconds_to_decision_p90",
+            "Time to decision, 90th percentile",
+            "seconds",
+            tail,
+            earlier[1],
+        ),
     )
     units = [(scope.unit_of(day), values) for part, day, _, *values in rows if part == "unit"]
     if not units:
-        text = "No decision of the period has a time."
-        return Content(text, None, DataTable((), ()), figures)
+        return Content("No decision of the period has a time.", figures=figures)
     points = [
         # A result before its submission has a negative duration; a logarithm has no place for it.
         Point(unit.first, name, max(float(seconds), 1), unit.is_partial)
@@ -131,7 +136,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
     ]
     medians = ", ".join(f"{format_duration(row[2])} by {row[0]}" for row in by_decider[1:])
     return Content(
-        f"Half of the decisions take up to {format_duration(median)}, 90{chr(160)}% up to"
+        f"Half of the decisions take up to {format_duration(median)}, 90{NO_BREAK_SPACE}% up to"
         f" {format_duration(tail)}; medians: {medians}. By {scope.unit} of the decision, on a"
         f" logarithmic scale.{describe_partial(scope, 'drawn hollow')}",
         line_chart(
@@ -151,7 +156,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_rejections(rows: ResultRows, scope: Scope) -> Content:
+def describe_rejections(rows: ResultRows, _scope: Scope) -> Content:
     """Describe why submissions are rejected.
 
     A row has a code, its meaning if it is known, its rejections in the period and before, and all
@@ -191,21 +196,18 @@ def describe_rejections(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_backlog(rows: ResultRows, scope: Scope) -> Content:
+def describe_backlog(rows: ResultRows, _scope: Scope) -> Content:
     """Describe submissions that wait for a final result.
 
     A row has an age as text, a result, its number of submissions, and those of them whose people
     have left; the youngest comes first.
     """
     left = sum(int(row[3]) for row in rows)
-    note = (
-        f" {pluralize(left, 'incomplete one is', 'incomplete ones are')} not drawn: they have had no activity for 30 days."
-        if left
-        else ""
-    )
-    ages: dict[str, Counter[str]] = {}
+    are = pluralize(left, "incomplete one is", "incomplete ones are")
+    note = f" {are} not drawn: without activity for 30 days." if left else ""
+    ages: dict[str, Counter[str]] = {age: Counter() for age in _AGES}
     for age, result, number, dropped_off in rows:
-        counts = ages.setdefault(str(age), Counter())
+        counts = ages[age]
         counts[result if result in WAITING else "other"] += int(number) - int(dropped_off)
     totals = sum(ages.values(), Counter())
     used = {result: colour for result, colour in WAITING.items() if totals[result]}

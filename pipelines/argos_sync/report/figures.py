@@ -12,13 +12,15 @@ from argos_sync.report.formatting import (
     format_share,
 )
 
-Kind = Literal["count", "share", "seconds"]
+Kind = Literal["count", "share", "seconds", "age"]
 
 _FORMATS: Mapping[Kind, Callable[[float], str]] = {
     "count": format_count,
     "share": lambda share: format_share(share, 1),
     "seconds": format_duration,
+    "age": lambda seconds: f"{format_duration(seconds)} ago",
 }
+_DECIMAL_BELOW = 10
 _SMALLEST_CHANGE = 0.05
 """Smallest change worth an arrow, in percent or percentage points: others would be shown as 0.0."""
 
@@ -30,7 +32,7 @@ class Figure:
     Attributes:
         key: Name in the summary.
         label: Name on the page.
-        kind: What the value is: a count, a share from 0 to 1, or seconds.
+        kind: What the value is: a count, a share from 0 to 1, seconds, or an age in seconds.
         value: Value in the period; None if there is nothing to count.
         before: Value in the period before, or None.
     """
@@ -66,7 +68,7 @@ class Figure:
             return ""
         unit = "points" if self.kind == "share" else "%"
         size = abs(self._change)
-        return f"{size:,.{int(size < 10)}f}{NO_BREAK_SPACE}{unit}"
+        return f"{size:,.{int(size < _DECIMAL_BELOW)}f}{NO_BREAK_SPACE}{unit}"
 
     @property
     def _change(self) -> float | None:

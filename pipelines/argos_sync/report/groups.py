@@ -5,6 +5,7 @@ from math import sqrt
 from argos_sync.load.sql import ResultRows
 from argos_sync.report.charts import Interval, interval_chart
 from argos_sync.report.formatting import (
+    NO_BREAK_SPACE,
     format_code,
     format_count,
     format_share,
@@ -22,12 +23,12 @@ _Z = 1.959964
 """Standard deviations on both sides of the mean that have 95 % of a normal distribution."""
 
 
-def describe_countries(rows: ResultRows, scope: Scope) -> Content:
+def describe_countries(rows: ResultRows, _scope: Scope) -> Content:
     """Describe approval rates by nationality; rows are as in `_describe_groups`."""
     return _describe_groups(rows, "Nationality", "nationalities")
 
 
-def describe_id_types(rows: ResultRows, scope: Scope) -> Content:
+def describe_id_types(rows: ResultRows, _scope: Scope) -> Content:
     """Describe approval rates by ID type; rows are as in `_describe_groups`."""
     return _describe_groups(rows, "ID type", "ID types")
 
@@ -54,9 +55,10 @@ def _describe_groups(rows: ResultRows, heading: str, noun: str) -> Content:
     if not with_group or any(extract_key_id(str(row[0])) for row in with_group):
         return Content(
             f"{noun[0].upper()}{noun[1:]} are not available in this warehouse: they are dropped,"
-            " hashed or encrypted, or the source does not send them."
+            " hashed or encrypted, or the source does not send them.",
+            is_missing=True,
         )
-    sums = sum_counts(rows, lambda group: format_code(group, "unknown"))
+    sums = sum_counts(rows, lambda group: format_code(group, "unknown").replace("_", " "))
     groups = {group: counts for group, counts in sums.items() if counts[0] >= _MIN_GROUP}
     small = [counts for group, counts in sums.items() if group not in groups]
     if small:
@@ -69,18 +71,14 @@ def _describe_groups(rows: ResultRows, heading: str, noun: str) -> Content:
     drawn = list(groups)[:_MAX_ROWS]
     shares = {group: format_share(part, whole) for group, (whole, part) in groups.items()}
     verdict = (
-        "None differs from it by more than chance explains."
-        if not differ
-        else f"{pluralize(differ, 'differs', 'differ')} from it by more than chance explains."
+        f"{pluralize(differ, 'interval does', 'intervals do')} not include it."
+        if differ
+        else "All intervals include it."
     )
+    rest = f" The {len(drawn)} largest of {len(groups)} are drawn." if groups.keys() - drawn else ""
     return Content(
         f"{format_share(approved, decided)} of all decisions approve (dashed line). A dot is the"
-        f" rate of a group, the bar its 95{chr(160)}% confidence interval. {verdict}"
-        + (
-            f" The {len(drawn)} largest of {len(groups)} are drawn."
-            if len(groups) > len(drawn)
-            else ""
-        ),
+        f" rate of a group, the bar its 95{NO_BREAK_SPACE}% confidence interval. {verdict}{rest}",
         interval_chart(
             [
                 Interval(

@@ -66,6 +66,13 @@ def describe_runs(rows: ResultRows, scope: Scope) -> Content:
     fetched, new, changed and deleted; the newest comes first.
     """
     latest = rows[:_MAX_RUNS]
+    last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
+    age = max((scope.now - last_good[1]).total_seconds(), 0) if last_good else None
+    failed = sum(row[3] == "failed" for row in rows)
+    figures = (
+        Figure("last_success_age_seconds", "Last successful run", "age", age),
+        Figure("failed_runs", f"Failed runs (of {len(rows)})", "count", failed),
+    )
     bars = [
         (
             f"{format_time(started, '%m-%d %H:%M')} {command}",
@@ -74,16 +81,14 @@ def describe_runs(rows: ResultRows, scope: Scope) -> Content:
         )
         for command, started, seconds, outcome, *_ in latest
     ]
-    all_failures = sum(row[3] == "failed" for row in rows)
+    if len(bars) == 1:
+        return Content(f"One so far: {bars[0][0]}, {latest[0][3]}.", figures=figures)
     failures = sum(row[3] not in _GOOD_OUTCOMES for row in latest)
     verdict = f"{failures} of them did not succeed." if failures else "All of them succeeded."
     outcomes = {str(row[3]) for row in latest}
-    colours = {name: colour for name, colour in _OUTCOMES.items() if name in outcomes}
-    last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
-    age = (scope.now - last_good[1]).total_seconds() if last_good else None
     return Content(
-        f"Duration of the last {pluralize(len(latest), 'run')}, newest first. {verdict}",
-        bar_chart(bars, colours),
+        f"Duration of the last {len(latest)} runs, newest first. {verdict}",
+        bar_chart(bars, {name: one for name, one in _OUTCOMES.items() if name in outcomes}),
         DataTable(
             (
                 *("Started (UTC)", "Command", "Duration", "Outcome", "Exit code", "Error"),
@@ -102,18 +107,7 @@ def describe_runs(rows: ResultRows, scope: Scope) -> Content:
                 for command, started, seconds, outcome, code, error, *counts in rows
             ],
         ),
-        (
-            Figure(
-                *("last_success_age_seconds", "Since the last successful run", "seconds"),
-                None if age is None else max(age, 0),
-            ),
-            Figure(
-                "failed_runs",
-                f"Failed of the last {pluralize(len(rows), 'run')}",
-                "count",
-                all_failures,
-            ),
-        ),
+        figures,
     )
 
 

@@ -1,7 +1,7 @@
 """Assemble the HTML page from its sections, escaping every value from the warehouse."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from html import escape
 from importlib.resources import files
@@ -26,12 +26,6 @@ _MAX_ROWS = 200
 
 _ARROWS = {"up": "\N{BLACK UP-POINTING TRIANGLE}", "down": "\N{BLACK DOWN-POINTING TRIANGLE}"}
 
-_EMPTY = """<main class="nothing">
-<h2>There are no submissions here yet</h2>
-<p>Load them with <code>argos-sync sync</code>, then write this report again. <code>argos-sync status</code> shows the runs so far, and <code>argos-sync doctor</code> finds out what keeps them from loading anything.</p>
-<p>To see a report of made-up people, run <code>argos-sync demo</code>, and then <code>argos-sync report --file kyc_demo.duckdb --out report.html</code>.</p>
-</main>"""
-
 
 def render_page(report: Report) -> str:
     """Return the page as HTML, without scripts and external resources."""
@@ -42,7 +36,7 @@ def render_page(report: Report) -> str:
         day=f"{now:%Y-%m-%d}",
         iso=now.isoformat(timespec="minutes"),
         moment=format_time(now),
-        content=_content(report) if report.chapters else _EMPTY,
+        content=_content(report) if report.chapters else _read("empty.html"),
         days=f"Times are in UTC; days, weeks and months are those of {escape(zone)}.",
         version=__version__,
     )
@@ -72,7 +66,7 @@ def _content(report: Report) -> str:
 </main>"""
 
 
-def _attention(findings: dict[str, Finding]) -> str:
+def _attention(findings: Mapping[str, Finding]) -> str:
     """Return what needs attention as a list, urgent items first."""
     items = "\n".join(map(_finding, findings.values()))
     return f"""<section id="attention" aria-labelledby="attention-heading">
@@ -96,7 +90,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _contents(report: Report) -> str:
-    """Return the table of contents: chapters, and the sections within that have something to show."""
+    """Return the table of contents: chapters, and the sections within that are shown."""
     chapters = "\n".join(
         f'<li><a href="#{chapter.key}">{escape(chapter.title)}</a>\n<ul>\n'
         + "\n".join(
@@ -119,7 +113,9 @@ def _contents(report: Report) -> str:
 def _chapter(report: Report, chapter: Chapter, sections: Sequence[Section]) -> str:
     """Return a chapter: cards of what is shown, and a line on each other section."""
     heading_id = f"{chapter.key}-heading"
-    cards = [_card(section) for section in sections if section.state == "shown"]
+    shown = [section for section in sections if section.state == "shown"]
+    # The last of an odd number has a row of its own.
+    cards = [_card(one, wide=one is shown[-1] and len(shown) % 2 == 1) for one in shown]
     notes = [_note(section) for section in sections if section.state != "shown"]
     return "\n".join(
         [
@@ -156,19 +152,25 @@ def _note(section: Section) -> str:
     return f'<li id="{section.spec.key}"><b>{title}:</b> {text}</li>'
 
 
-def _card(section: Section) -> str:
+def _card(section: Section, *, wide: bool) -> str:
+    """Return a card; a wide one has its text and numbers beside its chart."""
     spec, content = section.spec, section.content
     heading_id, text_id = f"{spec.key}-heading", f"{spec.key}-text"
-    parts = [
-        f'<article id="{spec.key}" aria-labelledby="{heading_id}">',
-        f'<div><h3 id="{heading_id}">{escape(spec.title)}</h3>',
-        f'<p id="{text_id}">{_with_dates(content.text)}</p></div>',
-    ]
-    if content.chart:
-        parts.append(render_svg(content.chart, heading_id, text_id))
-    if content.table:
-        parts.append(_table(spec.title, content.table))
-    return "\n".join([*parts, "</article>"])
+    style = ' class="wide"' if wide else ""
+    chart = [render_svg(content.chart, heading_id, text_id)] if content.chart else []
+    table = [_table(spec.title, content.table, is_open=wide)] if content.table else []
+    return "\n".join(
+        [
+            f'<article id="{spec.key}"{style} aria-labelledby="{heading_id}">',
+            f'<div><h3 id="{heading_id}">{escape(spec.title)}</h3>',
+            f'<p id="{text_id}">{_with_dates(content.text)}</p>',
+            *(table if wide else []),
+            "</div>",
+            *chart,
+            *([] if wide else table),
+            "</article>",
+        ]
+    )
 
 
 def _with_dates(text: str) -> str:
@@ -176,7 +178,7 @@ def _with_dates(text: str) -> str:
     return _DAY.sub(r"<time>\g<0></time>", escape(text))
 
 
-def _table(title: str, table: DataTable) -> str:
+def _table(title: str, table: DataTable, *, is_open: bool) -> str:
     """Return the table behind a chart, which screen readers read instead of the chart."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
     rows = "\n".join(
@@ -188,7 +190,7 @@ def _table(title: str, table: DataTable) -> str:
     hidden = len(table.rows) - _MAX_ROWS
     note = f"; {pluralize(hidden, 'more row is', 'more rows are')} not shown" if hidden > 0 else ""
     caption = escape(f"{title}, in numbers")
-    return f"""<details>
+    return f"""<details{" open" if is_open else ""}>
 <summary>Numbers<span class="hidden">: {escape(title)}</span></summary>
 <div class="scroll" role="region" aria-label="{caption}" tabindex="0">
 <table>

@@ -241,7 +241,8 @@ PAST_TARGET = """
     SELECT
         COUNT(*),
         COUNT(CASE
-            WHEN EPOCH(CURRENT_TIMESTAMP) - EPOCH(COALESCE(pending_at, created_at)) > {target} THEN 1
+            WHEN EPOCH(CURRENT_TIMESTAMP) - EPOCH(COALESCE(pending_at, created_at)) > {target}
+                THEN 1
         END)
     FROM submissions_wide WHERE LOWER(kyc_result) = 'pending'"""
 

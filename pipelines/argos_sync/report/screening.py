@@ -6,16 +6,8 @@ Each function gets the rows of the query of the same name in `queries`.
 from collections import Counter
 
 from argos_sync.load.sql import ResultRows
-from argos_sync.report.charts import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    VERMILLION,
-    Point,
-    bar_chart,
-    line_chart,
-)
+from argos_sync.report.charts import BLUE, GREEN, GREY, ORANGE, VERMILLION, bar_chart
+from argos_sync.report.charts_over_time import Point, line_chart
 from argos_sync.report.figures import Figure, ratio
 from argos_sync.report.formatting import (
     format_count,
@@ -48,7 +40,7 @@ _AGES = {
 """Age bands of alerts, by their lower end in days."""
 
 
-def describe_fraud(rows: ResultRows, scope: Scope) -> Content:
+def describe_fraud(rows: ResultRows, _scope: Scope) -> Content:
     """Describe how many submissions have a sign of fraud.
 
     The row has the submissions in the period and before, those with any sign in the period and
@@ -56,7 +48,7 @@ def describe_fraud(rows: ResultRows, scope: Scope) -> Content:
     """
     total, total_before, flagged, flagged_before, *counts = (int(one or 0) for one in rows[0])
     figure = Figure(
-        *("fraud_signal_rate", "With a sign of fraud", "share", ratio(flagged, total)),
+        *("fraud_signal_rate", "Signs of fraud", "share", ratio(flagged, total)),
         ratio(flagged_before, total_before),
     )
     pairs = zip(FRAUD_SIGNALS.values(), counts[::2], counts[1::2], strict=True)
@@ -113,7 +105,7 @@ def describe_hits(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_ageing(rows: ResultRows, scope: Scope) -> Content:
+def describe_ageing(rows: ResultRows, _scope: Scope) -> Content:
     """Describe how long alerts have been open.
 
     A row has the lower end of an age band in days, a risk, its alerts and hours of the oldest.

@@ -21,13 +21,15 @@ class DataTable:
 class Content:
     """Hold the content of a section: a sentence or two, and a chart if there is anything to show.
 
-    `table` has the numbers behind the chart.
+    `table` has the numbers behind the chart. Without a chart the text says why; `is_missing` that
+    the warehouse lacks the data.
     """
 
     text: str
     chart: Spec | None = None
     table: DataTable | None = None
     figures: Sequence[Figure] = ()
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Chapter:
 class Section:
     """Hold a section filled from the warehouse.
 
-    Its state is `shown`, `empty`, or `unavailable` when the warehouse lacks the data.
+    Its state is `shown`, `empty` when there is nothing to draw, or `unavailable` when the warehouse
+    lacks the data.
     """
 
     spec: SectionSpec
@@ -102,6 +105,5 @@ def build_section(reader: Reader, spec: SectionSpec) -> Section:
     if not rows:
         return Section(spec, Content(spec.empty_text), "empty")
     content = spec.describe(rows, reader.scope)
-    if content.chart:
-        return Section(spec, content, "shown")
-    return Section(spec, content, "unavailable" if content.table is None else "empty")
+    nothing = "unavailable" if content.is_missing else "empty"
+    return Section(spec, content, "shown" if content.chart else nothing)

@@ -33,8 +33,7 @@ _RESULTS = {"approved": GREEN, "rejected": VERMILLION} | WAITING
 _OUTCOMES = {
     "approved": GREEN,
     "rejected": VERMILLION,
-    "pending": BLUE,
-    "in progress": PURPLE,
+    "open": BLUE,
     "left": GREY,
 }
 _LEFT = {"timed out", "dropped off"}
@@ -55,7 +54,7 @@ def describe_volumes(rows: ResultRows, scope: Scope) -> Content:
         *("submissions", "Submissions", "count", total), sum(before[0]) if before else 0
     )
     if not current:
-        return Content("No submission was created in the period.", None, _NO_TABLE, (figure,))
+        return Content("No submission was created in the period.", figures=(figure,))
     chart, table = chart_by_unit(current, _RESULTS, "submissions", scope)
     return Content(
         f"{pluralize(total, 'submission')} by {scope.unit} of creation and current result."
@@ -66,7 +65,7 @@ def describe_volumes(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_funnel(rows: ResultRows, scope: Scope) -> Content:
+def describe_funnel(rows: ResultRows, _scope: Scope) -> Content:
     """Describe how many submissions reach each step.
 
     A row has a last step, an outcome, its submissions, and those of them with an attempt.
@@ -102,23 +101,24 @@ def describe_funnel(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_leaving(rows: ResultRows, scope: Scope) -> Content:
+def describe_leaving(rows: ResultRows, _scope: Scope) -> Content:
     """Describe where people leave; rows are as in `describe_funnel`."""
     counts: dict[int, Counter[str]] = {step: Counter() for step in _LAST_STEPS}
     for step, outcome, number, _ in rows:
         name = "left" if outcome in _LEFT else str(outcome)
-        counts[int(step)][name if name in _OUTCOMES else "in progress"] += int(number)
+        counts[int(step)][name if name in _OUTCOMES else "open"] += int(number)
     totals = sum(counts.values(), Counter())
     used = {name: colour for name, colour in _OUTCOMES.items() if totals[name]}
+    share = format_share(totals["left"], totals.total())
     rates = {step: format_share(count["left"], count.total()) for step, count in counts.items()}
     bars = [
         (_LAST_STEPS[step], count, f"{rates[step]} left" if count.total() else "")
         for step, count in counts.items()
     ]
     return Content(
-        f"{format_count(totals['left'])} people left ({format_share(totals['left'], totals.total())}"
-        " of the submissions created in the period): they timed out, or have been incomplete for 30"
-        " days without activity. By the last step they came to.",
+        f"{format_count(totals['left'])} people left, {share} of those who came in the period: they"
+        " timed out, or have been incomplete for 30 days without activity. By the last step they"
+        " came to.",
         bar_chart(bars, used),
         DataTable(
             ("Last step", "Submissions", *map(str.capitalize, _OUTCOMES), "Share that left"),
@@ -134,7 +134,7 @@ def describe_leaving(rows: ResultRows, scope: Scope) -> Content:
     )
 
 
-def describe_failures(rows: ResultRows, scope: Scope) -> Content:
+def describe_failures(rows: ResultRows, _scope: Scope) -> Content:
     """Describe why attempts fail and steps are repeated.
 
     A row has a code, its meaning if it is known, its failed attempts, retries within attempts, and
@@ -187,6 +187,3 @@ def largest(
     others = counts[_MAX_BARS:]
     rest = {segment: sum(one[segment] for _, one in others) for segment in others[0][1]}
     return [*counts[:_MAX_BARS], (f"{len(others)} other {noun}", rest)]
-
-
-_NO_TABLE = DataTable((), ())

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from argos_sync.load.sql import ResultRows
-from argos_sync.report.charts import Bar, Spec, stacked_bar_chart
+from argos_sync.report.charts import Spec
+from argos_sync.report.charts_over_time import Bar, stacked_bar_chart
 from argos_sync.report.formatting import format_count
 from argos_sync.report.scope import Scope, Unit
 from argos_sync.report.section import DataTable
@@ -35,7 +36,7 @@ def sum_columns(rows: Sequence[Sequence[int]]) -> list[int]:
 
 
 def sum_by_unit(rows: Iterable[tuple[date, Sequence[int]]], scope: Scope) -> dict[Unit, list[int]]:
-    """Return the sums of counts by unit of the period, in order, with zeros where there are none."""
+    """Return the sums of counts by unit of the period, in order; zeros where there are none."""
     counted = list(rows)
     width = len(counted[0][1]) if counted else 0
     sums = {unit: [0] * width for unit in scope.units}
