@@ -99,7 +99,8 @@ def interval_chart(rows: Sequence[Interval], average: float) -> Spec:
         }
         for row, one in enumerate(rows)
     ]
-    axis = PERCENT_AXIS | {"labelFlush": True}
+    middle = sum(domain) / 2
+    axis = PERCENT_AXIS | {"values": [domain[0], middle, domain[1]], "labelFlush": True}
     layout, _ = _rows_layout([one.label for one in rows], has_legend=True)
 
     def place(field: str, **more: Any) -> dict[str, Any]:

@@ -163,5 +163,5 @@ def _time_axis(field: str) -> dict[str, Any]:
 
 
 def _value_axis(field: str) -> dict[str, Any]:
-    axis = {"title": None, "tickCount": 4, "domain": False, "format": ",~r"}
+    axis = {"title": None, "tickCount": 4, "tickMinStep": 1, "domain": False, "format": ",~r"}
     return {"field": field, "type": "quantitative", "axis": axis}
