@@ -129,15 +129,14 @@ def share_axis(shares: Sequence[float]) -> dict[str, Any]:
 
 def duration_axis(seconds: Sequence[float]) -> dict[str, Any]:
     """Return a logarithmic vertical axis for durations of at least a second."""
-    low, high = min(seconds), max(seconds)
-    ticks = list(_DURATION_TICKS)
-    start = max([one for one in ticks if one <= low] or ticks[:1])
-    stop = min([one for one in ticks if one >= high] or ticks[-1:])
-    stop = stop if stop > start else ticks[ticks.index(start) + 1]
-    values = [one for one in ticks if start <= one <= stop]
+    ticks, highest = list(_DURATION_TICKS), max(seconds)
+    below = sum(tick <= min(seconds) for tick in ticks)
+    start = min(max(below - 1, 0), len(ticks) - 2)
+    stop = max(sum(tick < highest for tick in ticks), start + 1)
+    values = ticks[start : stop + 1]
     labels = " : ".join(f"datum.value == {one} ? '{_DURATION_TICKS[one]}'" for one in values)
     return {
-        "scale": {"type": "log", "domain": [start, max(stop, high)], "nice": False},
+        "scale": {"type": "log", "domain": [values[0], max(values[-1], highest)], "nice": False},
         "axis": {
             "title": None,
             "domain": False,
