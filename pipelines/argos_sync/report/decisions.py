@@ -211,11 +211,13 @@ def describe_backlog(rows: ResultRows, _scope: Scope) -> Content:
         counts[result if result in WAITING else "other"] += int(number) - int(dropped_off)
     totals = sum(ages.values(), Counter())
     used = {result: colour for result, colour in WAITING.items() if totals[result]}
+    if not used:
+        return Content(f"No submission waits for a result.{note}")
     bars = [(age, counts, format_count(counts.total())) for age, counts in ages.items()]
     return Content(
         f"{pluralize(totals.total(), 'submission')} without a final result now,"
         f" {format_count(totals['pending'])} of them pending, by age.{note}",
-        bar_chart(bars, used) if used else None,
+        bar_chart(bars, used),
         DataTable(
             ("Age", *map(str.capitalize, used)),
             [(age, *(format_count(counts[one]) for one in used)) for age, counts in ages.items()],
