@@ -38,11 +38,10 @@ def test_reports_of_a_warehouse_and_of_a_copy(loaded: Command) -> None:
     assert {type(one) for one in numbers} <= {int, float}
     assert 0 < summary["figures"]["approval_rate"]["value"] < 1
     first = file.stat().st_ino
-    copy = ("--file", "copy.duckdb", "--target", "1000000h")
+    copy = ("--file", "copy.duckdb", "--target", "8h")
     lines = loaded("report", "--out", "report.html", *JANUARY, *copy).stdout.splitlines()
     assert lines[0] == "period: 2025-01-01 to 2025-01-31"
     assert "Submissions: 80" in lines
-    assert not [line for line in lines if "past the target" in line]
     assert lines[-1].startswith(f"{file}: ")
     assert "not shown: backlog (empty), runs (empty)" in lines
     assert file.stat().st_ino != first
