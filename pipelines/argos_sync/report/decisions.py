@@ -31,6 +31,10 @@ from argos_sync.report.time_series import (
 
 _RATES = {"approved": GREEN, "decided by machine": BLUE}
 _PERCENTILES = {"median": BLUE, "90th percentile": VERMILLION}
+_SPEED_FIGURES = (
+    ("seconds_to_decision_p50", "Time to decision, median"),
+    ("seconds_to_decision_p90", "Time to decision, 90th percentile"),
+)
 _AGES = (
     *("less than a day", "1 to 2 days", "3 to 6 days"),
     *("7 to 29 days", "30 to 89 days", "90 days or more"),
@@ -105,27 +109,20 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
     (`all`, `machine`, `person` or `unknown`), the number of decisions, and the median and 90th
     percentile of seconds to decision.
     """
-    parts = {(part, decider): values for part, _, decider, *values in rows if part != "unit"}
+    timed = [(*row[:3], int(row[3]), float(row[4]), float(row[5])) for row in rows]
+    parts = {(part, decider): values for part, _, decider, *values in timed if part != "unit"}
     median, tail = parts.get(("period", "all"), (0, None, None))[1:]
     earlier = parts.get(("before", "all"), (0, None, None))[1:]
-    figures = (
-        Figure(
-            "seconds_to_decision_p50", "Time to decision, median", "seconds", median, earlier[0]
-        ),
-        Figure(
-            "seconds_to_decision_p90",
-            "Time to decision, 90th percentile",
-            "seconds",
-            tail,
-            earlier[1],
-        ),
+    figures = tuple(
+        Figure(*names, "seconds", value, before)
+        for names, value, before in zip(_SPEED_FIGURES, (median, tail), earlier, strict=True)
     )
-    units = [(scope.unit_of(day), values) for part, day, _, *values in rows if part == "unit"]
+    units = [(scope.unit_of(day), values) for part, day, _, *values in timed if part == "unit"]
     if not units:
         return Content("No decision of the period has a time.", figures=figures)
     points = [
         # A result before its submission has a negative duration; a logarithm has no place for it.
-        Point(unit.first, name, max(float(seconds), 1), unit.is_partial)
+        Point(unit.first, name, max(seconds, 1), unit.is_partial)
         for unit, (_, *percentiles) in units
         for name, seconds in zip(_PERCENTILES, percentiles, strict=True)
     ]
