@@ -15,7 +15,7 @@ from browser import browser
 from support import context_for, duckdb_warehouse
 from whole_lists import Emulator
 
-CLIP = {"x": 0, "y": 0, "width": 1180, "height": 1416, "scale": 1}
+CLIP = {"x": 0, "y": 0, "width": 1180, "height": 1376, "scale": 1}
 
 
 def main(picture: Path) -> None:

@@ -49,7 +49,7 @@ class Point(NamedTuple):
 
 
 def stacked_bar_chart(bars: Sequence[Bar], colours: Mapping[str, str], unit: str) -> Spec:
-    """Build a chart of stacked bars over time; partial ones are light with a dashed outline.
+    """Build a chart of stacked bars over time; partial ones are light, with an outline.
 
     Colours are in order from bottom to top; `unit` is the title of the vertical axis.
     """
@@ -73,7 +73,6 @@ def stacked_bar_chart(bars: Sequence[Bar], colours: Mapping[str, str], unit: str
             "y2": {"field": "high"},
             "color": colour,
             "stroke": colour,
-            "strokeDash": _if_partial([3, 2], [1, 0]),
             "fillOpacity": _if_partial(0.4, 1),
             "strokeOpacity": _if_partial(1, 0),
         },

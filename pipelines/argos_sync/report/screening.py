@@ -97,8 +97,7 @@ def describe_hits(rows: ResultRows, scope: Scope) -> Content:
     return Content(
         f"{format_count(flagged)} of {pluralize(decided, 'decided submission')}"
         f" {'has' if flagged == 1 else 'have'} a red flag now ({format_share(flagged, decided)}),"
-        f" by {scope.unit} of the decision and risk."
-        + describe_partial(scope, "drawn lighter, with a dashed outline"),
+        f" by {scope.unit} of the decision and risk." + describe_partial(scope, "drawn lighter"),
         chart,
         table,
         (figure,),

@@ -58,7 +58,7 @@ def describe_volumes(rows: ResultRows, scope: Scope) -> Content:
     chart, table = chart_by_unit(current, _RESULTS, "submissions", scope)
     return Content(
         f"{pluralize(total, 'submission')} by {scope.unit} of creation and current result."
-        + describe_partial(scope, "drawn lighter, with a dashed outline"),
+        + describe_partial(scope, "drawn lighter"),
         chart,
         table,
         (figure,),
