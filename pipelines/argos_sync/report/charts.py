@@ -115,7 +115,7 @@ def interval_chart(rows: Sequence[Interval], average: float) -> Spec:
                 "encoding": {"x": place("average", aggregate="mean"), "y": None},
             },
             {
-                "mark": {"type": "bar", "size": 8, "color": BLUE, "opacity": 0.45},
+                "mark": {"type": "bar", "size": 8, "color": BLUE, "opacity": 0.6},
                 "encoding": {"x": place("low"), "x2": {"field": "high"}},
             },
             {

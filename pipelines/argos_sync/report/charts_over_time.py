@@ -12,6 +12,9 @@ from argos_sync.report.charts import PERCENT_AXIS, Spec, colour_scale, tenths
 _HEIGHT = 220
 """Height in pixels of what lies within the axes of a chart over time."""
 
+_MAX_LABELS = 5
+"""About how many days, weeks or months have a label."""
+
 _DURATION_TICKS = {
     1: "1 s",
     10: "10 s",
@@ -67,7 +70,7 @@ def stacked_bar_chart(bars: Sequence[Bar], colours: Mapping[str, str], unit: str
         "data": {"values": values},
         "mark": {"type": "rect", "strokeWidth": 1},
         "encoding": {
-            "x": _time_axis("start"),
+            "x": _time_axis("start", [day for bar in bars for day in (bar.first, bar.end)]),
             "x2": {"field": "end"},
             "y": _value_axis("low"),
             "y2": {"field": "high"},
@@ -106,7 +109,7 @@ def line_chart(
     return _layout(title) | {
         "data": {"values": values},
         "encoding": {
-            "x": _time_axis("day"),
+            "x": _time_axis("day", [one.day for one in points]),
             "y": _value_axis("value") | (axis or {}),
             "color": colour,
         },
@@ -154,9 +157,13 @@ def _layout(unit: str) -> dict[str, Any]:
     return {"height": _HEIGHT, "title": {"text": unit, "anchor": "start", "frame": "group"}}
 
 
-def _time_axis(field: str) -> dict[str, Any]:
-    labels = {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
-    axis = {"title": None, "grid": False, "tickCount": 5} | labels
+def _time_axis(field: str, days: Sequence[date]) -> dict[str, Any]:
+    """Return a horizontal axis for days, with a label for each of a few."""
+    is_short = (max(days) - min(days)).days <= _MAX_LABELS
+    count = {"interval": "day", "step": 1} if is_short else _MAX_LABELS
+    axis: dict[str, Any] = {"title": None, "grid": False, "tickCount": count}
+    axis |= {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
+    axis |= {"format": "%b %-d"} if is_short else {}
     return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
 
 
