@@ -401,6 +401,32 @@ def test_screening_without_red_flags_has_no_chart() -> None:
     assert [one.value for one in content.figures] == [0]
 
 
+def test_open_alerts_are_drawn_by_age_and_risk() -> None:
+    """Each age band has a row, also without alerts."""
+    content = screening.describe_ageing(
+        [(7, "high", 2, 300.0), (7, "other", 1, 200.0), (90, "low", 1, 2400.0)], SCOPE
+    )
+    assert with_plain_spaces(content.text) == (
+        "4 AML alerts are open now, 2 of high risk; the oldest for 100 days."
+    )
+    assert content.table is not None
+    assert content.table.columns == ("Open for", "Alerts", "High risk", "Low risk", "Other risk")
+    assert [row[1:] for row in content.table.rows] == [
+        *(("0",) * 4, ("0",) * 4, ("3", "2", "0", "1"), ("0",) * 4, ("1", "0", "1", "0")),
+    ]
+
+
+def test_alerts_opened_and_closed_are_counted() -> None:
+    """A day without any has zeros."""
+    later = date(2025, 1, 3)
+    content = screening.describe_flow([(DAY, 2, 0), (later, 1, 1)], SCOPE)
+    assert content.text.startswith("3 AML alerts were opened in the period, 1 closed, by day.")
+    assert content.table is not None
+    assert list(content.table.rows[-3:]) == [
+        *(("2025-01-03", "1", "1"), ("2025-01-02", "0", "0"), ("2025-01-01", "2", "0")),
+    ]
+
+
 def test_no_sign_of_fraud_has_no_chart() -> None:
     """The share of a period without submissions is unknown."""
     nothing = (0,) * 2 * len(FRAUD_SIGNALS)
