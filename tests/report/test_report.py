@@ -199,6 +199,10 @@ def test_a_period_is_compared_with_the_one_before(
     assert str(report.before) == "2024-12-31 to 2025-01-15"
     figures = {one.key: one for one in report.figures}
     assert [figures["submissions"].value, figures["submissions"].before] == halves
+    reasons = next(one.content.table for one in report.sections if one.spec.key == "rejections")
+    assert reasons is not None
+    assert min(number(row[2]) for row in reasons.rows) > 0
+    assert max(number(row[4]) for row in reasons.rows) > 0
     rows = decided(source_submissions)
     early = [one for one in rows if one["kyc_result_at"] < "2025-01-16"]
     rates = [

@@ -79,9 +79,7 @@ def _attention(findings: Mapping[str, Finding]) -> str:
 
 def _finding(finding: Finding) -> str:
     state, sign, word = ("urgent", "!", "Attention") if finding.is_urgent else ("fine", "✓", "Fine")
-    text = escape(finding.text)
-    if finding.section:
-        text = f'<a href="#{finding.section}">{text}</a>'
+    text = _link(finding.section, finding.text) if finding.section else escape(finding.text)
     detail = f" <span>({escape(finding.detail)})</span>" if finding.detail else ""
     return (
         f'<li class="{state}"><b aria-hidden="true">{sign}</b>'
@@ -91,23 +89,26 @@ def _finding(finding: Finding) -> str:
 
 def _contents(report: Report) -> str:
     """Return the table of contents: chapters, and the sections within that are shown."""
-    chapters = "\n".join(
-        f'<li><a href="#{chapter.key}">{escape(chapter.title)}</a>\n<ul>\n'
-        + "\n".join(
-            f'<li><a href="#{section.spec.key}">{escape(section.spec.title)}</a></li>'
-            for section in sections
-            if section.state == "shown"
+    chapters = []
+    for chapter, sections in report.chapters:
+        links = "\n".join(
+            f"<li>{_link(one.spec.key, one.spec.title)}</li>"
+            for one in sections
+            if one.state == "shown"
         )
-        + "\n</ul></li>"
-        for chapter, sections in report.chapters
-    )
+        inner = f"\n<ul>\n{links}\n</ul>" if links else ""
+        chapters.append(f"<li>{_link(chapter.key, chapter.title)}{inner}</li>")
     return f"""<nav aria-labelledby="contents-heading">
 <h2 id="contents-heading">Contents</h2>
 <ol>
-<li><a href="#period">The period</a></li>
-{chapters}
+<li>{_link("period", "The period")}</li>
+{"".join(chapters)}
 </ol>
 </nav>"""
+
+
+def _link(key: str, title: str) -> str:
+    return f'<a href="#{key}">{escape(title)}</a>'
 
 
 def _chapter(report: Report, chapter: Chapter, sections: Sequence[Section]) -> str:

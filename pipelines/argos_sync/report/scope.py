@@ -10,7 +10,6 @@ import pendulum
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.windows import FIRST_PLAUSIBLE_DAY, add_days
 from argos_sync.load.dialects import quote_literal
-from argos_sync.report.formatting import format_count
 from argos_sync.warehouse.views import UTC
 
 DEFAULT_DAYS = 90
@@ -170,11 +169,6 @@ def scope_of(
             "change --from or --to",
         )
     return Scope(now, Period(start, end), zone)
-
-
-def describe_length(period: Period) -> str:
-    """Return the length of a period in words."""
-    return "1 day" if period.days == 1 else f"{format_count(period.days)} days"
 
 
 def _literal(day: date) -> str:
