@@ -11,6 +11,7 @@ from published import columns, content, copy_of
 from support import Rows, Warehouse
 
 API_TABLES = [table.name for table in load_contract().api_tables]
+OWN_TABLES = ["submission_status_history", "submission_changes"]
 
 _SUBMISSION = "(SELECT submission_id FROM submissions ORDER BY submission_id LIMIT 1 OFFSET {n})"
 _ATTEMPTED = "(SELECT MAX(submission_id) FROM attempts)"
@@ -36,7 +37,7 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
     "new": tuple(
         f"INSERT INTO {table} SELECT * REPLACE ('new-{{n}}' AS submission_id) FROM {table}"
         f" WHERE submission_id = {_SUBMISSION}"
-        for table in (*API_TABLES, "submission_status_history")
+        for table in (*API_TABLES, *OWN_TABLES)
     ),
     "marked": (f"UPDATE submissions SET _deleted_at = {_NOW} WHERE submission_id = {_SUBMISSION}",),
     "restored": ("UPDATE submissions SET _deleted_at = NULL",),
@@ -47,7 +48,7 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
     ),
     "erased": tuple(
         f"DELETE FROM {table} WHERE submission_id = {_SUBMISSION}"
-        for table in (*API_TABLES[1:], "submission_status_history", "submissions")
+        for table in (*API_TABLES[1:], *OWN_TABLES, "submissions")
     ),
     "value lost": (
         f"UPDATE applicants SET nationality = NULL WHERE submission_id >= {_SUBMISSION}",

@@ -162,4 +162,4 @@ def test_the_command(
     assert run_in_process("publish", "--format", "parquet", "--to", "files") == 0
     *rows, line = capsys.readouterr().out.splitlines()
     assert ["submissions", "80"] in [row.replace("│", "").split() for row in rows]
-    assert line == f"{tmp_path}/files/v1: 17 files written, 0 shared with the version before"
+    assert line == f"{tmp_path}/files/v1: 18 files written, 0 shared with the version before"

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from argos_sync.load.dialects import expand_calls
 from argos_sync.load.sql import SOURCE_DIALECT, Client, table_references, to_dialect
-from argos_sync.shape.contract import SUBMISSIONS, load_contract
+from argos_sync.shape.contract import HISTORY, SUBMISSIONS, load_contract
 from argos_sync.warehouse.views import (
     View,
     _in_zone,
@@ -22,7 +22,7 @@ from argos_sync.warehouse.views import (
 )
 from load.dialect_client import client_for
 from support import Warehouse
-from warehouse.direct import connected, insert_submissions
+from warehouse.direct import CREATED_AT, connected, insert_submissions
 
 pytestmark = pytest.mark.tables_made
 
@@ -113,6 +113,30 @@ def test_staleness_is_never_negative(any_warehouse: Warehouse) -> None:
 def test_staleness_without_submissions_is_empty(any_warehouse: Warehouse) -> None:
     """Without submissions there are no rows."""
     assert any_warehouse.query(STALENESS) == []
+
+
+def test_a_deletion_closes_no_alert(any_warehouse: Warehouse) -> None:
+    """A submission that was deleted for some time and returns with its flag has one alert."""
+    day, unflagged = timedelta(days=1), CREATED_AT + timedelta(days=5)
+    periods = [
+        (CREATED_AT, CREATED_AT + day, "Red Flag", "Low"),
+        (CREATED_AT + 2 * day, unflagged, "Red Flag", "High"),
+        (unflagged, None, "Not Screened", None),
+    ]
+    with connected(any_warehouse) as client:
+        (key,) = insert_submissions(client, 1)
+        history = client.make_qualified_table_name(HISTORY)
+        for start, end, status, risk in periods:
+            client.execute_sql(
+                f"INSERT INTO {history} (submission_id, valid_from, valid_to, aml_current_status,"
+                " aml_risk_level_summary, _dlt_id) VALUES (%s, %s, %s, %s, %s, %s)",
+                *(key, start, end, status, risk, str(start)),
+            )
+    columns = "alert_number, opened_at, closed_at, hours_open, highest_risk"
+    (alert,) = any_warehouse.query(f"SELECT {columns} FROM aml_alerts")
+    times = [alert[name].astimezone(UTC) for name in ("opened_at", "closed_at")]
+    assert times == [CREATED_AT, unflagged]
+    assert (alert["alert_number"], alert["hours_open"], alert["highest_risk"]) == (1, 120, "high")
 
 
 def test_a_query_names_its_dataset_except_in_duckdb(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ log = logging.getLogger("argos_sync")
 
 FirstDay = Annotated[str, typer.Option("--from", metavar="DATE", help="First day, UTC.")]
 LastDay = Annotated[str, typer.Option("--to", metavar="DATE", help="Last day, UTC, included.")]
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,14 @@ def parse_day(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
+
+
+def parse_age(option: str, text: str) -> timedelta:
+    """Return the duration that an option gives, such as `26h`; raise a usage error otherwise."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{option} takes a number with m, h or d, such as 26h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def printable(text: str) -> str:
