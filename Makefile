@@ -60,7 +60,7 @@ standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (Cl
 	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: $(READY) $(LAKE)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) $(LAKE)/.ready $(DBT)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
 	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake test-dbt COVERAGE=1
 	$(BIN)/coverage combine --quiet --append .coverage.ducklake

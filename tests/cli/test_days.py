@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 import typer
 
-from argos_sync.cli.days import ACCEPTED, first_day, last_day
+from argos_sync.cli.days import ACCEPTED, first_day, last_day, last_day_so_far
 
 TODAY = date(2026, 3, 1)
 
@@ -61,5 +61,12 @@ def test_a_range_in_the_future() -> None:
         first_day("--from", "2026-03-02", TODAY)
     expected = "--from 2026-03-02 is in the future: today is 2026-03-01 in UTC"
     assert raised.value.message == expected
-    with pytest.raises(typer.BadParameter, match="in the future"):
-        first_day("--from", "2026-Q2", TODAY)
+    with pytest.raises(typer.BadParameter, match="today is 2026-03-01 in Asia/Seoul"):
+        first_day("--from", "2026-Q2", TODAY, "Asia/Seoul")
+
+
+def test_a_period_that_is_not_over() -> None:
+    """It ends today; one that has not begun stays in the future, for the message about it."""
+    assert last_day_so_far("--to", "2026-Q1", TODAY) == TODAY
+    assert last_day_so_far("--to", "2026-02", TODAY) == date(2026, 2, 28)
+    assert last_day_so_far("--to", "2026-04", TODAY) == date(2026, 4, 30)

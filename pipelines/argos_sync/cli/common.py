@@ -5,10 +5,12 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +32,8 @@ LastDay = Annotated[
     str,
     typer.Option("--to", metavar="DAY", help="Last day, UTC, included, such as yesterday."),
 ]
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,14 @@ def _require_working_directory() -> None:
             f"the working directory {os.environ.get('PWD', '')} does not exist any more",
             "change into one that exists, and run again",
         ) from None
+
+
+def parse_age(option: str, text: str) -> timedelta:
+    """Return the duration that an option gives, such as `26h`; raise a usage error otherwise."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{option} takes a number with m, h or d, such as 26h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def printable(text: str) -> str:

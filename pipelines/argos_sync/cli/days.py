@@ -21,8 +21,14 @@ _LONGEST = 40
 """Characters of an unreadable text to repeat."""
 
 
-def first_day(option: str, text: str, today: date | None = None) -> date:
-    """Return the first day of what an option gives; `today` is that of the clock in UTC.
+def first_day(option: str, text: str, today: date | None = None, zone: str = "UTC") -> date:
+    """Return the first day of what an option gives.
+
+    Args:
+        option: Name of the option, for messages.
+        text: What it gives.
+        today: The current day; by default that of the clock, in UTC.
+        zone: Time zone of `today`, for messages.
 
     Raises:
         typer.BadParameter: The text is no day, or the day is in the future.
@@ -30,7 +36,7 @@ def first_day(option: str, text: str, today: date | None = None) -> date:
     today = today or datetime.now(UTC).date()
     first, _ = _period(option, text, today)
     if first > today:
-        raise typer.BadParameter(f"{option} {text} is in the future: today is {today} in UTC")
+        raise typer.BadParameter(f"{option} {text} is in the future: today is {today} in {zone}")
     return first
 
 
@@ -41,6 +47,16 @@ def last_day(option: str, text: str, today: date | None = None) -> date:
         typer.BadParameter: The text is no day.
     """
     return _period(option, text, today or datetime.now(UTC).date())[1]
+
+
+def last_day_so_far(option: str, text: str, today: date) -> date:
+    """Return the last day of what an option gives, or today if the period is not over.
+
+    Raises:
+        typer.BadParameter: The text is no day.
+    """
+    first, last = _period(option, text, today)
+    return min(last, today) if first <= today else last
 
 
 def day_range(first: str, last: str) -> tuple[date, date]:

@@ -1,14 +1,13 @@
 """`argos-sync status`."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.cli.common import Common
+from argos_sync.cli.common import Common, parse_age
 
 if TYPE_CHECKING:
     from argos_sync.config import Freshness
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _STALE = 7
 _SAMPLE_LENGTH = 200
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def status(
@@ -32,7 +30,7 @@ def status(
     ] = None,
 ) -> None:
     """Show last and next run, high-water mark, freshness, checks, row counts and issues."""
-    limit = _parse_age(max_age) if max_age is not None else None
+    limit = parse_age("--max-age", max_age) if max_age is not None else None
     from argos_sync.config import configured_api_key, freshness_settings
     from argos_sync.fetch.checkpoint import high_water_mark
     from argos_sync.fetch.project import project_changes, project_fingerprint
@@ -88,13 +86,6 @@ def status(
             err=True,
         )
         raise typer.Exit(_STALE)
-
-
-def _parse_age(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
-    if match is None:
-        raise typer.BadParameter("--max-age takes a number with m, h or d, such as 26h")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def _duration(start: datetime, end: datetime) -> str:

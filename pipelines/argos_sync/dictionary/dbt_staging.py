@@ -1,14 +1,16 @@
 """Render the staging models of the dbt package: one for each table that has submissions' rows.
 
-A staging model has the columns of its table that are single values and not of class `direct`, and
-no submissions that the source deleted. Its macro, `argos_stage`, returns null for a column that the
-warehouse lacks, and no rows of a table that it lacks.
+A staging model has the columns of its table that are single values and not of class `direct`, the
+pseudonyms that a copy may have, and no submissions that the source deleted. Its macro,
+`argos_stage`, returns null for a column that the warehouse lacks, and no rows of a table that it
+lacks.
 """
 
 from collections.abc import Iterator
 
 from argos_sync.dictionary.dbt_sources import dump
 from argos_sync.shape.contract import SUBMISSIONS, Column, Contract, Table
+from argos_sync.shape.pseudonyms import PSEUDONYMS
 
 _TYPES = {
     "text": "text",
@@ -51,11 +53,12 @@ def _model(table: Table) -> str:
 
 
 def _columns(table: Table) -> list[Column]:
-    return [
+    columns = [
         column
         for column in table.columns
         if column.privacy != "direct" and column.type in _TYPES and column.name not in _LEFT_OUT
     ]
+    return [*columns, *(one.column for one in PSEUDONYMS.get(table.name, ()))]
 
 
 def _select(table: Table) -> str:

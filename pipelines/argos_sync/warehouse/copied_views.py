@@ -8,10 +8,17 @@ them under their own name.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from argos_sync.load.sql import SOURCE_DIALECT, table_references
+from argos_sync.load.sql import (
+    SOURCE_DIALECT,
+    Client,
+    stream_native,
+    table_references,
+    translate,
+)
 from argos_sync.shape.contract import Contract
 from argos_sync.warehouse.empty_columns import empty_columns
 from argos_sync.warehouse.views import (
@@ -20,11 +27,12 @@ from argos_sync.warehouse.views import (
     duckdb_query,
     duckdb_text,
     fits_tables,
+    load_views,
     replace_table,
 )
 
-MissingColumns = Mapping[str, Mapping[str, str]]
-"""By view, the columns that it lacks in a copy, with their DuckDB types."""
+MissingColumns = Mapping[str, Mapping[str, str | None]]
+"""By view, the columns that it lacks in a copy, with their DuckDB types, or None for any type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,28 @@ def copied_view(
     )
 
 
+def read_missing_as_null(client: Client, query: str) -> str:
+    """Return a query over views, for a copy as well: it reads NULL for columns that are missing."""
+    select = sqlglot.parse_one(query, dialect=SOURCE_DIALECT).assert_is(exp.Query)
+    views = {view.name: view for view in load_views()}
+    read = {table.name for table in table_references(select)} & views.keys()
+    missing = {
+        name: dict.fromkeys(lacking)
+        for name in read
+        if (lacking := views[name].columns.keys() - _column_names(client, name))
+    }
+    if not missing:
+        return query
+    _add_missing(select, missing)
+    return select.sql(dialect=SOURCE_DIALECT)
+
+
+def _column_names(client: Client, view: str) -> set[str]:
+    query, _ = translate(client, f"SELECT * FROM {view} WHERE 1 = 0")  # noqa: S608 a name
+    with stream_native(client, query) as cursor:
+        return {str(column[0]).lower() for column in cursor.description or ()}
+
+
 def _add_missing(select: exp.Query, missing: MissingColumns) -> None:
     """Let a SELECT, which is changed, read NULL for the columns that other views lack."""
     mentioned = {column.name for column in select.find_all(exp.Column)}
@@ -98,11 +128,12 @@ def _add_missing(select: exp.Query, missing: MissingColumns) -> None:
             name: kind for name, kind in missing.get(table.name, {}).items() if name in mentioned
         }
         if lacking:
-            nulls = [
-                exp.alias_(exp.cast(exp.null(), kind, dialect=SOURCE_DIALECT), name)
-                for name, kind in lacking.items()
-            ]
+            nulls = [exp.alias_(_null(kind), name) for name, kind in lacking.items()]
             replace_table(table, exp.select("*", *nulls).from_(exp.to_table(table.name)))
+
+
+def _null(kind: str | None) -> exp.Expression:
+    return exp.cast(exp.null(), kind, dialect=SOURCE_DIALECT) if kind else exp.null()
 
 
 def _own_names(select: exp.Select, pseudonyms: set[str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ with alerts as (
 )
 select
     alerts.submission_id || '/' || cast(alerts.alert_number as text) as alert_id,
-    coalesce(submissions.applicant_id, alerts.submission_id) as customer_id,
+    {{ argos_customer('submissions') }} as customer_id,
     alerts.*
 from alerts
 join {{ ref('stg_argos__submissions') }} as submissions

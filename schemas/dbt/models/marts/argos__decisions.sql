@@ -31,7 +31,7 @@ later as (
 )
 select
     decisions.*,
-    coalesce(submissions.applicant_id, decisions.submission_id) as customer_id,
+    {{ argos_customer('submissions') }} as customer_id,
     coalesce(later.times_overturned, 0) as times_overturned,
     later.overturned_at
 from decisions

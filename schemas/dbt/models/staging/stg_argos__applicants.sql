@@ -18,4 +18,9 @@
     'type_of_permit_gov_kor': 'text',
     'expiry_date_of_stay_kor': 'date',
     'nationality_gov_kor': 'text',
+    'email_key': 'text',
+    'phone_key': 'text',
+    'document_key': 'text',
+    'identity_key': 'text',
+    'ip_key': 'text',
 }) }}

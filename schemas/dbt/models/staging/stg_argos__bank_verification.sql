@@ -5,4 +5,5 @@
     'type': 'text',
     'bank_code': 'text',
     'retry_count': 'bigint',
+    'account_key': 'text',
 }) }}

@@ -20,4 +20,7 @@
     'id_liveness_replace_portraits': 'double precision',
     '_synced_at': 'timestamp with time zone',
     '_changed_at': 'timestamp with time zone',
+    'person_key': 'text',
+    'user_key': 'text',
+    'details_key': 'text',
 }) }}
