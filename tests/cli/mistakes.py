@@ -76,6 +76,11 @@ MISTAKES = {
             " see argos-sync backfill --help",
         ),
         Mistake(
+            "report --out kyc.html --from 2999-01",
+            f"--from 2999-01 is in the future: today is {TODAY} in UTC;"
+            " see argos-sync report --help",
+        ),
+        Mistake(
             "backfill --from 2026-01",
             "Missing option '--to'; see argos-sync backfill --help",
         ),
