@@ -202,7 +202,7 @@ def test_sync_prints_its_summary(run_app: RunApp, capsys: pytest.CaptureFixture[
     """The summary of a run is one line of text."""
     assert run_app("sync") == 0
     assert capsys.readouterr().out.startswith(
-        "sync: 2 submissions (2 new, 0 changed, 0 unchanged, 0 deleted), 1 windows"
+        "sync: 2 submissions (2 new, 0 changed, 0 unchanged, 0 deleted), 1 window, "
     )
 
 
@@ -212,7 +212,7 @@ def test_an_error_of_the_api(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise IpNotAllowed("HTTP 403")
 
-    assert exit_codes.run(fail, verbose=False) == 3
+    assert exit_codes.run(fail, []) == 3
     assert capsys.readouterr().err.startswith(
         "argos-sync: HTTP 403; add this machine's public IP address"
     )
@@ -226,7 +226,7 @@ def test_an_unexpected_error(*, verbose: bool, capsys: pytest.CaptureFixture[str
     def fail() -> None:
         raise ValueError(value)
 
-    assert exit_codes.run(fail, verbose=verbose) == 1
+    assert exit_codes.run(fail, ["-v"] if verbose else []) == 1
     first, *frames = capsys.readouterr().err.splitlines()
     assert first == "argos-sync: unexpected ValueError; run again with -v and report what it prints"
     assert bool(frames) == verbose
@@ -240,7 +240,7 @@ def test_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    assert exit_codes.run(interrupt, verbose=False) == 130
+    assert exit_codes.run(interrupt, []) == 130
     assert capsys.readouterr().err == (
         "argos-sync: interrupted; run the command again, it continues from the last committed"
         " chunk\n"
@@ -255,7 +255,7 @@ def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) 
     def read() -> None:
         raise EOFError
 
-    assert exit_codes.run(lambda: application([], standalone_mode=False), verbose=False) == 1
+    assert exit_codes.run(lambda: application([], standalone_mode=False), []) == 1
     message = capsys.readouterr().err.strip()
     assert message == "argos-sync: unexpected EOFError; run again with -v and report what it prints"
 

@@ -26,7 +26,7 @@ pytestmark = [
     ),
 ]
 
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
 BACKFILL = ("backfill", "--from", "2025-01-01", "--to", "2025-01-31")
 NO_WORKING_SPACE = (
     "no space is left for the working directory; free some, or name a folder elsewhere"

@@ -101,7 +101,7 @@ def test_ctrl_c_during_a_backfill(
     with configured.start(*arguments) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if " windows done, " in line:
+            if " done, " in line:
                 break
         process.send_signal(signal.SIGINT)
         interrupted_at = time.monotonic()

@@ -71,6 +71,5 @@ def main() -> NoReturn:
     limit_memory()
     stop_on_signals()
     arguments = sys.argv[1:]
-    verbose = "-v" in arguments or "--verbose" in arguments
     with collect_garbage_rarely():
-        exit_now(exit_codes.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+        exit_now(exit_codes.run(lambda: app(arguments, standalone_mode=False), arguments))

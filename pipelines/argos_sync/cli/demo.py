@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.load.sql import Client
@@ -108,7 +109,7 @@ def _text(
 ) -> str:
     from textwrap import dedent
 
-    blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
+    blocks = [f"{counted(fetched, 'made-up submission is', 'made-up submissions are')} in {FILE}\n"]
     blocks.append(table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
     for title, result in results.items():
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from argos_sync.cli.logs import current_handler
+from argos_sync.cli.wording import counted
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -43,10 +46,14 @@ class ProgressDisplay:
         self._started = time.monotonic()
         self._pages = 0
 
+    def run_opened(self, summary: "RunSummary") -> None:
+        """Let log lines have the id of the run."""
+        current_handler().summary = summary
+
     def page_fetched(self, task: str, items: int) -> None:
         """Count a page, and show it."""
         self._pages += 1
-        log.debug("page %d: %d submissions of window %s", self._pages, items, task)
+        log.debug("page %d: %s of window %s", self._pages, counted(items, "submission"), task)
         if self._line:
             self._line.update(f"{self._text} | window {task}, page {self._pages}")
 
@@ -54,9 +61,10 @@ class ProgressDisplay:
         """Show the totals so far: pages, submissions, windows, rows per second."""
         seconds = max(time.monotonic() - self._started, 1e-9)
         self._text = (
-            f"{summary.command}: {self._pages} pages, {summary.submissions_fetched:,} submissions"
+            f"{summary.command}: {counted(self._pages, 'page')},"
+            f" {counted(summary.submissions_fetched, 'submission')}"
             f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed),"
-            f" {summary.windows} windows done, {summary.rows / seconds:,.0f} rows/s"
+            f" {counted(summary.windows, 'window')} done, {summary.rows / seconds:,.0f} rows/s"
         )
         if self._line:
             self._line.update(self._text)

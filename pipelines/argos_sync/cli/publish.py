@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.wording import counted
 
 
 def publish(
@@ -78,11 +79,9 @@ def _publish_file(common: Common, to: str, *, strict: bool) -> None:
         "columns_left_out": published.columns_left_out,
     }
     rows = table(["table", "rows"], [[name, f"{n:,}"] for name, n in published.rows.items()])
-    count = len(published.views)
-    common.show(
-        summary,
-        f"{rows}{published.file}: {published.columns_left_out} columns left out; {count} views",
-    )
+    left_out = counted(published.columns_left_out, "column")
+    views = counted(len(published.views), "view")
+    common.show(summary, f"{rows}{published.file}: {left_out} left out; {views}")
 
 
 def _publish_changes(common: Common, to: str, *, strict: bool) -> None:

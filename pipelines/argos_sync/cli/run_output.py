@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from argos_sync.cli.common import Common
+from argos_sync.cli.failure import Failure
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.run.summary import RunSummary
+
+_DIFFERENCE = 6
 
 
 def show_run(
@@ -30,11 +32,24 @@ def show_run(
             "checks": {"made": len(summary.checks), "failed": failed},
             **(more or {}),
         },
-        f"{before}{summary.command}: {summary.submissions_fetched:,} submissions"
+        f"{before}{summary.command}: {counted(summary.submissions_fetched, 'submission')}"
         f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed,"
         f" {summary.submissions_unchanged:,} unchanged, {summary.submissions_deleted:,} deleted),"
-        f" {summary.windows} windows, {summary.pages} pages, {summary.requests} requests"
-        f" ({summary.retries} retries), {summary.issues:,} issues, {summary.seconds:.1f} s{note}",
+        f" {counted(summary.windows, 'window')}, {counted(summary.pages, 'page')},"
+        f" {counted(summary.requests, 'request')} ({counted(summary.retries, 'retry', 'retries')}),"
+        f" {counted(summary.issues, 'issue')}, {summary.seconds:.1f} s{note}",
+        _failure(summary),
     )
-    if summary.exit_status:
-        raise typer.Exit(summary.exit_status)
+
+
+def _failure(summary: "RunSummary") -> Failure | None:
+    """Return why a run that has read everything nevertheless fails."""
+    if not summary.exit_status:
+        return None
+    if summary.exit_status == _DIFFERENCE:
+        message = "the warehouse differs from the source"
+        return Failure(_DIFFERENCE, "Difference", message, "run reconcile without --dry-run")
+    # The note says how many, and what to do if the loss is true.
+    message = summary.note or "the run has failed"
+    remedy = "ask ARGOS; if the loss is true, run sync with --accept-emptied"
+    return Failure(summary.exit_status, "LostSections", message, remedy)

@@ -119,6 +119,7 @@ def _open_run(
             eraser = Eraser(committer, protection)
             guard = ContentGuard(warehouse, run_id)
             run = Run(context, warehouse, summary, protection, committer, eraser, guard, clock)
+            context.progress.run_opened(summary)
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)

@@ -64,6 +64,9 @@ class RunSummary:
 class ProgressReporter(Protocol):
     """Receives the progress of a run, from the fetching thread and from the loading thread."""
 
+    def run_opened(self, summary: RunSummary, /) -> None:
+        """Report that the warehouse is open, and the summary of the run, which goes on changing."""
+
     def page_fetched(self, task: str, items: int, /) -> None:
         """Report a page with some submissions of the task with this label."""
 
@@ -73,6 +76,9 @@ class ProgressReporter(Protocol):
 
 class NoProgress:
     """Ignores the progress."""
+
+    def run_opened(self, summary: RunSummary) -> None:
+        """Do nothing."""
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""
