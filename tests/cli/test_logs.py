@@ -74,9 +74,7 @@ def test_usage_errors(tmp_path: Path, log_format: tuple[str, ...], *, is_json: b
 def test_quiet_and_verbose(tmp_path: Path) -> None:
     """They contradict each other."""
     message = CommandInProcess(tmp_path).error_line("status", "-q", "-v", code=2)
-    assert (
-        message == "Invalid value: give --quiet or --verbose, but not both; see argos-sync --help"
-    )
+    assert "give --quiet or --verbose, but not both; see argos-sync status --help" in message
 
 
 def test_an_interrupt_as_json(capsys: pytest.CaptureFixture[str]) -> None:
