@@ -115,7 +115,9 @@ def _usage_failure(error: typer.TyperException) -> Failure:
     path = context.command_path if context else "argos-sync"
     # An unexpected argument may be a person's address whose option was forgotten.
     message = re.sub(r"(?s)(unexpected extra argument\(s\)) .*", r"\1", message)
-    message = " ".join(message.split()).rstrip(".")
+    # Of the same sentence, typer says "Did you mean" for commands and this for options.
+    message = re.sub(r" \(Possible options: ([^)]*)\)", r". Did you mean \1?", message)
+    message = " ".join(message.replace("Value error, ", "").split()).rstrip(".")
     return Failure(USAGE_ERROR, "UsageError", message, f"see {path} --help")
 
 
