@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, is_dataclass
 from datetime import date
 from functools import partial
@@ -122,10 +122,15 @@ class Common(Output):
         return Target(self.destination, dataset, pipelines_dir, allow_untried=self.allow_untried)
 
     @contextmanager
-    def context(self, overrides: Mapping[str, Any] | None = None) -> "Iterator[Context]":
+    def context(
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        display: ProgressDisplay | None = None,
+    ) -> "Iterator[Context]":
         """Yield the context of a loading command, and show progress while the block runs.
 
-        `overrides` are settings that override the configuration.
+        `overrides` are settings that override the configuration; a `display` is one that shows
+        progress already.
 
         Raises:
             ConfigurationError: A required key is missing, or a value is invalid.
@@ -133,15 +138,21 @@ class Common(Output):
         from argos_sync.fetch.process.spawn import FetchProcess
 
         # Start it first, so that its imports run at the same time as ours.
-        with FetchProcess() as fetch_process:
+        with (
+            FetchProcess() as fetch_process,
+            show_progress(hidden=self._hides_progress) as progress,
+        ):
             from argos_sync.config import load_settings
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
 
             settings = load_settings(overrides, project=self.project)
-            with show_progress() as progress:
-                chunks = partial(fetch_in_process, fetch_process)
-                yield Context(settings, self.target, progress, chunks=chunks)
+            chunks = partial(fetch_in_process, fetch_process)
+            yield Context(settings, self.target, progress, chunks=chunks)
+
+    def show_progress(self) -> AbstractContextManager[ProgressDisplay]:
+        """Return a context that shows progress; live lines are neither silence nor JSON."""
+        return show_progress(hidden=self.quiet or self.log_format == "json")
 
     def offline_context(self) -> "Context":
         """Return the context of a command that does not use the API and needs no API key."""

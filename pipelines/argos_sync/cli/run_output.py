@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from argos_sync.cli.common import Common
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.wording import counted
+from argos_sync.process import seconds_since_start
 
 if TYPE_CHECKING:
     from argos_sync.run.summary import RunSummary
@@ -19,15 +20,18 @@ def show_run(
 ) -> None:
     """Print a run's summary: as JSON with `more` entries, or as a line after the text `before`.
 
+    The seconds are those of the process, so that they are the ones that its user has waited.
+
     Raises:
         typer.Exit: The run has ended with another exit code than 0.
     """
+    seconds = round(seconds_since_start(), 3)
     failed = [asdict(result) for result in summary.checks if not result.passed]
     note = f"\nnote: {summary.note}" if summary.note else ""
     common.show(
         {
             **summary.row(),
-            "seconds": summary.seconds,
+            "seconds": seconds,
             "note": summary.note,
             "checks": {"made": len(summary.checks), "failed": failed},
             **(more or {}),
@@ -37,7 +41,7 @@ def show_run(
         f" {summary.submissions_unchanged:,} unchanged, {summary.submissions_deleted:,} deleted),"
         f" {counted(summary.windows, 'window')}, {counted(summary.pages, 'page')},"
         f" {counted(summary.requests, 'request')} ({counted(summary.retries, 'retry', 'retries')}),"
-        f" {counted(summary.issues, 'issue')}, {summary.seconds:.1f} s{note}",
+        f" {counted(summary.issues, 'issue')}, {seconds:.1f} s{note}",
         _failure(summary),
     )
 

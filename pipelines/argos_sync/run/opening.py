@@ -67,6 +67,7 @@ def open_run(
             opened.
     """
     started = time.monotonic()
+    context.progress.enter_stage("opening the warehouse")
     names = (command, context.target.dataset)
     opened = _open_run(
         context, command, days, uses_api=uses_api, new_key=new_key, lost_key=lost_key
@@ -161,6 +162,7 @@ def _begin(run: Run, layout: State) -> None:
 
 def _finish(run: Run) -> None:
     """Do what follows the run record."""
+    run.context.progress.enter_stage("checking what is loaded")
     run.eraser.save_finish()
     try:
         with destination_errors():
