@@ -4,7 +4,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, is_dataclass
 from datetime import date
 from functools import partial
@@ -138,10 +138,8 @@ class Common(Output):
         from argos_sync.fetch.process.spawn import FetchProcess
 
         # Start it first, so that its imports run at the same time as ours.
-        with (
-            FetchProcess() as fetch_process,
-            show_progress(hidden=self._hides_progress) as progress,
-        ):
+        shown = nullcontext(display) if display else self.show_progress()
+        with FetchProcess() as fetch_process, shown as progress:
             from argos_sync.config import load_settings
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context

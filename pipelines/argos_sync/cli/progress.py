@@ -62,7 +62,8 @@ def show_progress(*, hidden: bool = False) -> Iterator["ProgressDisplay"]:
             console=console,
             refresh_per_second=_REFRESHES_PER_SECOND,
             transient=True,
-        ):
+        ) as live:
+            live.refresh()  # otherwise the first lines come with the next refresh
             yield progress
     finally:
         handler.write = write_to_stderr
