@@ -86,7 +86,7 @@ class ProgressDisplay:
         self._summary: RunSummary | None = None
         self._rate = 0.0
         self._loaded = 0
-        self._left: float | None = None
+        self._end: float | None = None
 
     def run_opened(self, summary: "RunSummary") -> None:
         """Let log lines have the id of the run."""
@@ -109,8 +109,9 @@ class ProgressDisplay:
         """Show the totals so far: pages, submissions, windows, rows per second."""
         seconds = max(time.monotonic() - self._opened, 1e-9)
         self._rate, self._loaded = summary.rows / seconds, summary.submissions_fetched
-        if share := summary.share_read:
-            self._left = seconds * (1 - share) / share if share >= _MIN_SHARE else None
+        share = summary.share_read or 0
+        left = seconds * (1 - share) / share if share >= _MIN_SHARE else None
+        self._end = time.monotonic() + left if left else None
         if not self.is_live:
             log.info(
                 "%s: %s, %s (%s new, %s changed), %s done, %s rows/s",
@@ -135,11 +136,12 @@ class ProgressDisplay:
             read = counted(self._submissions, "submission")
             first = f"{summary.command}: {read} read, window {self._window}"
         requests = counted(max(summary.requests, self._pages), "request")
-        parts = [requests, elapsed]
-        if self._loaded:
-            parts = [f"{self._loaded:,} loaded", f"{self._rate:,.0f} rows/s", *parts]
-        if self._left is not None and self._window:
-            parts.append(f"about {duration(self._left)} left")
+        parts = [f"{self._loaded:,} loaded"] if self._loaded else []
+        parts += [f"{self._rate:,.0f} rows/s"] if self._rate else []
+        parts += [requests, elapsed]
+        left = self._end - time.monotonic() if self._end else 0
+        if left >= 1 and self._window:
+            parts.append(f"about {duration(left)} left")
         return [first, ", ".join(parts)]
 
 

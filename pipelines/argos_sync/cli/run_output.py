@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from argos_sync.cli.common import Common
 from argos_sync.cli.failure import Failure
-from argos_sync.cli.wording import counted
+from argos_sync.cli.wording import counted, fitted
 from argos_sync.process import seconds_since_start
 
 if TYPE_CHECKING:
@@ -27,7 +27,15 @@ def show_run(
     """
     seconds = round(seconds_since_start(), 3)
     failed = [asdict(result) for result in summary.checks if not result.passed]
-    note = f"\nnote: {summary.note}" if summary.note else ""
+    note = f"note: {summary.note}" if summary.note else ""
+    totals = (
+        f"{summary.command}: {counted(summary.submissions_fetched, 'submission')}"
+        f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed,"
+        f" {summary.submissions_unchanged:,} unchanged, {summary.submissions_deleted:,} deleted),"
+        f" {counted(summary.windows, 'window')}, {counted(summary.pages, 'page')},"
+        f" {counted(summary.requests, 'request')} ({counted(summary.retries, 'retry', 'retries')}),"
+        f" {counted(summary.issues, 'issue')}, {seconds:.1f} s"
+    )
     common.show(
         {
             **summary.row(),
@@ -36,12 +44,7 @@ def show_run(
             "checks": {"made": len(summary.checks), "failed": failed},
             **(more or {}),
         },
-        f"{before}{summary.command}: {counted(summary.submissions_fetched, 'submission')}"
-        f" ({summary.submissions_new:,} new, {summary.submissions_changed:,} changed,"
-        f" {summary.submissions_unchanged:,} unchanged, {summary.submissions_deleted:,} deleted),"
-        f" {counted(summary.windows, 'window')}, {counted(summary.pages, 'page')},"
-        f" {counted(summary.requests, 'request')} ({counted(summary.retries, 'retry', 'retries')}),"
-        f" {counted(summary.issues, 'issue')}, {seconds:.1f} s{note}",
+        "\n".join(filter(None, [before + fitted(totals), fitted(note)])),
         _failure(summary),
     )
 
