@@ -64,7 +64,7 @@ class Output:
             typer.Exit: There is a `failure`, which is part of the JSON.
         """
         if failure:
-            current_handler().write_kept()
+            current_handler().write_buffered()
         if failure or not self.quiet:
             entries = {**summary, **(failure.as_json() if failure else {})}
             typer.echo(to_json(entries) if self.as_json else text)

@@ -70,7 +70,7 @@ def run(app: Callable[[], object], arguments: Sequence[str]) -> int:
 
 def print_failure(failure: Failure, log_format: LogFormat) -> None:
     """Print a failure on stderr, after the log lines that a quiet command has kept."""
-    current_handler().write_kept()
+    current_handler().write_buffered()
     more = {"exit_status": failure.exit_status, "remedy": failure.remedy}
     if log_format == "json":
         _print_json_line(failure.message, **more)

@@ -19,7 +19,7 @@ LogFormat = Literal["text", "json"]
 _NO_RUN = "-"
 """What stands for the run id before a run has begun."""
 
-_MOST_KEPT = 1_000
+_MOST_BUFFERED = 1_000
 """Lines that a quiet command keeps; older ones are dropped."""
 
 
@@ -38,7 +38,7 @@ class LogHandler(logging.Handler):
         self.log_format = log_format
         self.summary: RunSummary | None = None
         self.write: Callable[[str], object] = write_to_stderr
-        self._kept: deque[str] | None = deque(maxlen=_MOST_KEPT) if quiet else None
+        self._buffered: deque[str] | None = deque(maxlen=_MOST_BUFFERED) if quiet else None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, without any traceback, whose text may quote values."""
@@ -47,10 +47,10 @@ class LogHandler(logging.Handler):
             line = format_line(
                 self.log_format, record.levelname, record.getMessage(), moment, self.run_id
             )
-            if self._kept is None:
+            if self._buffered is None:
                 self.write(line)
             else:
-                self._kept.append(line)
+                self._buffered.append(line)
         except Exception:  # noqa: BLE001 as in every handler: a log line fails no run
             self.handleError(record)
 
@@ -59,10 +59,10 @@ class LogHandler(logging.Handler):
         """Return the id of the run that is going on."""
         return self.summary.run_id if self.summary else None
 
-    def write_kept(self) -> None:
-        """Write the lines that were kept, and from now on all lines at once."""
-        kept, self._kept = self._kept or (), None
-        for line in kept:
+    def write_buffered(self) -> None:
+        """Write the lines of a quiet command, and from now on all lines at once."""
+        buffered, self._buffered = self._buffered or (), None
+        for line in buffered:
             self.write(line)
 
 
