@@ -131,7 +131,9 @@ def _describe(error: Exception) -> Failure:
         error = unusable_path(error) or error
     kind = type(error).__name__
     if isinstance(error, ArgosError):
-        return Failure(error.exit_code, kind, error.message, error.remedy)
+        # Some errors add to their message, such as the number of attempts.
+        message = str(error).removesuffix(f"; {error.remedy}")
+        return Failure(error.exit_code, kind, message, error.remedy)
     # Messages of other errors quote values, so only their type is printed.
     remedy = "run again with -v and report what it prints"
     return Failure(UNEXPECTED_ERROR, kind, f"unexpected {kind}", remedy)
