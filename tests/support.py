@@ -21,6 +21,7 @@ from argos_sync.config import load_settings
 from argos_sync.emulator import Faults
 from argos_sync.load.target import Target
 from argos_sync.run.context import Context
+from argos_sync.run.summary import NoProgress
 from oracle import flatten
 from requirements import report_missing
 from whole_lists import Emulator
@@ -253,15 +254,12 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-class StopAfter:
+class StopAfter(NoProgress):
     """Progress that makes the API fail permanently after a number of chunks."""
 
     def __init__(self, api: Emulator, chunks: int) -> None:
         """Make the API fail after `chunks` loaded chunks."""
         self.api, self.remaining = api, chunks
-
-    def page_fetched(self, task: str, items: int) -> None:
-        """Do nothing."""
 
     def chunk_loaded(self, summary: Any) -> None:
         """Make the API fail if this was the last chunk."""

@@ -87,7 +87,13 @@ def options_of(name: str) -> list[set[str]]:
     return [set(option.opts) for option in COMMANDS[name].params]
 
 
-COMMON = set.intersection(*({one for o in options_of(name) for one in o} for name in COMMANDS))
+COMMON = {
+    one
+    for command in COMMANDS.values()
+    for option in command.params
+    if getattr(option, "rich_help_panel", None) == "Common options"
+    for one in option.opts
+}
 
 
 def test_the_readme_is_short() -> None:
@@ -127,14 +133,16 @@ def test_no_command_or_option_is_made_up(page: str) -> None:
     )
     for name, rest in re.findall(r"(?<![\w./-])argos-sync ([a-z]+)\b([^\n|&#`]*)", code):
         assert name in COMMANDS, name
-        known = {one for option in options_of(name) for one in option} | {"--help"}
+        known = {one for option in options_of(name) for one in option} | {"--help", "-h"}
         used = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.sub(r"\$\(.*?\)", "", rest)))
         assert used <= known, f"argos-sync {name}"
 
 
 def test_the_version_is_documented() -> None:
-    """`--version` belongs to no command."""
-    assert "`argos-sync --version`" in text_of("docs/commands.md")
+    """`--version`, `--help` and those of completion belong to no command."""
+    text = text_of("docs/commands.md")
+    for option in ("--version", "-V", "-h", "--install-completion", "--show-completion"):
+        assert re.search(rf"`(?:argos-sync )?{option}`", text), option
 
 
 @pytest.mark.parametrize(

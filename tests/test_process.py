@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,23 @@ def test_lost_output_is_a_failure(exit_code: int, expected: int) -> None:
     """The exit code shows that output is incomplete, unless the command failed anyway."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         assert run_exit(exit_code, stdout=full).returncode == expected
+
+
+def test_the_seconds_since_the_start() -> None:
+    """They count from the start of the process, not from the first import."""
+    began = time.monotonic()
+    script = (
+        "import time\nbefore = time.process_time()\n"
+        "from argos_sync.process import seconds_since_start\n"
+        "print(before, seconds_since_start())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    before, seconds = map(float, done.stdout.split())
+    elapsed = time.monotonic() - began
+    # The kernel counts in hundredths of a second.
+    assert before - 0.02 <= seconds <= elapsed + 0.02
 
 
 def test_garbage_collection_is_restored() -> None:

@@ -10,13 +10,17 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
 OUTPUT_ERROR = 120
 """Python's own exit code for a process that succeeds, but cannot write its output."""
+
+_IMPORTED = time.monotonic()
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 """What a scheduler or a closed terminal sends; the first one ends the run, others are ignored."""
@@ -138,6 +142,17 @@ def restrict_permissions() -> int:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return os.umask(0o077)
+
+
+def seconds_since_start() -> float:
+    """Return how long this process has run; without Linux, how long this module was imported."""
+    try:
+        # Of proc(5): the name, in brackets, may have blanks; the start is field 22, in ticks.
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, AttributeError):
+        return time.monotonic() - _IMPORTED
 
 
 def output_file_mode() -> int:

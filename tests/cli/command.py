@@ -126,7 +126,7 @@ def run_in_process(*arguments: str) -> int:
     try:
         return exit_codes.run(
             lambda: app.app([*arguments], "argos-sync", standalone_mode=False),
-            verbose="-v" in arguments,
+            arguments,
         )
     finally:
         root.level, root.handlers[:], package.level = before

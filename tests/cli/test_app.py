@@ -10,10 +10,11 @@ from typing import Any
 import duckdb
 import pytest
 import typer
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 
 from argos_sync import __version__
 from argos_sync.api.errors import IpNotAllowed
-from argos_sync.cli import app, common, exit_codes, status
+from argos_sync.cli import app, common, exit_codes, status_text
 from argos_sync.run.context import Context
 from argos_sync.warehouse.overview import UNREADABLE
 from cli.command import run_in_process
@@ -22,6 +23,7 @@ from whole_lists import Emulator
 
 RunApp = Callable[..., int]
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -50,6 +52,13 @@ def api(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emula
     with Emulator([submission("a"), submission("b")]) as running:
         monkeypatch.setattr(common.Common, "context", context)
         yield running
+
+
+def check_schema(summary: object) -> None:
+    """Check that a JSON status is as docs/status.schema.json says."""
+    schema = json.loads((ROOT / "docs" / "status.schema.json").read_text(encoding="utf-8"))
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(summary)] == []
 
 
 def submission(id_: str) -> dict[str, Any]:
@@ -112,8 +121,10 @@ def test_status_of_an_empty_warehouse(run_app: RunApp, capsys: pytest.CaptureFix
         "kept": True,
         "open_days": 30,
     }
+    assert (summary["error"], summary["exit_status"]) == ("Stale", 7)
     assert captured.err == (
-        "argos-sync: stale: last successful sync or backfill: never; --max-age is 26h\n"
+        "argos-sync: stale: no sync has succeeded yet; --max-age is 26 hours;"
+        " look at argos-sync status --runs 5, and whether the scheduler starts it\n"
     )
 
 
@@ -138,7 +149,7 @@ def test_status_is_stale_after_a_run_that_could_not_read(
                 },
             )
         assert run_app(*arguments) == expected
-        assert ("stale: the last sync" in capsys.readouterr().err) == (expected == 7)
+        assert ("stale: the last sync could" in capsys.readouterr().err) == (expected == 7)
 
 
 @pytest.mark.tables_made
@@ -158,13 +169,22 @@ def test_status_compares_the_oldest_row_with_sweep_days(
 
     def status_line() -> str:
         assert run_app("status", "--pipelines-dir", "work") == 0
-        return capsys.readouterr().out.splitlines()[3]
+        lines = capsys.readouterr().out.splitlines()
+        return next(line for line in lines if line.startswith("freshness: "))
 
-    assert status_line() == "oldest row fetched 3.2 days ago (bound: 30 days, kept)"
+    assert (
+        status_line() == "freshness: kept, the oldest row was fetched 3.2 days ago (bound: 30 days)"
+    )
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "0")
-    assert status_line() == "oldest row fetched 3.2 days ago (no bound: sweep_days is 0)"
+    assert (
+        status_line()
+        == "freshness: the oldest row was fetched 3.2 days ago (no bound: sweep_days is 0)"
+    )
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "3")
-    assert status_line() == "oldest row fetched 3.2 days ago (bound: 3 days, not kept)"
+    assert (
+        status_line()
+        == "freshness: NOT KEPT, the oldest row was fetched 3.2 days ago (bound: 3 days)"
+    )
     assert run_app("status", "--pipelines-dir", "work", "--json") == 0
     staleness = json.loads(capsys.readouterr().out)["staleness"]
     assert staleness.pop("max_age_days") == pytest.approx(3.2, abs=0.01)
@@ -172,6 +192,53 @@ def test_status_compares_the_oldest_row_with_sweep_days(
     monkeypatch.setenv("SOURCES__ARGOS__SWEEP_DAYS", "-1")
     assert run_app("status") == 2
     assert "sources.argos.sweep_days has a value" in capsys.readouterr().err
+
+
+@pytest.mark.tables_made
+def test_only_a_sync_is_the_last_sync(
+    run_app: RunApp, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new backfill hides no old sync; both ages are in the unit of --max-age."""
+    now = datetime.now(UTC)
+    with duckdb.connect(str(file)) as connection:
+        for command, hours in (("sync", 30.25), ("backfill", 1)):
+            connection.execute(
+                "INSERT INTO argos.sync_runs BY NAME SELECT $command AS run_id,"
+                " $command AS command, $at AS started_at, 1 AS requests, 1 AS submissions_fetched,"
+                " 0 AS exit_status, '{\"2025-02-01\": 3}' AS requests_by_day",
+                {"command": command, "at": now - timedelta(hours=hours)},
+            )
+    arguments = ("status", "--pipelines-dir", "work", "--max-age")
+    assert run_app(*arguments, "31h", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["age_seconds"], summary["last_sync_age_seconds"]) == (
+        pytest.approx(3600, abs=60),
+        pytest.approx(30.25 * 3600, abs=60),
+    )
+    assert [run["requests_by_day"] for run in summary["runs"]] == [{"2025-02-01": 3}] * 2
+    check_schema(summary)
+    for maximum, ages in (
+        ("26h", "30.3 hours ago; --max-age is 26 hours"),
+        ("1d", "1.3 days ago; --max-age is 1 day"),
+    ):
+        assert run_app(*arguments, maximum, "--quiet") == 7
+        assert f"stale: the last successful sync began {ages}" in capsys.readouterr().err
+
+
+def test_status_of_a_warehouse_without_tables(
+    run_app: RunApp, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so; with --max-age it is stale."""
+    duckdb.connect(str(file)).close()
+    arguments = ("status", "--pipelines-dir", "work")
+    assert run_app(*arguments) == 0
+    assert "no tables yet: nothing was loaded; run argos-sync sync" in capsys.readouterr().out
+    assert run_app(*arguments, "--max-age", "26h", "--json") == 7
+    captured = capsys.readouterr()
+    check_schema(json.loads(captured.out))
+    assert captured.err == (
+        "argos-sync: stale: the warehouse has no tables yet; run argos-sync sync\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,14 +252,14 @@ def test_status_compares_the_oldest_row_with_sweep_days(
 )
 def test_ages_in_words(distance: timedelta, words: str) -> None:
     """Moments are shown as an English distance from now."""
-    assert status._relative(NOW + distance, NOW) == words
+    assert status_text._relative(NOW + distance, NOW) == words
 
 
 def test_a_late_sync() -> None:
     """The line about the next sync says by how much it is late."""
     expected = NOW - timedelta(hours=2)
-    assert status._next_sync_line(expected, NOW) == (
-        "next sync expected: 2025-02-01 10:00:00 UTC, 2 hours late"
+    assert status_text._next_sync_line(expected, NOW) == (
+        "next sync: expected 2025-02-01 10:00:00 UTC, 2 hours late"
     )
 
 
@@ -202,7 +269,7 @@ def test_sync_prints_its_summary(run_app: RunApp, capsys: pytest.CaptureFixture[
     """The summary of a run is one line of text."""
     assert run_app("sync") == 0
     assert capsys.readouterr().out.startswith(
-        "sync: 2 submissions (2 new, 0 changed, 0 unchanged, 0 deleted), 1 windows"
+        "sync: 2 submissions (2 new, 0 changed, 0 unchanged, 0 deleted), 1 window, "
     )
 
 
@@ -212,7 +279,7 @@ def test_an_error_of_the_api(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise IpNotAllowed("HTTP 403")
 
-    assert exit_codes.run(fail, verbose=False) == 3
+    assert exit_codes.run(fail, []) == 3
     assert capsys.readouterr().err.startswith(
         "argos-sync: HTTP 403; add this machine's public IP address"
     )
@@ -226,7 +293,7 @@ def test_an_unexpected_error(*, verbose: bool, capsys: pytest.CaptureFixture[str
     def fail() -> None:
         raise ValueError(value)
 
-    assert exit_codes.run(fail, verbose=verbose) == 1
+    assert exit_codes.run(fail, ["-v"] if verbose else []) == 1
     first, *frames = capsys.readouterr().err.splitlines()
     assert first == "argos-sync: unexpected ValueError; run again with -v and report what it prints"
     assert bool(frames) == verbose
@@ -240,7 +307,7 @@ def test_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    assert exit_codes.run(interrupt, verbose=False) == 130
+    assert exit_codes.run(interrupt, []) == 130
     assert capsys.readouterr().err == (
         "argos-sync: interrupted; run the command again, it continues from the last committed"
         " chunk\n"
@@ -255,7 +322,7 @@ def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) 
     def read() -> None:
         raise EOFError
 
-    assert exit_codes.run(lambda: application([], standalone_mode=False), verbose=False) == 1
+    assert exit_codes.run(lambda: application([], standalone_mode=False), []) == 1
     message = capsys.readouterr().err.strip()
     assert message == "argos-sync: unexpected EOFError; run again with -v and report what it prints"
 

@@ -44,7 +44,9 @@ def test_a_long_table_ends(loaded: Command) -> None:
 
 def test_wrong_use(loaded: Command) -> None:
     """Neither a query nor a file, or both; two formats; a statement that writes."""
-    for options in ((), ("SELECT 1", "--file", "-"), ("SELECT 1", "--csv", "--json")):
+    for options in ((), ("SELECT 1", "--file", "-")):
         assert "give a query or --file" in loaded.error_line("sql", *options, code=2)
+    both = loaded.json("sql", "SELECT 1", "--csv", code=2)
+    assert "give a query or --file, and --csv or --json, but not both" in both["message"]
     assert "not a query" in loaded.error_line("sql", "DROP TABLE kyc", code=2)
     assert "No such file" in loaded.error_line("sql", "--file", "missing.sql", code=2)

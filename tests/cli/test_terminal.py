@@ -1,9 +1,13 @@
 """A terminal shows progress while a command runs, and Ctrl-C ends the command."""
 
+import fcntl
 import json
 import os
 import pty
+import re
 import signal
+import struct
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
 
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
@@ -33,20 +38,41 @@ def read_all(terminal: int) -> str:
     return output.decode()
 
 
-def test_progress_on_a_terminal(configured: Command) -> None:
-    """The terminal shows progress and gets its cursor back; stdout has only the result."""
+@pytest.mark.parametrize("columns", [80, 140])
+def test_progress_on_a_terminal(configured: Command, columns: int) -> None:
+    """The terminal shows progress and gets its cursor back; stdout has only the result.
+
+    Progress fits into the terminal, and log lines begin on lines of their own.
+    """
     configured.settings["TERM"] = "xterm"
     terminal, command_end = pty.openpty()
-    with configured.start("sync", "--json", stderr=command_end) as process:
+    fcntl.ioctl(command_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with configured.start("sync", "--json", "-v", stderr=command_end) as process:
         os.close(command_end)
         shown = read_all(terminal)
         done = configured.finish(process)
     assert done.returncode == 0
     assert json.loads(done.stdout)["submissions_new"] == 80
-    assert "connecting" in shown
-    assert "80 submissions" in shown
     assert not [text for text in configured.private if text in shown]
     assert shown.rfind(SHOW_CURSOR) > shown.rfind(HIDE_CURSOR) > -1
+    lines = [line for line in re.split(r"[\r\n]+", ANSI.sub("", shown)) if line.strip()]
+    assert re.fullmatch(r"[|/\\-] starting, \d+ s", lines[0])
+    log_lines = [line for line in lines if "DEBUG" in line]
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+Z DEBUG \d", line) for line in log_lines)
+    assert len(log_lines) > 0
+    others = [line for line in lines if line not in log_lines]
+    assert max(map(len, others)) <= columns
+    assert any(line.startswith("  80 loaded, ") for line in others)
+
+
+def test_silence_on_a_terminal(configured: Command) -> None:
+    """With --quiet not even the cursor moves."""
+    configured.settings["TERM"] = "xterm"
+    terminal, command_end = pty.openpty()
+    with configured.start("sync", "--quiet", stderr=command_end) as process:
+        os.close(command_end)
+        assert read_all(terminal) == ""
+        assert configured.finish(process).stdout == ""
 
 
 def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
@@ -101,7 +127,7 @@ def test_ctrl_c_during_a_backfill(
     with configured.start(*arguments) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if " windows done, " in line:
+            if " done, " in line:
                 break
         process.send_signal(signal.SIGINT)
         interrupted_at = time.monotonic()

@@ -1,17 +1,22 @@
 """Usage errors, wrong settings and help: the command fails before it fetches anything."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from argos_sync.cli.app import app
-from cli.command import CommandInProcess
+from argos_sync.cli.help import EXAMPLES
+from cli.command import Command, CommandInProcess
 from cli.conftest import KEY
 from whole_lists import Emulator
 
-COMMON = ("--destination", "--dataset", "--pipelines-dir", "--allow-untried", "--json", "-v")
+OUTPUT = ("--json", "--quiet", "-q", "--verbose", "-v", "--log-format", "-h")
+COMMON = ("--destination", "--dataset", "--project", "--pipelines-dir", "--allow-untried")
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined] # of a group
 
 
 @pytest.fixture
@@ -35,6 +40,8 @@ def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
     [
         (("syncc",), "No such command 'syncc'"),
         (("sync", "--fast"), "No such option: --fast"),
+        (("sync", "--quite"), "No such option: --quite. Did you mean --quiet?; see"),
+        (("publish", "--format", "dleta", "--to", "x"), "'dleta' is not one of 'duckdb', 'delta'"),
         (("backfill", "--from", "2025-01-01"), "Missing option '--to'"),
         (("reconcile", "--from", "x", "--to", "2025-01-01"), "--from 'x' is no day; give 2026-01-"),
         (("backfill", "--from", "2025-02-30", "--to", "2025-03"), "--from '2025-02-30' is no day"),
@@ -208,10 +215,37 @@ def test_invalid_options_of_the_emulator(
     assert words in argos_sync.error_line("emulator", *options, code=2)
 
 
-@pytest.mark.parametrize(
-    "name", [command.callback.__name__ for command in app.registered_commands if command.callback]
-)
-def test_every_command_lists_the_common_options(argos_sync: CommandInProcess, name: str) -> None:
-    """The help of each command shows the common options."""
-    text = argos_sync(name, "--help").stdout
-    assert all(re.search(rf"(?<=\s){option}\b", text) for option in COMMON)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(argos_sync: CommandInProcess, name: str) -> None:
+    """It has the common options where they apply, describes every option, and gives examples."""
+    text = argos_sync(name, "-h").stdout
+    assert all(re.search(rf"(?<=\s){option}\b", text) for option in OUTPUT)
+    has_common = [bool(re.search(rf"(?<=\s){option}\b", text)) for option in COMMON]
+    assert has_common == [name != "emulator"] * len(COMMON)
+    assert "bool" not in text
+    assert [one.name for one in COMMANDS[name].params if not one.help] == []
+    examples = EXAMPLES[name]
+    for example in examples:
+        assert example.replace(" ", "") in re.sub(r"\s", "", text)
+        program, command, *words = shlex.split(example)
+        assert (program, command) == ("argos-sync", name)
+        options = {one for option in COMMANDS[name].params for one in option.opts}
+        assert {word for word in words if word.startswith("-")} <= options
+
+
+def test_help_has_groups(argos_sync: CommandInProcess) -> None:
+    """The commands are in five groups."""
+    text = argos_sync("-h").stdout
+    groups = re.findall(r"^╭─ (\w+) ─", text, re.MULTILINE)
+    assert groups == ["Options", "Load", "Inspect", "Privacy", "Share", "Try"]
+    assert argos_sync("-V").stdout == argos_sync("--version").stdout
+
+
+@pytest.mark.process
+def test_completion(tmp_path: Path) -> None:
+    """The shell can complete commands."""
+    command = Command(tmp_path, {"_ARGOS_SYNC_COMPLETE": "complete_bash"})
+    command.settings |= {"COMP_WORDS": "argos-sync re", "COMP_CWORD": "1"}
+    process = command.start()
+    done = command.finish(process)
+    assert sorted(done.stdout.split()) == ["reconcile", "refresh", "report", "reveal"]

@@ -185,9 +185,9 @@ from dataclasses import replace
 from support import context_for
 from argos_sync.commands.backfill import backfill
 from argos_sync.load.target import Target
+from argos_sync.run.summary import NoProgress
 
-class PrintProgress:
-    def page_fetched(self, task, items): pass
+class PrintProgress(NoProgress):
     def chunk_loaded(self, summary): print(summary.submissions_fetched, flush=True)
 
 target = Target(file=sys.argv[2], pipelines_dir=sys.argv[3])

@@ -1,5 +1,6 @@
 """Plans: progress adds up, unsettled days are read again, finished windows are merged."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from argos_sync.fetch.ledger import Plan, TaskProgress
@@ -71,3 +72,17 @@ def test_compacting_merges_adjacent_finished_windows() -> None:
     assert finished == ["run/0", "run/4", "run/6"]
     assert compacted.unfinished == plan.unfinished
     assert compacted.window_count == 7
+
+
+def test_the_share_that_is_read() -> None:
+    """It is that of the days, the one before and the one after included; unknown without an end."""
+    days = DateRange(date(2025, 1, 2), date(2025, 1, 9))
+    plan = Plan.new("backfill", "run", STARTED, days, ())
+    assert plan.share_read == 0
+    plan = replace(plan, uncut=Window(date(2025, 1, 6), date(2025, 1, 10)))
+    assert plan.share_read == 0.5
+    plan = plan.with_window(Window(date(2025, 1, 1), date(2025, 1, 5)))
+    assert plan.share_read == 0
+    (name,) = plan.windows
+    assert plan.with_progress(name, TaskProgress(done=True)).share_read == 0.5
+    assert plan_of().share_read is None

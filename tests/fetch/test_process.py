@@ -44,6 +44,7 @@ from argos_sync.fetch.process.worker import serve
 from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange
 from argos_sync.fetch.work_queue import WorkQueue
+from argos_sync.run.summary import NoProgress
 from support import Warehouse, assert_equal, context_for
 from whole_lists import Behaviour, Emulator
 
@@ -250,15 +251,12 @@ def test_a_crash_of_the_process_is_reported(api: Emulator, process: FetchProcess
             list(chunks)
 
 
-class KillAfterOne:
+class KillAfterOne(NoProgress):
     """Progress that kills the fetch process once a chunk is loaded."""
 
     def __init__(self, process: FetchProcess) -> None:
         """Keep the process."""
         self.process = process
-
-    def page_fetched(self, task: str, items: int) -> None:
-        """Do nothing."""
 
     def chunk_loaded(self, summary: Any) -> None:
         """Kill the process."""

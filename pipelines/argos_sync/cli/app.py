@@ -13,6 +13,7 @@ from argos_sync.cli.demo import demo
 from argos_sync.cli.doctor import doctor
 from argos_sync.cli.emulator import emulator
 from argos_sync.cli.forget import forget
+from argos_sync.cli.help import Group, add_commands
 from argos_sync.cli.publish import publish
 from argos_sync.cli.reconcile import reconcile
 from argos_sync.cli.refresh import refresh
@@ -32,34 +33,27 @@ from argos_sync.process import (
 )
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Sync ARGOS Identity ID Check submissions into a warehouse.",
+    epilog="Begin with:\nargos-sync demo\nargos-sync doctor\nargos-sync COMMAND --help",
 )
 
-for function in (
-    demo,
-    sync,
-    backfill,
-    refresh,
-    reconcile,
-    status,
-    doctor,
-    forget,
-    suppressions,
-    reveal,
-    publish,
-    sql,
-    report,
-    emulator,
-):
-    app.command(function.__name__)(command(function))
+for panel, functions in {
+    "Load": (sync, backfill, refresh, reconcile),
+    "Inspect": (status, doctor, sql),
+    "Privacy": (forget, suppressions, reveal),
+    "Share": (publish, report),
+    "Try": (demo, emulator),
+}.items():
+    add_commands(app, panel, tuple(map(command, functions)))
 
 
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("-V", "--version", help="Print the version.")] = False,
 ) -> None:
     if version or context.invoked_subcommand is None:
         typer.echo(__version__ if version else context.get_help())
@@ -73,6 +67,5 @@ def main() -> NoReturn:
     limit_memory()
     stop_on_signals()
     arguments = sys.argv[1:]
-    verbose = "-v" in arguments or "--verbose" in arguments
     with collect_garbage_rarely():
-        exit_now(exit_codes.run(lambda: app(arguments, standalone_mode=False), verbose=verbose))
+        exit_now(exit_codes.run(lambda: app(arguments, standalone_mode=False), arguments))

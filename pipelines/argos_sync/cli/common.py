@@ -2,28 +2,27 @@
 
 import functools
 import inspect
-import json
-import logging
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.cli.progress import show_progress
+from argos_sync.cli.failure import Failure
+from argos_sync.cli.logs import LogFormat, current_handler, set_up_logging
+from argos_sync.cli.output import to_json
+from argos_sync.cli.progress import ProgressDisplay, show_progress
 from argos_sync.process import interrupt_exit_code
 
 if TYPE_CHECKING:
     from argos_sync.load.target import Target
     from argos_sync.run.context import Context
-
-log = logging.getLogger("argos_sync")
 
 FirstDay = Annotated[
     str, typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-05 or 90d.")
@@ -36,22 +35,67 @@ LastDay = Annotated[
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
-    """Options that every command takes."""
+_PANEL = "Common options"
+_option = partial(typer.Option, rich_help_panel=_PANEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Options about output, which every command takes.
+
+    Raises:
+        ValueError: `--quiet` and `--verbose` contradict each other.
+    """
+
+    as_json: Annotated[
+        bool, _option("--json", help="Print one JSON object on stdout, logs on stderr.")
+    ] = False
+    quiet: Annotated[
+        bool, _option("-q", "--quiet", help="Print nothing unless the command fails.")
+    ] = False
+    verbose: Annotated[
+        bool, _option("-v", "--verbose", help="Print more log lines, and where an error arose.")
+    ] = False
+    log_format: Annotated[
+        LogFormat, _option(help="Form of the log lines: text, or a JSON object each.")
+    ] = "text"
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        if self.quiet and self.verbose:
+            raise ValueError("give --quiet or --verbose, but not both")
+
+    def show(self, summary: Mapping[str, Any], text: str, failure: Failure | None = None) -> None:
+        """Print the result, as JSON if `--json` was given, as text otherwise.
+
+        Raises:
+            typer.Exit: There is a `failure`, which is part of the JSON.
+        """
+        if failure:
+            current_handler().write_buffered()
+        if failure or not self.quiet:
+            entries = {**summary, **(failure.as_json() if failure else {})}
+            typer.echo(to_json(entries) if self.as_json else text)
+        if failure:
+            raise typer.Exit(failure.exit_status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common(Output):
+    """Options of every command that uses a warehouse."""
 
     destination: Annotated[
-        str, typer.Option(metavar="NAME", help="dlt destination, such as duckdb or postgres.")
+        str, _option(metavar="NAME", help="dlt destination, such as duckdb or postgres.")
     ] = "duckdb"
     dataset: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="NAME", help="Dataset (schema) of the tables; default: argos, or argos_PROJECT."
         ),
     ] = None
     project: Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="NAME",
             help="ARGOS project, when there are several; its key and settings are in section"
             " sources.argos.NAME, and it has its own dataset.",
@@ -59,7 +103,7 @@ class Common:
     ] = None
     pipelines_dir: Annotated[
         Path | None,
-        typer.Option(
+        _option(
             metavar="DIR",
             file_okay=False,
             writable=True,
@@ -68,19 +112,10 @@ class Common:
     ] = None
     allow_untried: Annotated[
         bool,
-        typer.Option(
+        _option(
             "--allow-untried",
             help="Write to a destination on which the tests do not run; docs/destinations.md says"
             " what does not hold there.",
-        ),
-    ] = False
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout, logs on stderr.")
-    ] = False
-    verbose: Annotated[
-        bool,
-        typer.Option(
-            "-v", "--verbose", help="Print more log lines, and where an error was raised."
         ),
     ] = False
 
@@ -100,10 +135,15 @@ class Common:
         return Target(self.destination, dataset, pipelines_dir, allow_untried=self.allow_untried)
 
     @contextmanager
-    def context(self, overrides: Mapping[str, Any] | None = None) -> "Iterator[Context]":
+    def context(
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        display: ProgressDisplay | None = None,
+    ) -> "Iterator[Context]":
         """Yield the context of a loading command, and show progress while the block runs.
 
-        `overrides` are settings that override the configuration.
+        `overrides` are settings that override the configuration; a `display` is one that shows
+        progress already.
 
         Raises:
             ConfigurationError: A required key is missing, or a value is invalid.
@@ -111,16 +151,20 @@ class Common:
         from argos_sync.fetch.process.spawn import FetchProcess
 
         # Start it first, so that its imports run at the same time as ours.
-        with FetchProcess() as fetch_process:
+        shown = nullcontext(display) if display else self.show_progress()
+        with FetchProcess() as fetch_process, shown as progress:
             from argos_sync.config import load_settings
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
 
             target = self.target
             settings = load_settings(overrides, project=self.project)
-            with show_progress() as progress:
-                chunks = functools.partial(fetch_in_process, fetch_process)
-                yield Context(settings, target, progress, chunks=chunks)
+            chunks = partial(fetch_in_process, fetch_process)
+            yield Context(settings, target, progress, chunks=chunks)
+
+    def show_progress(self) -> AbstractContextManager[ProgressDisplay]:
+        """Return a context that shows progress; live lines are neither silence nor JSON."""
+        return show_progress(hidden=self.quiet or self.log_format == "json")
 
     def offline_context(self) -> "Context":
         """Return the context of a command that does not use the API and needs no API key."""
@@ -128,11 +172,8 @@ class Common:
         from argos_sync.run.context import Context
 
         target = self.target
-        return Context(load_settings(api=False, project=self.project), target)
-
-    def show(self, summary: Mapping[str, Any], text: str) -> None:
-        """Print the result, as JSON if `--json` was given, as text otherwise."""
-        typer.echo(json.dumps(summary, default=str, ensure_ascii=False) if self.as_json else text)
+        settings = load_settings(api=False, project=self.project)
+        return Context(settings, target, ProgressDisplay())
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -155,10 +196,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 options[name] = classes[name](**{field: options.pop(field) for field in group})
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
-        logging.basicConfig(
-            stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING, force=True
-        )
-        log.setLevel(logging.DEBUG if options["common"].verbose else logging.INFO)
+        output: Output = next(one for one in options.values() if isinstance(one, Output))
+        set_up_logging(output.log_format, verbose=output.verbose, quiet=output.quiet)
         _require_working_directory()
         try:
             function(**options)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.progress import ProgressDisplay
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.load.sql import Client
@@ -63,6 +65,13 @@ def demo(
     ] = 500,
 ) -> None:
     """Sync a bundled stand-in API into its own DuckDB file and show the result."""
+    with common.show_progress() as display:
+        fetched, dataset, summary = _load(common, count, display)
+    common.show(summary, _text(fetched, dataset, summary["rows"], summary["queries"]))
+
+
+def _load(common: Common, count: int, display: ProgressDisplay) -> tuple[int, str, dict[str, Any]]:
+    """Load the demo; return the number of submissions, the dataset, and what its JSON has."""
     import tempfile
     from dataclasses import replace
     from datetime import UTC, datetime, timedelta
@@ -86,13 +95,14 @@ def demo(
             api.delete(submission_id)
         folder = common.target.pipelines_dir or temporary
         target = replace(demo_target, pipelines_dir=folder)
-        with common.context(_SETTINGS | {"base_url": api.base_url}) as context:
+        settings = _SETTINGS | {"base_url": api.base_url}
+        with common.context(settings, display) as context:
             run = sync(replace(context, target=target))
         with open_read_only(target) as warehouse:
             rows = read_overview(warehouse.client).rows
             results = {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
     summary = {"file": FILE, "run": run.row(), "rows": rows, "queries": results}
-    common.show(summary, _text(run.submissions_fetched, dataset, rows, results))
+    return run.submissions_fetched, dataset, summary
 
 
 def _query(client: "Client", sql: str) -> list[dict[str, Any]]:
@@ -108,7 +118,7 @@ def _text(
 ) -> str:
     from textwrap import dedent
 
-    blocks = [f"{fetched:,} made-up submissions are in {FILE}\n"]
+    blocks = [f"{counted(fetched, 'made-up submission is', 'made-up submissions are')} in {FILE}\n"]
     blocks.append(table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
     for title, result in results.items():
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")

@@ -1,8 +1,9 @@
 """`argos-sync doctor`."""
 
-import typer
-
 from argos_sync.cli.common import Common
+from argos_sync.cli.failure import Failure
+
+_REMEDY = "do what the failed checks say, and run doctor again"
 
 
 def doctor(common: Common) -> None:
@@ -15,6 +16,9 @@ def doctor(common: Common) -> None:
         for c in checks
     ]
     lines = [f"{'ok  ' if c.passed else 'FAIL'} {c.name}: {c.message}" for c in checks]
-    common.show({"checks": rows}, "\n".join(lines))
-    if exit_code := next((c.exit_code for c in checks if not c.passed), 0):
-        raise typer.Exit(exit_code)
+    failed = [
+        Failure(c.exit_code, "CheckFailed", f"{c.name}: {c.message}", _REMEDY)
+        for c in checks
+        if not c.passed
+    ]
+    common.show({"checks": rows}, "\n".join(lines), failed[0] if failed else None)

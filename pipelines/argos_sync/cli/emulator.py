@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from argos_sync.cli.common import Common
+from argos_sync.cli.common import Output
 from argos_sync.cli.days import first_day, last_day
+from argos_sync.cli.wording import counted
 from argos_sync.emulator_options import Behaviour, Faults
 
 _day = partial(typer.Option, metavar="DAY")
@@ -18,7 +19,7 @@ _share = partial(typer.Option, min=0, max=1)
 def emulator(
     behaviour: Behaviour,
     faults: Faults,
-    common: Common,
+    output: Output,
     *,
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 picks a free one.")
@@ -94,9 +95,9 @@ def emulator(
                 f"port {port} on 127.0.0.1 cannot be used ({error.strerror})",
                 "choose another with --port, or 0 for a free one",
             ) from None
-        common.show(
+        output.show(
             {"base_url": server.base_url, "submissions": served, "seed": faults.seed},
-            f"Emulator listening on {server.base_url} with {served} submissions created"
+            f"Emulator listening on {server.base_url} with {counted(served, 'submission')} created"
             f" {first} to {last} (seed {faults.seed}); stop with Ctrl-C",
         )
         stop.wait()

@@ -1,4 +1,7 @@
-"""Turn every outcome of a command into an exit code and, for an error, one line on stderr.
+"""Turn every outcome of a command into an exit code, and report an error.
+
+An error is one line on stderr. With `--json` it is also one object on stdout, and with
+`--log-format json` the line is an object as well.
 
 | code | outcome | where it is set |
 | --- | --- | --- |
@@ -19,11 +22,15 @@ class.
 """
 
 import re
-import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import typer
+
+from argos_sync.cli.failure import Failure
+from argos_sync.cli.logs import LogFormat, current_handler, format_line, write_to_stderr
+from argos_sync.cli.output import to_json
 
 UNEXPECTED_ERROR = 1
 USAGE_ERROR = 2
@@ -33,29 +40,76 @@ _STOPPED = {129, INTERRUPTED, 143}
 """The same for a terminal that was closed (SIGHUP), and for schedulers (SIGTERM)."""
 
 
-def run(app: Callable[[], object], *, verbose: bool) -> int:
-    """Run the command line and return the exit code; if `verbose`, print where an error arose."""
+def run(app: Callable[[], object], arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit code.
+
+    The arguments say how to report a failure: they may be why it failed, so this function looks
+    for `-v`, `--json` and `--log-format` itself. With `-v` it also prints where an error arose.
+    """
+    failure, frames = None, ""
     try:
         result = app()
     except (KeyboardInterrupt, typer.Abort) as error:
         # typer takes an EOFError for Ctrl-D at a prompt of its own, but no command has one.
         if isinstance(error.__cause__, EOFError):
-            return _report_error(error.__cause__, verbose=verbose)
+            failure, frames = _describe(error.__cause__), _frames(error.__cause__)
         result = INTERRUPTED
     except typer.TyperException as error:
-        _print_error(_usage_message(error))
-        return USAGE_ERROR
+        failure = _usage_failure(error)
     except Exception as error:  # noqa: BLE001 the last chance before a traceback full of values
-        return _report_error(error, verbose=verbose)
-    if result in _STOPPED:  # 130 is also typer's return value for a KeyboardInterrupt
-        _print_error(
-            "interrupted; run the command again, it continues from the last committed chunk"
-        )
-    return result if isinstance(result, int) else 0
+        failure, frames = _describe(error), _frames(error)
+    # 130 is also typer's return value for a KeyboardInterrupt.
+    if failure is None and isinstance(result, int) and result in _STOPPED:
+        remedy = "run the command again, it continues from the last committed chunk"
+        failure = Failure(result, "Interrupted", "interrupted", remedy)
+    if failure is None:
+        return result if isinstance(result, int) else 0
+    _report(failure, arguments, frames)
+    return failure.exit_status
 
 
-def _usage_message(error: typer.TyperException) -> str:
-    """Return one line about invalid options or arguments."""
+def print_failure(failure: Failure, log_format: LogFormat) -> None:
+    """Print a failure on stderr, after the log lines that a quiet command has kept."""
+    current_handler().write_buffered()
+    more = {"exit_status": failure.exit_status, "remedy": failure.remedy}
+    if log_format == "json":
+        _print_json_line(failure.message, **more)
+    else:
+        write_to_stderr(f"argos-sync: {failure}")
+
+
+def _report(failure: Failure, arguments: Sequence[str], frames: str) -> None:
+    """Print a failure as the arguments ask for it; the JSON has the numbers of a run that began."""
+    log_format = _log_format(arguments)
+    print_failure(failure, log_format)
+    if frames and {"-v", "--verbose"} & set(arguments):
+        if log_format == "json":
+            _print_json_line(f"raised at:\n{frames}")
+        else:
+            write_to_stderr(f"argos-sync: raised at:\n{frames}")
+    if "--json" in arguments:
+        summary = current_handler().summary
+        typer.echo(to_json((summary.row() if summary else {}) | failure.as_json()))
+
+
+def _log_format(arguments: Sequence[str]) -> LogFormat:
+    """Return the format that the last `--log-format` asks for."""
+    spaced = zip(("", *arguments), arguments, strict=False)
+    values = [
+        argument.removeprefix("--log-format=")
+        for before, argument in spaced
+        if before == "--log-format" or argument.startswith("--log-format=")
+    ]
+    return "json" if values[-1:] == ["json"] else "text"
+
+
+def _print_json_line(message: str, **more: object) -> None:
+    run_id = current_handler().run_id
+    write_to_stderr(format_line("json", "ERROR", message, datetime.now(UTC), run_id, **more))
+
+
+def _usage_failure(error: typer.TyperException) -> Failure:
+    """Describe invalid options or arguments."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     # Our own messages name the option, so the words "Invalid value:" say nothing more.
     message = message.removeprefix("Invalid value: ")
@@ -63,29 +117,30 @@ def _usage_message(error: typer.TyperException) -> str:
     path = context.command_path if context else "argos-sync"
     # An unexpected argument may be a person's address whose option was forgotten.
     message = re.sub(r"(?s)(unexpected extra argument\(s\)) .*", r"\1", message)
-    return f"{' '.join(message.split()).rstrip('.')}; see {path} --help"
+    # Of the same sentence, typer says "Did you mean" for commands and this for options.
+    message = re.sub(r" \(Possible options: ([^)]*)\)", r". Did you mean \1?", message)
+    message = " ".join(message.replace("Value error, ", "").split()).rstrip(".")
+    return Failure(USAGE_ERROR, "UsageError", message, f"see {path} --help")
 
 
-def _report_error(error: Exception, *, verbose: bool) -> int:
-    """Print an error and return its exit code."""
+def _describe(error: Exception) -> Failure:
+    """Describe an error; only by its class if it is of another package."""
     from argos_sync.api.errors import ArgosError
 
     if isinstance(error, OSError):
         from argos_sync.load.errors import unusable_path
 
         error = unusable_path(error) or error
+    kind = type(error).__name__
     if isinstance(error, ArgosError):
-        _print_error(str(error))
-    else:
-        # Messages of other errors quote values, so only their type is printed.
-        _print_error(
-            f"unexpected {type(error).__name__}; run again with -v and report what it prints"
-        )
-    if verbose:
-        frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
-        _print_error(f"raised at:\n{frames}")
-    return error.exit_code if isinstance(error, ArgosError) else UNEXPECTED_ERROR
+        # Some errors add to their message, such as the number of attempts.
+        message = str(error).removesuffix(f"; {error.remedy}")
+        return Failure(error.exit_code, kind, message, error.remedy)
+    # Messages of other errors quote values, so only their type is printed.
+    remedy = "run again with -v and report what it prints"
+    return Failure(UNEXPECTED_ERROR, kind, f"unexpected {kind}", remedy)
 
 
-def _print_error(text: str) -> None:
-    typer.echo(f"argos-sync: {text}", file=sys.stderr)
+def _frames(error: Exception) -> str:
+    """Return where an error arose, without its text."""
+    return "".join(traceback.format_tb(error.__traceback__)).rstrip()

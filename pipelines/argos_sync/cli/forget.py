@@ -9,6 +9,7 @@ import typer
 
 from argos_sync.cli.common import Common
 from argos_sync.cli.identifiers import GivenIdentifier, collect_identifiers, join_places
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.commands.forget import ErasurePreview
@@ -103,8 +104,8 @@ def forget(
     run_id, added = result.summary.run_id, result.suppressions_added
     common.show(
         {"run_id": run_id, "erased": result.erased, "listed": added},
-        f"{_counts(result.erased)}forget: {sum(result.erased.values()):,} rows erased,"
-        f" {added:,} entries added to the suppression list;"
+        f"{_counts(result.erased)}forget: {counted(sum(result.erased.values()), 'row')} erased,"
+        f" {counted(added, 'entry', 'entries')} added to the suppression list;"
         f" the erasure is recorded in sync_erasures, run {run_id}",
     )
 
@@ -123,7 +124,7 @@ def _unknown(given: Sequence[GivenIdentifier], preview: "ErasurePreview") -> Exc
 def _show_preview(common: Common, preview: "ErasurePreview") -> None:
     common.show(
         {"dry_run": True, "rows": preview.rows, "unknown": len(preview.unknown)},
-        f"{_counts(preview.rows)}forget: {sum(preview.rows.values()):,} rows would be erased;"
+        f"{_counts(preview.rows)}forget: {counted(sum(preview.rows.values()), 'row')} would be erased;"
         " this was a dry run, and nothing has changed",
     )
 
@@ -132,7 +133,7 @@ def _is_confirmed(preview: "ErasurePreview") -> bool:
     """Show the counts on the terminal and ask; only `y` and `yes` confirm."""
     total = sum(preview.rows.values())
     typer.echo(_counts(preview.rows), err=True, nl=False)
-    question = f"Erase {total:,} rows for good, and keep these people out? [y/N] "
+    question = f"Erase {counted(total, 'row')} for good, and keep these people out? [y/N] "
     typer.echo(question, err=True, nl=False)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 

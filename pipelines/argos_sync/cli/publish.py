@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.shape.pseudonyms import Pseudonymizer
@@ -173,10 +174,12 @@ def _publish_file(
     }
     written = sum(published.written.values())
     kind = f"rewritten, because {published.rewrite}" if published.rewrite else "updated"
+    left_out = counted(published.columns_left_out, "column")
+    views = counted(len(published.views), "view")
     common.show(
         summary,
-        f"{_counts(published.rows)}{published.file}: {published.columns_left_out} columns left out;"
-        f" {len(published.views)} views; {kind}: {written:,} rows written",
+        f"{_counts(published.rows)}{published.file}: {left_out} left out; {views}; {kind}:"
+        f" {counted(written, 'row')} written",
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def reveal(
     common: Common,
-    submission_id: Annotated[str, typer.Option(metavar="ID")],
+    submission_id: Annotated[str, typer.Option(metavar="ID", help="The submission to decrypt.")],
     columns: Annotated[
         list[str] | None,
         typer.Option(metavar="TABLE.COLUMN", help="Repeat it for several; default: all encrypted."),

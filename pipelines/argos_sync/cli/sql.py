@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import sys
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
     from argos_sync.commands.query import QueryResult
@@ -42,7 +44,9 @@ def sql(
     if (query is None) == (file is None) or (as_csv and common.as_json):
         raise typer.BadParameter("give a query or --file, and --csv or --json, but not both")
     with run_query(common.target, query if query is not None else _read(file)) as result:
-        if as_csv:
+        if common.quiet:
+            deque(result.batches, maxlen=0)  # to see whether the query fails
+        elif as_csv:
             _print_csv(result)
         elif common.as_json:
             rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
@@ -103,4 +107,4 @@ def _print_table(result: "QueryResult") -> None:
     if next(rows, None) is not None:
         typer.echo(f"the first {MOST_ROWS:,} rows; --csv or --json prints all")
     else:
-        typer.echo(f"{len(shown):,} row{'' if len(shown) == 1 else 's'}")
+        typer.echo(counted(len(shown), "row"))

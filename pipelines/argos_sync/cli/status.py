@@ -1,60 +1,74 @@
 """`argos-sync status`."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from textwrap import shorten
+import math
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from argos_sync import __version__
 from argos_sync.cli.common import Common, parse_age
+from argos_sync.cli.exit_codes import print_failure
+from argos_sync.cli.failure import Failure
+from argos_sync.cli.wording import counted
 
 if TYPE_CHECKING:
-    from argos_sync.config import Freshness
-    from argos_sync.fetch.completeness import ReadMode
+    from argos_sync.load.read_only import ReadOnlyWarehouse
     from argos_sync.warehouse.overview import Overview
 
 _STALE = 7
-_SAMPLE_LENGTH = 200
+_UNITS = {"m": "minute", "h": "hour", "d": "day"}
 
 
 def status(
     common: Common,
+    *,
     max_age: Annotated[
         str | None,
         typer.Option(
             metavar="AGE",
-            help="Exit 7 if the last successful sync or backfill is older, such as 26h, or if the"
-            " last one could not read too many submissions.",
+            help="Exit 7 if the last successful sync is older, such as 26h, or if the last sync"
+            " could not read too many submissions.",
         ),
     ] = None,
+    tables: Annotated[bool, typer.Option("--tables", help="Show the rows of each table.")] = False,
+    runs: Annotated[
+        int, typer.Option("--runs", metavar="N", min=0, help="Show the last N runs.")
+    ] = 0,
 ) -> None:
-    """Show last and next run, high-water mark, freshness, checks, row counts and issues."""
+    """Show the last and next sync, high-water mark, freshness, checks and issues."""
     limit = parse_age("--max-age", max_age) if max_age is not None else None
+    from argos_sync.cli.status_text import status_text
     from argos_sync.config import configured_api_key, freshness_settings
     from argos_sync.fetch.checkpoint import high_water_mark
     from argos_sync.fetch.project import project_changes, project_fingerprint
     from argos_sync.load.read_only import open_read_only
-    from argos_sync.warehouse.overview import read_overview
+    from argos_sync.warehouse.overview import LAST_RUNS, read_overview
 
-    # 0 turns the sweep off: then rows may be of any age.
     freshness = freshness_settings(common.project)
-    bound = freshness.sweep_days or None
     now = datetime.now(UTC)
     with open_read_only(common.target) as warehouse:
-        overview = read_overview(warehouse.client, now)
+        overview = read_overview(warehouse.client, now, runs=max(runs, LAST_RUNS))
         mark = high_water_mark(warehouse.state)
         fingerprint = project_fingerprint(warehouse.state)
         api_key = configured_api_key(common.project)
         matches = not project_changes(warehouse.state, api_key) if api_key and fingerprint else None
-    age = now - overview.last_success if overview.last_success else None
-    is_old = limit is not None and (age is None or age > limit)
-    stale = is_old or (limit is not None and overview.unreadable)
+        place = _place(common, warehouse)
+    # 0 turns the sweep off: then rows may be of any age.
+    bound = freshness.sweep_days or None
+    failure = None
+    if limit is not None and max_age is not None:
+        failure = _staleness(overview, now, limit, max_age[-1], has_tables=place["has_tables"])
     summary = {
+        "version": __version__,
+        "warehouse": place,
+        "last_sync": overview.last_sync,
+        "last_sync_age_seconds": _age_seconds(overview.last_sync, now),
         "last_success": overview.last_success,
         "next_expected": overview.next_expected,
-        "age_seconds": None if age is None else round(age.total_seconds()),
-        "stale": stale,
+        "age_seconds": _age_seconds(overview.last_success, now),
+        "stale": failure is not None,
+        "exit_status": 0,
         "unreadable": overview.unreadable,
         "high_water_mark": mark,
         "project": {"key_fingerprint": fingerprint, "key_matches": matches},
@@ -70,118 +84,54 @@ def status(
         "issues": overview.issues,
         "checks": overview.checks,
     }
-    project = _project_line(fingerprint, matches)
-    common.show(summary, f"{project}\n{_text(overview, mark, freshness, now)}")
-    if stale and not is_old:
-        typer.echo(
-            "argos-sync: stale: the last sync or backfill could not read too many submissions;"
-            " they are in quarantine",
-            err=True,
-        )
-        raise typer.Exit(_STALE)
-    if stale:
-        when = _relative(overview.last_success, now) if overview.last_success else "never"
-        typer.echo(
-            f"argos-sync: stale: last successful sync or backfill: {when}; --max-age is {max_age}",
-            err=True,
-        )
-        raise typer.Exit(_STALE)
+    if failure:
+        print_failure(failure, common.log_format)
+    text = status_text(summary, now, tables=tables, runs=runs, verbose=common.verbose)
+    common.show(summary, text, failure)
 
 
-def _duration(start: datetime, end: datetime) -> str:
-    """Return the time between two moments in words, such as `2 minutes`."""
-    import pendulum
+def _place(common: Common, warehouse: "ReadOnlyWarehouse") -> dict[str, Any]:
+    """Return which warehouse it is, and whether a run has created its tables."""
+    from argos_sync.load.destinations.duckdb import duckdb_file
+    from argos_sync.shape.contract import RUNS
 
-    return pendulum.instance(start).diff_for_humans(
-        pendulum.instance(end), absolute=True, locale="en"
-    )
-
-
-def _relative(moment: datetime, now: datetime) -> str:
-    """Return a moment in words, such as `2 minutes ago` or `in 5 hours`."""
-    duration = _duration(moment, now)
-    return f"in {duration}" if moment > now else f"{duration} ago"
-
-
-def _project_line(fingerprint: str | None, matches: bool | None) -> str:
-    if fingerprint is None:
-        return "project: not known yet; the next run remembers its API key"
-    answer = {
-        True: "the configured one matches",
-        False: "the configured one is another; the next run compares submissions",
-        None: "no API key is configured",
-    }[matches]
-    return f"project: API key with fingerprint {fingerprint}; {answer}"
+    file = duckdb_file(warehouse.client)
+    return {
+        "destination": common.destination,
+        "dataset": common.target.dataset,
+        "file": str(file) if file else None,
+        "has_tables": bool(warehouse.columns([RUNS])[RUNS]),
+    }
 
 
-def _freshness_line(max_age_days: float | None, freshness: "Freshness") -> str:
-    if max_age_days is None:
-        return "oldest row fetched: none yet"
-    promise = "no bound: sweep_days is 0"
-    if bound := freshness.sweep_days:
-        promise = f"bound: {bound} days, {'kept' if max_age_days <= bound else 'not kept'}"
-    # One decimal, to compare it with the bound.
-    return f"oldest row fetched {max_age_days:.1f} days ago ({promise})"
+def _age_seconds(moment: datetime | None, now: datetime) -> int | None:
+    return None if moment is None else round((now - moment).total_seconds())
 
 
-def _completeness_line(completeness: "ReadMode | None") -> str:
-    from argos_sync.fetch.completeness import DESCRIPTIONS
+def _staleness(
+    overview: "Overview", now: datetime, limit: timedelta, unit: str, *, has_tables: bool
+) -> Failure | None:
+    """Return why the warehouse is stale; ages are in the unit that `--max-age` has."""
 
-    answer = DESCRIPTIONS[completeness] if completeness else "not found out yet"
-    return f"whole submissions: {answer}"
+    def failure(message: str, remedy: str) -> Failure:
+        return Failure(_STALE, "Stale", f"stale: {message}", remedy)
 
-
-def _next_sync_line(expected: datetime | None, now: datetime) -> str:
-    if expected is None:
-        return "next sync expected: none yet"
-    when = f"{_duration(expected, now)} late" if expected < now else _relative(expected, now)
-    return f"next sync expected: {expected:%Y-%m-%d %H:%M:%S} UTC, {when}"
-
-
-def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the number of passed checks, and a line for each check that ever failed."""
-    passed = sum(check["passed"] for check in checks)
-    lines = [f"checks: {passed} of {len(checks)} passed" if checks else "checks: none yet"]
-    for check in checks:
-        if check["last_failed_at"] is None:
-            continue
-        name = f"{check['check_name']} {check['place']}"
-        if check["passed"]:
-            lines.append(f"  ok   {name}, last failed {check['last_failed_at']:%Y-%m-%d %H:%M}")
-        else:
-            sample = f": {check['sample']}" if check["sample"] else ""
-            sample = shorten(sample, _SAMPLE_LENGTH, placeholder=" ...")
-            finding = f"{check['found']:,} found {check['checked_at']:%Y-%m-%d %H:%M}"
-            lines.append(f"  FAIL {name}, {finding}{sample}")
-    return lines
+    if not has_tables:
+        return failure("the warehouse has no tables yet", "run argos-sync sync")
+    remedy = "look at argos-sync status --runs 5, and whether the scheduler starts it"
+    if overview.last_sync is None:
+        maximum = _in_unit(limit, unit)
+        return failure(f"no sync has succeeded yet; --max-age is {maximum}", remedy)
+    if (age := now - overview.last_sync) > limit:
+        message = f"the last successful sync began {_in_unit(age, unit)} ago"
+        return failure(f"{message}; --max-age is {_in_unit(limit, unit)}", remedy)
+    if overview.sync_unreadable:
+        message = "the last sync could not read too many submissions; they are in quarantine"
+        return failure(message, "the column reason of the table quarantine says why")
+    return None
 
 
-def _text(
-    overview: "Overview", mark: datetime | None, freshness: "Freshness", now: datetime
-) -> str:
-    success = overview.last_success
-    when = f"{success:%Y-%m-%d %H:%M:%S} UTC, {_relative(success, now)}" if success else "never"
-    lines = [
-        f"last successful sync or backfill: {when}",
-        f"high-water mark: {mark or 'none yet'}",
-        _freshness_line(overview.max_age_days, freshness),
-        f"open submissions: every night for {freshness.open_days} days after their last change",
-        _completeness_line(overview.completeness),
-        _next_sync_line(overview.next_expected, now),
-        "runs:",
-    ]
-    for run in overview.runs:
-        outcome = "unfinished" if run["exit_status"] is None else f"exit {run['exit_status']}"
-        outcome += f" {run['error']}" if run["error"] else ""
-        lines.append(
-            f"  {run['started_at']:%Y-%m-%d %H:%M:%S} {run['command']:<10} {outcome},"
-            f" {run['submissions_fetched']:,} submissions"
-        )
-    lines += ["rows:", *(f"  {name:<28}{count:>12,}" for name, count in overview.rows.items())]
-    lines += _check_lines(overview.checks)
-    lines += ["issues:" if overview.issues else "issues: none"]
-    lines += [
-        f"  {issue['count']:>8,} {issue['table_name']}: {issue['problem']}"
-        for issue in overview.issues
-    ]
-    return "\n".join(lines)
+def _in_unit(age: timedelta, unit: str) -> str:
+    """Return an age with at most one decimal, rounded up so that it shows what exceeds a limit."""
+    number = math.ceil(age / timedelta(**{f"{_UNITS[unit]}s": 1}) * 10) / 10
+    return counted(int(number) if number.is_integer() else number, _UNITS[unit])

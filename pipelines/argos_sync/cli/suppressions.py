@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from argos_sync.cli.common import Common
+from argos_sync.cli.wording import counted
 
 
 def suppressions(
@@ -36,7 +37,7 @@ def suppressions(
                 "added": imported.added,
                 "present": imported.present,
             },
-            f"suppressions: {imported.added:,} entries added to the suppression list,"
+            f"suppressions: {counted(imported.added, 'entry', 'entries')} added to the suppression list,"
             f" {imported.present:,} were on it",
         )
         return
@@ -56,5 +57,5 @@ def suppressions(
             "own_keys": exported.own_keys,
             "key_file": None if key_file is None else str(key_file),
         },
-        f"{exported.file}: {exported.entries:,} entries of the suppression list{made_with}{note}",
+        f"{exported.file}: {counted(exported.entries, 'entry', 'entries')} of the suppression list{made_with}{note}",
     )

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from argos_sync.api.errors import ConfigurationError
@@ -99,9 +100,11 @@ def _select_columns(modes: dict[str, str], columns: Sequence[str]) -> list[tuple
     ]
     for place in columns:
         if place not in encrypted:
+            nearest = get_close_matches(place, encrypted, 1)
+            remedy = f"use one of {', '.join(encrypted)}" if encrypted else "read it with SQL"
             raise ConfigurationError(
                 "a column of --columns is not encrypted in this warehouse",
-                f"use one of {', '.join(encrypted)}" if encrypted else "read it with SQL",
+                f"did you mean {nearest[0]}? Otherwise {remedy}" if nearest else remedy,
             )
     return [(table, name) for table, _, name in (p.partition(".") for p in columns or encrypted)]
 

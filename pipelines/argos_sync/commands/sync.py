@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
 from argos_sync.api.errors import ConfigurationError, IncompleteWalk
 from argos_sync.fetch.checkpoint import (
@@ -65,9 +66,11 @@ def sync(
         ArgosError: See `api.errors`, `load.errors`.
     """
     settings = context.settings
-    if not GUARDED_SECTIONS.issuperset(accept_emptied):
+    if unknown := set(accept_emptied) - GUARDED_SECTIONS:
         sections = ", ".join(sorted(GUARDED_SECTIONS))
-        raise ConfigurationError("there is no such section to accept", f"use one of {sections}")
+        nearest = get_close_matches(min(unknown), GUARDED_SECTIONS, 1)
+        remedy = f"did you mean {nearest[0]}? Use one of" if nearest else "use one of"
+        raise ConfigurationError("there is no such section to accept", f"{remedy} {sections}")
     with open_run(context, SYNC, new_key=new_key) as run:
         run.content_guard.accepted = frozenset(accept_emptied)
         unfinished = unfinished_plan(run.warehouse.state, SYNC, settings.sections)

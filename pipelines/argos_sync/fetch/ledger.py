@@ -111,6 +111,21 @@ class Plan:
         return self.uncut is None and all(progress.gap for _, progress in self.unfinished.values())
 
     @property
+    def share_read(self) -> float | None:
+        """Return the share of the days that has been read, 0 to 1; None if the days have no end."""
+        whole = padded_window(self.days)
+        unread = [window for window, _ in self.unfinished.values()]
+        unread += [self.uncut] if self.uncut else []
+        days = [
+            (window.end - window.start).days + 1 if window.start and window.end else None
+            for window in (whole, *unread)
+        ]
+        total = days[0]
+        if total is None or None in days:
+            return None
+        return max(0.0, 1 - sum(filter(None, days[1:])) / total)
+
+    @property
     def newest(self) -> datetime | None:
         """Return the latest `created_at` read in any window."""
         moments = (progress.newest for _, progress in self.windows.values())

@@ -67,6 +67,7 @@ def open_run(
             opened.
     """
     started = time.monotonic()
+    context.progress.enter_stage("opening the warehouse")
     names = (command, context.target.dataset)
     opened = _open_run(
         context, command, days, uses_api=uses_api, new_key=new_key, lost_key=lost_key
@@ -119,6 +120,7 @@ def _open_run(
             eraser = Eraser(committer, protection)
             guard = ContentGuard(warehouse, run_id)
             run = Run(context, warehouse, summary, protection, committer, eraser, guard, clock)
+            context.progress.run_opened(summary)
             # A warehouse of an earlier version has no counts yet.
             if settings.max_requests_per_day and warehouse.has_tables:
                 run.requests_before = requests_by_day(warehouse.client, run.summary.started_at)
@@ -160,6 +162,7 @@ def _begin(run: Run, layout: State) -> None:
 
 def _finish(run: Run) -> None:
     """Do what follows the run record."""
+    run.context.progress.enter_stage("checking what is loaded")
     run.eraser.save_finish()
     try:
         with destination_errors():

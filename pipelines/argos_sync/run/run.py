@@ -379,3 +379,4 @@ class Run:
         self.summary.submissions_deleted += len(diff.deleted)
         self.summary.issues += chunk.issues
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)
+        self.summary.share_read = chunk.plan.share_read if chunk.plan else None

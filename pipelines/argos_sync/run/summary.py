@@ -9,18 +9,19 @@ from argos_sync.api import RequestStats
 from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
 
-_NOT_RECORDED = {"note", "rows", "seconds", "checks"}
+_NOT_RECORDED = {"note", "rows", "seconds", "share_read", "checks"}
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """One run: the columns of `sync_runs`, and four attributes that are not recorded.
+    """One run: the columns of `sync_runs`, and five attributes that are not recorded.
 
     Attributes:
         note: A sentence for the user; not recorded.
         rows: Rows loaded into all tables; not recorded.
         seconds: How long the run took, from opening the warehouse to closing it; not recorded,
             because the record is part of the last load. Set when a run has succeeded.
+        share_read: Share of the plan's days that has been read, 0 to 1; None if that is not known.
         checks: Results of the post-run checks; recorded in `sync_checks`.
     """
 
@@ -45,6 +46,7 @@ class RunSummary:
     note: str | None = None
     rows: int = 0
     seconds: float = 0.0
+    share_read: float | None = None
     checks: list[CheckResult] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
@@ -64,6 +66,12 @@ class RunSummary:
 class ProgressReporter(Protocol):
     """Receives the progress of a run, from the fetching thread and from the loading thread."""
 
+    def run_opened(self, summary: RunSummary, /) -> None:
+        """Report that the warehouse is open, and the summary of the run, which goes on changing."""
+
+    def enter_stage(self, stage: str, /) -> None:
+        """Report what the run does from now on, beside fetching and loading."""
+
     def page_fetched(self, task: str, items: int, /) -> None:
         """Report a page with some submissions of the task with this label."""
 
@@ -73,6 +81,12 @@ class ProgressReporter(Protocol):
 
 class NoProgress:
     """Ignores the progress."""
+
+    def run_opened(self, summary: RunSummary) -> None:
+        """Do nothing."""
+
+    def enter_stage(self, stage: str) -> None:
+        """Do nothing."""
 
     def page_fetched(self, task: str, items: int) -> None:
         """Do nothing."""

@@ -16,11 +16,14 @@ from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import latest_credible
 from argos_sync.warehouse.views import STALENESS, load_views
 
-_LAST_RUNS = 5
+LAST_RUNS = 5
+"""Runs in an overview, unless more are asked for."""
 
 _BRINGS_NEW_DATA = "command IN ('sync', 'backfill')"
 """Condition on commands whose success shows that new data arrives; others fetch only what they are
 given."""
+
+_IS_SYNC = "command = 'sync'"
 
 UNREADABLE = "TooManyUnreadable"
 """`error` of a run that has received too many submissions it could not read (`run.quarantine`)."""
@@ -31,7 +34,13 @@ _NEWEST_FIRST = "CASE WHEN started_at > ? THEN 1 ELSE 0 END, started_at DESC"
 _MAX_SKEW = timedelta(minutes=5)
 """How far the clocks of two machines may differ."""
 
-_SYNCS_TO_COMPARE = 8
+_SYNCS_TO_COMPARE = 20
+_FEWEST_SYNCS = 3
+"""Syncs that it takes to say when the next one is expected."""
+
+_MIN_INTERVAL = timedelta(hours=1)
+"""Syncs that are no further apart count as one: somebody has started some of them by hand."""
+
 _DAY = timedelta(days=1)
 
 
@@ -46,8 +55,10 @@ class Overview:
         unreadable: Whether the last sync or backfill has received too many submissions that could
             not be read. Then what the warehouse has is not the source's, however new it is.
         last_success: When the last successful sync or backfill began, UTC.
+        last_sync: When the last successful sync began, UTC.
+        sync_unreadable: The same as `unreadable`, of syncs alone.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
-            usual time between syncs, or plus a day if there were fewer than three.
+            median time between syncs; None before three that are more than an hour apart.
         issues: Number of issues by table and problem, most frequent first.
         max_age_days: Days since the submission with the oldest `_synced_at` was fetched, without
             soft-deleted ones; None if there is none.
@@ -59,14 +70,18 @@ class Overview:
     runs: list[dict[str, Any]]
     unreadable: bool
     last_success: datetime | None
+    last_sync: datetime | None
+    sync_unreadable: bool
     next_expected: datetime | None
     issues: list[dict[str, Any]]
     max_age_days: float | None
     checks: list[dict[str, Any]]
 
 
-def read_overview(client: Client, now: datetime | None = None) -> Overview:
-    """Read what `status` shows; tables that do not exist yet count as empty.
+def read_overview(
+    client: Client, now: datetime | None = None, *, runs: int = LAST_RUNS
+) -> Overview:
+    """Read what `status` shows, with some last `runs`; missing tables count as empty.
 
     Times after `now`, by default the current time, are from a wrong clock. So they say nothing
     about how long ago a run succeeded, and sort before all others.
@@ -75,9 +90,11 @@ def read_overview(client: Client, now: datetime | None = None) -> Overview:
     return Overview(
         rows={name: _count_rows(client, name) for name in load_contract().tables},
         completeness=_completeness(client, limit),
-        runs=_last_runs(client, limit),
-        unreadable=_is_unreadable(client, limit),
-        last_success=_last_success(client, limit),
+        runs=_last_runs(client, limit, runs),
+        unreadable=_is_unreadable(client, limit, _BRINGS_NEW_DATA),
+        last_success=_last_success(client, limit, _BRINGS_NEW_DATA),
+        last_sync=_last_success(client, limit, _IS_SYNC),
+        sync_unreadable=_is_unreadable(client, limit, _IS_SYNC),
         next_expected=_next_expected(client, limit),
         issues=_issues(client),
         max_age_days=_max_age_days(client),
@@ -124,10 +141,14 @@ def _count_rows(client: Client, table: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _last_runs(client: Client, limit: datetime) -> list[dict[str, Any]]:
+def _last_runs(client: Client, limit: datetime, count: int) -> list[dict[str, Any]]:
     columns = [column.name for column in load_contract()[RUNS].columns]
-    query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY {_NEWEST_FIRST} LIMIT {_LAST_RUNS}"  # noqa: S608 names
-    return [dict(zip(columns, row, strict=True)) for row in select(client, query, limit)]
+    query = f"SELECT {', '.join(columns)} FROM {RUNS} ORDER BY {_NEWEST_FIRST} LIMIT {count}"  # noqa: S608 names
+    runs = [dict(zip(columns, row, strict=True)) for row in select(client, query, limit)]
+    for run in runs:
+        if isinstance(by_day := run["requests_by_day"], str):  # DuckDB returns JSON as text
+            run["requests_by_day"] = json.loads(by_day)
+    return runs
 
 
 def _completeness(client: Client, limit: datetime) -> ReadMode | None:
@@ -136,31 +157,34 @@ def _completeness(client: Client, limit: datetime) -> ReadMode | None:
     return rows[0][0] if rows else None
 
 
-def _last_success(client: Client, limit: datetime) -> datetime | None:
+def _last_success(client: Client, limit: datetime, commands: str) -> datetime | None:
     # A backfill that an earlier run has finished sends no request.
-    where = f"exit_status = 0 AND requests > 0 AND {_BRINGS_NEW_DATA} AND started_at <= ?"
+    where = f"exit_status = 0 AND requests > 0 AND {commands} AND started_at <= ?"
     rows = select(client, f"SELECT MAX(started_at) FROM {RUNS} WHERE {where}", limit)  # noqa: S608 names
     started_at: datetime | None = rows[0][0] if rows else None
     return started_at.astimezone(UTC) if started_at else None
 
 
-def _is_unreadable(client: Client, limit: datetime) -> bool:
-    """Whether no sync or backfill has succeeded since one failed with `UNREADABLE`."""
-    where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND {_BRINGS_NEW_DATA}"
+def _is_unreadable(client: Client, limit: datetime, commands: str) -> bool:
+    """Whether none of some commands has succeeded since one failed with `UNREADABLE`."""
+    where = f"(exit_status = 0 OR error = '{UNREADABLE}') AND {commands}"
     query = f"SELECT error FROM {RUNS} WHERE {where} ORDER BY {_NEWEST_FIRST} LIMIT 1"  # noqa: S608 names
     rows = select(client, query, limit)
     return bool(rows) and rows[0][0] is not None
 
 
 def _next_expected(client: Client, limit: datetime) -> datetime | None:
-    is_sync = "exit_status = 0 AND command = 'sync' AND started_at <= ?"
-    where = f"{is_sync} ORDER BY 1 DESC LIMIT {_SYNCS_TO_COMPARE}"
-    rows = select(client, f"SELECT started_at FROM {RUNS} WHERE {where}", limit)  # noqa: S608 ours
-    starts = [row[0].astimezone(UTC) for row in rows]
+    where = f"exit_status = 0 AND {_IS_SYNC} AND started_at <= ?"
+    query = f"SELECT started_at FROM {RUNS} WHERE {where} ORDER BY 1 DESC LIMIT {_SYNCS_TO_COMPARE}"  # noqa: S608 ours
+    starts: list[datetime] = []
+    for (started_at,) in select(client, query, limit):
+        start = started_at.astimezone(UTC)
+        if not starts or starts[-1] - start > _MIN_INTERVAL:
+            starts.append(start)
+    if len(starts) < _FEWEST_SYNCS:
+        return None
     # The median ignores a night without a sync, and a sync that was started by hand.
-    intervals = [later - earlier for later, earlier in pairwise(starts)]
-    usual = median_low(intervals) if len(intervals) > 1 else _DAY
-    return starts[0] + usual if starts else None
+    return starts[0] + median_low([later - earlier for later, earlier in pairwise(starts)])
 
 
 def _checks(client: Client, limit: datetime) -> list[dict[str, Any]]:

@@ -1,0 +1,71 @@
+"""The lines that a terminal shows while a command runs."""
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from argos_sync.cli.progress import ProgressDisplay, duration
+from argos_sync.cli.wording import fitted
+from argos_sync.run.summary import RunSummary
+
+WINDOW = "2025-01-01 to 2025-12-31"
+
+
+def summary_of(share: float | None = None) -> RunSummary:
+    """Return the summary of a long run."""
+    started = datetime(2025, 2, 1, tzinfo=UTC)
+    summary = RunSummary("run", "reconcile", started, requests=12_345, rows=10**9)
+    summary.submissions_fetched, summary.share_read = 1_234_567, share
+    return summary
+
+
+def test_stages() -> None:
+    """Before pages arrive, the first line says what the command waits for."""
+    display = ProgressDisplay()
+    assert display.lines()[0].startswith("starting, ")
+    display.enter_stage("opening the warehouse")
+    assert display.lines()[0].startswith("opening the warehouse, ")
+    display.run_opened(summary_of())
+    assert display.lines()[0] == "reconcile: asking what is new"
+    display.page_fetched(WINDOW, 1)
+    assert display.lines()[0] == f"reconcile: 1 submission read, window {WINDOW}"
+    display.enter_stage("checking what is loaded")
+    assert display.lines()[0] == "reconcile: checking what is loaded"
+
+
+@pytest.mark.parametrize(("share", "is_known"), [(None, False), (0.01, False), (0.5, True)])
+def test_the_time_that_is_left(*, share: float | None, is_known: bool) -> None:
+    """It is shown once enough of the days are read, and everything fits into 80 columns."""
+    display = ProgressDisplay()
+    display.is_live = True
+    summary = summary_of(share)
+    display.run_opened(summary)
+    display._opened -= 3_600
+    display.page_fetched(WINDOW, 1_234_567)
+    display.chunk_loaded(summary)
+    first, second = display.lines()
+    assert second.startswith("1,234,567 loaded, 277,778 rows/s, 12,345 requests, ")
+    assert second.endswith(("about 1:00:00 left", "about 59:59 left")) == is_known
+    # The first line is after a sign that turns, the second is indented by two.
+    assert max(map(len, (first, second))) + 2 <= 80
+
+
+def test_lines_of_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a terminal a line is logged for each chunk."""
+    display, summary = ProgressDisplay(), summary_of()
+    display.run_opened(summary)
+    display.page_fetched(WINDOW, 2)
+    with caplog.at_level(logging.INFO, "argos_sync"):
+        display.chunk_loaded(summary)
+    assert "reconcile: 1 page, 1,234,567 submissions (0 new, 0 changed)" in caplog.text
+
+
+def test_durations() -> None:
+    """Short ones are in seconds, others as on a clock."""
+    assert [duration(n) for n in (0.4, 59, 61, 3_723)] == ["0 s", "59 s", "1:01", "1:02:03"]
+
+
+def test_text_outside_a_terminal_is_not_wrapped() -> None:
+    """Programs read a line of output as one line."""
+    assert fitted("word " * 100) == "word " * 100
