@@ -15,7 +15,7 @@ EXAMPLES = {
     "refresh": ("argos-sync refresh --submission-id a1b2c3",),
     "reconcile": (
         "argos-sync reconcile --from 2025-01-01 --to 2025-03-31 --dry-run",
-        "argos-sync reconcile --from 2025-01-01 --to 2025-03-31 --deep",
+        "argos-sync reconcile --from 90d --to yesterday --deep",
     ),
     "status": ("argos-sync status --tables --runs 5", "argos-sync status --max-age 26h --quiet"),
     "doctor": ("argos-sync doctor", "argos-sync doctor --destination postgres"),
@@ -23,13 +23,18 @@ EXAMPLES = {
         'argos-sync sql "SELECT COUNT(*) FROM submissions"',
         "argos-sync sql --file query.sql --csv",
     ),
-    "forget": ("argos-sync forget --submission-id a1b2c3",),
+    "forget": (
+        "argos-sync forget --userid u-1 --dry-run",
+        "argos-sync forget --submission-id a1b2c3 --yes",
+    ),
+    "suppressions": ("argos-sync suppressions export list.json",),
     "reveal": ("argos-sync reveal --submission-id a1b2c3 --columns applicants.email",),
     "publish": (
         "argos-sync publish --to copy.duckdb",
+        "argos-sync publish --format parquet --to folder --pseudonyms",
         "argos-sync publish --format delta --to s3://bucket/argos",
     ),
-    "report": ("argos-sync report --out report.html",),
+    "report": ("argos-sync report --out report.html --from 2026-Q1 --to 2026-Q1",),
     "demo": ("argos-sync demo", "argos-sync demo --count 5000"),
     "emulator": ("argos-sync emulator --port 8080 --count 10000 --seed 7",),
 }
