@@ -1,7 +1,7 @@
 # Everything a developer runs. The only things needed are Python 3.11 (or newer) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-ducklake rest quick standins check coverage lint types format schema \
-	docs picture build bench audit clean
+.PHONY: help demo test test-all test-ducklake test-dbt rest quick standins check coverage lint types format schema \
+	questions docs picture build bench audit clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV     := $(shell command -v uv || echo .uv/bin/uv)
@@ -10,11 +10,13 @@ READY  := .venv/.ready
 # DuckLake needs another version of DuckDB than the rest: see [tool.uv] in pyproject.toml.
 LAKE   := .venv/ducklake
 STANDINS := .venv-standins
+# dbt needs other versions of packages, too, and a Python that it supports. The notebook shares it.
+DBT    := .venv-dbt
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # What `make test` leaves out.
-MARKED := slow or process or postgres or browser or ducklake or standins
+MARKED := slow or process or postgres or browser or ducklake or standins or dbt
 # What needs an environment of its own.
-ELSEWHERE := ducklake or standins
+ELSEWHERE := ducklake or standins or dbt
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
 OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
@@ -35,11 +37,14 @@ test: $(READY) ## Set up, then run the fast tests
 	$(PYTEST) -n $(CORES) -m "not ($(MARKED))"
 	@echo "Left out: tests marked $(MARKED). Run everything with: make test-all"
 
-test-all: test rest test-ducklake ## Run all tests; needs PostgreSQL and Chromium
+test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
 	COVERAGE_FILE=$(if $(COVERAGE),.coverage.ducklake) $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
 		-m ducklake tests/load/test_ducklake.py tests/promises
+
+test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package and the notebook on warehouses and copies; needs PostgreSQL
+	$(BIN)/python -m pytest -m dbt tests/dictionary tests/test_notebook.py
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
@@ -55,9 +60,9 @@ standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (Cl
 	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
 
 # Coverage is measured where it is cheap: in tests without processes of their own.
-check: $(READY) $(LAKE)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
+check: $(READY) $(LAKE)/.ready $(DBT)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
 	rm -f .coverage .coverage.*
-	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake COVERAGE=1
+	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake test-dbt COVERAGE=1
 	$(BIN)/coverage combine --quiet --append .coverage.ducklake
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
@@ -81,6 +86,9 @@ format: $(READY) ## Format the code and mend what can be mended
 schema: $(READY) ## Write what is derived from schemas/*.yaml and from code, and kept in the repository
 	$(BIN)/python -m argos_sync.dictionary schemas docs/destinations.md
 
+questions: $(READY) ## Write the answers in docs/questions.md anew
+	$(BIN)/python tests/questions.py docs/questions.md
+
 docs: $(READY) ## Build the documentation into docs/_build/html; a broken link is an error
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
 	$(BIN)/sphinx-build -W --keep-going -n -E -q -c docs . docs/_build/html
@@ -98,16 +106,19 @@ bench: $(READY) ## Measure the backfill against dlt's own sources and DuckDB, an
 EXPORT = $(UV) export --quiet --frozen --no-emit-project --no-hashes
 AUDIT  = $(UV) tool run --quiet 'pip-audit>=2.10,<3' --strict --disable-pip --no-deps --progress-spinner off
 
-audit: $(READY) $(LAKE)/.ready ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
+audit: $(READY) $(LAKE)/.ready $(DBT)/.ready ## Check licences of what uv.lock pins, and ask PyPI for known vulnerabilities
 	$(BIN)/python tests/licences.py
 	$(LAKE)/bin/python tests/licences.py
+	$(DBT)/bin/python tests/licences.py
 	$(EXPORT) --group docs --all-extras --no-extra ducklake --output-file .venv/locked.txt
 	$(EXPORT) --no-default-groups --group ducklake --output-file $(LAKE)/locked.txt
+	$(EXPORT) --only-group dbt --only-group notebook --output-file $(DBT)/locked.txt
 	$(AUDIT) --requirement .venv/locked.txt
 	$(AUDIT) --requirement $(LAKE)/locked.txt
+	$(AUDIT) --requirement $(DBT)/locked.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-standins .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	rm -rf .venv $(STANDINS) $(DBT) .uv dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 		docs/_build
 
 .uv/bin/uv:
@@ -128,4 +139,9 @@ $(STANDINS)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
 $(LAKE)/.ready: $(READY)
 	UV_PROJECT_ENVIRONMENT=$(LAKE) $(UV) sync --quiet --frozen --compile-bytecode --no-default-groups \
 		--group ducklake --python $(PYTHON)
+	@touch $@
+
+$(DBT)/.ready: pyproject.toml uv.lock $(filter .uv/bin/uv,$(UV))
+	UV_PROJECT_ENVIRONMENT=$(DBT) $(UV) sync --quiet --frozen --compile-bytecode --only-group dbt \
+		--only-group notebook --python '>=3.11,<3.14'
 	@touch $@

@@ -49,7 +49,7 @@ WAREHOUSES = ("duckdb", "postgres")
 
 PROMISES = "tests/promises/"
 
-TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins")
+TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins", "dbt")
 """The marks of tests that `make test` leaves out."""
 
 ENVIRONMENTS = {"ducklake": "ducklake", "clickhouse": "standins"}
@@ -103,6 +103,11 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from searching modules and tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the garbage collector free everything in the end, or DuckDB reports leaks."""
+    gc.unfreeze()
 
 
 def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:

@@ -12,7 +12,8 @@ from deltalake import DeltaTable
 
 from argos_sync.commands.change_diff import logged_tables
 from argos_sync.commands.change_log_views import current_views
-from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.publish import publish
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.delta_log import LOADS
 from published import content, copy_of
 from support import Rows, Warehouse

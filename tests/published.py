@@ -54,10 +54,12 @@ def columns(copy: Warehouse, types: Iterable[str] = ("BASE TABLE",)) -> dict[str
     """Return the columns of every table of the copy, in order."""
     columns_by_table: dict[str, list[str]] = {}
     type_list = ", ".join(f"'{name}'" for name in types)
+    # What the copy was made with is not of the warehouse.
     query = f"""
         SELECT table_name AS t, column_name AS c FROM information_schema.columns
         JOIN information_schema.tables USING (table_catalog, table_schema, table_name)
-        WHERE table_catalog = 'published' AND table_type IN ({type_list})
+        WHERE table_catalog = 'published' AND table_name <> 'publication'
+            AND table_type IN ({type_list})
         ORDER BY ordinal_position"""
     for row in copy.query(query):
         columns_by_table.setdefault(row["t"], []).append(row["c"])

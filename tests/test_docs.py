@@ -226,6 +226,14 @@ NOT_RUN = {
     "argos-sync publish --format delta --to s3://kyc-lake/argos": (
         "needs object storage; tests/commands/test_change_log_engines.py"
     ),
+    "argos-sync publish --format parquet --to /srv/analysts/kyc": (
+        "needs a warehouse; tests/commands/test_parquet_folder.py"
+    ),
+    "argos-sync publish --to analysts.duckdb --dbt dbt/models/sources.yml": (
+        "needs a warehouse; tests/cli/test_change_log.py"
+    ),
+    "pip install altair duckdb marimo": "`make test-dbt` installs them",
+    "marimo edit docs/notebook.py -- --copy analysts.duckdb": "tests/test_notebook.py runs it",
     "argos-sync publish --to analysts.duckdb": "needs a warehouse; tests/cli/test_publish.py",
 }
 """Shell lines that the test below does not run, and why."""

@@ -28,7 +28,7 @@ BESIDE = {
     "source": ("shape", "config", "fetch", "load", "process"),
     "dictionary": ("shape", "load", "warehouse"),
     "report": ("api", "shape", "config", "fetch", "load", "warehouse"),
-    "cli": (*ORDER, "emulator", "emulator_options", "report", "process"),
+    "cli": (*ORDER, "dictionary", "emulator", "emulator_options", "report", "process"),
     "orchestration": (*ORDER, "process"),
     # The package itself exports the public source, imported when it is asked for.
     "": ("source",),

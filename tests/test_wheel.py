@@ -56,9 +56,11 @@ def test_the_wheel_contains_the_schemas(wheel: Path) -> None:
     """The wheel has the typed package with every schema and view, and nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
     files = (*(ROOT / "schemas").glob("*.yaml"), *(ROOT / "schemas").glob("views/*.sql"))
+    files = (*files, *(path for path in (ROOT / "schemas" / "dbt").rglob("*.*") if path.is_file()))
     schemas = {f"argos_sync/{path.relative_to(ROOT).as_posix()}" for path in files}
     assert len(schemas) > 10
     assert "argos_sync/schemas/views/staleness.sql" in schemas
+    assert "argos_sync/schemas/dbt/models/sources.yml" in schemas
     assert schemas | {"argos_sync/py.typed", "argos_sync/__init__.py"} <= set(names)
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"argos_sync"}
 

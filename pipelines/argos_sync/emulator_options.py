@@ -114,7 +114,7 @@ class Behaviour:
     endless_day: Annotated[
         str | None,
         _api(
-            metavar="YYYY-MM-DD",
+            metavar="DAY",
             help="A day; lists from a start_date that include it are empty pages without end.",
         ),
     ] = None

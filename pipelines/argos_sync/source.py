@@ -20,9 +20,9 @@ from argos_sync.fetch.work_queue import WorkQueue
 from argos_sync.load.dataset_name import check_active_pipeline
 from argos_sync.load.source import SOURCE, DltSource, make_source
 from argos_sync.process import collect_garbage_rarely
-from argos_sync.shape.contract import CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
+from argos_sync.shape.contract import CHANGES, CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 
-_COMMANDS_ONLY = (HISTORY, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
+_COMMANDS_ONLY = (HISTORY, CHANGES, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
 """Tables that only the commands fill: their rows depend on what the warehouse already has."""
 
 
@@ -36,10 +36,10 @@ def argos_source(
     With a range it yields exactly the submissions created in it. Without one it yields new
     submissions since the last run of the same pipeline, and the look-back window again; the
     high-water mark is kept in the pipeline's state. Personal values are protected as configured.
-    The status history and the suppression list are left to the commands, which can query the
-    warehouse. Every table merges: `submissions` by `submission_id`, all others as its children, so
-    a submission that comes back replaces all its rows in one transaction. Everything is one load
-    package; the commands of argos-sync load in chunks and can resume.
+    The status history, the change feed and the suppression list are left to the commands, which can
+    query the warehouse. Every table merges: `submissions` by `submission_id`, all others as its
+    children, so a submission that comes back replaces all its rows in one transaction. Everything
+    is one load package; the commands of argos-sync load in chunks and can resume.
 
     Args:
         start_date: First day (UTC), `YYYY-MM-DD`.

@@ -8,7 +8,7 @@
 -- approved       Submissions with the result approved
 -- rejected       Submissions with the result rejected
 -- pending        Submissions with the result pending
--- incomplete     Submissions with the result incomplete
+-- incomplete     Submissions with the result incomplete, also of people who have left (outcomes)
 -- other_result   Submissions with any other result
 -- no_result      Submissions without a result
 -- approval_rate  Share of decided submissions that are approved, from 0 to 1; empty if none is

@@ -6,11 +6,14 @@
 -- kyc_result         Current result in lower case; empty if there is none
 -- submissions        Number of submissions
 -- oldest_created_at  When the oldest of them was created
+-- dropped_off        Those of them that are incomplete, without an update in the source for 30 days:
+--                    people who left, who wait for nothing
 WITH waiting AS (
     SELECT
         s.created_at,
         LOWER(k.result) AS kyc_result,
-        GREATEST(EPOCH(CURRENT_TIMESTAMP) - EPOCH(s.created_at), 0) / 86400 AS days
+        GREATEST(EPOCH(CURRENT_TIMESTAMP) - EPOCH(s.created_at), 0) / 86400 AS days,
+        EPOCH(CURRENT_TIMESTAMP) - EPOCH(COALESCE(s.updated_at, s.created_at)) AS idle_seconds
     FROM submissions AS s
     LEFT JOIN kyc AS k ON k.submission_id = s.submission_id
     WHERE s._deleted_at IS NULL
@@ -20,6 +23,7 @@ aged AS (
     SELECT
         created_at,
         kyc_result,
+        CASE WHEN kyc_result = 'incomplete' AND idle_seconds >= 30 * 86400 THEN 1 END AS is_idle,
         CASE
             WHEN days >= 90 THEN 90
             WHEN days >= 30 THEN 30
@@ -42,6 +46,7 @@ SELECT
     END AS age,
     kyc_result,
     COUNT(*) AS submissions,
-    MIN(created_at) AS oldest_created_at
+    MIN(created_at) AS oldest_created_at,
+    COUNT(is_idle) AS dropped_off
 FROM aged
 GROUP BY days, kyc_result

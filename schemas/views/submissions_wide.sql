@@ -11,17 +11,17 @@
 -- reviewer                       Reviewer type: system is the AI review, agent is a human review
 -- duplicated_information         Fingerprint of name, birth date, gender and nationality; equal means the same details
 -- custom_duplicated_information  Fingerprint like duplicated_information, by criteria of the project
--- recognition_score              Document recognition score
--- argos_score                    Overall score given by ARGOS
+-- recognition_score              Document recognition score, from 0 to 1 in the API's examples
+-- argos_score                    Overall score given by ARGOS, from 0 to 100 in the API's examples
 -- projection_id                  Identifier of the projection
 -- projection_name                Name of the projection
 -- memo_text                      Memo that a reviewer wrote in the dashboard
 -- memo_updated_at                Date and time when the memo was last updated
 -- injection_type                 Type of the injection process
 -- injection_time                 Most recent execution time of the injection process
--- id_liveness_screen_play        ID card liveness score for the screen play pipeline
--- id_liveness_paper_printed      ID card liveness score for the paper printed pipeline
--- id_liveness_replace_portraits  ID card liveness score for the replaced portraits pipeline
+-- id_liveness_screen_play        ID card liveness score for the screen play pipeline; low is suspicious, expected from 0 to 1
+-- id_liveness_paper_printed      ID card liveness score for the paper printed pipeline; low is suspicious, expected from 0 to 1
+-- id_liveness_replace_portraits  ID card liveness score for the replaced portraits pipeline; low is suspicious, expected from 0 to 1
 -- name                           Name of the applicant
 -- first_name                     First name of the applicant
 -- mid_name                       Middle name of the applicant

@@ -390,7 +390,7 @@ def test_forget_needs_no_api_key(
 ) -> None:
     """The rows erased are counted by table."""
     person = ("--submission-id", synced_submissions[1]["submission_id"])
-    assert run_app("forget", *person, "--json", "--pipelines-dir", "work") == 0
+    assert run_app("forget", *person, "--yes", "--json", "--pipelines-dir", "work") == 0
     assert json.loads(capsys.readouterr().out)["erased"]["submissions"] == 1
     assert synced.count("submissions") == 79
 

@@ -1,4 +1,4 @@
-"""`publish --format delta` on the command line."""
+"""Options of `publish` on the command line."""
 
 import sys
 from pathlib import Path
@@ -35,6 +35,19 @@ def test_views_need_the_format(capsys: pytest.CaptureFixture[str]) -> None:
     """They are a usage error for a DuckDB file, which has its own."""
     assert run_in_process("publish", "--to", "copy.duckdb", "--views", "spark") == 2
     assert "--views is for a change log: add --format delta" in capsys.readouterr().err
+
+
+def test_dbt_sources_need_a_file_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A change log has none, and what is no such file is refused before anything is published."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.yml").write_text("mine")
+    assert run_in_process("publish", "--to", "copy.duckdb", "--dbt", "other.yml") == 2
+    assert "other.yml is not a dbt sources file of argos-sync" in capsys.readouterr().err
+    assert run_in_process("publish", "--format", "delta", "--to", "log", "--dbt", "new.yml") == 2
+    assert "--dbt is for a DuckDB file: leave out --format" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["other.yml"]
 
 
 def test_the_extra_is_named(

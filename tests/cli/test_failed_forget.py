@@ -68,13 +68,14 @@ def test_a_forget_killed_while_it_lists_a_person(
     configured.settings |= NO_COVERAGE | {"DESTINATION__POSTGRES__CREDENTIALS": database}
     person = api.store.all()[0]
     options = ("--destination", "postgres", "--pipelines-dir")
+    forgotten = ("--userid", person["userid"], "--yes")
     configured("sync", *options, "first")
     with closing(psycopg2.connect(database)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute(HOLD_COMPLETION)
         cursor.execute("SELECT pg_advisory_lock(%s)", [COMPLETION_LOCK])
-        process = configured.start("forget", "--userid", person["userid"], *options, "first")
+        process = configured.start("forget", *forgotten, *options, "first")
         while not count(cursor, "SELECT COUNT(*) FROM argos.sync_suppressions"):
             assert process.poll() is None
         process.kill()
@@ -87,7 +88,7 @@ def test_a_forget_killed_while_it_lists_a_person(
         )
         configured("sync", *options, "second")
         stored = "SELECT COUNT(*) FROM argos.submissions WHERE userid = %s"
-        configured("forget", "--userid", person["userid"], *options, "second")
+        configured("forget", *forgotten, *options, "second")
         assert count(cursor, stored, person["userid"]) == 0
         configured("backfill", "--from", "2025-01-01", "--to", "2025-01-31", *options, "third")
         assert count(cursor, stored, person["userid"]) == 0
@@ -108,11 +109,11 @@ def test_a_forget_killed_in_a_file(loaded: Command, api: Emulator) -> None:
         dying.write_text(DYING.format(python=sys.executable, package=package), encoding="utf-8")
         dying.chmod(0o700)
         killed = replace(loaded, executable=dying, settings=loaded.settings | NO_COVERAGE)
-        options = ("--userid", person["userid"], "--pipelines-dir", f"machine {package}")
+        options = ("--userid", person["userid"], "--yes", "--pipelines-dir", f"machine {package}")
         assert killed.run("forget", *options).returncode == -signal.SIGKILL
     assert loaded.rows("SELECT COUNT(*) > 0 FROM sync_suppressions") == [(True,)]
     loaded("refresh", "--submission-id", "nobody", "--pipelines-dir", "third machine")
-    loaded("forget", "--userid", person["userid"], "--pipelines-dir", "fourth machine")
+    loaded("forget", "--userid", person["userid"], "--yes", "--pipelines-dir", "fourth machine")
     assert loaded.rows(f"FROM submissions WHERE userid = '{person['userid']}'") == []
 
 
@@ -127,13 +128,14 @@ def test_a_forget_without_space(loaded: Command, api: Emulator) -> None:
     whole = shutil.copy(file, loaded.folder / "whole")
     person = api.store.all()[0]
     codes = set()
+    forget = ("forget", "--userid", person["userid"], "--yes")
     for spare in SPARE_BYTES:
         shutil.copy(whole, file)
         Path(f"{file}.wal").unlink(missing_ok=True)
         limit = file_limit(file.stat().st_size + spare)
-        codes.add(loaded.run("forget", "--userid", person["userid"], preexec_fn=limit).returncode)
+        codes.add(loaded.run(*forget, preexec_fn=limit).returncode)
         loaded("refresh", "--submission-id", "nobody")
-        loaded("forget", "--userid", person["userid"])
+        loaded(*forget)
         rows = loaded.rows(f"FROM submissions WHERE userid = '{person['userid']}'")
         assert rows == []
     assert codes <= {0, 5}

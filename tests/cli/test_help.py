@@ -22,6 +22,7 @@ COMMANDS = (
     "status",
     "doctor",
     "forget",
+    "suppressions",
     "reveal",
     "publish",
     "report",

@@ -206,7 +206,6 @@ NO_VERIFICATION = {
     "CURL_CA_BUNDLE": "",
     "REQUESTS_CA_BUNDLE": "",
     "SOURCES__ARGOS__ALLOW_INSECURE_HTTP": "true",
-    "SOURCES__ARGOS__VERIFY": "false",
 }
 """Settings that turn verification off in other programs, or sound like it."""
 

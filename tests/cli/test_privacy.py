@@ -31,18 +31,17 @@ def test_forget(loaded: Command, submissions: list[dict[str, Any]]) -> None:
     first, second = submissions[3], submissions[9]
     loaded.private |= {first["submission_id"], second["submission_id"]}
     del loaded.settings["SOURCES__ARGOS__API_KEY"]
-    summary = loaded.json(
-        "forget", "--submission-id", first["submission_id"], "--email", second["email"]
-    )
+    people = ("--submission-id", first["submission_id"], "--email", second["email"])
+    summary = loaded.json("forget", *people, "--yes")
     assert summary["erased"]["submissions"] == 2
     assert summary["erased"]["applicants"] == 2
     assert summary["listed"] == 3
     assert loaded.rows("SELECT COUNT(*) FROM submissions") == [(78,)]
-    text = loaded("forget", "--userid", submissions[20]["userid"]).stdout
+    text = loaded("forget", "--userid", submissions[20]["userid"], "--yes").stdout
     assert text.startswith("submissions                          1\n")
     assert "the erasure is recorded in sync_erasures, run 20" in text
     assert loaded.error_line("forget", code=2) == (
-        "nobody to forget; give --submission-id, --userid or --email"
+        "nobody to forget; give --submission-id, --userid, --email or --from-file"
     )
 
 

@@ -34,7 +34,8 @@ def test_each_project_has_its_own_dataset(configured: Command, api: Emulator) ->
     status = configured.json("status", "--project", "japan")
     assert status["rows"]["submissions"] == 30
     assert status["staleness"]["bound_days"] == 12
-    configured("forget", "--project", "japan", "--submission-id", submissions[0]["submission_id"])
+    person = ("--submission-id", submissions[0]["submission_id"])
+    configured("forget", "--project", "japan", *person, "--yes")
     assert configured.json("status", "--project", "japan")["rows"]["submissions"] == 29
     assert configured.json("status")["rows"]["submissions"] == len(api.store.all())
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from argos_sync.commands.publish import public_tables, publish
+from argos_sync.commands.publish import publish
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.commands.sync import sync
 from argos_sync.load.target import Target
 from argos_sync.shape.contract import load_contract
@@ -159,8 +160,11 @@ def test_no_personal_data_is_published(people: Warehouse, tmp_path: Path, shared
         assert summary == {
             "file": str(file),
             "strict": strict,
+            "pseudonyms": False,
+            "rewrite": "its tables, views or options are others" if strict else "it is new",
             "tables": {name: len(rows[name]) for name in contract},
-            "views": [view.name for view in load_views()],
+            "written": {name: len(rows[name]) for name in contract},
+            "views": sorted(view.name for view in load_views()),
             "columns_left_out": sum(
                 len(table.columns) - len(copied[name]) for name, table in contract.items()
             ),
@@ -177,8 +181,8 @@ def test_the_output_lists_the_copied_tables(
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     done = argos_sync("publish", "--to", str(shared / "copy.duckdb"))
     assert "│ submissions               │ 80" in done.stdout
-    last = f"{shared / 'copy.duckdb'}: 56 columns left out; {len(load_views())} views\n"
-    assert done.stdout.endswith(last)
+    last = f"{shared / 'copy.duckdb'}: 56 columns left out; {len(load_views())} views; rewritten,"
+    assert last in done.stdout.replace("\n", "")
     lines = [line.split(" publish: ")[1] for line in done.stderr.splitlines()]
     assert lines[0] == "submissions, 80 rows"
     assert len(lines) == len(public_tables(strict=False))

@@ -9,28 +9,41 @@ from cli.command import Command
 pytestmark = pytest.mark.process
 
 SECTIONS = (
-    *("volumes", "decisions", "funnel", "backlog", "rejections", "failures", "retries"),
-    *("alerts", "hits", "countries", "runs", "staleness"),
+    *("volumes", "funnel", "leaving", "failures"),
+    *("rates", "speed", "rejections", "backlog", "countries", "id_types"),
+    *("fraud", "hits", "ageing", "flow", "runs", "staleness"),
 )
+
+JANUARY = ("--from", "2025-01-01", "--to", "2025-01-31")
 
 
 def test_reports_of_a_warehouse_and_of_a_copy(loaded: Command) -> None:
-    """The output is JSON or figures; the user's umask decides who may read the file."""
+    """The output is numbers or text; the user's umask decides who may read the file."""
     loaded("publish", "--to", "copy.duckdb")
     umask = os.umask(0o077)
     os.umask(umask)
     file = loaded.folder / "report.html"
-    summary = loaded.json("report", "--out", "report.html")
+    summary = loaded.json("report", "--out", "report.html", *JANUARY)
     assert file.stat().st_mode & 0o777 == 0o666 & ~umask
     assert summary["file"] == str(file)
     assert summary["bytes"] == file.stat().st_size < 5_000_000
-    assert summary["sections"] == dict.fromkeys(SECTIONS, "shown")
-    assert summary["figures"]["submissions"] == "80"
+    nothing = {"backlog": "empty", "runs": "empty"}
+    assert summary["sections"] == dict.fromkeys(SECTIONS, "shown") | nothing
+    assert summary["period"] == {"first": "2025-01-01", "last": "2025-01-31"}
+    assert summary["before"] is None
+    assert summary["figures"]["submissions"] == {"value": 80, "before": None}
+    numbers = [one["number"] for one in summary["attention"].values()]
+    numbers += [one["value"] for one in summary["figures"].values()]
+    assert len(numbers) == 19
+    assert {type(one) for one in numbers} <= {int, float}
+    assert 0 < summary["figures"]["approval_rate"]["value"] < 1
     first = file.stat().st_ino
-    lines = loaded("report", "--out", "report.html", "--file", "copy.duckdb").stdout.splitlines()
-    assert lines[0] == "submissions: 80"
+    copy = ("--file", "copy.duckdb", "--target", "8h")
+    lines = loaded("report", "--out", "report.html", *JANUARY, *copy).stdout.splitlines()
+    assert lines[0] == "period: 2025-01-01 to 2025-01-31"
+    assert "Submissions: 80" in lines
     assert lines[-1].startswith(f"{file}: ")
-    assert not [line for line in lines if line.startswith("not shown")]
+    assert "not shown: backlog (empty), runs (empty)" in lines
     assert file.stat().st_ino != first
     assert not [text for text in loaded.private if text in file.read_text(encoding="utf-8")]
 
@@ -44,4 +57,13 @@ def test_refused_files(loaded: Command) -> None:
     assert notes.read_text() == "my own"
     missing = ("--out", "x.html", "--file", "missing.duckdb")
     assert "there is no DuckDB file at" in loaded.error_line("report", *missing, code=5)
+    assert not (loaded.folder / "x.html").exists()
+
+
+def test_impossible_periods(loaded: Command) -> None:
+    """Days and durations that are none are usage errors, and so is a period that ends too early."""
+    out = ("report", "--out", "x.html")
+    swapped = ("--from", "2025-02-01", "--to", "2025-01-01")
+    assert "ends on 2025-01-01, before" in loaded.error_line(*out, *swapped, code=2)
+    assert "--target takes a number" in loaded(*out, "--target", "soon", code=2).stderr
     assert not (loaded.folder / "x.html").exists()

@@ -104,7 +104,7 @@ def test_marked_values_stay_where_the_policy_allows(
         api.store.update("sub-101", {"userid": f"{DIRECT}changed"})
         api.store.delete("sub-102")
         argos_sync("reconcile", *RANGE, "--deep", "--max-deleted", "50%", "-v")
-        argos_sync("forget", "--submission-id", f"sub-{FORGOTTEN}", "-v")
+        argos_sync("forget", "--submission-id", f"sub-{FORGOTTEN}", "--yes", "-v")
         argos_sync("backfill", *RANGE, "-v")
     stored = list(values(argos_sync))
     assert ("submissions", "submission_id", "sub-101") in stored

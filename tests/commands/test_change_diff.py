@@ -14,7 +14,7 @@ from argos_sync.commands.change_diff import (
     Difference,
     logged_tables,
 )
-from argos_sync.commands.publish import public_tables
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import DUCKDB_TYPES
 

@@ -1,14 +1,20 @@
 """The documents of `make schema` are up to date and complete."""
 
 import re
+import shutil
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from argos_sync.dictionary import render_documents
-from argos_sync.shape.contract import CHECKS, load_contract, schemas_folder
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.dictionary import render_documents, write_copy_sources
+from argos_sync.shape.contract import load_contract, schemas_folder
 from argos_sync.warehouse.views import load_views
+from published import columns, copy_of
+from questions import COPY, make_year
 
 DOCUMENTS = render_documents()
 BELONGS = {
@@ -16,7 +22,7 @@ BELONGS = {
     **dict.fromkeys(
         (
             *("additional_answers", "attempts", "kyc_comments", "matches"),
-            "submission_status_history",
+            *("submission_changes", "submission_status_history"),
         ),
         (">", "submissions"),
     ),
@@ -98,30 +104,39 @@ def test_the_dbml_has_every_table_and_column() -> None:
     assert tables == {}
 
 
-def dbt_source() -> dict[str, Any]:
-    """Return the dbt source."""
-    document = yaml.safe_load(committed("dbt/sources.yml"))
+SOURCES = schemas_folder() / "dbt" / "models" / "sources.yml"
+
+
+@cache
+def dbt_source(file: Path = SOURCES) -> dict[str, Any]:
+    """Return the dbt source of a file, the package's by default."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document = yaml.load(file.read_text("utf-8"), Loader=loader)  # noqa: S506 - a safe loader
     assert (set(document), document["version"]) == ({"version", "sources"}, 2)
     (source,) = document["sources"]
-    assert set(source) == {"name", "description", "schema", "loader", "tables"}
+    assert set(source) == {"name", "description", "database", "schema", "loader", "tables"}
     return dict(source)
 
 
 def test_the_dbt_source_is_the_contract() -> None:
-    """Tables and columns have their descriptions, in the format of dbt 1.10.5."""
-    contract = load_contract()
+    """Tables, views and columns have their descriptions, in the format of dbt 1.10.8."""
+    contract, views = load_contract(), {view.name: view for view in load_views()}
     source = dbt_source()
-    assert source["name"] == "argos"
-    assert [table["name"] for table in source["tables"]] == list(contract.tables)
+    assert (source["name"], source["schema"]) == ("argos", "{{ var('argos_dataset', 'argos') }}")
+    assert source["database"] == "{{ var('argos_database', target.database) }}"
+    names = [table["name"] for table in source["tables"]]
+    assert names == [*contract.tables, *sorted(views)]
     for described in source["tables"]:
+        columns = {one["name"]: one["description"] for one in described["columns"]}
+        if described["name"] in views:
+            view = views[described["name"]]
+            assert (described["description"], columns) == (view.description, view.columns)
+            continue
         table = contract[described["name"]]
-        assert set(described) == {"name", "description", "config", "columns"}
+        assert set(described) - {"data_tests"} == {"name", "description", "config", "columns"}
         assert described["description"] == table.description
         assert described["config"]["meta"]["primary_key"] == list(table.key)
-        columns = [one for one in described["columns"] if one["name"] != "_dlt_id"]
-        assert [(one["name"], one["description"]) for one in columns] == [
-            (one.name, one.meaning) for one in table.columns
-        ]
+        assert columns == {one.name: one.meaning for one in table.columns}
         for one in described["columns"]:
             assert set(one) <= {"name", "description", "config", "data_tests"}
     fresh = {
@@ -135,28 +150,94 @@ def test_the_dbt_source_is_the_contract() -> None:
     }
 
 
-def test_dbt_tests_keys_and_references() -> None:
-    """The dbt tests cover unique keys, columns that are not null, and parents.
+def named_test(tests: list[Any], kind: str) -> dict[str, Any]:
+    """Return the one test of a kind that has arguments, or {} if there is none."""
+    found = [one[kind] for one in tests if isinstance(one, dict) and kind in one]
+    assert len(found) <= 1
+    return dict(found[0]) if found else {}
 
-    Tables that dlt does not load have no `_dlt_id`.
-    """
-    contract = load_contract()
+
+@pytest.mark.parametrize("name", load_contract().tables)
+def test_dbt_tests_keys_and_references(name: str) -> None:
+    """The dbt tests cover unique keys, columns that are not null, and parents."""
+    (described,) = [table for table in dbt_source()["tables"] if table["name"] == name]
+    table = load_contract()[name]
+    tests = {one["name"]: one.get("data_tests", []) for one in described["columns"]}
+    of_table = described.get("data_tests", [])
+    alone = {column for column, found in tests.items() if "unique" in found}
+    composite = named_test(of_table, "unique").get("arguments", {}).get("column_name", "")
+    assert (alone, re.findall(r"cast\((\w+) as text\)", composite)) == (
+        (set(table.key), []) if len(table.key) == 1 else (set(), list(table.key))
+    )
+    not_null = {column for column, found in tests.items() if "not_null" in found}
+    assert not_null == {one.name for one in table.columns if not one.nullable}
+    by_id = named_test(tests.get("submission_id", []), "relationships").get("arguments")
+    by_key = named_test(of_table, "relationships").get("arguments", {})
+    if name not in BELONGS:
+        assert (by_id, by_key) == (None, {})
+        return
+    parent = load_contract()[BELONGS[name][1]]
+    expected = {"table": parent.name, "columns": list(parent.key)}
+    assert described["config"]["meta"]["belongs_to"] == expected
+    if len(parent.key) == 1:
+        assert by_id == {"to": f"source('argos', '{parent.name}')", "field": "submission_id"}
+    else:
+        assert by_key["to"] == f"source('argos', '{parent.name}')"
+        assert by_key["column_name"] == by_key["field"]
+
+
+def test_dbt_warns_of_values_that_the_api_may_add() -> None:
+    """A value that argos-sync writes itself, and does not know, is an error."""
+    severities = {}
     for described in dbt_source()["tables"]:
-        table = contract[described["name"]]
-        tests = {one["name"]: one.get("data_tests", []) for one in described["columns"]}
-        alone = table.key if len(table.key) == 1 else (("_dlt_id",) if "_dlt_id" in tests else ())
-        assert alone or table.name == CHECKS
-        assert tuple(name for name, found in tests.items() if "unique" in found) == alone
-        not_null = {name for name, found in tests.items() if "not_null" in found}
-        assert not_null == {one.name for one in table.columns if not one.nullable} | set(alone)
-        related = [
-            one["relationships"]["arguments"]
-            for one in tests.get("submission_id", [])
-            if isinstance(one, dict)
-        ]
-        to_submissions = {"to": "source('argos', 'submissions')", "field": "submission_id"}
-        assert related == ([to_submissions] if table.name in BELONGS else [])
-        if table.name in BELONGS:
-            parent = contract[BELONGS[table.name][1]]
-            expected = {"table": parent.name, "columns": list(parent.key)}
-            assert described["config"]["meta"]["belongs_to"] == expected
+        for column in described["columns"]:
+            if found := named_test(column.get("data_tests", []), "accepted_values"):
+                name = (described["name"], column["name"])
+                severities[name] = found.get("config", {}).get("severity", "error")
+                known = load_contract()[name[0]].columns_by_name[name[1]].known
+                assert found["arguments"] == {"values": list(known)}
+    from_api = {
+        (table.name, column.name)
+        for table in load_contract().api_tables
+        for column in table.columns
+        if column.known
+    }
+    assert {name for name, severity in severities.items() if severity == "warn"} == from_api
+    assert severities["sync_runs", "completeness"] == "error"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published copy, and beside it the dbt sources that fit it."""
+    folder = tmp_path_factory.mktemp("copy")
+    copy = folder / "analysts.duckdb"
+    shutil.copy(make_year() / COPY, copy)
+    write_copy_sources(copy, "argos", folder / "sources.yml")
+    return copy
+
+
+def test_a_copy_has_dbt_sources_that_fit_it(copy: Path) -> None:
+    """They have its tables, views and columns, and its name."""
+    source = dbt_source(copy.with_name("sources.yml"))
+    assert source["database"] == "{{ var('argos_database', 'analysts') }}"
+    described = {
+        table["name"]: {column["name"] for column in table["columns"]} for table in source["tables"]
+    }
+    existing = columns(copy_of(copy), ("BASE TABLE", "VIEW"))
+    assert described == {name: set(names) for name, names in existing.items()}
+    assert "quarantine" not in described
+    assert "email" not in described["applicants"]
+
+
+def test_dbt_sources_replace_only_dbt_sources(copy: Path, tmp_path: Path) -> None:
+    """An earlier file is replaced; one of somebody else stays."""
+    mine = tmp_path / "mine.yml"
+    mine.write_text("version: 2\n")
+    with pytest.raises(ConfigurationError, match="stays as it is"):
+        write_copy_sources(copy, "argos", mine)
+    assert mine.read_text() == "version: 2\n"
+    written = copy.with_name("sources.yml").read_text()
+    earlier = tmp_path / "earlier.yml"
+    earlier.write_text(f"{written}# changed\n")
+    assert write_copy_sources(copy, "argos", earlier) == earlier
+    assert earlier.read_text() == written

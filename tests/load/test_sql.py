@@ -19,7 +19,7 @@ from argos_sync.load import sql
 from argos_sync.load.lease import LEASE_TABLE, hold_lease
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import make_pipeline
-from argos_sync.report import make_report
+from argos_sync.report import make_report, scope_of
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.rows import mark_fetched, stored_submissions
 from argos_sync.warehouse.views import View, load_views, view_query
@@ -82,7 +82,7 @@ FUNCTIONS = {
 
 NOT_FUNCTIONS = {
     *("AND", "ANY", "AS", "FROM", "GROUP", "IN", "NOT", "ON", "OR", "OVER", "SELECT", "VALUES"),
-    "WHERE",
+    *("CASE", "ELSE", "THEN", "WHEN", "WHERE"),
 }
 
 MUTATION = re.compile(r"ALTER TABLE (\S+) UPDATE (.*) SETTINGS mutations_sync = 1")
@@ -129,7 +129,7 @@ def statements(
         reveal(later, forgotten)
         forget(later, [("submission_id", forgotten), ("userid", "U"), ("email", "E")])
         publish(warehouse.target, folder / "copy.duckdb")
-        make_report(warehouse.target, folder / "report.html", now=NOW, bound=30)
+        make_report(warehouse.target, folder / "report.html", scope_of(NOW))
         with open_read_only(warehouse.target) as opened:
             read_overview(opened.client)
             sql.select(opened.client, staleness_query())

@@ -3,14 +3,14 @@
 import copy
 import itertools
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from argos_sync.api.errors import IpNotAllowed
 from argos_sync.commands.sync import sync
-from argos_sync.report import make_report
+from argos_sync.report import Scope, WrittenReport, make_report, scope_of
 from report.pages import Page
 from support import NOW, Warehouse, context_for, duckdb_warehouse
 from whole_lists import Behaviour, Emulator
@@ -18,6 +18,15 @@ from whole_lists import Behaviour, Emulator
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 LONG = "liveness_" * 12 + "end"
 """Hostile codes: markup that must be escaped, and a label longer than the chart."""
+
+
+def january_scope(first: int = 1, last: int = 31) -> Scope:
+    """Return the scope of days of January 2025, seen on 1 February, with a bound of 30 days."""
+    scope = scope_of(NOW, first=date(2025, 1, first), last=date(2025, 1, last))
+    return replace(scope, bound=30)
+
+
+JANUARY = january_scope()
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +65,13 @@ def loaded_warehouse(
 
 
 @pytest.fixture(scope="session")
-def page(loaded_warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """Return the report of that warehouse."""
+def written(loaded_warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
+    """Return the report of that warehouse about January."""
     file = tmp_path_factory.mktemp("report") / "report.html"
-    make_report(loaded_warehouse.target, file, now=NOW, bound=30)
-    return Page(file.read_text(encoding="utf-8"))
+    return make_report(loaded_warehouse.target, file, JANUARY)
+
+
+@pytest.fixture(scope="session")
+def page(written: WrittenReport) -> Page:
+    """Return the page of that report."""
+    return Page(written.file.read_text(encoding="utf-8"))

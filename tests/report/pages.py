@@ -14,7 +14,7 @@ class Element:
     """Represent an HTML element.
 
     Attributes:
-        section: Id of the section around it; empty outside sections.
+        section: Id of the article around it, a section of the report; empty outside of them.
         text: Text of the element and its descendants.
     """
 
@@ -44,7 +44,7 @@ class Page(HTMLParser):
         """Record an element."""
         attributes = dict(attrs)
         inside = self._open[-1].section if self._open else ""
-        section = str(attributes["id"]) if tag == "section" else inside
+        section = str(attributes["id"]) if tag == "article" else inside
         element = Element(tag, attributes, section)
         self.elements.append(element)
         if tag == "tr":

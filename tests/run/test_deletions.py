@@ -175,6 +175,15 @@ def night(
 def test_a_stub_has_no_personal_value(night: Night) -> None:
     """All other values stay, in all tables; its history ends with the deletion."""
     before, left = (night.rows(STUB, rows) for rows in (night.before, night.after))
+    changed = {
+        (row["table_name"], row["column_name"]) for row in left.pop("submission_changes", [])
+    }
+    assert changed >= {
+        (name, column.name)
+        for name, rows in before.items()
+        for column in CONTRACT[name].columns
+        if column.privacy != "none" and any(row.get(column.name) is not None for row in rows)
+    }
     assert left.keys() == before.keys()
     (history,) = left.pop("submission_status_history")
     assert (history["valid_from"], history["valid_to"]) == (FIRST, SECOND)

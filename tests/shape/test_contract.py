@@ -55,6 +55,8 @@ PROMISED = {
     "additional_answers": """
         submission_id text, answer_index bigint, answer text, input_value text, block_type text,
         _extra json""",
+    "submission_changes": """
+        submission_id text, changed_at timestamp, table_name text, column_name text""",
     "submission_status_history": """
         submission_id text, kyc_result text, aml_current_status text,
         aml_risk_level_summary text, reviewer text, valid_from timestamp, valid_to timestamp""",
@@ -75,6 +77,7 @@ KEYS = {
     "bank_verification": ["submission_id"],
     "additional_answers": ["submission_id", "answer_index"],
     "submission_status_history": ["submission_id", "valid_from"],
+    "submission_changes": ["submission_id", "changed_at", "table_name", "column_name"],
     "sync_runs": ["run_id"],
     "sync_windows": ["window_id"],
     "sync_checks": ["run_id", "check_name", "place"],

@@ -11,7 +11,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish import publish
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings
-from argos_sync.report import make_report
+from argos_sync.report import make_report, scope_of
 from support import NOW, Rows, Warehouse, at, context_for
 from whole_lists import Emulator
 
@@ -54,8 +54,9 @@ def test_days_are_those_of_the_zone(any_warehouse: Warehouse, tmp_path: Path) ->
         ((comment,),) = connection.execute(comments).fetchall()
         assert comment.endswith("Days and weeks are those of Asia/Seoul.")
     late = datetime(2025, 1, 5, 16, tzinfo=UTC)
-    make_report(any_warehouse.target, report, now=late, bound=30, zone=SEOUL)
-    assert "2025-01-06" in report.read_text(encoding="utf-8")
+    make_report(any_warehouse.target, report, scope_of(late, zone=SEOUL, first=date(2025, 1, 6)))
+    # Its only day is not over.
+    assert "2025-01-06 (not whole)" in report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("zone", ["Seoul", "+09:00", "UTC' OR '1", "../etc/passwd"])

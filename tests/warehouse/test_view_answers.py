@@ -5,9 +5,10 @@ set's "now" replaces the database's clock.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,13 +19,16 @@ from argos_sync.commands.sync import sync
 from argos_sync.load.dialects import DUCKDB_TYPES
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.run.history import history_rows
+from argos_sync.shape.column_cipher import Keyring
 from argos_sync.shape.contract import (
+    CHANGES,
     HISTORY,
     RUNS,
     SUBMISSIONS,
     load_contract,
     schemas_folder,
 )
+from argos_sync.shape.pseudonyms import Pseudonymizer
 from argos_sync.shape.tables import shape_submissions
 from argos_sync.warehouse.views import duckdb_query, load_views
 from published import copy_of
@@ -47,6 +51,7 @@ from warehouse.view_data import (
     THIRD,
     answer,
     assert_answers,
+    completeness_answer,
     final_submissions,
     load_data_set,
     read_view,
@@ -61,7 +66,19 @@ from warehouse.view_data import (
 from whole_lists import Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
-TIME_DEPENDENT = {"aml_open_alerts", "document_expiry", "review_backlog", "staleness"}
+TIME_DEPENDENT = {
+    "aml_alerts",
+    "aml_open_alerts",
+    "approved_with_red_flag",
+    "document_expiry",
+    "outcomes",
+    "rescreening_due",
+    "retries_before_leaving",
+    "review_backlog",
+    "staleness",
+    "status_daily",
+    "step_dropoff",
+}
 
 
 def make_file(warehouse: Warehouse, folder: Path) -> None:
@@ -89,6 +106,14 @@ def make_file(warehouse: Warehouse, folder: Path) -> None:
             "UPDATE submissions SET _deleted_at = $1, _synced_at = $1 WHERE submission_id = $2",
             [THIRD, deleted],
         )
+        connection.execute(
+            f"UPDATE {HISTORY} SET valid_to = $1 WHERE valid_to IS NULL AND submission_id = $2",
+            [THIRD, deleted],
+        )
+        stored = ("submission_id", "changed_at", "table_name", "column_name")
+        for row in answer("changes"):
+            change = [row[name] for name in stored]
+            connection.execute(f"INSERT INTO {CHANGES} VALUES ($1, $2, $3, $4)", change)
         for run in DATA["runs"]:
             names, values = ", ".join(run), ", ".join("?" * len(run))
             connection.execute(f"INSERT INTO {RUNS} ({names}) VALUES ({values})", [*run.values()])
@@ -164,7 +189,8 @@ def column_types(warehouse: Warehouse) -> Rows:
 
 def test_every_view_has_an_answer() -> None:
     """A new view comes with its answer; `code_meanings` does not depend on data."""
-    assert {*ANSWERS, "submissions_wide", "code_meanings"} == {view.name for view in load_views()}
+    others = {"code_meanings", "completeness", "submissions_wide"}
+    assert {*ANSWERS, *others} == {view.name for view in load_views()}
 
 
 @pytest.mark.parametrize("view", ANSWERS)
@@ -179,6 +205,17 @@ def test_submissions_wide_has_one_row_per_submission(prepared: Warehouse) -> Non
     assert ordered(without_own_columns(rows)) == ordered(wide_answer())
     assert {*rows[0]} == {*wide_columns(), *COMPUTED}
     assert {row["_synced_at"] for row in rows} == {FIRST, SECOND}
+
+
+def test_completeness_counts_every_column(prepared: Warehouse) -> None:
+    """It has a row for each week, table and column that the API fills."""
+    assert ordered(read_view(prepared, "completeness")) == ordered(completeness_answer())
+
+
+@pytest.mark.slow
+def test_completeness_is_the_same_everywhere(loaded: Warehouse) -> None:
+    """On every kind of warehouse."""
+    assert ordered(read_view(loaded, "completeness")) == ordered(completeness_answer())
 
 
 def test_columns_are_described_as_in_the_contract() -> None:
@@ -201,7 +238,7 @@ def test_sync_health_shows_real_runs(loaded: Warehouse) -> None:
         ("reconcile", "ok", 0, 1),
         ("refresh", "ok", 0, 0),
         ("refresh", "ok", 1, 0),
-        ("sync", "ok", 26, 0),
+        ("sync", "ok", 29, 0),
     ]
 
 
@@ -224,30 +261,60 @@ def test_days_and_weeks_are_in_utc(loaded: Warehouse, zone: str) -> None:
 
 @pytest.mark.slow
 def test_a_published_copy_answers_the_same(loaded: Warehouse, tmp_path: Path) -> None:
-    """Only columns with direct identifiers are empty."""
+    """Only columns with direct identifiers are missing."""
     result = publish(loaded.target, tmp_path / "copy.duckdb")
     assert set(result.views) == {view.name for view in load_views()}
     copy = copy_of(result.file, loaded.target.dataset)
-    for view in set(ANSWERS) - TIME_DEPENDENT - {"duplicates"}:
+    for view in set(ANSWERS) - TIME_DEPENDENT - {"answers", "duplicates", "fraud_signals"}:
         assert ordered(read_view(copy, view)) == ordered(answer(view)), view
-    nothing_to_compare = dict.fromkeys(("names_differ", "emails_differ", "documents_differ"))
+    nothing_to_compare = {"names_differ", "emails_differ", "documents_differ"}
     by_applicant = [
-        row | nothing_to_compare for row in answer("duplicates") if row["same"] == "applicant"
+        without(row, nothing_to_compare)
+        for row in answer("duplicates")
+        if row["same"] == "applicant"
     ]
     assert ordered(read_view(copy, "duplicates")) == ordered(by_applicant)
-    expected = wide_answer(null_columns=wide_columns_of("direct"))
+    signals = {row["submission_id"]: row["signals"] for row in read_view(copy, "fraud_signals")}
+    assert signals == {"a02": 1, "a12": 2, "c02": 3}  # those that compare no values
+    without_answers = [without(row, {"answer"}) for row in answer("answers")]
+    assert ordered(read_view(copy, "answers")) == ordered(without_answers)
+    expected = [without(row, wide_columns_of("direct")) for row in wide_answer()]
     assert ordered(without_own_columns(read_view(copy, "submissions_wide"))) == ordered(expected)
 
 
 @pytest.mark.slow
+def test_a_copy_with_pseudonyms_answers_who_applied_twice(
+    loaded: Warehouse, tmp_path: Path
+) -> None:
+    """The groups are those of the warehouse, also in a strict copy; names are not compared."""
+    pseudonymizer = Pseudonymizer(Keyring.from_secret("a key for pseudonyms"))
+    for strict in (False, True):
+        file = tmp_path / f"copy{strict}.duckdb"
+        publish(loaded.target, file, strict=strict, pseudonymizer=pseudonymizer)
+        copy = copy_of(file, loaded.target.dataset)
+        expected = [without(row, {"names_differ"}) for row in answer("duplicates")]
+        assert ordered(read_view(copy, "duplicates")) == ordered(expected)
+        wide = read_view(copy, "submissions_wide")
+        assert {*wide[0]} >= {"user_key", "details_key", "email_key", "document_key"}
+        assert not {*wide[0]} & wide_columns_of("direct")
+        if not strict:
+            assert ordered(read_view(copy, "fraud_signals")) == ordered(answer("fraud_signals"))
+
+
+def without(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return a row without some columns."""
+    return {name: value for name, value in row.items() if name not in names}
+
+
+@pytest.mark.slow
 def test_a_strict_copy_has_all_views(loaded: Warehouse, tmp_path: Path) -> None:
-    """Columns with quasi-identifiers are empty, too."""
+    """Columns with quasi-identifiers are missing, too."""
     result = publish(loaded.target, tmp_path / "copy.duckdb", strict=True)
     assert set(result.views) == {view.name for view in load_views()}
     copy = copy_of(result.file, loaded.target.dataset)
     assert ordered(read_view(copy, "kyc_funnel_daily")) == ordered(answer("kyc_funnel_daily"))
     assert read_view(copy, "duplicates") == read_view(copy, "document_expiry") == []
-    assert {row["country"] for row in read_view(copy, "kyc_time_to_decision")} == {None}
+    assert all("country" not in row for row in read_view(copy, "kyc_time_to_decision"))
 
 
 @pytest.mark.slow
@@ -336,11 +403,19 @@ def test_views_over_sections_that_are_not_fetched_are_left_out(tmp_path: Path) -
         sync(context_for(api.base_url, warehouse.target, SECOND, request_types=["others", "kyc"]))
     query = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
     left_out = {
+        "aml_alerts",
         "aml_hit_rate",
         "aml_open_alerts",
+        "approved_with_red_flag",
+        "completeness",
+        "decisions",
         "document_expiry",
         "duplicates",
+        "fraud_signals",
         "kyc_time_to_decision",
+        "pass_rates",
+        "rescreening_due",
+        "score_distributions",
         "submissions_wide",
     }
     views = {row["view_name"] for row in warehouse.query(query)}

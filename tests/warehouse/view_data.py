@@ -124,6 +124,31 @@ def wide_answer(null_columns: Collection[str] = ()) -> Rows:
     return rows
 
 
+def completeness_answer() -> Rows:
+    """Return the rows that `completeness` must have: values counted in the rows of the oracle."""
+    flat = flatten(final_submissions())
+    weeks = {
+        row["submission_id"]: row["created_at"].date() - timedelta(days=row["created_at"].weekday())
+        for row in flat[SUBMISSIONS]
+    }
+    return [
+        {
+            "week": week,
+            "table_name": table.name,
+            "column_name": column.name,
+            "total": len(rows),
+            "filled": filled,
+            "share": filled / len(rows),
+        }
+        for table in load_contract().api_tables
+        for week in sorted(set(weeks.values()))
+        if (rows := [row for row in flat[table.name] if weeks[row["submission_id"]] == week])
+        for column in table.api_columns
+        if column.name != "submission_id"
+        for filled in [sum(row[column.name] is not None for row in rows)]
+    ]
+
+
 def without_own_columns(rows: Rows) -> Rows:
     """Return rows of `submissions_wide` without the columns that only this package fills."""
     return [{name: row[name] for name in row if name not in ADDED_COLUMNS} for row in rows]

@@ -21,6 +21,7 @@ from argos_sync.cli.report import report
 from argos_sync.cli.reveal import reveal
 from argos_sync.cli.sql import sql
 from argos_sync.cli.status import status
+from argos_sync.cli.suppressions import suppressions
 from argos_sync.cli.sync import sync
 from argos_sync.process import (
     collect_garbage_rarely,
@@ -42,7 +43,7 @@ app = typer.Typer(
 for panel, functions in {
     "Load": (sync, backfill, refresh, reconcile),
     "Inspect": (status, doctor, sql),
-    "Privacy": (forget, reveal),
+    "Privacy": (forget, suppressions, reveal),
     "Share": (publish, report),
     "Try": (demo, emulator),
 }.items():

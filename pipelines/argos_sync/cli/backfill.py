@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from argos_sync.cli.common import Common, FirstDay, LastDay, parse_day
+from argos_sync.cli.common import Common, FirstDay, LastDay
+from argos_sync.cli.days import day_range
 from argos_sync.cli.run_output import show_run
 
 
@@ -20,7 +21,7 @@ def backfill(
     ] = False,
 ) -> None:
     """Load exactly the submissions created between two days; resume an interrupted backfill."""
-    first_day, last_day = parse_day("--from", first), parse_day("--to", last)
+    first_day, last_day = day_range(first, last)
     with common.context() as context:
         from argos_sync.commands.backfill import backfill as run_backfill
 

@@ -3,10 +3,11 @@
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, is_dataclass
-from datetime import date
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
     from argos_sync.load.target import Target
     from argos_sync.run.context import Context
 
-FirstDay = Annotated[str, typer.Option("--from", metavar="DATE", help="First day, UTC.")]
-LastDay = Annotated[str, typer.Option("--to", metavar="DATE", help="Last day, UTC, included.")]
+FirstDay = Annotated[
+    str, typer.Option("--from", metavar="DAY", help="First day, UTC, such as 2026-01-05 or 90d.")
+]
+LastDay = Annotated[
+    str,
+    typer.Option("--to", metavar="DAY", help="Last day, UTC, included, such as yesterday."),
+]
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 _PANEL = "Common options"
@@ -113,10 +121,15 @@ class Common(Output):
 
     @property
     def target(self) -> "Target":
-        """Return the warehouse that the options name."""
-        from argos_sync.config import dataset_of
+        """Return the warehouse that the options name.
+
+        Raises:
+            ConfigurationError: The configuration has a key that is none, or cannot be read.
+        """
+        from argos_sync.config import dataset_of, refuse_unknown_keys
         from argos_sync.load.target import Target
 
+        refuse_unknown_keys()
         pipelines_dir = str(self.pipelines_dir) if self.pipelines_dir else None
         dataset = dataset_of(self.project) if self.dataset is None else self.dataset
         return Target(self.destination, dataset, pipelines_dir, allow_untried=self.allow_untried)
@@ -144,9 +157,10 @@ class Common(Output):
             from argos_sync.fetch.process.parent import fetch_in_process
             from argos_sync.run.context import Context
 
+            target = self.target
             settings = load_settings(overrides, project=self.project)
             chunks = partial(fetch_in_process, fetch_process)
-            yield Context(settings, self.target, progress, chunks=chunks)
+            yield Context(settings, target, progress, chunks=chunks)
 
     def show_progress(self) -> AbstractContextManager[ProgressDisplay]:
         """Return a context that shows progress; live lines are neither silence nor JSON."""
@@ -157,8 +171,9 @@ class Common(Output):
         from argos_sync.config import load_settings
         from argos_sync.run.context import Context
 
+        target = self.target
         settings = load_settings(api=False, project=self.project)
-        return Context(settings, self.target, ProgressDisplay())
+        return Context(settings, target, ProgressDisplay())
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -215,12 +230,12 @@ def _require_working_directory() -> None:
         ) from None
 
 
-def parse_day(option: str, text: str) -> date:
-    """Return the day that an option gives as `YYYY-MM-DD`; raise a usage error for other texts."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{option} takes a day as YYYY-MM-DD") from None
+def parse_age(option: str, text: str) -> timedelta:
+    """Return the duration that an option gives, such as `26h`; raise a usage error otherwise."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{option} takes a number with m, h or d, such as 26h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def printable(text: str) -> str:

@@ -1,16 +1,18 @@
 """`argos-sync emulator`: serve the bundled stand-in API until it is stopped."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from argos_sync.cli.common import Output
+from argos_sync.cli.days import first_day, last_day
 from argos_sync.cli.wording import counted
 from argos_sync.emulator_options import Behaviour, Faults
 
-_day = partial(typer.Option, formats=["%Y-%m-%d"])
+_day = partial(typer.Option, metavar="DAY")
 _share = partial(typer.Option, min=0, max=1)
 
 
@@ -19,7 +21,9 @@ def emulator(
     faults: Faults,
     output: Output,
     *,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")],
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 picks a free one.")
+    ],
     count: Annotated[
         int, typer.Option("--count", "-n", min=0, help="Number of submissions.")
     ] = 1000,
@@ -39,11 +43,11 @@ def emulator(
         float, _share(help="Share of submissions that are deleted; see --deleted.")
     ] = 0,
     start: Annotated[
-        datetime | None,
+        str | None,
         _day("--start-date", help="First day of created_at (UTC); a year of days if unset."),
     ] = None,
     end: Annotated[
-        datetime | None, _day("--end-date", help="Last day of created_at; yesterday if unset.")
+        str | None, _day("--end-date", help="Last day of created_at; yesterday if unset.")
     ] = None,
 ) -> None:
     """Serve a deterministic stand-in for the API on 127.0.0.1 until Ctrl-C."""
@@ -56,8 +60,11 @@ def emulator(
     from argos_sync.api.errors import ConfigurationError
     from argos_sync.emulator import Emulator, stream
 
-    last = (end or datetime.now(UTC) - timedelta(days=1)).date()
-    first = start.date() if start else last - timedelta(days=364)
+    last = last_day("--end-date", end or "yesterday")
+    first = first_day("--start-date", start) if start else last - timedelta(days=364)
+    if behaviour.endless_day is not None:
+        endless = first_day("--endless-day", behaviour.endless_day)
+        behaviour = replace(behaviour, endless_day=endless.isoformat())
     try:
         submissions = stream(
             count,

@@ -50,7 +50,7 @@ def run(app: Callable[[], object], arguments: Sequence[str]) -> int:
     try:
         result = app()
     except (KeyboardInterrupt, typer.Abort) as error:
-        # typer takes an EOFError for Ctrl-D at a prompt, but no command prompts.
+        # typer takes an EOFError for Ctrl-D at a prompt of its own, but no command has one.
         if isinstance(error.__cause__, EOFError):
             failure, frames = _describe(error.__cause__), _frames(error.__cause__)
         result = INTERRUPTED
@@ -111,6 +111,8 @@ def _print_json_line(message: str, **more: object) -> None:
 def _usage_failure(error: typer.TyperException) -> Failure:
     """Describe invalid options or arguments."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    # Our own messages name the option, so the words "Invalid value:" say nothing more.
+    message = message.removeprefix("Invalid value: ")
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "argos-sync"
     # An unexpected argument may be a person's address whose option was forgotten.

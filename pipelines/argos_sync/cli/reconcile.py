@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from argos_sync.cli.common import Common, FirstDay, LastDay, parse_day
+from argos_sync.cli.common import Common, FirstDay, LastDay
+from argos_sync.cli.days import day_range
 from argos_sync.cli.run_output import show_run
 
 
@@ -27,7 +28,7 @@ def reconcile(
     """Compare with the source day by day, fetch missing submissions, mark deleted ones."""
     from argos_sync.shape.values import parse_share
 
-    first_day, last_day = parse_day("--from", first), parse_day("--to", last)
+    first_day, last_day = day_range(first, last)
     try:
         share = parse_share(max_deleted)
     except ValueError:

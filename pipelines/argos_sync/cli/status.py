@@ -1,14 +1,13 @@
 """`argos-sync status`."""
 
 import math
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from argos_sync import __version__
-from argos_sync.cli.common import Common
+from argos_sync.cli.common import Common, parse_age
 from argos_sync.cli.exit_codes import print_failure
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.wording import counted
@@ -38,7 +37,7 @@ def status(
     ] = 0,
 ) -> None:
     """Show the last and next sync, high-water mark, freshness, checks and issues."""
-    limit = _parse_age(max_age) if max_age is not None else None
+    limit = parse_age("--max-age", max_age) if max_age is not None else None
     from argos_sync.cli.status_text import status_text
     from argos_sync.config import configured_api_key, freshness_settings
     from argos_sync.fetch.checkpoint import high_water_mark
@@ -107,13 +106,6 @@ def _place(common: Common, warehouse: "ReadOnlyWarehouse") -> dict[str, Any]:
 
 def _age_seconds(moment: datetime | None, now: datetime) -> int | None:
     return None if moment is None else round((now - moment).total_seconds())
-
-
-def _parse_age(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
-    if match is None:
-        raise typer.BadParameter("--max-age takes a number with m, h or d, such as 26h")
-    return timedelta(**{f"{_UNITS[match[2]]}s": float(match[1])})
 
 
 def _staleness(

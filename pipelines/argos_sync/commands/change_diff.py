@@ -9,12 +9,12 @@ hash, which covers personal values too. A row that belongs to no submission has 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from argos_sync.commands.published_rows import arrow_reader
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import quote_name
 from argos_sync.shape.contract import SUBMISSIONS, Table
@@ -28,7 +28,6 @@ _UNTRUE_COLUMNS = {SUBMISSIONS: {"_synced_at"}}
 """Columns that every fetch changes. Rows are appended when something else changes, so that the
 change log would only have old values of them."""
 
-_BATCH_ROWS = 10_000
 _LOGGED = "argos_logged_rows"
 
 
@@ -101,7 +100,8 @@ class CopyDiff:
         self._connection.register(_LOGGED, logged)
         self._connection.execute(f"""
             CREATE TABLE change_log.logged_{name} AS
-            SELECT {_key(self.tables[name])} AS key, arg_max({FINGERPRINT}, {LOAD}) AS fingerprint,
+            SELECT {key_expression(self.tables[name])} AS key,
+                arg_max({FINGERPRINT}, {LOAD}) AS fingerprint,
                 arg_max({personal}, {LOAD}) AS personal, COUNT(*) AS versions
             FROM {_LOGGED} WHERE {LOAD} IN ({numbers}) GROUP BY 1""")  # noqa: S608 names only
         self._connection.unregister(_LOGGED)
@@ -140,10 +140,7 @@ class CopyDiff:
         return self._arrow(f"{self._select(name, 0, everything=True)} LIMIT 0").schema
 
     def _arrow(self, query: str) -> pa.RecordBatchReader:
-        relation: Any = self._connection.sql(query)
-        # DuckDB 1.4 has the method under another name.
-        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        return read(_BATCH_ROWS)
+        return arrow_reader(self._connection, query)
 
     def _select(self, name: str, number: int, *, everything: bool) -> str:
         table = self.tables[name]
@@ -151,7 +148,7 @@ class CopyDiff:
         if table.belongs_to_submission:
             key, changes = "submission_id", SUBMISSIONS
         else:
-            key, changes = _key(table), name
+            key, changes = key_expression(table), name
             columns.append(f"s.fingerprint AS {FINGERPRINT}")
         if name == SUBMISSIONS:
             columns.append(f"s.personal AS {PERSONAL_VALUES}")
@@ -199,7 +196,8 @@ class CopyDiff:
     def _states(self, table: Table) -> str:
         """Return the query for the fingerprint of each row of a table."""
         return (
-            f"SELECT {_key(table)} AS key, CAST({_hash(table)} AS VARCHAR) AS fingerprint,"  # noqa: S608 names only
+            f"SELECT {key_expression(table)} AS key,"  # noqa: S608 names only
+            f" CAST({_hash(table)} AS VARCHAR) AS fingerprint,"
             f" '' AS personal FROM {self._rows(table)}"
         )
 
@@ -227,7 +225,7 @@ def _values(table: Table) -> list[str]:
     ]
 
 
-def _key(table: Table) -> str:
+def key_expression(table: Table) -> str:
     """Return an expression for a key: its values, with a separator that none of them has."""
     values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
     return f"concat_ws(chr(31), {values})"

@@ -16,12 +16,14 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.commands.change_diff import CopyDiff, Difference, logged_tables, total
-from argos_sync.commands.publish import copied_tables, public_tables
+from argos_sync.commands.copy_source import copied_tables
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.atomic_file import private_folder, write_errors
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY
 from argos_sync.load.target import Target, locate
 from argos_sync.shape.contract import SUBMISSIONS
+from argos_sync.shape.pseudonyms import Pseudonymizer
 
 log = logging.getLogger("argos_sync")
 
@@ -58,6 +60,7 @@ def publish_changes(
     url: str,
     *,
     strict: bool = False,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ChangeLogResult:
     """Append what has changed since the last publish to the Delta tables of a change log.
@@ -66,22 +69,25 @@ def publish_changes(
         target: Where the warehouse is.
         url: Path or URL of the folder of the change log, which is created if there is none.
         strict: Whether columns of class `quasi` are left out too.
+        pseudonymizer: Makes the columns with pseudonyms; None leaves them out.
         clock: Returns the time, with a time zone.
 
     Raises:
-        ConfigurationError: The folder has something else in it, or the destination is unknown.
+        ConfigurationError: The folder has something else in it, the destination is unknown, or the
+            key for pseudonyms is not the warehouse's.
         DestinationError: The warehouse is empty, locked or not reachable, the storage of the change
             log fails, or another publish to it has begun meanwhile.
     """
     delta, location = DeltaLog(url), locate(target)
-    folder, tables = location.working.parent, public_tables(strict=strict)
+    folder = location.working.parent
+    tables = public_tables(strict=strict, pseudonyms=pseudonymizer is not None)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     loads = delta.begin()
     # Only now: a warehouse that was read before could lack what another publish knew.
     with private_folder(folder) as private:
         copy = private / _COPY
-        with copied_tables(target, tables, copy, copy):
+        with copied_tables(target, tables, copy, pseudonymizer):
             log.debug("publish: copied the warehouse")
         settings = BOUNDED_MEMORY | {"temp_directory": str(private)}
         with write_errors(copy), duckdb.connect(str(copy), config=settings) as connection:

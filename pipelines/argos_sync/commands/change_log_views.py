@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from argos_sync.commands.change_diff import logged_tables
-from argos_sync.commands.publish import public_tables
+from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.delta_log import LOAD, LOADS, DeltaLog
 from argos_sync.shape.contract import SUBMISSIONS, Table
 
@@ -71,7 +71,9 @@ _DIALECTS: dict[Engine, _Dialect] = {
 }
 
 
-def current_views(engine: Engine, url: str, dataset: str, *, strict: bool = False) -> str:
+def current_views(
+    engine: Engine, url: str, dataset: str, *, strict: bool = False, pseudonyms: bool = False
+) -> str:
     """Return the statements that give an engine the tables of a change log, and views over them.
 
     The tables are in schema `<dataset>_log`, the views in a schema named like the dataset.
@@ -81,12 +83,13 @@ def current_views(engine: Engine, url: str, dataset: str, *, strict: bool = Fals
         url: Path or URL of the change log, which is not read.
         dataset: Name of the dataset that the change log is written from.
         strict: Whether the change log is written without columns of class `quasi`.
+        pseudonyms: Whether it is written with columns of pseudonyms.
 
     Raises:
         ConfigurationError: The path or URL cannot be that of a change log.
     """
     dialect, base = _DIALECTS[engine], DeltaLog(url).url
-    tables = logged_tables(public_tables(strict=strict))
+    tables = logged_tables(public_tables(strict=strict, pseudonyms=pseudonyms))
     schema = f"{dataset}_log"
     names = [LOADS, *(table.name for table in tables)]
     statements = [

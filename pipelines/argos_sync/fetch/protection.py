@@ -5,7 +5,7 @@ and a policy that covers half of the rows protects nobody.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -98,8 +98,9 @@ class Protection:
                 f"the suppression list was made with the privacy key {key_id}, which is not"
                 " configured",
                 "set sources.argos.privacy.key, or old_keys, to it; if it is lost, forget everyone"
-                f" again with `argos-sync forget --discard-key {key_id} --userid …`, because nobody"
-                " on the list can be recognized without it (docs/privacy.md)",
+                f" again with `argos-sync forget --discard-key {key_id} --allow-unknown"
+                " --userid …`, because nobody on the list can be recognized without it"
+                " (docs/privacy.md)",
             )
         list_keys = {key_id: key for key_id, key in keys.items() if key_id in key_ids}
         return replace(self, suppression=SuppressionList(hashes, list_keys))
@@ -159,6 +160,16 @@ def suppression_secrets(*states: State) -> State:
     for state in states:
         merged |= state.get(_SECRETS, {})
     return {_SECRETS: merged} if merged else {}
+
+
+def own_secrets(state: State) -> dict[str, str]:
+    """Return the secrets of a warehouse's suppression list by key id, in hexadecimal digits."""
+    return dict(state.get(_SECRETS, {}))
+
+
+def secrets_state(secrets_by_id: Mapping[str, str]) -> State:
+    """Return secrets of a suppression list by key id, in hexadecimal digits, as a state."""
+    return {_SECRETS: dict(secrets_by_id)} if secrets_by_id else {}
 
 
 NO_PROTECTION = Protection(PrivacyPolicy.plain())

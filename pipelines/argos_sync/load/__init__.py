@@ -9,8 +9,9 @@ Where a command loads to: `target`, `dataset_name`. What depends on the destinat
 `locks`, `lease`, `partitions`; where rows wait for a merge: `staging`. The tables as dlt sees them:
 `source`. SQL for any database: `sql`, `dialects`; views, columns and comments changed beside
 readers: `ddl`; rights on views: `view_access`. A table for trials: `scratch`. Failures: `errors`,
-`sqlstate`, `configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`.
-Delta tables of a change log: `delta_log`. Outside this room only config.py imports dlt.
+`sqlstate`, `configuration_errors`. Files that are replaced or compacted: `atomic_file`, `compact`;
+folders of files: `versioned_folder`. Delta tables of a change log: `delta_log`. Outside this room
+only `config` imports dlt.
 """
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "sql",
     "sqlstate",
     "target",
+    "versioned_folder",
     "view_access",
 ]

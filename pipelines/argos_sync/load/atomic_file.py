@@ -21,6 +21,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.errors import DestinationError
 
 _FOLDER_PREFIX = ".argos-publish-"
+_COPY_BYTES = 1 << 20
 _OTHER_NAME = "name another file"
 _WRITE_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException)
 """What DuckDB raises for lack of space, permission or memory; the last one at a commit."""
@@ -67,7 +68,7 @@ def refuse_warehouse(path: Path, warehouse: Path) -> None:
         ConfigurationError: The path is the warehouse, under any name, or its log.
     """
     same = path.exists() and warehouse.exists() and path.samefile(warehouse)
-    if same or path == _log_of(Path(os.path.realpath(warehouse))):
+    if same or path == log_of(Path(os.path.realpath(warehouse))):
         raise ConfigurationError(f"{path} is the warehouse itself or its log", _OTHER_NAME)
 
 
@@ -108,6 +109,27 @@ def private_folder(parent: Path, path: Path | None = None) -> Iterator[Path]:
         # What cannot be removed now is removed by the next call.
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file to a new one that no other user can read.
+
+    File systems that can (Btrfs, XFS, NFS) share the blocks, or copy them without passing them
+    through this process.
+    """
+    private = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reader, os.fdopen(private, "wb") as writer:
+        remaining = os.fstat(reader.fileno()).st_size
+        with suppress(OSError, AttributeError):  # not on every system, nor across file systems
+            while remaining > 0:
+                count = os.copy_file_range(reader.fileno(), writer.fileno(), remaining)
+                if not count:
+                    break
+                remaining -= count
+        if remaining > 0:
+            reader.seek(0)
+            writer.seek(0)
+            shutil.copyfileobj(reader, writer, _COPY_BYTES)
 
 
 @contextmanager
@@ -183,7 +205,7 @@ def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
         os.fsync(stream.fileno())
     if file_type == DUCKDB_FILE:
         # DuckDB refuses a file with another file's log ("WAL does not match database file").
-        _log_of(path).unlink(missing_ok=True)
+        log_of(path).unlink(missing_ok=True)
     new.replace(path)
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -192,6 +214,6 @@ def _replace(new: Path, path: Path, mode: int, file_type: FileType) -> None:
         os.close(descriptor)
 
 
-def _log_of(file: Path) -> Path:
+def log_of(file: Path) -> Path:
     """Return the path of a DuckDB file's write-ahead log."""
     return file.with_name(f"{file.name}.wal")

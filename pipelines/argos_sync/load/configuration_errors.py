@@ -8,6 +8,7 @@ from dlt.common.configuration.exceptions import (
     LookupTrace,
     LookupTraces,
 )
+from dlt.common.configuration.specs.exceptions import NativeValueError
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 
@@ -29,6 +30,11 @@ def configuration_fault(error: BaseException) -> ConfigurationError | None:
         return ConfigurationError(
             "the destination needs a driver that is not installed",
             f"run pip install {' '.join(map(_requirement, error.dependencies))}",
+        )
+    if isinstance(error, NativeValueError):
+        return ConfigurationError(
+            "the destination's credentials are not in the form of an address",
+            "write them as in docs/destinations.md, such as postgresql://USER:PASSWORD@HOST/NAME",
         )
     if isinstance(error, ConfigurationException):
         return ConfigurationError(

@@ -1,5 +1,6 @@
 """SQL that differs between dialects, and how DuckDB writes names, literals and types."""
 
+import re
 from collections.abc import Mapping
 
 from argos_sync.shape.contract import ColumnType
@@ -66,6 +67,43 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
 }
 """Functions of our SQL: by name and sqlglot dialect ("" is every other one), the template in which
 `{}` stands for each argument in order."""
+
+
+_PUNCTUATION = re.compile(r"'[^']*'|[(),]")
+"""What separates arguments, and text literals, which may contain it."""
+
+
+def expand_calls(text: str, templates: Mapping[str, str]) -> str:
+    """Replace calls of functions in a statement without comments, which sqlglot need not parse.
+
+    `templates` has, by name of the function in capitals, the text in which `{}` stands for each
+    argument in order.
+
+    Raises:
+        ValueError: A parenthesis is not closed.
+    """
+    calls = re.compile(rf"\b({'|'.join(templates)})\(")
+    while call := calls.search(text):
+        arguments, end = split_arguments(text, call.end())
+        text = text[: call.start()] + templates[call[1]].format(*arguments) + text[end:]
+    return text
+
+
+def split_arguments(text: str, start: int) -> tuple[list[str], int]:
+    """Return what commas separate from a position after `(` on, and the position after its `)`.
+
+    Raises:
+        ValueError: The parenthesis is not closed.
+    """
+    arguments, depth, first = [], 0, start
+    for token in _PUNCTUATION.finditer(text, start):
+        if token[0] in {",", ")"} and depth == 0:
+            arguments.append(text[first : token.start()].strip())
+            first = token.end()
+            if token[0] == ")":
+                return arguments, first
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+    raise ValueError(text)
 
 
 def quote_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from dlt.common.destination.client import WithStateSync
@@ -44,15 +45,19 @@ class ReadOnlyWarehouse:
 
 
 @contextmanager
-def open_read_only(target: Target) -> Iterator[ReadOnlyWarehouse]:
+def open_read_only(target: Target, working: Path | None = None) -> Iterator[ReadOnlyWarehouse]:
     """Open the warehouse for reading.
+
+    Args:
+        target: Where the warehouse is.
+        working: Its working directory, if it is known; it takes a while to find out.
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.
         DestinationError: There is no warehouse yet, or it is locked or not reachable.
     """
     with destination_errors():
-        pipeline = make_pipeline(target, working_dir(target))
+        pipeline = make_pipeline(target, working or working_dir(target))
         client = cast("SqlJobClientBase", pipeline.destination_client())
         if (file := duckdb_file(client.sql_client)) is not None:
             if not file.exists():

@@ -170,7 +170,7 @@ def qualify_table(table: exp.Table, qualified_name: str, dialect: str) -> None:
 def to_dialect(statement: exp.Expression, dialect: str) -> str:
     """Return the text of a statement, which is changed, with the functions of `PHRASES`."""
     changed = statement.transform(_replace_phrase, dialect, copy=False)
-    text: str = changed.sql(dialect=dialect, comments=False)
+    text: str = changed.sql(dialect=dialect, comments=False, copy=False)
     if dialect == "clickhouse" and isinstance(statement, exp.Update):
         # ClickHouse updates rows by a mutation, which runs later unless the statement waits for it.
         text = text.replace("UPDATE ", "ALTER TABLE ", 1).replace(" SET ", " UPDATE ", 1)

@@ -19,7 +19,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import ReconcileResult
 from argos_sync.commands.reconcile import reconcile as run_reconcile
 from argos_sync.commands.sync import sync
-from argos_sync.config import load_orchestration
+from argos_sync.config import load_orchestration, refuse_unknown_keys
 from argos_sync.fetch.windows import add_days, day_of
 from argos_sync.orchestration.checks import CHECKS, read_checks
 from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
@@ -30,6 +30,7 @@ GROUP = "argos"
 EARLIEST = "2020-01-01"
 """The first partition when no `start_date` is configured."""
 
+refuse_unknown_keys()
 SETTINGS = load_orchestration()
 RETRY = dg.RetryPolicy(max_retries=4, delay=SETTINGS.retry_seconds, backoff=dg.Backoff.EXPONENTIAL)
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from argos_sync.api.errors import AccessDenied, ArgosError, ConfigurationError
 from argos_sync.commands.reconcile import TooManyDeletions
-from argos_sync.config import Orchestration, load_settings
+from argos_sync.config import Orchestration, load_settings, refuse_unknown_keys
 from argos_sync.fetch.process.parent import fetch_in_process
 from argos_sync.fetch.process.spawn import FetchProcess
 from argos_sync.load.target import Target
@@ -63,6 +63,7 @@ def run_command(
     def work() -> _Result:
         with FetchProcess() as child:
             chunks = partial(fetch_in_process, child)
+            refuse_unknown_keys()
             target = make_target(settings)
             return command(Context(load_settings(), target, TaskLog(log), chunks=chunks))
 

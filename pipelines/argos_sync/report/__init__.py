@@ -3,15 +3,15 @@
 In: the views of a warehouse or of a published copy, read-only. Out: one HTML file with charts,
 tables and key figures. It has aggregates only, never a value of a single submission.
 
-`queries` lists the sections and their SQL; `submissions`, `screening` and `operations` turn rows
-into text, charts and tables; `charts` renders SVG; `page` assembles the HTML.
+`scope` says which days it is about; `chapters` lists its sections and `queries` their SQL;
+`attention` finds what is urgent; `submissions`, `decisions`, `groups`, `screening` and `operations`
+turn rows into text, charts and tables; `charts` and
+`charts_over_time` build charts, which `rendering` draws; `contents`
+reads it all, and `page` assembles the HTML.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-
-import pendulum
 
 from argos_sync.load.atomic_file import (
     FileType,
@@ -23,39 +23,26 @@ from argos_sync.load.atomic_file import (
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
-from argos_sync.report.charts import load_renderer
+from argos_sync.report.contents import Report, read_report
 from argos_sync.report.page import FILE_MARK, render_page
-from argos_sync.report.queries import section_specs
-from argos_sync.report.section import build_section
-from argos_sync.warehouse.views import UTC
+from argos_sync.report.rendering import load_renderer
+from argos_sync.report.scope import Period, Scope, scope_of
 
-__all__ = ["ReportSummary", "make_report"]
+__all__ = ["Period", "Report", "Scope", "WrittenReport", "make_report", "scope_of"]
 
 REPORT_FILE = FileType("a report", FILE_MARK)
 
 
 @dataclass(frozen=True, slots=True)
-class ReportSummary:
-    """Describe a report that was written: an HTML file, its size in bytes and its key figures.
-
-    A section is `shown`, `empty` or `unavailable`. Figures are by label, sections by key.
-    """
+class WrittenReport:
+    """Describe a report that was written: an HTML file, its size in bytes, and what it says."""
 
     file: Path
     size: int
-    sections: dict[str, str]
-    figures: dict[str, str]
+    report: Report
 
 
-def make_report(
-    target: Target,
-    file: Path,
-    *,
-    now: datetime,
-    bound: int | None,
-    zone: str = UTC,
-    mode: int = 0o600,
-) -> ReportSummary:
+def make_report(target: Target, file: Path, scope: Scope, *, mode: int = 0o600) -> WrittenReport:
     """Write the report of a warehouse, replacing an earlier report.
 
     Each section runs one query, so sections may differ by a few rows while a run is loading.
@@ -63,9 +50,7 @@ def make_report(
     Args:
         target: Warehouse or published copy to read.
         file: HTML file to create, or report to replace; symbolic links are followed.
-        now: Time shown on the page, and end of its charts.
-        bound: Maximum age of a row in days (`sweep_days`); None when the sweep is off.
-        zone: Reporting time zone, an IANA name: that of the views' days and weeks.
+        scope: Days the report is about, and the time shown on the page.
         mode: Permissions of a new file; a replaced file keeps its own.
 
     Raises:
@@ -78,11 +63,8 @@ def make_report(
     with open_read_only(target) as warehouse:
         if (source := duckdb_file(warehouse.client)) is not None:
             refuse_warehouse(path, source)
-        specs = section_specs(bound, pendulum.instance(now).in_timezone(zone).date(), zone)
-        sections = [build_section(warehouse.client, spec) for spec in specs]
-        html = render_page(sections, str(warehouse.client.dataset_name), now).encode()
+        report = read_report(warehouse.client, scope)
+    html = render_page(report).encode()
     with atomic_replacement(path, mode, REPORT_FILE) as new, write_errors(path):
         new.write_bytes(html)
-    figures = [section.content.figure for section in sections if section.content.figure]
-    states = {section.spec.key: section.state for section in sections}
-    return ReportSummary(path, len(html), states, {label: value for value, label in figures})
+    return WrittenReport(path, len(html), report)

@@ -1,20 +1,12 @@
-"""Build charts as Vega-Lite specifications and render them as SVG.
+"""Build charts of rows, such as bars, as Vega-Lite specifications, which `rendering` draws.
 
-A specification is plain data (https://vega.github.io/vega-lite/docs/). The package
-`vl-convert-python` renders it with Vega itself, so the page needs no script. Values from the
-warehouse only ever appear as data in a specification; field names and expressions are literals of
-this module.
-
-Every chart is laid out for the width of a phone and scaled up, so its text is readable on any
-screen. Marks without a colour of their own take the text colour of the page, light or dark.
+Values from the warehouse only ever appear as data in a specification; field names and expressions
+are literals of this module.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import date
-from importlib import import_module
-from typing import Any
-
-from argos_sync.api.errors import ConfigurationError
+from typing import Any, NamedTuple
 
 Spec = Mapping[str, Any]
 
@@ -24,84 +16,31 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, GREY = (
 """Okabe and Ito's palette, which colour-blind people can distinguish. Light colours are darkened
 here, so that all have a contrast of 3:1 against white and against the dark background."""
 
-_VEGA_LITE_VERSION = "6.4"
-_WIDTH = 400
-_HEIGHT = 220
-_MIN_BAR_STEP, _MAX_BAR_STEP = 32, 46
-"""Pixels from one horizontal bar to the next; a chart with fewer bars spaces them wider."""
-_LABEL_LIMIT = 150
+_BARS_HEIGHT, _LEGEND_HEIGHT = 275, 28
+"""Height of a chart of horizontal bars, as high as one over time with its labels."""
+_MIN_BAR_STEP, _MAX_BAR_SIZE = 30, 32
+"""Least pixels from one horizontal bar to the next, and the greatest height of one."""
+_LABEL_LIMIT = 165
 """Maximum width of a bar's label in pixels; longer labels end with an ellipsis."""
 
-_TEXT_COLOR = "currentColor"
-_CONFIG = {
-    # The page describes each chart in its own text.
-    "aria": False,
-    # Same metrics as Arial, Helvetica and Roboto; browsers use whichever of them is installed.
-    "font": "Liberation Sans",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": _TEXT_COLOR,
-        "labelFontSize": 14,
-        "labelPadding": 6,
-        "titleColor": _TEXT_COLOR,
-        "titleFontSize": 14,
-        "titleFontWeight": "normal",
-        "gridColor": _TEXT_COLOR,
-        "gridOpacity": 0.15,
-        "domainColor": _TEXT_COLOR,
-        "domainOpacity": 0.4,
-        "ticks": False,
-    },
-    "legend": {
-        "labelColor": _TEXT_COLOR,
-        "labelFontSize": 14,
-        "labelLimit": 0,
-        "orient": "top",
-        "title": None,
-        "symbolSize": 120,
-        "columnPadding": 14,
-    },
-    "text": {"fontSize": 14, "color": _TEXT_COLOR},
-    "title": {"color": _TEXT_COLOR, "fontSize": 14, "fontWeight": "normal", "offset": 8},
+
+PERCENT_AXIS = {
+    "title": None,
+    "domain": False,
+    "tickCount": 5,
+    "labelExpr": "format(100 * datum.value, '.0f') + '\N{NO-BREAK SPACE}%'",
 }
+"""Axis of shares from 0 to 1."""
 
 
-def load_renderer() -> Any:
-    """Import `vl_convert`, which the extra `report` installs.
+class Interval(NamedTuple):
+    """A row of a chart of intervals: a label, a share with its bounds, and text behind it."""
 
-    Raises:
-        ConfigurationError: It is not installed.
-    """
-    try:
-        return import_module("vl_convert")
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "report needs the package vl-convert-python, which is not installed",
-            "pip install 'argos-sync[report]'",
-        ) from None
-
-
-def render_svg(spec: Spec, labelled_by: str, described_by: str) -> str:
-    """Render a chart as an SVG element, in which all text is escaped.
-
-    For screen readers, `labelled_by` and `described_by` are ids of the HTML elements with the
-    chart's name and description.
-    """
-    chart = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "background": None,
-        "width": _WIDTH,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": 2,
-        "config": _CONFIG,
-        **spec,
-    }
-    svg: str = load_renderer().vegalite_to_svg(
-        chart, vl_version=_VEGA_LITE_VERSION, allowed_base_urls=[]
-    )
-    # With the role of an image, screen readers do not read out its parts one by one.
-    image = f'<svg role="img" aria-labelledby="{labelled_by}" aria-describedby="{described_by}"'
-    return svg.replace("<svg", image, 1)
+    label: str
+    share: float
+    low: float
+    high: float
+    text: str
 
 
 def bar_chart(
@@ -121,30 +60,15 @@ def bar_chart(
         {"row": row, "value": sum(values.values()), "text": text}
         for row, (_, values, text) in enumerate(rows)
     ]
-    return {
-        "height": {"step": min(max(_HEIGHT / (len(rows) or 1), _MIN_BAR_STEP), _MAX_BAR_STEP)},
-        # The axis looks labels up by row number, so two rows may have the same label.
-        "params": [{"name": "labels", "value": [label for label, _, _ in rows]}],
-        "encoding": {
-            "y": {
-                "field": "row",
-                "type": "ordinal",
-                "axis": {
-                    "title": None,
-                    "labelLimit": _LABEL_LIMIT,
-                    "domain": False,
-                    "labelExpr": "labels[datum.value]",
-                },
-                "scale": {"paddingInner": 0.3, "paddingOuter": 0.15},
-            },
-            "x": {"field": "value", "type": "quantitative", "axis": None},
-        },
+    layout, size = _rows_layout([label for label, _, _ in rows], has_legend=len(colours) > 1)
+    layout["encoding"]["x"] = {"field": "value", "type": "quantitative", "axis": None}
+    return layout | {
         "layer": [
             {
                 "data": {"values": data},
-                "mark": "bar",
+                "mark": {"type": "bar", "size": size},
                 "encoding": {
-                    "color": _colour_scale("segment", colours),
+                    "color": colour_scale("segment", colours),
                     "order": {"field": "position", "type": "quantitative"},
                 },
             },
@@ -157,74 +81,88 @@ def bar_chart(
     }
 
 
-def stacked_bar_chart(
-    rows: Sequence[tuple[date, date, Mapping[str, float]]], colours: Mapping[str, str], unit: str
-) -> Spec:
-    """Build a chart of stacked bars over time.
+def interval_chart(rows: Sequence[Interval], average: float) -> Spec:
+    """Build a chart of shares, each with its interval, and a dashed line at their average.
 
-    A row is a first day, the day after the last, and values by segment. Colours are in order from
-    bottom to top; `unit` is the title of the vertical axis.
+    Rows are in order from top to bottom; shares are from 0 to 1.
     """
-    values: list[dict[str, Any]] = []
-    for start, end, segments in rows:
-        days = {"start": start.isoformat(), "end": end.isoformat()}
-        low = 0.0
-        for segment in colours:
-            if value := segments.get(segment):
-                values.append({**days, "segment": segment, "low": low, "high": low + value})
-                low += value
-    return _layout(unit) | {
+    domain = tenths([bound for row in rows for bound in (row.low, row.high)])
+    values = [
+        {
+            "row": row,
+            "share": one.share,
+            "low": one.low,
+            "high": one.high,
+            "text": one.text,
+            "end": domain[1],
+            "average": average,
+        }
+        for row, one in enumerate(rows)
+    ]
+    middle = sum(domain) / 2
+    axis = PERCENT_AXIS | {"values": [domain[0], middle, domain[1]], "labelFlush": True}
+    layout, _ = _rows_layout([one.label for one in rows], has_legend=True)
+
+    def place(field: str, **more: Any) -> dict[str, Any]:
+        scale = {"domain": domain, "nice": False}
+        return {"field": field, "type": "quantitative", "scale": scale, "axis": axis, **more}
+
+    return layout | {
         "data": {"values": values},
-        "mark": {"type": "rect", "stroke": "none"},
-        "encoding": {
-            "x": _time_axis("start"),
-            "x2": {"field": "end"},
-            "y": _value_axis("low"),
-            "y2": {"field": "high"},
-            "color": _colour_scale("segment", colours),
-        },
-    }
-
-
-def line_chart(
-    rows: Sequence[tuple[date, str, float]], colours: Mapping[str, str], unit: str
-) -> Spec:
-    """Build a chart of up to three lines over time that differ in colour and dash pattern.
-
-    A row is a day, a line and a value; `unit` is the title of the vertical axis.
-    """
-    values = [{"day": day.isoformat(), "line": line, "value": value} for day, line, value in rows]
-    colour = _colour_scale("line", colours)
-    dashes = {"domain": list(colours), "range": [[1, 0], [6, 3], [2, 2]][: len(colours)]}
-    return _layout(unit) | {
-        "data": {"values": values},
-        "encoding": {"x": _time_axis("day"), "y": _value_axis("value"), "color": colour},
         "layer": [
             {
-                "mark": {"type": "line", "strokeWidth": 2.5},
-                "encoding": {"strokeDash": {**colour, "scale": dashes}},
+                "mark": {"type": "rule", "color": "currentColor", "strokeDash": [4, 3]},
+                "encoding": {"x": place("average", aggregate="mean"), "y": None},
             },
-            {"mark": {"type": "point", "filled": True, "size": 30, "opacity": 1}},
+            {
+                "mark": {"type": "bar", "size": 8, "color": BLUE, "opacity": 0.6},
+                "encoding": {"x": place("low"), "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": BLUE},
+                "encoding": {"x": place("share")},
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 10},
+                "encoding": {"x": place("end"), "text": {"field": "text", "type": "nominal"}},
+            },
         ],
     }
 
 
-def _layout(unit: str) -> dict[str, Any]:
-    return {"height": _HEIGHT, "title": {"text": unit, "anchor": "start", "frame": "group"}}
+def tenths(shares: Sequence[float]) -> list[float]:
+    """Return the tenths below and above all shares."""
+    low = min(math.floor(10 * min(shares)), 9)
+    return [low / 10, max(math.ceil(10 * max(shares)), low + 1) / 10]
 
 
-def _time_axis(field: str) -> dict[str, Any]:
-    labels = {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
-    axis = {"title": None, "grid": False, "tickCount": 5} | labels
-    return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+def _rows_layout(labels: Sequence[str], *, has_legend: bool) -> tuple[dict[str, Any], float]:
+    """Return the layout of a chart with rows, and the height of its bars in pixels."""
+    height = _BARS_HEIGHT - (_LEGEND_HEIGHT if has_legend else 0)
+    step = max(height / (len(labels) or 1), _MIN_BAR_STEP)
+    layout = {
+        "height": {"step": step},
+        # The axis looks labels up by row number, so two rows may have the same label.
+        "params": [{"name": "labels", "value": list(labels)}],
+        "encoding": {
+            "y": {
+                "field": "row",
+                "type": "ordinal",
+                "axis": {
+                    "title": None,
+                    "labelLimit": _LABEL_LIMIT,
+                    "domain": False,
+                    "labelExpr": "labels[datum.value]",
+                },
+                "scale": {"paddingInner": 0, "paddingOuter": 0},
+            },
+        },
+    }
+    return layout, min(0.7 * step, _MAX_BAR_SIZE)
 
 
-def _value_axis(field: str) -> dict[str, Any]:
-    axis = {"title": None, "tickCount": 4, "domain": False, "format": ",~r"}
-    return {"field": field, "type": "quantitative", "axis": axis}
-
-
-def _colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
+def colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
+    """Return the encoding of a field as colours, with a legend if there are several."""
     scale = {"domain": list(colours), "range": list(colours.values())}
     encoding = {"field": field, "type": "nominal", "scale": scale}
     return encoding if len(colours) > 1 else encoding | {"legend": None}

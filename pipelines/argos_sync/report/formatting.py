@@ -37,11 +37,6 @@ def format_share(part: float, whole: float) -> str:
     return f"{percent:.{int(near_an_end)}f}{NO_BREAK_SPACE}%"
 
 
-def format_score(value: float | None) -> str:
-    """Format an average score with one decimal."""
-    return NO_VALUE if value is None else f"{value:.1f}"
-
-
 def pluralize(number: int, singular: str, plural: str | None = None) -> str:
     """Format a number with its noun, in the singular or the plural."""
     return f"{format_count(number)} {singular if number == 1 else plural or singular + 's'}"

@@ -1,8 +1,8 @@
 """Describe argos-sync itself: the age of the rows and the outcome of its runs."""
 
 from argos_sync.load.sql import ResultRows
-from argos_sync.report import charts
-from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION
+from argos_sync.report.charts import BLUE, GREY, ORANGE, VERMILLION, bar_chart
+from argos_sync.report.figures import Figure
 from argos_sync.report.formatting import (
     NO_VALUE,
     format_count,
@@ -10,9 +10,10 @@ from argos_sync.report.formatting import (
     format_time,
     pluralize,
 )
+from argos_sync.report.scope import Scope
 from argos_sync.report.section import Content, DataTable
 
-_MAX_RUNS = 12
+_MAX_RUNS = 9
 
 _AGE_BANDS = (
     (0, "less than a day"),
@@ -28,12 +29,13 @@ _GOOD_OUTCOMES = {"ok", "differs"}
 """Outcomes of successful runs; `reconcile --dry-run` succeeds when it finds a difference."""
 
 
-def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
+def describe_staleness(rows: ResultRows, scope: Scope) -> Content:
     """Describe how long ago submissions were last fetched.
 
     A row has an age in whole days, its number of submissions, and the exact age of the oldest row
-    in days. `bound` is `sweep_days`; None when the sweep is off.
+    in days.
     """
+    bound = scope.bound
     sums = {label: 0 for _, label in _AGE_BANDS}
     for days, number, _ in rows:
         label = next(label for start, label in reversed(_AGE_BANDS) if days >= start)
@@ -48,19 +50,29 @@ def describe_staleness(rows: ResultRows, bound: int | None) -> Content:
     counts = {label: format_count(number) for label, number in sums.items()}
     return Content(
         f"The oldest row was fetched {age} ago. {verdict}",
-        charts.bar_chart([(one, {"": sums[one]}, counts[one]) for one in sums], {"": BLUE}),
+        bar_chart([(one, {"": sums[one]}, counts[one]) for one in sums], {"": BLUE}),
         DataTable(("Last fetched", "Submissions"), [*counts.items()]),
-        (age, "since the oldest row was fetched"),
+        (
+            Figure("oldest_data_seconds", "Oldest data", "seconds", 86_400 * oldest),
+            Figure("all_submissions", "Submissions in all", "count", sum(sums.values())),
+        ),
     )
 
 
-def describe_runs(rows: ResultRows) -> Content:
+def describe_runs(rows: ResultRows, scope: Scope) -> Content:
     """Describe the duration and outcome of the latest runs.
 
     A row has a command, its start time, seconds, outcome, exit code, kind of error, and submissions
     fetched, new, changed and deleted; the newest comes first.
     """
     latest = rows[:_MAX_RUNS]
+    last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
+    age = max((scope.now - last_good[1]).total_seconds(), 0) if last_good else None
+    failed = sum(row[3] == "failed" for row in rows)
+    figures = (
+        Figure("last_success_age_seconds", "Last successful run", "age", age),
+        Figure("failed_runs", f"Failed runs (of {len(rows)})", "count", failed),
+    )
     bars = [
         (
             f"{format_time(started, '%m-%d %H:%M')} {command}",
@@ -69,14 +81,14 @@ def describe_runs(rows: ResultRows) -> Content:
         )
         for command, started, seconds, outcome, *_ in latest
     ]
+    if len(bars) == 1:
+        return Content(f"One so far: {bars[0][0]}, {latest[0][3]}.", figures=figures)
     failures = sum(row[3] not in _GOOD_OUTCOMES for row in latest)
     verdict = f"{failures} of them did not succeed." if failures else "All of them succeeded."
     outcomes = {str(row[3]) for row in latest}
-    colours = {name: colour for name, colour in _OUTCOMES.items() if name in outcomes}
-    last_good = next((row for row in rows if row[3] in _GOOD_OUTCOMES), None)
     return Content(
-        f"Duration of the last {pluralize(len(latest), 'run')}, newest first. {verdict}",
-        charts.bar_chart(bars, colours),
+        f"Duration of the last {len(latest)} runs, newest first. {verdict}",
+        bar_chart(bars, {name: one for name, one in _OUTCOMES.items() if name in outcomes}),
         DataTable(
             (
                 *("Started (UTC)", "Command", "Duration", "Outcome", "Exit code", "Error"),
@@ -95,7 +107,7 @@ def describe_runs(rows: ResultRows) -> Content:
                 for command, started, seconds, outcome, code, error, *counts in rows
             ],
         ),
-        (format_time(last_good[1]) if last_good else "never", "last successful run (UTC)"),
+        figures,
     )
 
 

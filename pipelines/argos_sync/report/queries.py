@@ -1,170 +1,260 @@
-"""List the sections of the report in order, and the SQL over the views behind each."""
+"""The SQL over views and tables behind the report, with the placeholders of `Scope.fill_in`.
 
-from datetime import date
-from functools import partial
+Rates are those of the decisions made in a period. A decision whose time the API does not say counts
+on the day of creation.
+"""
 
-from argos_sync.report import operations, screening, submissions
-from argos_sync.report.section import SectionSpec
-from argos_sync.warehouse.views import STALENESS
+EXTENT = """
+    WITH days AS (
+        SELECT DAY_IN(created_at, {zone}) AS day FROM submissions WHERE _deleted_at IS NULL
+    )
+    SELECT
+        COUNT(*),
+        COUNT(CASE WHEN day < {earliest} OR day > {latest} THEN 1 END),
+        MIN(CASE WHEN day >= {earliest} THEN day END)
+    FROM days"""
 
-_VOLUMES = """
+VOLUMES = """
     SELECT day, approved, rejected, pending, incomplete, other_result + no_result
-    FROM kyc_funnel_daily ORDER BY day"""
+    FROM kyc_funnel_daily WHERE day BETWEEN {before} AND {last} ORDER BY day"""
 
-_FUNNEL = "SELECT submissions, attempted, decided, approved FROM kyc_funnel_daily"
+OUTCOMES = """
+    SELECT
+        last_step, outcome,
+        COUNT(*), COUNT(CASE WHEN attempts > 0 THEN 1 END)
+    FROM outcomes WHERE DAY_IN(created_at, {zone}) BETWEEN {first} AND {last}
+    GROUP BY last_step, outcome"""
 
-# The view kyc_time_to_decision has percentiles per country, which cannot be combined, so they are
-# computed here, by nearest rank as in the view. Only the two documented reviewers appear by name;
-# other values may be names of people.
-_DECISIONS = """
-    WITH decided AS (
+FAILURES = """
+    WITH created AS (
+        SELECT submission_id FROM submissions
+        WHERE _deleted_at IS NULL AND DAY_IN(created_at, {zone}) BETWEEN {first} AND {last}
+    ),
+    failures AS (
+        SELECT 1 AS attempts, 0 AS retries, error_code AS code, submission_id FROM attempts
+        WHERE error_code IS NOT NULL OR LOWER(verification_result) <> 'success'
+        UNION ALL
+        SELECT 0 AS attempts, 1 AS retries, retry_code AS code, submission_id FROM attempt_retries
+    )
+    SELECT
+        f.code, m.meaning, SUM(f.attempts), SUM(f.retries), COUNT(DISTINCT f.submission_id)
+    FROM failures AS f
+    JOIN created AS c ON c.submission_id = f.submission_id
+    LEFT JOIN code_meanings AS m ON m.kind = 'retry' AND LOWER(m.code) = LOWER(f.code)
+    GROUP BY f.code, m.meaning ORDER BY COUNT(*) DESC, f.code"""
+
+_DATED = """
+    WITH dated AS (
         SELECT
-            CASE WHEN LOWER(reviewer) IN ('system', 'agent') THEN LOWER(reviewer) ELSE 'other' END
-                AS reviewer_type,
-            WEEK_IN(kyc_result_at, '{zone}') AS week,
-            (EPOCH(kyc_result_at) - EPOCH(created_at)) / 3600 AS hours
-        FROM submissions_wide
-        WHERE kyc_result_at IS NOT NULL
+            submission_id, result, decided_by, was_pending, decided_week, seconds_to_decision,
+            COALESCE(decided_day, DAY_IN(created_at, {zone})) AS day
+        FROM decisions
+    )"""
+
+RATES = f"""{_DATED}
+    SELECT
+        day,
+        COUNT(*),
+        COUNT(CASE WHEN result = 'approved' THEN 1 END),
+        COUNT(CASE WHEN decided_by = 'machine' THEN 1 END),
+        COUNT(decided_by),
+        COUNT(CASE WHEN was_pending THEN 1 END)
+    FROM dated WHERE day BETWEEN {{before}} AND {{last}} GROUP BY day ORDER BY day"""  # noqa: S608 ours
+
+# Percentiles by nearest rank, as in the views: databases have different functions for them.
+SPEED = f"""{_DATED},
+    timed AS (
+        SELECT
+            day, decided_week, COALESCE(decided_by, 'unknown') AS decided_by,
+            seconds_to_decision AS seconds,
+            CASE WHEN day >= {{first}} THEN 'period' ELSE 'before' END AS part
+        FROM dated
+        WHERE seconds_to_decision IS NOT NULL AND day BETWEEN {{before}} AND {{last}}
+    ),
+    parts AS (
+        SELECT 'unit' AS part, {{unit_start}} AS start_day, 'all' AS decided_by, seconds
+        FROM timed WHERE part = 'period'
+        UNION ALL
+        SELECT part, {{first}} AS start_day, 'all' AS decided_by, seconds FROM timed
+        UNION ALL
+        SELECT part, {{first}} AS start_day, decided_by, seconds FROM timed
     ),
     ranked AS (
         SELECT
-            reviewer_type, week, hours,
-            COUNT(*) OVER (PARTITION BY reviewer_type, week) AS decisions,
-            ROW_NUMBER() OVER (PARTITION BY reviewer_type, week ORDER BY hours NULLS FIRST)
-                AS hours_rank
-        FROM decided
+            part, start_day, decided_by, seconds,
+            COUNT(*) OVER (PARTITION BY part, start_day, decided_by) AS decisions,
+            ROW_NUMBER() OVER (
+                PARTITION BY part, start_day, decided_by ORDER BY seconds NULLS FIRST
+            ) AS place
+        FROM parts
     )
     SELECT
-        reviewer_type, week, COUNT(*),
-        MIN(CASE WHEN hours_rank * 100 >= decisions * 50 THEN hours END),
-        MIN(CASE WHEN hours_rank * 100 >= decisions * 90 THEN hours END)
-    FROM ranked GROUP BY reviewer_type, week ORDER BY week, reviewer_type"""
+        part, start_day, decided_by,
+        COUNT(*),
+        MIN(CASE WHEN place * 100 >= decisions * 50 THEN seconds END),
+        MIN(CASE WHEN place * 100 >= decisions * 90 THEN seconds END)
+    FROM ranked GROUP BY part, start_day, decided_by ORDER BY start_day, decided_by"""  # noqa: S608 ours
 
-_REJECTIONS = """
-    SELECT comment_code, meaning, SUM(rejected) FROM rejection_reasons
-    GROUP BY comment_code, meaning ORDER BY SUM(rejected) DESC, comment_code"""
+REJECTIONS = f"""{_DATED},
+    rejected AS (
+        SELECT
+            submission_id,
+            CASE WHEN day >= {{first}} THEN submission_id END AS in_period,
+            CASE WHEN day < {{first}} THEN submission_id END AS in_before
+        FROM dated WHERE result = 'rejected' AND day BETWEEN {{before}} AND {{last}}
+    ),
+    reasons AS (
+        SELECT DISTINCT submission_id, comment_code AS code FROM kyc_comments
+        WHERE comment_code IS NOT NULL
+    ),
+    totals AS (
+        SELECT COUNT(in_period) AS in_period, COUNT(in_before) AS in_before FROM rejected
+    ),
+    counts AS (
+        SELECT c.code, COUNT(r.in_period) AS in_period, COUNT(r.in_before) AS in_before
+        FROM rejected AS r LEFT JOIN reasons AS c ON c.submission_id = r.submission_id
+        GROUP BY c.code
+    )
+    SELECT c.code, m.meaning, c.in_period, c.in_before, t.in_period, t.in_before
+    FROM counts AS c
+    CROSS JOIN totals AS t
+    LEFT JOIN code_meanings AS m ON m.kind = 'reject' AND LOWER(m.code) = LOWER(c.code)
+    WHERE c.in_period > 0
+    ORDER BY c.in_period DESC, c.code"""  # noqa: S608 ours
 
-_FAILURES, _RETRIES = (
+BACKLOG = """
+    SELECT age, kyc_result, submissions, dropped_off
+    FROM review_backlog ORDER BY age_from_days, kyc_result"""
+
+COUNTRIES, ID_TYPES = (
     f"""
-    SELECT
-        code, meaning, failures, submissions, face_similarity_score_avg, liveness_score_avg
-    FROM attempt_failures WHERE failed = '{failed}' ORDER BY failures DESC, code"""  # noqa: S608 literals
-    for failed in ("attempt", "retry")
+    SELECT {column}, COUNT(*), COUNT(CASE WHEN result = 'approved' THEN 1 END)
+    FROM decisions
+    WHERE COALESCE(decided_day, DAY_IN(created_at, {{zone}})) BETWEEN {{first}} AND {{last}}
+    GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"""  # noqa: S608 ours
+    for column in ("country", "id_type")
 )
 
-_ALERTS = """
-    SELECT risk_level_summary, COUNT(DISTINCT submission_id), COUNT(match_index), MAX(age_days)
-    FROM aml_open_alerts GROUP BY risk_level_summary"""
+FRAUD_SIGNALS = {
+    "spoofed_id": "ID looks spoofed",
+    "spoofed_face": "face looks spoofed",
+    "injected": "injected image",
+    "duplicate_face": "face seen before",
+    "duplicate_person": "person seen before",
+    "several_users": "several user ids",
+    "shared_ip": "shared IP address",
+    "shared_document": "shared document",
+    "too_many_retries": "too many retries",
+}
+"""Columns of the view `fraud_signals`, and what they say in words."""
 
-_HITS = """
-    SELECT week, decided, high, medium, low, other_risk FROM aml_hit_rate ORDER BY week"""
+_SIGNAL_COUNTS = ", ".join(
+    f"COUNT(CASE WHEN {signal} AND is_current = {current} THEN 1 END)"
+    for signal in FRAUD_SIGNALS
+    for current in (1, 0)
+)
+_IS_CURRENT = "CASE WHEN day >= {first} THEN 1 ELSE 0 END AS is_current"
+_SUMS = "SUM(CASE WHEN is_current = {} THEN submissions END)"
 
-_COUNTRIES = """
+FRAUD = f"""
+    WITH created AS (
+        SELECT {_IS_CURRENT}, submissions
+        FROM kyc_funnel_daily WHERE day BETWEEN {{before}} AND {{last}}
+    ),
+    totals AS (
+        SELECT {_SUMS.format(1)} AS in_period, {_SUMS.format(0)} AS in_before FROM created
+    ),
+    dated AS (
+        SELECT
+            {", ".join(FRAUD_SIGNALS)},
+            DAY_IN(created_at, {{zone}}) AS day
+        FROM fraud_signals
+    ),
+    counted AS (
+        SELECT
+            {", ".join(FRAUD_SIGNALS)},
+            {_IS_CURRENT}
+        FROM dated WHERE day BETWEEN {{before}} AND {{last}}
+    ),
+    counts AS (
+        SELECT
+            COUNT(CASE WHEN is_current = 1 THEN 1 END) AS flagged,
+            COUNT(CASE WHEN is_current = 0 THEN 1 END) AS flagged_before,
+            {_SIGNAL_COUNTS}
+        FROM counted
+    )
+    SELECT * FROM totals CROSS JOIN counts"""  # noqa: S608 ours
+
+HITS = f"""{_DATED},
+    flags AS (
+        SELECT submission_id, COALESCE(highest_risk, 'other') AS risk FROM aml_alerts WHERE is_open
+    )
     SELECT
-        nationality,
+        d.day,
         COUNT(*),
-        COUNT(CASE WHEN LOWER(kyc_result) = 'approved' THEN 1 END),
-        COUNT(CASE WHEN LOWER(kyc_result) = 'rejected' THEN 1 END)
-    FROM submissions_wide GROUP BY nationality ORDER BY COUNT(*) DESC, nationality"""
+        COUNT(CASE WHEN f.risk = 'high' THEN 1 END),
+        COUNT(CASE WHEN f.risk = 'medium' THEN 1 END),
+        COUNT(CASE WHEN f.risk = 'low' THEN 1 END),
+        COUNT(CASE WHEN f.risk = 'other' THEN 1 END)
+    FROM dated AS d LEFT JOIN flags AS f ON f.submission_id = d.submission_id
+    WHERE d.day BETWEEN {{before}} AND {{last}} GROUP BY d.day ORDER BY d.day"""  # noqa: S608 ours
 
-_BACKLOG = """
-    SELECT age, kyc_result, submissions FROM review_backlog ORDER BY age_from_days, kyc_result"""
+AGEING = """
+    WITH aged AS (
+        SELECT
+            COALESCE(highest_risk, 'other') AS risk, hours_open,
+            CASE
+                WHEN hours_open >= 2160 THEN 90
+                WHEN hours_open >= 720 THEN 30
+                WHEN hours_open >= 168 THEN 7
+                WHEN hours_open >= 24 THEN 1
+                ELSE 0
+            END AS age_from_days
+        FROM aml_alerts WHERE is_open
+    )
+    SELECT age_from_days, risk, COUNT(*), MAX(hours_open)
+    FROM aged GROUP BY age_from_days, risk ORDER BY age_from_days, risk"""
 
-_STALENESS = "SELECT age_days, submissions, max_age_days FROM staleness ORDER BY age_days"
+FLOW = """
+    WITH events AS (
+        SELECT opened_day AS day, 1 AS opened, 0 AS closed FROM aml_alerts
+        UNION ALL
+        SELECT closed_day AS day, 0 AS opened, 1 AS closed FROM aml_alerts
+        WHERE closed_day IS NOT NULL
+    )
+    SELECT day, SUM(opened), SUM(closed)
+    FROM events WHERE day BETWEEN {first} AND {last} GROUP BY day ORDER BY day"""
 
-_RUNS = """
+RUNS = """
     SELECT
         command, started_at, duration_seconds, outcome, exit_status, error,
         submissions_fetched, submissions_new, submissions_changed, submissions_deleted
     FROM sync_health ORDER BY started_at DESC LIMIT 60"""
 
+STALENESS = "SELECT age_days, submissions, max_age_days FROM staleness ORDER BY age_days"
 
-def section_specs(bound: int | None, today: date, zone: str) -> tuple[SectionSpec, ...]:
-    """Return the definitions of all sections.
+RED_FLAGS = """
+    SELECT COUNT(*), COUNT(CASE WHEN flagged_after_result THEN 1 END)
+    FROM approved_with_red_flag"""
 
-    `bound` is `sweep_days`, None without a sweep; no chart goes beyond `today`; `zone` is the
-    reporting time zone.
-    """
-    return (
-        SectionSpec(
-            "volumes",
-            "Submissions",
-            "kyc_funnel_daily",
-            _VOLUMES,
-            partial(submissions.describe_volumes, today=today),
-        ),
-        SectionSpec(
-            "decisions",
-            "Time to decision",
-            "submissions_wide",
-            _DECISIONS.format(zone=zone),
-            partial(submissions.describe_decisions, today=today),
-            "No submission has a final result yet.",
-        ),
-        SectionSpec("funnel", "Funnel", "kyc_funnel_daily", _FUNNEL, submissions.describe_funnel),
-        SectionSpec(
-            "backlog",
-            "Waiting for a result",
-            "review_backlog",
-            _BACKLOG,
-            submissions.describe_backlog,
-            "No submission is waiting for a result.",
-        ),
-        SectionSpec(
-            "rejections",
-            "Why submissions are rejected",
-            "rejection_reasons",
-            _REJECTIONS,
-            submissions.describe_rejections,
-            "No submission has been rejected.",
-        ),
-        SectionSpec(
-            "failures",
-            "Why attempts fail",
-            "attempt_failures",
-            _FAILURES,
-            partial(submissions.describe_failures, noun="failed attempts"),
-            "No attempt has failed.",
-        ),
-        SectionSpec(
-            "retries",
-            "Why steps are retried",
-            "attempt_failures",
-            _RETRIES,
-            partial(submissions.describe_failures, noun="retries within an attempt"),
-            "No step has been retried within an attempt.",
-        ),
-        SectionSpec(
-            "alerts",
-            "Open AML alerts by risk",
-            "aml_open_alerts",
-            _ALERTS,
-            screening.describe_alerts,
-            "No submission has an open red flag.",
-        ),
-        SectionSpec(
-            "hits",
-            "AML red flags over time",
-            "aml_hit_rate",
-            _HITS,
-            partial(screening.describe_hit_rate, today=today),
-        ),
-        SectionSpec(
-            "countries", "Countries", "submissions_wide", _COUNTRIES, submissions.describe_countries
-        ),
-        SectionSpec(
-            "runs",
-            "Runs of argos-sync",
-            "sync_health",
-            _RUNS,
-            operations.describe_runs,
-            "There are no runs yet.",
-        ),
-        SectionSpec(
-            "staleness",
-            "Age of the rows",
-            STALENESS,
-            _STALENESS,
-            partial(operations.describe_staleness, bound=bound),
-        ),
-    )
+PAST_TARGET = """
+    SELECT
+        COUNT(*),
+        COUNT(CASE
+            WHEN EPOCH(CURRENT_TIMESTAMP) - EPOCH(COALESCE(pending_at, created_at)) > {target}
+                THEN 1
+        END)
+    FROM submissions_wide WHERE LOWER(kyc_result) = 'pending'"""
+
+DOCUMENTS = """
+    SELECT
+        COUNT(idcard_expire_date),
+        COUNT(CASE WHEN document_expired THEN 1 END),
+        COUNT(CASE WHEN idcard_expire_date BETWEEN {today} AND {soon} THEN 1 END)
+    FROM rescreening_due"""
+
+CHECKS = "SELECT check_name, place, passed, checked_at FROM sync_checks ORDER BY checked_at"
+
+LAST_SYNC = """
+    SELECT MAX(started_at) FROM sync_health
+    WHERE outcome = 'ok' AND command IN ('sync', 'backfill') AND requests > 0"""

@@ -1,266 +1,189 @@
-"""Describe submissions: volumes, funnel, time to decision, reasons and countries.
+"""Describe submissions: how many there are, how far people come and at what they fail.
 
 Each function gets the rows of the query of the same name in `queries`.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 from argos_sync.load.sql import ResultRows
-from argos_sync.report import charts
-from argos_sync.report.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
+from argos_sync.report.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, bar_chart
+from argos_sync.report.figures import Figure
 from argos_sync.report.formatting import (
     NO_VALUE,
     format_code,
     format_count,
-    format_hours,
-    format_score,
     format_share,
     pluralize,
-    sum_counts,
 )
+from argos_sync.report.scope import Scope
 from argos_sync.report.section import Content, DataTable
-from argos_sync.report.time_series import chart_by_period, split_implausible
-from argos_sync.shape.column_cipher import extract_key_id
+from argos_sync.report.time_series import (
+    chart_by_unit,
+    describe_partial,
+    split_periods,
+    sum_columns,
+)
 
-_MAX_BARS = 10
-_MAX_AGE = timedelta(weeks=53)
+_MAX_BARS = 8
 
-_MIN_GROUP = 5
-"""Countries with fewer submissions are combined, so that no single person stands out."""
+WAITING = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
+_RESULTS = {"approved": GREEN, "rejected": VERMILLION} | WAITING
 
-_WAITING = {"pending": BLUE, "incomplete": GREY, "other": PURPLE}
-_RESULTS = {"approved": GREEN, "rejected": VERMILLION} | _WAITING
-_REVIEWERS = {"system": BLUE, "agent": VERMILLION, "other": GREY}
+_OUTCOMES = {
+    "approved": GREEN,
+    "rejected": VERMILLION,
+    "open": BLUE,
+    "left": GREY,
+}
+_LEFT = {"timed out", "dropped off"}
+"""Outcomes of people who left."""
+
+_LAST_STEPS = {0: "before the ID step", 1: "ID step", 2: "face step"}
+_FAILURES = {"attempt failed": VERMILLION, "step repeated": ORANGE}
 
 
-def describe_volumes(rows: ResultRows, today: date) -> Content:
+def describe_volumes(rows: ResultRows, scope: Scope) -> Content:
     """Describe the number of submissions over time.
 
     A row has a day, and submissions by result as in `_RESULTS`; the earliest comes first.
     """
-    rows, outside, not_shown = split_implausible(rows, 0, slice(1, None), today)
-    if not rows:
-        return Content(not_shown.strip())
-    first, last = rows[0][0], rows[-1][0]
-    span = f"on {first}" if first == last else f"from {first} to {last}"
-    total = sum(int(number) for _, *counts in rows for number in counts)
-    unit, chart, table = chart_by_period(rows, _RESULTS, "submissions")
+    before, current = split_periods(rows, scope)
+    total = sum(sum(counts) for _, counts in current)
+    figure = Figure(
+        *("submissions", "Submissions", "count", total), sum(before[0]) if before else 0
+    )
+    if not current:
+        return Content("No submission was created in the period.", figures=(figure,))
+    chart, table = chart_by_unit(current, _RESULTS, "submissions", scope)
     return Content(
-        f"{pluralize(total, 'submission')} created {span}, by {unit} and current KYC result."
-        f"{not_shown}",
+        f"{pluralize(total, 'submission')} by {scope.unit} of creation and current result."
+        + describe_partial(scope, "drawn lighter"),
         chart,
         table,
-        (format_count(total + outside), "submissions"),
+        (figure,),
     )
 
 
-def describe_funnel(rows: ResultRows) -> Content:
+def describe_funnel(rows: ResultRows, _scope: Scope) -> Content:
     """Describe how many submissions reach each step.
 
-    A row has the submissions created, attempted, decided and approved on a day.
+    A row has a last step, an outcome, its submissions, and those of them with an attempt.
     """
-    steps = ("created", "attempted", "decided", "approved")
-    sums = [sum(map(int, column)) for column in zip(*rows, strict=True)]
-    created, _, decided, approved = sums
-    shares = [format_share(number, created) for number in sums]
-    bars = [
-        (step, {"": number}, f"{format_count(number)} ({share})")
-        for step, number, share in zip(steps, sums, shares, strict=True)
-    ]
-    previous = [created, *sums[:-1]]
-    approval_rate = format_share(approved, decided)
+    created = sum(int(row[2]) for row in rows)
+    reached = {step: sum(int(row[2]) for row in rows if int(row[0]) >= step) for step in (1, 2)}
+    steps = {
+        "created": created,
+        "attempted": sum(int(row[3]) for row in rows),
+        # No submission has a step where the source does not send the times of steps.
+        **({"ID step": reached[1], "face step": reached[2]} if reached[1] else {}),
+        "approved": sum(int(row[2]) for row in rows if row[1] == "approved"),
+    }
+    shares = {step: format_share(number, created) for step, number in steps.items()}
+    previous = [created, *steps.values()]
     return Content(
-        f"{shares[1]} of {pluralize(created, 'submission')} had an attempt and {shares[2]} have a"
-        f" decision. {approval_rate} of the decided submissions were approved.",
-        charts.bar_chart(bars, {"": BLUE}),
+        f"{shares['attempted']} of the {pluralize(created, 'submission')} created in the period"
+        f" had an attempt; {shares['approved']} are approved.",
+        bar_chart(
+            [
+                (step, {"": number}, f"{format_count(number)} ({shares[step]})")
+                for step, number in steps.items()
+            ],
+            {"": BLUE},
+        ),
         DataTable(
             ("Step", "Submissions", "Share of all", "Share of previous step"),
             [
-                (step, format_count(number), share, format_share(number, before))
-                for step, number, share, before in zip(steps, sums, shares, previous, strict=True)
+                (step, format_count(number), shares[step], format_share(number, earlier))
+                for (step, number), earlier in zip(steps.items(), previous, strict=False)
             ],
         ),
-        (approval_rate, "of decided submissions approved"),
     )
 
 
-def describe_decisions(rows: ResultRows, today: date) -> Content:
-    """Describe how long decisions take.
-
-    A row has a reviewer, a week, the number of decisions, and the median and 90th percentile of
-    hours to decision.
-    """
-    rows, _, not_shown = split_implausible(rows, 1, slice(2, 3), today)
-    if not rows:
-        return Content(not_shown.strip())
-    last = max(week for _, week, *_ in rows)
-    recent = [row for row in rows if row[1] > last - _MAX_AGE]
-    points = [(week, reviewer, float(median)) for reviewer, week, _, median, _ in recent]
-    reviewers = {reviewer for _, reviewer, _ in points}
-    colours = {name: colour for name, colour in _REVIEWERS.items() if name in reviewers}
-    most_decisions_first = sorted(recent, key=lambda row: -int(row[2]))
-    latest = [
-        (format_hours(median), reviewer)
-        for reviewer, week, _, median, _ in most_decisions_first
-        if week == last
+def describe_leaving(rows: ResultRows, _scope: Scope) -> Content:
+    """Describe where people leave; rows are as in `describe_funnel`."""
+    counts: dict[int, Counter[str]] = {step: Counter() for step in _LAST_STEPS}
+    for step, outcome, number, _ in rows:
+        name = "left" if outcome in _LEFT else str(outcome)
+        counts[int(step)][name if name in _OUTCOMES else "open"] += int(number)
+    totals = sum(counts.values(), Counter())
+    used = {name: colour for name, colour in _OUTCOMES.items() if totals[name]}
+    share = format_share(totals["left"], totals.total())
+    rates = {step: format_share(count["left"], count.total()) for step, count in counts.items()}
+    bars = [
+        (_LAST_STEPS[step], count, f"{rates[step]} left" if count.total() else "")
+        for step, count in counts.items()
     ]
-    medians = ", ".join(f"{median} ({reviewer})" for median, reviewer in latest)
     return Content(
-        "Median hours from submission to result, by reviewer and week of the result."
-        f" In the week from {last}: {medians}.{not_shown}",
-        charts.line_chart(points, colours, "hours (median)"),
+        f"{format_count(totals['left'])} people left, {share} of those who came in the period: they"
+        " timed out, or have been incomplete for 30 days without activity. By the last step they"
+        " came to.",
+        bar_chart(bars, used),
         DataTable(
-            ("Week from", "Reviewer", "Decisions", "Median", "90th percentile"),
-            [
-                (f"{week}", reviewer, format_count(number), *map(format_hours, percentiles))
-                for reviewer, week, number, *percentiles in reversed(recent)
-            ],
-        ),
-        (latest[0][0], f"median time to decision ({latest[0][1]})"),
-    )
-
-
-def describe_rejections(rows: ResultRows) -> Content:
-    """Describe why submissions are rejected.
-
-    A row has a code, its meaning if it is known, and its number of submissions; the most frequent
-    comes first.
-    """
-    meanings = {_code(code): meaning for code, meaning, _ in rows}
-    codes = sum_counts(((code, number) for code, _, number in rows), _code)
-    counts = [(meanings[code] or code, number) for code, (number,) in codes.items()]
-    return Content(
-        f"Submissions were rejected for {pluralize(len(codes), 'reason')}. A submission with"
-        " several reasons counts once for each.",
-        charts.bar_chart(_largest(counts, "reasons"), {"": VERMILLION}),
-        DataTable(
-            ("Code", "Meaning", "Submissions"),
-            [
-                (code, meanings[code] or NO_VALUE, format_count(number))
-                for code, (number,) in codes.items()
-            ],
-        ),
-    )
-
-
-def describe_failures(rows: ResultRows, noun: str) -> Content:
-    """Describe why attempts or their steps fail; `noun` names the failures in the plural.
-
-    A row has a code, its meaning if it is known, its failures, the submissions affected, and the
-    average face similarity and liveness scores of the attempts; the most frequent comes first.
-    """
-    counts = [(meaning or _code(code), int(number)) for code, meaning, number, *_ in rows]
-    return Content(
-        f"{format_count(sum(number for _, number in counts))} {noun}, by reason.",
-        charts.bar_chart(_largest(counts, "reasons"), {"": BLUE}),
-        DataTable(
-            (
-                "Code",
-                "Meaning",
-                "Count",
-                "Submissions",
-                "Average face similarity",
-                "Average liveness",
-            ),
+            ("Last step", "Submissions", *map(str.capitalize, _OUTCOMES), "Share that left"),
             [
                 (
-                    _code(code),
-                    meaning or NO_VALUE,
-                    *map(format_count, (number, submissions)),
-                    *map(format_score, scores),
+                    _LAST_STEPS[step],
+                    *map(format_count, (count.total(), *(count[name] for name in _OUTCOMES))),
+                    rates[step],
                 )
-                for code, meaning, number, submissions, *scores in rows
+                for step, count in counts.items()
             ],
         ),
     )
 
 
-def describe_countries(rows: ResultRows) -> Content:
-    """Describe the nationalities of applicants.
+def describe_failures(rows: ResultRows, _scope: Scope) -> Content:
+    """Describe why attempts fail and steps are repeated.
 
-    A row has a nationality, and its submissions in total, approved and rejected; the most frequent
-    comes first.
+    A row has a code, its meaning if it is known, its failed attempts, retries within attempts, and
+    submissions; the most frequent comes first.
     """
-    with_country = [row for row in rows if row[0] is not None]
-    if not with_country or any(extract_key_id(str(row[0])) for row in with_country):
-        return Content(
-            "Nationalities are not available in this warehouse: they are dropped, hashed or"
-            " encrypted."
-        )
-    sums = sum_counts(rows, lambda code: format_code(code, "unknown"))
-    groups = {code: counts for code, counts in sums.items() if counts[0] >= _MIN_GROUP}
-    small = [counts for code, counts in sums.items() if code not in groups]
-    if small:
-        combined = [sum(column) for column in zip(*small, strict=True)]
-        groups[f"fewer than {_MIN_GROUP} each"] = combined
-    total = sum(counts[0] for counts in sums.values())
-    bars = [(code, counts[0]) for code, counts in groups.items()]
+    totals = sum_columns([[int(row[2]), int(row[3])] for row in rows])
+    used = {
+        name: colour
+        for (name, colour), total in zip(_FAILURES.items(), totals, strict=True)
+        if total
+    }
+    reasons = [
+        (meaning or code_text(code), dict(zip(_FAILURES, map(int, counts), strict=True)))
+        for code, meaning, *counts, _ in rows
+    ]
     return Content(
-        f"Applicants have {pluralize(len(with_country), 'nationality', 'nationalities')}.",
-        charts.bar_chart(_largest(bars, "countries", total), {"": BLUE}),
-        DataTable(
-            ("Country", "Submissions", "Share", "Approved", "Rejected", "Approval rate"),
+        f"{pluralize(totals[0], 'attempt')} failed and {pluralize(totals[1], 'step')}"
+        f" {'was' if totals[1] == 1 else 'were'} repeated within an attempt, by reason.",
+        bar_chart(
             [
-                (
-                    code,
-                    format_count(number),
-                    format_share(number, total),
-                    format_count(approved),
-                    format_count(rejected),
-                    format_share(approved, approved + rejected),
-                )
-                for code, (number, approved, rejected) in groups.items()
+                (label, counts, format_count(sum(counts.values())))
+                for label, counts in largest(reasons, "reasons")
+            ],
+            used,
+        ),
+        DataTable(
+            ("Reason", "Code", "Failed attempts", "Repeated steps", "Submissions"),
+            [
+                (meaning or NO_VALUE, code_text(code), *map(format_count, map(int, counts)))
+                for code, meaning, *counts in rows
             ],
         ),
     )
 
 
-def describe_backlog(rows: ResultRows) -> Content:
-    """Describe submissions that wait for a final result.
-
-    A row has an age as text, a result and its number of submissions; the youngest comes first.
-    """
-    ages: dict[str, Counter[str]] = {}
-    for age, result, number in rows:
-        counts = ages.setdefault(str(age), Counter())
-        counts[result if result in _WAITING else "other"] += int(number)
-    totals = sum(ages.values(), Counter())
-    used = {result: colour for result, colour in _WAITING.items() if totals[result]}
-    bars = [(age, counts, format_count(counts.total())) for age, counts in ages.items()]
-    return Content(
-        f"{pluralize(totals.total(), 'submission')} without a final result,"
-        f" {format_count(totals['pending'])} of them pending, by age.",
-        charts.bar_chart(bars, used),
-        DataTable(
-            ("Age", *map(str.capitalize, used)),
-            [(age, *(format_count(counts[one]) for one in used)) for age, counts in ages.items()],
-        ),
-        (format_count(totals.total()), "waiting for a result"),
-    )
-
-
-def _code(code: object) -> str:
+def code_text(code: object) -> str:
+    """Return a code as text, or words for a missing one."""
     return format_code(code, "no code")
 
 
-def _largest(
-    counts: Sequence[tuple[str, int]], noun: str, total: int = 0
-) -> list[tuple[str, dict[str, int], str]]:
-    """Return the first counts as bars, and the sum of all others as one more bar.
+def largest(
+    counts: Sequence[tuple[str, dict[str, int]]], noun: str
+) -> list[tuple[str, dict[str, int]]]:
+    """Return the first counts, and the sum of all others as one more.
 
-    `noun` is what the labels are, in the plural. `total` is what shares are of; 0 shows none.
+    `noun` is what the labels are, in the plural.
     """
-    if len(counts) > _MAX_BARS + 1:
-        others = counts[_MAX_BARS:]
-        rest = (f"{len(others)} other {noun}", sum(number for _, number in others))
-        counts = [*counts[:_MAX_BARS], rest]
-    return [
-        (
-            label,
-            {"": number},
-            format_count(number) + (f" ({format_share(number, total)})" if total else ""),
-        )
-        for label, number in counts
-    ]
+    if len(counts) <= _MAX_BARS + 1:
+        return list(counts)
+    others = counts[_MAX_BARS:]
+    rest = {segment: sum(one[segment] for _, one in others) for segment in others[0][1]}
+    return [*counts[:_MAX_BARS], (f"{len(others)} other {noun}", rest)]

@@ -1,87 +1,91 @@
-"""Chart and tabulate counts over time, by day, week or month: few enough to tell apart."""
+"""Count over time, by the unit of the period: few enough bars and points to tell apart."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-import pendulum
-
-from argos_sync.fetch.windows import FIRST_PLAUSIBLE_DAY, add_days, is_plausible
 from argos_sync.load.sql import ResultRows
-from argos_sync.report import charts
 from argos_sync.report.charts import Spec
-from argos_sync.report.formatting import format_count, pluralize
+from argos_sync.report.charts_over_time import Bar, stacked_bar_chart
+from argos_sync.report.formatting import format_count
+from argos_sync.report.scope import Scope, Unit
 from argos_sync.report.section import DataTable
 
-_MAX_DAYS, _MAX_WEEKS = 62, 62
-"""Longest range drawn in days, and in weeks; longer ranges are drawn in months."""
+PARTIAL = "not whole"
+"""Word behind a unit that the period cuts off, or that is not over yet."""
 
-_MAX_DAYS_AHEAD = 366
-"""Later dates are wrong. Dates until then are drawn, for the clock may be wrong instead."""
+HEADINGS = {"day": "Day", "week": "Week from", "month": "Month from"}
 
 
-def chart_by_period(
-    rows: ResultRows, colours: dict[str, str], title: str, smallest: str = "day"
-) -> tuple[str, Spec | None, DataTable]:
-    """Return a unit of time, and a chart and a table of counts by that unit.
+def split_periods(
+    rows: ResultRows, scope: Scope
+) -> tuple[list[Sequence[int]], list[tuple[date, Sequence[int]]]]:
+    """Return the sums of counts in the period before, and the rows of the period.
 
-    A row is a date, which stands for a unit `smallest`, and counts in the order of `colours`.
-    `title` is the plural noun for what is counted. There is no chart when all counts are zero.
+    A row is a day and counts. The sums are one list, or none if there are no rows.
     """
-    unit = choose_unit([row[0] for row in rows], smallest)
-    sums = sum_by_period(((day, [int(n) for n in counts]) for day, *counts in rows), unit)
-    totals = [sum(column) for column in zip(*(counts for *_, counts in sums), strict=True)]
+    counted = [(day, [int(count or 0) for count in counts]) for day, *counts in rows]
+    before = [counts for day, counts in counted if day not in scope.period]
+    return [sum_columns(before)] if before else [], [
+        (day, counts) for day, counts in counted if day in scope.period
+    ]
+
+
+def sum_columns(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Return the sum of each column; nothing of no rows."""
+    return [sum(column) for column in zip(*rows, strict=True)]
+
+
+def sum_by_unit(rows: Iterable[tuple[date, Sequence[int]]], scope: Scope) -> dict[Unit, list[int]]:
+    """Return the sums of counts by unit of the period, in order; zeros where there are none."""
+    counted = list(rows)
+    width = len(counted[0][1]) if counted else 0
+    sums = {unit: [0] * width for unit in scope.units}
+    for day, counts in counted:
+        unit = scope.unit_of(day)
+        sums[unit] = [a + b for a, b in zip(sums[unit], counts, strict=True)]
+    return sums
+
+
+def chart_by_unit(
+    rows: Iterable[tuple[date, Sequence[int]]],
+    colours: Mapping[str, str],
+    title: str,
+    scope: Scope,
+) -> tuple[Spec | None, DataTable]:
+    """Return a chart and a table of counts by unit; no chart when all counts are zero.
+
+    A row is a day and counts in the order of `colours`; `title` is the plural noun for what is
+    counted.
+    """
+    sums = sum_by_unit(rows, scope)
+    totals = sum_columns(list(sums.values()))
     used = {name: colours[name] for name, n in zip(colours, totals, strict=True) if n}
-    bars = [(first, end, dict(zip(colours, counts, strict=True))) for first, end, counts in sums]
-    chart = charts.stacked_bar_chart(bars, used, f"{title} per {unit}") if used else None
-    heading = {"day": "Day", "week": "Week from", "month": "Month"}[unit]
-    pattern = "%Y-%m" if unit == "month" else "%Y-%m-%d"
+    bars = [
+        Bar(unit.first, unit.end, dict(zip(colours, counts, strict=True)), unit.is_partial)
+        for unit, counts in sums.items()
+    ]
+    chart = stacked_bar_chart(bars, used, f"{title} per {scope.unit}") if used else None
     table = DataTable(
-        (heading, "All", *map(str.capitalize, colours)),
+        (HEADINGS[scope.unit], "All", *map(str.capitalize, colours)),
         [
-            (f"{first:{pattern}}", *map(format_count, (sum(counts), *counts)))
-            for first, _, counts in reversed(sums)
+            (label_unit(unit), *map(format_count, (sum(counts), *counts)))
+            for unit, counts in reversed(sums.items())
         ],
     )
-    return unit, chart, table
+    return chart, table
 
 
-def split_implausible(
-    rows: ResultRows, day: int, counts: slice, today: date
-) -> tuple[ResultRows, int, str]:
-    """Return the rows to draw, how many submissions the others count, and a sentence about those.
-
-    A chart from year 1 to 9999 would show nothing. `day` and `counts` are positions in a row; the
-    sentence is empty if all rows are drawn.
-    """
-    last = add_days(today, _MAX_DAYS_AHEAD)
-    drawn = [row for row in rows if is_plausible(row[day], last)]
-    outside = [row for row in rows if not is_plausible(row[day], last)]
-    number = sum(int(count) for row in outside for count in row[counts])
-    if not number:
-        return drawn, 0, ""
-    dates = f"before {FIRST_PLAUSIBLE_DAY} or after {last}"
-    are = pluralize(number, "submission is", "submissions are")
-    return drawn, number, f" {are} not shown, with a date {dates}."
+def label_unit(unit: Unit) -> str:
+    """Return the first day of a unit, and whether it is partial."""
+    return f"{unit.first} ({PARTIAL})" if unit.is_partial else f"{unit.first}"
 
 
-def choose_unit(days: Sequence[date], smallest: str = "day") -> str:
-    """Return the unit that suits dates: `day`, `week` or `month`, but none below `smallest`."""
-    span = (max(days) - min(days)).days + 1
-    if span <= _MAX_DAYS and smallest == "day":
-        return "day"
-    return "week" if span <= 7 * _MAX_WEEKS else "month"
-
-
-def sum_by_period(
-    rows: Iterable[tuple[date, Sequence[int]]], unit: str
-) -> list[tuple[date, date, tuple[int, ...]]]:
-    """Return the first day of each period with rows, the day after its last, and its counts.
-
-    All rows have the same number of counts. Weeks begin on Monday.
-    """
-    groups: dict[tuple[date, date], list[Sequence[int]]] = defaultdict(list)
-    for day, counts in rows:
-        first = pendulum.date(day.year, day.month, day.day).start_of(unit)
-        groups[first, first.add(**{f"{unit}s": 1})].append(counts)
-    return [(*days, tuple(map(sum, zip(*groups[days], strict=True)))) for days in sorted(groups)]
+def describe_partial(scope: Scope, style: str) -> str:
+    """Return a sentence about partial units, which a chart draws in a style; empty without any."""
+    partial = sum(unit.is_partial for unit in scope.units)
+    if not partial:
+        return ""
+    subject = (
+        f"The {scope.unit} that is" if partial == 1 else f"{scope.unit.capitalize()}s that are"
+    )
+    return f" {subject} {PARTIAL} {'is' if partial == 1 else 'are'} {style}."

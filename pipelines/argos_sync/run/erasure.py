@@ -35,7 +35,7 @@ LAKE_CLEANUP = "lake_cleanup"
 """Key of the state: an erasure has begun, and a DuckLake may still have what it erased."""
 
 Identifier = tuple[str, str]
-"""One of `suppression.KINDS`, and the value that identifies a person."""
+"""One of `identifiers.IDENTIFIER_KINDS`, and the value that identifies a person."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ class Eraser:
             committer.remember({LAKE_CLEANUP: True})
         committer.commit(dict(suppressions), submission_ids)
         _empty_staging(client, policy.base_contract)
-        rows = _rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
+        rows = rows_to_erase(client, policy, submission_ids, identifiers, quarantine_ids)
         stored_windows = read_rows(client, WINDOWS, ("window_id", "page_key"))
         windows = [id_ for id_, key in stored_windows if mentions_any(key, submission_ids)]
         states, unreadable_states = _states_without(client, submission_ids)
@@ -164,7 +164,7 @@ class Eraser:
         person = [("submission_id", key) for key in stubs]
         if is_ducklake(client) and (is_stored or rows):
             committer.save({LAKE_CLEANUP: True})
-        if quarantined := [*_quarantined_objects_of(client, policy, person)]:
+        if quarantined := [*quarantined_objects_of(client, policy, person)]:
             rows[QUARANTINE] = ("quarantine_id", quarantined)
         with transaction(client):
             counts = {
@@ -176,12 +176,12 @@ class Eraser:
         self.has_erased = self.has_erased or is_stored or bool(counts)
 
 
-def _rows_to_erase(
+def rows_to_erase(
     client: Client,
     policy: PrivacyPolicy,
     submission_ids: Sequence[str],
     identifiers: Iterable[Identifier],
-    quarantine_ids: Sequence[str],
+    quarantine_ids: Sequence[str] = (),
 ) -> dict[str, tuple[str, Sequence[str]]]:
     """Return, by existing table, a column and the values of the rows to erase."""
     names = [
@@ -194,12 +194,12 @@ def _rows_to_erase(
     }
     if tables_exist(client, [QUARANTINE]):
         person = [*(("submission_id", key) for key in submission_ids), *identifiers]
-        keys = {*quarantine_ids, *_quarantined_objects_of(client, policy, person)}
+        keys = {*quarantine_ids, *quarantined_objects_of(client, policy, person)}
         rows[QUARANTINE] = ("quarantine_id", sorted(keys))
     return rows
 
 
-def _quarantined_objects_of(
+def quarantined_objects_of(
     client: Client, policy: PrivacyPolicy, person: Sequence[Identifier]
 ) -> Iterator[str]:
     """Yield the keys of quarantined objects that belong to a person's submissions.

@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 import pyarrow.compute as pc
 
@@ -31,12 +30,12 @@ from argos_sync.run.diff import (
     diff_chunk,
 )
 from argos_sync.run.erasure import Eraser
-from argos_sync.run.history import history_rows
 from argos_sync.run.journal import run_record, too_many_deletions_issue, unreadable_issue
 from argos_sync.run.misfits import Misfits
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
-from argos_sync.shape.contract import HISTORY, QUARANTINE, SUBMISSIONS
+from argos_sync.run.timelines import Timelines
+from argos_sync.shape.contract import QUARANTINE
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
@@ -45,7 +44,6 @@ from argos_sync.warehouse.rows import (
     delete_children,
     mark_fetched,
     stored_child_rows,
-    stored_history,
     stored_submissions,
 )
 from argos_sync.warehouse.submissions import Period
@@ -245,7 +243,7 @@ class Run:
         emptied = self._withhold(chunk, diff, stored)
         diff = diff.without(emptied)
         self.coverage.damaged |= self._damaged_days(chunk, diff)
-        history = self._stored_history(diff)
+        timelines = self._stored_timelines(diff)
         suppressed = list(stored_submissions(client, chunk.suppressed))
         suppressed_quarantine = list(stored_objects(client, chunk.suppressed_quarantine))
         # Independent of the commit below: these submissions were fetched and are unchanged.
@@ -260,9 +258,7 @@ class Run:
         self.misfits.count(client, tables)
         row_count = sum(rows.num_rows for rows in tables.values())
         tables |= run_record(self.summary)
-        if SUBMISSIONS in tables:
-            same = {*diff.rewritten, *damaged}
-            tables[HISTORY] = history_rows(tables, history, self.warehouse.sections, same)
+        tables |= timelines.rows(tables, diff, damaged, self.warehouse, self.protection.policy)
         stubs = [*diff.deleted, *(key for key in diff.changed if key in chunk.stubs)]
         if stubs:
             self.eraser.erase_beside_merge(stubs, is_stored=not stored.keys().isdisjoint(stubs))
@@ -298,21 +294,20 @@ class Run:
             self.summary.ended_at = self.summary.exit_status = None
         return emptied
 
-    def _stored_history(self, diff: Diff) -> dict[str, list[dict[str, Any]]]:
-        """Return the status history of a chunk's submissions, and delete rows that lack one.
+    def _stored_timelines(self, diff: Diff) -> Timelines:
+        """Return the timelines of a chunk's submissions, and delete rows that lack a submission.
 
         A merge finds old rows through `submissions`: those that have lost their submission would
-        stay beside the new ones. Each submission has a history, so that is where they are seen.
+        stay beside the new ones. The status history shows them.
         """
         client = self.warehouse.client
-        known = [*diff.changed, *diff.deleted, *diff.rewritten]
-        history = stored_history(client, [*known, *diff.unknown])
+        timelines = Timelines.read(client, diff)
         checks_all = self.rewrites_unchanged or self.coverage.all_rows
-        orphaned = [key for key in diff.unknown if checks_all or key in history]
+        orphaned = [key for key in diff.unknown if checks_all or key in timelines.history]
         # A partition is only opened once all tables exist.
         if orphaned and (self.warehouse.has_tables or self.warehouse.shared is not None):
             delete_children(client, self.warehouse.sections, orphaned)
-        return history
+        return timelines
 
     def _receive_quarantined(self, chunk: Chunk) -> set[str]:
         """Count a chunk's quarantined objects, and return the ids of those stored unchanged.

@@ -9,8 +9,8 @@ Where does a field of the API become a column? In `schemas/*.yaml`, read by `con
 reads the values along the paths, `frames`, `arrow_columns` and `values` convert them. Whose
 submission is it, and has it changed? `identity`. Is it a deletion stub, and what does its row keep?
 `stubs`. Has it lost a section? `section_content`. What happens to personal values? `privacy`,
-`column_cipher`. How is the suppression list matched? `suppression`, and `identifiers` compares what
-is spelled in several ways.
+`column_cipher`. What stands for identifiers in copies? `pseudonyms`. How is the suppression list
+matched? `suppression`, and `identifiers` compares what is spelled in several ways.
 """
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "identifiers",
     "identity",
     "privacy",
+    "pseudonyms",
     "section_content",
     "stubs",
     "suppression",

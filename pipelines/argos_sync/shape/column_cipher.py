@@ -117,6 +117,7 @@ class Keyring:
     encryption_key: bytes = field(repr=False)
     content_key: bytes = field(repr=False)
     suppression_key: bytes = field(repr=False)
+    pseudonym_key: bytes = field(repr=False)
 
     @classmethod
     def from_secret(cls, secret: str) -> Self:
@@ -129,13 +130,14 @@ class Keyring:
             raise ValueError(
                 f"{len(secret)} characters instead of at least {MIN_SECRET_CHARACTERS}"
             )
-        (key_id,) = _to_base64url("", [_derive_key(secret, b"key id", _KEY_ID_BYTES)])
+        (key_id,) = to_base64url("", [_derive_key(secret, b"key id", _KEY_ID_BYTES)])
         return cls(
             key_id=key_id.decode("ascii"),
             hash_key=_derive_key(secret, b"hash", 32),
             encryption_key=_derive_key(secret, b"encrypt", 64),  # two AES-256 keys in one: RFC 5297
             content_key=derive_content_key(secret),
             suppression_key=_derive_key(secret, b"suppression list", 32),
+            pseudonym_key=_derive_key(secret, b"pseudonyms", 32),
         )
 
     def hash(self, plain: Iterable[bytes], column_type: ColumnType) -> list[bytes]:
@@ -153,14 +155,14 @@ class Keyring:
             inner_hash.update(one)
             outer_hash.update(inner_hash.digest())
             digests.append(outer_hash.digest())
-        return _to_base64url(f"{_HASHED}.{self.key_id}.", digests)
+        return to_base64url(f"{_HASHED}.{self.key_id}.", digests)
 
     def encrypt(self, plain: Iterable[bytes], column_type: ColumnType, place: str) -> list[bytes]:
         """Encrypt results of `encode_value` for values of one column; `place` is `table.column`."""
         encrypt, tag = AESSIV(self.encryption_key).encrypt, _ENCODINGS[column_type].tag
         associated_data = [place.encode()]
         ciphertexts = [encrypt(tag + one, associated_data) for one in plain]
-        return _to_base64url(f"{_ENCRYPTED}.{self.key_id}.", ciphertexts)
+        return to_base64url(f"{_ENCRYPTED}.{self.key_id}.", ciphertexts)
 
     def reveal(self, text: str, place: str) -> Any:
         """Decrypt a value of a column; `place` is `table.column`.
@@ -184,7 +186,7 @@ class Keyring:
             ciphertext = urlsafe_b64decode(body + "=" * (-len(body) % 4))
             # The last character has unused bits, so several texts decode to the same bytes:
             # accept only the one that `encrypt` writes.
-            if _to_base64url("", [ciphertext]) == [body.encode("ascii")]:
+            if to_base64url("", [ciphertext]) == [body.encode("ascii")]:
                 plain = AESSIV(self.encryption_key).decrypt(ciphertext, [place.encode()])
                 text = plain[1:].decode("utf-8", "surrogatepass")
                 return _ENCODING_BY_TAG[plain[:1]].from_text(text)
@@ -202,13 +204,19 @@ def extract_key_id(text: str) -> str | None:
     return match[2] if match else None
 
 
+def extract_hash(text: str) -> bytes:
+    """Return the hash in a hashed value, without its key id; nothing for other texts."""
+    match = _PROTECTED.fullmatch(text)
+    return match[3].encode("ascii") if match and match[1] == _HASHED else b""
+
+
 def _derive_key(secret: str, label: bytes, length: int) -> bytes:
     # A lone surrogate must not raise: UnicodeEncodeError contains the whole secret.
     raw = secret.encode("utf-8", "surrogatepass")
     return HKDF(algorithm=SHA256(), length=length, salt=_SALT, info=label).derive(raw)
 
 
-def _to_base64url(prefix: str, values: Iterable[bytes]) -> list[bytes]:
+def to_base64url(prefix: str, values: Iterable[bytes]) -> list[bytes]:
     """Encode values as base64url with a prefix, all in one text because that is faster."""
     lines = b"".join(map(b2a_base64, values)).translate(_URL_SAFE, b"=")
     start = prefix.encode("ascii")

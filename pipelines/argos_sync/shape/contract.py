@@ -18,6 +18,7 @@ PrivacyClass = Literal["direct", "quasi", "none"]
 
 SUBMISSIONS = "submissions"
 HISTORY = "submission_status_history"
+CHANGES = "submission_changes"
 QUARANTINE = "quarantine"
 ISSUES = "sync_issues"
 RUNS = "sync_runs"
@@ -107,7 +108,7 @@ class Table:
     @property
     def belongs_to_submission(self) -> bool:
         """Return whether rows are replaced and deleted with their submission."""
-        return self.name != SUBMISSIONS and (self.from_api or self.name == HISTORY)
+        return self.name != SUBMISSIONS and (self.from_api or self.name in {HISTORY, CHANGES})
 
     @cached_property
     def from_scalars(self) -> bool:

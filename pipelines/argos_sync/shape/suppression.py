@@ -14,6 +14,7 @@ from argos_sync.shape.identifiers import IDENTIFIER_KINDS, normalize_identifier,
 from argos_sync.shape.values import ConversionError, is_absent, to_text
 
 _LABEL = b"argos-sync suppression 1"
+_LIST_LABEL = b"argos-sync suppression list 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ def suppression_hash(key: bytes, kind: str, value: str) -> str:
     `kind` is one of `IDENTIFIER_KINDS`. All spellings of an identifier have the same hash.
     """
     return _hash(key, kind, normalize_identifier(kind, value))
+
+
+def list_tag(key: bytes, entries: Iterable[tuple[str, ...]]) -> str:
+    """Return 64 hexadecimal digits that prove entries of the list complete, whatever their order.
+
+    Only a holder of the key can make them. An entry consists of texts without blanks.
+    """
+    lines = sorted(" ".join(entry) for entry in entries)
+    return hmac.digest(key, "\n".join([_LIST_LABEL.decode(), *lines]).encode(), "sha256").hex()
 
 
 def _listed_texts(kind: str, value: str) -> set[str]:

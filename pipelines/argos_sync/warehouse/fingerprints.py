@@ -37,7 +37,9 @@ from argos_sync.warehouse.rows import read_rows
 Fingerprints = Mapping[str, int]
 """Fingerprints by submission id; 0 for a submission without rows."""
 
-_ADDED = {"_synced_at", "_changed_at", "_deleted_at", "_content_hash"}
+ADDED_COLUMNS = {"_synced_at", "_changed_at", "_deleted_at", "_content_hash"}
+"""Columns of `submissions` that argos-sync adds."""
+
 _SUBMISSIONS_PER_QUERY = 2_000
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,7 +79,9 @@ class Fingerprinter:
         for start in range(0, len(submission_ids), _SUBMISSIONS_PER_QUERY):
             ids = submission_ids[start : start + _SUBMISSIONS_PER_QUERY]
             for name, table in self._tables.items():
-                names = [column.name for column in table.columns if column.name not in _ADDED]
+                names = [
+                    column.name for column in table.columns if column.name not in ADDED_COLUMNS
+                ]
                 stored = read_rows(self.client, name, names, ids)
                 rows = (dict(zip(names, row, strict=True)) for row in stored)
                 self._add(fingerprints, name, _current(rows) if name == HISTORY else rows)
@@ -102,7 +106,7 @@ class Fingerprinter:
     ) -> None:
         """Add the hashes of a table's rows to the fingerprints of their submissions."""
         policy = self.protection.policy
-        compared = policy.contract[name].columns_by_name.keys() - _ADDED
+        compared = policy.contract[name].columns_by_name.keys() - ADDED_COLUMNS
         if name == HISTORY:
             compared &= {"submission_id", "valid_to", *self.status_columns}
         columns = [
@@ -112,7 +116,7 @@ class Fingerprinter:
         ]
         for row in rows:
             values = [
-                (column.name, _comparable(column, row[column.name], is_plain=is_plain))
+                (column.name, comparable(column, row[column.name], is_plain=is_plain))
                 for column, is_plain in columns
                 if row.get(column.name) is not None
             ]
@@ -135,8 +139,12 @@ def _current(periods: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         seen.add(key)
 
 
-def _comparable(column: Column, value: Any, *, is_plain: bool) -> Any:
-    """Return a value that is not null in a form that does not depend on the destination."""
+def comparable(column: Column, value: Any, *, is_plain: bool) -> Any:
+    """Return a value that is not null in a form that does not depend on the destination.
+
+    It is that of an image URL without its query part, and of JSON in any order of keys. `is_plain`
+    says that the value is neither hashed nor encrypted.
+    """
     if not is_plain:
         return "" if column.url or column.type == "json" else value
     if column.type == "json":

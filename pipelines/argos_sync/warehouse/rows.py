@@ -1,6 +1,6 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from argos_sync.load.source import LOADS
 from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select, transaction
 from argos_sync.shape.contract import (
+    CHANGES,
     HISTORY,
     SUBMISSIONS,
     SUPPRESSIONS,
@@ -16,7 +17,7 @@ from argos_sync.shape.contract import (
     tables_for_sections,
 )
 
-_ROWS_COMPARED_AT_ONCE = 100_000
+_ROWS_READ_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,15 @@ def stored_history(
     client: Client, submission_ids: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the status history of these submissions, by submission id."""
-    columns = [column.name for column in load_contract()[HISTORY].columns]
     history: dict[str, list[dict[str, Any]]] = {}
-    for row in read_rows(client, HISTORY, columns, submission_ids):
-        history.setdefault(row[0], []).append(dict(zip(columns, row, strict=True)))
+    for row in _whole_rows(client, HISTORY, submission_ids):
+        history.setdefault(row["submission_id"], []).append(row)
     return history
+
+
+def stored_changes(client: Client, submission_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of the change feed about these submissions."""
+    return list(_whole_rows(client, CHANGES, submission_ids))
 
 
 def has_submissions(client: Client) -> bool:
@@ -80,28 +85,29 @@ def read_rows(
         yield from _select_columns(client, table, columns, f"WHERE {columns[0]} = ANY(?)", batch)
 
 
-def find_by_value(client: Client, table: str, column: str, values: Sequence[str]) -> Iterator[str]:
-    """Yield the ids of submissions with one of these stored values; none without the table."""
-    where = f"WHERE {column} = ANY(?)"
+def find_by_value(
+    client: Client, table: str, column: str, values: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield submission ids with their stored value, one of these; none without the table."""
+    columns, where = ("submission_id", column), f"WHERE {column} = ANY(?)"
     for batch in key_batches(client, values):
-        for (submission_id,) in _select_columns(client, table, ["submission_id"], where, batch):
-            yield submission_id
+        rows = _select_columns(client, table, columns, where, batch)
+        yield from ((submission_id, value) for submission_id, value in rows)
 
 
-def find_by_comparison(
-    client: Client, table: str, column: str, is_same: Callable[[str], bool]
-) -> Iterator[str]:
-    """Yield the ids of submissions whose stored value passes a comparison; none without the table.
+def read_values(client: Client, table: str, column: str) -> Iterator[tuple[str, str]]:
+    """Yield submission ids with their stored value, unless it is null; none without the table.
 
-    Databases differ in what they know of Unicode, so the values are read, some at a time.
+    They are for comparisons that databases make in different ways, as of Unicode. The values are
+    read some at a time.
     """
     clauses = (
         f"WHERE submission_id > ? AND {column} IS NOT NULL"
-        f" ORDER BY submission_id LIMIT {_ROWS_COMPARED_AT_ONCE}"
+        f" ORDER BY submission_id LIMIT {_ROWS_READ_AT_ONCE}"
     )
     last = ""
     while rows := _select_columns(client, table, ("submission_id", column), clauses, last):
-        yield from (submission_id for submission_id, value in rows if is_same(value))
+        yield from ((submission_id, value) for submission_id, value in rows)
         last = rows[-1][0]
 
 
@@ -119,7 +125,7 @@ def stored_child_rows(
 
     Submissions without such rows are missing.
     """
-    names = [table.name for table in _child_tables(sections) if table.name != HISTORY]
+    names = [table.name for table in _child_tables(sections) if table.from_api]
     counts: dict[str, int] = {}
     for name in names:
         where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
@@ -178,6 +184,12 @@ def _delete(client: Client, conditions: Mapping[str, str], submission_ids: Seque
             query = f"DELETE FROM {table} WHERE submission_id = ANY(?) AND {condition}"  # noqa: S608 names
             for batch in key_batches(client, submission_ids):
                 execute(client, query, batch)
+
+
+def _whole_rows(client: Client, table: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    columns = [column.name for column in load_contract()[table].columns]
+    for row in read_rows(client, table, columns, keys):
+        yield dict(zip(columns, row, strict=True))
 
 
 def _parent(table: Table) -> Table:

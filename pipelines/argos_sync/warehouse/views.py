@@ -9,19 +9,30 @@ it as text, the view reads NULL of the column's own type.
 
 `REPORTING_DAY(time)` and `REPORTING_WEEK(time)` are the day and the Monday of the week in the
 reporting time zone.
+
+sqlglot parses a view for other dialects only, and for tables that lack a column: DuckDB's text
+needs no translation, and parsing all views takes longer than creating them.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.optimizer.annotate_types import annotate_types
 
-from argos_sync.load.dialects import DUCKDB_TYPES
+from argos_sync.load.dialects import (
+    DUCKDB_TYPES,
+    PHRASES,
+    expand_calls,
+    quote_literal,
+    split_arguments,
+)
 from argos_sync.load.sql import (
     SOURCE_DIALECT,
     Client,
@@ -39,29 +50,47 @@ UTC = "UTC"
 _REPORTING = {"REPORTING_DAY": "DAY_IN", "REPORTING_WEEK": "WEEK_IN"}
 """The function of `load.dialects` for each of the views', which lacks the time zone."""
 
+_COMMENT = re.compile(r"\s*--[^\n]*")
+_REFERENCE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
+_CTE = re.compile(r"\b(\w+) AS \(")
+
 _SETTINGS = {"clickhouse": " SETTINGS join_use_nulls = 1"}
 """Text to append to a SELECT: ClickHouse's outer joins return empty texts and zeros otherwise."""
 
-_KEEP_QUALIFIERS = {"clickhouse"}
-"""Dialects that name a column of a join `s.created_at`, with its table, unless it has an alias."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """One view: a file of `schemas/views/`, with the descriptions of its columns in order.
 
-    `reads` names the tables and views it reads, sorted so that every process sees the same order.
+    `text` is the SELECT without comments.
     """
 
     name: str
-    select: exp.Expression
-    reads: tuple[str, ...]
+    text: str
     description: str
     columns: dict[str, str]
 
+    @cached_property
+    def select(self) -> exp.Query:
+        """Return the parsed SELECT."""
+        return sqlglot.parse_one(self.text, dialect=SOURCE_DIALECT).assert_is(exp.Query)
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """Return the names of the tables and views it reads, sorted.
+
+        A CTE's own name is that of a table up to the end of the CTE.
+        """
+        starts = {cte[1]: cte.end() for cte in _CTE.finditer(self.text)}
+        ends = {name: split_arguments(self.text, start)[1] for name, start in starts.items()}
+        references = _REFERENCE.finditer(self.text)
+        return tuple(
+            sorted({one[1] for one in references if one.start() < ends.get(one[1], one.end())})
+        )
+
     def describe(self, zone: str = UTC) -> str:
         """Return the description, with the time zone of days and weeks if there are any."""
-        is_reporting = any(map(_reporting_function, self.select.find_all(exp.Anonymous)))
+        is_reporting = any(f"{function}(" in self.text for function in _REPORTING)
         suffix = f" Days and weeks are those of {zone}." if is_reporting else ""
         return self.description + suffix
 
@@ -108,14 +137,14 @@ def view_query(
     dialect = dialect_of(client)
     if dialect == SOURCE_DIALECT:
         return duckdb_query(view, contract, zone)
-    select = _in_zone(_adapt_to_tables(view, contract), zone)
+    select = _in_zone(adapt_to_tables(view, contract), zone)
     for table in table_references(select):
         # The query may qualify columns with the bare table name.
         alias = exp.to_identifier(table.alias or table.name)
         qualify_table(table, client.make_qualified_table_name(table.name), dialect)
         table.set("alias", exp.TableAlias(this=alias))
-    if dialect in _KEEP_QUALIFIERS:
-        _name_columns(select)
+    if dialect == "clickhouse":
+        select = _adapt_to_clickhouse(select)
     return to_dialect(select, dialect) + _SETTINGS.get(dialect, "")
 
 
@@ -125,33 +154,75 @@ def duckdb_query(view: View, contract: Contract | None = None, zone: str = UTC) 
     DuckDB resolves bare names in the view's own schema, so the view still works when the file is
     renamed or attached under another name.
     """
-    return to_dialect(_in_zone(_adapt_to_tables(view, contract), zone), SOURCE_DIALECT)
+    if fits_tables(view, contract):
+        return expand_calls(view.text, _duckdb_templates(zone))
+    return duckdb_text(adapt_to_tables(view, contract), zone)
+
+
+def duckdb_text(select: exp.Expression, zone: str) -> str:
+    """Return the text of a SELECT, which is changed, for a DuckDB file."""
+    return to_dialect(_in_zone(select, zone), SOURCE_DIALECT)
 
 
 def _read_view(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    select = sqlglot.parse_one(text, dialect=SOURCE_DIALECT)
-    reads = tuple(sorted({table.name for table in table_references(select)}))
-    return View(path.stem, select, reads, *parse_header(text))
+    return View(path.stem, _COMMENT.sub("", text).strip(), *parse_header(text))
 
 
-def _name_columns(query: exp.Expression) -> None:
-    """Give each column of a query and of its CTEs its bare name as an alias."""
+def fits_tables(view: View, contract: Contract | None) -> bool:
+    """Return whether tables have every column of the shipped contract whose name a view has."""
+    if contract is None:
+        return True
+    shipped, words = load_contract().tables, set(re.findall(r"\w+", view.text))
+    for name in set(view.reads) & shipped.keys() & contract.tables.keys():
+        types = {column.name: column.type for column in contract[name].columns}
+        columns = [column for column in shipped[name].columns if column.name in words]
+        if any(types.get(column.name) != column.type for column in columns):
+            return False
+    return True
+
+
+def _duckdb_templates(zone: str) -> dict[str, str]:
+    """Return the templates of all functions that DuckDB lacks."""
+    phrases = {name: one.get(SOURCE_DIALECT, one.get("")) for name, one in PHRASES.items()}
+    templates = {name: template for name, template in phrases.items() if template is not None}
+    own = {
+        name: templates[function].format("{}", quote_literal(zone))
+        for name, function in _REPORTING.items()
+    }
+    return templates | own
+
+
+def _adapt_to_clickhouse(query: exp.Expression) -> exp.Expression:
+    """Return a query whose columns have bare names, and whose truth values are not numbers.
+
+    ClickHouse names a column of a join `s.created_at`, with its table, unless it has an alias, and
+    its comparisons return 1 and 0.
+    """
+    query = annotate_types(query)
     for select in [*query.find_all(exp.Select)]:
-        select.set(
-            "expressions",
-            [
-                exp.alias_(one, one.name) if isinstance(one, exp.Column) else one
-                for one in select.expressions
-            ],
-        )
+        select.set("expressions", [_named_truth_value(one) for one in select.expressions])
+    return query
 
 
-def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
+def _named_truth_value(selected: exp.Expression) -> exp.Expression:
+    value = selected.this if isinstance(selected, exp.Alias) else selected
+    if value.is_type(exp.DataType.Type.BOOLEAN) and not isinstance(value, exp.Column):
+        value = exp.cast(value, exp.DataType.Type.BOOLEAN)
+    named: exp.Expression = exp.alias_(value, selected.alias_or_name)
+    return named
+
+
+def adapt_to_tables(
+    view: View,
+    contract: Contract | None = None,
+    substitutes: Mapping[tuple[str, str], str] | None = None,
+) -> exp.Query:
     """Return a copy of a view's SELECT that fits the tables of the contract, or the shipped ones.
 
     A table that lacks columns which the SELECT mentions, or has them with another type, is replaced
-    by a subquery of the same name in which those columns are NULL.
+    by a subquery of the same name. There those columns are NULL, or another column of the table:
+    `substitutes` has its name by table and missing column.
     """
     select = view.select.copy()
     shipped, existing = load_contract().tables, (contract or load_contract()).tables
@@ -163,12 +234,18 @@ def _adapt_to_tables(view: View, contract: Contract | None) -> exp.Expression:
         types = {column.name: column.type for column in existing[table.name].columns}
         if any(types.get(column.name) != column.type for column in columns):
             expressions = [
-                _column_or_null(column, exists=types.get(column.name) == column.type)
+                exp.column(column.name)
+                if types.get(column.name) == column.type
+                else _substitute(column, (substitutes or {}).get((table.name, column.name)))
                 for column in columns
             ]
-            subquery = exp.select(*expressions).from_(exp.to_table(table.name))
-            table.replace(subquery.subquery(table.alias or table.name))
+            replace_table(table, exp.select(*expressions).from_(exp.to_table(table.name)))
     return select
+
+
+def replace_table(table: exp.Table, query: exp.Select) -> None:
+    """Replace a reference to a table or view by a subquery of the same name."""
+    table.replace(query.subquery(table.alias or table.name))
 
 
 def _in_zone(select: exp.Expression, zone: str) -> exp.Expression:
@@ -184,8 +261,8 @@ def _reporting_function(call: exp.Anonymous) -> str | None:
     return _REPORTING.get(call.name.upper())
 
 
-def _column_or_null(column: Column, *, exists: bool) -> exp.Expression:
-    if exists:
-        return exp.column(column.name)
+def _substitute(column: Column, other: str | None) -> exp.Expression:
+    """Return another column under the name of one that is missing, or NULL."""
     null = exp.cast(exp.null(), DUCKDB_TYPES[column.type], dialect=SOURCE_DIALECT)
-    return exp.Alias(this=null, alias=exp.to_identifier(column.name))
+    value = exp.column(other) if other else null
+    return exp.Alias(this=value, alias=exp.to_identifier(column.name))

@@ -1,6 +1,6 @@
-"""Read and check the configuration, dlt's way: environment, `.dlt/config.toml`, `secrets.toml`.
+"""Define the keys of section `sources.argos`, whose names and defaults are public; read and check.
 
-All keys are in section `sources.argos`; their names and defaults are public. `load_settings` reads
+`load_settings` reads
 what commands need, `load_orchestration` what a scheduler needs. A message about a wrong value gives
 the key and the valid values, but never the value: it may be a secret in the wrong place.
 """
@@ -14,23 +14,20 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import pendulum
 from dlt.common.configuration import configspec, exceptions, resolve_configuration
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.common.configuration.specs import BaseConfiguration, PluggableRunContext
-from dlt.common.configuration.utils import get_resolved_traces
-from dlt.common.runtime.telemetry import stop_telemetry
+from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
 from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.config.files import config_providers
 from argos_sync.shape.values import parse_share
 
 SECTIONS = ("sources", "argos")
 
-_PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+PLAIN_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 """Names that no destination spells in another way: `a__b` and `a_b` may be the same dataset."""
 
-_ORCHESTRATION = "orchestration"
+ORCHESTRATION = "orchestration"
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
@@ -47,26 +44,11 @@ _MINIMUMS = {
     "retry_seconds": 0,
     "lease_seconds": 1,
 }
-_DEFAULTS = {
-    # dlt delays Ctrl-C while it normalizes and loads, and forgets one that comes at the end. An
-    # interrupted run leaves the warehouse as a killed one does, so no delay is needed.
-    "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL", "intercept_signals": False},
-    # A trace keeps the last hundred steps with their schemas, and dlt writes all of it to a file
-    # after each step: the memory of a long backfill grew and grew.
-    "enable_runtime_trace": False,
-    # By default dlt keeps loaded packages and the rows of staging tables, which are full of
-    # personal data.
-    "load": {"delete_completed_jobs": True, "truncate_staging_dataset": True},
-    # Each Arrow table becomes a row group of its own, see `load.source`.
-    "data_writer": {"buffer_max_items": 1},
-    "destination": {"duckdb": {"credentials": "duckdb:///kyc.duckdb"}},
-}
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
     "start_date": (date.fromisoformat, "a day as YYYY-MM-DD"),
     "reporting_time_zone": (pendulum.timezone, "the name of a time zone, such as Asia/Seoul"),
     "max_emptied": (parse_share, "a share such as 5% or 0.05"),
 }
-_PROVIDER_NAME = "argos-sync defaults"
 _REMEDY = (
     "compare .dlt/config.toml, .dlt/secrets.toml and SOURCES__ARGOS__... with docs/configuration.md"
 )
@@ -234,7 +216,7 @@ def sections_of(project: str | None) -> tuple[str, ...]:
     """
     if project is None:
         return SECTIONS
-    is_section = _PLAIN_NAME.fullmatch(project) and project != _ORCHESTRATION
+    is_section = PLAIN_NAME.fullmatch(project) and project != ORCHESTRATION
     if not is_section or project in Settings():
         raise ConfigurationError(
             "the name of the project cannot be a section of the configuration",
@@ -261,7 +243,7 @@ def configured_api_key(project: str | None = None) -> str | None:
 def _project_api_key(project: str) -> str | None:
     """Return the API key from the project's own section, without looking at outer sections."""
     sections = sections_of(project)
-    for provider in Container()[PluggableRunContext].providers.providers:
+    for provider in config_providers():
         value, _ = provider.get_value("api_key", TSecretStrValue, "", *sections)
         if value is not None:
             return str(value)
@@ -300,29 +282,14 @@ def load_orchestration() -> Orchestration:
     Raises:
         ConfigurationError: A value is invalid.
     """
-    return _read(Orchestration(), sections=(*SECTIONS, _ORCHESTRATION))
-
-
-def add_defaults() -> None:
-    """Add the defaults of argos-sync to dlt's configuration; every other source overrides them.
-
-    Only commands of argos-sync do this; a user's own pipeline keeps dlt's defaults.
-    """
-    context = Container()[PluggableRunContext]
-    if _PROVIDER_NAME not in context.providers:
-        # dlt asks its providers in order, so the last one only fills gaps.
-        context.providers.add_provider(CustomLoaderDocProvider(_PROVIDER_NAME, lambda: _DEFAULTS))
-        # dlt read its section `runtime` on import, before these defaults existed.
-        stop_telemetry()
-        context.context.initialize_runtime()
-    # dlt records every value it looks up, per thread, until a trace ends; there are no traces.
-    get_resolved_traces().logging_enabled = False
+    return _read(Orchestration(), sections=(*SECTIONS, ORCHESTRATION))
 
 
 def _read(
     spec: _Spec, explicit: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
 ) -> _Spec:
     """Resolve a specification and check its values; turn dlt's errors into ones without values."""
+    config_providers()
     try:
         settings = resolve_configuration(spec, sections=sections, explicit_value=explicit)
     except exceptions.ConfigFieldMissingException as error:
@@ -380,7 +347,7 @@ def _check_lists(settings: Settings) -> None:
     except (ValueError, TypeError, ConfigurationError):
         raise _invalid_value("projects", "a list of project names, such as japan,korea") from None
     views_dataset = settings.projects_dataset
-    is_plain = _PLAIN_NAME.fullmatch(views_dataset) and not views_dataset.endswith("_staging")
+    is_plain = PLAIN_NAME.fullmatch(views_dataset) and not views_dataset.endswith("_staging")
     if not is_plain or views_dataset in {dataset_of(None), *map(dataset_of, names)}:
         choices = "a dataset name that no project uses, of lower-case letters, digits, single _"
         raise _invalid_value("projects_dataset", choices)

@@ -1,0 +1,158 @@
+"""Find what is configured in section `sources.argos` but is no key: dlt ignores it without a word.
+
+A mistyped `privacy.direct` would store people's names in plain text.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from argos_sync.api.errors import ConfigurationError
+from argos_sync.config.files import place_of, toml_documents
+from argos_sync.config.settings import (
+    ORCHESTRATION,
+    PLAIN_NAME,
+    SECTIONS,
+    Orchestration,
+    Privacy,
+    Settings,
+)
+
+Key = tuple[str, ...]
+"""A key below `sources.argos`, by its sections and its name."""
+
+_PREFIX = "__".join((*SECTIONS, "")).upper()
+_LIKE_PREFIX = re.compile(r"SOURCES?_+ARGOS_+(?P<name>.+)", re.IGNORECASE)
+"""What was probably meant as a key of this section, such as SOURCES_ARGOS_API_KEY."""
+
+_SECTIONS_OF_DLT = frozenset(
+    {"data_writer", "destination", "extract", "load", "normalize", "schema"}
+)
+"""Sections that dlt reads in the section of any source."""
+
+_COLUMNS = ("privacy", "columns")
+"""The key that is a table in TOML, with columns as keys, and JSON in the environment."""
+
+_SIMILAR = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A key that was found: where, and how it is written there."""
+
+    path: Key
+    place: str
+    in_environment: bool = False
+
+
+def refuse_unknown_keys() -> None:
+    """Refuse what is configured in `sources.argos` but is no key, in the environment or in TOML.
+
+    A section with the name of a project has the keys of `sources.argos`. What dlt itself reads in a
+    section of a source is left to it.
+
+    Raises:
+        ConfigurationError: There is such a key, or a TOML file cannot be read.
+    """
+    for found in (*_environment_keys(os.environ), *_toml_keys()):
+        nearest = _nearest(found.path)
+        if found.in_environment:
+            known = f"{_PREFIX}{'__'.join(nearest).upper()}" if nearest else ""
+        else:
+            known = ".".join((*SECTIONS, *nearest)) if nearest else ""
+        did_you_mean = f"the nearest is {known}; " if known else ""
+        raise ConfigurationError(
+            f"{found.place} is not a setting",
+            f"{did_you_mean}docs/configuration.md lists all",
+        )
+
+
+def setting_keys() -> frozenset[Key]:
+    """Return all keys below `sources.argos` outside of the sections of projects."""
+    return frozenset(
+        {
+            *_project_keys(),
+            *((ORCHESTRATION, name) for name in Orchestration().get_resolvable_fields()),
+        }
+    )
+
+
+def _project_keys() -> Iterator[Key]:
+    """Yield the keys that `sources.argos` and the section of a project have."""
+    for name in Settings().get_resolvable_fields():
+        if name == "privacy":
+            yield from (("privacy", key) for key in Privacy().get_resolvable_fields())
+        else:
+            yield (name,)
+
+
+def _is_known(path: Key) -> bool:
+    if path in setting_keys():
+        return True
+    section, rest = path[0], path[1:]
+    if not rest:
+        return False
+    if section in _SECTIONS_OF_DLT:
+        return True
+    return _may_be_project(section) and rest in set(_project_keys())
+
+
+def _may_be_project(section: str) -> bool:
+    is_section_of_ours = section in {"privacy", ORCHESTRATION}
+    return bool(PLAIN_NAME.fullmatch(section)) and not is_section_of_ours
+
+
+def _environment_keys(environment: Iterable[str]) -> Iterator[_Found]:
+    """Yield the variables that are no keys but look like some."""
+    for name in sorted(environment):
+        place = f"the environment variable {name}"
+        if name.startswith(_PREFIX):
+            path = tuple(name.removeprefix(_PREFIX).lower().split("__"))
+            if name != name.upper() or not _is_known(path):
+                yield _Found(path, place, in_environment=True)
+        elif match := _LIKE_PREFIX.fullmatch(name):
+            path = tuple(match["name"].lower().split("__"))
+            if _plain(path) in {_plain(one) for one in setting_keys()}:
+                yield _Found(path, place, in_environment=True)
+
+
+def _toml_keys() -> Iterator[_Found]:
+    """Yield the keys of TOML files that are none of ours."""
+    for content, files in toml_documents():
+        section: Any = content
+        for name in SECTIONS:
+            section = section.get(name) if isinstance(section, Mapping) else None
+        if not isinstance(section, Mapping):
+            continue
+        for path in _leaves(section):
+            columns = path[:2] == _COLUMNS or path[1:3] == _COLUMNS
+            if not columns and not _is_known(path):
+                key = (*SECTIONS, *path)
+                yield _Found(path, f"{'.'.join(key)} ({place_of(key, files)})")
+
+
+def _leaves(section: Mapping[str, Any], path: Key = ()) -> Iterator[Key]:
+    """Yield the path of each value that is not a table."""
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def _nearest(path: Key) -> Key | None:
+    """Return the known key that is spelled most like a path; None if none is similar."""
+    candidates: Sequence[Key] = sorted(setting_keys())
+    if len(path) > 1 and _may_be_project(path[0]):
+        candidates = [*candidates, *((path[0], *key) for key in sorted(_project_keys()))]
+    by_text = {_plain(key): key for key in reversed(candidates)}
+    similar = get_close_matches(_plain(path), by_text, n=1, cutoff=_SIMILAR)
+    return by_text[similar[0]] if similar else None
+
+
+def _plain(path: Key) -> str:
+    """Return a path as one name, in which a wrong separator makes no difference."""
+    return re.sub(r"_+", "_", "_".join(path).lower().replace("-", "_"))
