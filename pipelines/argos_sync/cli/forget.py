@@ -124,8 +124,8 @@ def _unknown(given: Sequence[GivenIdentifier], preview: "ErasurePreview") -> Exc
 def _show_preview(common: Common, preview: "ErasurePreview") -> None:
     common.show(
         {"dry_run": True, "rows": preview.rows, "unknown": len(preview.unknown)},
-        f"{_counts(preview.rows)}forget: {counted(sum(preview.rows.values()), 'row')} would be erased;"
-        " this was a dry run, and nothing has changed",
+        f"{_counts(preview.rows)}forget: {counted(sum(preview.rows.values()), 'row')} would be"
+        " erased; this was a dry run, and nothing has changed",
     )
 
 

@@ -24,6 +24,10 @@ EXAMPLES = {
         "argos-sync sql --file query.sql --csv",
     ),
     "forget": ("argos-sync forget --submission-id a1b2c3",),
+    "suppressions": (
+        "argos-sync suppressions export list.json",
+        "argos-sync suppressions import list.json",
+    ),
     "reveal": ("argos-sync reveal --submission-id a1b2c3 --columns applicants.email",),
     "publish": (
         "argos-sync publish --to copy.duckdb",

@@ -37,8 +37,8 @@ def suppressions(
                 "added": imported.added,
                 "present": imported.present,
             },
-            f"suppressions: {counted(imported.added, 'entry', 'entries')} added to the suppression list,"
-            f" {imported.present:,} were on it",
+            f"suppressions: {counted(imported.added, 'entry', 'entries')} added to the"
+            f" suppression list, {imported.present:,} were on it",
         )
         return
     exported = export_suppressions(context, file, key_file)
@@ -57,5 +57,6 @@ def suppressions(
             "own_keys": exported.own_keys,
             "key_file": None if key_file is None else str(key_file),
         },
-        f"{exported.file}: {counted(exported.entries, 'entry', 'entries')} of the suppression list{made_with}{note}",
+        f"{exported.file}: {counted(exported.entries, 'entry', 'entries')} of the suppression"
+        f" list{made_with}{note}",
     )
