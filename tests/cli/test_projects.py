@@ -64,7 +64,7 @@ def test_another_project_in_the_same_dataset(loaded: Command) -> None:
         assert message.startswith("the API key is not of the project that the warehouse was")
         assert "FAIL project: the API key is not of the project" in loaded("doctor", code=2).stdout
         status = loaded("status").stdout
-        assert status.startswith(f"project: API key with fingerprint {known}; the configured one")
+        assert f"\nproject: API key with fingerprint {known}; the configured one is" in status
         assert loaded.json("status")["project"] == {"key_fingerprint": known, "key_matches": False}
         loaded("sync", "--new-key")
         assert loaded.json("status")["project"]["key_matches"] is True
@@ -76,7 +76,7 @@ def test_status_does_not_compare_the_key_of_another_project(loaded: Command) -> 
     assert project["key_matches"] is None
     assert (
         "no API key is configured"
-        in loaded("status", "--project", "japan", "--dataset", "argos").stdout
+        in loaded("status", "-v", "--project", "japan", "--dataset", "argos").stdout
     )
 
 

@@ -27,7 +27,10 @@ EXAMPLES = {
         "argos-sync forget --userid u-1 --dry-run",
         "argos-sync forget --submission-id a1b2c3 --yes",
     ),
-    "suppressions": ("argos-sync suppressions export list.json",),
+    "suppressions": (
+        "argos-sync suppressions export list.json",
+        "argos-sync suppressions import list.json",
+    ),
     "reveal": ("argos-sync reveal --submission-id a1b2c3 --columns applicants.email",),
     "publish": (
         "argos-sync publish --to copy.duckdb",
