@@ -60,15 +60,15 @@ MISTAKES = {
     "Days": [
         Mistake(
             "backfill --from 2026-02-30 --to 2026-03",
-            f"--from '2026-02-30' is no day; give {_DAYS}; see argos-sync backfill --help",
+            f"--from '2026-02-30' is not a day; give {_DAYS}; see argos-sync backfill --help",
         ),
         Mistake(
             "backfill --from 05.01.2026 --to today",
-            f"--from '05.01.2026' is no day; give {_DAYS}; see argos-sync backfill --help",
+            f"--from '05.01.2026' is not a day; give {_DAYS}; see argos-sync backfill --help",
         ),
         Mistake(
             "reconcile --from 2026-01 --to 2026-Q5",
-            f"--to '2026-Q5' is no day; give {_DAYS}; see argos-sync reconcile --help",
+            f"--to '2026-Q5' is not a day; give {_DAYS}; see argos-sync reconcile --help",
         ),
         Mistake(
             "backfill --from 2999-01-01 --to 2999-01-31",
@@ -90,7 +90,7 @@ MISTAKES = {
         ),
         Mistake(
             "emulator --port 8080 --start-date monday",
-            f"--start-date 'monday' is no day; give {_DAYS}; see argos-sync emulator --help",
+            f"--start-date 'monday' is not a day; give {_DAYS}; see argos-sync emulator --help",
         ),
     ],
     "Keys and settings": [

@@ -45,14 +45,14 @@ def test_no_day(text: str) -> None:
     """The message repeats the option and the text, and shows what is accepted."""
     with pytest.raises(typer.BadParameter) as raised:
         last_day("--to", text, TODAY)
-    assert raised.value.message == f"--to {text!r} is no day; give {ACCEPTED}"
+    assert raised.value.message == f"--to {text!r} is not a day; give {ACCEPTED}"
 
 
 def test_a_long_text_is_cut() -> None:
     """A file pasted by mistake does not fill the terminal, and controls are escaped."""
     with pytest.raises(typer.BadParameter) as raised:
         first_day("--from", "\x1b" + "a" * 1_000, TODAY)
-    assert raised.value.message.startswith(f"--from '\\x1b{'a' * 39}…' is no day")
+    assert raised.value.message.startswith(f"--from '\\x1b{'a' * 39}…' is not a day")
 
 
 def test_a_range_in_the_future() -> None:

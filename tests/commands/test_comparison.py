@@ -162,7 +162,7 @@ def test_days_outside_the_range_are_ignored(number: int) -> None:
 
 
 def test_the_ends_of_the_calendar_are_compared_once() -> None:
-    """There is no day before the first, so it waits for its window, and none after the last."""
+    """There is not a day before the first, so it waits for its window, and none after the last."""
     versions = [SubmissionVersion(f"{one}", one, "", deleted=False) for one in (date.min, date.max)]
     warehouse = StoredVersions(*versions)
     early = Task("early", "", Query(), window=Window(date.min, date(2024, 12, 31)))

@@ -200,7 +200,7 @@ def test_a_sync_starts_at_the_high_water_mark_or_the_look_back_window(
 
 
 def test_ranges_at_the_ends_of_the_calendar() -> None:
-    """There is no day before the first and none after the last."""
+    """There is not a day before the first and none after the last."""
     first, *_ = cut(DateRange(date.min, date(2, 12, 31)))
     *_, last = cut(DateRange(date(9998, 1, 1), date.max))
     assert (first.start, last.end) == (date.min, date.max)

@@ -31,7 +31,7 @@ def first_day(option: str, text: str, today: date | None = None, zone: str = "UT
         zone: Time zone of `today`, for messages.
 
     Raises:
-        typer.BadParameter: The text is no day, or the day is in the future.
+        typer.BadParameter: The text is not a day, or the day is in the future.
     """
     today = today or datetime.now(UTC).date()
     first, _ = _period(option, text, today)
@@ -44,7 +44,7 @@ def last_day(option: str, text: str, today: date | None = None) -> date:
     """Return the last day of what an option gives; `today` is that of the clock in UTC.
 
     Raises:
-        typer.BadParameter: The text is no day.
+        typer.BadParameter: The text is not a day.
     """
     return _period(option, text, today or datetime.now(UTC).date())[1]
 
@@ -53,7 +53,7 @@ def last_day_so_far(option: str, text: str, today: date) -> date:
     """Return the last day of what an option gives, or today if the period is not over.
 
     Raises:
-        typer.BadParameter: The text is no day.
+        typer.BadParameter: The text is not a day.
     """
     first, last = _period(option, text, today)
     return min(last, today) if first <= today else last
@@ -63,7 +63,7 @@ def day_range(first: str, last: str) -> tuple[date, date]:
     """Return the first and the last day that `--from` and `--to` give.
 
     Raises:
-        typer.BadParameter: One of them is no day, or the whole range is in the future.
+        typer.BadParameter: One of them is not a day, or the whole range is in the future.
     """
     return first_day("--from", first), last_day("--to", last)
 
@@ -74,7 +74,7 @@ def _period(option: str, text: str, today: date) -> tuple[date, date]:
         return _parse(text.strip().lower(), today)
     except (ValueError, OverflowError):
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-        raise typer.BadParameter(f"{option} {shown!r} is no day; give {ACCEPTED}") from None
+        raise typer.BadParameter(f"{option} {shown!r} is not a day; give {ACCEPTED}") from None
 
 
 def _parse(text: str, today: date) -> tuple[date, date]:

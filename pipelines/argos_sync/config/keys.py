@@ -1,4 +1,4 @@
-"""Find what is configured in section `sources.argos` but is no key: dlt ignores it without a word.
+"""Find keys in section `sources.argos` that nothing reads: dlt ignores them without a word.
 
 A mistyped `privacy.direct` would store people's names in plain text.
 """
@@ -49,7 +49,7 @@ class _Found:
 
 
 def refuse_unknown_keys() -> None:
-    """Refuse what is configured in `sources.argos` but is no key, in the environment or in TOML.
+    """Refuse what is configured in `sources.argos` but is not a key, in the environment or in TOML.
 
     A section with the name of a project has the keys of `sources.argos`. What dlt itself reads in a
     section of a source is left to it.
@@ -106,7 +106,7 @@ def _may_be_project(section: str) -> bool:
 
 
 def _environment_keys(environment: Iterable[str]) -> Iterator[_Found]:
-    """Yield the variables that are no keys but look like some."""
+    """Yield the variables that are not keys but look like some."""
     for name in sorted(environment):
         place = f"the environment variable {name}"
         if name.startswith(_PREFIX):
