@@ -342,7 +342,7 @@ def test_views_are_valid_for_each_engine(engine: str) -> None:
         *("quarantine", "sync_suppressions", "sync_erasures", "sync_reveals")
     }
     assert all(set(columns) <= set(tables[name].columns_by_name) for name, columns in names.items())
-    assert script.count("s3://bucket/log/" if engine != "snowflake" else "BASE_LOCATION") == 17
+    assert script.count("s3://bucket/log/" if engine != "snowflake" else "BASE_LOCATION") == 18
 
 
 def test_what_an_overtaken_publish_has_appended_is_removed(folder: Path) -> None:
