@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
-from argos_sync.commands import published_file
+from argos_sync.commands import published_rows
 from argos_sync.commands.forget import forget
 from argos_sync.commands.publish import publish
 from argos_sync.commands.reconcile import reconcile
@@ -20,6 +20,7 @@ from argos_sync.load.lease import LEASE_TABLE, hold_lease
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import make_pipeline
 from argos_sync.report import make_report, scope_of
+from argos_sync.warehouse import copied_views
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.rows import mark_fetched, stored_submissions
 from argos_sync.warehouse.views import View, load_views, view_query
@@ -118,7 +119,8 @@ def statements(
     deleted, changed, forgotten = (january[i]["submission_id"] for i in (3, 90, 30))
     with pytest.MonkeyPatch.context() as patch, Emulator(january[:100]) as api:
         patch.setattr(sql, "translate", record)
-        patch.setattr(published_file, "translate", record)
+        patch.setattr(published_rows, "translate", record)
+        patch.setattr(copied_views, "translate", record)
         context = context_for(api.base_url, warehouse.target, privacy=privacy)
         sync(context)
         api.store.delete(deleted)
