@@ -55,6 +55,9 @@ TIERS = ("slow", "process", "postgres", "browser", "ducklake", "standins", "dbt"
 ENVIRONMENTS = {"ducklake": "ducklake", "clickhouse": "standins"}
 """The marks of places whose drivers are in an environment of their own."""
 
+FIRST = ("longest", "slow")
+"""The marks of tests that begin before others, so that no worker waits for another in the end."""
+
 MAX_SECONDS = 2.0
 """The most that a test without one of these marks may take, on a computer that copies nested lists
 (`_seconds_to_copy`) in `REFERENCE_SECONDS`. A slower or busier computer gets as much more time."""
@@ -74,9 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that need PostgreSQL, and start with the slow ones.
 
-    With the slow ones first no worker waits for another one in the end. A slow test of both kinds
-    of warehouses runs with one of them. Of several combinations of a slow test that is `covered`,
-    one is.
+    A slow test of both kinds of warehouses runs with one of them. Of several combinations of a slow
+    test that is `covered`, one is.
     """
     if not ALL:
         dropped = _other_warehouses(items)
@@ -96,7 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("postgres")
         if callspec and (mark := ENVIRONMENTS.get(str(callspec.params.get("place")))):
             item.add_marker(mark)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in FIRST])
 
 
 def pytest_collection_finish() -> None:

@@ -31,7 +31,7 @@ from snapshot import Snapshot, Tables, differing_tables, in_order
 from support import Rows, Warehouse, context_for, created_at, duckdb_warehouse
 from whole_lists import Behaviour, Emulator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FIRST_NIGHT = date(2025, 4, 1)
