@@ -137,6 +137,7 @@ def test_without_deep_contents_are_not_compared(warehouse: Warehouse, january: R
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_dry_run_changes_nothing(any_warehouse: Warehouse, january: Rows) -> None:
     """Its exit status is 6, its run record has the numbers, and no other table changes."""
     tables = [name for name in load_contract().tables if name != "sync_runs"]
@@ -165,6 +166,7 @@ def test_a_dry_run_changes_nothing(any_warehouse: Warehouse, january: Rows) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_too_many_deletions_are_refused(any_warehouse: Warehouse, january: Rows) -> None:
     """An incomplete source causes no deletions; missing submissions are still fetched."""
     with Emulator(january[1:]) as api:
@@ -216,6 +218,7 @@ def test_an_empty_warehouse_is_filled(warehouse: Warehouse, january: Rows) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_configured_sections_are_compared(warehouse: Warehouse, january: Rows) -> None:
     """With `request_types` a deep comparison reads only those sections."""
     with Emulator(january) as api:

@@ -36,6 +36,7 @@ def context_of(warehouse: Warehouse, **settings: Any) -> Context:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_restored_backup_keeps_a_person_out(
     synced_warehouse: Warehouse, backup: Warehouse, synced_submissions: Rows, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_restored_backup_keeps_a_person_out(
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_list_made_with_a_privacy_key(synced_warehouse: Warehouse, tmp_path: Path) -> None:
     """It needs no key file where that key is configured, also as a former one."""
     file, key_file = tmp_path / "list.json", tmp_path / "key.json"
@@ -99,6 +101,7 @@ def exported(synced_warehouse: Warehouse, tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.covered
 def test_a_list_that_was_changed(backup: Warehouse, exported: tuple[Path, Path]) -> None:
     """Without an entry somebody would come back, so the tag covers all of them."""
     document = json.loads(exported[0].read_text())
