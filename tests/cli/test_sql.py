@@ -2,9 +2,7 @@
 
 import pytest
 
-from cli.command import Command
-
-pytestmark = pytest.mark.process
+from cli.command import Command, CommandInProcess
 
 VALUES = """
 SELECT TIMESTAMPTZ '2025-01-05 09:00:00+09' AS at, DATE '2025-01-05' AS day, 1.50 AS number,
@@ -12,26 +10,33 @@ SELECT TIMESTAMPTZ '2025-01-05 09:00:00+09' AS at, DATE '2025-01-05' AS day, 1.5
 AT = "2025-01-05T00:00:00+00:00"
 
 
-def test_rows_are_printed(loaded: Command) -> None:
+@pytest.fixture
+def in_process(loaded: Command) -> CommandInProcess:
+    """Return the command in this process, in a folder with a loaded warehouse."""
+    return CommandInProcess(loaded.folder, loaded.settings, loaded.private)
+
+
+def test_rows_are_printed(in_process: CommandInProcess) -> None:
     """Times are UTC in ISO 8601; a table shows no control sequence; a pipe cuts nothing off."""
-    query = loaded.folder / "query.sql"
+    query = in_process.folder / "query.sql"
     query.write_text(f"-- values\n{VALUES};\n", encoding="utf-8")
-    answer = loaded.json("sql", "--file", str(query))
+    answer = in_process.json("sql", "--file", str(query))
     names = ["at", "day", "number", "nothing", "truth", "text", "list"]
     values = [AT, "2025-01-05", 1.5, None, True, 'a, "b" [red]\x1b', [1, 2]]
     assert answer == {"columns": names, "rows": [dict(zip(names, values, strict=True))]}
-    header, row = loaded("sql", "--csv", VALUES).stdout.splitlines()
+    header, row = in_process("sql", "--csv", VALUES).stdout.splitlines()
     assert header == ",".join(names)
     assert row == f'{AT},2025-01-05,1.5,,true,"a, ""b"" [red]\x1b","[1, 2]"'
-    table = loaded("sql", VALUES).stdout
+    table = in_process("sql", VALUES).stdout
     assert 'a, "b" [red]\\x1b' in table
     assert table.endswith("1 row\n")
-    loaded.private.clear()  # the query asks for what no other command may print
-    ids = loaded("sql", "SELECT submission_id FROM submissions ORDER BY 1", "--csv").stdout
-    expected = loaded.rows("SELECT submission_id FROM submissions ORDER BY 1")
+    in_process.private.clear()  # the query asks for what no other command may print
+    ids = in_process("sql", "SELECT submission_id FROM submissions ORDER BY 1", "--csv").stdout
+    expected = in_process.rows("SELECT submission_id FROM submissions ORDER BY 1")
     assert ids.splitlines()[1:] == [submission_id for (submission_id,) in expected]
 
 
+@pytest.mark.process
 def test_a_long_table_ends(loaded: Command) -> None:
     """It says how to print the rest."""
     query = loaded.folder / "query.sql"
@@ -42,11 +47,11 @@ def test_a_long_table_ends(loaded: Command) -> None:
     assert len([line for line in lines if line.startswith("│")]) == 1_000
 
 
-def test_wrong_use(loaded: Command) -> None:
+def test_wrong_use(in_process: CommandInProcess) -> None:
     """Neither a query nor a file, or both; two formats; a statement that writes."""
     for options in ((), ("SELECT 1", "--file", "-")):
-        assert "give a query or --file" in loaded.error_line("sql", *options, code=2)
-    both = loaded.json("sql", "SELECT 1", "--csv", code=2)
+        assert "give a query or --file" in in_process.error_line("sql", *options, code=2)
+    both = in_process.json("sql", "SELECT 1", "--csv", code=2)
     assert "give a query or --file, and --csv or --json, but not both" in both["message"]
-    assert "not a query" in loaded.error_line("sql", "DROP TABLE kyc", code=2)
-    assert "No such file" in loaded.error_line("sql", "--file", "missing.sql", code=2)
+    assert "not a query" in in_process.error_line("sql", "DROP TABLE kyc", code=2)
+    assert "No such file" in in_process.error_line("sql", "--file", "missing.sql", code=2)
