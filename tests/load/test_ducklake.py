@@ -88,6 +88,7 @@ def test_a_lake_that_cannot_keep_the_promises(
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.slow  # DuckDB tries two seconds to load it
 def test_a_missing_extension_names_the_extra(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB looks for it where it has installed others, and downloads none."""
     monkeypatch.setattr(duckdb_extensions, "find_spec", lambda name: None)
