@@ -19,9 +19,8 @@ _POSTGRES = "DESTINATION__POSTGRES__CREDENTIALS"
 
 INTRODUCTION = """# Mistakes
 
-What you get for a mistake is one line on standard error, and exit code 2. The line says what is
-wrong and what to do, and repeats neither keys nor what may identify a person. Nothing was fetched,
-written or erased.
+A mistake prints one line on standard error and exits with code 2. The line says what is wrong and
+what to do, and contains no key and no personal value. Nothing was fetched, written or erased.
 """
 
 
@@ -138,7 +137,7 @@ MISTAKES = {
         Mistake(
             "status",
             ".dlt/config.toml is not TOML: line 2, column 17; put texts into quotes, as in"
-            ' api_key = "…", and close what is open',
+            ' api_key = "…", and close every quote and bracket',
             files={".dlt/config.toml": "[sources.argos]\nrequest_style = json\n"},
         ),
         Mistake(

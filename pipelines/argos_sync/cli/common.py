@@ -32,8 +32,8 @@ LastDay = Annotated[
     typer.Option("--to", metavar="DAY", help="Last day, UTC, included, such as yesterday."),
 ]
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
+UNITS = {"m": "minute", "h": "hour", "d": "day"}
+"""What the letter after a duration stands for."""
 
 _PANEL = "Common options"
 _option = partial(typer.Option, rich_help_panel=_PANEL)
@@ -124,7 +124,7 @@ class Common(Output):
         """Return the warehouse that the options name.
 
         Raises:
-            ConfigurationError: The configuration has a key that is none, or cannot be read.
+            ConfigurationError: The configuration has an unknown key, or cannot be read.
         """
         from argos_sync.config import dataset_of, refuse_unknown_keys
         from argos_sync.load.target import Target
@@ -235,7 +235,7 @@ def parse_age(option: str, text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([mhd])", text)
     if match is None:
         raise typer.BadParameter(f"{option} takes a number with m, h or d, such as 26h")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    return timedelta(**{f"{UNITS[match[2]]}s": float(match[1])})
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync import __version__
-from argos_sync.cli.common import Common, parse_age
+from argos_sync.cli.common import UNITS, Common, parse_age
 from argos_sync.cli.exit_codes import print_failure
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.wording import counted
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from argos_sync.warehouse.overview import Overview
 
 _STALE = 7
-_UNITS = {"m": "minute", "h": "hour", "d": "day"}
 
 
 def status(
@@ -133,5 +132,5 @@ def _staleness(
 
 def _in_unit(age: timedelta, unit: str) -> str:
     """Return an age with at most one decimal, rounded up so that it shows what exceeds a limit."""
-    number = math.ceil(age / timedelta(**{f"{_UNITS[unit]}s": 1}) * 10) / 10
-    return counted(int(number) if number.is_integer() else number, _UNITS[unit])
+    number = math.ceil(age / timedelta(**{f"{UNITS[unit]}s": 1}) * 10) / 10
+    return counted(int(number) if number.is_integer() else number, UNITS[unit])

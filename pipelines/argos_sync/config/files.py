@@ -84,7 +84,7 @@ def _unreadable(paths: Iterable[Path]) -> ConfigurationError:
             column = f", column {place[2]}" if place else ""
             return ConfigurationError(
                 f"{_name(path)} is not TOML: line {line}{column}",
-                'put texts into quotes, as in api_key = "…", and close what is open',
+                'put texts into quotes, as in api_key = "…", and close every quote and bracket',
             )
         except ConfigurationError as error:
             return error
