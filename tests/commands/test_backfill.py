@@ -125,6 +125,8 @@ def _load_irregular(warehouse: Warehouse, count: int) -> None:
     assert warehouse.count("quarantine") > 0
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 def test_a_faulty_gateway(warehouse: Warehouse, january: Rows) -> None:
     """Requests are retried after errors, drops and truncated responses."""
     rates: dict[str, Any] = {name: 0.08 for name in asdict(Faults()) if name.startswith("rate_")}

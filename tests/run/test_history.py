@@ -58,6 +58,8 @@ def periods(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 def test_a_changed_status_closes_the_period(warehouse: Warehouse) -> None:
     """The old period ends where the new one starts."""
     with Emulator([submission("pending")]) as api:
