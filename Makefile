@@ -40,7 +40,7 @@ test: $(READY) ## Set up, then run the fast tests
 test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL and Chromium
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
-	COVERAGE_FILE=$(if $(COVERAGE),.coverage.ducklake) $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
+	COVERAGE_FILE=$(LAKE)/.coverage $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
 		-m ducklake tests/load/test_ducklake.py tests/promises
 
 test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package and the notebook on warehouses and copies; needs PostgreSQL
@@ -59,11 +59,12 @@ quick: $(READY)
 standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (ClickHouse), the views on fakesnow (Snowflake)
 	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
 
-# Coverage is measured where it is cheap: in tests without processes of their own.
+# Coverage is measured where it is cheap: in tests without processes of their own. DuckLake's has a
+# folder of its own: whichever run ends last takes in all files .coverage.* of its folder.
 check: $(READY) $(LAKE)/.ready $(DBT)/.ready ## What CI runs: lint, types, all tests, 95 % branch coverage
-	rm -f .coverage .coverage.*
+	rm -f .coverage .coverage.* $(LAKE)/.coverage*
 	$(MAKE) --jobs=4 --output-sync lint types quick test-ducklake test-dbt COVERAGE=1
-	$(BIN)/coverage combine --quiet --append .coverage.ducklake
+	$(BIN)/coverage combine --quiet --append $(LAKE)/.coverage
 	$(BIN)/coverage report
 	$(MAKE) rest ONLY="(slow or process) and not ($(COVERED))"
 
