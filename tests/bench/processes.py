@@ -16,7 +16,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 
-_COMMAND = Path(sys.executable).with_name("argos-sync")
 _SAMPLE_SECONDS = 0.02
 _MEMORY = re.compile(r"^Rss(Anon|File|Shmem):\s+(\d+) kB$", re.MULTILINE)
 
@@ -63,10 +62,11 @@ def emulator(submissions: int, *options: str) -> Iterator[str]:
     Raises:
         BenchmarkError: The process ended before it listened.
     """
-    usual = ["--list", "whole", "--start-date", "2025-01-01", "--end-date", "2025-12-31"]
-    command = [str(_COMMAND), "emulator", "-n", str(submissions), "--port", "0", *usual, *options]
+    usual = ("--list", "whole", "--start-date", "2025-01-01", "--end-date", "2025-12-31")
+    arguments = ("emulator", "-n", str(submissions), "--port", "0", *usual, *options)
+    command = [str(installed_command()), *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=_environment()
+        command, stdout=subprocess.PIPE, text=True, env=without_settings()
     ) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -106,7 +106,7 @@ def run_command(
     Raises:
         BenchmarkError: The process failed.
     """
-    command = [sys.executable, *python] if python else [str(_COMMAND)]
+    command = [sys.executable, *python] if python else [str(installed_command())]
     output, log = folder / "output", folder / "log"
     with output.open("w") as stdout, log.open("w") as stderr:
         started, started_time = time.perf_counter(), time.time()
@@ -115,7 +115,7 @@ def run_command(
             stdout=stdout,
             stderr=stderr,
             cwd=folder,
-            env=_environment() | dict(settings),
+            env=without_settings() | dict(settings),
         )
         with _sample_memory(process.pid) as peak:
             # Only wait4 returns the usage of this one child and of the processes it waited for.
@@ -213,7 +213,12 @@ def _process_tree(pid: int) -> Iterator[int]:
                 yield from _process_tree(int(child))
 
 
-def _environment() -> dict[str, str]:
+def installed_command() -> Path:
+    """Return the path of `argos-sync` in the environment of this process."""
+    return Path(sys.executable).with_name("argos-sync")
+
+
+def without_settings() -> dict[str, str]:
     """Return the environment without settings of argos-sync, and with cached bytecode."""
     settings = ("SOURCES__", "DESTINATION__")
     return {
