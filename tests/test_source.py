@@ -14,7 +14,7 @@ from argos_sync.config import load_settings
 from argos_sync.fetch.checkpoint import State, high_water_mark
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.source import _rows
+from argos_sync.source import _day_range, _rows
 from oracle import flatten
 from support import API_KEY, created_at, in_range
 from whole_lists import Behaviour, Emulator
@@ -54,6 +54,30 @@ def fetch_ids(api: Emulator, state: State, days: DateRange = ALL_DAYS, **more: A
         if "submissions" in tables
         for submission_id in tables["submissions"]["submission_id"].to_pylist()
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "last"),
+    [
+        (("2025-01", "2025-01"), date(2025, 1, 1), date(2025, 1, 31)),
+        (("2025-Q1", date(2025, 2, 3)), date(2025, 1, 1), date(2025, 2, 3)),
+        (("2d", "yesterday"), date(2026, 2, 27), date(2026, 2, 28)),
+        (("2025-01-05",), date(2025, 1, 5), None),
+        ((), None, None),
+    ],
+)
+def test_days_are_those_of_the_command_line(
+    arguments: tuple[str | date, ...], first: date | None, last: date | None
+) -> None:
+    """A period begins a range with its first day, and ends it with its last day."""
+    assert _day_range(*arguments, today=date(2026, 3, 1)) == DateRange(first, last)
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date"])
+def test_an_argument_that_is_no_day(name: str) -> None:
+    """The message names the argument and the forms of a day."""
+    with pytest.raises(ConfigurationError, match=f"^{name} of .* is not a day; .* 2026-Q1$"):
+        argos_source(api_key="k", **{name: "May 2024"})
 
 
 def test_the_source_yields_exactly_a_range(january: list[dict[str, Any]]) -> None:

@@ -25,7 +25,7 @@ BESIDE = {
     "process": (),
     "emulator_options": (),
     "emulator": ("api", "emulator_options"),
-    "source": ("shape", "config", "fetch", "load", "process"),
+    "source": ("api", "shape", "config", "fetch", "load", "process"),
     "dictionary": ("shape", "load", "warehouse"),
     "report": ("api", "shape", "config", "fetch", "load", "warehouse"),
     "cli": (*ORDER, "dictionary", "emulator", "emulator_options", "report", "process"),

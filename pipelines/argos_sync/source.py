@@ -3,11 +3,12 @@
 import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
 
+from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
 from argos_sync.fetch.completeness import find_reading
@@ -21,6 +22,7 @@ from argos_sync.load.dataset_name import check_active_pipeline
 from argos_sync.load.source import SOURCE, DltSource, make_source
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.shape.contract import CHANGES, CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
+from argos_sync.shape.days import ACCEPTED, parse_days
 
 _COMMANDS_ONLY = (HISTORY, CHANGES, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
 """Tables that only the commands fill: their rows depend on what the warehouse already has."""
@@ -42,19 +44,20 @@ def argos_source(
     is one load package; the commands of argos-sync load in chunks and can resume.
 
     Args:
-        start_date: First day (UTC), `YYYY-MM-DD`.
-        end_date: Last day (UTC), included; today if only `start_date` is given.
+        start_date: First day (UTC): a date, or a text in any form that `--from` takes, such as
+            `2026-01-05`, `2026-01`, `2026-Q1`, `90d` or `yesterday`.
+        end_date: Last day (UTC), included, in the same forms; today if only `start_date` is given.
         settings: Values for keys of section `sources.argos`, such as `api_key` or `base_url`, that
             override dlt's configuration.
 
     Raises:
-        ConfigurationError: A required key is missing, or a value is invalid.
+        ConfigurationError: A required key is missing, or a value or a day is invalid.
         ArgosError: While the pipeline runs: the API failed, or the destination would change the
             name of the dataset; nothing of the run is loaded.
     """
     configured = load_settings(settings)
     protection = Protection.configured(configured)
-    days = DateRange(_parse_day(start_date), _parse_day(end_date))
+    days = _day_range(start_date, end_date, today=datetime.now(UTC).date())
 
     def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
         check_active_pipeline()
@@ -103,5 +106,24 @@ def _rows(
         advance_high_water_mark(state, newest, started_at)
 
 
-def _parse_day(value: str | date | None) -> date | None:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+def _day_range(
+    start_date: str | date | None = None, end_date: str | date | None = None, *, today: date
+) -> DateRange:
+    """Return the days of the source's arguments."""
+    first, _ = _parse_argument("start_date", start_date, today)
+    _, last = _parse_argument("end_date", end_date, today)
+    return DateRange(first, last)
+
+
+def _parse_argument(
+    name: str, value: str | date | None, today: date
+) -> tuple[date | None, date | None]:
+    """Return the first and the last day of an argument; None for both if it is not given."""
+    if not isinstance(value, str):
+        return value, value
+    try:
+        return parse_days(value, today)
+    except ValueError:
+        raise ConfigurationError(
+            f"{name} of argos_source is not a day", f"give a date, or {ACCEPTED}"
+        ) from None

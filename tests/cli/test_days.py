@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 import typer
 
-from argos_sync.cli.days import ACCEPTED, first_day, last_day, last_day_so_far
+from argos_sync.cli.days import first_day, last_day, last_day_so_far
+from argos_sync.shape.days import ACCEPTED
 
 TODAY = date(2026, 3, 1)
 

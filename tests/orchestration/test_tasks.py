@@ -173,11 +173,11 @@ def test_schedules_are_configured_with_dlt(
     configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Times, first partition and executor come from dlt's configuration."""
-    monkeypatch.setenv("SOURCES__ARGOS__START_DATE", "2024-05-01")
+    monkeypatch.setenv("SOURCES__ARGOS__START_DATE", "2024-Q2")
     monkeypatch.setenv("SOURCES__ARGOS__ORCHESTRATION__NIGHTLY", "30 1 * * *")
     monkeypatch.setenv("SOURCES__ARGOS__ORCHESTRATION__EXECUTOR", "dagster.in_process_executor")
     module = load_definitions()
-    assert module.submissions_by_day.partitions_def.get_first_partition_key() == "2024-05-01"
+    assert module.submissions_by_day.partitions_def.get_first_partition_key() == "2024-04-01"
     assert module.defs.executor is dg.in_process_executor
     assert {one.name: (one.job_name, one.cron_schedule) for one in module.defs.schedules} == {
         "nightly": ("sync", "30 1 * * *"),

@@ -20,6 +20,7 @@ from dlt.common.typing import TSecretStrValue
 from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config.files import config_providers
+from argos_sync.shape.days import FIXED, parse_fixed_day
 from argos_sync.shape.values import parse_share
 
 SECTIONS = ("sources", "argos")
@@ -45,7 +46,7 @@ _MINIMUMS = {
     "lease_seconds": 1,
 }
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
-    "start_date": (date.fromisoformat, "a day as YYYY-MM-DD"),
+    "start_date": (parse_fixed_day, f"a fixed day, such as {FIXED}"),
     "reporting_time_zone": (pendulum.timezone, "the name of a time zone, such as Asia/Seoul"),
     "max_emptied": (parse_share, "a share such as 5% or 0.05"),
 }
@@ -142,7 +143,7 @@ class Settings(Freshness):
     @property
     def first_day(self) -> date | None:
         """Return the first day of the first sync; None means all history."""
-        return date.fromisoformat(self.start_date) if self.start_date else None
+        return _first_day(self.start_date)
 
 
 @configspec
@@ -163,6 +164,11 @@ class Orchestration(BaseConfiguration):
     retry_seconds: float = 60.0
     executor: str | None = None
     start_date: str | None = None
+
+    @property
+    def first_day(self) -> date | None:
+        """Return the first day of the first sync, where partitions begin; None if it is not set."""
+        return _first_day(self.start_date)
 
 
 @configspec
@@ -324,6 +330,11 @@ def _read(
             except (ValueError, TypeError, AttributeError):
                 raise _invalid_value(name, valid) from None
     return settings
+
+
+def _first_day(start_date: str | None) -> date | None:
+    """Return the day of the setting `start_date`, which has been checked."""
+    return parse_fixed_day(start_date) if start_date else None
 
 
 def _parse_list(setting: Any) -> list[str]:

@@ -27,7 +27,7 @@ from argos_sync.run.context import Context
 
 POOL = "argos_api"
 GROUP = "argos"
-EARLIEST = "2020-01-01"
+EARLIEST = date(2020, 1, 1)
 """The first partition when no `start_date` is configured."""
 
 refuse_unknown_keys()
@@ -69,7 +69,7 @@ with warnings.catch_warnings():
         retry_policy=RETRY,
         kinds={"dlt"},
         partitions_def=dg.DailyPartitionsDefinition(
-            SETTINGS.start_date or EARLIEST, timezone="UTC"
+            (SETTINGS.first_day or EARLIEST).isoformat(), timezone="UTC"
         ),
         # A range is one run and one backfill: days share requests and load packages, and many
         # runs would only wait for each other.

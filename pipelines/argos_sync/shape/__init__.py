@@ -11,12 +11,14 @@ submission is it, and has it changed? `identity`. Is it a deletion stub, and wha
 `stubs`. Has it lost a section? `section_content`. What happens to personal values? `privacy`,
 `column_cipher`. What stands for identifiers in copies? `pseudonyms`. How is the suppression list
 matched? `suppression`, and `identifiers` compares what is spelled in several ways.
+Which days does a person mean? `days`.
 """
 
 __all__ = [
     "arrow_columns",
     "column_cipher",
     "contract",
+    "days",
     "frames",
     "identifiers",
     "identity",
