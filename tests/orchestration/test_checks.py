@@ -8,6 +8,7 @@ import pytest
 
 from argos_sync.orchestration.checks import CHECKS, FRESHNESS, STALENESS, read_checks
 from argos_sync.warehouse.checks import CHECK_NAMES, CheckResult
+from argos_sync.warehouse.overview import UNREADABLE
 from support import Warehouse
 
 HOURS = 26.0
@@ -49,7 +50,7 @@ def test_all_checks_pass_after_a_sync(synced_warehouse: Warehouse) -> None:
     assert failed(found) == []
     starts = {
         "has_parent": "passed; places checked: ",
-        FRESHNESS: "the last successful sync or backfill started 0.0 h",
+        FRESHNESS: "the last successful sync started 0.0 h",
         STALENESS: "the oldest row was fetched 0.0 days ago",
     }
     assert all(str(found[name].description).startswith(text) for name, text in starts.items())
@@ -69,16 +70,37 @@ def test_a_recorded_failure_fails_its_check(name: str, synced_warehouse: Warehou
     assert failed(results(synced_warehouse)) == []
 
 
-def test_freshness_counts_from_the_last_successful_run(synced_warehouse: Warehouse) -> None:
-    """A run older than max_age_hours fails the check, as does a warehouse without any."""
+def test_freshness_counts_from_the_last_successful_sync(synced_warehouse: Warehouse) -> None:
+    """A sync older than max_age_hours fails the check, as does a warehouse with backfills only."""
     later = datetime.now(UTC) + timedelta(hours=HOURS + 1)
     found = results(synced_warehouse, later)
     assert failed(found) == [FRESHNESS]
     assert found[FRESHNESS].metadata["hours"].value == pytest.approx(HOURS + 1, abs=0.1)
-    execute(synced_warehouse, "UPDATE sync_runs SET exit_status = 4")
+    for change in ("command = 'backfill'", "command = 'sync', exit_status = 4"):
+        execute(synced_warehouse, f"UPDATE sync_runs SET {change}")
+        found = results(synced_warehouse)
+        assert failed(found) == [FRESHNESS]
+        assert found[FRESHNESS].description == "no sync has succeeded yet"
+
+
+def test_a_sync_that_reads_too_little_is_not_fresh(synced_warehouse: Warehouse) -> None:
+    """A successful backfill after it changes nothing."""
+    execute(
+        synced_warehouse,
+        "INSERT INTO sync_runs BY NAME (SELECT * REPLACE (run_id || 'x' AS run_id,"
+        " started_at + INTERVAL 1 SECOND AS started_at, 4 AS exit_status, ? AS error)"
+        " FROM sync_runs)",
+        UNREADABLE,
+    )
+    execute(
+        synced_warehouse,
+        "INSERT INTO sync_runs BY NAME (SELECT * REPLACE (run_id || 'y' AS run_id,"
+        " started_at + INTERVAL 2 SECOND AS started_at, 'backfill' AS command)"
+        " FROM sync_runs WHERE exit_status = 0)",
+    )
     found = results(synced_warehouse)
     assert failed(found) == [FRESHNESS]
-    assert found[FRESHNESS].description == "no sync or backfill has succeeded yet"
+    assert found[FRESHNESS].description == "the last sync could not read too many submissions"
 
 
 def test_staleness_is_compared_with_sweep_days(

@@ -1,7 +1,9 @@
 """Dagster assets run in the test process: metadata, failures, retries and checks."""
 
+import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,8 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.load.locks import lock_file
 from argos_sync.load.target import working_dir
 from argos_sync.orchestration.checks import CHECKS
+from argos_sync.orchestration.tasks import TaskLog
+from argos_sync.run.summary import RunSummary
 from orchestration.conftest import KEY, load_definitions
 from support import Warehouse, assert_equal, context_for, created_at, in_range
 from whole_lists import Emulator
@@ -44,6 +48,15 @@ def failure_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     assert failure is not None
     values = {name: value.value for name, value in failure.metadata.items()}
     return {"description": failure.description, **values}
+
+
+def test_progress_is_one_line_for_each_chunk(caplog: pytest.LogCaptureFixture) -> None:
+    """It reads well with one window as with several."""
+    summary = RunSummary("r", "sync", datetime.now(UTC), windows=1)
+    summary.submissions_fetched, summary.rows = 1, 1_234
+    with caplog.at_level(logging.INFO):
+        TaskLog(logging.getLogger("task")).chunk_loaded(summary)
+    assert caplog.messages == ["sync so far: submissions 1, rows 1,234, windows 1"]
 
 
 @pytest.mark.slow

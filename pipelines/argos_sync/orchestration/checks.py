@@ -32,7 +32,7 @@ CHECKS = {
     "values_fit": "Values that fitted their column before have not stopped to fit it.",
     SHAPE: "New submissions have the sections, values and misfits that they usually have.",
     VOLUME: "The day before the last sync has about as many submissions as usual.",
-    FRESHNESS: "The last successful sync or backfill started within max_age_hours.",
+    FRESHNESS: "The last successful sync started within max_age_hours; backfills do not count.",
     STALENESS: "Every submission was fetched within the last sweep_days.",
 }
 """Description of each check by name: what is true when it passes."""
@@ -46,7 +46,7 @@ def read_checks(target: Target, now: datetime, max_age_hours: float) -> list[dg.
 
     The post-run checks are the last results in `sync_checks`. Freshness and staleness are computed
     from the clock, so that they fail when nothing has run at all: `max_age_hours` is the largest
-    age of the last successful sync or backfill.
+    age of the last successful sync, as with `status --max-age`.
 
     Raises:
         ConfigurationError: The destination or `sweep_days` is not valid.
@@ -84,15 +84,14 @@ def _post_run_check(name: str, rows: Sequence[Mapping[str, Any]]) -> dg.AssetChe
 
 
 def _freshness(overview: Overview, now: datetime, max_age_hours: float) -> dg.AssetCheckResult:
-    last_success = overview.last_success
-    if last_success is None:
-        return _result(FRESHNESS, "no sync or backfill has succeeded yet", passed=False)
-    if overview.unreadable:
-        text = "the last sync or backfill could not read too many submissions"
+    if overview.last_sync is None:
+        return _result(FRESHNESS, "no sync has succeeded yet", passed=False)
+    if overview.sync_unreadable:
+        text = "the last sync could not read too many submissions"
         return _result(FRESHNESS, text, passed=False)
-    hours = (now - last_success).total_seconds() / 3600
+    hours = (now - overview.last_sync).total_seconds() / 3600
     text = (
-        f"the last successful sync or backfill started {hours:.1f} h ago;"
+        f"the last successful sync started {hours:.1f} h ago;"
         f" the limit is {max_age_hours:g} h (max_age_hours)"
     )
     return _result(FRESHNESS, text, {"hours": hours}, passed=hours <= max_age_hours)

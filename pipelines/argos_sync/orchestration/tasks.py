@@ -36,9 +36,11 @@ class TaskLog(NoProgress):
 
     def chunk_loaded(self, summary: RunSummary) -> None:
         """Log the totals so far."""
-        fetched, rows = summary.submissions_fetched, summary.rows
-        line = f"{fetched:,} submissions, {rows:,} rows, {summary.windows} windows done"
-        self.log.info("%s: %s", summary.command, line)
+        self.log.info(
+            "%s so far: submissions %s, rows %s, windows %s",
+            summary.command,
+            *(f"{n:,}" for n in (summary.submissions_fetched, summary.rows, summary.windows)),
+        )
 
 
 def make_target(settings: Orchestration) -> Target:
