@@ -29,7 +29,7 @@ BESIDE = {
     "dictionary": ("shape", "load", "warehouse"),
     "report": ("api", "shape", "config", "fetch", "load", "warehouse"),
     "cli": (*ORDER, "dictionary", "emulator", "emulator_options", "report", "process"),
-    "orchestration": (*ORDER, "process"),
+    "orchestration": (*ORDER, "report", "process"),
     # The package itself exports the public source, imported when it is asked for.
     "": ("source",),
 }

@@ -23,7 +23,9 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.emulator import Store, generate
 from argos_sync.orchestration.checks import CHECKS
+from argos_sync.shape.contract import load_contract
 from argos_sync.warehouse.checks import CheckResult
+from oracle import flatten
 from orchestration.conftest import KEY
 from support import Warehouse, assert_equal, context_for, created_at, in_range
 from whole_lists import Behaviour, Emulator
@@ -110,7 +112,8 @@ class Dagster:
             """query($key: AssetKeyInput!) {assetOrError(assetKey: $key) {... on Asset {
                  assetMaterializations {runId partition metadataEntries {label
                    ... on IntMetadataEntry {intValue} ... on FloatMetadataEntry {floatValue}
-                   ... on TextMetadataEntry {text}}}}}}""",
+                   ... on TextMetadataEntry {text}
+                   ... on TableSchemaMetadataEntry {schema {columns {name}}}}}}}}""",
             key={"path": [asset]},
         )["assetMaterializations"]
         return {
@@ -253,7 +256,11 @@ def assert_schedule_synced(dagster: Dagster, submissions: list[dict[str, Any]]) 
     assert run["jobName"] == "sync"
     (numbers,) = dagster.metadata("submissions", run["runId"]).values()
     assert numbers["command"] == "sync"
-    assert numbers["submissions_fetched"] == len(submissions)
+    assert numbers["submissions_fetched"] == numbers["dagster/row_count"] == len(submissions)
+    (table,) = dagster.metadata("applicants", run["runId"]).values()
+    assert table["dagster/row_count"] == len(flatten(submissions)["applicants"])
+    names = [column["name"] for column in table["dagster/column_schema"]["columns"]]
+    assert names == [column.name for column in load_contract()["applicants"].columns]
 
 
 def assert_one_backfill(

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
@@ -16,19 +17,51 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.load.locks import lock_file
 from argos_sync.load.target import working_dir
 from argos_sync.orchestration.checks import CHECKS
+from argos_sync.orchestration.tables import ROW_COUNT
 from argos_sync.orchestration.tasks import TaskLog
+from argos_sync.run.context import Context
 from argos_sync.run.summary import RunSummary
+from argos_sync.shape.contract import load_contract
 from orchestration.conftest import KEY, load_definitions
 from support import Warehouse, assert_equal, context_for, created_at, in_range
 from whole_lists import Emulator
 
 Submissions = list[dict[str, Any]]
 
+MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION
+SUBMISSIONS_KEY = dg.AssetKey("submissions")
+
 
 def metadata(result: dg.ExecuteInProcessResult, asset: dg.AssetsDefinition) -> dict[str, Any]:
     """Return the metadata of an asset's only materialization."""
-    (found,) = result.asset_materializations_for_node(asset.op.name)
-    return {name: value.value for name, value in found.metadata.items()}
+    found = result.asset_materializations_for_node(asset.op.name)
+    (own,) = [one for one in found if one.asset_key == asset.key]
+    return {name: value.value for name, value in own.metadata.items()}
+
+
+def reported_rows(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    """Return the rows that a run reports, by table."""
+    found: dict[str, object] = {}
+    for event in result.all_events:
+        key = event.asset_key.to_user_string() if event.asset_key else ""
+        if event.is_step_materialization:
+            metadata = event.step_materialization_data.materialization.metadata
+        elif event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+            metadata = event.asset_observation_data.asset_observation.metadata
+        else:
+            continue
+        if ROW_COUNT in metadata:
+            found[key] = metadata[ROW_COUNT].value
+    return found
+
+
+def counted_rows(warehouse: Warehouse) -> dict[str, int]:
+    """Return the rows of the tables that the warehouse has."""
+    with duckdb.connect(str(warehouse.target.file), read_only=True) as connection:
+        return {
+            name: connection.execute(f"SELECT COUNT(*) FROM argos.{name}").fetchall()[0][0]
+            for name in load_contract().tables
+        }
 
 
 def stored_events(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -75,6 +108,7 @@ def test_the_nightly_job_loads_and_checks(
     passed = {check.check_name: check.passed for check in evaluations}
     assert passed == dict.fromkeys(CHECKS, True)
     assert_equal(warehouse, submissions)
+    assert reported_rows(result) == counted_rows(warehouse)
 
 
 @pytest.mark.slow
@@ -87,10 +121,14 @@ def test_a_partition_is_a_backfill_of_its_day(
     day = created_at(submissions[0]).date()
 
     def load(**options: Any) -> dict[str, Any]:
+        """Return the metadata of the run, which reports the rows of every table, too."""
         config = dg.RunConfig(ops={"submissions_by_day": {"config": options}})
         result = dg.materialize(
             [definitions.submissions_by_day], partition_key=day.isoformat(), run_config=config
         )
+        assert reported_rows(result) == counted_rows(warehouse)
+        # A materialization of `submissions` is a sync.
+        assert not [e for e in events(result, MATERIALIZED) if e.asset_key == SUBMISSIONS_KEY]
         return metadata(result, definitions.submissions_by_day)
 
     expected = in_range(submissions, day, day)
@@ -117,6 +155,7 @@ def test_a_reconcile_repairs_the_last_days(
     assert loaded["submissions_new"] == len(submissions) - held
     assert loaded["submissions_held"] == held
     assert loaded["days_that_differed"] == len({created_at(s).date() for s in submissions}) - 1
+    assert reported_rows(result) == counted_rows(warehouse)
     assert_equal(warehouse, submissions)
 
 
@@ -182,6 +221,24 @@ def test_errors_of_other_packages_show_only_their_class(
     assert "Gildong" not in stored
 
 
+def test_tables_that_cannot_be_read_fail_no_run(
+    definitions: ModuleType, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is loaded stays loaded; the log says why there are no rows."""
+
+    def sync(context: Context) -> RunSummary:
+        Path(str(warehouse.target.file)).unlink()
+        return RunSummary("r", "sync", context.clock(), exit_status=0)
+
+    monkeypatch.setattr(definitions, "sync", sync)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([definitions.submissions], instance=instance)
+        stored = stored_events(instance, result.run_id)
+    assert metadata(result, definitions.submissions)["command"] == "sync"
+    assert reported_rows(result) == {}
+    assert "The rows of the tables are not reported: there is no DuckDB file" in stored
+
+
 def test_schedules_are_configured_with_dlt(
     configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,15 +264,6 @@ def test_an_unknown_executor_is_a_configuration_error(
     monkeypatch.setenv("SOURCES__ARGOS__ORCHESTRATION__EXECUTOR", name)
     with pytest.raises(ConfigurationError, match=r"orchestration\.executor is not the name"):
         load_definitions()
-
-
-def test_everything_is_in_the_pool(definitions: ModuleType) -> None:
-    """Definitions are valid, and every asset and check that opens the warehouse is in the pool."""
-    dg.Definitions.validate_loadable(definitions.defs)
-    graph = definitions.defs.resolve_asset_graph()
-    assets = [node.pools for node in graph.asset_nodes]
-    assert assets == [{"argos_api"}] * 3
-    assert definitions.warehouse_checks.op.pool == "argos_api"
 
 
 @pytest.mark.process

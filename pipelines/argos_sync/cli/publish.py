@@ -125,26 +125,10 @@ def _write_dbt_sources(common: Common, copy: str, output: Path) -> None:
 
 
 def _pseudonymizer(common: Common) -> "Pseudonymizer":
-    """Return what makes pseudonyms with the configured keys.
+    """Return what makes pseudonyms with the configured keys."""
+    from argos_sync.commands.configured_pseudonyms import configured_pseudonymizer
 
-    Raises:
-        ConfigurationError: There is no privacy key, or a privacy setting is invalid.
-    """
-    from argos_sync.api.errors import ConfigurationError
-    from argos_sync.config import load_settings
-    from argos_sync.fetch.protection import Protection
-    from argos_sync.shape.pseudonyms import Pseudonymizer
-
-    settings = load_settings(api=False, project=common.project)
-    policy = Protection.configured(settings).policy
-    if policy.keyring is None:
-        raise ConfigurationError(
-            "no value for sources.argos.privacy.key, which --pseudonyms needs",
-            "set SOURCES__ARGOS__PRIVACY__KEY, or key under [sources.argos.privacy] in"
-            " .dlt/secrets.toml, for example from `openssl rand -base64 32`, and keep it: other"
-            " keys make other pseudonyms",
-        )
-    return Pseudonymizer(policy.keyring, policy.old_keyrings)
+    return configured_pseudonymizer("--pseudonyms", common.project)
 
 
 def _publish_file(

@@ -6,8 +6,8 @@ differences that `reconcile` repairs, and `check` and `destination_checks`, of w
 consists. `publish` writes a copy: `published_tables` chooses what is in it, `copy_source` and
 `published_rows` read that from the warehouse, `published_file` writes it, and `publication` records
 how. `copy_update` compares an earlier one with `warehouse_rows` and updates it, unless
-`erased_rows` must not stay in it. Other formats
-are `parquet_folder`, and `change_log` with `change_diff` and `change_log_views`.
+`erased_rows` must not stay in it; `configured_pseudonyms` makes its pseudonyms. Other formats are
+`parquet_folder`, and `change_log` with `change_diff` and `change_log_views`.
 """
 
 __all__: list[str] = [
@@ -15,10 +15,12 @@ __all__: list[str] = [
     "change_log",
     "change_log_views",
     "comparison",
+    "configured_pseudonyms",
     "doctor",
     "forget",
     "parquet_folder",
     "publish",
+    "published_tables",
     "query",
     "reconcile",
     "refresh",

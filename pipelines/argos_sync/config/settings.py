@@ -163,6 +163,10 @@ class Orchestration(BaseConfiguration):
     max_age_hours: float = 26.0
     retry_seconds: float = 60.0
     executor: str | None = None
+    publish_to: str = "analysts.duckdb"
+    publish_strict: bool = False
+    publish_pseudonyms: bool = False
+    report_out: str = "report.html"
     start_date: str | None = None
 
     @property

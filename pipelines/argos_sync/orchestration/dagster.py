@@ -1,16 +1,19 @@
 """Define argos-sync's assets for Dagster: `dagster dev -m argos_sync.orchestration.dagster`.
 
-Each asset runs one command with the same configuration as the command line. Everything that opens
+The assets `submissions`, `submissions_by_day` and `reconciliation` run the commands that load, with
+the same configuration as the command line. The tables are downstream of them, and the published
+copy and the report downstream of the tables. Everything that opens
 the warehouse is in the pool `argos_api`: with a limit of one, runs wait for each other instead of
 finding the warehouse locked. Without a limit, or when another process has the lock, the retry
 policy waits.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from pkgutil import resolve_name
+from typing import Any
 
 import dagster as dg
 
@@ -22,8 +25,11 @@ from argos_sync.commands.sync import sync
 from argos_sync.config import load_orchestration, refuse_unknown_keys
 from argos_sync.fetch.windows import add_days, day_of
 from argos_sync.orchestration.checks import CHECKS, read_checks
+from argos_sync.orchestration.outputs import publish_copy, published_table_names, write_report
+from argos_sync.orchestration.tables import read_tables, table_events, table_metadata, table_specs
 from argos_sync.orchestration.tasks import make_target, report_failures, run_command, run_metadata
 from argos_sync.run.context import Context
+from argos_sync.shape.contract import SUBMISSIONS, load_contract
 
 POOL = "argos_api"
 GROUP = "argos"
@@ -33,6 +39,11 @@ EARLIEST = date(2020, 1, 1)
 refuse_unknown_keys()
 SETTINGS = load_orchestration()
 RETRY = dg.RetryPolicy(max_retries=4, delay=SETTINGS.retry_seconds, backoff=dg.Backoff.EXPONENTIAL)
+
+
+AUTOMATION = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+"""Follow every load, once Dagster's sensor of automation conditions is on. Tables of sections that
+are not requested are missing for ever."""
 
 
 class BackfillOptions(dg.Config):
@@ -53,10 +64,46 @@ class ReconcileOptions(dg.Config):
     """Maximum share of submissions to mark as deleted."""
 
 
-@dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
+class ReportOptions(dg.Config):
+    """Configure a report."""
+
+    days: int = 90
+    """Length of the period in days, the last one being today."""
+    review_target_hours: float = 24.0
+    """Time within which people should decide a pending submission."""
+
+
+def _report_tables(
+    context: dg.AssetExecutionContext, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[None]:
+    """Report what the tables have after a command, and return its result.
+
+    A table that cannot be read, because another command has the DuckDB file, fails no command that
+    has succeeded.
+    """
+    try:
+        tables = report_failures(partial(read_tables, make_target(SETTINGS)))
+    except dg.Failure as failure:
+        context.log.warning("The rows of the tables are not reported: %s", failure.description)
+        tables = {}
+    own = tables.pop(SUBMISSIONS, {}) if context.asset_key == submissions.key else {}
+    for event in table_events(tables):
+        context.log_event(event)
+    return dg.MaterializeResult(metadata={**own, **metadata})
+
+
+@dg.asset(
+    group_name=GROUP,
+    pool=POOL,
+    retry_policy=RETRY,
+    kinds={"dlt", "table"},
+    metadata=table_metadata(SETTINGS.dataset_name, load_contract()[SUBMISSIONS]),
+    description=f"{load_contract()[SUBMISSIONS].comment} Materialize it to run the nightly sync,"
+    " which loads new and changed submissions into all tables.",
+)
 def submissions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Load new and changed submissions with the nightly sync."""
-    return dg.MaterializeResult(metadata=run_metadata(run_command(SETTINGS, context.log, sync)))
+    return _report_tables(context, run_metadata(run_command(SETTINGS, context.log, sync)))
 
 
 with warnings.catch_warnings():
@@ -84,7 +131,8 @@ with warnings.catch_warnings():
         command = partial(backfill, first=first, last=last, force=config.force)
         summary = run_command(SETTINGS, context.log, command)
         # Every partition of a range gets the metadata of the whole range.
-        return dg.MaterializeResult(metadata={"days": f"{first} to {last}"} | run_metadata(summary))
+        metadata = {"days": f"{first} to {last}"} | run_metadata(summary)
+        return _report_tables(context, metadata)
 
 
 @dg.asset(group_name=GROUP, pool=POOL, retry_policy=RETRY, kinds={"dlt"})
@@ -100,7 +148,42 @@ def reconciliation(
 
     result = run_command(SETTINGS, context.log, reconcile)
     different = {"days_that_differed": len(result.days), "submissions_held": result.stored}
-    return dg.MaterializeResult(metadata=run_metadata(result.summary) | different)
+    return _report_tables(context, run_metadata(result.summary) | different)
+
+
+tables = table_specs(
+    SETTINGS.dataset_name, GROUP, [submissions, submissions_by_day, reconciliation]
+)
+
+
+# `submissions` is among the tables: within one run, Dagster orders only assets that it executes.
+@dg.asset(
+    deps=published_table_names(),
+    group_name=GROUP,
+    pool=POOL,
+    retry_policy=RETRY,
+    kinds={"duckdb"},
+    automation_condition=AUTOMATION,
+)
+def published_copy() -> dg.MaterializeResult[None]:
+    """Copy tables and views for analysts into a DuckDB file, without columns of class `direct`."""
+    write = partial(publish_copy, make_target(SETTINGS), SETTINGS)
+    return dg.MaterializeResult(metadata=report_failures(write))
+
+
+@dg.asset(
+    deps=published_table_names(),
+    group_name=GROUP,
+    pool=POOL,
+    retry_policy=RETRY,
+    kinds={"html"},
+    automation_condition=AUTOMATION,
+)
+def report(config: ReportOptions) -> dg.MaterializeResult[None]:
+    """Write one HTML page: what needs attention, and a period in figures and charts."""
+    target, now = make_target(SETTINGS), datetime.now(UTC)
+    write = partial(write_report, target, SETTINGS, now, **config.model_dump())
+    return dg.MaterializeResult(metadata=report_failures(write))
 
 
 @dg.multi_asset_check(
@@ -146,7 +229,7 @@ check_job = dg.define_asset_job(
 )
 
 defs = dg.Definitions(
-    assets=[submissions, submissions_by_day, reconciliation],
+    assets=[submissions, submissions_by_day, reconciliation, *tables, published_copy, report],
     asset_checks=[warehouse_checks],
     jobs=[sync_job, reconcile_job, check_job],
     schedules=[

@@ -88,7 +88,7 @@ def read_overview(
     """
     limit = (now or utc_now()) + _MAX_SKEW
     return Overview(
-        rows={name: _count_rows(client, name) for name in load_contract().tables},
+        rows={name: count_rows(client, name) for name in load_contract().tables},
         completeness=_completeness(client, limit),
         runs=_last_runs(client, limit, runs),
         unreadable=_is_unreadable(client, limit, _BRINGS_NEW_DATA),
@@ -100,6 +100,12 @@ def read_overview(
         max_age_days=_max_age_days(client),
         checks=_checks(client, limit),
     )
+
+
+def count_rows(client: Client, table: str) -> int:
+    """Return the number of rows of a table; 0 for one that does not exist."""
+    rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
+    return int(rows[0][0]) if rows else 0
 
 
 def newest_time(client: Client, now: datetime) -> datetime | None:
@@ -134,11 +140,6 @@ def requests_by_day(client: Client, now: datetime) -> Counter[date]:
         by_day = json.loads(text) if isinstance(text, str) else text
         counts.update({date.fromisoformat(day): count for day, count in by_day.items()})
     return counts
-
-
-def _count_rows(client: Client, table: str) -> int:
-    rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
-    return int(rows[0][0]) if rows else 0
 
 
 def _last_runs(client: Client, limit: datetime, count: int) -> list[dict[str, Any]]:
