@@ -34,7 +34,7 @@ def test_lineage_is_one_picture(definitions: ModuleType) -> None:
         if name in LOADERS:
             assert parents == set()
         elif name in OUTPUTS:
-            assert parents == published
+            assert parents == published | {"reconciliation"}
         else:
             assert parents == LOADERS
         assert node.group_name == "argos"
@@ -42,12 +42,12 @@ def test_lineage_is_one_picture(definitions: ModuleType) -> None:
     assert not {"quarantine", "sync_suppressions"} & published
 
 
-def test_outputs_wait_for_a_sync_in_the_same_run(definitions: ModuleType) -> None:
+def test_outputs_wait_for_loads_in_the_same_run(definitions: ModuleType) -> None:
     """Dagster orders only assets that it executes, so tables alone would not make them wait."""
     job = definitions.defs.resolve_implicit_global_asset_job_def()
     for invocation, inputs in job.graph.dependencies.items():
         if invocation.name in OUTPUTS:
-            assert {one.node for one in inputs.values()} == {"submissions"}
+            assert {one.node for one in inputs.values()} == {"submissions", "reconciliation"}
 
 
 def test_what_dagster_executes_is_in_the_pool(definitions: ModuleType) -> None:

@@ -42,8 +42,8 @@ RETRY = dg.RetryPolicy(max_retries=4, delay=SETTINGS.retry_seconds, backoff=dg.B
 
 
 AUTOMATION = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-"""Follow every load, once Dagster's sensor of automation conditions is on. Tables of sections that
-are not requested are missing for ever."""
+"""Materialize after every load, once Dagster's sensor for automation conditions is on. Tables may
+be missing: those of sections that are not requested do not exist."""
 
 
 class BackfillOptions(dg.Config):
@@ -156,9 +156,13 @@ tables = table_specs(
 )
 
 
-# `submissions` is among the tables: within one run, Dagster orders only assets that it executes.
+OUTPUT_DEPS = [reconciliation.key, *map(dg.AssetKey, published_table_names())]
+"""What the copy and the report are made of. Within one run Dagster orders only assets that it
+executes: `reconciliation` and, among the tables, `submissions`."""
+
+
 @dg.asset(
-    deps=published_table_names(),
+    deps=OUTPUT_DEPS,
     group_name=GROUP,
     pool=POOL,
     retry_policy=RETRY,
@@ -172,7 +176,7 @@ def published_copy() -> dg.MaterializeResult[None]:
 
 
 @dg.asset(
-    deps=published_table_names(),
+    deps=OUTPUT_DEPS,
     group_name=GROUP,
     pool=POOL,
     retry_policy=RETRY,
