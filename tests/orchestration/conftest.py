@@ -46,6 +46,13 @@ def recent_submissions() -> list[dict[str, Any]]:
     return generate(60, seed=3, start=today - timedelta(20), end=today - timedelta(3))
 
 
+def private_values(submissions: list[dict[str, Any]]) -> set[str]:
+    """Return names, addresses and numbers of the people, and the API key."""
+    names = ("name", "full_name", "email", "documentNumber", "identityNumber")
+    people = [one | one.get("data", {}) for one in submissions]
+    return {KEY, *(person[name] for person in people for name in names if person.get(name))}
+
+
 @pytest.fixture
 def submissions() -> list[dict[str, Any]]:
     """Return the submissions of the stand-in API."""

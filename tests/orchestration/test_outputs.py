@@ -11,14 +11,18 @@ import pytest
 
 from argos_sync.commands.published_tables import public_tables
 from argos_sync.report import REPORT_FILE
-from orchestration.conftest import load_definitions
+from orchestration.conftest import load_definitions, private_values, recent_submissions
 from support import Warehouse
 
 
 def materialize(asset: dg.AssetsDefinition, **options: Any) -> dict[str, Any]:
-    """Materialize one asset, and return its metadata."""
+    """Materialize one asset, and return its metadata; Dagster stores nothing personal."""
     config = dg.RunConfig(ops={asset.op.name: {"config": options}}) if options else None
-    result = dg.materialize([asset], run_config=config)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([asset], run_config=config, instance=instance)
+        stored = "\n".join(str(entry) for entry in instance.all_logs(result.run_id))
+    assert asset.op.name in stored
+    assert [text for text in private_values(recent_submissions()) if text in stored] == []
     (found,) = result.asset_materializations_for_node(asset.op.name)
     return {name: value.value for name, value in found.metadata.items()}
 

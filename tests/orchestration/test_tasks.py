@@ -267,11 +267,12 @@ def test_an_unknown_executor_is_a_configuration_error(
 
 
 @pytest.mark.process
-def test_no_other_room_imports_dagster() -> None:
-    """The package and its commands work without the extra."""
+def test_extras_are_imported_only_where_they_are_used() -> None:
+    """The package and its commands work without Dagster, and without the packages of formats."""
     script = (
         "import sys, argos_sync, argos_sync.cli.app, argos_sync.commands.sync,"
-        " argos_sync.commands.reconcile, argos_sync.report, argos_sync.fetch.process.parent;"
-        " argos_sync.argos_source; sys.exit('dagster' in sys.modules)"
+        " argos_sync.commands.reconcile, argos_sync.report, argos_sync.fetch.process.parent,"
+        " argos_sync.commands.publish, argos_sync.commands.parquet_folder; argos_sync.argos_source;"
+        " sys.exit(bool({'dagster', 'deltalake', 'vl_convert'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -6,7 +6,7 @@ a change log, see `change_diff`.
 
 from collections.abc import Mapping
 
-from argos_sync.commands.change_diff import key_expression
+from argos_sync.commands.published_tables import key_expression
 from argos_sync.load.dialects import quote_name
 from argos_sync.shape.contract import Table
 
