@@ -10,7 +10,7 @@ from typing import Any
 
 from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import ReadMode
-from argos_sync.load.sql import SOURCE_DIALECT, Client, select
+from argos_sync.load.sql import SOURCE_DIALECT, Client, count_rows, select
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, load_contract
 from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import latest_credible
