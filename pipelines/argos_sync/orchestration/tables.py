@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from argos_sync.load.read_only import open_read_only
+from argos_sync.load.sql import count_rows
 from argos_sync.load.target import Target
 from argos_sync.shape.contract import SUBMISSIONS, Column, Table, load_contract
-from argos_sync.warehouse.overview import count_rows
 
 ROW_COUNT = "dagster/row_count"
 COLUMN_SCHEMA = "dagster/column_schema"

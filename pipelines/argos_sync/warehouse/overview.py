@@ -102,12 +102,6 @@ def read_overview(
     )
 
 
-def count_rows(client: Client, table: str) -> int:
-    """Return the number of rows of a table; 0 for one that does not exist."""
-    rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
-    return int(rows[0][0]) if rows else 0
-
-
 def newest_time(client: Client, now: datetime) -> datetime | None:
     """Return the latest time of a fetch or a run, UTC; None before the first.
 
