@@ -20,8 +20,9 @@ from typing import Any, cast
 
 import pytest
 
-from argos_sync.api import RequestStats, RetryPolicy
 from argos_sync.api.errors import ArgosError, InvalidApiKey
+from argos_sync.api.retry import RetryPolicy
+from argos_sync.api.stats import RequestStats
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Store

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from argos_sync.api import ArgosClient, Query, RetryPolicy
+from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.query import Query
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.commands.check import Check, run_check
 from argos_sync.commands.destination_checks import check_writing

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import ArgosClient, DailyBudget, Envelope, RetryPolicy
+from argos_sync.api.budget import DailyBudget
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.crypto import Envelope
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.fetch.clock import Clock
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.protection import NO_PROTECTION, Protection

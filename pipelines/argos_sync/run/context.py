@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from argos_sync.api import DailyBudget, RetryPolicy
+from argos_sync.api.budget import DailyBudget
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.config import Settings
 from argos_sync.fetch.chunks import ChunkSource
 from argos_sync.fetch.clock import Clock, utc_now

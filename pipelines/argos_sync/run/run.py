@@ -10,8 +10,8 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
+from argos_sync.api.stats import RequestStats
 from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.clock import RunClock
 from argos_sync.fetch.job import ClientOptions, FetchJob
