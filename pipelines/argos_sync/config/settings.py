@@ -19,7 +19,7 @@ from dlt.common.typing import TSecretStrValue
 
 from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.config.files import config_providers
+from argos_sync.config.providers import config_providers
 from argos_sync.shape.values import parse_share
 
 SECTIONS = ("sources", "argos")
