@@ -65,8 +65,8 @@ def refuse_unknown_keys() -> None:
     section of a source is left to it.
 
     Raises:
-        ConfigurationError: There is such a key, a mounted file is not read, or a TOML file or a vault
-            cannot be read.
+        ConfigurationError: There is such a key, a mounted file is not read, or a TOML file or a
+            vault cannot be read.
     """
     for file in mounted_secrets():
         _refuse_mounted_file(file)

@@ -1,10 +1,10 @@
 """Give access to the sources of settings that dlt asks: environment, files, and vaults.
 
-dlt calls them providers. Some of its behaviour is not what a command needs, and this module registers
-a provider of its own around each provider that reads the environment or a vault:
+dlt calls them providers. Around each that reads the environment or a vault, this module registers
+one of its own, for two reasons:
 
-- A secret in a file or a vault often ends with a line break, which `echo` adds. dlt keeps it, and it
-  would be part of the key or of the database's name.
+- A secret in a file or a vault often ends with a line break, which `echo` adds. dlt keeps it, and
+  it would be part of the key or of the database's name.
 - A vault that cannot be read raises the errors of its client library, which may quote anything.
 """
 
@@ -158,14 +158,22 @@ def documents(sections: Sequence[str]) -> list[Document]:
         if isinstance(provider, SettingsTomlProvider):
             files = [Path(path) for path in provider.present_locations]
             read.append(Document(tomllib.loads(provider.to_toml()), files))
-        elif isinstance(provider, _CheckedProvider) and isinstance(
-            provider.inner, VaultDocProvider
-        ):
+        elif (vault := _vault_in(provider)) is not None:
             # dlt reads the fragments of the sections before it looks up any key in them.
             provider.get_value("api_key", TSecretStrValue, None, *sections)
-            content = yaml.safe_load(provider.inner.to_yaml())
-            read.append(Document(content or {}, name=provider.name))
+            read.append(Document(yaml.safe_load(vault.to_yaml()) or {}, name=vault.name))
     return read
+
+
+def vault_names() -> list[str]:
+    """Return the names of the vaults that are asked for secrets, as dlt calls them."""
+    return [provider.name for provider in config_providers() if _vault_in(provider) is not None]
+
+
+def _vault_in(provider: ConfigProvider) -> VaultDocProvider | None:
+    """Return the vault that a provider asks; None if it is something else."""
+    inner = provider.inner if isinstance(provider, _CheckedProvider) else provider
+    return inner if isinstance(inner, VaultDocProvider) else None
 
 
 def _vault_failure(error: Exception, providers: Sequence[ConfigProvider]) -> ConfigurationError:
@@ -178,7 +186,7 @@ def _vault_failure(error: Exception, providers: Sequence[ConfigProvider]) -> Con
             "the client of a vault that section providers enables is not installed",
             f"pip install 'argos-sync[{_EXTRAS[error.caller]}]'",
         )
-    vaults = [one.name for one in providers if isinstance(one, VaultDocProvider)]
+    vaults = [one.name for one in providers if _vault_in(one) is not None]
     if isinstance(error, ConfigProviderException):
         vaults = [error.provider_name]
     kind = type(error).__name__
