@@ -143,6 +143,8 @@ def _refuse_mounted_file(file: Path) -> None:
     path = tuple(
         part.replace("-", "_") for part in re.split("--|__|[.]", match["name"].lower()) if part
     )
+    if path and path[0] in _SECTIONS_OF_DLT:
+        return
     secret_names = {_plain(one): _mounted_name(one) for one in setting_keys() if _is_secret(one)}
     if file.name == _mounted_name(path) and _is_known(path):
         if not _is_secret(path):
