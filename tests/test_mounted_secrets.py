@@ -112,6 +112,21 @@ def test_a_file_that_is_not_read_is_refused(name: str, message: str, mounted: Pa
     assert raised.value.exit_code == 2
 
 
+def test_a_file_that_cannot_be_read_is_refused(mounted: Path) -> None:
+    """Otherwise it would count as one that is not there."""
+    file = mounted / "sources--argos--api-key"
+    file.symlink_to(mounted / "missing")
+    with pytest.raises(ConfigurationError, match=f"{file} cannot be read: No such file"):
+        refuse_unknown_keys()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ConfigurationError, match=f"{file}/{file.name} cannot be read: No such"):
+        refuse_unknown_keys()
+    (file / file.name).write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=f"{file.name} is not UTF-8"):
+        refuse_unknown_keys()
+
+
 @pytest.mark.parametrize(
     "name", ["kubernetes.io", "..data", "tls.crt", "sources--argos--data-writer--x", "argos"]
 )

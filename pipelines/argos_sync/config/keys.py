@@ -17,7 +17,7 @@ from dlt.common.configuration.specs.base_configuration import is_secret_hint
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config.files import place_of
-from argos_sync.config.providers import documents, mounted_secrets
+from argos_sync.config.providers import documents, mounted_secrets, require_readable
 from argos_sync.config.settings import (
     ORCHESTRATION,
     PLAIN_NAME,
@@ -152,6 +152,7 @@ def _refuse_mounted_file(file: Path) -> None:
                 f"the file {file} is not read: only secrets are read from mounted files",
                 f"set {_PREFIX}{'__'.join(path).upper()}, or the key in .dlt/config.toml",
             )
+        require_readable(file)
     elif _plain(path) in secret_names:
         raise ConfigurationError(
             f"the file {file} is not read", f"name it {secret_names[_plain(path)]}"

@@ -147,6 +147,24 @@ def mounted_secrets() -> list[Path]:
         return []
 
 
+def require_readable(secret: Path) -> None:
+    """Refuse a mounted secret that cannot be read, which dlt would take for one that is not there.
+
+    Raises:
+        ConfigurationError: This user may not read it, or it is not UTF-8.
+    """
+    file = secret / secret.name if secret.is_dir() else secret
+    try:
+        file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file {file} cannot be read: {error.strerror}",
+            "give the user of the command the right to read it",
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the file {file} is not UTF-8", "write it as UTF-8") from None
+
+
 def documents(sections: Sequence[str]) -> list[Document]:
     """Return what dlt has read of TOML files, and what vaults have in some sections.
 
