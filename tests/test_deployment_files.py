@@ -14,7 +14,6 @@ import typer
 import yaml
 from check_jsonschema import main as check_jsonschema  # type: ignore[import-untyped]
 from click.testing import CliRunner
-from dlt.common.configuration.providers import environ
 
 from argos_sync.cli.app import app
 from argos_sync.config import load_settings, refuse_unknown_keys
@@ -90,25 +89,14 @@ def test_the_compose_file_matches_its_schema() -> None:
     assert result.exit_code == 0, result.output
 
 
-@pytest.fixture
-def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that dlt reads instead of /run/secrets."""
-    monkeypatch.setattr(environ, "SECRET_STORAGE_PATH", f"{tmp_path}/secrets/%s")
-    # dlt adds what it reads to the environment, from which this removes it.
-    monkeypatch.setattr(environ, "environ", {})
-    return tmp_path / "secrets"
-
-
 def check_settings(
     mounted: Path, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch, **settings: str
 ) -> tuple[Any, Any]:
     """Return what argos-sync reads of mounted secrets and variables: settings, credentials."""
-    mounted.mkdir()
     for name, text in secrets.items():
         (mounted / name).write_text(f"{text}\n", encoding="utf-8")
     for name, text in settings.items():
         monkeypatch.setenv(name, text)
-        environ.environ[name] = text
     refuse_unknown_keys()
     client = locate(Target("postgres", "argos", str(mounted.parent))).client
     return load_settings(), client.credentials

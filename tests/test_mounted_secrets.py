@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from dlt.common.configuration.providers import environ
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import load_settings, refuse_unknown_keys
@@ -11,25 +10,6 @@ from argos_sync.load.target import Target, locate
 
 API_KEY = "api-key-of-a-file"
 PRIVACY_KEY = "privacy-key-of-a-file"
-
-
-@pytest.fixture
-def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder that dlt reads instead of /run/secrets, which only root may create."""
-    folder = tmp_path / "secrets"
-    folder.mkdir()
-    monkeypatch.setattr(environ, "SECRET_STORAGE_PATH", f"{folder}/%s")
-    # dlt adds what it reads to the environment; monkeypatch restores these.
-    for name in (
-        "SOURCES__ARGOS__API_KEY",
-        "SOURCES__ARGOS__JAPAN__API_KEY",
-        "SOURCES__ARGOS__PRIVACY__KEY",
-        "DESTINATION__POSTGRES__CREDENTIALS",
-        "DESTINATION__POSTGRES__CREDENTIALS__PASSWORD",
-    ):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    return folder
 
 
 def write(folder: Path, name: str, text: str) -> None:
