@@ -97,18 +97,9 @@ class Container:
             "SECRETS": str(self.folder / "secrets"),
             "UID_INSIDE": str(USER),
         }
+        arguments = [*_UNSHARE, "sh", "-c", _MOUNTS, "sh", *command]
         return subprocess.run(
-            [
-                "unshare",
-                "--user",
-                "--map-root-user",
-                "--mount",
-                "sh",
-                "-c",
-                _MOUNTS,
-                "sh",
-                *command,
-            ],
+            arguments,
             env=environment | self.settings,
             capture_output=True,
             text=True,
