@@ -8,8 +8,8 @@ ENV UV_COMPILE_BYTECODE=1 \
     UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
-# Drivers of other destinations, and the clients of vaults: --build-arg EXTRAS="snowflake report".
-ARG EXTRAS="postgres"
+# Drivers of other destinations, clients of vaults: --build-arg EXTRAS="snowflake google-secrets".
+ARG EXTRAS="delta postgres"
 COPY pyproject.toml uv.lock ./
 # Dependencies have a layer of their own: they change less often than the code.
 RUN for extra in ${EXTRAS}; do set -- "$@" --extra "${extra}"; done \

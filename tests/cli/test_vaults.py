@@ -84,10 +84,14 @@ def test_a_mistyped_key_in_a_vault_is_refused(vault: Vault, command: Command, ki
     assert "the nearest is sources.argos.privacy.direct; " in message
 
 
-@pytest.mark.parametrize("name", ["sync", "status"])
-def test_a_vault_that_fails(vault: Vault, command: Command, kind: str, name: str) -> None:
-    """Every command says which vault cannot be read, and nothing that its server wrote."""
-    vault.status = 503
+@pytest.mark.parametrize(
+    ("name", "fragment"), [("status", None), ("sync", 0), ("sync", 1)], ids=str
+)
+def test_a_vault_that_fails(
+    vault: Vault, command: Command, kind: str, name: str, fragment: int | None
+) -> None:
+    """The message says which vault, and nothing that its server wrote; be it at first, or later."""
+    vault.failing = ("",) if fragment is None else (FRAGMENTS[kind][fragment],)
     error = {"google": "HttpError", "amazon": "InternalServiceError"}[kind]
     message = command.error_line(name, code=2)
     assert message.startswith(f"{NAMES[kind]} cannot be read ({error}); check that ")

@@ -31,13 +31,13 @@ class Vault:
     Attributes:
         folder: Where the certificate is written.
         secrets: Texts by name, as dlt asks for them.
-        status: Another HTTP status than 200, which every request for a secret is answered with.
+        failing: Names, or their beginnings, for which the answer is status 503.
         requested: The names that were asked for, in order.
     """
 
     folder: Path
     secrets: dict[str, str]
-    status: int = 200
+    failing: tuple[str, ...] = ()
     requested: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -139,8 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
         assert f"Credential={AWS_KEY}/" in self.headers["authorization"]
         name = json.loads(body)["SecretId"]
         text = self._look_up(name)
-        if self.vault.status != 200:
-            return self._answer(self.vault.status, {"__type": "InternalServiceError"})
+        if self._fails(name):
+            return self._answer(503, {"__type": "InternalServiceError"})
         if text is None:
             return self._answer(400, {"__type": "ResourceNotFoundException"})
         return self._answer(200, {"Name": name, "SecretString": text})
@@ -152,8 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
         match = re.fullmatch(pattern, self.path)
         assert match is not None
         text = self._look_up(match[1])
-        status = self.vault.status if self.vault.status != 200 else 404
-        if text is None or status != 404:
+        if self._fails(match[1]) or text is None:
+            status = 503 if self._fails(match[1]) else 404
             error = {"code": status, "message": f"{match[1]} of {TOKEN}", "status": "X"}
             return self._answer(status, {"error": error})
         return self._answer(200, {"payload": {"data": base64.b64encode(text.encode()).decode()}})
@@ -161,6 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _look_up(self, name: str) -> str | None:
         self.vault.requested.append(name)
         return self.vault.secrets.get(name)
+
+    def _fails(self, name: str) -> bool:
+        return name.startswith(self.vault.failing)
 
     def _answer(self, status: int, content: object) -> None:
         body = json.dumps(content).encode()
