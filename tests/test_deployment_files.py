@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -180,8 +181,25 @@ def test_failures_are_tried_again_as_their_exit_codes_say() -> None:
     }
     assert job["template"]["spec"]["restartPolicy"] == "Never"  # what the policy requires
     assert alarm["backoffLimit"] == 0
-    (script,) = compose()["services"]["sync"]["command"]
-    assert "0 | 2 | 3) sleep 86400" in script
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"), [(0, 86400), (2, 86400), (3, 86400), (1, 600), (5, 600), (143, 600)]
+)
+def test_the_loop_of_compose_waits_as_the_exit_code_says(
+    code: int, seconds: int, tmp_path: Path
+) -> None:
+    """A day after a success, and where only a person can help; otherwise ten minutes."""
+    programs = {"argos-sync": f"exit {code}", "sleep": 'echo "$@" && kill $PPID'}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    service = compose()["services"]["sync"]
+    # Compose takes $$ for $.
+    arguments = [*service["entrypoint"], service["command"][0].replace("$$", "$")]
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{seconds}\n"
 
 
 def test_the_image_has_no_root_and_no_secret() -> None:

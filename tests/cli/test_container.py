@@ -59,16 +59,13 @@ def test_a_sync_and_the_health_check(
 
 
 @pytest.mark.postgres
-def test_a_sync_into_postgresql(
-    container: Container, postgres_dataset: str, submissions: list[dict[str, Any]]
-) -> None:
+def test_postgresql(container: Container, postgres_dataset: str) -> None:
     """Its URL is a secret in a file, too."""
     container.secrets |= {"destination--postgres--credentials": f"{PG}\n"}
     options = ("--destination", "postgres", "--dataset", postgres_dataset)
-    done = container.run("argos-sync", "sync", "--json", *options)
+    done = container.run("argos-sync", "doctor", *options)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["submissions_new"] == len(submissions)
-    assert container.run("argos-sync", "status", "--max-age", "26h", *options).returncode == 0
+    assert f"postgres, dataset {postgres_dataset}, can be opened for writing" in done.stdout
 
 
 def test_a_volume_that_is_not_mounted(container: Container) -> None:
