@@ -65,6 +65,13 @@ def test_credentials_of_a_destination(
     assert read == ("loader", "p@ss", "db.test", "kyc")
 
 
+def test_credentials_that_are_not_text(mounted: Path) -> None:
+    """The message says which."""
+    (mounted / "destination--postgres--credentials").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match=r"destination\..*credentials is not UTF-8"):
+        locate(Target("postgres", "argos", str(mounted.parent)))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

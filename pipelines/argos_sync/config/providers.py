@@ -70,10 +70,14 @@ class _CheckedProvider(ConfigProvider):
         """Look up a value; see `ConfigProvider`.
 
         Raises:
-            ConfigurationError: A vault cannot be read.
+            ConfigurationError: A vault cannot be read, or a secret is not UTF-8.
         """
         try:
             value, name = self.inner.get_value(key, hint, pipeline_name, *sections)
+        except UnicodeDecodeError:
+            raise ConfigurationError(
+                f"the secret for {'.'.join((*sections, key))} is not UTF-8", "write it as UTF-8"
+            ) from None
         except Exception as error:  # noqa: BLE001 each vault has a client with errors of its own
             raise _vault_failure(error, [self.inner]) from None
         if isinstance(value, str) and is_secret_hint(hint):
