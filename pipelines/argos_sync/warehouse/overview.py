@@ -8,8 +8,8 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
+from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import ReadMode
-from argos_sync.fetch.job import utc_now
 from argos_sync.load.sql import SOURCE_DIALECT, Client, select
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, load_contract
 from argos_sync.warehouse.rows import read_rows
