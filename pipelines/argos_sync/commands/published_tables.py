@@ -8,7 +8,6 @@ they are hashed or encrypted. In place of some of them a copy may have pseudonym
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from argos_sync.load.dialects import quote_name
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import ReadOnlyWarehouse
 from argos_sync.shape.contract import (
@@ -105,12 +104,6 @@ def match_columns(warehouse: ReadOnlyWarehouse, tables: Sequence[Table]) -> list
             )
         )
     return matched
-
-
-def key_expression(table: Table) -> str:
-    """Return an expression for a key: its values, with a separator that none of them has."""
-    values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
-    return f"concat_ws(chr(31), {values})"
 
 
 def _with_stored_type(column: Column, stored: str | None) -> Column:
