@@ -6,6 +6,7 @@ query: its columns, its first rows, and how many there are.
 
 import json
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "questions.md"
 
 COPY = "copy.duckdb"
 """Name of the published copy of the page's warehouse."""
+
+FIRST_NIGHT = "first_night"
+"""Name of the folder with the page's warehouse as it was after the first sync."""
 
 SUBMISSIONS = "submissions.json"
 """Name of the file with the submissions that the API has in the end."""
@@ -89,19 +93,24 @@ def same_shape(answer: str, rendered: str) -> bool:
     return answer.splitlines()[1:3] == rendered.splitlines()[1:3]
 
 
-def load_year(warehouse: Warehouse) -> Rows:
+def load_year(warehouse: Warehouse, between: Callable[[], object] = lambda: None) -> Rows:
     """Load the year 2025 of the demo, and three nights later what people have changed since.
 
     Return the submissions as they are then.
 
     Between the two syncs reviewers overturn three approvals and one rejection, clear two red flags,
     monitoring raises one, and nine submissions are deleted.
+
+    Args:
+        warehouse: an empty warehouse.
+        between: called between the two syncs.
     """
     first, last = date(2025, 1, 1), date(2025, 12, 31)
     store = Store(generate(500, start=first, end=last, projected_share=0.02))
     with Emulator(store) as api:
         context = context_for(api.base_url, warehouse.target, FIRST_SYNC, lookback_days=400)
         sync(context)
+        between()
         _change(store)
         context = context_for(api.base_url, warehouse.target, SECOND_SYNC, lookback_days=400)
         sync(context)
@@ -109,11 +118,21 @@ def load_year(warehouse: Warehouse) -> Rows:
 
 
 def make_year() -> Path:
-    """Return a folder, made once: the warehouse of `load_year`, its copy, and its submissions."""
+    """Return a folder, made once: the warehouse of `load_year`, its copy, and its submissions.
+
+    Its folder `FIRST_NIGHT` has the warehouse as it was after the first sync.
+    """
 
     def make(folder: Path) -> None:
         warehouse = duckdb_warehouse(folder)
-        (folder / SUBMISSIONS).write_text(json.dumps(load_year(warehouse)), encoding="utf-8")
+        file = Path(str(warehouse.target.file))
+
+        def keep() -> None:
+            (folder / FIRST_NIGHT).mkdir()
+            shutil.copy(file, folder / FIRST_NIGHT)
+
+        submissions = load_year(warehouse, keep)
+        (folder / SUBMISSIONS).write_text(json.dumps(submissions), encoding="utf-8")
         publish(warehouse.target, folder / COPY)
 
     return made_once("questions", make)
