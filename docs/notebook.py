@@ -67,20 +67,23 @@ def _(mo):
 def _(alt, ask):
     _rows = ask("""
     SELECT CAST(DATE_TRUNC('month', day) AS DATE) AS month, SUM(submissions) AS submissions,
-        SUM(approved) AS approved, SUM(rejected) AS rejected, SUM(incomplete) AS incomplete,
-        ROUND(100.0 * SUM(approved) / NULLIF(SUM(decided), 0), 1) AS approval_percent
+        SUM(approved) AS approved, SUM(rejected) AS rejected, SUM(pending) AS pending,
+        SUM(incomplete) AS incomplete, SUM(other_result + no_result) AS other,
+        ROUND(100.0 * SUM(approved) / NULLIF(SUM(decided), 0), 1) AS percent_of_decided,
+        ROUND(100.0 * SUM(approved) / SUM(submissions), 1) AS percent_of_all
     FROM argos.kyc_funnel_daily
     GROUP BY 1 ORDER BY 1;
     """)
+    _results = ["approved", "rejected", "pending", "incomplete", "other"]
     funnel = (
         alt.Chart(_rows)
-        .transform_fold(["approved", "rejected", "incomplete"], as_=["result", "count"])
+        .transform_fold(_results, as_=["result", "count"])
         .mark_bar()
         .encode(
             x=alt.X("utcyearmonth(month):O", title="month"),
             y=alt.Y("count:Q", title="submissions"),
-            color=alt.Color("result:N", sort=["approved", "rejected", "incomplete"]),
-            tooltip=["month:T", "result:N", "count:Q", "approval_percent:Q"],
+            color=alt.Color("result:N", sort=_results),
+            tooltip=["month:T", "result:N", "count:Q", "percent_of_decided:Q"],
         )
         .properties(width=600, height=220)
     )
@@ -99,9 +102,12 @@ def _(mo):
 @app.cell
 def _(alt, ask):
     _rows = ask("""
-    SELECT last_step, SUM(submissions) AS submissions, SUM(dropped_off) AS dropped_off,
-        SUM(timed_out) AS timed_out,
-        ROUND(100.0 * SUM(dropped_off + timed_out) / SUM(submissions), 1) AS percent_left
+    SELECT last_step, CASE last_step WHEN 1 THEN 'ID' WHEN 2 THEN 'face' ELSE 'none' END AS step,
+        SUM(SUM(submissions)) OVER (ORDER BY last_step DESC) AS reached,
+        SUM(submissions) AS ended_here,
+        SUM(dropped_off) AS dropped_off, SUM(timed_out) AS timed_out,
+        ROUND(100.0 * SUM(dropped_off + timed_out)
+            / SUM(SUM(submissions)) OVER (ORDER BY last_step DESC), 1) AS percent_left
     FROM argos.step_dropoff
     GROUP BY last_step ORDER BY last_step;
     """)
@@ -111,9 +117,9 @@ def _(alt, ask):
         .mark_bar()
         .encode(
             x=alt.X("count:Q", title="submissions"),
-            y=alt.Y("last_step:O", title="last step"),
+            y=alt.Y("step:N", sort=None, title="last step"),
             color="how:N",
-            tooltip=["last_step:O", "how:N", "count:Q", "submissions:Q", "percent_left:Q"],
+            tooltip=["step:N", "how:N", "count:Q", "reached:Q", "percent_left:Q"],
         )
         .properties(width=600)
     )

@@ -218,6 +218,7 @@ NOT_RUN = {
         "the address of that emulator"
     ),
     "duckdb kyc.duckdb": "DuckDB's shell is a program of its own; the query is tested",
+    "duckdb -readonly kyc.duckdb": "that program again; tests/test_questions.py asks the queries",
     "export DAGSTER_HOME=/srv/argos/dagster": "a folder of the operator's",
     "dagster dev -m argos_sync.orchestration.dagster": "tests/orchestration/test_dagster_dev.py",
     "argos-sync sql 'SELECT kyc_result, COUNT(*) FROM submissions_wide GROUP BY 1'": (
