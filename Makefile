@@ -30,7 +30,7 @@ export UV_PROJECT_ENVIRONMENT = .venv
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what landed
+demo: $(READY) ## Set up, sync a made-up API into DuckDB, show what landed and write a report
 	$(BIN)/argos-sync demo
 
 test: $(READY) ## Set up, then run the fast tests

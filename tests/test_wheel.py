@@ -84,9 +84,9 @@ def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path:
     """Help and the demo run from an empty folder; a report needs its extra."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
-    assert argos_sync("demo", "-n", "50").stdout.startswith(
-        "50 made-up submissions are in kyc_demo"
-    )
+    demo = argos_sync("demo", "-n", "50").stdout
+    assert demo.startswith("50 made-up submissions are in kyc_demo")
+    assert "For a report, run pip install 'argos-sync[report]' and the demo again." in demo
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
     report = ("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
     assert argos_sync.error_line(*report, code=2) == (
