@@ -19,7 +19,7 @@ from argos_sync.load.atomic_file import refuse_warehouse
 from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY, duckdb_file
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.sql import Client, dialect_of, execute_native, transaction
-from argos_sync.load.target import Target
+from argos_sync.load.target import Location, Target
 from argos_sync.shape.contract import Contract, Table
 from argos_sync.shape.pseudonyms import Pseudonymizer
 
@@ -78,7 +78,7 @@ def open_source(
     output: Path,
     pseudonymizer: Pseudonymizer | None = None,
     *,
-    working: Path | None = None,
+    location: Location | None = None,
 ) -> Iterator[Source]:
     """Open the warehouse in one snapshot.
 
@@ -88,13 +88,13 @@ def open_source(
         folder: Private folder, into which a connection of its own moves rows out of memory.
         output: What will be written, which must not be the warehouse.
         pseudonymizer: Makes pseudonyms; None makes none.
-        working: Working directory of the warehouse, if it is known.
+        location: Names of the warehouse, if they are known.
 
     Raises:
         ConfigurationError: The output is the warehouse, or the destination is unknown.
         DestinationError: The warehouse is empty, locked or not reachable.
     """
-    with open_read_only(target, working) as warehouse:
+    with open_read_only(target, location) as warehouse:
         client = warehouse.client
         if pseudonymizer is not None:
             pseudonymizer = replace(pseudonymizer, modes=stored_modes(warehouse.state))

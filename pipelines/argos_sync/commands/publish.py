@@ -78,7 +78,7 @@ def publish(
     with (
         atomic_replacement(output, mode) as new_file,
         open_source(
-            target, tables, new_file.parent, output, pseudonymizer, working=location.working
+            target, tables, new_file.parent, output, pseudonymizer, location=location
         ) as source,
     ):
         publication = Publication(

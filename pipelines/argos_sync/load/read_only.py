@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from dlt.common.destination.client import WithStateSync
@@ -19,7 +18,7 @@ from argos_sync.load.destinations.ducklake import open_read_only_lake
 from argos_sync.load.errors import DestinationError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.source import source_state
-from argos_sync.load.target import Target, make_pipeline, working_dir
+from argos_sync.load.target import Location, Target, locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +44,19 @@ class ReadOnlyWarehouse:
 
 
 @contextmanager
-def open_read_only(target: Target, working: Path | None = None) -> Iterator[ReadOnlyWarehouse]:
+def open_read_only(target: Target, location: Location | None = None) -> Iterator[ReadOnlyWarehouse]:
     """Open the warehouse for reading.
 
     Args:
         target: Where the warehouse is.
-        working: Its working directory, if it is known; it takes a while to find out.
+        location: Its names, if they are known; it takes a while to find out.
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.
         DestinationError: There is no warehouse yet, or it is locked or not reachable.
     """
     with destination_errors():
-        pipeline = make_pipeline(target, working or working_dir(target))
-        client = cast("SqlJobClientBase", pipeline.destination_client())
+        client = (location or locate(target)).storage
         if (file := duckdb_file(client.sql_client)) is not None:
             if not file.exists():
                 raise DestinationError(

@@ -69,13 +69,19 @@ def check_writable(target: Target) -> None:
 class Location:
     """A warehouse's own names, the same for every spelling of a target.
 
-    `dataset` is the name by which the destination tells its schemas apart, `working` is the working
-    directory that belongs to this warehouse alone, and `client` is not connected.
+    `dataset` is the name by which the destination tells its schemas apart, and `working` is the
+    working directory that belongs to this warehouse alone. `storage` is dlt's client for whole
+    tables, not connected; it takes a while to configure another one.
     """
 
     dataset: str
     working: Path
-    client: Client = field(compare=False)
+    storage: SqlJobClientBase = field(compare=False)
+
+    @property
+    def client(self) -> Client:
+        """Return the client for SQL, not connected."""
+        return self.storage.sql_client
 
 
 def locate(target: Target) -> Location:
@@ -105,7 +111,7 @@ def locate(target: Target) -> Location:
         refuse_ambiguous_name(file, dataset)
         address = f"{DUCKDB} duckdb:///{file.resolve()}"
     digest = blake2b(f"{address} {dataset}".encode(), digest_size=8)
-    return Location(dataset, base / digest.hexdigest(), client.sql_client)
+    return Location(dataset, base / digest.hexdigest(), client)
 
 
 def working_dir(target: Target) -> Path:
