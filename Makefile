@@ -94,7 +94,8 @@ docs: $(READY) ## Build the documentation into docs/_build/html; a broken link i
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
 	$(BIN)/sphinx-build -W --keep-going -n -E -q -c docs . docs/_build/html
 
-picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
+picture: $(READY) ## Take the pictures of the demo and the report that the README shows; needs Chromium
+	$(BIN)/python tests/terminal_picture.py docs/images/demo.svg
 	$(BIN)/python tests/picture.py docs/images/report.webp
 
 build: $(READY) ## Build the wheel and the source distribution into dist/

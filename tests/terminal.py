@@ -106,8 +106,8 @@ class Terminal:
             lines.pop()
         return lines
 
-    def svg(self, title: str) -> str:
-        """Return a picture of the screen, as tall as its text, under a title."""
+    def svg(self, title: str, first_line: int = 0) -> str:
+        """Return a picture of the screen from a line on, as tall as its text, under a title."""
         console = Console(
             width=self.columns,
             record=True,
@@ -116,7 +116,7 @@ class Terminal:
             legacy_windows=False,
         )
         # rich cuts off the lower edge of the last line, so that is an empty one.
-        for number in range(len(self.screen) + 1):
+        for number in range(first_line, len(self.screen) + 1):
             console.print(self._line(number), no_wrap=True, overflow="crop", soft_wrap=True)
         return console.export_svg(
             title=title, theme=SVG_EXPORT_THEME, code_format=SVG_FORMAT, unique_id="terminal"
