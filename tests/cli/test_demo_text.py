@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from argos_sync.cli.demo_text import Landed, demo_text
+from argos_sync.cli.demo_text import Landed, next_text
 
 
 def last_lines(*, dataset: str = "argos", report: str | None = "kyc_demo.html") -> list[str]:
-    """Return the last two lines of the text about a demo that has loaded nothing."""
+    """Return what follows the answers of a demo."""
     run = {"submissions_fetched": 0}
     landed = Landed("kyc_demo.duckdb", dataset, run, {"submissions": 0}, {}, report)
-    return demo_text(landed).splitlines()[-2:]
+    return next_text(landed).splitlines()
 
 
 @pytest.fixture

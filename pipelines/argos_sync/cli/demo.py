@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from argos_sync.cli.common import Common
-from argos_sync.cli.demo_text import QUERIES, Landed, demo_text
+from argos_sync.cli.demo_text import QUERIES, Landed, answers_text, next_text
 from argos_sync.cli.progress import ProgressDisplay
 from argos_sync.cli.report import ScopeOptions
+from argos_sync.process import output_file_mode
 
 if TYPE_CHECKING:
     from argos_sync.load.sql import Client
@@ -40,11 +41,18 @@ def demo(
     """Sync a bundled stand-in API into its own DuckDB file and show the result."""
     with common.show_progress() as display:
         landed = _load(common, count, display)
-    common.show(landed.as_json(), demo_text(landed))
+    if not common.as_json:
+        # The report takes as long as half of the sync, and the answers need not wait for it.
+        common.show({}, answers_text(landed))
+    if landed.report:
+        with common.show_progress() as display:
+            display.enter_stage("writing the report")
+            _write_report(common)
+    common.show(landed.as_json(), next_text(landed))
 
 
 def _load(common: Common, count: int, display: ProgressDisplay) -> Landed:
-    """Load the demo, query it and write its report; return what landed."""
+    """Load the demo and query it; return what landed."""
     import tempfile
     from datetime import UTC, datetime, timedelta
 
@@ -66,14 +74,11 @@ def _load(common: Common, count: int, display: ProgressDisplay) -> Landed:
             folder = common.target.pipelines_dir or temporary
             target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=folder)
             dataset = locate(target).dataset  # refuses an invalid name before a file is replaced
-            report = _report_path()
+            can_report = _can_write_report()
             Path(FILE).unlink(missing_ok=True)
             run = sync(replace(context, target=target))
         rows, results = _read(target)
-        if report:
-            display.enter_stage("writing the report")
-            _write_report(common, target, report)
-    return Landed(FILE, dataset, run.row(), rows, results, str(report) if report else None)
+    return Landed(FILE, dataset, run.row(), rows, results, REPORT if can_report else None)
 
 
 def _read(target: "Target") -> tuple[dict[str, int], dict[str, list[dict[str, Any]]]]:
@@ -94,11 +99,11 @@ def _query(client: "Client", sql: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _report_path() -> Path | None:
-    """Return where to write the report; None without the extra that draws its charts.
+def _can_write_report() -> bool:
+    """Tell whether the extra that draws charts is installed.
 
     Raises:
-        ConfigurationError: Something that is not a report has this name.
+        ConfigurationError: Something that is not a report has the report's name.
     """
     from importlib.util import find_spec
 
@@ -106,15 +111,15 @@ def _report_path() -> Path | None:
     from argos_sync.report import REPORT_FILE
 
     if find_spec("vl_convert") is None:
-        return None
+        return False
     check_output_path(Path(REPORT), REPORT_FILE)
-    return Path(REPORT)
+    return True
 
 
-def _write_report(common: Common, target: "Target", file: Path) -> None:
+def _write_report(common: Common) -> None:
     from argos_sync.config import freshness_settings
-    from argos_sync.process import output_file_mode
     from argos_sync.report import make_report
 
+    target = replace(common.target, destination="duckdb", file=FILE)
     scope = ScopeOptions().scope(freshness_settings(common.project))
-    make_report(target, file, scope, mode=output_file_mode())
+    make_report(target, Path(REPORT), scope, mode=output_file_mode())

@@ -64,8 +64,8 @@ class Landed:
         return {name: getattr(self, name) for name in names}
 
 
-def demo_text(landed: Landed) -> str:
-    """Return what landed, the example queries with their results, and what to do next."""
+def answers_text(landed: Landed) -> str:
+    """Return what landed, and the example queries with their results."""
     fetched = landed.run["submissions_fetched"]
     people = counted(fetched, "made-up submission is", "made-up submissions are")
     blocks = [f"{people} in {landed.file}\n", _row_counts(landed.rows)]
@@ -73,7 +73,7 @@ def demo_text(landed: Landed) -> str:
         blocks.append(f"-- {title}{dedent(QUERIES[title])}")
         names = list(result[0]) if result else ["no rows"]
         blocks.append(table(names, [[str(row[name]) for name in names] for row in result]))
-    return "\n".join([*blocks, *_what_next(landed)])
+    return "\n".join(blocks)
 
 
 def _row_counts(rows: Mapping[str, int]) -> str:
@@ -84,7 +84,7 @@ def _row_counts(rows: Mapping[str, int]) -> str:
     return table(["table", "rows"] * 2, [[*left, *right] for left, right in pairs])
 
 
-def _what_next(landed: Landed) -> list[str]:
+def next_text(landed: Landed) -> str:
     """Return where the report is, and a command that works in this folder."""
     report = f"Open {landed.report} in a browser for the report."
     if landed.report is None:
@@ -92,7 +92,7 @@ def _what_next(landed: Landed) -> list[str]:
     command = [*_program(), "sql", "--duckdb", landed.file]
     if landed.dataset != "argos":
         command += ["--dataset", landed.dataset]
-    return [f"{report} Next, try:", shlex.join([*command, _NEXT])]
+    return f"{report} Next, try:\n{shlex.join([*command, _NEXT])}"
 
 
 def _program() -> list[str]:
