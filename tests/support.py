@@ -15,7 +15,7 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from argos_sync.api import RetryPolicy
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.commands.refresh import refresh
 from argos_sync.config import load_settings
 from argos_sync.emulator import Faults

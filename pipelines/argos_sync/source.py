@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
+from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import find_reading
-from argos_sync.fetch.job import FetchJob, client_options, utc_now
+from argos_sync.fetch.job import FetchJob, client_options
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import fetch_in_thread

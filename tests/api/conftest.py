@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from argos_sync.api import ArgosClient
+from argos_sync.api.client import ArgosClient
 
 Outcome: TypeAlias = httpx.Response | Exception
 Reply: TypeAlias = Callable[[bytes], bytes | None]

@@ -11,16 +11,13 @@ import httpx
 import orjson
 import pytest
 
-from argos_sync.api import (
-    ArgosClient,
-    Envelope,
-    Page,
-    PageKey,
-    Query,
-    RequestStats,
-    RetryPolicy,
-    errors,
-)
+from argos_sync.api import errors
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.crypto import Envelope
+from argos_sync.api.page_key import PageKey
+from argos_sync.api.query import Page, Query
+from argos_sync.api.retry import RetryPolicy
+from argos_sync.api.stats import RequestStats
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from argos_sync.api import EncryptionMode, Envelope
+from argos_sync.api.crypto import EncryptionMode, Envelope
 from argos_sync.api.errors import ConfigurationError, DecryptionFailed
 
 KEY = "0123456789abcdef0123456789abcdef-and-more"

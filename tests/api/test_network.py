@@ -10,7 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.api import ArgosClient, Page, Query, RetryPolicy, errors
+from argos_sync.api import errors
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.query import Page, Query
+from argos_sync.api.retry import RetryPolicy
 
 Connect = Callable[..., ArgosClient]
 Serve = Callable[[Callable[[bytes], bytes | None]], AbstractAsyncContextManager[str]]

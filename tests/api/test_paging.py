@@ -10,8 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.api import ArgosClient, Page, PageKey, Query, errors
+from argos_sync.api import errors
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.page_key import PageKey
 from argos_sync.api.page_walk import MAX_EMPTY_PAGES
+from argos_sync.api.query import Page, Query
 
 Connect = Callable[..., ArgosClient]
 MakePage = Callable[..., httpx.Response]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import Page, PageKey, Query
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.api.query import PARAMETER_NAMES, request_parameters
+from argos_sync.api.page_key import PageKey
+from argos_sync.api.query import PARAMETER_NAMES, Page, Query, request_parameters
 
 
 def test_filters_have_the_names_of_the_api() -> None:

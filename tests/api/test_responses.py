@@ -8,7 +8,9 @@ import httpx
 import orjson
 import pytest
 
-from argos_sync.api import Envelope, PageKey, errors
+from argos_sync.api import errors
+from argos_sync.api.crypto import Envelope
+from argos_sync.api.page_key import PageKey
 from argos_sync.api.responses import error_from_response, parse_page
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from argos_sync.api import RetryPolicy
 from argos_sync.api.errors import BadGateway, ConfigurationError, RateLimited
+from argos_sync.api.retry import RetryPolicy
 
 
 def _max_random() -> float:

@@ -10,8 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from argos_sync.api import ArgosClient, Envelope, PageKey, Query, RetryPolicy
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.crypto import Envelope
 from argos_sync.api.errors import ArgosError
+from argos_sync.api.page_key import PageKey
+from argos_sync.api.query import Query
+from argos_sync.api.retry import RetryPolicy
 
 Connect = Callable[..., ArgosClient]
 Serve = Callable[[Callable[[bytes], bytes | None]], AbstractAsyncContextManager[str]]

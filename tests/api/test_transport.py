@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import ArgosClient
+from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.api.transport import validate_api_key, validate_base_url
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from argos_sync.api import EncryptionMode
+from argos_sync.api.crypto import EncryptionMode
 from argos_sync.api.errors import PageLoop, TooManyEmptyPages
 from argos_sync.api.page_walk import MAX_EMPTY_PAGES
 from argos_sync.commands.backfill import backfill

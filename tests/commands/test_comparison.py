@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import Query
+from argos_sync.api.query import Query
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DateRange, Window

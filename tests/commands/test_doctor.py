@@ -9,7 +9,9 @@ import pytest
 
 from argos_sync.commands.check import Check
 from argos_sync.commands.destination_checks import check_writing
+from argos_sync.commands.doctor import run_checks
 from argos_sync.load.pipeline import open_warehouse
+from argos_sync.load.target import Target
 from support import Rows, Warehouse, postgres_address, postgres_database, warehouse_in
 
 STEPS = ["load", "merge", "view", "comment", "clean-up"]
@@ -47,6 +49,25 @@ def test_a_warehouse_stays_as_it_is(any_warehouse: Warehouse) -> None:
     assert content(any_warehouse) == before
     assert any("_dlt_version" in name for name in before)
     assert not any("doctor" in name for name in before)
+
+
+def test_no_file_is_made(tmp_path: Path) -> None:
+    """Neither a warehouse nor a working folder, and it says that there is no warehouse yet."""
+    file = tmp_path / "kyc.duckdb"
+    target = Target(file=str(file), pipelines_dir=str(tmp_path / "not made" / "working"))
+    found = {one.name: one for one in run_checks(target)}
+    assert [name for name in ("destination", *STEPS) if not found[name].passed] == []
+    assert f"{file} does not exist yet" in found["destination"].message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    """No run could make the file there."""
+    target = Target(file=str(tmp_path / "missing" / "kyc.duckdb"), pipelines_dir=str(tmp_path))
+    (found,) = (one for one in run_checks(target) if one.name == "destination")
+    assert not found.passed
+    assert str(tmp_path / "missing") in found.message
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

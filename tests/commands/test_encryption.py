@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from argos_sync.api import EncryptionMode
+from argos_sync.api.crypto import EncryptionMode
 from argos_sync.api.errors import ArgosError
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults

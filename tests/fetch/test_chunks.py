@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from argos_sync.api import Query
+from argos_sync.api.query import Query
 from argos_sync.fetch.chunks import Chunk, ChunkBuilder
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import ClientOptions, FetchJob

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from argos_sync.api import ArgosClient
+from argos_sync.api.client import ArgosClient
 from argos_sync.config import load_settings
 from argos_sync.fetch.completeness import (
     Completeness,

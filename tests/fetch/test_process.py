@@ -20,14 +20,16 @@ from typing import Any, cast
 
 import pytest
 
-from argos_sync.api import RequestStats, RetryPolicy
 from argos_sync.api.errors import ArgosError, InvalidApiKey
+from argos_sync.api.retry import RetryPolicy
+from argos_sync.api.stats import RequestStats
 from argos_sync.commands.backfill import backfill
 from argos_sync.config import load_settings
 from argos_sync.emulator import Store
 from argos_sync.fetch.chunks import Chunk, ChunkSink, ChunkSource
+from argos_sync.fetch.clock import RunClock, utc_now
 from argos_sync.fetch.completeness import Reading
-from argos_sync.fetch.job import ClientOptions, FetchJob, client_options, utc_now
+from argos_sync.fetch.job import ClientOptions, FetchJob, client_options
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.process.parent import FetchProcessDied, fetch_in_process
 from argos_sync.fetch.process.protocol import (
@@ -155,8 +157,8 @@ print(*{name.partition(".")[0] for name in sys.modules})
 
 @pytest.mark.process
 def test_a_job_needs_no_dlt() -> None:
-    """Importing dlt would delay the process by half a second."""
-    job = replace(january_job("http://127.0.0.1:1"), clock=utc_now)
+    """Importing dlt would delay the process by half a second; a run's own clock needs none."""
+    job = replace(january_job("http://127.0.0.1:1"), clock=RunClock(utc_now, utc_now()))
     completed = subprocess.run(
         [sys.executable, "-c", _PRINT_IMPORTED_PACKAGES],
         input=pickle.dumps(job),

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import pytest
 
-from argos_sync.api import DailyBudget, Query
+from argos_sync.api.budget import DailyBudget
 from argos_sync.api.errors import InvalidApiKey, InvalidParameter, PageTooHeavy, RequestsUsedUp
+from argos_sync.api.query import Query
 from argos_sync.config import load_settings
 from argos_sync.emulator import Store, generate
 from argos_sync.fetch.completeness import Reading, ReadMode

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argos_sync.api import Query
+from argos_sync.api.query import Query
 from argos_sync.fetch.windows import (
     ALL_DAYS,
     DailyVolume,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from argos_sync.api import Query
+from argos_sync.api.query import Query
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.windows import DailyVolume, DateRange

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from argos_sync.api import EncryptionMode, Envelope, KeyDerivation
+from argos_sync.api.crypto import EncryptionMode, Envelope, KeyDerivation
 from argos_sync.api.errors import DecryptionFailed
 
 modes = st.sampled_from(get_args(EncryptionMode))

@@ -11,9 +11,8 @@ import pytest
 from argos_sync.commands.backfill import backfill
 from argos_sync.commands.sync import sync
 from argos_sync.fetch.checkpoint import high_water_mark
-from argos_sync.fetch.job import utc_now
+from argos_sync.fetch.clock import RunClock, utc_now
 from argos_sync.load.read_only import open_read_only
-from argos_sync.run.context import RunClock
 from argos_sync.warehouse.overview import Overview, read_overview
 from combinations import some
 from support import NOW, Rows, Warehouse, assert_equal, at, context_for, created_at

@@ -1,30 +1,39 @@
 """`doctor`: check the configuration, the API and the destination."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from argos_sync.api import ArgosClient, Query, RetryPolicy
+from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.query import Query
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.api.webhook import validate_webhook_url
 from argos_sync.commands.check import Check, run_check
 from argos_sync.commands.destination_checks import check_writing
 from argos_sync.config import Settings, load_settings, webhook_url
+from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import (
     PROBE_PAGE,
     READ_MODES,
     Completeness,
     probe_completeness,
 )
-from argos_sync.fetch.job import client_options, utc_now
+from argos_sync.fetch.job import client_options
 from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date
+from argos_sync.load.atomic_file import private_folder
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.destinations.ducklake import describe_lake
+from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
-from argos_sync.load.target import Target
+from argos_sync.load.target import Target, locate
 from argos_sync.run.opening import warehouse_protection
 from argos_sync.run.project import recognize_project
 
@@ -56,7 +65,7 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
     writing: list[Check] = []
 
     def destination() -> str:
-        with open_warehouse(target) as warehouse:
+        with _without_files(target) as (place, new_file), open_warehouse(place) as warehouse:
             execute(warehouse.client, "SELECT 1")
             if all(check.passed for check in checks[:2]):
                 check = run_check("project", partial(_describe_project, settings[0], warehouse))
@@ -67,12 +76,52 @@ def run_checks(target: Target, project: str | None = None) -> list[Check]:
             for answer in answers if all(check.passed for check in projects) else ():
                 _remember(answer, settings[0], warehouse)
             writing.extend(check_writing(warehouse))
-            file, dataset = duckdb_file(warehouse.client), warehouse.dataset
-            detail = file or describe_lake(warehouse.client)
+            dataset = warehouse.dataset
+            detail = new_file or duckdb_file(warehouse.client) or describe_lake(warehouse.client)
         location = f"{target.destination} {detail}" if detail else target.destination
+        if new_file:
+            return f"{location} does not exist yet, and can be made; dataset {dataset}"
         return f"{location}, dataset {dataset}, can be opened for writing"
 
     return [*checks, run_check("destination", destination), *writing, *projects]
+
+
+@contextmanager
+def _without_files(target: Target) -> Iterator[tuple[Target, Path | None]]:
+    """Yield a place to check a destination in that leaves no file behind.
+
+    dlt's working directory is a temporary one, where runs have theirs. A DuckDB file that does not
+    exist is made in a temporary folder beside its place; its own path is yielded too.
+
+    Raises:
+        DestinationError: One of these folders cannot be written to.
+    """
+    location = locate(target)
+    with ExitStack() as folders:
+        working = folders.enter_context(_working_folder(location.working.parent))
+        place = replace(target, pipelines_dir=str(working))
+        file = duckdb_file(location.client)
+        if file is None or file.exists():
+            yield place, None
+        else:
+            folder = folders.enter_context(private_folder(file.parent, file))
+            yield replace(place, file=str(folder / file.name)), file
+
+
+def _working_folder(parent: Path) -> TemporaryDirectory[str]:
+    """Return a temporary folder where the working directories of runs are, or will be.
+
+    Raises:
+        DestinationError: It cannot be written to.
+    """
+    existing = next(one for one in (parent, *parent.parents) if one.exists())
+    try:
+        return TemporaryDirectory(prefix=".argos-doctor-", dir=existing)
+    except OSError as error:
+        raise DestinationError(
+            f"dlt's working folders cannot be made in {existing} ({type(error).__name__})",
+            "give this user the right to write there, or name another folder with --pipelines-dir",
+        ) from None
 
 
 def _describe_project(settings: Settings, warehouse: Warehouse) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from argos_sync.api import Query
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.query import Query
 from argos_sync.fetch.refetch import query_tasks
 from argos_sync.run.context import Context
 from argos_sync.run.jobs import run_tasks

@@ -17,8 +17,8 @@ from dlt.common.configuration import configspec, exceptions, resolve_configurati
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from argos_sync.api import REQUEST_TYPES
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.query import REQUEST_TYPES
 from argos_sync.config.files import config_providers
 from argos_sync.shape.values import parse_share
 

@@ -17,6 +17,7 @@ What happens to unusable objects?                quarantine
 How are personal values protected?               protection
 Which project does an API key belong to?         project
 What is a job, and how does it reach the API?    job
+What time is it in a run?                        clock
 Where does fetching run?                         thread, process
 
 Nothing is imported here: `process.spawn` must start before anything heavy is imported.
@@ -25,6 +26,7 @@ Nothing is imported here: `process.spawn` must start before anything heavy is im
 __all__ = [
     "checkpoint",
     "chunks",
+    "clock",
     "completeness",
     "concurrency",
     "job",

@@ -37,7 +37,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from argos_sync.api import decode_page_key
+from argos_sync.api.page_key import decode_page_key
 from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, EndDate, Window, add_days
 

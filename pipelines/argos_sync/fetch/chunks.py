@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
+from argos_sync.api.stats import RequestStats
 from argos_sync.fetch.checkpoint import mentions_any
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import LedgerEntry, Plan, TaskProgress

@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from argos_sync.api import REQUEST_TYPES, ArgosClient, Query, RequestStats
 from argos_sync.api.errors import ApiFailure
+from argos_sync.api.query import REQUEST_TYPES, Query
+from argos_sync.api.stats import RequestStats
 from argos_sync.fetch.submission import fetch_submission, rows_by_id
 from argos_sync.shape.contract import ITEM, safe_name
 from argos_sync.shape.identity import read_content
 from argos_sync.shape.values import is_absent
+
+if TYPE_CHECKING:
+    from argos_sync.api.client import ArgosClient
 
 _STATE_KEY = "completeness"
 
@@ -147,7 +151,7 @@ async def find_reading(
     setting: Literal["auto"] | ReadMode,
     sections: Sequence[str],
     state: Mapping[str, Any],
-    connect: Callable[[int], ArgosClient],
+    connect: "Callable[[int], ArgosClient]",
     today: date,
     *,
     again: bool = False,
@@ -198,7 +202,7 @@ def api_paths(value: Any, path: str = "") -> Iterator[str]:
 
 
 async def probe_completeness(
-    client: ArgosClient, sections: Sequence[str] = ()
+    client: "ArgosClient", sections: Sequence[str] = ()
 ) -> Completeness | None:
     """Compare rows of the lists with the same submissions fetched by id, by their API paths.
 
@@ -239,7 +243,7 @@ class ListVerifier:
     reading: Reading
     _left: int = field(default=_MAX_VERIFICATIONS)
 
-    async def verify(self, client: ArgosClient, items: Sequence[Any]) -> None:
+    async def verify(self, client: "ArgosClient", items: Sequence[Any]) -> None:
         """Compare a page's rows with whole submissions; deletion stubs lack fields rightly.
 
         Raises:
@@ -261,7 +265,7 @@ class ListVerifier:
             raise ListsAreIncomplete(f"the lists of the API no longer have {', '.join(hidden[:3])}")
 
 
-async def _list_rows(client: ArgosClient, sections: Sequence[str]) -> dict[str, dict[str, Any]]:
+async def _list_rows(client: "ArgosClient", sections: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the rows of the first page that has any, by id; those of several sections joined."""
     joined: dict[str, dict[str, Any]] = {}
     for query in [Query(request_type=section) for section in sections] or [Query()]:

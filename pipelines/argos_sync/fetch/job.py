@@ -1,11 +1,14 @@
 """The fetch job: what to read from the API, and the options of the client that reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import ArgosClient, DailyBudget, Envelope, RetryPolicy
+from argos_sync.api.budget import DailyBudget
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.crypto import Envelope
+from argos_sync.api.retry import RetryPolicy
+from argos_sync.fetch.clock import Clock
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.protection import NO_PROTECTION, Protection
 from argos_sync.fetch.work_queue import WorkQueue
@@ -22,14 +25,6 @@ CHUNK_BYTES = 32 * 1024 * 1024
 """Bytes of Arrow rows per chunk, for submissions that are larger than usual: 20,000 usual ones have
 31 MB. Each process holds a chunk a few times over, and DuckDB keeps a chunk in memory until it is
 committed."""
-
-Clock = Callable[[], datetime]
-"""Returns the current time, UTC."""
-
-
-def utc_now() -> datetime:
-    """Return the current time, UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ project: then the API returns submissions that the warehouse has.
 import secrets
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import AccessDenied, ApiFailure, RequestsUsedUp, RetriableFailure
+from argos_sync.api.query import Query
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.submission import fetch_submission, rows_by_id
+
+if TYPE_CHECKING:
+    from argos_sync.api.client import ArgosClient
 
 _STATE_KEY = "project"
 _SHOWN_DIGITS = 8
@@ -36,7 +40,7 @@ def project_changes(state: State, api_key: str) -> State:
 
 
 async def returns_any(
-    client: ArgosClient,
+    client: "ArgosClient",
     sections: Sequence[str],
     are_stored: Callable[[Sequence[str]], bool],
     sample: Sequence[str],
@@ -67,7 +71,7 @@ def _fingerprint(api_key: str, secret: str) -> str:
     return blake2b(api_key.encode(), digest_size=16, key=bytes.fromhex(secret)).hexdigest()
 
 
-async def _first_ids(client: ArgosClient, part: Sequence[str]) -> list[str]:
+async def _first_ids(client: "ArgosClient", part: Sequence[str]) -> list[str]:
     """Return the ids on the first page of a list that has any."""
     async for page in client.first_pages(Query(request_type=part[0] if part else None)):
         if ids := list(rows_by_id(page.items)):
@@ -75,7 +79,7 @@ async def _first_ids(client: ArgosClient, part: Sequence[str]) -> list[str]:
     return []
 
 
-async def _is_returned(client: ArgosClient, submission_id: str, part: Sequence[str]) -> bool:
+async def _is_returned(client: "ArgosClient", submission_id: str, part: Sequence[str]) -> bool:
     try:
         return await fetch_submission(client, submission_id, part) is not None
     except (RetriableFailure, RequestsUsedUp):

@@ -7,7 +7,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from argos_sync.api import ArgosClient
+from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import IncompleteWalk, MalformedResponse, RequestsUsedUp
 from argos_sync.fetch.completeness import ListVerifier, Reading
 from argos_sync.fetch.concurrency import run_all

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
-from argos_sync.api import Query
+from argos_sync.api.query import Query
 from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import DateRange, add_days
 

@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from argos_sync.api import ArgosClient, Page, PageKey
+from argos_sync.api.client import ArgosClient
+from argos_sync.api.page_key import PageKey
+from argos_sync.api.query import Page
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.shape.identity import content_hash

@@ -1,16 +1,19 @@
 """Fetch one submission by its id, whole or section by section."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from argos_sync.api import REQUEST_TYPES, ArgosClient, Query
 from argos_sync.api.errors import PageTooHeavy
+from argos_sync.api.query import REQUEST_TYPES, Query
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.shape.identity import Identity, identify, latest_version
 
+if TYPE_CHECKING:
+    from argos_sync.api.client import ArgosClient
+
 
 async def fetch_submission(
-    client: ArgosClient, submission_id: str, sections: Sequence[str] = ()
+    client: "ArgosClient", submission_id: str, sections: Sequence[str] = ()
 ) -> dict[str, Any] | None:
     """Fetch one submission; None if the API does not return it.
 
@@ -54,7 +57,7 @@ def rows_by_id(items: Iterable[Any]) -> dict[str, dict[str, Any]]:
     return {submission_id: row for submission_id, row in rows if submission_id is not None}
 
 
-async def _fetch_versions(client: ArgosClient, query: Query) -> list[dict[str, Any]]:
+async def _fetch_versions(client: "ArgosClient", query: Query) -> list[dict[str, Any]]:
     """Return the versions of a submission on the first page that has any; usually one."""
     async for page in client.first_pages(query):
         versions = [item for item in page.items if submission_id_of(item) == query.submission_id]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from argos_sync.api import Query
 from argos_sync.api.errors import IncompleteWalk
+from argos_sync.api.query import Query
 from argos_sync.fetch.windows import ALL_DAYS, DateRange, Window
 
 ALL = ""

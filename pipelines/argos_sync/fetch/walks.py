@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from argos_sync.api import ArgosClient, Page, PageKey
+from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import (
     IncompleteWalk,
     InvalidFormat,
@@ -18,6 +18,8 @@ from argos_sync.api.errors import (
     PageLoop,
     PageTooHeavy,
 )
+from argos_sync.api.page_key import PageKey
+from argos_sync.api.query import Page
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.concurrency import run_all
 from argos_sync.fetch.sections import walk_sections

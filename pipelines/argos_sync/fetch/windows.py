@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import pendulum
 
-from argos_sync.api import ArgosClient, Query
 from argos_sync.api.errors import InvalidFormat, InvalidParameter
+from argos_sync.api.query import Query
 from argos_sync.shape.identity import Identity, identify
+
+if TYPE_CHECKING:
+    from argos_sync.api.client import ArgosClient
 
 EndDate = Literal["inclusive", "exclusive"]
 """How the server reads `end_date`. The vendor does not document it; a probe finds it out."""
@@ -254,7 +257,7 @@ def nightly_range(
     return DateRange(max(first, first_day) if first_day else first)
 
 
-async def probe_end_date(client: ArgosClient, section: str | None = None) -> EndDate | None:
+async def probe_end_date(client: "ArgosClient", section: str | None = None) -> EndDate | None:
     """Find out whether the server includes `end_date`.
 
     The probe asks for a single day that has a submission, from that day to that day: rows come only
@@ -278,7 +281,7 @@ async def probe_end_date(client: ArgosClient, section: str | None = None) -> End
     return "exclusive"
 
 
-async def _first_submission(client: ArgosClient, query: Query) -> Identity | None:
+async def _first_submission(client: "ArgosClient", query: Query) -> Identity | None:
     async for page in client.first_pages(query):
         for item in page.items:
             if isinstance(identity := identify(item), Identity):

@@ -65,6 +65,17 @@ def tables_exist(client: Client, names: Collection[str]) -> bool:
     return True
 
 
+def count_rows(client: Client, table: str) -> int:
+    """Return the number of rows of a table; 0 if it does not exist yet."""
+    # Every dialect understands this query, too.
+    query = f"SELECT COUNT(*) FROM {client.make_qualified_table_name(table)}"  # noqa: S608 a name
+    try:
+        ((count,),) = execute_native(client, query)
+    except DatabaseUndefinedRelation:
+        return 0
+    return int(count)
+
+
 def key_batches(client: Client, keys: Sequence[str]) -> Iterator[list[str]]:
     """Yield keys in lists that are short enough for one statement's `ANY(?)`."""
     size = len(keys) if dialect_of(client) in _DIALECTS_WITH_LISTS else _KEYS_PER_STATEMENT

@@ -106,10 +106,11 @@ def locate(target: Target) -> Location:
         pipeline = make_pipeline(target, Path(folder))
         client = cast("SqlJobClientBase", pipeline.destination_client())
     dataset = check_dataset_name(str(pipeline.dataset_name), client)
-    address = f"{pipeline.destination.destination_type} {client.config}"
     if (file := duckdb_file(client.sql_client)) is not None:
         refuse_ambiguous_name(file, dataset)
         address = f"{DUCKDB} duckdb:///{file.resolve()}"
+    else:
+        address = f"{pipeline.destination.destination_type} {client.config}"
     digest = blake2b(f"{address} {dataset}".encode(), digest_size=8)
     return Location(dataset, base / digest.hexdigest(), client)
 

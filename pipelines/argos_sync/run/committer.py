@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from argos_sync.fetch.checkpoint import State, drop_cursors, save_plan
-from argos_sync.fetch.job import Clock
+from argos_sync.fetch.clock import Clock
 from argos_sync.fetch.ledger import LedgerEntry, Plan
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.journal import TableRows, window_records

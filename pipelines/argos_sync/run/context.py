@@ -2,35 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 
-from argos_sync.api import DailyBudget, RetryPolicy
+from argos_sync.api.budget import DailyBudget
+from argos_sync.api.retry import RetryPolicy
 from argos_sync.config import Settings
 from argos_sync.fetch.chunks import ChunkSource
-from argos_sync.fetch.job import CHUNK_SUBMISSIONS, ClientOptions, Clock, client_options, utc_now
+from argos_sync.fetch.clock import Clock, utc_now
+from argos_sync.fetch.job import CHUNK_SUBMISSIONS, ClientOptions, client_options
 from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.load.target import Target
 from argos_sync.run.summary import NoProgress, ProgressReporter
-
-
-@dataclass(slots=True)
-class RunClock:
-    """The clock of one run, which never goes back, however the clock of the machine is set.
-
-    `latest` is the last time it returned, UTC; at first the one before which nothing happens.
-    """
-
-    clock: Clock
-    latest: datetime
-
-    def __call__(self) -> datetime:
-        """Return the current time, UTC, or the latest time while the clock is behind it."""
-        self.advance(self.clock())
-        return self.latest
-
-    def advance(self, moment: datetime) -> None:
-        """Move on to a time that another process has read."""
-        self.latest = max(self.latest, moment.astimezone(UTC))
 
 
 @dataclass(frozen=True, slots=True)

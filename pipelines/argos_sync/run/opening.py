@@ -11,6 +11,7 @@ from functools import partial
 
 from argos_sync.api.errors import ArgosError, IncompleteWalk
 from argos_sync.fetch.checkpoint import State
+from argos_sync.fetch.clock import RunClock
 from argos_sync.fetch.completeness import PROBE_PAGE
 from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
@@ -25,7 +26,7 @@ from argos_sync.process import collect_garbage_rarely
 from argos_sync.run.analyst_views import update_analyst_views
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
-from argos_sync.run.context import Context, RunClock
+from argos_sync.run.context import Context
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.migrations import upgrade
 from argos_sync.run.post_run import notify_failure, run_post_run_checks

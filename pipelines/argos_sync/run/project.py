@@ -2,8 +2,8 @@
 
 import asyncio
 
-from argos_sync.api import RequestStats
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.api.stats import RequestStats
 from argos_sync.config import Settings
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.job import ClientOptions

@@ -10,9 +10,10 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from argos_sync.api import RequestStats
 from argos_sync.api.errors import ArgosError
+from argos_sync.api.stats import RequestStats
 from argos_sync.fetch.chunks import Chunk
+from argos_sync.fetch.clock import RunClock
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import DateRange
@@ -21,7 +22,7 @@ from argos_sync.process import interrupt_exit_code
 from argos_sync.run.analyst_views import update_analyst_views
 from argos_sync.run.committer import Committer
 from argos_sync.run.content_guard import ContentGuard
-from argos_sync.run.context import Context, RunClock
+from argos_sync.run.context import Context
 from argos_sync.run.diff import (
     Diff,
     column_values,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from argos_sync.api import RequestStats
+from argos_sync.api.stats import RequestStats
 from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from argos_sync.shape.contract import ITEM, load_contract
-from argos_sync.shape.stubs import is_deletion_stub
+from argos_sync.shape.stub_words import is_deletion_stub
 from argos_sync.shape.values import ConversionError, is_absent, to_text, to_timestamp
 
 

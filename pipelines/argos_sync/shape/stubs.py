@@ -1,10 +1,4 @@
-"""Recognize deletion stubs, and shape them into rows without personal values.
-
-A submission that was deleted at the source still comes back, shown as "Deleted Submission": its id,
-dates, ID type and status stay, and the person's data is gone (API page, "Life of a submission").
-The vendor does not say which field has the words, so any text of the submission counts. Free texts
-do not: people write them.
-"""
+"""Shape deletion stubs into rows without personal values."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,18 +8,8 @@ import pyarrow as pa
 
 from argos_sync.shape.contract import SUBMISSIONS, Column, Table, load_contract
 from argos_sync.shape.frames import JsonObject
+from argos_sync.shape.stub_words import are_the_words
 from argos_sync.shape.tables import shape_submissions
-
-_WORDS = "deleted submission"
-_WORDS_IN_JSON = _WORDS.encode()
-
-
-def is_deletion_stub(item: Any, content: bytes) -> bool:
-    """Return whether a submission is a deletion stub.
-
-    Its JSON is searched first, because almost no submission has the words anywhere.
-    """
-    return _WORDS_IN_JSON in content.lower() and _has_words(item)
 
 
 def shape_stubs(
@@ -67,26 +51,6 @@ def shape_stubs(
     return tables
 
 
-def _has_words(item: Any) -> bool:
-    """Return whether any text outside of free texts is "Deleted Submission"."""
-    free_text = load_contract().free_text_paths
-    remaining: list[tuple[tuple[str, ...], Any]] = [((), item)]
-    while remaining:
-        path, value = remaining.pop()
-        if isinstance(value, dict):
-            inner = (((*path, key), entry) for key, entry in value.items())
-            remaining += [(place, entry) for place, entry in inner if place not in free_text]
-        elif isinstance(value, list):
-            remaining += [(path, entry) for entry in value]
-        elif isinstance(value, str) and _are_the_words(value):
-            return True
-    return False
-
-
-def _are_the_words(text: str) -> bool:
-    return text.strip().lower() == _WORDS
-
-
 def _remove_values(table: Table, rows: pa.Table) -> pa.Table:
     """Return the rows with null for personal values and for the words."""
     columns = [_remove_from(table, column, rows[column.name]) for column in table.columns]
@@ -101,7 +65,7 @@ def _remove_from(table: Table, column: Column, values: pa.ChunkedArray) -> pa.Ar
     if column.type not in ("text", "json"):
         return values
     texts = values.to_pylist()
-    is_words = [text is not None and _are_the_words(text.strip('"')) for text in texts]
+    is_words = [text is not None and are_the_words(text.strip('"')) for text in texts]
     return pa.array(
         [None if removed else text for text, removed in zip(texts, is_words, strict=True)],
         values.type,

@@ -8,9 +8,9 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
+from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import ReadMode
-from argos_sync.fetch.job import utc_now
-from argos_sync.load.sql import SOURCE_DIALECT, Client, select
+from argos_sync.load.sql import SOURCE_DIALECT, Client, count_rows, select
 from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, load_contract
 from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import latest_credible
@@ -88,7 +88,7 @@ def read_overview(
     """
     limit = (now or utc_now()) + _MAX_SKEW
     return Overview(
-        rows={name: _count_rows(client, name) for name in load_contract().tables},
+        rows={name: count_rows(client, name) for name in load_contract().tables},
         completeness=_completeness(client, limit),
         runs=_last_runs(client, limit, runs),
         unreadable=_is_unreadable(client, limit, _BRINGS_NEW_DATA),
@@ -134,11 +134,6 @@ def requests_by_day(client: Client, now: datetime) -> Counter[date]:
         by_day = json.loads(text) if isinstance(text, str) else text
         counts.update({date.fromisoformat(day): count for day, count in by_day.items()})
     return counts
-
-
-def _count_rows(client: Client, table: str) -> int:
-    rows = select(client, f"SELECT COUNT(*) FROM {table}")  # noqa: S608 a name
-    return int(rows[0][0]) if rows else 0
 
 
 def _last_runs(client: Client, limit: datetime, count: int) -> list[dict[str, Any]]:
