@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from argos_sync.api.errors import ApiFailure
+from argos_sync.cli.common import table
 from argos_sync.cli.exit_codes import print_failure
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.progress import ProgressDisplay, duration, show_progress
@@ -135,6 +136,18 @@ def test_a_number_stays_beside_what_it_counts(monkeypatch: pytest.MonkeyPatch) -
     assert fitted("sync: 20,000 submissions (7 new), 5 windows, 28.9 s") == (
         "sync: 20,000 submissions (7 new),\n  5 windows, 28.9 s"
     )
+
+
+def test_tables_fit_into_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long values are wrapped in their column; numbers are aligned right."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [["not completed in time", "1,234"], ["other", "5"]]
+    assert table(["reason", "n"], rows).splitlines()[3:6] == [
+        "│ not completed in  │ 1,234 │",
+        "│ time              │       │",
+        "│ other             │     5 │",
+    ]
 
 
 def test_text_outside_a_terminal_is_not_wrapped() -> None:

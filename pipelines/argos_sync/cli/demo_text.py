@@ -102,4 +102,7 @@ def _program() -> list[str]:
     if on_path and path.exists() and Path(on_path).samefile(path):
         return [path.name]
     relative = os.path.relpath(path)
-    return [str(path) if relative.startswith("..") else str(Path(relative))]
+    if relative.startswith(os.pardir):
+        return [str(path.absolute())]
+    # A shell does not look for a bare name in this folder.
+    return [relative if os.sep in relative else f"{os.curdir}{os.sep}{relative}"]
