@@ -144,9 +144,9 @@ def test_tables_fit_into_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     rows = [["not completed in time", "1,234"], ["other", "5"]]
     assert table(["reason", "n"], rows).splitlines()[3:6] == [
-        "│ not completed in  │ 1,234 │",
-        "│ time              │       │",
-        "│ other             │     5 │",
+        "│ not completed in   │ 1,234 │",
+        "│ time               │       │",
+        "│ other              │     5 │",
     ]
 
 
