@@ -69,7 +69,7 @@ def test_json_output(configured: Command) -> None:
     assert done.stdout.count("\n") == 1
     lines = done.stderr.splitlines()
     assert all(LOG_LINE.match(line) for line in lines)
-    assert "page 1: 80 submissions of window" in lines[0]
+    assert "page 1: 80 submissions, window: all days" in lines[0]
     columns = ("run_id", "command", "pages", "requests", "submissions_fetched", "exit_status")
     (row,) = configured.rows(f"SELECT {', '.join(columns)} FROM sync_runs", dataset="kyc_test")
     assert row == tuple(summary[name] for name in columns)
