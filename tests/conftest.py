@@ -15,6 +15,7 @@ from zlib import crc32
 
 import duckdb
 import pytest
+from dlt.common.configuration.providers import environ
 
 import lakes
 import support
@@ -289,3 +290,16 @@ def synced_warehouse(_synced_file: Path, tmp_path: Path) -> Warehouse:
     warehouse = duckdb_warehouse(tmp_path)
     shutil.copy(_synced_file, str(warehouse.target.file))
     return warehouse
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return the folder that dlt reads instead of /run/secrets, which only root may create."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setattr(environ, "SECRET_STORAGE_PATH", f"{folder}/%s")
+    before = dict(os.environ)
+    yield folder
+    # dlt adds what it reads to the environment.
+    for name in set(os.environ) - set(before):
+        del os.environ[name]

@@ -14,6 +14,7 @@ LOCK = Path(__file__).parent.parent / "uv.lock"
 
 ALLOWED = {
     *("MIT", "MIT-0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ISC", "PSF-2.0"),
+    "BSD 3-Clause",  # as uritemplate writes it
     *("0BSD", "CC0-1.0"),  # the alternatives that roman-numerals offers
     "AFL-2.1",  # the alternative that simplejson offers to MIT
     # They restrict changes to the library itself, and argos-sync makes none.

@@ -31,7 +31,7 @@ def test_every_destination_has_an_example_and_an_extra() -> None:
     """Each destination of the table has an extra of its name, which installs dlt's."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    others = {"dagster", "delta", "otel", "report"}
+    others = {"aws-secrets", "dagster", "delta", "google-secrets", "otel", "report"}
     assert set(extras) - others == {name for name, one in ACCEPTED.items() if one.extra}
     assert set(EXAMPLES) == set(extras) - others - {"postgres"}
     for name in EXAMPLES:

@@ -81,13 +81,20 @@ def test_the_package_imports_without_the_checkout(installed: Path, tmp_path: Pat
 
 
 def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path: Path) -> None:
-    """Help and the demo run from an empty folder; a report needs its extra."""
+    """Whatever needs no extra runs from an empty folder without any; a report needs its own."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
     demo = argos_sync("demo", "-n", "50").stdout
     assert demo.startswith("50 made-up submissions are in kyc_demo")
     assert "For a report, run pip install 'argos-sync[report]' and the demo again." in demo
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
+    argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = "duckdb:///kyc_demo.duckdb"
+    for _ in ("all rows", "an update"):
+        argos_sync("publish", "--to", "copy.duckdb")
+    argos_sync("publish", "--to", "files", "--format", "parquet")
+    counted = argos_sync("sql", "SELECT COUNT(*) AS n FROM submissions", "--csv")
+    assert counted.stdout == "n\n50\n"
+    argos_sync("status")
     report = ("report", "--file", "kyc_demo.duckdb", "--out", "report.html")
     assert argos_sync.error_line(*report, code=2) == (
         "report needs the package vl-convert-python, which is not installed;"

@@ -1,18 +1,13 @@
 """A malicious server: the key goes nowhere else, and no response exhausts the machine."""
 
-import ipaddress
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import self_signed
 from cli.command import Command
 from cli.conftest import KEY
 from cli.hostile_server import ATTACKS, Answer, HostileServer, Parts, complete, head, nested
@@ -172,23 +167,7 @@ def test_plain_http_needs_permission(
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Return a file with a self-signed certificate for 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
-    now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(alternative, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(pem, pkcs8, serialization.NoEncryption()) + signed.public_bytes(pem)
-    )
-    return file
+    return self_signed(tmp_path / "certificate.pem")
 
 
 @pytest.fixture

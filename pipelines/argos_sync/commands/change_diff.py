@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from argos_sync.commands.erased_rows import key_expression
 from argos_sync.commands.published_rows import arrow_reader
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import quote_name
@@ -223,12 +224,6 @@ def _values(table: Table) -> list[str]:
         else quote_name(column.name)
         for column in table.columns
     ]
-
-
-def key_expression(table: Table) -> str:
-    """Return an expression for a key: its values, with a separator that none of them has."""
-    values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
-    return f"concat_ws(chr(31), {values})"
 
 
 def _hash(table: Table) -> str:

@@ -6,12 +6,17 @@ a change log, see `change_diff`.
 
 from collections.abc import Mapping
 
-from argos_sync.commands.change_diff import key_expression
 from argos_sync.load.dialects import quote_name
 from argos_sync.shape.contract import Table
 
 GONE = "rows are gone from the warehouse"
 LOST_VALUES = "submissions have lost personal values"
+
+
+def key_expression(table: Table) -> str:
+    """Return an expression for a key: its values, with a separator that none of them has."""
+    values = ", ".join(f"CAST({quote_name(name)} AS VARCHAR)" for name in table.key)
+    return f"concat_ws(chr(31), {values})"
 
 
 def missing_rows_query(table: Table, before: str, now: str) -> str | None:

@@ -1,10 +1,10 @@
 """Add the defaults of argos-sync to dlt's own settings."""
 
-from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.runtime.telemetry import stop_telemetry
+
+from argos_sync.config.providers import run_context
 
 _DEFAULTS = {
     # dlt delays Ctrl-C while it normalizes and loads, and forgets one that comes at the end. An
@@ -27,8 +27,11 @@ def add_defaults() -> None:
     """Add the defaults of argos-sync to dlt's configuration; every other source overrides them.
 
     Only commands of argos-sync do this; a user's own pipeline keeps dlt's defaults.
+
+    Raises:
+        ConfigurationError: A TOML file or a vault cannot be read.
     """
-    context = Container()[PluggableRunContext]
+    context = run_context()
     if _PROVIDER_NAME not in context.providers:
         # dlt asks its providers in order, so the last one only fills gaps.
         context.providers.add_provider(CustomLoaderDocProvider(_PROVIDER_NAME, lambda: _DEFAULTS))

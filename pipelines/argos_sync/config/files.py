@@ -1,4 +1,4 @@
-"""Read dlt's TOML files, and say where one cannot be read or has a key.
+"""Say where one of dlt's TOML files cannot be read, or has a key.
 
 No message repeats the content of a line: it may be a secret.
 """
@@ -8,43 +8,12 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import ConfigProvider
-from dlt.common.configuration.providers.toml import SettingsTomlProvider, TomlProviderReadException
-from dlt.common.configuration.specs import PluggableRunContext
 
 from argos_sync.api.errors import ConfigurationError
 
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 _HEADER = re.compile(r"\s*\[\s*(?P<name>[^\[\]]+?)\s*\]\s*(#.*)?")
 _KEY = re.compile(r"\s*(?P<name>[^=#\[]+?)\s*=")
-
-
-def config_providers() -> Sequence[ConfigProvider]:
-    """Return where dlt looks up settings, in its order.
-
-    Raises:
-        ConfigurationError: A TOML file cannot be read.
-    """
-    try:
-        return Container()[PluggableRunContext].providers.providers
-    except TomlProviderReadException as error:
-        raise _unreadable(map(Path, error.full_paths)) from None
-
-
-def toml_documents() -> list[tuple[dict[str, Any], list[Path]]]:
-    """Return what dlt has read of TOML files: content, and the files that were merged into it.
-
-    Raises:
-        ConfigurationError: A file cannot be read.
-    """
-    return [
-        (tomllib.loads(provider.to_toml()), [Path(path) for path in provider.present_locations])
-        for provider in config_providers()
-        if isinstance(provider, SettingsTomlProvider)
-    ]
 
 
 def place_of(key: Sequence[str], files: Iterable[Path]) -> str:
@@ -71,7 +40,7 @@ def _line_of(key: Sequence[str], text: str) -> int | None:
     return None
 
 
-def _unreadable(paths: Iterable[Path]) -> ConfigurationError:
+def unreadable(paths: Iterable[Path]) -> ConfigurationError:
     """Return the error about the first of these files that is not TOML."""
     for path in paths:
         if not path.is_file():

@@ -1,5 +1,7 @@
 """Find keys in section `sources.argos` that nothing reads: dlt ignores them without a word.
 
+They may be in the environment, in TOML files, in a vault, or names of mounted files.
+
 A mistyped `privacy.direct` would store people's names in plain text.
 """
 
@@ -8,10 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+from dlt.common.configuration.specs.base_configuration import is_secret_hint
+
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.config.files import place_of, toml_documents
+from argos_sync.config.files import place_of
+from argos_sync.config.providers import documents, mounted_secrets, require_readable
 from argos_sync.config.settings import (
     ORCHESTRATION,
     PLAIN_NAME,
@@ -27,6 +33,10 @@ Key = tuple[str, ...]
 _PREFIX = "__".join((*SECTIONS, "")).upper()
 _LIKE_PREFIX = re.compile(r"SOURCES?_+ARGOS_+(?P<name>.+)", re.IGNORECASE)
 """What was probably meant as a key of this section, such as SOURCES_ARGOS_API_KEY."""
+
+_MOUNTED_PREFIX = _PREFIX.lower().replace("_", "-")
+_LIKE_MOUNTED = re.compile(r"SOURCES?[-_.]+ARGOS[-_.]+(?P<name>.+)", re.IGNORECASE)
+"""What was probably meant as the file of a key of this section, such as SOURCES__ARGOS__API_KEY."""
 
 _SECTIONS_OF_DLT = frozenset(
     {"data_writer", "destination", "extract", "load", "normalize", "schema"}
@@ -49,15 +59,18 @@ class _Found:
 
 
 def refuse_unknown_keys() -> None:
-    """Refuse what is configured in `sources.argos` but is not a key, in the environment or in TOML.
+    """Refuse what is configured in `sources.argos` but is not a key, wherever it is configured.
 
     A section with the name of a project has the keys of `sources.argos`. What dlt itself reads in a
     section of a source is left to it.
 
     Raises:
-        ConfigurationError: There is such a key, or a TOML file cannot be read.
+        ConfigurationError: There is such a key, a mounted file is not read, or a TOML file or a
+            vault cannot be read.
     """
-    for found in (*_environment_keys(os.environ), *_toml_keys()):
+    for file in mounted_secrets():
+        _refuse_mounted_file(file)
+    for found in (*_environment_keys(os.environ), *_document_keys()):
         nearest = _nearest(found.path)
         if found.in_environment:
             known = f"{_PREFIX}{'__'.join(nearest).upper()}" if nearest else ""
@@ -119,10 +132,53 @@ def _environment_keys(environment: Iterable[str]) -> Iterator[_Found]:
                 yield _Found(path, place, in_environment=True)
 
 
-def _toml_keys() -> Iterator[_Found]:
-    """Yield the keys of TOML files that are none of ours."""
-    for content, files in toml_documents():
-        section: Any = content
+def _refuse_mounted_file(file: Path) -> None:
+    """Refuse a mounted file that is meant as a key of this section, but is not read.
+
+    dlt reads `sources.argos.api_key` from the file `sources--argos--api-key`, and only secrets.
+    """
+    match = _LIKE_MOUNTED.fullmatch(file.name)
+    if match is None:
+        return
+    path = tuple(
+        part.replace("-", "_") for part in re.split("--|__|[.]", match["name"].lower()) if part
+    )
+    if path and path[0] in _SECTIONS_OF_DLT:
+        return
+    secret_names = {_plain(one): _mounted_name(one) for one in setting_keys() if _is_secret(one)}
+    if file.name == _mounted_name(path) and _is_known(path):
+        if not _is_secret(path):
+            raise ConfigurationError(
+                f"the file {file} is not read: only secrets are read from mounted files",
+                f"set {_PREFIX}{'__'.join(path).upper()}, or the key in .dlt/config.toml",
+            )
+        require_readable(file)
+    elif _plain(path) in secret_names:
+        raise ConfigurationError(
+            f"the file {file} is not read", f"name it {secret_names[_plain(path)]}"
+        )
+    elif file.name.startswith(_MOUNTED_PREFIX) or _plain(path) in map(_plain, setting_keys()):
+        raise ConfigurationError(
+            f"the file {file} is not a setting", "docs/configuration.md lists all"
+        )
+
+
+def _mounted_name(path: Key) -> str:
+    """Return the name of the file that dlt reads a secret from."""
+    return _MOUNTED_PREFIX + "--".join(path).replace("_", "-")
+
+
+def _is_secret(path: Key) -> bool:
+    """Return whether a known key is a secret, which dlt looks up in mounted files."""
+    spec = Privacy() if path[-2:-1] == ("privacy",) else Settings()
+    hint = spec.get_resolvable_fields().get(path[-1])
+    return hint is not None and is_secret_hint(hint)
+
+
+def _document_keys() -> Iterator[_Found]:
+    """Yield the keys of TOML files and vaults that are none of ours."""
+    for document in documents(SECTIONS):
+        section: Any = document.content
         for name in SECTIONS:
             section = section.get(name) if isinstance(section, Mapping) else None
         if not isinstance(section, Mapping):
@@ -131,7 +187,8 @@ def _toml_keys() -> Iterator[_Found]:
             columns = path[:2] == _COLUMNS or path[1:3] == _COLUMNS
             if not columns and not _is_known(path):
                 key = (*SECTIONS, *path)
-                yield _Found(path, f"{'.'.join(key)} ({place_of(key, files)})")
+                place = document.name or place_of(key, document.files)
+                yield _Found(path, f"{'.'.join(key)} ({place})")
 
 
 def _leaves(section: Mapping[str, Any], path: Key = ()) -> Iterator[Key]:

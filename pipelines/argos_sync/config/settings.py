@@ -19,7 +19,7 @@ from dlt.common.typing import TSecretStrValue
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.api.query import REQUEST_TYPES
-from argos_sync.config.files import config_providers
+from argos_sync.config.providers import config_providers, vault_names
 from argos_sync.shape.values import parse_share
 
 SECTIONS = ("sources", "argos")
@@ -256,8 +256,14 @@ def _require_project_api_key(project: str) -> str:
     raise ConfigurationError(
         f"no value for sources.argos.{project}.api_key",
         f"set SOURCES__ARGOS__{project.upper()}__API_KEY, or api_key under"
-        f" [sources.argos.{project}] in .dlt/secrets.toml",
+        f" [sources.argos.{project}] in .dlt/secrets.toml{_no_value_in_vaults()}",
     )
+
+
+def _no_value_in_vaults() -> str:
+    """Return the end of a message about a key that no vault had; dlt ignores refusals."""
+    names = " or ".join(vault_names())
+    return f"; {names} has none, or does not let this account read it" if names else ""
 
 
 def freshness_settings(project: str | None = None) -> Freshness:
@@ -296,7 +302,8 @@ def _read(
         missing = ", ".join(f"sources.argos.{name}" for name in error.fields)
         raise ConfigurationError(
             f"no value for {missing}",
-            "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml",
+            "set SOURCES__ARGOS__API_KEY, or api_key under [sources.argos] in .dlt/secrets.toml"
+            + _no_value_in_vaults(),
         ) from None
     except exceptions.ConfigValueCannotBeCoercedException as error:
         if get_origin(error.hint) is Literal:
