@@ -30,7 +30,7 @@ export UV_PROJECT_ENVIRONMENT = .venv
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Set up, then sync a made-up API into DuckDB and show what landed
+demo: $(READY) ## Set up, sync a made-up API into DuckDB, show what landed and write a report
 	$(BIN)/argos-sync demo
 
 test: $(READY) ## Set up, then run the fast tests
@@ -94,7 +94,8 @@ docs: $(READY) ## Build the documentation into docs/_build/html; a broken link i
 	$(UV) sync --quiet --frozen --inexact --group docs --python $(PYTHON)
 	$(BIN)/sphinx-build -W --keep-going -n -E -q -c docs . docs/_build/html
 
-picture: $(READY) ## Take the picture of the report that the README shows; needs Chromium
+picture: $(READY) ## Take the pictures of the demo and the report that the README shows; needs Chromium
+	$(BIN)/python tests/terminal_picture.py docs/images/demo.svg
 	$(BIN)/python tests/picture.py docs/images/report.webp
 
 build: $(READY) ## Build the wheel and the source distribution into dist/

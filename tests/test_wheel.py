@@ -84,9 +84,9 @@ def test_the_command_works(installed: Path, wheel: Path, locked: Path, tmp_path:
     """Whatever needs no extra runs from an empty folder without any; a report needs its own."""
     argos_sync = Command(tmp_path, executable=installed.parent / "argos-sync")
     assert "demo" in argos_sync("--help").stdout
-    assert argos_sync("demo", "-n", "50").stdout.startswith(
-        "50 made-up submissions are in kyc_demo"
-    )
+    demo = argos_sync("demo", "-n", "50").stdout
+    assert demo.startswith("50 made-up submissions are in kyc_demo")
+    assert "For a report, run pip install 'argos-sync[report]' and the demo again." in demo
     assert argos_sync.rows("SELECT COUNT(*) FROM submissions", file="kyc_demo") == [(50,)]
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = "duckdb:///kyc_demo.duckdb"
     for _ in ("all rows", "an update"):

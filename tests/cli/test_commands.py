@@ -1,16 +1,19 @@
 """Each command: what it changes in the warehouse, and what it prints."""
 
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cli.command import Command
+from cli.command import EXECUTABLE, Command, CommandInProcess
+from terminal import Terminal
 from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
@@ -66,7 +69,7 @@ def test_json_output(configured: Command) -> None:
     assert done.stdout.count("\n") == 1
     lines = done.stderr.splitlines()
     assert all(LOG_LINE.match(line) for line in lines)
-    assert "page 1: 80 submissions of window" in lines[0]
+    assert "page 1: 80 submissions, window: all days" in lines[0]
     columns = ("run_id", "command", "pages", "requests", "submissions_fetched", "exit_status")
     (row,) = configured.rows(f"SELECT {', '.join(columns)} FROM sync_runs", dataset="kyc_test")
     assert row == tuple(summary[name] for name in columns)
@@ -185,21 +188,51 @@ def test_doctor(configured: Command, api: Emulator) -> None:
 
 
 def test_demo(argos_sync: Command) -> None:
-    """The demo needs no configuration, creates one file, and prints tables and three queries."""
-    done = argos_sync("demo")
-    assert [path.name for path in argos_sync.folder.iterdir() if path.name != "dlt"] == [
-        "kyc_demo.duckdb"
-    ]
+    """The demo needs no configuration, and prints tables, three queries and what to do next.
+
+    It fits into a terminal of 80 columns, and the command at its end works as it is printed.
+    """
+    argos_sync.settings["PATH"] = f"{EXECUTABLE.parent}{os.pathsep}{os.environ['PATH']}"
+    terminal = Terminal(columns=80, lines=120)
+    assert terminal.run([EXECUTABLE, "demo"], argos_sync.folder, argos_sync.environment) == 0
+    assert {path.name for path in argos_sync.folder.iterdir()} - {"dlt"} == {
+        "kyc_demo.duckdb",
+        "kyc_demo.html",
+    }
+    assert max(map(len, terminal.written_lines)) <= 80
+    text = "\n".join(terminal.screen)
     for table in ("submissions", "attempts", "matches", "match_risk_icons"):
         query = f"SELECT COUNT(*) FROM {table}"
         ((count,),) = argos_sync.rows(query, file="kyc_demo")
         assert count > 3
-        assert re.search(rf"│ {table} +│ {count:,} +│", done.stdout)
-    assert "no rows" not in done.stdout
-    queries = re.findall(r"^-- .*\n((?:.+\n)+?)┏", done.stdout, re.MULTILINE)
+        assert re.search(rf"│ {table} +│ +{count:,} │", text)
+    assert "no rows" not in text
+    queries = re.findall(r"^-- .*\n((?:.+\n)+?)┏", text, re.MULTILINE)
     assert len(queries) == 3
     assert all(argos_sync.rows(query, file="kyc_demo") for query in queries)
-    assert done.stdout.endswith("then USE argos;\n")
+    report, command = terminal.screen[-2:]
+    assert report == "Open kyc_demo.html in a browser for the report. Next, try:"
+    assert "</svg>" in (argos_sync.folder / "kyc_demo.html").read_text()
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=argos_sync.folder,
+        env=argos_sync.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[1].startswith("┃ outcome ")
+
+
+def test_demo_replaces_reports_only(argos_sync: Command) -> None:
+    """If its report's name is that of another file, it says so before it replaces anything."""
+    command = CommandInProcess(argos_sync.folder)
+    for name in ("kyc_demo.html", "kyc_demo.duckdb"):
+        (command.folder / name).write_text("mine")
+    assert command.error_line("demo", "-n", "1", code=2).startswith(
+        f"{command.folder / 'kyc_demo.html'} is not a report and stays as it is; "
+    )
+    assert (command.folder / "kyc_demo.duckdb").read_text() == "mine"
 
 
 def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
@@ -212,7 +245,7 @@ def test_demo_beside_a_warehouse(loaded: Command, api: Emulator) -> None:
     before = (loaded.folder / "kyc.duckdb").read_bytes()
     shutil.copy(loaded.folder / "kyc.duckdb", loaded.folder / "kyc_demo.duckdb")
     summary = loaded.json("demo", "-n", "300", *COMMON)
-    assert summary["file"] == "kyc_demo.duckdb"
+    assert (summary["file"], summary["report"]) == ("kyc_demo.duckdb", "kyc_demo.html")
     assert summary["rows"]["submissions"] == 300
     assert summary["run"]["submissions_fetched"] == 300
     assert [len(rows) > 0 for rows in summary["queries"].values()] == [True] * 3

@@ -180,7 +180,7 @@ def test_the_output_lists_the_copied_tables(
     """Stdout has a table of row counts, stderr a log line for each table."""
     argos_sync.settings["DESTINATION__DUCKDB__CREDENTIALS"] = f"duckdb:///{synced}"
     done = argos_sync("publish", "--to", str(shared / "copy.duckdb"))
-    assert "│ submissions               │ 80" in done.stdout
+    assert "│ submissions               │   80 │" in done.stdout
     last = f"{shared / 'copy.duckdb'}: 56 columns left out; {len(load_views())} views; rewritten,"
     assert last in done.stdout.replace("\n", "")
     lines = [line.split(" publish: ")[1] for line in done.stderr.splitlines()]

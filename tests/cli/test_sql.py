@@ -47,6 +47,19 @@ def test_a_long_table_ends(loaded: Command) -> None:
     assert len([line for line in lines if line.startswith("│")]) == 1_000
 
 
+def test_another_duckdb_file(in_process: CommandInProcess) -> None:
+    """`--duckdb` reads a file that is not the warehouse; columns of numbers are aligned right."""
+    (in_process.folder / "kyc.duckdb").rename(in_process.folder / "copy.duckdb")
+    query = "SELECT name, n FROM (VALUES ('kyc', 80), ('aml', -1_234.5)) AS v(name, n)"
+    lines = in_process("sql", query, "--duckdb", "copy.duckdb").stdout.splitlines()
+    assert lines[3:5] == ["│ kyc  │      80 │", "│ aml  │ -1234.5 │"]
+    counted = in_process.json("sql", "SELECT COUNT(*) AS n FROM kyc", "--duckdb", "copy.duckdb")
+    assert counted["rows"] == [{"n": 80}]
+    assert "missing.duckdb" in in_process.error_line(
+        "sql", "SELECT 1", "--duckdb", "missing.duckdb", code=5
+    )
+
+
 def test_wrong_use(in_process: CommandInProcess) -> None:
     """Neither a query nor a file, or both; two formats; a statement that writes."""
     for options in ((), ("SELECT 1", "--file", "-")):

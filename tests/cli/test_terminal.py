@@ -19,7 +19,8 @@ import pytest
 from argos_sync.emulator import Store, generate
 from argos_sync.fetch.job import CHUNK_SUBMISSIONS
 from cli.callback import CallbackEmulator
-from cli.command import Command
+from cli.command import EXECUTABLE, Command
+from terminal import Terminal
 from whole_lists import Behaviour, Emulator
 
 pytestmark = pytest.mark.process
@@ -60,10 +61,33 @@ def test_progress_on_a_terminal(configured: Command, columns: int) -> None:
     log_lines = [line for line in lines if "DEBUG" in line]
     assert all(re.match(r"\d{4}-\d\d-\d\dT\S+Z DEBUG \d", line) for line in log_lines)
     # However long they are, nothing but the terminal breaks them.
-    assert any(line.endswith("of window the beginning to now") for line in log_lines)
+    assert any(line.endswith("page 1: 80 submissions, window: all days") for line in log_lines)
     others = [line for line in lines if line not in log_lines]
     assert max(map(len, others)) <= columns
     assert any(line.startswith("  80 loaded, ") for line in others)
+
+
+def test_the_screen_of_a_sync(configured: Command, api: Emulator) -> None:
+    """It says something true before the API is asked, and at the end only what was done."""
+    screens: list[tuple[list[str], int]] = []
+    terminal = Terminal(columns=80)
+    exit_code = terminal.run(
+        [EXECUTABLE, "sync"],
+        configured.folder,
+        configured.environment,
+        lambda _, screen: screens.append((screen, api.request_count)),
+    )
+    assert exit_code == 0
+    (first,), requests = next(shown for shown in screens if shown[0])
+    assert re.fullmatch(r"[|/\\-] starting, \d+ s", first)
+    assert requests == 0
+    stages = {re.sub(r"^[|/\\-] |, \d+ s$", "", shown[0]) for shown, _ in screens if shown}
+    assert {"starting", "sync: 80 submissions read, window: all days"} <= stages
+    assert terminal.screen[0] == (
+        "sync: 80 submissions (80 new, 0 changed, 0 unchanged, 0 deleted), 1 window,"
+    )
+    (second,) = terminal.screen[1:]
+    assert re.fullmatch(r"  \d+ pages, \d+ requests \(0 retries\), 0 issues, [\d.]+ s", second)
 
 
 def test_silence_on_a_terminal(configured: Command) -> None:
@@ -89,7 +113,7 @@ def test_failure_on_a_terminal(configured: Command, api: Emulator) -> None:
     before, _, line = shown.rpartition("argos-sync: ")
     assert before.rfind(SHOW_CURSOR) > before.rfind(HIDE_CURSOR)
     assert line.startswith("GET /submission returned HTTP 403; add this machine's")
-    assert line.count("\n") == 1
+    assert max(map(len, line.splitlines())) <= 80
 
 
 PAGE = 1_000

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import pytest
+
 from argos_sync.fetch.ledger import Plan, TaskProgress
 from argos_sync.fetch.windows import DateRange, Window
 
@@ -86,3 +88,13 @@ def test_the_share_that_is_read() -> None:
     (name,) = plan.windows
     assert plan.with_progress(name, TaskProgress(done=True)).share_read == 0.5
     assert plan_of().share_read is None
+
+
+@pytest.mark.parametrize(("rows", "share"), [(0, 0.5), (20, 0.7), (500, 1)])
+def test_the_share_of_a_window_that_is_partly_read(rows: int, share: float) -> None:
+    """It is estimated from the submissions of a day in the finished windows."""
+    plan = Plan.new("backfill", "run", STARTED, DateRange(date(2025, 1, 2), date(2025, 1, 9)), ())
+    plan = replace(plan, uncut=None).with_window(Window(date(2025, 1, 1), date(2025, 1, 5)))
+    plan = plan.with_window(Window(date(2025, 1, 6), date(2025, 1, 10)))
+    plan = advance(plan, TaskProgress(done=True, rows=50), TaskProgress({}, rows=rows))
+    assert plan.share_read == pytest.approx(share)

@@ -3,6 +3,7 @@
 import hmac
 import json
 import pickle
+import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
@@ -294,6 +295,24 @@ def test_invalid_columns_are_refused(place: str, problem: str, remedy: str) -> N
     assert problem in caught.value.message
     assert remedy in caught.value.remedy
     assert "kim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "nearest"),
+    [
+        ("applicants.e-mail", "applicants.email"),
+        ("aplicants.email", "applicants.email"),
+        ("identity_number", "applicants.identity_number"),
+        ("applicants.shoe", None),
+        ("kyc.result", None),  # it exists, so it is no mistake in spelling
+    ],
+)
+def test_the_nearest_column_is_named(place: str, nearest: str | None) -> None:
+    """A misspelt column, or one without its table, is answered with the nearest personal one."""
+    with pytest.raises(PolicyError) as caught:
+        PrivacyPolicy.from_settings(columns={place: "drop"})
+    named = re.match(r"did you mean (\S+)\? Otherwise (use one|name) ", caught.value.remedy)
+    assert (named[1] if named else None) == nearest
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from argos_sync.cli.failure import Failure
 from argos_sync.cli.logs import LogFormat, current_handler, set_up_logging
 from argos_sync.cli.output import to_json
 from argos_sync.cli.progress import ProgressDisplay, show_progress
+from argos_sync.cli.wording import terminal_width
 from argos_sync.process import interrupt_exit_code
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ LastDay = Annotated[
 
 UNITS = {"m": "minute", "h": "hour", "d": "day"}
 """What the letter after a duration stands for."""
+
+LONGEST_LINE = 100
+"""Characters of a line where no terminal limits it."""
 
 _PANEL = "Common options"
 _option = partial(typer.Option, rich_help_panel=_PANEL)
@@ -243,16 +247,31 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = 100) -> str:
-    """Return rows as a text table under the names of their columns, at most `width` wide."""
+def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONGEST_LINE) -> str:
+    """Return rows as a text table under the names of their columns; numbers are aligned right.
+
+    It is at most `width` wide, and on a terminal at most as wide as that.
+    """
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
-    text_table = Table(*(Column(Text(name)) for name in names))
-    for row in rows:
-        text_table.add_row(*(Text(printable(value)) for value in row))
-    console = Console(width=width)
+    shown = [[printable(value) for value in row] for row in rows]
+    columns = zip(*shown, strict=True) if shown else ([] for _ in names)
+    text_table = Table(
+        *(
+            Column(Text(name), justify="right" if _are_numbers(values) else "left")
+            for name, values in zip(names, columns, strict=True)
+        )
+    )
+    for row in shown:
+        text_table.add_row(*map(Text, row))
+    console = Console(width=min(width, terminal_width() or width))
     with console.capture() as captured:
         console.print(text_table)
     return captured.get()
+
+
+def _are_numbers(values: Iterable[str]) -> bool:
+    """Tell whether a column has numbers, and otherwise only empty values."""
+    return any(values) and all(re.fullmatch(r"-?[\d,]+(\.\d+)?|", value) for value in values)

@@ -1,48 +1,22 @@
 """`argos-sync demo`."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.cli.common import Common, table
+from argos_sync.cli.common import Common
+from argos_sync.cli.demo_text import QUERIES, Landed, answers_text, next_text
 from argos_sync.cli.progress import ProgressDisplay
-from argos_sync.cli.wording import counted
+from argos_sync.cli.report import ScopeOptions
+from argos_sync.process import output_file_mode
 
 if TYPE_CHECKING:
     from argos_sync.load.sql import Client
+    from argos_sync.load.target import Target
 
-FILE = "kyc_demo.duckdb"
-
-QUERIES = {
-    "How long decisions take": """
-        SELECT s.reviewer, k.result, COUNT(*) AS submissions,
-            ROUND(MEDIAN(DATE_DIFF('second', s.created_at, s.kyc_result_at)) / 60, 1)
-                AS median_minutes,
-            ROUND(QUANTILE_CONT(DATE_DIFF('second', s.created_at, s.kyc_result_at), 0.9) / 3600, 1)
-                AS p90_hours
-        FROM submissions AS s JOIN kyc AS k USING (submission_id)
-        WHERE s.kyc_result_at IS NOT NULL
-        GROUP BY ALL ORDER BY submissions DESC, result, reviewer""",
-    "Why applicants are rejected": """
-        SELECT c.comment_code, COUNT(*) AS rejected, MIN(c.comment) AS comment,
-            ROUND(AVG(a.attempts), 1) AS attempts
-        FROM kyc_comments AS c
-        LEFT JOIN (SELECT submission_id, COUNT(*) AS attempts FROM attempts GROUP BY ALL) AS a
-            USING (submission_id)
-        GROUP BY ALL ORDER BY rejected DESC, comment_code LIMIT 6""",
-    "AML alerts that nobody has cleared": """
-        SELECT CAST(s.created_at AS DATE) AS created, p.nationality,
-            a.risk_level_summary AS risk, COUNT(DISTINCT m.match_index) AS matches,
-            MAX(m.score) AS highest_score,
-            STRING_AGG(DISTINCT i.risk_icon, ', ' ORDER BY i.risk_icon) AS icons
-        FROM aml AS a JOIN submissions AS s USING (submission_id)
-        JOIN applicants AS p USING (submission_id) JOIN matches AS m USING (submission_id)
-        LEFT JOIN match_risk_icons AS i USING (submission_id, match_index)
-        WHERE a.current_status = 'Red Flag'
-        GROUP BY s.submission_id, created, p.nationality, risk
-        ORDER BY created DESC, s.submission_id LIMIT 6""",
-}
-"""Example queries by title, printed with their results; run them after `USE argos`."""
+FILE, REPORT = "kyc_demo.duckdb", "kyc_demo.html"
 
 _SETTINGS = {
     "api_key": "demo",
@@ -66,43 +40,55 @@ def demo(
 ) -> None:
     """Sync a bundled stand-in API into its own DuckDB file and show the result."""
     with common.show_progress() as display:
-        fetched, dataset, summary = _load(common, count, display)
-    common.show(summary, _text(fetched, dataset, summary["rows"], summary["queries"]))
+        landed = _load(common, count, display)
+    if not common.as_json:
+        # The report takes as long as half of the sync, and the answers need not wait for it.
+        common.show({}, answers_text(landed))
+    if landed.report:
+        with common.show_progress() as display:
+            display.enter_stage("writing the report")
+            _write_report(common)
+    common.show(landed.as_json(), next_text(landed))
 
 
-def _load(common: Common, count: int, display: ProgressDisplay) -> tuple[int, str, dict[str, Any]]:
-    """Load the demo; return the number of submissions, the dataset, and what its JSON has."""
+def _load(common: Common, count: int, display: ProgressDisplay) -> Landed:
+    """Load the demo and query it; return what landed."""
     import tempfile
-    from dataclasses import replace
     from datetime import UTC, datetime, timedelta
-    from pathlib import Path
 
-    from argos_sync.commands.sync import sync
     from argos_sync.emulator import Emulator, generate
-    from argos_sync.load.read_only import open_read_only
-    from argos_sync.load.target import locate
-    from argos_sync.warehouse.overview import read_overview
 
-    # The demo has its own file, so that made-up people never mix with real ones.
-    demo_target = replace(common.target, destination="duckdb", file=FILE)
-    dataset = locate(demo_target).dataset  # refuses an invalid name before the file is replaced
-    Path(FILE).unlink(missing_ok=True)
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=364)
     submissions = generate(count, start=first, end=last, projected_share=_PROJECTED)
     with tempfile.TemporaryDirectory() as temporary, Emulator(submissions) as api:
         for submission_id in api.store.sample(_DELETED):
             api.delete(submission_id)
-        folder = common.target.pipelines_dir or temporary
-        target = replace(demo_target, pipelines_dir=folder)
         settings = _SETTINGS | {"base_url": api.base_url}
+        # The imports below take their time, as do those of the fetch process that this starts.
         with common.context(settings, display) as context:
+            from argos_sync.commands.sync import sync
+            from argos_sync.load.target import locate
+
+            # The demo has its own file, so that made-up people never mix with real ones.
+            folder = common.target.pipelines_dir or temporary
+            target = replace(common.target, destination="duckdb", file=FILE, pipelines_dir=folder)
+            dataset = locate(target).dataset  # refuses an invalid name before a file is replaced
+            can_report = _can_write_report()
+            Path(FILE).unlink(missing_ok=True)
             run = sync(replace(context, target=target))
-        with open_read_only(target) as warehouse:
-            rows = read_overview(warehouse.client).rows
-            results = {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
-    summary = {"file": FILE, "run": run.row(), "rows": rows, "queries": results}
-    return run.submissions_fetched, dataset, summary
+        rows, results = _read(target)
+    return Landed(FILE, dataset, run.row(), rows, results, REPORT if can_report else None)
+
+
+def _read(target: "Target") -> tuple[dict[str, int], dict[str, list[dict[str, Any]]]]:
+    """Return the number of rows by table, and the results of the example queries by title."""
+    from argos_sync.load.read_only import open_read_only
+    from argos_sync.warehouse.overview import read_overview
+
+    with open_read_only(target) as warehouse:
+        rows = read_overview(warehouse.client).rows
+        return rows, {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
 
 
 def _query(client: "Client", sql: str) -> list[dict[str, Any]]:
@@ -113,16 +99,27 @@ def _query(client: "Client", sql: str) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _text(
-    fetched: int, dataset: str, rows: dict[str, int], results: dict[str, list[dict[str, Any]]]
-) -> str:
-    from textwrap import dedent
+def _can_write_report() -> bool:
+    """Tell whether the extra that draws charts is installed.
 
-    blocks = [f"{counted(fetched, 'made-up submission is', 'made-up submissions are')} in {FILE}\n"]
-    blocks.append(table(["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()]))
-    for title, result in results.items():
-        blocks.append(f"-- {title}{dedent(QUERIES[title])}")
-        names = list(result[0]) if result else ["no rows"]
-        blocks.append(table(names, [[str(row[name]) for name in names] for row in result]))
-    blocks.append(f"To query it yourself: duckdb {FILE}, then USE {dataset};")
-    return "\n".join(blocks)
+    Raises:
+        ConfigurationError: Something that is not a report has the report's name.
+    """
+    from importlib.util import find_spec
+
+    from argos_sync.load.atomic_file import check_output_path
+    from argos_sync.report import REPORT_FILE
+
+    if find_spec("vl_convert") is None:
+        return False
+    check_output_path(Path(REPORT), REPORT_FILE)
+    return True
+
+
+def _write_report(common: Common) -> None:
+    from argos_sync.config import freshness_settings
+    from argos_sync.report import make_report
+
+    target = replace(common.target, destination="duckdb", file=FILE)
+    scope = ScopeOptions().scope(freshness_settings(common.project))
+    make_report(target, Path(REPORT), scope, mode=output_file_mode())

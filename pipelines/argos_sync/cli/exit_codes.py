@@ -22,6 +22,7 @@ class.
 """
 
 import re
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ import typer
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.logs import LogFormat, current_handler, format_line, write_to_stderr
 from argos_sync.cli.output import to_json
+from argos_sync.cli.wording import fitted
 
 UNEXPECTED_ERROR = 1
 USAGE_ERROR = 2
@@ -75,7 +77,7 @@ def print_failure(failure: Failure, log_format: LogFormat) -> None:
     if log_format == "json":
         _print_json_line(failure.message, **more)
     else:
-        write_to_stderr(f"argos-sync: {failure}")
+        write_to_stderr(fitted(f"argos-sync: {failure}", sys.stderr))
 
 
 def _report(failure: Failure, arguments: Sequence[str], frames: str) -> None:

@@ -9,12 +9,12 @@ from typer.core import TyperCommand, TyperGroup
 EXAMPLES = {
     "sync": ("argos-sync sync", "argos-sync sync --destination postgres --quiet"),
     "backfill": (
-        "argos-sync backfill --from 2025-01-01 --to 2025-12-31",
-        "argos-sync backfill --from 2025-01-01 --to 2025-01-31 --force",
+        "argos-sync backfill --from 2025-01 --to yesterday",
+        "argos-sync backfill --from 2025-Q1 --to 2025-Q1 --force",
     ),
     "refresh": ("argos-sync refresh --submission-id a1b2c3",),
     "reconcile": (
-        "argos-sync reconcile --from 2025-01-01 --to 2025-03-31 --dry-run",
+        "argos-sync reconcile --from 2025-Q1 --to 2025-Q1 --dry-run",
         "argos-sync reconcile --from 90d --to yesterday --deep",
     ),
     "status": ("argos-sync status --tables --runs 5", "argos-sync status --max-age 26h --quiet"),
@@ -22,6 +22,7 @@ EXAMPLES = {
     "sql": (
         'argos-sync sql "SELECT COUNT(*) FROM submissions"',
         "argos-sync sql --file query.sql --csv",
+        'argos-sync sql "FROM outcomes LIMIT 5" --duckdb copy.duckdb',
     ),
     "forget": (
         "argos-sync forget --userid u-1 --dry-run",
@@ -37,7 +38,10 @@ EXAMPLES = {
         "argos-sync publish --format parquet --to folder --pseudonyms",
         "argos-sync publish --format delta --to s3://bucket/argos",
     ),
-    "report": ("argos-sync report --out report.html --from 2026-Q1 --to 2026-Q1",),
+    "report": (
+        "argos-sync report --out report.html",
+        "argos-sync report --out report.html --from 2026-01 --to 2026-01",
+    ),
     "demo": ("argos-sync demo", "argos-sync demo --count 5000"),
     "emulator": ("argos-sync emulator --port 8080 --count 10000 --seed 7",),
 }

@@ -65,6 +65,10 @@ def show_progress(*, hidden: bool = False) -> Iterator["ProgressDisplay"]:
         ) as live:
             live.refresh()  # otherwise the first lines come with the next refresh
             yield progress
+    except BaseException:
+        if loaded := progress.loaded_text():
+            console.print(loaded)  # the lines are gone by now
+        raise
     finally:
         handler.write = write_to_stderr
 
@@ -78,7 +82,8 @@ class ProgressDisplay:
     def __init__(self) -> None:
         """Start the clock at the start of the process."""
         self.is_live = False
-        self._began = self._opened = time.monotonic()
+        self._began = time.monotonic()
+        self._first_page: float | None = None
         self._before = seconds_since_start()
         self._stage = "starting"
         self._window = ""
@@ -90,8 +95,8 @@ class ProgressDisplay:
 
     def run_opened(self, summary: "RunSummary") -> None:
         """Let log lines have the id of the run."""
-        self._summary, self._opened = summary, time.monotonic()
-        self._stage = "asking what is new"
+        self._summary = summary
+        self._stage = "preparing the tables"
         current_handler().summary = summary
 
     def enter_stage(self, stage: str) -> None:
@@ -100,14 +105,16 @@ class ProgressDisplay:
 
     def page_fetched(self, task: str, items: int) -> None:
         """Count a page, and show it."""
+        self._first_page = self._first_page or time.monotonic()
         self._pages += 1
         self._submissions += items
         self._window = task
-        log.debug("page %d: %s of window %s", self._pages, counted(items, "submission"), task)
+        log.debug("page %d: %s, window: %s", self._pages, counted(items, "submission"), task)
 
     def chunk_loaded(self, summary: "RunSummary") -> None:
         """Show the totals so far: pages, submissions, windows, rows per second."""
-        seconds = max(time.monotonic() - self._opened, 1e-9)
+        # What came before the first page does not take longer for more submissions.
+        seconds = max(time.monotonic() - (self._first_page or self._began), 1e-9)
         self._rate, self._loaded = summary.rows / seconds, summary.submissions_fetched
         share = summary.share_read or 0
         left = seconds * (1 - share) / share if share >= _MIN_SHARE else None
@@ -124,6 +131,13 @@ class ProgressDisplay:
                 f"{self._rate:,.0f}",
             )
 
+    def loaded_text(self) -> str:
+        """Return what stays loaded when the run fails; empty if that is nothing."""
+        if self._summary is None or not self._loaded:
+            return ""
+        loaded = counted(self._loaded, "submission")
+        return f"{self._summary.command}: {loaded} loaded before it stopped"
+
     def lines(self) -> list[str]:
         """Return what the run does, then what it has done; each line fits into 80 columns."""
         elapsed = duration(self._before + time.monotonic() - self._began)
@@ -134,7 +148,7 @@ class ProgressDisplay:
             first = f"{summary.command}: {self._stage}"
         else:
             read = counted(self._submissions, "submission")
-            first = f"{summary.command}: {read} read, window {self._window}"
+            first = f"{summary.command}: {read} read, window: {self._window}"
         requests = counted(max(summary.requests, self._pages), "request")
         parts = [f"{self._loaded:,} loaded"] if self._loaded else []
         parts += [f"{self._rate:,.0f} rows/s"] if self._rate else []

@@ -2,10 +2,10 @@
 
 import csv
 import json
-import shutil
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import chain, islice
@@ -34,6 +34,13 @@ def sql(
         Path | None,
         typer.Option(metavar="FILE", help="Read the query from a file, or from stdin for -."),
     ] = None,
+    duckdb: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="DuckDB file to query, such as a published copy; overrides --destination.",
+        ),
+    ] = None,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print all rows as CSV, with a header.")
     ] = False,
@@ -43,7 +50,10 @@ def sql(
 
     if (query is None) == (file is None) or (as_csv and common.as_json):
         raise typer.BadParameter("give a query or --file, and --csv or --json, but not both")
-    with run_query(common.target, query if query is not None else _read(file)) as result:
+    target = common.target
+    if duckdb is not None:
+        target = replace(target, destination="duckdb", file=str(duckdb))
+    with run_query(target, query if query is not None else _read(file)) as result:
         if common.quiet:
             deque(result.batches, maxlen=0)  # to see whether the query fails
         elif as_csv:
@@ -102,8 +112,7 @@ def _print_table(result: "QueryResult") -> None:
     rows = _rows(result)
     shown = [[_text(value) for value in row] for row in islice(rows, MOST_ROWS)]
     # In a pipe nothing is wrapped.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
-    typer.echo(table(result.columns, shown, width), nl=False)
+    typer.echo(table(result.columns, shown, width=1_000_000), nl=False)
     if next(rows, None) is not None:
         typer.echo(f"the first {MOST_ROWS:,} rows; --csv or --json prints all")
     else:

@@ -112,18 +112,24 @@ class Plan:
 
     @property
     def share_read(self) -> float | None:
-        """Return the share of the days that has been read, 0 to 1; None if the days have no end."""
-        whole = padded_window(self.days)
-        unread = [window for window, _ in self.unfinished.values()]
-        unread += [self.uncut] if self.uncut else []
-        days = [
-            (window.end - window.start).days + 1 if window.start and window.end else None
-            for window in (whole, *unread)
-        ]
-        total = days[0]
-        if total is None or None in days:
+        """Return the share of the days that has been read, 0 to 1; None if the days have no end.
+
+        It is estimated for a window that is partly read: as if its days brought as many submissions
+        as those of the finished windows.
+        """
+        total = _days(padded_window(self.days))
+        unread = [self.uncut] if self.uncut else []
+        unread += [window for window, _ in self.unfinished.values()]
+        lengths = [_days(window) for window in unread]
+        if total is None or None in lengths:
             return None
-        return max(0.0, 1 - sum(filter(None, days[1:])) / total)
+        days_left = float(sum(filter(None, lengths)))
+        finished = sum(progress.rows for _, progress in self.windows.values() if progress.done)
+        daily = finished / max(total - days_left, 1)
+        if daily:
+            for window, progress in self.unfinished.values():
+                days_left -= min(progress.rows / daily, _days(window) or 0)
+        return max(0.0, 1 - days_left / total)
 
     @property
     def newest(self) -> datetime | None:
@@ -207,6 +213,13 @@ class Plan:
     def settled_day(self) -> date:
         """Return the first day that, in some time zone, was not over when the plan started."""
         return add_days(self.started_day, -1)
+
+
+def _days(window: Window | None) -> int | None:
+    """Return the number of days of a window; None if it has no end."""
+    if window is None or window.start is None or window.end is None:
+        return None
+    return (window.end - window.start).days + 1
 
 
 @dataclass(frozen=True, slots=True)

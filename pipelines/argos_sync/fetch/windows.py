@@ -46,7 +46,9 @@ class Window:
     @property
     def label(self) -> str:
         """Return the days as text for people."""
-        return f"{self.start or 'the beginning'} to {self.end or 'now'}"
+        if self.start is None:
+            return f"until {self.end}" if self.end else "all days"
+        return f"{self.start} to {self.end or 'now'}"
 
     def query(self, end_date: EndDate | None) -> Query:
         """Return the API query for the window.

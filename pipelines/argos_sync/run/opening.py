@@ -130,7 +130,7 @@ def _open_run(
                 with destination_errors(opened_file), _second_look(run):
                     if uses_api:
                         _remember_project(run, new_key=new_key)
-                    _begin(run, layout)
+                    _begin(run, layout, uses_api=uses_api)
                     yield run
                     failure = find_unreadable(run) if uses_api else None
                     eraser.finish()
@@ -150,7 +150,7 @@ def _open_run(
             compact(context.target, command)
 
 
-def _begin(run: Run, layout: State) -> None:
+def _begin(run: Run, layout: State, *, uses_api: bool) -> None:
     """Do what comes before the command's own work."""
     run.committer.remember(layout)
     run.committer.save(run.protection.state_changes(run.warehouse.state))
@@ -159,6 +159,8 @@ def _begin(run: Run, layout: State) -> None:
     except ArgosError as error:  # tried again after the command's own work
         log.warning("an earlier erasure is not finished: %s", error)
     run.ensure_views()
+    if uses_api:
+        run.context.progress.enter_stage("asking the API")
 
 
 def _finish(run: Run) -> None:

@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal, Self, cast, get_args
 
@@ -32,6 +33,7 @@ PrivacyMode = Literal["plain", "hash", "encrypt", "drop"]
 _KEYED_MODES = ("hash", "encrypt")
 _FINGERPRINT_FORMAT = 1
 _MAX_PLACES = 3
+_SIMILAR = 0.6
 
 
 class PolicyError(ConfigurationError):
@@ -98,11 +100,7 @@ class PrivacyPolicy:
                 valid = _join_words(get_args(PrivacyMode), "or")
                 raise PolicyError(f"privacy.{name} has a value that is not valid", f"use {valid}")
         for place in self.columns:
-            table_name, _, column_name = place.partition(".")
-            table = self._require_table(table_name)
-            if self._require_column(table_name, column_name) not in _personal_columns(table):
-                problem = f"{_safe_place(place)} is not personal and is never changed"
-                raise PolicyError(f"privacy.columns: {problem}", _column_advice(table))
+            self._require_personal_column(place)
         if self.keyring is None and any(mode in _KEYED_MODES for mode in self.modes.values()):
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY, or key under [sources.argos.privacy]"
             raise PolicyError("no value for privacy.key, which hash and encrypt need", remedy)
@@ -238,6 +236,38 @@ class PrivacyPolicy:
             remedy = "set SOURCES__ARGOS__PRIVACY__KEY to the key the values were written with"
             raise PolicyError("no value for privacy.key", remedy)
         return self.keyring
+
+    def _require_personal_column(self, place: str) -> None:
+        """Refuse what is not a personal column; name the nearest one if it does not exist."""
+        table_name, _, column_name = place.partition(".")
+        try:
+            table = self._require_table(table_name)
+            column = self._require_column(table_name, column_name)
+        except PolicyError as error:
+            nearest = self._nearest_column(place)
+            did_you_mean = f"did you mean {nearest}? Otherwise " if nearest else ""
+            raise PolicyError(error.message, f"{did_you_mean}{error.remedy}") from None
+        if column not in _personal_columns(table):
+            problem = f"{_safe_place(place)} is not personal and is never changed"
+            raise PolicyError(f"privacy.columns: {problem}", _column_advice(table))
+
+    def _nearest_column(self, place: str) -> str | None:
+        """Return the personal column that is spelled most like a name; its table may be missing."""
+        table_name, dot, column_name = place.partition(".")
+        tables = self.base_contract.tables
+        places = {
+            f"{name}.{column.name}": column.name
+            for name, table in tables.items()
+            for column in _personal_columns(table)
+            if name == table_name or table_name not in tables
+        }
+        if table_name in tables or not dot:
+            by_text = {column: place for place, column in reversed(places.items())}
+        else:
+            by_text = {place: place for place in places}
+        written = column_name if table_name in tables else place
+        similar = get_close_matches(written, by_text, 1, _SIMILAR)
+        return by_text[similar[0]] if similar else None
 
     def _require_table(self, name: str) -> Table:
         if name not in self.base_contract.tables:
