@@ -9,15 +9,15 @@
 -- spoofed_id          Whether the lowest of the three ID card liveness scores is low
 -- spoofed_face        Whether all liveness scores of its attempts are low
 -- injected            Whether the API reports an injection, such as a virtual camera
--- duplicate_face      Whether it has the code duplicated_face
--- duplicate_person    Whether it has the code duplicate_user or duplicated_user_PII_exact
+-- duplicate_face      Whether it has the rejection code duplicated_face
+-- duplicate_person    Whether it has the rejection code duplicate_user or duplicated_user_PII_exact
 -- several_users       Whether there are submissions of the same personal details
 --                     (duplicated_information) under at least two values of userid
 -- shared_ip           Whether people with at least three different personal details use its IP
 --                     address
 -- shared_document     Whether people with at least two different personal details use its document
 --                     number, of the same issuing country
--- too_many_retries    Whether it has the code too_many_retry, or at least five retries
+-- too_many_retries    Whether it has the rejection code too_many_retry, or at least five retries
 -- lowest_id_liveness  Lowest of the three ID card liveness scores
 -- highest_liveness    Highest liveness score of its attempts
 -- users_of_person     Different values of userid with the same personal details

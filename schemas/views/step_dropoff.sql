@@ -10,7 +10,7 @@
 -- timed_out     Submissions that are rejected with the code timeout
 -- dropped_off   Submissions that are incomplete, without activity for 30 days
 -- unknown       Submissions with another result or none
--- dropoff_rate  Share of submissions that timed out or dropped off, from 0 to 1
+-- dropoff_rate  Share of these submissions that timed out or dropped off, from 0 to 1
 WITH counts AS (
     SELECT
         created_week AS week,
