@@ -154,7 +154,7 @@ def profiles(folder: Path, dataset: str) -> dict[str, Any]:
         kind: {
             "type": "duckdb",
             "path": str(folder / f"marts_{kind}.duckdb"),
-            "threads": 2,
+            "threads": 1,
             "attach": [{"path": str(folder / f"{name}.duckdb"), "read_only": True}],
         }
         for kind, name in attached.items()
@@ -170,15 +170,18 @@ def profiles(folder: Path, dataset: str) -> dict[str, Any]:
         "password": user.partition(":")[2],
         "dbname": database,
         "schema": f"{dataset}_marts",
-        "threads": 2,
+        "threads": 1,
     }
     return {"argos": {"target": "warehouse", "outputs": outputs}}
 
 
 def statuses(target: Path) -> Statuses:
-    """Return the status of each model and test of a run, by its name."""
+    """Return the status of each model and test of a run, by its name; of an error, its message."""
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    return {one["unique_id"].split(".")[2]: one["status"] for one in results}
+    return {
+        one["unique_id"].split(".")[2]: one["message" if one["status"] == "error" else "status"]
+        for one in results
+    }
 
 
 @pytest.fixture(scope="module")
