@@ -33,6 +33,7 @@ CLASSIFIERS = {
     "ISC License (ISCL)": "ISC",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "GNU Library or Lesser General Public License (LGPL)": "LGPL",
+    "GNU Lesser General Public License v3 (LGPLv3)": "LGPL",
     "Python Software Foundation License": "PSF-2.0",
     "3-Clause BSD License": "BSD-3-Clause",
 }

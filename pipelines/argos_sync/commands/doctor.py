@@ -33,7 +33,7 @@ from argos_sync.load.destinations.ducklake import describe_lake
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import Warehouse, open_warehouse
 from argos_sync.load.sql import execute
-from argos_sync.load.target import Target, locate
+from argos_sync.load.target import Target, check_writable, locate
 from argos_sync.run.opening import warehouse_protection
 from argos_sync.run.project import recognize_project
 
@@ -94,8 +94,10 @@ def _without_files(target: Target) -> Iterator[tuple[Target, Path | None]]:
     exist is made in a temporary folder beside its place; its own path is yielded too.
 
     Raises:
+        ConfigurationError: The destination is refused, or tried and not allowed.
         DestinationError: One of these folders cannot be written to.
     """
+    check_writable(target)
     location = locate(target)
     with ExitStack() as folders:
         working = folders.enter_context(_working_folder(location.working.parent))
