@@ -19,7 +19,7 @@ _POSTGRES = "DESTINATION__POSTGRES__CREDENTIALS"
 
 INTRODUCTION = """# Mistakes
 
-A mistake prints one line on standard error and exits with code 2. The line says what is wrong and
+A mistake gets one line on standard error and exit code 2. The line says what is wrong and
 what to do, and contains no key and no personal value. Nothing was fetched, written or erased.
 """
 

@@ -84,10 +84,11 @@ def _load(common: Common, count: int, display: ProgressDisplay) -> Landed:
 def _read(target: "Target") -> tuple[dict[str, int], dict[str, list[dict[str, Any]]]]:
     """Return the number of rows by table, and the results of the example queries by title."""
     from argos_sync.load.read_only import open_read_only
-    from argos_sync.warehouse.overview import read_overview
+    from argos_sync.load.sql import count_rows
+    from argos_sync.shape.contract import load_contract
 
     with open_read_only(target) as warehouse:
-        rows = read_overview(warehouse.client).rows
+        rows = {name: count_rows(warehouse.client, name) for name in load_contract().tables}
         return rows, {title: _query(warehouse.client, sql) for title, sql in QUERIES.items()}
 
 

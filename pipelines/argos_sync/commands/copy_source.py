@@ -8,10 +8,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_tables import StoredTable, match_columns
 from argos_sync.fetch.protection import stored_modes
@@ -55,6 +57,11 @@ class Source:
     def contract(self) -> Contract:
         """Return the tables of the copy with the types that they have there."""
         return Contract({one.table.name: one.table for one in self.tables})
+
+    def publication(self, now: datetime, *, strict: bool, zone: str) -> Publication:
+        """Return what a copy is made with; see `Publication`."""
+        tables = [one.table for one in self.tables]
+        return Publication(tables, self.dataset, strict, zone, self.pseudonymizer, now)
 
     def copy_into(self, copy: PublishedFile) -> dict[str, int]:
         """Create all tables in a new copy, fill them, and return the number of rows by table."""

@@ -99,14 +99,7 @@ def publish_parquet(
         copied_tables(target, tables, private / _COPY, pseudonymizer) as (copy, source),
     ):
         queries = copy.create_views(source.contract, zone)
-        publication = Publication(
-            [*source.contract.tables.values()],
-            source.dataset,
-            strict,
-            zone,
-            source.pseudonymizer,
-            clock(),
-        )
+        publication = source.publication(clock(), strict=strict, zone=zone)
         copy.record(publication)
         comparison = _Comparison(copy, versions.latest, publication)
         reason = comparison.reason_to_remove()

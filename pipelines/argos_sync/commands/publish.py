@@ -7,7 +7,6 @@ from pathlib import Path
 
 from argos_sync.commands.copy_source import open_source
 from argos_sync.commands.copy_update import update_copy
-from argos_sync.commands.publication import Publication
 from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_tables import public_tables
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path
@@ -81,14 +80,7 @@ def publish(
             target, tables, new_file.parent, output, pseudonymizer, location=location
         ) as source,
     ):
-        publication = Publication(
-            [one.table for one in source.tables],
-            source.dataset,
-            strict,
-            zone,
-            source.pseudonymizer,
-            clock(),
-        )
+        publication = source.publication(clock(), strict=strict, zone=zone)
         updated = update_copy(source, publication, new_file, output)
         if isinstance(updated, str):
             copy = PublishedFile(source.writer, new_file, output, source.dataset)

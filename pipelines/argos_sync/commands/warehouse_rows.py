@@ -16,7 +16,7 @@ from argos_sync.commands.published_file import PublishedFile
 from argos_sync.commands.published_rows import read_rows, read_rows_of, select_columns
 from argos_sync.commands.published_tables import StoredTable
 from argos_sync.load.dialects import quote_name
-from argos_sync.load.sql import execute, key_batches
+from argos_sync.load.sql import count_rows, key_batches
 from argos_sync.shape.contract import SUBMISSIONS
 
 _TIMES = ("_synced_at", "_changed_at", "_deleted_at")
@@ -145,8 +145,7 @@ class FetchedRows:
         """Return the number of rows of the table, which the database counts."""
         if not one.stored.columns:
             return 0
-        ((count,),) = execute(self._source.client, f"SELECT COUNT(*) FROM {one.table.name}")  # noqa: S608 a name
-        return int(count)
+        return count_rows(self._source.client, one.table.name)
 
     def _empty(self, one: StoredTable) -> str:
         """Return a relation with the stored columns of a table of the copy, and no rows."""
