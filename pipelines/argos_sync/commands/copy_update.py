@@ -9,8 +9,7 @@ but written again, if rows are gone or have lost personal values: what is erased
 there. The same rules hold for a change log.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -28,7 +27,7 @@ from argos_sync.commands.published_tables import StoredTable
 from argos_sync.commands.warehouse_rows import AttachedRows, FetchedRows, WarehouseRows
 from argos_sync.load.atomic_file import copy_file, log_of
 from argos_sync.load.destinations.duckdb import duckdb_file
-from argos_sync.load.dialects import quote_name
+from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.errors import DestinationError
 from argos_sync.shape.contract import SUBMISSIONS
 
@@ -38,6 +37,9 @@ _MAX_SHARE = 0.3
 _MOST = "most of its rows have changed"
 _FEW_ROWS = 10_000
 """So many rows may always be updated."""
+
+_CHANGES = "temp.argos_changes"
+"""Table with the numbers of the differing rows of all tables, in the warehouse and in the copy."""
 
 
 def update_copy(
@@ -108,14 +110,6 @@ def _update(copy: PublishedFile, source: Source, publication: Publication) -> di
     return written
 
 
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    """The differing rows of a table: their number in the warehouse and in the copy."""
-
-    new: int
-    old: int
-
-
 class _CopyUpdate:
     """The differences between an earlier copy and the warehouse."""
 
@@ -125,15 +119,21 @@ class _CopyUpdate:
         """Compare the rows of all tables; `copy` is a file with what was published last."""
         self._copy, self._rows = copy, rows
         self._tables = {one.table.name: one for one in tables}
-        self._changes = {name: self._compare(one) for name, one in self._tables.items()}
+        # One statement, so that DuckDB compares several tables at a time.
+        comparisons = " UNION ALL ".join(map(self._comparison, tables))
+        self._copy.run(f"CREATE TEMP TABLE {_CHANGES} AS {comparisons}")
         for one in tables:
             if rows.identifiers(one) and one.table.name != SUBMISSIONS:
                 self._add_rows_of_changed_submissions(one)
+        changes = self._copy.run(
+            f"SELECT table_name, COUNT(new) + COUNT(old) FROM {_CHANGES} GROUP BY table_name"  # noqa: S608 names only
+        )
+        self._changes: dict[str, int] = dict(changes)
 
     def reason_to_replace(self) -> str | None:
         """Return why the copy has to be written again; None if it can be updated."""
-        total = sum(self._copy.count(name) for name in self._tables)
-        changed = sum(changes.new + changes.old for changes in self._changes.values()) / 2
+        total = sum(self._copy.counts(self._tables).values())
+        changed = sum(self._changes.values()) / 2
         if changed > max(_FEW_ROWS, total * _MAX_SHARE):
             return _MOST
         for one in self._changed_tables:
@@ -156,7 +156,7 @@ class _CopyUpdate:
             name = one.table.name
             self._copy.run(
                 f"DELETE FROM {self._copy.qualified(name)}"  # noqa: S608 names only
-                f" WHERE rowid IN (SELECT old FROM {_temporary(name)} WHERE old IS NOT NULL)"
+                f" WHERE {_rows(name, 'old')}"
             )
             written[name] = self._rows.insert(one, f" WHERE {_rows(name)}")
         return written
@@ -167,37 +167,30 @@ class _CopyUpdate:
         It has not if a warehouse has a row twice, or if somebody has deleted rows in a database of
         which only changed submissions are compared.
         """
-        return all(
-            self._copy.count(name) == self._rows.count(one) for name, one in self._tables.items()
-        )
+        return self._copy.counts(self._tables) == self._rows.counts(list(self._tables.values()))
 
     @property
-    def _changed_tables(self) -> Iterator[StoredTable]:
-        for name, changes in self._changes.items():
-            if changes.new or changes.old:
-                yield self._tables[name]
+    def _changed_tables(self) -> list[StoredTable]:
+        return [one for name, one in self._tables.items() if name in self._changes]
 
-    def _compare(self, one: StoredTable) -> _Changes:
-        """List the rows of a table that only the warehouse has, and those that only the copy has.
+    def _comparison(self, one: StoredTable) -> str:
+        """Return the query for the rows of a table that only the warehouse or only the copy has.
 
         A row is identified by its number, which stays the same as nothing is written meanwhile.
         """
-        name = one.table.name
         made = self._rows.identifiers(one)
         names = [quote_name(c.name) for c in one.stored.columns if c.name not in made]
+        table = f"{quote_literal(one.table.name)} AS table_name"
         if not names:
-            self._copy.run(f"CREATE TEMP TABLE {_temporary(name)} (new BIGINT, old BIGINT)")
-            return _Changes(0, 0)
+            return f"SELECT {table}, NULL::BIGINT AS new, NULL::BIGINT AS old WHERE false"
         values = f"hash({', '.join(names)}) AS hash"
-        self._copy.run(f"""
-            CREATE TEMP TABLE {_temporary(name)} AS
-            SELECT new, old
+        return f"""
+            SELECT {table}, new, old
             FROM (SELECT rowid AS new, {values} FROM {self._rows.relation(one)})
             FULL JOIN (
                 SELECT rowid AS old, {values}
-                FROM {self._copy.qualified(name)}{self._rows.condition(one)}) USING (hash)
-            WHERE new IS NULL OR old IS NULL""")  # noqa: S608 names only
-        return self._count_changes(name)
+                FROM {self._copy.qualified(one.table.name)}{self._rows.condition(one)}) USING (hash)
+            WHERE new IS NULL OR old IS NULL"""  # noqa: S608 names only
 
     def _add_rows_of_changed_submissions(self, one: StoredTable) -> None:
         """List also the rows of submissions whose own row differs: an identifier may differ."""
@@ -207,29 +200,17 @@ class _CopyUpdate:
             ("old", self._copy.qualified(name), self._copy.qualified(SUBMISSIONS)),
         ):
             self._copy.run(f"""
-                INSERT INTO {_temporary(name)} ({column})
-                SELECT rowid FROM {relation} WHERE submission_id IN (
-                    SELECT submission_id FROM {own} WHERE rowid IN (
-                        SELECT {column} FROM {_temporary(SUBMISSIONS)} WHERE {column} IS NOT NULL))
-                AND rowid NOT IN (
-                    SELECT {column} FROM {_temporary(name)} WHERE {column} IS NOT NULL)
+                INSERT INTO {_CHANGES} (table_name, {column})
+                SELECT {quote_literal(name)}, rowid FROM {relation} WHERE submission_id IN (
+                    SELECT submission_id FROM {own} WHERE {_rows(SUBMISSIONS, column)})
+                AND NOT ({_rows(name, column)})
                 """)  # noqa: S608 names only
-        self._changes[name] = self._count_changes(name)
-
-    def _count_changes(self, name: str) -> _Changes:
-        ((new, old),) = self._copy.run(f"SELECT COUNT(new), COUNT(old) FROM {_temporary(name)}")  # noqa: S608 names only
-        return _Changes(int(new), int(old))
 
     def _listed(self, relation: str, name: str, column: str) -> str:
         return f"(SELECT * FROM {relation} WHERE {_rows(name, column)})"  # noqa: S608 names only
 
 
-def _temporary(name: str) -> str:
-    """Return the name of the table that lists the differing rows of a table."""
-    return f"temp.argos_changes_{name}"
-
-
 def _rows(name: str, column: str = "new") -> str:
     """Return the condition for the listed rows of a table, in the warehouse or in the copy."""
-    listed = f"SELECT {column} FROM {_temporary(name)} WHERE {column} IS NOT NULL"  # noqa: S608 names only
-    return f"rowid IN ({listed})"
+    of_table = f"table_name = {quote_literal(name)}"
+    return f"rowid IN (SELECT {column} FROM {_CHANGES} WHERE {of_table} AND {column} IS NOT NULL)"  # noqa: S608 names only

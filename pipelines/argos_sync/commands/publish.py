@@ -91,7 +91,7 @@ def publish(
             copy, written = updated
         result = PublishResult(
             file=output,
-            rows={table.name: copy.count(table.name) for table in tables},
+            rows=copy.counts(table.name for table in tables),
             views=copy.views(),
             columns_left_out=count_unpublished(tables),
             rewrite=updated if isinstance(updated, str) else None,

@@ -5,7 +5,7 @@ database only the rows of submissions are fetched whose times differ from those 
 run that writes a submission changes one of them. Rows that belong to no submission are all fetched.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -40,8 +40,8 @@ class WarehouseRows(Protocol):
     def insert(self, one: StoredTable, where: str) -> int:
         """Copy rows of the relation, and return their number."""
 
-    def count(self, one: StoredTable) -> int:
-        """Return the number of rows that the warehouse has in a table."""
+    def counts(self, tables: Collection[StoredTable]) -> dict[str, int]:
+        """Return the numbers of rows that the warehouse has, by table."""
 
 
 class AttachedRows:
@@ -73,12 +73,10 @@ class AttachedRows:
         )
         return self._copy.insert_rows(one.stored, rows.read_all())
 
-    def count(self, one: StoredTable) -> int:
-        """Return the number of rows of the table."""
-        if not one.stored.columns:
-            return 0
-        ((count,),) = self._copy.run(f"SELECT COUNT(*) FROM {self.relation(one)}")  # noqa: S608 names only
-        return int(count)
+    def counts(self, tables: Collection[StoredTable]) -> dict[str, int]:
+        """Return the numbers of rows, by table."""
+        relations = {one.table.name: self.relation(one) for one in tables if one.stored.columns}
+        return {one.table.name: 0 for one in tables} | self._copy.counts_of(relations)
 
 
 class FetchedRows:
@@ -141,11 +139,12 @@ class FetchedRows:
         query = f"SELECT {names} FROM {self.relation(one)}{where}"  # noqa: S608 names only
         return self._copy.insert_selected(one.stored, query)
 
-    def count(self, one: StoredTable) -> int:
-        """Return the number of rows of the table, which the database counts."""
-        if not one.stored.columns:
-            return 0
-        return count_rows(self._source.client, one.table.name)
+    def counts(self, tables: Collection[StoredTable]) -> dict[str, int]:
+        """Return the numbers of rows, which the database counts, by table."""
+        return {one.table.name: self._count(one) for one in tables}
+
+    def _count(self, one: StoredTable) -> int:
+        return count_rows(self._source.client, one.table.name) if one.stored.columns else 0
 
     def _empty(self, one: StoredTable) -> str:
         """Return a relation with the stored columns of a table of the copy, and no rows."""
