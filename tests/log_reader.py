@@ -10,10 +10,10 @@ import duckdb
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from argos_sync.commands.change_diff import logged_tables
-from argos_sync.commands.change_log_views import current_views
-from argos_sync.commands.publish import publish
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.change_diff import logged_tables
+from argos_sync.commands.publish.change_log_views import current_views
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.load.delta_log import LOADS
 from published import content, copy_of
 from support import Rows, Warehouse

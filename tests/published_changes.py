@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.shape.contract import load_contract
 from published import columns, content, copy_of
 from support import Rows, Warehouse

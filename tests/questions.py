@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Store, generate
 from made_once import made_once

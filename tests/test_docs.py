@@ -225,10 +225,10 @@ NOT_RUN = {
         "needs a warehouse; tests/cli/test_sql.py"
     ),
     "argos-sync publish --format delta --to s3://kyc-lake/argos": (
-        "needs object storage; tests/commands/test_change_log_engines.py"
+        "needs object storage; tests/commands/publish/test_change_log_engines.py"
     ),
     "argos-sync publish --format parquet --to /srv/analysts/kyc": (
-        "needs a warehouse; tests/commands/test_parquet_folder.py"
+        "needs a warehouse; tests/commands/publish/test_parquet_folder.py"
     ),
     "argos-sync publish --to analysts.duckdb --dbt dbt/models/sources.yml": (
         "needs a warehouse; tests/cli/test_change_log.py"

@@ -20,9 +20,9 @@ import duckdb
 from processes import emulator
 from scale import Setup
 
-from argos_sync.commands.change_log import publish_changes
-from argos_sync.commands.change_log_views import ENGINES, current_views
 from argos_sync.commands.forget import forget
+from argos_sync.commands.publish.change_log import publish_changes
+from argos_sync.commands.publish.change_log_views import ENGINES, current_views
 from argos_sync.load.target import Target
 from log_reader import current_rows, files_with, published_rows
 from support import Warehouse, context_for

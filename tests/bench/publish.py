@@ -24,8 +24,8 @@ import psycopg2
 from processes import BenchmarkError, emulator
 from scale import Setup
 
-from argos_sync.commands.parquet_folder import publish_parquet
-from argos_sync.commands.publish import PublishResult, publish
+from argos_sync.commands.publish.duckdb_copy import PublishResult, publish
+from argos_sync.commands.publish.parquet_folder import publish_parquet
 from argos_sync.load.target import Target
 from argos_sync.shape.column_cipher import Keyring
 from argos_sync.shape.pseudonyms import Pseudonymizer

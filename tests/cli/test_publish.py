@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from argos_sync.commands.publish import publish
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.commands.sync import sync
 from argos_sync.load.target import Target
 from argos_sync.shape.contract import load_contract

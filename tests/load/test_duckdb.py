@@ -15,7 +15,7 @@ import pytest
 from dlt.destinations.impl.motherduck.motherduck import MotherDuckClient
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.load.compact import compact
 from argos_sync.load.destinations.duckdb import (
     duckdb_file,

@@ -9,9 +9,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
-from argos_sync.commands import published_rows
 from argos_sync.commands.forget import forget
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish import rows as published_rows
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.reveal import reveal
 from argos_sync.commands.sync import sync

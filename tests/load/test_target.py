@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 import argos_sync
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.forget import forget
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.sync import sync
 from argos_sync.config import load_settings, sections_of
 from argos_sync.emulator import generate

@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.report import REPORT_FILE
 from orchestration.conftest import load_definitions, private_values, recent_submissions
 from support import Warehouse

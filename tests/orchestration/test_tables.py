@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.orchestration.tables import COLUMN_SCHEMA, ROW_COUNT, TABLE_NAME, read_tables
 from argos_sync.shape.contract import load_contract
 from support import Warehouse

@@ -272,7 +272,8 @@ def test_extras_are_imported_only_where_they_are_used() -> None:
     script = (
         "import sys, argos_sync, argos_sync.cli.app, argos_sync.commands.sync,"
         " argos_sync.commands.reconcile, argos_sync.report, argos_sync.fetch.process.parent,"
-        " argos_sync.commands.publish, argos_sync.commands.parquet_folder; argos_sync.argos_source;"
+        " argos_sync.commands.publish.duckdb_copy, argos_sync.commands.publish.parquet_folder;"
+        " argos_sync.argos_source;"
         " sys.exit(bool({'dagster', 'deltalake', 'vl_convert'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from argos_sync.commands.parquet_folder import publish_parquet
-from argos_sync.commands.publish import publish
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.parquet_folder import publish_parquet
+from argos_sync.commands.publish.tables import public_tables
 from combinations import THOROUGH
 from published import content, copy_of
 from published_changes import CHANGES, ERASING, change, rows_of, rows_of_folder

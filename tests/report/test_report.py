@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.sync import sync
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.read_only import open_read_only

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.sync import sync
 from argos_sync.load.dialects import DUCKDB_TYPES
 from argos_sync.load.pipeline import open_warehouse

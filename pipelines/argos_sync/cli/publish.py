@@ -85,7 +85,7 @@ def publish(
             "pip install 'argos-sync[delta]'",
         )
     if views is not None:
-        from argos_sync.commands.change_log_views import current_views
+        from argos_sync.commands.publish.change_log_views import current_views
 
         sql = current_views(views, to, common.target.dataset, **asdict(contents))
         common.show({"sql": sql}, sql.rstrip())
@@ -126,7 +126,7 @@ def _write_dbt_sources(common: Common, copy: str, output: Path) -> None:
 
 def _pseudonymizer(common: Common) -> "Pseudonymizer":
     """Return what makes pseudonyms with the configured keys."""
-    from argos_sync.commands.configured_pseudonyms import configured_pseudonymizer
+    from argos_sync.commands.publish.pseudonyms import configured_pseudonymizer
 
     return configured_pseudonymizer("--pseudonyms", common.project)
 
@@ -135,7 +135,7 @@ def _publish_file(
     common: Common, to: str, contents: Contents, pseudonymizer: "Pseudonymizer | None"
 ) -> None:
     """Write the DuckDB file, and show what is in it."""
-    from argos_sync.commands.publish import publish as copy
+    from argos_sync.commands.publish.duckdb_copy import publish as copy
     from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
 
@@ -171,7 +171,7 @@ def _publish_folder(
     common: Common, to: str, contents: Contents, pseudonymizer: "Pseudonymizer | None"
 ) -> None:
     """Write the Parquet files, and show what is in them."""
-    from argos_sync.commands.parquet_folder import publish_parquet
+    from argos_sync.commands.publish.parquet_folder import publish_parquet
     from argos_sync.config import freshness_settings
     from argos_sync.process import output_file_mode
 
@@ -196,7 +196,7 @@ def _publish_changes(
     common: Common, to: str, contents: Contents, pseudonymizer: "Pseudonymizer | None"
 ) -> None:
     """Write a load of the change log, and show what is in it."""
-    from argos_sync.commands.change_log import publish_changes
+    from argos_sync.commands.publish.change_log import publish_changes
 
     result = publish_changes(common.target, to, strict=contents.strict, pseudonymizer=pseudonymizer)
     rows = {name: count for name, count in result.rows.items() if count}

@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from argos_sync.commands.configured_pseudonyms import configured_pseudonymizer
-from argos_sync.commands.publish import publish
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.pseudonyms import configured_pseudonymizer
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.config import Orchestration, freshness_settings
 from argos_sync.fetch.windows import add_days
 from argos_sync.load.target import Target

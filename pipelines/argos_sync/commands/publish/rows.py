@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.published_tables import StoredTable
+from argos_sync.commands.publish.tables import StoredTable
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.sql import (
     Client,

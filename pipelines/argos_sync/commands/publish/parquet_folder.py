@@ -14,16 +14,16 @@ from pathlib import Path
 import duckdb
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.copy_source import copied_tables
-from argos_sync.commands.erased_rows import (
+from argos_sync.commands.publish.erased_rows import (
     GONE,
     LOST_VALUES,
     emptied_values_query,
     missing_rows_query,
 )
-from argos_sync.commands.publication import PUBLICATION, Publication
-from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.file import PublishedFile
+from argos_sync.commands.publish.publication import PUBLICATION, Publication
+from argos_sync.commands.publish.source import copied_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.load.atomic_file import copy_file, private_folder, write_errors
 from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.errors import DestinationError

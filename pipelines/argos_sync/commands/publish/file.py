@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from argos_sync.commands.publication import (
+from argos_sync.commands.publish.publication import (
     PUBLICATION,
     Publication,
     column_comments,
@@ -21,8 +21,8 @@ from argos_sync.commands.publication import (
     insert_statement,
     relations_query,
 )
-from argos_sync.commands.published_rows import CURSOR, read_rows, select_columns
-from argos_sync.commands.published_tables import StoredTable
+from argos_sync.commands.publish.rows import CURSOR, read_rows, select_columns
+from argos_sync.commands.publish.tables import StoredTable
 from argos_sync.load.atomic_file import write_errors
 from argos_sync.load.destinations.duckdb import STORAGE_VERSION, duckdb_file
 from argos_sync.load.dialects import DUCKDB_TYPES, quote_literal, quote_name

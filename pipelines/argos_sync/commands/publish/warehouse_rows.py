@@ -11,10 +11,10 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from argos_sync.commands.copy_source import Source
-from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_rows import read_rows, read_rows_of, select_columns
-from argos_sync.commands.published_tables import StoredTable
+from argos_sync.commands.publish.file import PublishedFile
+from argos_sync.commands.publish.rows import read_rows, read_rows_of, select_columns
+from argos_sync.commands.publish.source import Source
+from argos_sync.commands.publish.tables import StoredTable
 from argos_sync.load.dialects import quote_name
 from argos_sync.load.sql import count_rows, key_batches
 from argos_sync.shape.contract import SUBMISSIONS

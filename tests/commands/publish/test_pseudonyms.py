@@ -7,8 +7,8 @@ import pytest
 from deltalake import DeltaTable
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.change_log import publish_changes
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.change_log import publish_changes
+from argos_sync.commands.publish.duckdb_copy import publish
 from argos_sync.commands.sync import sync
 from argos_sync.shape.column_cipher import Keyring
 from argos_sync.shape.pseudonyms import PSEUDONYMS, Pseudonymizer

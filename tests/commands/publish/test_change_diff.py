@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
 
-from argos_sync.commands.change_diff import (
+from argos_sync.commands.publish.change_diff import (
     FINGERPRINT,
     PERSONAL_VALUES,
     CopyDiff,
     Difference,
     logged_tables,
 )
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import DUCKDB_TYPES
 

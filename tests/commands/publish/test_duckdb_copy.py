@@ -12,9 +12,10 @@ import duckdb
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands import published_file, published_rows
-from argos_sync.commands.publish import publish
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish import file as published_file
+from argos_sync.commands.publish import rows as published_rows
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.commands.sync import sync
 from argos_sync.load.atomic_file import check_output_path, refuse_warehouse
 from argos_sync.load.errors import DestinationError

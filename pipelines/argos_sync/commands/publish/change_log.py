@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
-from argos_sync.commands.change_diff import CopyDiff, Difference, logged_tables, total
-from argos_sync.commands.copy_source import copied_tables
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.change_diff import CopyDiff, Difference, logged_tables, total
+from argos_sync.commands.publish.source import copied_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.load.atomic_file import private_folder, write_errors
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY

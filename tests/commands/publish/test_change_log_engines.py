@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 
-from argos_sync.commands.change_log import publish_changes
+from argos_sync.commands.publish.change_log import publish_changes
 from argos_sync.commands.sync import sync
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.errors import DestinationError

@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from argos_sync.commands import copy_update
 from argos_sync.commands.forget import forget
-from argos_sync.commands.publish import PublishResult, publish
+from argos_sync.commands.publish import update
+from argos_sync.commands.publish.duckdb_copy import PublishResult, publish
 from argos_sync.commands.sync import sync
 from argos_sync.load.destinations.duckdb import STORAGE_VERSION
 from argos_sync.load.pipeline import open_warehouse
@@ -176,7 +176,7 @@ def test_many_changes_are_no_update(
     synced_warehouse: Warehouse, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take longer."""
-    monkeypatch.setattr(copy_update, "_FEW_ROWS", 20)
+    monkeypatch.setattr(update, "_FEW_ROWS", 20)
     with duckdb.connect(str(synced_warehouse.target.file)) as connection:
         for table in ("aml", "kyc", "applicants", "submission_status_history", "submissions"):
             column = {"aml": "current_status", "kyc": "result", "applicants": "id_type"}

@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from argos_sync.commands.erased_rows import key_expression
-from argos_sync.commands.published_rows import arrow_reader
+from argos_sync.commands.publish.erased_rows import key_expression
+from argos_sync.commands.publish.rows import arrow_reader
 from argos_sync.load.delta_log import LOAD
 from argos_sync.load.dialects import quote_name
 from argos_sync.shape.contract import SUBMISSIONS, Table

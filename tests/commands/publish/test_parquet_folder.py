@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.parquet_folder import ParquetResult, publish_parquet
-from argos_sync.commands.publish import publish
+from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.parquet_folder import ParquetResult, publish_parquet
 from argos_sync.commands.sync import sync
 from argos_sync.shape.column_cipher import Keyring
 from argos_sync.shape.pseudonyms import PSEUDONYMS, Pseudonymizer

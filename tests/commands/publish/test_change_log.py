@@ -14,10 +14,10 @@ import sqlglot
 from deltalake import DeltaTable, write_deltalake
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.commands.change_diff import Difference
-from argos_sync.commands.change_log import ChangeLogResult, _routine_reason, publish_changes
-from argos_sync.commands.change_log_views import ENGINES, current_views
 from argos_sync.commands.forget import forget
+from argos_sync.commands.publish.change_diff import Difference
+from argos_sync.commands.publish.change_log import ChangeLogResult, _routine_reason, publish_changes
+from argos_sync.commands.publish.change_log_views import ENGINES, current_views
 from argos_sync.commands.sync import sync
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.errors import DestinationError

@@ -1,14 +1,14 @@
-"""`publish`: copy the warehouse for analysts into a DuckDB file, without personal data."""
+"""Copy the warehouse for analysts into a DuckDB file, without personal data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from argos_sync.commands.copy_source import open_source
-from argos_sync.commands.copy_update import update_copy
-from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.file import PublishedFile
+from argos_sync.commands.publish.source import open_source
+from argos_sync.commands.publish.tables import public_tables
+from argos_sync.commands.publish.update import update_copy
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path
 from argos_sync.load.target import Target, locate, refuse_ambiguous_name
 from argos_sync.shape.contract import Table, load_contract
@@ -51,7 +51,7 @@ def publish(
 
     The earlier copy is replaced when the new one is complete; programs that have it open can read
     it to the end. The new one is made of the earlier one by writing what has changed, unless
-    something must not stay in it, see `copy_update`. A table or column that the warehouse does not
+    something must not stay in it, see `update`. A table or column that the warehouse does not
     have, for example because the privacy policy drops it, is created and stays empty, so queries
     keep working. Submissions that are marked as deleted are copied.
 

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.copy_source import Source
-from argos_sync.commands.erased_rows import (
+from argos_sync.commands.publish.erased_rows import (
     GONE,
     LOST_VALUES,
     emptied_values_query,
     missing_rows_query,
 )
-from argos_sync.commands.publication import Publication
-from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_tables import StoredTable
-from argos_sync.commands.warehouse_rows import AttachedRows, FetchedRows, WarehouseRows
+from argos_sync.commands.publish.file import PublishedFile
+from argos_sync.commands.publish.publication import Publication
+from argos_sync.commands.publish.source import Source
+from argos_sync.commands.publish.tables import StoredTable
+from argos_sync.commands.publish.warehouse_rows import AttachedRows, FetchedRows, WarehouseRows
 from argos_sync.load.atomic_file import copy_file, log_of
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.dialects import quote_literal, quote_name

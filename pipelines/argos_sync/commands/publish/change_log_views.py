@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from argos_sync.commands.change_diff import logged_tables
-from argos_sync.commands.published_tables import public_tables
+from argos_sync.commands.publish.change_diff import logged_tables
+from argos_sync.commands.publish.tables import public_tables
 from argos_sync.load.delta_log import LOAD, LOADS, DeltaLog
 from argos_sync.shape.contract import SUBMISSIONS, Table
 

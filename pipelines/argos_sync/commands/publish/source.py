@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from argos_sync.commands.publication import Publication
-from argos_sync.commands.published_file import PublishedFile
-from argos_sync.commands.published_tables import StoredTable, match_columns
+from argos_sync.commands.publish.file import PublishedFile
+from argos_sync.commands.publish.publication import Publication
+from argos_sync.commands.publish.tables import StoredTable, match_columns
 from argos_sync.fetch.protection import stored_modes
 from argos_sync.load.atomic_file import refuse_warehouse
 from argos_sync.load.destinations.duckdb import BOUNDED_MEMORY, duckdb_file
