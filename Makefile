@@ -17,6 +17,8 @@ CORES  := $(shell getconf _NPROCESSORS_ONLN)
 MARKED := slow or process or postgres or browser or ducklake or standins or dbt
 # What needs an environment of its own.
 ELSEWHERE := ducklake or standins or dbt
+# The files with tests of such an environment, which may lack what other files import.
+marked = $(shell grep -rlE 'mark\.$(1)\b' tests --include='test_*.py')
 # Slow tests whose coverage is measured.
 COVERED := covered and not repeated
 OPTIONS = --dist worksteal $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
@@ -41,10 +43,10 @@ test-all: test rest test-ducklake test-dbt ## Run all tests; needs PostgreSQL an
 
 test-ducklake: $(LAKE)/.ready ## Run the tests of DuckLake, in an environment of its own; needs PostgreSQL
 	COVERAGE_FILE=$(LAKE)/.coverage $(LAKE)/bin/python -m pytest $(OPTIONS) -n $(CORES) \
-		-m ducklake tests/load/test_ducklake.py tests/promises
+		-m ducklake $(call marked,ducklake) tests/promises
 
 test-dbt: $(READY) $(DBT)/.ready ## Run the dbt package and the notebook on warehouses and copies; needs PostgreSQL
-	$(BIN)/python -m pytest -m dbt tests/dictionary tests/test_notebook.py
+	$(BIN)/python -m pytest -m dbt $(call marked,dbt)
 
 # They wait much of their time, for processes, databases and retries: more workers than cores.
 rest: $(READY)
@@ -57,7 +59,7 @@ quick: $(READY)
 
 # The stand-ins are large and slow, so CI runs them once a week.
 standins: $(STANDINS)/.ready ## Run tests on stand-ins: the promises on chdb (ClickHouse), the views on fakesnow (Snowflake)
-	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins tests/promises tests/warehouse/test_snowflake.py
+	$(STANDINS)/bin/python -m pytest --dist worksteal -n $(CORES) -m standins $(call marked,standins) tests/promises
 
 # Coverage is measured where it is cheap: in tests without processes of their own. DuckLake's has a
 # folder of its own: whichever run ends last takes in all files .coverage.* of its folder.
