@@ -90,7 +90,8 @@ def test_a_failed_post_is_one_log_line(
 ) -> None:
     """The line does not have the URL, which is a secret; redirects are not followed."""
     assert webhook._TIMEOUT_SECONDS <= 10
-    monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
+    if status is None:
+        monkeypatch.setattr(webhook, "_TIMEOUT_SECONDS", 0.3)
     caplog.set_level(logging.DEBUG)
     listener.status, listener.headers = status, {"location": f"{listener.url}/other"}
     notify("sync", "argos", "message")
