@@ -4,7 +4,7 @@ By default the emulator's lists are summaries, as the vendor documents. Tests of
 them ask for these lists; all others would only take longer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,3 +32,20 @@ class Emulator(emulator.Emulator):
     ) -> None:
         """Index the submissions; `with` binds the port, or a free one for 0."""
         super().__init__(store, behaviour=behaviour, faults=faults, port=port)
+
+
+class HidingEmulator(Emulator):
+    """An emulator whose lists, those of sections included, hide something of their submissions."""
+
+    def __init__(self, rows: Iterable[Any], hide: Callable[[dict[str, Any]], Any]) -> None:
+        """Index the submissions; `hide` returns what a list shows of one."""
+        whole = list(rows)
+        super().__init__(whole)
+        self.hide = hide
+
+    def answer(self, query: str, body: bytes, api_key: str) -> Any:
+        """Answer a request for a single submission as it is, and any other with less of them."""
+        if "submission_id" in query:
+            return super().answer(query, body, api_key)
+        listed = Emulator(map(self.hide, self.store.all()))
+        return listed.answer(query, body, api_key)

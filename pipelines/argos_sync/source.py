@@ -12,9 +12,9 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.config import Settings, load_settings
 from argos_sync.fetch.checkpoint import State, advance_high_water_mark, high_water_mark
 from argos_sync.fetch.clock import utc_now
-from argos_sync.fetch.completeness import find_reading
 from argos_sync.fetch.job import FetchJob, client_options
 from argos_sync.fetch.ledger import Plan
+from argos_sync.fetch.list_probe import ListsAreIncomplete, find_reading
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange, nightly_range
@@ -24,6 +24,8 @@ from argos_sync.load.source import SOURCE, DltSource, make_source
 from argos_sync.process import collect_garbage_rarely
 from argos_sync.shape.contract import CHANGES, CHECKS, ERASURES, HISTORY, REVEALS, SUPPRESSIONS
 from argos_sync.shape.days import ACCEPTED, parse_days
+
+_LISTS_ADVICE = "run again; if it fails again, set sources.argos.completeness to each"
 
 _COMMANDS_ONLY = (HISTORY, CHANGES, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
 """Tables that only the commands fill: their rows depend on what the warehouse already has."""
@@ -94,15 +96,20 @@ def _rows(
             state,
             lambda page_size: client_options(settings, page_size).connect(),
             started_at.date(),
+            again=True,  # a failed run keeps no state, so the next one could not know better
         )
     )
     state |= answer.state
     job = FetchJob(run_id, queue, answer.reading, client, utc_now, protection, single_package=True)
     newest: datetime | None = None
     with collect_garbage_rarely(), fetch_in_thread(job) as chunks:
-        for chunk in chunks:
-            yield chunk.tables
-            newest = chunk.plan.newest if chunk.plan else None
+        try:
+            for chunk in chunks:
+                yield chunk.tables
+                newest = chunk.plan.newest if chunk.plan else None
+        except ListsAreIncomplete as error:
+            # Rows that were yielded cannot be taken back, so nothing is read in another way now.
+            raise ListsAreIncomplete(error.message, _LISTS_ADVICE) from None
     if incremental:
         advance_high_water_mark(state, newest, started_at)
 

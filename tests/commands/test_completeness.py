@@ -17,7 +17,7 @@ from argos_sync.emulator import DAMAGED, Faults, generate
 from argos_sync.run.context import Context
 from combinations import pairs
 from support import API_KEY, NOW, Rows, StopAfter, Warehouse, assert_equal, at, context_for
-from whole_lists import Behaviour, Emulator
+from whole_lists import Behaviour, Emulator, HidingEmulator
 
 pytestmark = pytest.mark.tables_made
 
@@ -100,6 +100,70 @@ def test_lists_that_become_summaries(warehouse: Warehouse, january: Rows) -> Non
     assert summary.note is not None
     assert summary.note.startswith("the API has changed: lists are summaries")
     assert (summary.submissions_changed, summary.completeness) == (0, "each")
+    assert_equal(warehouse, rows)
+
+
+def with_attempts(rows: Rows) -> Rows:
+    """Return decided submissions, each with three attempts."""
+    return [
+        row | {"kyc": row["kyc"] | {"attempts": [{"attempt_cnt": number} for number in range(3)]}}
+        for row in rows
+        if isinstance(row.get("kyc"), dict)
+    ]
+
+
+def last_attempt(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a submission with its last attempt only."""
+    return row | {"kyc": row["kyc"] | {"attempts": row["kyc"]["attempts"][-1:]}}
+
+
+def without_matches(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a submission without the matches of its red flag."""
+    aml = row.get("aml")
+    if not isinstance(aml, dict):
+        return row
+    return row | {"aml": {key: value for key, value in aml.items() if key != "matches"}}
+
+
+def test_lists_that_are_cut_short(warehouse: Warehouse, january: Rows) -> None:
+    """A list of attempts that has some of them is no whole submission."""
+    rows = with_attempts(january[:20])
+    with HidingEmulator(rows, last_attempt) as api:
+        assert sync(context(api, warehouse)).completeness == "each"
+    assert_equal(warehouse, rows)
+
+
+@pytest.mark.slow
+def test_lists_that_are_cut_short_later(warehouse: Warehouse, january: Rows) -> None:
+    """Every run compares one row, so that nothing is replaced by less of it."""
+    rows = with_attempts(january[:20])
+    with HidingEmulator(rows, lambda row: row) as api:
+        run = context(api, warehouse)
+        assert sync(run).completeness == "list"
+        api.hide = last_attempt
+        summary = sync(at(run, NOW + timedelta(days=1)))
+    assert (summary.submissions_changed, summary.completeness) == (0, "each")
+    assert_equal(warehouse, rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_a_red_flag_far_from_the_first_rows(
+    command: str, warehouse: Warehouse, january: Rows
+) -> None:
+    """It has matches, so that a list without them is noticed wherever the flag is."""
+    calm = [row | {"aml": {"currentstatus": "Not Screened"}} for row in january[:230]]
+    flagged = next(row for row in january if (row.get("aml") or {}).get("matches"))
+    rows = [*calm, flagged | {"submission_id": "last", "created_at": "2025-01-31-23-00-00-000"}]
+    with HidingEmulator(rows, without_matches) as api:
+        run = context(api, warehouse)
+        if command == "sync":
+            assert sync(run).completeness == "each"
+        else:
+            sync(context_for(api.base_url, warehouse.target, completeness="list"))
+            assert warehouse.count("matches") == 0
+            result = reconcile(run, FIRST, LAST, deep=True)
+            assert [day.changed for day in result.days] == [("last",)]
     assert_equal(warehouse, rows)
 
 

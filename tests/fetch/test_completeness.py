@@ -10,17 +10,18 @@ import pytest
 
 from argos_sync.api.client import ArgosClient
 from argos_sync.config import load_settings
-from argos_sync.fetch.completeness import (
-    Completeness,
+from argos_sync.fetch.completeness import Completeness, Reading
+from argos_sync.fetch.job import client_options
+from argos_sync.fetch.list_probe import (
     ListsAreIncomplete,
     ListVerifier,
     ReadingAnswer,
+    Suspect,
     find_reading,
     probe_completeness,
 )
-from argos_sync.fetch.job import client_options
 from support import API_KEY, IMPATIENT
-from whole_lists import Behaviour, Emulator
+from whole_lists import Behaviour, Emulator, HidingEmulator
 
 TODAY = date(2025, 2, 1)
 
@@ -68,10 +69,10 @@ def test_probe(
     mode: str,
     january: list[dict[str, Any]],
 ) -> None:
-    """A handful of requests finds the cheapest way that loses nothing."""
+    """A few requests find the cheapest way that loses nothing."""
     with Emulator(january, behaviour=Behaviour(list_rows=list_rows)) as api:
         answer = probe(api, sections)
-        assert api.request_count <= 6 + 5 * max(1, len(sections))
+        assert api.request_count <= 6 + 15 * max(1, len(sections))
     assert answer is not None
     assert answer.mode == mode
     assert bool(answer.missing) is (mode != "list" and not (mode == "sections" and sections))
@@ -100,21 +101,82 @@ def test_a_list_without_matches_only(january: list[dict[str, Any]]) -> None:
         aml = submission.get("aml")
         return submission | {"aml": aml and {k: v for k, v in aml.items() if k != "matches"}}
 
-    with (
-        Emulator(january) as whole,
-        Emulator([without_matches(submission) for submission in january]) as lists,
-    ):
-
-        class Cut(Emulator):
-            def answer(self, query: str, body: bytes, api_key: str) -> Any:
-                api = whole if "submission_id" in query else lists
-                return api.answer(query, body, api_key)
-
-        with Cut([]) as api:
-            answer = probe(api)
+    with HidingEmulator(january, without_matches) as api:
+        answer = probe(api)
     assert answer is not None
     assert answer.mode == "each"
     assert all("matches" in path for path in answer.missing)
+
+
+def test_short_pages(january: list[dict[str, Any]]) -> None:
+    """A page can have a single row; the probe needs more of them."""
+    decided = next(s for s in january if s["kyc"]["result"] == "approved")
+    rows = [january[0] | {"kyc": {"result": "pending"}, "aml": None}, *[decided] * 5]
+    rows = [row | {"submission_id": f"sub-{n}"} for n, row in enumerate(rows)]
+
+    async def run() -> Completeness | None:
+        async with connect(api, page_size=1) as client:
+            return await probe_completeness(client)
+
+    with Emulator(rows) as api:
+        answer = asyncio.run(run())
+    assert answer is not None
+    assert {"kyc.result", "data.nationality"} <= set(answer.usual_paths)
+
+
+def test_an_answer_without_decided_rows_is_not_kept(january: list[dict[str, Any]]) -> None:
+    """Nothing would notice that lists have become summaries."""
+    rows = [row | {"kyc": {"result": "pending"}} for row in january[:10]]
+    with Emulator(rows) as api:
+        first = resolve(api, {})
+        assert (first.reading.mode, first.reading.usual_paths) == ("list", frozenset())
+        api.behaviour = Behaviour(list_rows="sections")
+        assert resolve(api, first.state).reading.mode == "sections"
+
+
+def test_a_suspect_is_compared(january: list[dict[str, Any]]) -> None:
+    """Wherever it is in the list, and in each of the lists."""
+    rows = [row | {"bank_verification": None} for row in january]
+    rows[-1] = rows[-1] | {"bank_verification": {"result": "success"}}
+    suspect = Suspect(rows[-1]["submission_id"], date(2025, 1, 31))
+    with HidingEmulator(rows, lambda row: row | {"bank_verification": None}) as api:
+        state = resolve(api, {}).state
+        assert state["completeness"]["mode"] == "list"
+        answer = resolve(api, state, suspects=[suspect])
+    assert answer.reading.mode == "each"
+    assert answer.change == (
+        "the API has changed: lists are summaries, so every submission is fetched by its id"
+        " (lists lack bank_verification.result)"
+    )
+
+
+def test_one_row_is_sampled_each_day(january: list[dict[str, Any]]) -> None:
+    """Other days compare other rows, so that in time each kind is compared."""
+    rows = january[:40]
+    asked: set[str] = set()
+
+    class Listening(Emulator):
+        def answer(self, query: str, body: bytes, api_key: str) -> Any:
+            asked.add(query)
+            return super().answer(query, body, api_key)
+
+    async def verify(reading: Reading) -> None:
+        async with connect(api) as client:
+            verifier = ListVerifier(reading)
+            for _ in range(2):
+                await verifier.verify(client, rows)
+
+    with Listening(rows) as api:
+        reading = resolve(api, {}).reading
+        asked.clear()
+        for day in range(1, 21):
+            before = api.request_count
+            asyncio.run(verify(replace(reading, sampled_on=date(2025, 2, day))))
+            assert api.request_count == before + 1
+        assert len({query for query in asked if "submission_id" in query}) > 10
+        asked.clear()
+        asyncio.run(verify(reading))
+        assert asked == set()
 
 
 def test_answer_is_kept_for_a_month(january: list[dict[str, Any]]) -> None:
@@ -150,10 +212,10 @@ def test_verifier_notices_summaries(january: list[dict[str, Any]]) -> None:
             {key: row[key] for key in ("submission_id", "created_at", "kyc") if key in row}
             for row in rows
         ]
-        with pytest.raises(ListsAreIncomplete, match="no longer have "):
+        with pytest.raises(ListsAreIncomplete, match="lists of the API lack "):
             asyncio.run(verify([summaries]))
-        none = ListVerifier(replace(reading, usual_paths=frozenset()))
-        asyncio.run(none.verify(connect(api), summaries))
+        configured = ListVerifier(replace(reading, is_verified=False))
+        asyncio.run(configured.verify(connect(api), summaries))
 
 
 def test_deletion_stubs_are_not_verified(january: list[dict[str, Any]]) -> None:

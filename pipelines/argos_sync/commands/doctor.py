@@ -17,13 +17,9 @@ from argos_sync.commands.check import Check, run_check
 from argos_sync.commands.destination_checks import check_writing
 from argos_sync.config import Settings, load_settings, webhook_url
 from argos_sync.fetch.clock import utc_now
-from argos_sync.fetch.completeness import (
-    PROBE_PAGE,
-    READ_MODES,
-    Completeness,
-    probe_completeness,
-)
+from argos_sync.fetch.completeness import READ_MODES, Completeness
 from argos_sync.fetch.job import client_options
+from argos_sync.fetch.list_probe import PROBE_PAGE, probe_completeness
 from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import probe_end_date

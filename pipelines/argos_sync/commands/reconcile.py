@@ -12,6 +12,7 @@ from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.checkpoint import read_days
 from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.ledger import TaskProgress
+from argos_sync.fetch.list_probe import ListsAreIncomplete, Suspect
 from argos_sync.fetch.reader import read_tasks
 from argos_sync.fetch.refetch import cheapest_requests, id_tasks
 from argos_sync.fetch.task import Task, TaskPage
@@ -20,6 +21,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.deletions import MAX_DELETED, confirm_deletions
 from argos_sync.run.history import history_rows, status_columns
 from argos_sync.run.jobs import (
+    add_suspect,
     new_plan,
     new_queue,
     range_tasks,
@@ -126,7 +128,9 @@ def reconcile(
     return result
 
 
-def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResult:
+def _compare(
+    run: Run, first: date, last: date, *, deep: bool, suspects: Sequence[Suspect] = ()
+) -> ReconcileResult:
     client = run.warehouse.client
     sections = run.context.settings.sections
     volume = daily_volume(stored_days(client), today(run), read_days(run.warehouse.state))
@@ -142,14 +146,23 @@ def _compare(run: Run, first: date, last: date, *, deep: bool) -> ReconcileResul
         run.protection.suppression,
         _fingerprinter(run) if deep else None,
     )
-    # A list of ids may be a summary.
-    reading = resolve_reading(run) if deep else Reading("list", ("others",))
+    # A list of ids may be a summary. What a list hides, its content never shows.
+    reading = (
+        resolve_reading(run, again=True, suspects=suspects)
+        if deep
+        else Reading("list", ("others",))
+    )
 
     def add(page: TaskPage) -> None:
         queue.record(page, TaskProgress(page.cursor, page.done, len(page.items)))
         comparison.add(page)
 
-    asyncio.run(_read(run, queue.tasks(), reading, add))
+    try:
+        asyncio.run(_read(run, queue.tasks(), reading, add))
+    except ListsAreIncomplete as error:
+        suspects = [*suspects]
+        add_suspect(suspects, error)
+        return _compare(run, first, last, deep=deep, suspects=suspects)
     differences = comparison.differences
     if not deep:
         stubs = _find_stubs(run, [key for day in differences for key in day.marked])

@@ -9,7 +9,7 @@ Does the server include `end_date`?              windows (`probe_end_date`)
 Which windows are left to read?                  ledger, work_queue
 How is resuming stored between runs?             checkpoint
 How are pages read?                              reader, walks
-Are lists whole, or summaries?                   completeness
+Are lists whole, or summaries?                   list_probe; what follows of it: completeness
 How are the sections of a submission joined?     sections, submission
 How are known submissions fetched again?         refetch
 How large is a chunk? How is a job run?          chunks
@@ -31,6 +31,7 @@ __all__ = [
     "concurrency",
     "job",
     "ledger",
+    "list_probe",
     "process",
     "project",
     "protection",

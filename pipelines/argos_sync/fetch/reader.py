@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from argos_sync.api.client import ArgosClient
 from argos_sync.api.errors import IncompleteWalk, MalformedResponse, RequestsUsedUp
-from argos_sync.fetch.completeness import ListVerifier, Reading
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.concurrency import run_all
+from argos_sync.fetch.list_probe import ListVerifier
 from argos_sync.fetch.task import Task, TaskPage
 from argos_sync.fetch.walks import Walks
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import date
 
 from argos_sync.fetch.checkpoint import end_date
-from argos_sync.fetch.completeness import ListsAreIncomplete, Reading, find_reading
+from argos_sync.fetch.completeness import Reading
 from argos_sync.fetch.job import FetchJob
 from argos_sync.fetch.ledger import Plan
+from argos_sync.fetch.list_probe import ListsAreIncomplete, Suspect, find_reading
 from argos_sync.fetch.task import Task
 from argos_sync.fetch.windows import (
     DailyVolume,
@@ -26,6 +27,9 @@ from argos_sync.run.run import Run
 from argos_sync.warehouse.submissions import content_hashes
 
 log = logging.getLogger("argos_sync")
+
+_MAX_SUSPECTS = 3
+"""Times that a job finds out anew how to read whole submissions."""
 
 
 def today(run: Run) -> date:
@@ -86,29 +90,49 @@ def run_queue(run: Run, queue: WorkQueue, hashes: Mapping[str, str], *, final: b
     out to have become summaries, the rest is read in another way.
     """
     context = run.context
+    reading = Reading("list", context.settings.sections)
+    if queue.has_lists:
+        reading = resolve_reading(run)
+        if not run.has_sample:
+            reading, run.has_sample = replace(reading, sampled_on=today(run)), True
     job = FetchJob(
         run.summary.run_id,
         queue,
-        resolve_reading(run) if queue.has_lists else Reading("list", context.settings.sections),
+        reading,
         run.client_options(),
         context.clock,
         run.protection,
         context.chunk_size,
         stored_hashes=hashes,
     )
-    try:
-        run.fetch(job, final=final)
-    except ListsAreIncomplete as change:
-        log.warning("%s; reading goes on in another way", change.message)
-        queue = replace(queue, plan=run.committer.latest(queue.plan))
-        job = replace(job, queue=queue, reading=resolve_reading(run, again=True))
-        run.fetch(job, final=final)
+    suspects: list[Suspect] = []
+    while True:
+        try:
+            run.fetch(job, final=final)
+        except ListsAreIncomplete as error:
+            add_suspect(suspects, error)
+            queue = replace(queue, plan=run.committer.latest(queue.plan))
+            job = replace(job, queue=queue, reading=resolve_reading(run, suspects=suspects))
+        else:
+            return
 
 
-def resolve_reading(run: Run, *, again: bool = False) -> Reading:
+def add_suspect(suspects: list[Suspect], error: ListsAreIncomplete) -> None:
+    """Log that a list lacks something, and add the submission to those that a probe compares.
+
+    Raises:
+        ListsAreIncomplete: Earlier suspects did not help to find out how to read.
+    """
+    if error.suspect is None or len(suspects) == _MAX_SUSPECTS:
+        raise error
+    log.warning("%s; the run finds out how to read whole submissions", error.message)
+    suspects.append(error.suspect)
+
+
+def resolve_reading(run: Run, *, again: bool = False, suspects: Sequence[Suspect] = ()) -> Reading:
     """Return how whole submissions are read: as configured, or as a probe has found out.
 
-    `again` probes although a recent answer is known. The next commit saves the answer.
+    See `find_reading`. The next commit saves the answer.
     """
     context = run.context
     answer = asyncio.run(
@@ -119,6 +143,7 @@ def resolve_reading(run: Run, *, again: bool = False) -> Reading:
             lambda page_size: run.client_options(page_size).connect(),
             today(run),
             again=again,
+            suspects=suspects,
         )
     )
     run.committer.remember(answer.state)

@@ -12,7 +12,7 @@ from functools import partial
 from argos_sync.api.errors import ArgosError, IncompleteWalk
 from argos_sync.fetch.checkpoint import State
 from argos_sync.fetch.clock import RunClock
-from argos_sync.fetch.completeness import PROBE_PAGE
+from argos_sync.fetch.list_probe import PROBE_PAGE
 from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange

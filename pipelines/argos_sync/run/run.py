@@ -84,7 +84,7 @@ class Run:
     all other submissions, too. With `drift`, new submissions are compared with the usual ones.
     `quarantined` counts the objects the run has received that cannot be read, `undated` those of
     them that have a submission id, and `values_fit` has the results of `misfits` once everything
-    is loaded.
+    is loaded. Once it `has_sample`, a row of a list has been compared with the submission.
     """
 
     context: Context
@@ -106,6 +106,7 @@ class Run:
     undated: int = 0
     misfits: Misfits = field(default_factory=Misfits)
     values_fit: Sequence[CheckResult] = ()
+    has_sample: bool = False
     _counted: RequestStats = field(default_factory=RequestStats)
     _is_recorded: bool = False
     _has_views: bool = False
