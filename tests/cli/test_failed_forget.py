@@ -53,6 +53,17 @@ app.main()
 """The command, killed when the rows of a load package are committed and the package is not."""
 
 
+DYING_AT_REWRITE = """#!{python}
+import os, signal
+from argos_sync.cli import app
+from argos_sync.load import compact
+
+compact._copy_at_once = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+app.main()
+"""
+"""The command, killed when the rows of a person are deleted, and their blocks are not."""
+
+
 @pytest.fixture
 def database() -> Iterator[str]:
     """Return the address of an empty PostgreSQL database."""
@@ -115,6 +126,28 @@ def test_a_forget_killed_in_a_file(loaded: Command, api: Emulator) -> None:
     loaded("refresh", "--submission-id", "nobody", "--pipelines-dir", "third machine")
     loaded("forget", "--userid", person["userid"], "--yes", "--pipelines-dir", "fourth machine")
     assert loaded.rows(f"FROM submissions WHERE userid = '{person['userid']}'") == []
+
+
+def test_a_forget_killed_while_the_file_is_rewritten(loaded: Command, api: Emulator) -> None:
+    """The next run rewrites the file, whatever it does itself; the one after that does not."""
+    file, dying = loaded.folder / "kyc.duckdb", loaded.folder / "dying"
+    person = next(one for one in api.store.all() if one.get("email"))
+    dying.write_text(DYING_AT_REWRITE.format(python=sys.executable), encoding="utf-8")
+    dying.chmod(0o700)
+    killed = replace(loaded, executable=dying, settings=loaded.settings | NO_COVERAGE)
+    done = killed.run("forget", "--submission-id", person["submission_id"], "--yes")
+    assert done.returncode == -signal.SIGKILL
+    assert list(loaded.folder.glob(".argos-publish-*"))
+    issue = "sync_erasures: erased values are still in the file; the next run ends this"
+    assert issue in loaded("status").stdout
+    assert person["email"].encode() in file.read_bytes()
+    loaded("refresh", "--submission-id", "nobody")
+    assert person["email"].encode() not in file.read_bytes()
+    assert list(loaded.folder.glob(".argos-publish-*")) == []
+    assert issue not in loaded("status").stdout
+    rewritten = file.stat().st_ino
+    loaded("refresh", "--submission-id", "nobody")
+    assert file.stat().st_ino == rewritten
 
 
 def file_limit(limit: int) -> Callable[[], None]:

@@ -1,4 +1,9 @@
-"""Compact a DuckDB file: deleted rows stay in its blocks until the file is rewritten."""
+"""Compact a DuckDB file: deleted rows stay in its blocks until the file is rewritten.
+
+That happens after an erasure, when the run has closed the file. A killed run does not get there, so
+the erasure itself creates a table that only a file with such blocks has: the next run finds it, and
+rewrites the file.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +23,7 @@ from argos_sync.load.destinations.duckdb import (
 from argos_sync.load.dialects import quote_literal, quote_name
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import lock_file
+from argos_sync.load.sql import Client, execute_native, tables_exist
 from argos_sync.load.target import Target, make_pipeline, working_dir
 
 _TABLES = """
@@ -28,6 +34,26 @@ _TABLES = """
     GROUP BY ALL
 """
 """Schema, name and text columns of each table of a database."""
+
+_SCHEMAS = """
+    SELECT schema_name FROM duckdb_tables() WHERE database_name = 'rewritten' AND table_name = ?
+"""
+"""Schemas of the new file with a table of some name."""
+
+UNFINISHED = "_unfinished_erasure"
+"""Table of a dataset, without rows: the file still has blocks of rows that were erased."""
+
+
+def mark_unfinished_erasure(client: Client) -> None:
+    """Note, in the transaction of an erasure, that a DuckDB file has to be rewritten."""
+    if duckdb_file(client) is not None:
+        name = client.make_qualified_table_name(UNFINISHED)
+        execute_native(client, f"CREATE TABLE IF NOT EXISTS {name} (nothing BOOLEAN)")
+
+
+def has_unfinished_erasure(client: Client) -> bool:
+    """Return whether a DuckDB file still has blocks of rows that were erased."""
+    return duckdb_file(client) is not None and tables_exist(client, [UNFINISHED])
 
 
 def compact(target: Target, command: str) -> None:
@@ -64,8 +90,15 @@ def _replace_by_copy(
         )
         ((catalog,),) = connection.execute("SELECT current_catalog()").fetchall()
         copy(connection, catalog)
+        _remove_marks(connection)
         connection.execute("DETACH rewritten")
         connection.execute("CHECKPOINT")
+
+
+def _remove_marks(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the new file say that no erasure is unfinished, in whichever dataset it was."""
+    for (schema,) in connection.execute(_SCHEMAS, [UNFINISHED]).fetchall():
+        connection.execute(f"DROP TABLE rewritten.{quote_name(schema)}.{UNFINISHED}")
 
 
 def _copy_at_once(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

@@ -13,6 +13,7 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.fetch.checkpoint import cursors, drop_cursors, mentions_any
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.quarantine import read_quarantined
+from argos_sync.load.compact import mark_unfinished_erasure
 from argos_sync.load.destinations.lake_cleanup import erase_old_versions
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.source import ROW_KEY, STATES, change_state, read_state
@@ -42,7 +43,8 @@ Identifier = tuple[str, str]
 class Eraser:
     """Erases submissions during a run, and puts them on the suppression list.
 
-    `protection` is the privacy policy and the suppression list as of the start of the run.
+    `protection` is the privacy policy and the suppression list as of the start of the run. If it
+    `has_erased`, a DuckDB file is rewritten after the run.
     """
 
     committer: Committer
@@ -132,6 +134,7 @@ class Eraser:
         states, unreadable_states = _states_without(client, submission_ids)
         reveals = list(read_rows(client, REVEALS, ("submission_id",), submission_ids))
         with transaction(client):
+            mark_unfinished_erasure(client)
             counts = {
                 table: _delete(client, table, column, keys)
                 for table, (column, keys) in rows.items()
@@ -173,7 +176,9 @@ class Eraser:
                 if (count := _delete(client, table, column, keys))
             }
             insert(client, erasure_records(committer.summary, counts, committer.clock()))
-        self.has_erased = self.has_erased or is_stored or bool(counts)
+            if is_stored or counts:
+                mark_unfinished_erasure(client)
+                self.has_erased = True
 
 
 def rows_to_erase(

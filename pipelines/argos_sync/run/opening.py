@@ -16,7 +16,7 @@ from argos_sync.fetch.list_probe import PROBE_PAGE
 from argos_sync.fetch.project import project_changes
 from argos_sync.fetch.protection import PRIVACY, Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
-from argos_sync.load.compact import compact
+from argos_sync.load.compact import compact, has_unfinished_erasure
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.destinations.lake_cleanup import limit_history
 from argos_sync.load.errors import destination_errors
@@ -118,7 +118,7 @@ def _open_run(
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
             summary = RunSummary(run_id, command, started_at)
             committer = Committer(warehouse, summary, context.clock)
-            eraser = Eraser(committer, protection)
+            eraser = Eraser(committer, protection, has_unfinished_erasure(warehouse.client))
             guard = ContentGuard(warehouse, run_id)
             run = Run(context, warehouse, summary, protection, committer, eraser, guard, clock)
             context.progress.run_opened(summary)

@@ -10,8 +10,16 @@ from typing import Any
 
 from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.completeness import ReadMode
+from argos_sync.load.compact import has_unfinished_erasure
 from argos_sync.load.sql import SOURCE_DIALECT, Client, count_rows, select
-from argos_sync.shape.contract import CHECKS, ISSUES, RUNS, SUBMISSIONS, load_contract
+from argos_sync.shape.contract import (
+    CHECKS,
+    ERASURES,
+    ISSUES,
+    RUNS,
+    SUBMISSIONS,
+    load_contract,
+)
 from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import latest_credible
 from argos_sync.warehouse.views import STALENESS, load_views
@@ -59,7 +67,8 @@ class Overview:
         sync_unreadable: The same as `unreadable`, of syncs alone.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
             median time between syncs; None before three that are more than an hour apart.
-        issues: Number of issues by table and problem, most frequent first.
+        issues: Number of issues by table and problem, most frequent first, after an erasure that a
+            run could not finish.
         max_age_days: Days since the submission with the oldest `_synced_at` was fetched, without
             soft-deleted ones; None if there is none.
         checks: The last result of each check, with `last_failed_at`; failed ones first.
@@ -201,7 +210,10 @@ def _issues(client: Client) -> list[dict[str, Any]]:
     columns = ("table_name", "problem")
     names = ", ".join(columns)
     query = f"SELECT {names}, COUNT(*) FROM {ISSUES} GROUP BY {names} ORDER BY 3 DESC, 1, 2"  # noqa: S608 names
-    return [dict(zip((*columns, "count"), row, strict=True)) for row in select(client, query)]
+    rows = [*select(client, query)]
+    if has_unfinished_erasure(client):
+        rows.insert(0, (ERASURES, "erased values are still in the file; the next run ends this", 1))
+    return [dict(zip((*columns, "count"), row, strict=True)) for row in rows]
 
 
 def _max_age_days(client: Client) -> float | None:
