@@ -9,6 +9,7 @@ import pytest
 from argos_sync.commands.forget import forget
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
+from argos_sync.commands.sync import sync
 from support import NOW, Warehouse, at, context_for, duckdb_warehouse
 from warehouse.direct import connected
 from whole_lists import Emulator
@@ -67,6 +68,20 @@ def feed(warehouse: Warehouse) -> list[tuple[Any, ...]]:
         (key, (changed_at.astimezone(UTC) - NOW).days, table, column)
         for key, changed_at, table, column in (row.values() for row in warehouse.query(FEED))
     ]
+
+
+def test_a_first_load_is_no_change(warehouse: Warehouse) -> None:
+    """Nor is that of a deletion stub; what a restored submission has more of is."""
+    with Emulator([BEFORE]) as api:
+        context = context_for(api.base_url, warehouse.target)
+        api.store.leave_stub("s1")
+        sync(context)
+        assert (warehouse.count("submissions"), feed(warehouse)) == (1, [])
+        api.store.replace(BEFORE)
+        sync(at(context, NOW + timedelta(days=1)))
+    changed = {(table, column) for _, _, table, column in feed(warehouse)}
+    assert ("applicants", "document_number") in changed
+    assert not {("submissions", "created_at"), ("kyc", "result")} & changed
 
 
 def test_changed_columns_are_named(any_warehouse: Warehouse) -> None:

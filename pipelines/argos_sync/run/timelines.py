@@ -55,7 +55,7 @@ class Timelines:
             return {}
         same = {*diff.rewritten, *damaged}
         history = history_rows(tables, self.history, warehouse.sections, same)
-        changed = {*diff.changed, *diff.deleted} - damaged
+        changed = {*diff.changed, *diff.deleted} - {*damaged, *diff.unknown}
         if not (changed or self.changes):
             return {HISTORY: history}
         feed = ChangeFeed.of(warehouse, policy)
