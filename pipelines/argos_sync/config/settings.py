@@ -32,19 +32,22 @@ ORCHESTRATION = "orchestration"
 
 _Spec = TypeVar("_Spec", bound=BaseConfiguration)
 
-_MINIMUMS = {
-    "page_size": 1,
-    "lookback_days": 0,
-    "sweep_days": 0,
-    "open_days": 0,
-    "erase_deleted_after_days": 0,
-    "max_concurrency": 1,
-    "max_requests_per_second": 0.01,
-    "max_requests_per_day": 1,
-    "max_age_hours": 0,
-    "retry_seconds": 0,
-    "lease_seconds": 1,
+_CENTURY = 36_500
+_RANGES = {
+    "page_size": (1, 1_000_000),
+    "lookback_days": (0, _CENTURY),
+    "sweep_days": (0, _CENTURY),
+    "open_days": (0, _CENTURY),
+    "erase_deleted_after_days": (0, _CENTURY),
+    "max_concurrency": (1, 1_000),
+    "max_requests_per_second": (0.01, 1_000_000),
+    "max_requests_per_day": (1, 1_000_000_000),
+    "max_age_hours": (0, 24 * _CENTURY),
+    "retry_seconds": (0, 86_400),
+    "lease_seconds": (1, 86_400),
 }
+"""The least and the greatest value. Dates end with the year 9999, and days cannot be subtracted
+from them without end."""
 _FORMATS: dict[str, tuple[Callable[[str], object], str]] = {
     "start_date": (parse_fixed_day, f"a fixed day, such as {FIXED}"),
     "reporting_time_zone": (pendulum.timezone, "the name of a time zone, such as Asia/Seoul"),
@@ -301,6 +304,13 @@ def load_orchestration() -> Orchestration:
     return _read(Orchestration(), sections=(*SECTIONS, ORCHESTRATION))
 
 
+def _check_range(name: str, value: Any, least: float, greatest: float) -> None:
+    """Refuse a value that is not a number of a range."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and least <= value <= greatest):
+        raise _invalid_value(name, f"a number from {least} to {greatest:,}")
+
+
 def _read(
     spec: _Spec, explicit: Mapping[str, Any] | None = None, sections: tuple[str, ...] = SECTIONS
 ) -> _Spec:
@@ -328,12 +338,11 @@ def _read(
         ) from None
     # dlt checks the types of configured values, but not those of explicit ones.
     for name, hint in settings.get_resolvable_fields().items():
-        value, minimum = getattr(settings, name), _MINIMUMS.get(name)
+        value = getattr(settings, name)
         if get_origin(hint) is Literal and value not in get_args(hint):
             raise _invalid_choice(name, hint)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if minimum is not None and value is not None and not (is_number and value >= minimum):
-            raise _invalid_value(name, f"a number of at least {minimum}")
+        if name in _RANGES and value is not None:
+            _check_range(name, value, *_RANGES[name])
         if name in _FORMATS and value:
             parse, valid = _FORMATS[name]
             try:
