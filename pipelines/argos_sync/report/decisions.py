@@ -47,9 +47,10 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
     """Describe how many decisions approve, and how many the machine makes.
 
     A row has a day, its decisions, and how many of them are approvals, by machine, with a reviewer,
-    and after a review.
+    and after a review. Decisions without a date have no day.
     """
-    before, current = split_periods(rows, scope)
+    undated = sum(int(row[1]) for row in rows if row[0] is None)
+    before, current = split_periods([row for row in rows if row[0] is not None], scope)
     total = sum_columns([counts for _, counts in current]) or [0] * 5
     earlier = before[0] if before else [0] * 5
     figures = (
@@ -64,7 +65,8 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
         ),
     )
     if not current:
-        return Content("No decision was made in the period.", figures=figures)
+        text = f"No decision was made in the period.{_describe_undated(undated)}"
+        return Content(text, figures=figures)
     sums = sum_by_unit(current, scope)
     points = [
         Point(unit.first, name, part / whole, unit.is_partial)
@@ -77,7 +79,7 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
         f"{format_share(total[1], total[0])} of {pluralize(total[0], 'decision')} approve;"
         f" the machine made {format_share(total[2], total[3])}, and"
         f" {format_share(total[4], total[0])} came after a review by people. By {scope.unit} of the"
-        f" decision.{describe_partial(scope, 'drawn hollow')}",
+        f" decision.{_describe_undated(undated)}{describe_partial(scope, 'drawn hollow')}",
         line_chart(
             points,
             {name: colour for name, colour in _RATES.items() if name in names},
@@ -220,3 +222,12 @@ def describe_backlog(rows: ResultRows, _scope: Scope) -> Content:
             [(age, *(format_count(counts[one]) for one in used)) for age, counts in ages.items()],
         ),
     )
+
+
+def _describe_undated(number: int) -> str:
+    """Return a sentence about the decisions that no period has; empty without any."""
+    if not number:
+        return ""
+    have = pluralize(number, "decision has", "decisions have")
+    are = "is" if number == 1 else "are"
+    return f" {have} no date and {are} left out."
