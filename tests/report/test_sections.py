@@ -131,6 +131,25 @@ def test_groups_that_differ_are_counted() -> None:
     ]
 
 
+def test_groups_that_differ_are_drawn_first() -> None:
+    """Small groups that differ take the places of larger ones that do not."""
+    usual = [(f"U{n:02}", 1000 - n, 900 - n) for n in range(12)]
+    content = groups.describe_countries([*usual, ("LOW", 100, 20), ("BAD", 50, 5)], SCOPE)
+    assert content.chart is not None
+    assert content.chart["params"][0]["value"] == [
+        *(f"U{n:02}" for n in range(6)),
+        *("LOW", "BAD"),
+    ]
+    assert content.text.endswith(
+        "2 intervals do not include it. Drawn are those and the largest 6 others of 14 groups."
+    )
+    content = groups.describe_countries(usual, SCOPE)
+    assert content.text.endswith(" The 8 largest of 12 groups are drawn.")
+    halves = [(f"{kind}{n}", 100, part) for kind, part in (("A", 95), ("B", 5)) for n in range(5)]
+    content = groups.describe_countries(halves, SCOPE)
+    assert content.text.endswith(" The 8 largest of those are drawn.")
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "before", "text", "change", "direction"),
     [
