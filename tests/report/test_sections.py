@@ -11,7 +11,8 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import attention, decisions, groups, operations, screening, submissions
 from argos_sync.report.attention import Finding
-from argos_sync.report.charts_over_time import duration_axis, share_axis
+from argos_sync.report.charts import bar_chart, colour_scale
+from argos_sync.report.charts_over_time import Point, duration_axis, line_chart, share_axis
 from argos_sync.report.contents import Report
 from argos_sync.report.figures import Figure
 from argos_sync.report.formatting import format_duration, format_share
@@ -295,6 +296,33 @@ def test_axes_fit_their_values() -> None:
     assert duration_axis([50, 4000])["axis"]["values"] == [10, 60, 600, 3600, 21_600]
     assert duration_axis([1, 1])["axis"]["values"] == [1, 10]
     assert duration_axis([1e9])["axis"]["values"][-1] == 31_536_000
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [
+        (0, [0, 1]),
+        (2, [0, 1, 2]),
+        (7, [0, 2, 4, 6, 8]),
+        (50, [0, 10, 20, 30, 40, 50]),
+        (51, [0, 20, 40, 60]),
+    ],
+)
+def test_counts_have_whole_ticks(highest: int, ticks: list[int]) -> None:
+    """An axis of few counts has no 0.5."""
+    spec = line_chart([Point(DAY, "opened", highest, False)], {"opened": "red"}, "alerts")
+    axis = spec["encoding"]["y"]
+    assert (axis["axis"]["values"], axis["scale"]["domain"]) == (ticks, [0, ticks[-1]])
+
+
+def test_legends_and_labels_are_wrapped() -> None:
+    """A legend that is too wide has two rows, and a label that is too long two lines."""
+    results = ("approved", "rejected", "pending", "incomplete", "other")
+    assert colour_scale("x", dict.fromkeys(results, "red"))["legend"]["columns"] == 3
+    assert colour_scale("x", dict.fromkeys(results[:2], "red"))["legend"]["columns"] == 2
+    labels = ("Country of the ID not accepted", "ID expired")
+    spec = bar_chart([(label, {"": 1}, "1") for label in labels], {"": "red"})
+    assert spec["params"][0]["value"] == [["Country of the ID not", "accepted"], "ID expired"]
 
 
 @pytest.mark.parametrize(
