@@ -40,7 +40,7 @@ ALLOWED_TAGS = {
     *("section", "article", "h1", "h2", "h3", "p", "b", "time", "bdi", "code"),
     *("dl", "div", "dt", "dd", "ul", "ol", "li", "a"),
     *("details", "summary", "span", "table", "caption", "thead", "tbody", "tr", "th", "td"),
-    *("svg", "g", "path", "line", "text", "rect", "defs", "clippath"),
+    *("svg", "g", "path", "line", "text", "tspan", "rect", "defs", "clippath"),
 }
 
 

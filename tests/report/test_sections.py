@@ -82,7 +82,7 @@ def test_units_at_the_ends_of_a_period_are_partial() -> None:
     assert [unit.is_partial for unit in scope_of(NOW, first=NOW.date()).units] == [True]
     assert not any(unit.is_partial for unit in SCOPE.units)
     assert describe_partial(SCOPE, "hollow") == ""
-    assert describe_partial(scope, "hollow") == " Weeks that are not whole are hollow."
+    assert describe_partial(scope, "hollow") == " Partial weeks are hollow."
 
 
 def test_counts_are_summed_by_unit() -> None:
@@ -98,7 +98,7 @@ def test_counts_are_summed_by_unit() -> None:
     assert len(table.rows) == 13
     assert list(table.rows[-2:]) == [
         ("2024-11-11", "14", "6", "8"),
-        ("2024-11-06 (not whole)", "1", "1", "0"),
+        ("2024-11-06 (partial)", "1", "1", "0"),
     ]
     assert chart is not None
     drawn = [(one["start"], one["segment"], one["partial"]) for one in chart["data"]["values"]]

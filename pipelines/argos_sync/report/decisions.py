@@ -40,7 +40,12 @@ _AGES = (
     *("7 to 29 days", "30 to 89 days", "90 days or more"),
 )
 """Age bands of the view `review_backlog`."""
-_DECIDERS = {"all": "all", "machine": "the machine", "person": "people", "unknown": "unknown"}
+_DECIDERS = {
+    "all": "by all",
+    "machine": "by the machine",
+    "person": "by people",
+    "unknown": "where no reviewer is recorded",
+}
 
 
 def describe_rates(rows: ResultRows, scope: Scope) -> Content:
@@ -76,7 +81,7 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
     ]
     names = {one.line for one in points}
     return Content(
-        f"{format_share(total[1], total[0])} of {pluralize(total[0], 'decision')} approve;"
+        f"{format_share(total[1], total[0])} of {pluralize(total[0], 'decision')} were approvals;"
         f" the machine made {format_share(total[2], total[3])}, and"
         f" {format_share(total[4], total[0])} came after a review by people. By {scope.unit} of the"
         f" decision.{_describe_undated(undated)}{describe_partial(scope, 'drawn hollow')}",
@@ -133,7 +138,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
         for decider, words in _DECIDERS.items()
         if ("period", decider) in parts
     ]
-    medians = ", ".join(f"{format_duration(row[2])} by {row[0]}" for row in by_decider[1:])
+    medians = ", ".join(f"{format_duration(row[2])} {row[0]}" for row in by_decider[1:])
     return Content(
         f"Half of the decisions take up to {format_duration(median)}, 90{NO_BREAK_SPACE}% up to"
         f" {format_duration(tail)}; medians: {medians}. By {scope.unit} of the decision, on a"
@@ -146,7 +151,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
             [
                 (label, format_count(number), *map(format_duration, percentiles))
                 for label, number, *percentiles in (
-                    *((f"by {words}", *values) for words, *values in by_decider),
+                    *((words, *values) for words, *values in by_decider),
                     *((label_unit(unit), *values) for unit, values in reversed(units)),
                 )
             ],

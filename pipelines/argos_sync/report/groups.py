@@ -79,8 +79,9 @@ def _describe_groups(rows: ResultRows, heading: str, noun: str) -> Content:
     )
     rest = _describe_choice(drawn, len(groups), differing) if len(drawn) < len(groups) else ""
     return Content(
-        f"{format_share(approved, decided)} of all decisions approve (dashed line). A dot is the"
-        f" rate of a group, the bar its 95{NO_BREAK_SPACE}% confidence interval. {verdict}{rest}",
+        f"{format_share(approved, decided)} of all decisions were approvals (dashed line). A dot"
+        f" is the rate of a group, the bar its 95{NO_BREAK_SPACE}% confidence interval."
+        f" {verdict}{rest}",
         interval_chart(
             [
                 Interval(
