@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from argos_sync.report import charts
+from argos_sync.report.rendering import render_svg
 from browser import Tab, browser, require_chromium
 from report.pages import Page
 
@@ -86,6 +87,22 @@ def test_the_layout_fits_every_screen(tab: Tab, width: int) -> None:
         assert chart["textHeight"] >= (11 if width > 320 else 9)
     assert tab.evaluate(OVERFLOWING) == []
     assert tab.evaluate(OVERLAPPING) == []
+
+
+@pytest.mark.browser
+def test_no_legend_or_label_is_cut(tmp_path: Path) -> None:
+    """A legend of all results and a label of two lines stay within their card on a phone."""
+    results = dict.fromkeys(("approved", "rejected", "pending", "incomplete", "other"), charts.BLUE)
+    bar = ("Entered address differs from the proof", dict.fromkeys(results, 1), "5 (100 %)")
+    svg = render_svg(charts.bar_chart([bar], results), "name", "text")
+    file = tmp_path / "chart.html"
+    file.write_text(f"<body style='margin: 0'><article>{svg}</article>", encoding="utf-8")
+    with browser(tmp_path / "profile") as opened:
+        opened.open(file)
+        opened.resize(390)
+        opened.evaluate("document.querySelector('svg').style = 'width: 100%; overflow: visible'")
+        assert opened.evaluate(OVERFLOWING) == []
+        assert "…" not in opened.evaluate("document.body.textContent")
 
 
 @pytest.mark.browser

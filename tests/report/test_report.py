@@ -1,5 +1,6 @@
 """The report's numbers, its HTML, and that it holds no personal data."""
 
+import copy
 import re
 import shutil
 import sys
@@ -39,7 +40,7 @@ ALLOWED_TAGS = {
     *("section", "article", "h1", "h2", "h3", "p", "b", "time", "bdi", "code"),
     *("dl", "div", "dt", "dd", "ul", "ol", "li", "a"),
     *("details", "summary", "span", "table", "caption", "thead", "tbody", "tr", "th", "td"),
-    *("svg", "g", "path", "line", "text", "rect", "defs", "clippath"),
+    *("svg", "g", "path", "line", "text", "tspan", "rect", "defs", "clippath"),
 }
 
 
@@ -64,7 +65,7 @@ def decided(submissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the submissions that were decided in January."""
     finals = {"approved", "rejected"}
     with_result = [one for one in submissions if one["kyc"].get("result") in finals]
-    return [one for one in with_result if one["kyc_result_at"] < "2025-02"]
+    return [one for one in with_result if (one["kyc_result_at"] or "9999") < "2025-02"]
 
 
 def number(text: str) -> int:
@@ -449,6 +450,30 @@ main()
         " pip install 'argos-sync[report]'"
     )
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.tables_made
+def test_decisions_without_a_date_are_left_out(
+    warehouse: Warehouse, january: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Figures count by the day of the view `decisions`; the text says how many have none."""
+    submissions = copy.deepcopy(january[:60])
+    finals = {"approved", "rejected"}
+    with_result = [one for one in submissions if one["kyc"].get("result") in finals]
+    for one in with_result[:2]:
+        one["kyc_result_at"] = None
+    dated = decided(submissions)
+    with Emulator(submissions) as api:
+        sync(context_for(api.base_url, warehouse.target))
+    written, page = write_report(warehouse.target, tmp_path)
+    figures = {one.key: one.value for one in written.report.figures}
+    assert figures["decisions"] == len(dated)
+    assert "2 decisions have no date and are left out." in page.by_id("rates-text").text
+    for section in ("id_types", "countries"):
+        assert sum(counts(page.rows(section), 0).values()) == len(dated)
+    hits = f"of {len(dated)} decided submissions"
+    assert hits in page.by_id("hits-text").text
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from argos_sync.api.errors import ConfigurationError
 from argos_sync.load.sql import ResultRows
 from argos_sync.report import attention, decisions, groups, operations, screening, submissions
 from argos_sync.report.attention import Finding
-from argos_sync.report.charts_over_time import duration_axis, share_axis
+from argos_sync.report.charts import bar_chart, colour_scale
+from argos_sync.report.charts_over_time import Point, duration_axis, line_chart, share_axis
 from argos_sync.report.contents import Report
 from argos_sync.report.figures import Figure
 from argos_sync.report.formatting import format_duration, format_share
@@ -81,7 +82,7 @@ def test_units_at_the_ends_of_a_period_are_partial() -> None:
     assert [unit.is_partial for unit in scope_of(NOW, first=NOW.date()).units] == [True]
     assert not any(unit.is_partial for unit in SCOPE.units)
     assert describe_partial(SCOPE, "hollow") == ""
-    assert describe_partial(scope, "hollow") == " Weeks that are not whole are hollow."
+    assert describe_partial(scope, "hollow") == " Partial weeks are hollow."
 
 
 def test_counts_are_summed_by_unit() -> None:
@@ -97,7 +98,7 @@ def test_counts_are_summed_by_unit() -> None:
     assert len(table.rows) == 13
     assert list(table.rows[-2:]) == [
         ("2024-11-11", "14", "6", "8"),
-        ("2024-11-06 (not whole)", "1", "1", "0"),
+        ("2024-11-06 (partial)", "1", "1", "0"),
     ]
     assert chart is not None
     drawn = [(one["start"], one["segment"], one["partial"]) for one in chart["data"]["values"]]
@@ -129,6 +130,25 @@ def test_groups_that_differ_are_counted() -> None:
         ("id card", "100", "50"),
         ("fewer than 5 each", "8", "5"),
     ]
+
+
+def test_groups_that_differ_are_drawn_first() -> None:
+    """Small groups that differ take the places of larger ones that do not."""
+    usual = [(f"U{n:02}", 1000 - n, 900 - n) for n in range(12)]
+    content = groups.describe_countries([*usual, ("LOW", 100, 20), ("BAD", 50, 5)], SCOPE)
+    assert content.chart is not None
+    assert content.chart["params"][0]["value"] == [
+        *(f"U{n:02}" for n in range(6)),
+        *("LOW", "BAD"),
+    ]
+    assert content.text.endswith(
+        "2 intervals do not include it. Drawn are those and the largest 6 others of 14 groups."
+    )
+    content = groups.describe_countries(usual, SCOPE)
+    assert content.text.endswith(" The 8 largest of 12 groups are drawn.")
+    halves = [(f"{kind}{n}", 100, part) for kind, part in (("A", 95), ("B", 5)) for n in range(5)]
+    content = groups.describe_countries(halves, SCOPE)
+    assert content.text.endswith(" The 8 largest of those are drawn.")
 
 
 @pytest.mark.parametrize(
@@ -276,6 +296,33 @@ def test_axes_fit_their_values() -> None:
     assert duration_axis([50, 4000])["axis"]["values"] == [10, 60, 600, 3600, 21_600]
     assert duration_axis([1, 1])["axis"]["values"] == [1, 10]
     assert duration_axis([1e9])["axis"]["values"][-1] == 31_536_000
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [
+        (0, [0, 1]),
+        (2, [0, 1, 2]),
+        (7, [0, 2, 4, 6, 8]),
+        (50, [0, 10, 20, 30, 40, 50]),
+        (51, [0, 20, 40, 60]),
+    ],
+)
+def test_counts_have_whole_ticks(highest: int, ticks: list[int]) -> None:
+    """An axis of few counts has no 0.5."""
+    spec = line_chart([Point(DAY, "opened", highest, False)], {"opened": "red"}, "alerts")
+    axis = spec["encoding"]["y"]
+    assert (axis["axis"]["values"], axis["scale"]["domain"]) == (ticks, [0, ticks[-1]])
+
+
+def test_legends_and_labels_are_wrapped() -> None:
+    """A legend that is too wide has two rows, and a label that is too long two lines."""
+    results = ("approved", "rejected", "pending", "incomplete", "other")
+    assert colour_scale("x", dict.fromkeys(results, "red"))["legend"]["columns"] == 3
+    assert colour_scale("x", dict.fromkeys(results[:2], "red"))["legend"]["columns"] == 2
+    labels = ("Country of the ID not accepted", "ID expired")
+    spec = bar_chart([(label, {"": 1}, "1") for label in labels], {"": "red"})
+    assert spec["params"][0]["value"] == [["Country of the ID not", "accepted"], "ID expired"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ are literals of this module.
 """
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,8 +21,11 @@ _BARS_HEIGHT, _LEGEND_HEIGHT = 275, 28
 """Height of a chart of horizontal bars, as high as one over time with its labels."""
 _MIN_BAR_STEP, _MAX_BAR_SIZE = 30, 32
 """Least pixels from one horizontal bar to the next, and the greatest height of one."""
-_LABEL_LIMIT = 165
-"""Maximum width of a bar's label in pixels; longer labels end with an ellipsis."""
+_LABEL_LIMIT, _LABEL_CHARACTERS, _TWO_LINES = 165, 22, 36
+"""Maximum width of a bar's label in pixels, about the characters that fit, and the height of two
+lines. Longer labels are wrapped; a longer word ends with an ellipsis."""
+_LEGEND_WIDTH, _LEGEND_SYMBOL, _CHARACTER_WIDTH = 390, 32, 7.5
+"""Pixels of a row of a legend, and about those of an entry's symbol and of a character."""
 
 
 PERCENT_AXIS = {
@@ -139,11 +143,13 @@ def tenths(shares: Sequence[float]) -> list[float]:
 def _rows_layout(labels: Sequence[str], *, has_legend: bool) -> tuple[dict[str, Any], float]:
     """Return the layout of a chart with rows, and the height of its bars in pixels."""
     height = _BARS_HEIGHT - (_LEGEND_HEIGHT if has_legend else 0)
-    step = max(height / (len(labels) or 1), _MIN_BAR_STEP)
+    lines = [_wrap(label) for label in labels]
+    is_wrapped = any(isinstance(one, list) for one in lines)
+    step = max(height / (len(labels) or 1), _TWO_LINES if is_wrapped else _MIN_BAR_STEP)
     layout = {
         "height": {"step": step},
         # The axis looks labels up by row number, so two rows may have the same label.
-        "params": [{"name": "labels", "value": list(labels)}],
+        "params": [{"name": "labels", "value": lines}],
         "encoding": {
             "y": {
                 "field": "row",
@@ -165,4 +171,16 @@ def colour_scale(field: str, colours: Mapping[str, str]) -> dict[str, Any]:
     """Return the encoding of a field as colours, with a legend if there are several."""
     scale = {"domain": list(colours), "range": list(colours.values())}
     encoding = {"field": field, "type": "nominal", "scale": scale}
-    return encoding if len(colours) > 1 else encoding | {"legend": None}
+    if len(colours) <= 1:
+        return encoding | {"legend": None}
+    width = sum(_LEGEND_SYMBOL + _CHARACTER_WIDTH * len(name) for name in colours)
+    rows = math.ceil(width / _LEGEND_WIDTH)
+    return encoding | {"legend": {"columns": math.ceil(len(colours) / rows)}}
+
+
+def _wrap(label: str) -> str | list[str]:
+    """Return a label that is too long as two lines, where it has spaces."""
+    lines = textwrap.wrap(
+        label, _LABEL_CHARACTERS, break_long_words=False, max_lines=2, placeholder=" …"
+    )
+    return lines if len(lines) > 1 else label

@@ -3,6 +3,7 @@
 Field names and expressions are literals of this module, as in `charts`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -72,7 +73,7 @@ def stacked_bar_chart(bars: Sequence[Bar], colours: Mapping[str, str], unit: str
         "encoding": {
             "x": _time_axis("start", [day for bar in bars for day in (bar.first, bar.end)]),
             "x2": {"field": "end"},
-            "y": _value_axis("low"),
+            "y": _value_axis("low", [sum(bar.segments.values()) for bar in bars]),
             "y2": {"field": "high"},
             "color": colour,
             "stroke": colour,
@@ -102,15 +103,17 @@ def line_chart(
         }
         for one in points
     ]
-    legend = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.5}
-    colour = {"legend": legend} | colour_scale("line", colours)
+    colour = colour_scale("line", colours)
+    if legend := colour.get("legend", {}):
+        stroke = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2.5}
+        colour["legend"] = legend | stroke
     dashes = {"domain": list(colours), "range": [[1, 0], [6, 3], [2, 2]][: len(colours)]}
     point = {"type": "point", "size": 34, "opacity": 1}
     return _layout(title) | {
         "data": {"values": values},
         "encoding": {
             "x": _time_axis("day", [one.day for one in points]),
-            "y": _value_axis("value") | (axis or {}),
+            "y": _value_axis("value", [one.value for one in points]) | (axis or {}),
             "color": colour,
         },
         "layer": [
@@ -167,6 +170,16 @@ def _time_axis(field: str, days: Sequence[date]) -> dict[str, Any]:
     return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
 
 
-def _value_axis(field: str) -> dict[str, Any]:
-    axis = {"title": None, "tickCount": 4, "tickMinStep": 1, "domain": False, "format": ",~r"}
-    return {"field": field, "type": "quantitative", "axis": axis}
+def _value_axis(field: str, counts: Sequence[float]) -> dict[str, Any]:
+    """Return a vertical axis of counts; its few ticks are whole numbers."""
+    ticks = whole_ticks(max(counts, default=0))
+    axis = {"title": None, "values": ticks, "domain": False, "format": ",d"}
+    scale = {"domain": [0, ticks[-1]], "nice": False}
+    return {"field": field, "type": "quantitative", "axis": axis, "scale": scale}
+
+
+def whole_ticks(highest: float) -> list[int]:
+    """Return up to six whole ticks from 0 to at least the highest count."""
+    power = 10 ** max(math.floor(math.log10(max(highest, 1) / 5)), 0)
+    step = next(one * power for one in (1, 2, 5, 10) if 5 * one * power >= highest)
+    return list(range(0, max(math.ceil(highest / step), 1) * step + 1, step))

@@ -40,16 +40,22 @@ _AGES = (
     *("7 to 29 days", "30 to 89 days", "90 days or more"),
 )
 """Age bands of the view `review_backlog`."""
-_DECIDERS = {"all": "all", "machine": "the machine", "person": "people", "unknown": "unknown"}
+_DECIDERS = {
+    "all": "by all",
+    "machine": "by the machine",
+    "person": "by people",
+    "unknown": "where no reviewer is recorded",
+}
 
 
 def describe_rates(rows: ResultRows, scope: Scope) -> Content:
     """Describe how many decisions approve, and how many the machine makes.
 
     A row has a day, its decisions, and how many of them are approvals, by machine, with a reviewer,
-    and after a review.
+    and after a review. Decisions without a date have no day.
     """
-    before, current = split_periods(rows, scope)
+    undated = sum(int(row[1]) for row in rows if row[0] is None)
+    before, current = split_periods([row for row in rows if row[0] is not None], scope)
     total = sum_columns([counts for _, counts in current]) or [0] * 5
     earlier = before[0] if before else [0] * 5
     figures = (
@@ -64,7 +70,8 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
         ),
     )
     if not current:
-        return Content("No decision was made in the period.", figures=figures)
+        text = f"No decision was made in the period.{_describe_undated(undated)}"
+        return Content(text, figures=figures)
     sums = sum_by_unit(current, scope)
     points = [
         Point(unit.first, name, part / whole, unit.is_partial)
@@ -74,10 +81,10 @@ def describe_rates(rows: ResultRows, scope: Scope) -> Content:
     ]
     names = {one.line for one in points}
     return Content(
-        f"{format_share(total[1], total[0])} of {pluralize(total[0], 'decision')} approve;"
+        f"{format_share(total[1], total[0])} of {pluralize(total[0], 'decision')} were approvals;"
         f" the machine made {format_share(total[2], total[3])}, and"
         f" {format_share(total[4], total[0])} came after a review by people. By {scope.unit} of the"
-        f" decision.{describe_partial(scope, 'drawn hollow')}",
+        f" decision.{_describe_undated(undated)}{describe_partial(scope, 'drawn hollow')}",
         line_chart(
             points,
             {name: colour for name, colour in _RATES.items() if name in names},
@@ -131,7 +138,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
         for decider, words in _DECIDERS.items()
         if ("period", decider) in parts
     ]
-    medians = ", ".join(f"{format_duration(row[2])} by {row[0]}" for row in by_decider[1:])
+    medians = ", ".join(f"{format_duration(row[2])} {row[0]}" for row in by_decider[1:])
     return Content(
         f"Half of the decisions take up to {format_duration(median)}, 90{NO_BREAK_SPACE}% up to"
         f" {format_duration(tail)}; medians: {medians}. By {scope.unit} of the decision, on a"
@@ -144,7 +151,7 @@ def describe_speed(rows: ResultRows, scope: Scope) -> Content:
             [
                 (label, format_count(number), *map(format_duration, percentiles))
                 for label, number, *percentiles in (
-                    *((f"by {words}", *values) for words, *values in by_decider),
+                    *((words, *values) for words, *values in by_decider),
                     *((label_unit(unit), *values) for unit, values in reversed(units)),
                 )
             ],
@@ -220,3 +227,12 @@ def describe_backlog(rows: ResultRows, _scope: Scope) -> Content:
             [(age, *(format_count(counts[one]) for one in used)) for age, counts in ages.items()],
         ),
     )
+
+
+def _describe_undated(number: int) -> str:
+    """Return a sentence about the decisions that no period has; empty without any."""
+    if not number:
+        return ""
+    have = pluralize(number, "decision has", "decisions have")
+    are = "is" if number == 1 else "are"
+    return f" {have} no date and {are} left out."

@@ -67,18 +67,21 @@ def _describe_groups(rows: ResultRows, heading: str, noun: str) -> Content:
     decided, approved = (sum(column) for column in zip(*sums.values(), strict=True))
     intervals = {group: wilson_interval(part, whole) for group, (whole, part) in groups.items()}
     average = approved / decided
-    differ = sum(not low <= average <= high for low, high in intervals.values())
-    drawn = list(groups)[:_MAX_ROWS]
+    differing = {group for group, (low, high) in intervals.items() if not low <= average <= high}
+    # Groups that differ come before larger ones that do not; the chart keeps the order of size.
+    chosen = sorted(groups, key=lambda group: group not in differing)[:_MAX_ROWS]
+    drawn = [group for group in groups if group in chosen]
     shares = {group: format_share(part, whole) for group, (whole, part) in groups.items()}
     verdict = (
-        f"{pluralize(differ, 'interval does', 'intervals do')} not include it."
-        if differ
+        f"{pluralize(len(differing), 'interval does', 'intervals do')} not include it."
+        if differing
         else "All intervals include it."
     )
-    rest = f" The {len(drawn)} largest of {len(groups)} are drawn." if groups.keys() - drawn else ""
+    rest = _describe_choice(drawn, len(groups), differing) if len(drawn) < len(groups) else ""
     return Content(
-        f"{format_share(approved, decided)} of all decisions approve (dashed line). A dot is the"
-        f" rate of a group, the bar its 95{NO_BREAK_SPACE}% confidence interval. {verdict}{rest}",
+        f"{format_share(approved, decided)} of all decisions were approvals (dashed line). A dot"
+        f" is the rate of a group, the bar its 95{NO_BREAK_SPACE}% confidence interval."
+        f" {verdict}{rest}",
         interval_chart(
             [
                 Interval(
@@ -100,3 +103,13 @@ def _describe_groups(rows: ResultRows, heading: str, noun: str) -> Content:
             ],
         ),
     )
+
+
+def _describe_choice(drawn: list[str], total: int, differing: set[str]) -> str:
+    """Return a sentence about the groups that are drawn when there are too many."""
+    if not differing:
+        return f" The {len(drawn)} largest of {total} groups are drawn."
+    if len(differing) >= len(drawn):
+        return f" The {len(drawn)} largest of those are drawn."
+    others = pluralize(len(drawn) - len(differing), "other")
+    return f" Drawn are those and the largest {others} of {total} groups."

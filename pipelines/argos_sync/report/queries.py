@@ -1,7 +1,7 @@
 """The SQL over views and tables behind the report, with the placeholders of `Scope.fill_in`.
 
-Rates are those of the decisions made in a period. A decision whose time the API does not say counts
-on the day of creation.
+Rates are those of the decisions made in a period, as in the views. Decisions without a date are in
+no period; `RATES` counts those of submissions created in the period.
 """
 
 EXTENT = """
@@ -47,7 +47,7 @@ _DATED = """
     WITH dated AS (
         SELECT
             submission_id, result, decided_by, was_pending, decided_week, seconds_to_decision,
-            COALESCE(decided_day, DAY_IN(created_at, {zone})) AS day
+            decided_day AS day, DAY_IN(created_at, {zone}) AS created_day
         FROM decisions
     )"""
 
@@ -59,7 +59,10 @@ RATES = f"""{_DATED}
         COUNT(CASE WHEN decided_by = 'machine' THEN 1 END),
         COUNT(decided_by),
         COUNT(CASE WHEN was_pending THEN 1 END)
-    FROM dated WHERE day BETWEEN {{before}} AND {{last}} GROUP BY day ORDER BY day"""  # noqa: S608 ours
+    FROM dated
+    WHERE day BETWEEN {{before}} AND {{last}}
+        OR (day IS NULL AND created_day BETWEEN {{first}} AND {{last}})
+    GROUP BY day ORDER BY day"""  # noqa: S608 ours
 
 # Percentiles by nearest rank, as in the views: databases have different functions for them.
 SPEED = f"""{_DATED},
@@ -130,7 +133,7 @@ COUNTRIES, ID_TYPES = (
     f"""
     SELECT {column}, COUNT(*), COUNT(CASE WHEN result = 'approved' THEN 1 END)
     FROM decisions
-    WHERE COALESCE(decided_day, DAY_IN(created_at, {{zone}})) BETWEEN {{first}} AND {{last}}
+    WHERE decided_day BETWEEN {{first}} AND {{last}}
     GROUP BY {column} ORDER BY COUNT(*) DESC, {column}"""  # noqa: S608 ours
     for column in ("country", "id_type")
 )

@@ -10,7 +10,7 @@ from argos_sync.report.formatting import format_count
 from argos_sync.report.scope import Scope, Unit
 from argos_sync.report.section import DataTable
 
-PARTIAL = "not whole"
+PARTIAL = "partial"
 """Word behind a unit that the period cuts off, or that is not over yet."""
 
 HEADINGS = {"day": "Day", "week": "Week from", "month": "Month from"}
@@ -85,7 +85,6 @@ def describe_partial(scope: Scope, style: str) -> str:
     partial = sum(unit.is_partial for unit in scope.units)
     if not partial:
         return ""
-    subject = (
-        f"The {scope.unit} that is" if partial == 1 else f"{scope.unit.capitalize()}s that are"
-    )
-    return f" {subject} {PARTIAL} {'is' if partial == 1 else 'are'} {style}."
+    if partial == 1:
+        return f" The partial {scope.unit} is {style}."
+    return f" Partial {scope.unit}s are {style}."
