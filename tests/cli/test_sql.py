@@ -1,7 +1,12 @@
 """`sql`: the rows of a query as a table, as CSV and as JSON."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from argos_sync.process import OUTPUT_ERROR
 from cli.command import Command, CommandInProcess
 
 VALUES = """
@@ -36,6 +41,41 @@ def test_rows_are_printed(in_process: CommandInProcess) -> None:
     assert ids.splitlines()[1:] == [submission_id for (submission_id,) in expected]
 
 
+def test_values_that_json_does_not_have(in_process: CommandInProcess) -> None:
+    """They are texts, intervals in ISO 8601."""
+    query = """SELECT 'nan'::DOUBLE AS n, '-inf'::DOUBLE AS i, 'ab'::BLOB AS b,
+        INTERVAL '1 day 90.5 seconds' AS long, INTERVAL '-1 hour' AS negative"""
+    (row,) = in_process.json("sql", query)["rows"]
+    texts = {"n": "nan", "i": "-inf", "b": "6162", "long": "P1DT90.5S", "negative": "-P0DT3600S"}
+    assert row == texts
+    lines = in_process("sql", "--csv", query).stdout.splitlines()
+    assert lines[1] == ",".join(texts.values())
+
+
+@pytest.mark.process
+def test_a_reader_that_has_enough(loaded: Command) -> None:
+    """As with `| head`: nothing is said, and the query ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        query = ("sql", "SELECT range AS n FROM range(1_000_000)", "--csv")
+        done = loaded.run(*query, stdout=closed, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (OUTPUT_ERROR, "")
+
+
+@pytest.mark.process
+def test_a_full_disk(loaded: Command) -> None:
+    """What is full is where the rows go."""
+    with Path("/dev/full").open("wb") as full:
+        query = ("sql", "SELECT range AS n FROM range(1_000_000)", "--csv")
+        done = loaded.run(*query, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == OUTPUT_ERROR
+    assert done.stderr == (
+        "argos-sync: the rows could not be written: No space left on device;"
+        " write them to another place\n"
+    )
+
+
 @pytest.mark.process
 def test_a_long_table_ends(loaded: Command) -> None:
     """It says how to print the rest."""
@@ -63,8 +103,8 @@ def test_another_duckdb_file(in_process: CommandInProcess) -> None:
 def test_wrong_use(in_process: CommandInProcess) -> None:
     """Neither a query nor a file, or both; two formats; a statement that writes."""
     for options in ((), ("SELECT 1", "--file", "-")):
-        assert "give a query or --file" in in_process.error_line("sql", *options, code=2)
+        assert "give a query, or use --file" in in_process.error_line("sql", *options, code=2)
     both = in_process.json("sql", "SELECT 1", "--csv", code=2)
-    assert "give a query or --file, and --csv or --json, but not both" in both["message"]
+    assert "give --csv or --json, but not both" in both["message"]
     assert "not a query" in in_process.error_line("sql", "DROP TABLE kyc", code=2)
     assert "No such file" in in_process.error_line("sql", "--file", "missing.sql", code=2)

@@ -4,21 +4,32 @@ import csv
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from argos_sync.api.errors import ArgosError
 from argos_sync.cli.common import Common, table
 from argos_sync.cli.wording import counted
+from argos_sync.process import OUTPUT_ERROR
 
 if TYPE_CHECKING:
     from argos_sync.commands.query import QueryResult
+
+
+class OutputFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
+    """The rows cannot be written to stdout."""
+
+    exit_code = OUTPUT_ERROR
+    advice = "write them to another place"
+
 
 MOST_ROWS = 1_000
 """Rows of a table on the terminal; `--csv` and `--json` print all."""
@@ -48,21 +59,36 @@ def sql(
     """Run a query on the warehouse, which it cannot change, and print its rows."""
     from argos_sync.commands.query import run_query
 
-    if (query is None) == (file is None) or (as_csv and common.as_json):
-        raise typer.BadParameter("give a query or --file, and --csv or --json, but not both")
+    if (query is None) == (file is None):
+        raise typer.BadParameter("give a query, or use --file")
+    if as_csv and common.as_json:
+        raise typer.BadParameter("give --csv or --json, but not both")
     target = common.target
     if duckdb is not None:
         target = replace(target, destination="duckdb", file=str(duckdb))
+    is_closed = False
     with run_query(target, query if query is not None else _read(file)) as result:
-        if common.quiet:
-            deque(result.batches, maxlen=0)  # to see whether the query fails
-        elif as_csv:
-            _print_csv(result)
-        elif common.as_json:
-            rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
-            common.show({"columns": list(result.columns), "rows": rows}, "")
-        else:
-            _print_table(result)
+        try:
+            _print(common, result, as_csv=as_csv)
+        except BrokenPipeError:  # as after `| head`, which has what it wants
+            is_closed = True
+        except OSError as error:
+            raise OutputFailed(f"the rows could not be written: {error.strerror}") from None
+    if is_closed:
+        raise typer.Exit(OUTPUT_ERROR)
+
+
+def _print(common: Common, result: "QueryResult", *, as_csv: bool) -> None:
+    """Print the rows as the options ask for it."""
+    if common.quiet:
+        deque(result.batches, maxlen=0)  # to see whether the query fails
+    elif as_csv:
+        _print_csv(result)
+    elif common.as_json:
+        rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
+        common.show({"columns": list(result.columns), "rows": rows}, "")
+    else:
+        _print_table(result)
 
 
 def _read(file: Path | None) -> str:
@@ -77,20 +103,37 @@ def _read(file: Path | None) -> str:
 
 
 def _rows(result: "QueryResult") -> Iterator[list[Any]]:
-    """Yield the rows with values that JSON has: times are UTC in ISO 8601."""
+    """Yield the rows with values that JSON has.
+
+    Times are UTC, in ISO 8601, as intervals are; bytes are hexadecimal, and NaN is a text.
+    """
     return ([_value(one) for one in row] for row in chain.from_iterable(result.batches))
 
 
+def _duration(value: timedelta) -> str:
+    """Return an interval in ISO 8601: days, and seconds of the rest."""
+    sign, size = ("-", -value) if value < timedelta() else ("", value)
+    seconds = f"{size.seconds}.{size.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{size.days}DT{seconds}S"
+
+
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (str | bool | int | list | dict | None, lambda value: value),
+    (datetime, lambda value: (value.astimezone(UTC) if value.tzinfo else value).isoformat()),
+    (date | time, lambda value: value.isoformat()),
+    (timedelta, _duration),
+    (Decimal, lambda value: int(value) if value == value.to_integral_value() else float(value)),
+    (float, lambda value: value if isfinite(value) else str(value)),
+    (bytes, bytes.hex),
+)
+"""Types of values, and what JSON has for them; of any other value, its text."""
+
+
 def _value(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo:
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if value is None or isinstance(value, str | bool | int | float | list | dict):
-        return value
-    return str(value)
+    """Return what JSON has for a value."""
+    return next(
+        (convert(value) for kind, convert in _CONVERSIONS if isinstance(value, kind)), str(value)
+    )
 
 
 def _text(value: Any) -> str:

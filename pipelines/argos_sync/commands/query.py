@@ -5,8 +5,8 @@ Elsewhere the statement is parsed, and refused unless it is a query.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,8 @@ def run_query(target: Target, text: str) -> Iterator[QueryResult]:
     with open_read_only(target) as warehouse, destination_errors(), _query_errors():
         client = warehouse.client
         word, statement = _one_query(client, text)
-        with _reading_only(client):
-            batches = _batches(client, word, statement)
+        # Batches end before the connection, also if nobody reads them all.
+        with _reading_only(client), closing(_batches(client, word, statement)) as batches:
             yield QueryResult(_unique(next(batches)), batches)
 
 
@@ -149,7 +149,7 @@ def _reading_only(client: Client) -> Iterator[None]:
         yield
 
 
-def _batches(client: Client, word: str, statement: str) -> Iterator[Any]:
+def _batches(client: Client, word: str, statement: str) -> Generator[Any, None, None]:
     """Yield the names of the columns, then the rows in batches."""
     if dialect_of(client) == "postgres" and word in _CURSOR_QUERIES:
         # Without a server-side cursor the driver reads all rows before it returns the first.
