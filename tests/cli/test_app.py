@@ -302,16 +302,13 @@ def test_an_unexpected_error(*, verbose: bool, capsys: pytest.CaptureFixture[str
 
 
 def test_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C exits with 130 and says how to continue."""
+    """Ctrl-C exits with 130; before a run has begun there is nothing to continue."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     assert exit_codes.run(interrupt, []) == 130
-    assert capsys.readouterr().err == (
-        "argos-sync: interrupted; run the command again, it continues from the last committed"
-        " chunk\n"
-    )
+    assert capsys.readouterr().err == ("argos-sync: interrupted; nothing was changed\n")
 
 
 def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,7 +164,7 @@ def test_ctrl_c_during_a_backfill(
     *pages, message = done.stderr.splitlines()
     assert all(" page " in line for line in pages)
     assert message == (
-        "argos-sync: interrupted; run the command again, it continues from the last committed chunk"
+        "argos-sync: interrupted; run it again to continue from the last committed chunk"
     )
     committed = configured.rows("SELECT COUNT(*) FROM submissions")[0][0]
     assert 0 < committed < len(delayed_api.store)

@@ -78,7 +78,7 @@ def _load(common: Common, count: int, display: ProgressDisplay) -> Landed:
             Path(FILE).unlink(missing_ok=True)
             run = sync(replace(context, target=target))
         rows, results = _read(target)
-    return Landed(FILE, dataset, run.row(), rows, results, REPORT if can_report else None)
+    return Landed(FILE, dataset, run.as_json(), rows, results, REPORT if can_report else None)
 
 
 def _read(target: "Target") -> tuple[dict[str, int], dict[str, list[dict[str, Any]]]]:

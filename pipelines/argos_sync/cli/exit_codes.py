@@ -40,6 +40,7 @@ INTERRUPTED = 130
 """The exit code that shells expect of a program ended by Ctrl-C."""
 _STOPPED = {129, INTERRUPTED, 143}
 """The same for a terminal that was closed (SIGHUP), and for schedulers (SIGTERM)."""
+_RESUME = "run it again to continue from the last committed chunk"
 
 
 def run(app: Callable[[], object], arguments: Sequence[str]) -> int:
@@ -62,7 +63,8 @@ def run(app: Callable[[], object], arguments: Sequence[str]) -> int:
         failure, frames = _describe(error), _frames(error)
     # 130 is also typer's return value for a KeyboardInterrupt.
     if failure is None and isinstance(result, int) and result in _STOPPED:
-        remedy = "run the command again, it continues from the last committed chunk"
+        has_begun = current_handler().summary is not None
+        remedy = _RESUME if has_begun else "nothing was changed"
         failure = Failure(result, "Interrupted", "interrupted", remedy)
     if failure is None:
         return result if isinstance(result, int) else 0
@@ -91,7 +93,7 @@ def _report(failure: Failure, arguments: Sequence[str], frames: str) -> None:
             write_to_stderr(f"argos-sync: raised at:\n{frames}")
     if "--json" in arguments:
         summary = current_handler().summary
-        typer.echo(to_json((summary.row() if summary else {}) | failure.as_json()))
+        typer.echo(to_json((summary.as_json() if summary else {}) | failure.as_json()))
 
 
 def _log_format(arguments: Sequence[str]) -> LogFormat:

@@ -135,7 +135,11 @@ def _is_confirmed(preview: "ErasurePreview") -> bool:
     typer.echo(_counts(preview.rows), err=True, nl=False)
     question = f"Erase {counted(total, 'row')} for good, and keep these people out? [y/N] "
     typer.echo(question, err=True, nl=False)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    try:
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    except KeyboardInterrupt:
+        typer.echo(err=True)  # the terminal shows ^C after the question
+        raise
 
 
 def _counts(rows: Mapping[str, int]) -> str:

@@ -38,7 +38,7 @@ def show_run(
     )
     common.show(
         {
-            **summary.row(),
+            **summary.as_json(),
             "seconds": seconds,
             "note": summary.note,
             "checks": {"made": len(summary.checks), "failed": failed},

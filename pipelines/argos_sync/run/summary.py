@@ -50,10 +50,15 @@ class RunSummary:
     checks: list[CheckResult] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
-        """Return the row of `sync_runs`."""
+        """Return the row of `sync_runs`, with JSON as text."""
+        row = self.as_json()
+        return row | {"requests_by_day": to_json(row["requests_by_day"])}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON of a command has of the run."""
         row = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_RECORDED}
         by_day = {day.isoformat(): count for day, count in self.requests_by_day.items()}
-        return row | {"requests_by_day": to_json(by_day)}
+        return row | {"requests_by_day": by_day}
 
     def count_requests(self, stats: RequestStats) -> None:
         """Add the requests of a client."""
