@@ -25,7 +25,7 @@ from argos_sync.load.destinations.duckdb import (
 from argos_sync.load.errors import LoadError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
-from argos_sync.load.target import Target, make_pipeline
+from argos_sync.load.target import Target, locate, make_pipeline
 from argos_sync.run.journal import run_record
 from argos_sync.run.summary import RunSummary
 from argos_sync.shape.contract import RUNS, SUBMISSIONS, Contract, load_contract
@@ -176,6 +176,13 @@ def test_a_file_named_like_its_dataset_is_refused(tmp_path: Path, name: str) -> 
         assert "rename the file, for example to kyc.duckdb" in message
         assert "\n" not in message
     assert not (tmp_path / name).exists()
+
+
+def test_another_name_is_suggested(tmp_path: Path) -> None:
+    """It is never the one that the file has."""
+    target = Target(dataset="kyc", file=str(tmp_path / "kyc.duckdb"))
+    with pytest.raises(ConfigurationError, match=r"for example to warehouse\.duckdb, or"):
+        locate(target)
 
 
 def test_a_file_named_like_another_dataset_is_fine(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults
+from argos_sync.run.content_guard import SectionLoss
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
 from argos_sync.shape.contract import load_contract
@@ -368,6 +369,15 @@ def test_stubs_and_single_fields_do_not_count(warehouse: Warehouse, people: Rows
     assert days_to_read(warehouse) == []
     names = warehouse.query("SELECT COUNT(name) AS n FROM applicants")
     assert names == [{"n": sum("name" in row.get("data", {}) for row in people[200:])}]
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [("matches", "matches"), ("bank_verification", "others (bank_verification)")],
+)
+def test_a_loss_names_section_and_table(table: str, place: str) -> None:
+    """A section can have several tables, each with a loss of its own."""
+    assert str(SectionLoss(table, 60, 1_000)) == f"60 of 1,000 have lost {place}"
 
 
 def test_the_webhook_is_told(

@@ -131,8 +131,9 @@ def refuse_ambiguous_name(file: Path, dataset: str) -> None:
     """
     catalog = file.name.partition(".")[0]
     if catalog.lower() == dataset.lower():
+        other = "warehouse.duckdb" if catalog.lower() == "kyc" else "kyc.duckdb"
         raise ConfigurationError(
             f"the DuckDB file {file.name} is named like its dataset, which makes"
             f" {dataset}.submissions ambiguous in every DuckDB client",
-            f"rename the file, for example to kyc.duckdb, or choose another dataset than {dataset}",
+            f"rename the file, for example to {other}, or choose another dataset than {dataset}",
         )

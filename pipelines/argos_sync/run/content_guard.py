@@ -67,7 +67,8 @@ class SectionLoss:
 
     def __str__(self) -> str:
         """Return the numbers for people."""
-        return f"{self.lost:,} of {self.stored:,} have lost {self.section}"
+        place = f" ({self.table})" if self.table != self.section else ""
+        return f"{self.lost:,} of {self.stored:,} have lost {self.section}{place}"
 
 
 @dataclass(slots=True)
