@@ -77,6 +77,25 @@ def test_the_name_of_a_staging_dataset_is_refused(target: Target, name: str) -> 
         locate(replace(target, dataset=name))
 
 
+@pytest.mark.parametrize(
+    ("destination", "name"),
+    [
+        *(("duckdb", name) for name in ("temp", "System", "information_schema", "pg_catalog")),
+        *(("postgres", name) for name in ("information_schema", "pg_catalog", "pg_kyc")),
+    ],
+)
+def test_the_schema_of_a_database_is_refused(
+    target: Target, destination: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is connected; `main` and `public` are the user's own."""
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://a:b@127.0.0.1:9/kyc")
+    one = replace(target, destination=destination, file=None)
+    with pytest.raises(ConfigurationError, match="keeps for itself; give the dataset another"):
+        locate(replace(one, dataset=name))
+    own = "main" if destination == "duckdb" else "public"
+    assert locate(replace(one, dataset=own)).dataset == own
+
+
 def test_a_destination_that_keeps_names_is_believed(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,11 @@ from argos_sync.load.staging import staged_dataset, staging_layout
 
 _SEPARATORS = re.compile(r"[\s_.-]+", re.ASCII)
 _LONGEST_STAGING_SUFFIX = len(staging_layout("99991231_99991231") % "")
+_RESERVED = {
+    "duckdb": re.compile("temp|system|information_schema|pg_catalog"),
+    "postgres": re.compile("information_schema|pg_.*"),
+}
+"""Names of schemas that a database keeps for itself, by dialect."""
 _ACCEPTED = "use letters a to z, digits and single _ in its name"
 
 
@@ -27,7 +32,8 @@ def check_dataset_name(name: str, client: SqlJobClientBase) -> str:
 
     Raises:
         ConfigurationError: The name would lose more than letter case and separators, the schema or
-            its staging datasets would be cut off, or it is the name of a staging dataset.
+            its staging datasets would be cut off, it is the name of a staging dataset, or the
+            database has reserved it.
     """
     capabilities, spelled = client.capabilities, str(client.sql_client.dataset_name)
     longest = capabilities.max_identifier_length
@@ -47,6 +53,12 @@ def check_dataset_name(name: str, client: SqlJobClientBase) -> str:
             f"{spelled} is the name of the staging dataset of {staged}, which is emptied again and"
             " again",
             f"{_ACCEPTED} that does not end with _staging",
+        )
+    reserved = _RESERVED.get(capabilities.sqlglot_dialect or "")
+    if reserved and reserved.fullmatch(spelled.lower()):
+        raise ConfigurationError(
+            f"{spelled} is a schema that the database keeps for itself",
+            "give the dataset another name, such as argos",
         )
     is_case_sensitive = capabilities.generates_case_sensitive_identifiers()
     return spelled if is_case_sensitive else spelled.lower()
