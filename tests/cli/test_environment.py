@@ -84,7 +84,7 @@ def test_a_stopped_run(argos_sync: Command, number: signal.Signals) -> None:
         process.send_signal(number)
         done = argos_sync.finish(process)
         assert done.returncode == 128 + number
-        assert "argos-sync: interrupted; run the command again" in done.stderr
+        assert "argos-sync: interrupted; run it again" in done.stderr
         (run,) = argos_sync.rows("SELECT exit_status, ended_at IS NOT NULL FROM sync_runs")
         assert run == (128 + number, True)
         assert not list(Path(argos_sync.environment["DLT_DATA_DIR"]).rglob("*.parquet"))

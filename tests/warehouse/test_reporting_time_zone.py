@@ -56,7 +56,7 @@ def test_days_are_those_of_the_zone(any_warehouse: Warehouse, tmp_path: Path) ->
     late = datetime(2025, 1, 5, 16, tzinfo=UTC)
     make_report(any_warehouse.target, report, scope_of(late, zone=SEOUL, first=date(2025, 1, 6)))
     # Its only day is not over.
-    assert "2025-01-06 (not whole)" in report.read_text(encoding="utf-8")
+    assert "2025-01-06 (partial)" in report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("zone", ["Seoul", "+09:00", "UTC' OR '1", "../etc/passwd"])
