@@ -15,6 +15,7 @@ from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import Faults
+from argos_sync.run import content_guard
 from argos_sync.run.content_guard import SectionLoss
 from argos_sync.run.context import Context
 from argos_sync.run.summary import NoProgress, RunSummary
@@ -31,7 +32,7 @@ from support import (
     context_for,
     duckdb_warehouse,
 )
-from whole_lists import Behaviour, Emulator
+from whole_lists import Behaviour, Emulator, HidingEmulator
 
 pytestmark = [pytest.mark.tables_made, pytest.mark.slow]
 
@@ -65,10 +66,8 @@ BOUNDS = [
 ]
 """A share, how many lose a section, and the exit status."""
 
-RED_FLAG = {
-    "currentstatus": "Red Flag",
-    "matches": [{"score": 0.9, "argos_number": "ARG-1", "resource_id": "r", "risk_icons": ["PEP"]}],
-}
+MATCH = {"score": 0.9, "argos_number": "ARG-1", "resource_id": "r", "risk_icons": ["PEP"]}
+RED_FLAG = {"currentstatus": "Red Flag", "matches": [MATCH]}
 
 
 @pytest.fixture(scope="session")
@@ -235,6 +234,89 @@ def test_single_ones_are_replaced(warehouse: Warehouse, people: Rows) -> None:
     assert_equal(warehouse, changed)
     query = "SELECT exit_status FROM sync_runs WHERE command = 'sync' ORDER BY started_at"
     assert [row["exit_status"] for row in warehouse.query(query)] == [0, 0]
+
+
+def with_long_lists(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a submission with two entries in each list that seldom gets shorter."""
+    match = MATCH | {"risk_icons": ["PEP", "SAN"]}
+    attempt = {"attemptCnt": 1, "retryCode": ["a", "b"], "retryMsg": ["c", "d"]}
+    return row | {
+        "kyc": {"result": "approved", "attempts": [attempt, attempt | {"attemptCnt": 2}]},
+        "aml": RED_FLAG | {"matches": [match, match | {"resource_id": "s"}]},
+    }
+
+
+def shortened(row: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a submission without the last attempt, match, or retry or risk icon of them."""
+    row = json.loads(json.dumps(row))
+    attempts, matches = row["kyc"]["attempts"], row["aml"]["matches"]
+    lists = {
+        "attempts": [attempts],
+        "retries": [attempts[-1]["retryCode"], attempts[-1]["retryMsg"]],
+        "matches": [matches],
+        "risk icons": [matches[-1]["risk_icons"]],
+    }
+    for entries in lists[name]:
+        entries.pop()
+    return row
+
+
+FEW = ("p10", "p20", "p30")
+
+
+@pytest.fixture
+def listed(january: Rows) -> Rows:
+    """Return submissions with long lists, and numbers as ids."""
+    rows = enumerate(map(with_long_lists, january[:60]))
+    return [row | {"submission_id": f"p{number}"} for number, row in rows]
+
+
+@pytest.mark.covered
+@pytest.mark.parametrize(
+    "name", some(["attempts", "retries", "matches", "risk icons"], ["retries", "matches"])
+)
+def test_shorter_lists_of_a_few(name: str, warehouse: Warehouse, listed: Rows) -> None:
+    """Where a list of the API cuts them short, nothing is replaced, and it is not believed again.
+
+    Where they have become shorter, they are loaded.
+    """
+
+    def cut(row: dict[str, Any]) -> dict[str, Any]:
+        return shortened(row, name) if row["submission_id"] in FEW else row
+
+    with HidingEmulator(listed, lambda row: row) as api:
+        run = all_again(context_for(api.base_url, warehouse.target, completeness="auto"))
+        assert sync(run).completeness == "list"
+        before = stored(warehouse)
+        api.hide = cut
+        summary = sync(at(run, NEXT))
+        assert (summary.exit_status, summary.completeness) == (0, "each")
+        assert summary.submissions_changed == 0
+        assert stored(warehouse) == before
+        assert days_to_read(warehouse) == []
+        api.hide = lambda row: row
+        for row in listed:
+            api.store.replace(cut(row))
+        assert sync(at(run, THIRD)).submissions_changed == len(FEW)
+    assert_equal(warehouse, list(map(cut, listed)))
+
+
+def test_shorter_lists_of_many(
+    warehouse: Warehouse, listed: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only some are asked for once more; if the list was wrong, the others are read again."""
+    monkeypatch.setattr(content_guard, "_MAX_SHORTER", 2)
+    with HidingEmulator(listed, lambda row: row) as api:
+        run = all_again(context_for(api.base_url, warehouse.target, completeness="auto"))
+        sync(run)
+        before = stored(warehouse, "_changed_at")
+        api.hide = lambda row: shortened(row, "attempts") if row["submission_id"] in FEW else row
+        sync(at(run, NEXT))
+        assert days_to_read(warehouse) != []
+        run.settings.lookback_days, run.settings.open_days = 0, 0
+        sync(at(run, THIRD))
+        assert days_to_read(warehouse) == []
+    assert stored(warehouse, "_changed_at")["attempts"] == before["attempts"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Withhold submissions that come back without a section: the source may answer with holes.
+"""Withhold submissions that come back with less than before: the source may answer with holes.
 
 A submission that has lost a section, or its attempts or matches, is never loaded when it is first
 fetched: only its id, its day and the section are kept until the end of the run. Its rows, history
@@ -6,6 +6,9 @@ and content hash stay as they were, so the next fetch sees a difference again. T
 decides. That takes one more request for each of them, of which a usual night has a few, and needs
 no guess in the middle of a run: by a share of the chunks so far, the first small chunks would empty
 what the later ones show to be a fault. A first sync has nothing to withhold.
+
+So is one that has only lost some entries of a list. That is no reason for an alarm, as a list may
+rightly get shorter, and a request by id tells.
 
 The ledger of windows records the days of withheld submissions in the same commit as the chunk's
 progress. If the run is killed, the next sync reads these days whatever their age. Days instead of
@@ -24,14 +27,15 @@ from argos_sync.fetch.ledger import LedgerEntry, TaskProgress
 from argos_sync.fetch.windows import Window, day_of
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.run.diff import Diff, column_values
-from argos_sync.shape.contract import tables_for_sections
+from argos_sync.shape.contract import Table, tables_for_sections
 from argos_sync.shape.section_content import (
     LIST_OF_SECTION,
+    SECTION_OF_LIST,
     SECTION_OF_TABLE,
     ids_with_values,
     value_columns,
 )
-from argos_sync.warehouse.rows import StoredSubmission
+from argos_sync.warehouse.rows import StoredSubmission, stored_rows_of
 from argos_sync.warehouse.section_content import (
     count_fetched_with_values,
     stored_ids_with_values,
@@ -40,6 +44,9 @@ from argos_sync.warehouse.submissions import Period
 
 _LEAST = 20
 """Fewer submissions than this may lose a section in a run, whatever their share."""
+
+_MAX_SHORTER = 1_000
+"""Submissions with shorter lists to withhold in a run. If these are true, so are more of them."""
 
 _MAX_WITHHELD = 100_000
 """Ids to keep, about 25 MB. More than these are too many, whatever their share."""
@@ -73,15 +80,18 @@ class SectionLoss:
 
 @dataclass(slots=True)
 class ContentGuard:
-    """Withholds the submissions of a run that have lost a section, and counts them by table.
+    """Withholds the submissions of a run that have lost something, and counts sections by table.
 
     Attributes:
         warehouse: The warehouse that the run writes to.
         run_id: Id of the run.
         accepted: Sections that may be lost.
+        is_second_look: Whether the withheld submissions come once more, to be loaded.
         withheld: UTC day of `created_at` of each withheld submission.
         days: UTC days that the run has recorded in the ledger.
         overflow: Days to read again of which no ids are kept.
+        restored: Withheld submissions that the second look showed to be as before.
+        unchecked: Days of submissions with shorter lists that were loaded as they came.
     """
 
     warehouse: Warehouse
@@ -90,6 +100,10 @@ class ContentGuard:
     withheld: dict[str, date] = field(default_factory=dict)
     days: set[date] = field(default_factory=set)
     overflow: set[date] = field(default_factory=set)
+    is_second_look: bool = False
+    restored: dict[str, date] = field(default_factory=dict)
+    unchecked: set[date] = field(default_factory=set)
+    _shorter: set[str] = field(default_factory=set)
     _lost: dict[str, set[str]] = field(default_factory=dict)
     _more: Counter[str] = field(default_factory=Counter)
     _new: Counter[str] = field(default_factory=Counter)
@@ -107,13 +121,23 @@ class ContentGuard:
         stubs lose their sections rightly. See `diff_chunk` for the arguments.
         """
         changed = {key for key in diff.changed if key not in stubs and not stored[key].deleted_at}
+        ids = fetched["submission_id"].to_pylist()
         lost = self._losses(diff, changed, stored)
         emptied = set().union(*lost.values())
-        ids = fetched["submission_id"].to_pylist()
-        self._release(key for key in ids if key not in emptied)
-        if not emptied:
+        shorter = self._with_shorter_lists(diff, changed - emptied)
+        if self.is_second_look:
+            whole = self.withheld.keys() & set(ids) - stubs - emptied - shorter
+            self.restored |= {key: self.withheld[key] for key in whole}
+            lost, emptied, shorter = {}, set(), set()
+        self._release(key for key in ids if key not in emptied and key not in shorter)
+        if not (emptied or shorter):
             return {}
         days = dict(zip(ids, map(day_of, fetched["created_at"].to_pylist()), strict=True))
+        held = shorter & self._shorter
+        held.update(sorted(shorter - held)[: _MAX_SHORTER - len(self._shorter)])
+        self._shorter |= held
+        self.withheld |= {key: days[key] for key in held}
+        self.unchecked |= {days[key] for key in shorter - held}
         for table, keys in lost.items():
             known = self._lost.setdefault(table, set())
             room = [key for key in keys if key in self.withheld]
@@ -122,7 +146,7 @@ class ContentGuard:
             known.update(room)
             self.withheld |= {key: days[key] for key in room}
         self.overflow |= {days[key] for key in emptied - self.withheld.keys()}
-        return {key: days[key] for key in emptied}
+        return {key: days[key] for key in emptied | held}
 
     def record_days(self, days: Iterable[date]) -> list[LedgerEntry]:
         """Return the entries of the ledger for the days of withheld submissions."""
@@ -165,7 +189,7 @@ class ContentGuard:
         self, diff: Diff, changed: AbstractSet[str], stored: Mapping[str, StoredSubmission]
     ) -> dict[str, set[str]]:
         """Return the ids of changed submissions that have lost a section, by its table."""
-        tables = tables_for_sections(self.warehouse.sections, self.warehouse.contract)
+        tables = self._fetched_tables()
         stored_columns = self._stored_columns() if changed else {}
         lost: dict[str, set[str]] = {}
         for name, section in SECTION_OF_TABLE.items():
@@ -191,17 +215,36 @@ class ContentGuard:
                 lost[part] -= lost.get(holder, set())
         return {name: keys for name, keys in lost.items() if keys}
 
+    def _with_shorter_lists(self, diff: Diff, changed: AbstractSet[str]) -> set[str]:
+        """Return the ids of changed submissions that have fewer rows of a list than are stored."""
+        shorter: set[str] = set()
+        if not changed:
+            return shorter
+        stored, fetched = self._stored_tables(), self._fetched_tables()
+        for name, section in SECTION_OF_LIST.items():
+            if name not in stored or name not in fetched or self._accepts(section):
+                continue
+            rows = Counter(column_values(diff.tables, name, "submission_id"))
+            counts = stored_rows_of(self.warehouse.client, name, sorted(changed))
+            shorter.update(key for key, count in counts.items() if rows[key] < count)
+        return shorter
+
     def _accepts(self, section: str) -> bool:
         holders = {part: holder for holder, part in LIST_OF_SECTION.items()}
         return section in self.accepted or holders.get(section) in self.accepted
 
     def _stored_columns(self) -> dict[str, tuple[str, ...]]:
         """Return the columns with a section's values that the warehouse has, by table."""
+        tables = self._stored_tables()
+        return {name: value_columns(tables[name]) for name in SECTION_OF_TABLE if name in tables}
+
+    def _fetched_tables(self) -> Mapping[str, Table]:
+        return tables_for_sections(self.warehouse.sections, self.warehouse.contract)
+
+    def _stored_tables(self) -> Mapping[str, Table]:
         # A partition's own pipeline may be new; before it was opened, all tables were created.
         is_partition = self.warehouse.shared is not None
-        contract = self.warehouse.contract if is_partition else self.warehouse.existing
-        tables = contract.tables
-        return {name: value_columns(tables[name]) for name in SECTION_OF_TABLE if name in tables}
+        return (self.warehouse.contract if is_partition else self.warehouse.existing).tables
 
     def _release(self, submission_ids: Iterable[str]) -> None:
         if not self.withheld:

@@ -28,8 +28,8 @@ from argos_sync.warehouse.submissions import content_hashes
 
 log = logging.getLogger("argos_sync")
 
-_MAX_SUSPECTS = 3
-"""Times that a job finds out anew how to read whole submissions."""
+MAX_SUSPECTS = 3
+"""Submissions that a job may suspect to be incomplete in a list; each takes a few requests."""
 
 
 def today(run: Run) -> date:
@@ -123,7 +123,7 @@ def add_suspect(suspects: list[Suspect], error: ListsAreIncomplete) -> None:
     Raises:
         ListsAreIncomplete: Earlier suspects did not help to find out how to read.
     """
-    if error.suspect is None or len(suspects) == _MAX_SUSPECTS:
+    if error.suspect is None or len(suspects) == MAX_SUSPECTS:
         raise error
     log.warning("%s; the run finds out how to read whole submissions", error.message)
     suspects.append(error.suspect)

@@ -1,21 +1,24 @@
-"""Decide at the end of a run what becomes of submissions that came back without a section.
+"""Decide at the end of a run what becomes of submissions that came back with less than before.
 
 If they are few, each is requested once more by id and then loaded as it comes, because a list of an
 API can be incomplete where a single submission is not. If they are more than `max_emptied` of those
 that had the section, the source is at fault, or something has happened to it that a person should
 confirm: they stay as they were, the run reports it, and the next sync reads their days again.
+
+Those with shorter lists are always loaded as they come. If some of the withheld submissions turn
+out to be as before, a list of the API lacked something, so the way to read it is found out anew.
 """
 
 import logging
 
 from argos_sync.api.errors import ApiFailure
+from argos_sync.fetch.list_probe import Suspect
 from argos_sync.fetch.refetch import id_tasks
 from argos_sync.run.content_guard import SectionLoss
-from argos_sync.run.jobs import run_tasks
+from argos_sync.run.jobs import MAX_SUSPECTS, resolve_reading, run_tasks
 from argos_sync.run.journal import section_loss_issues
 from argos_sync.run.post_run import notify
 from argos_sync.run.run import Run
-from argos_sync.shape.section_content import GUARDED_SECTIONS
 from argos_sync.warehouse.section_content import delete_windows, emptied_windows
 
 log = logging.getLogger("argos_sync")
@@ -34,13 +37,27 @@ def load_withheld(run: Run) -> None:
     if losses:
         _report(run, losses)
     if submission_ids := guard.ids_without(losses):
-        guard.accepted = GUARDED_SECTIONS
+        guard.is_second_look = True
         run.summary.submissions_fetched -= len(submission_ids)  # they are counted once
         run_tasks(run, id_tasks("second look", submission_ids))
+    _check_lists(run)
     unresolved = guard.overflow.union(guard.withheld.values())
     settled = sorted(guard.days - unresolved)
     delete_windows(run.warehouse.client, [guard.window_id(day) for day in settled])
     guard.days &= unresolved
+
+
+def _check_lists(run: Run) -> None:
+    """Find out anew how to read whole submissions if withheld ones are as they were before.
+
+    Days are read again of which shorter lists were loaded as they came, unless the lists are right.
+    """
+    guard, before = run.content_guard, run.summary.completeness
+    if not guard.restored or before in (None, "each"):
+        return
+    suspects = [Suspect(key, day) for key, day in sorted(guard.restored.items())[:MAX_SUSPECTS]]
+    if resolve_reading(run, suspects=suspects).mode != before and guard.unchecked:
+        run.committer.advance(None, guard.record_missing(guard.unchecked))
 
 
 def settle_days(run: Run) -> None:

@@ -28,7 +28,17 @@ SECTION_OF_TABLE: dict[str, GuardedSection] = {
     "matches": "matches",
 }
 """The tables whose rows show whether a submission has a section. Comments, retries and risk icons
-are left out: they come and go with every decision."""
+are left out: many submissions have none."""
+
+SECTION_OF_LIST: dict[str, GuardedSection] = {
+    "additional_answers": "others",
+    "attempts": "attempts",
+    "attempt_retries": "attempts",
+    "matches": "matches",
+    "match_risk_icons": "matches",
+}
+"""The tables with a row per entry of a list that seldom gets shorter, and what the list goes with.
+Comments are left out: they come and go with every decision."""
 
 LIST_OF_SECTION = {"kyc": "attempts", "aml": "matches"}
 """The guarded list in a section, which goes with it. Table and section have the same name."""

@@ -1,5 +1,6 @@
 """Read what the warehouse already has of a chunk, and mark what was fetched."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,16 +126,22 @@ def stored_child_rows(
 
     Submissions without such rows are missing.
     """
-    names = [table.name for table in _child_tables(sections) if table.from_api]
-    counts: dict[str, int] = {}
-    for name in names:
-        where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
-        for batch in key_batches(client, submission_ids):
-            for key, count in _select_columns(
-                client, name, ("submission_id", "COUNT(*)"), where, batch
-            ):
-                counts[key] = counts.get(key, 0) + count
+    counts: Counter[str] = Counter()
+    for table in _child_tables(sections):
+        if table.from_api:
+            counts.update(stored_rows_of(client, table.name, submission_ids))
     return counts
+
+
+def stored_rows_of(client: Client, table: str, submission_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of a table submissions have; those without rows are missing."""
+    columns = ("submission_id", "COUNT(*)")
+    where = "WHERE submission_id = ANY(?) GROUP BY submission_id"
+    return {
+        key: int(count)
+        for batch in key_batches(client, submission_ids)
+        for key, count in _select_columns(client, table, columns, where, batch)
+    }
 
 
 def rows_without_parent(table: Table, condition: str = "1 = 1") -> str:
