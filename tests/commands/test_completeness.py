@@ -1,6 +1,7 @@
 """Lists that are summaries, pages that are too heavy, and days whose requests are used up."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -357,6 +358,20 @@ def test_a_submission_that_cannot_be_decoded(
         assert warehouse.query("SELECT state FROM sync_windows WHERE state = 'gap'")
         api.behaviour = Behaviour(list_rows=list_rows)
         sync(run)
+    assert_equal(warehouse, rows)
+
+
+@pytest.mark.slow
+def test_few_requests_of_a_day(warehouse: Warehouse, january: Rows) -> None:
+    """However few there are, each day's run gets further."""
+    rows = january[:20]
+    with Emulator(rows) as api:
+        run = context_for(
+            api.base_url, warehouse.target, completeness="each", max_requests_per_day=20
+        )
+        for day in range(5):
+            with suppress(RequestsUsedUp):
+                sync(at(run, NOW + timedelta(days=day)))
     assert_equal(warehouse, rows)
 
 

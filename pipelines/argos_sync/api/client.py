@@ -105,6 +105,7 @@ class ArgosClient:
         self.page_size = PageSize(page_size)
         self._budget = budget or DailyBudget()
         self.stats = RequestStats(requests_by_day=self._budget.counts)
+        self.max_requests_per_day = self._budget.limit
         self._limiter = RateLimiter(max_requests_per_second, clock=clock, sleep=sleep)
         self._endpoint = Endpoint(
             base_url,

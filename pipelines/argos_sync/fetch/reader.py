@@ -40,7 +40,7 @@ async def read_tasks(
         ArgosError: A task failed; all others are cancelled.
     """
     remaining = iter(tasks)
-    walks = Walks(client, reading, asyncio.Semaphore(concurrency))
+    walks = Walks(client, reading, concurrency, asyncio.Semaphore(concurrency))
     verifier = ListVerifier(reading)
     gaps: list[IncompleteWalk] = []
     used_up: list[RequestsUsedUp] = []

@@ -46,12 +46,24 @@ _REPEATED_KEY = "GET /submission returned the same nextpageKey twice"
 class Walks:
     """Walks through the pages of tasks, in one of the ways that return whole submissions.
 
-    `slots` limits the requests for single submissions, of all tasks together.
+    `concurrency` tasks are read at the same time, and `slots` limits the requests for single
+    submissions, of all tasks together.
     """
 
     client: ArgosClient
     reading: Reading
+    concurrency: int
     slots: asyncio.Semaphore
+
+    @property
+    def each_page(self) -> int:
+        """Return the page size of a list whose submissions are fetched one by one.
+
+        A few pages of every task take no more than the requests of a day: what is left of a page
+        when they are used up has to be fetched again.
+        """
+        limit = self.client.max_requests_per_day
+        return min(_EACH_PAGE, max(1, limit // (4 * self.concurrency))) if limit else _EACH_PAGE
 
     async def read(self, task: Task) -> AsyncGenerator[TaskPage, None]:
         """Yield the pages of a task, starting at its cursor.
@@ -131,7 +143,7 @@ class Walks:
             steps: list[Cursor] = []
             cursor: Cursor | None = None
             while cursor != {}:
-                async for page in self._read_one_by_one(task, _EACH_PAGE):
+                async for page in self._read_one_by_one(task, self.each_page):
                     if page.cursor in steps:
                         raise PageLoop(_REPEATED_KEY) from None
                     yield page
@@ -164,7 +176,7 @@ class Walks:
                 await pages.aclose()
 
     async def _walk_each(
-        self, task: Task, section: str | None = None, page_size: int = _EACH_PAGE
+        self, task: Task, section: str | None = None, page_size: int | None = None
     ) -> AsyncGenerator[TaskPage, None]:
         """Walk a list for its ids, and fetch each submission by its id.
 
@@ -175,6 +187,7 @@ class Walks:
         if section is None and self.reading.sections:
             section = "others"
         query = replace(task.query, request_type=section)
+        page_size = page_size or self.each_page
         async for page in self.client.iter_pages(query, _page_key(task.cursor), page_size):
             unusable = [item for item in page.items if submission_id_of(item) is None]
             rows = rows_by_id(page.items)
