@@ -12,6 +12,7 @@ from argos_sync.commands.backfill import backfill
 from argos_sync.commands.reconcile import reconcile
 from argos_sync.commands.refresh import refresh
 from argos_sync.commands.sync import sync
+from argos_sync.load.errors import DestinationError
 from argos_sync.run.context import Context
 from combinations import pairs, some
 from support import NOW, Rows, Warehouse, at, context_for, empty_warehouse
@@ -236,6 +237,22 @@ def test_what_was_dropped_is_created_again_everywhere(
         backfill_all([], at(context, LATER))
     assert rows_of(any_warehouse) == before
     assert any_warehouse.query("SELECT * FROM staleness")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["_dlt_pipeline_state", "_dlt_loads"])
+def test_a_lost_state_is_not_made_up(table: str, any_warehouse: Warehouse, january: Rows) -> None:
+    """Without it no run begins, so that nothing is written; with it, the next one goes on."""
+    with Emulator(january[:5]) as api:
+        run = context_for(api.base_url, any_warehouse.target)
+        sync(run)
+        damage(any_warehouse, f"ALTER TABLE {{{table}}} RENAME TO elsewhere")
+        api.store.add(january[5])
+        with pytest.raises(DestinationError, match=table):
+            sync(at(run, LATER))
+        assert any_warehouse.count("submissions") == 5
+        damage(any_warehouse, f"ALTER TABLE {{elsewhere}} RENAME TO {table}")
+        assert sync(at(run, LATER)).submissions_new == 1
 
 
 @pytest.mark.slow

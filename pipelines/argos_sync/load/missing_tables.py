@@ -14,14 +14,37 @@ from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.load.ddl import execute_ddl
-from argos_sync.load.sql import Client, execute, execute_all_native
+from argos_sync.load.errors import DestinationError
+from argos_sync.load.source import LOADS, STATES
+from argos_sync.load.sql import Client, execute, execute_all_native, select, tables_exist
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 
 log = logging.getLogger("argos_sync")
 
+_ANY_SUBMISSION = f"SELECT 1 FROM {SUBMISSIONS} LIMIT 1"  # noqa: S608 a name
+
 _DEFAULTS = {"timestamp": "'1970-01-01 00:00:00+00:00'", "text": "''", "bigint": "0"}
 """Literals for lost values that must not be null, by dlt's type: a time before all others has a
 submission fetched again first."""
+
+
+def refuse_lost_state(client: Client) -> None:
+    """Refuse a warehouse that has submissions, but no longer all of dlt's tables with the state.
+
+    dlt would never create them again, so that every load failed. And without the state nothing
+    shows from which project and with which keys the rows were made.
+
+    Raises:
+        DestinationError: A table with the state is missing.
+    """
+    if tables_exist(client, (STATES, LOADS)) or not select(client, _ANY_SUBMISSION):
+        return
+    raise DestinationError(
+        f"the dataset has submissions, but lacks {STATES} or {LOADS}, which hold the state of the"
+        " runs",
+        "restore both from a backup of the dataset; without one, rename the dataset, and load a new"
+        " one with argos-sync backfill",
+    )
 
 
 def restore_missing_tables(pipeline: dlt.Pipeline, client: Client) -> None:
