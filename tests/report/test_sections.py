@@ -12,7 +12,14 @@ from argos_sync.load.sql import ResultRows
 from argos_sync.report import attention, decisions, groups, operations, screening, submissions
 from argos_sync.report.attention import Finding
 from argos_sync.report.charts import bar_chart, colour_scale
-from argos_sync.report.charts_over_time import Point, duration_axis, line_chart, share_axis
+from argos_sync.report.charts_over_time import (
+    Bar,
+    Point,
+    duration_axis,
+    line_chart,
+    share_axis,
+    stacked_bar_chart,
+)
 from argos_sync.report.contents import Report
 from argos_sync.report.figures import Figure
 from argos_sync.report.formatting import format_duration, format_share
@@ -195,7 +202,7 @@ STARTED = datetime(2025, 2, 1, 1, 0, tzinfo=UTC)
         (
             attention.past_target,
             [(5, 1)],
-            (*(1, True, "1 pending submission is past the target of 24 h"), "5 are pending in all"),
+            (*(1, True, "1 pending submission is past the target of 24 h"), "5 pending in all"),
         ),
         (
             attention.past_target,
@@ -313,6 +320,20 @@ def test_counts_have_whole_ticks(highest: int, ticks: list[int]) -> None:
     spec = line_chart([Point(DAY, "opened", highest, False)], {"opened": "red"}, "alerts")
     axis = spec["encoding"]["y"]
     assert (axis["axis"]["values"], axis["scale"]["domain"]) == (ticks, [0, ticks[-1]])
+
+
+def test_bars_over_time_cover_the_period() -> None:
+    """Days without a bar at either end are part of the axis, as in the charts beside it."""
+    days = [DAY + timedelta(days=number) for number in range(4)]
+    counts = (0, 3, 0, 0)
+    bars = [
+        Bar(day, day + timedelta(days=1), {"flagged": count}, False)
+        for day, count in zip(days, counts, strict=True)
+    ]
+    spec = stacked_bar_chart(bars, {"flagged": "red"}, "red flags")
+    (first, end) = spec["encoding"]["x"]["scale"]["domain"]
+    assert datetime.fromtimestamp(first / 1000, UTC) == datetime(2025, 1, 1, tzinfo=UTC)
+    assert datetime.fromtimestamp(end / 1000, UTC) == datetime(2025, 1, 5, tzinfo=UTC)
 
 
 def test_legends_and_labels_are_wrapped() -> None:

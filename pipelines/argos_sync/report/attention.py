@@ -109,7 +109,7 @@ def past_target(rows: ResultRows, scope: Scope) -> Finding:
         late,
         True,
         f"{text} past the target of {target}",
-        f"{format_count(pending)} are pending in all",
+        f"{format_count(pending)} pending in all",
         "backlog",
     )
 

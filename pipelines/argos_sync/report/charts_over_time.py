@@ -5,7 +5,7 @@ Field names and expressions are literals of this module, as in `charts`.
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from argos_sync.report.charts import PERCENT_AXIS, Spec, colour_scale, tenths
@@ -118,7 +118,7 @@ def line_chart(
         },
         "layer": [
             {
-                "mark": {"type": "line", "strokeWidth": 2.5},
+                "mark": {"type": "line", "strokeWidth": 2.5, "strokeJoin": "round"},
                 "encoding": {"strokeDash": {**colour, "scale": dashes}},
             },
             {"mark": point | {"filled": True}, "transform": [{"filter": "!datum.partial"}]},
@@ -161,13 +161,19 @@ def _layout(unit: str) -> dict[str, Any]:
 
 
 def _time_axis(field: str, days: Sequence[date]) -> dict[str, Any]:
-    """Return a horizontal axis for days, with a label for each of a few."""
+    """Return a horizontal axis from the first to the last day, with a label for each of a few.
+
+    Vega-Lite would end it where the first and the last bar with a value are.
+    """
     is_short = (max(days) - min(days)).days <= _MAX_LABELS
     count = {"interval": "day", "step": 1} if is_short else _MAX_LABELS
     axis: dict[str, Any] = {"title": None, "grid": False, "tickCount": count}
     axis |= {"labelOverlap": True, "labelSeparation": 8, "labelFlush": True}
     axis |= {"format": "%b %-d"} if is_short else {}
-    return {"field": field, "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+    midnights = [datetime.combine(day, time(), UTC) for day in (min(days), max(days))]
+    domain = [int(midnight.timestamp() * 1000) for midnight in midnights]
+    scale = {"type": "utc", "domain": domain, "nice": False}
+    return {"field": field, "type": "temporal", "scale": scale, "axis": axis}
 
 
 def _value_axis(field: str, counts: Sequence[float]) -> dict[str, Any]:
