@@ -41,6 +41,13 @@ def test_rows_are_printed(in_process: CommandInProcess) -> None:
     assert ids.splitlines()[1:] == [submission_id for (submission_id,) in expected]
 
 
+def test_a_query_may_begin_with_a_comment(in_process: CommandInProcess) -> None:
+    """It looks like an option."""
+    for comment in ("-- one", "--one more"):
+        assert in_process.json("sql", f"{comment}\nSELECT 1 AS n")["rows"] == [{"n": 1}]
+    assert "No such option: --jsn" in in_process.error_line("sql", "--jsn", "SELECT 1", code=2)
+
+
 def test_values_that_json_does_not_have(in_process: CommandInProcess) -> None:
     """They are texts, intervals in ISO 8601."""
     query = """SELECT 'nan'::DOUBLE AS n, '-inf'::DOUBLE AS i, 'ab'::BLOB AS b,

@@ -1,10 +1,14 @@
 """Show help: commands in groups, examples, and options without types that say nothing."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+_SQL_COMMENT = re.compile(r"--[^\s=]*\s")
+"""An argument that looks like an option up to its first space, which no option has."""
 
 EXAMPLES = {
     "sync": ("argos-sync sync", "argos-sync sync --destination postgres --quiet"),
@@ -54,6 +58,12 @@ class _Command(TyperCommand):
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override] # a base class
         """Return the options and arguments, the option for help included."""
         return _without_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse the arguments; a query that begins with a comment is not an option."""
+        if self.name == "sql":
+            args = [f" {one}" if _SQL_COMMENT.match(one) else one for one in args]
+        return super().parse_args(ctx, args)
 
 
 class Group(TyperGroup):
