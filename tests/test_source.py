@@ -185,6 +185,22 @@ def test_removed_child_rows_are_deleted(
     assert len(ids(pipeline)) == 50
 
 
+@pytest.mark.slow
+def test_projects_are_not_mixed(pipeline: dlt.Pipeline, january: list[dict[str, Any]]) -> None:
+    """Another key ends the run before a request, unless it is said to be of the same project."""
+    with Emulator(january[:3]) as own, Emulator(january[3:]) as other:
+        pipeline.run(argos_source(**settings(own)))
+        for days in ((), ("2025-01", "2025-01")):
+            with pytest.raises(PipelineStepFailed, match="new_key=True"):
+                pipeline.run(argos_source(*days, **settings(other, api_key="another")))
+        assert other.request_count == 0
+        pipeline.run(argos_source(**settings(own)))
+        own.store.add(january[3])
+        pipeline.run(argos_source(new_key=True, **settings(own, api_key="new")))
+        pipeline.run(argos_source(**settings(own, api_key="new")))
+    assert ids(pipeline) == sorted(row["submission_id"] for row in january[:4])
+
+
 def test_a_failed_run_loads_nothing(pipeline: dlt.Pipeline) -> None:
     """Neither rows nor state are committed."""
     with (

@@ -15,6 +15,7 @@ from argos_sync.fetch.clock import utc_now
 from argos_sync.fetch.job import FetchJob, client_options
 from argos_sync.fetch.ledger import Plan
 from argos_sync.fetch.list_probe import ListsAreIncomplete, find_reading
+from argos_sync.fetch.project import project_changes, project_fingerprint
 from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.thread import fetch_in_thread
 from argos_sync.fetch.windows import DateRange, nightly_range
@@ -34,6 +35,8 @@ _COMMANDS_ONLY = (HISTORY, CHANGES, SUPPRESSIONS, ERASURES, REVEALS, CHECKS)
 def argos_source(
     start_date: str | date | None = None,
     end_date: str | date | None = None,
+    *,
+    new_key: bool = False,
     **settings: Any,
 ) -> DltSource:
     """Return the dlt source `argos`: all tables of the contract, for `pipeline.run`.
@@ -50,13 +53,16 @@ def argos_source(
         start_date: First day (UTC): a date, or a text in any form that `--from` takes, such as
             `2026-01-05`, `2026-01`, `2026-Q1`, `90d` or `yesterday`.
         end_date: Last day (UTC), included, in the same forms; today if only `start_date` is given.
+        new_key: Whether the API key may be another than that of the pipeline's runs before, as if it
+            were of the same project.
         settings: Values for keys of section `sources.argos`, such as `api_key` or `base_url`, that
             override dlt's configuration.
 
     Raises:
         ConfigurationError: A required key is missing, or a value or a day is invalid.
-        ArgosError: While the pipeline runs: the API failed, or the destination would change the
-            name of the dataset; nothing of the run is loaded.
+        ArgosError: While the pipeline runs: the API failed, the API key has changed without
+            `new_key`, or the destination would change the name of the dataset; nothing of the run
+            is loaded.
     """
     configured = load_settings(settings)
     protection = Protection.configured(configured)
@@ -64,7 +70,7 @@ def argos_source(
 
     def generate(state: State) -> Iterator[Mapping[str, pa.Table]]:
         check_active_pipeline()
-        return _rows(configured, protection, days, state)
+        return _rows(configured, protection, days, state, new_key=new_key)
 
     return make_source(
         generate,
@@ -75,15 +81,21 @@ def argos_source(
 
 
 def _rows(
-    settings: Settings, protection: Protection, days: DateRange, state: State
+    settings: Settings,
+    protection: Protection,
+    days: DateRange,
+    state: State,
+    *,
+    new_key: bool = False,
 ) -> Iterator[Mapping[str, pa.Table]]:
     started_at = utc_now()
+    project = _project(settings, state, new_key=new_key)
     incremental = days == DateRange()
     if incremental:
         mark = high_water_mark(state)
         days = nightly_range(started_at.date(), mark, settings.lookback_days, settings.first_day)
     protection.check(state, has_rows=bool(state))
-    state |= protection.state_changes(state)
+    state |= protection.state_changes(state) | project
     run_id = uuid.uuid4().hex
     plan = Plan.new(SOURCE, run_id, started_at=started_at, days=days, sections=settings.sections)
     # Without a probe it is unknown how the server reads `end_date`: one more day is asked for.
@@ -112,6 +124,25 @@ def _rows(
             raise ListsAreIncomplete(error.message, _LISTS_ADVICE) from None
     if incremental:
         advance_high_water_mark(state, newest, started_at)
+
+
+def _project(settings: Settings, state: State, *, new_key: bool) -> State:
+    """Return the changes of the state that remember the API key.
+
+    The commands find out whether another key is of the same project, from the warehouse's rows.
+
+    Raises:
+        ConfigurationError: It is another key than before.
+    """
+    changes, known = project_changes(state, settings.api_key), project_fingerprint(state)
+    if changes and known and not new_key:
+        raise ConfigurationError(
+            f"the API key is not that of the pipeline's runs before (key fingerprint {known}), and"
+            " two projects must not be mixed",
+            "use a pipeline and a dataset of its own for another project; for a new key of the same"
+            " project, call argos_source(new_key=True) once",
+        )
+    return changes
 
 
 def _day_range(
