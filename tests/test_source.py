@@ -76,8 +76,9 @@ def test_days_are_those_of_the_command_line(
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
 def test_an_argument_that_is_no_day(name: str) -> None:
     """The message names the argument and the forms of a day."""
+    options: dict[str, Any] = {name: "May 2024"}
     with pytest.raises(ConfigurationError, match=f"^{name} of .* is not a day; .* 2026-Q1$"):
-        argos_source(api_key="k", **{name: "May 2024"})
+        argos_source(api_key="k", **options)
 
 
 def test_the_source_yields_exactly_a_range(january: list[dict[str, Any]]) -> None:

@@ -53,8 +53,8 @@ def argos_source(
         start_date: First day (UTC): a date, or a text in any form that `--from` takes, such as
             `2026-01-05`, `2026-01`, `2026-Q1`, `90d` or `yesterday`.
         end_date: Last day (UTC), included, in the same forms; today if only `start_date` is given.
-        new_key: Whether the API key may be another than that of the pipeline's runs before, as if it
-            were of the same project.
+        new_key: Whether the API key may be another than that of the pipeline's earlier runs: a new
+            one of the same project.
         settings: Values for keys of section `sources.argos`, such as `api_key` or `base_url`, that
             override dlt's configuration.
 

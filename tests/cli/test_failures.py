@@ -1,5 +1,6 @@
 """Failures outside of argos-sync: one line, the contract's exit code, a remedy."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from argos_sync.emulator import Faults
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.target import Target
+from argos_sync.process import OUTPUT_ERROR
 from cli.command import Command
 from whole_lists import Behaviour, Emulator
 
@@ -36,6 +38,28 @@ def test_a_wrong_option(argos_sync: Command) -> None:
     assert "No such option: --fast" in line
     assert line.endswith("; see argos-sync sync --help")
     assert list(argos_sync.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("status",), ("status", "--json"), ("doctor",)], ids=" ".join
+)
+def test_output_that_cannot_be_written(arguments: tuple[str, ...], loaded: Command) -> None:
+    """The line says so, or nothing if the reader has ended; a failure keeps its own exit code."""
+    failed = loaded.run(*arguments).returncode
+    with Path("/dev/full").open("wb") as full:
+        done = loaded.run(*arguments, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == (failed or OUTPUT_ERROR)
+    if not failed:
+        assert done.stderr == (
+            "argos-sync: the output could not be written: No space left on device;"
+            " write it to another place\n"
+        )
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = loaded.run(*arguments, stdout=closed, stderr=subprocess.PIPE)
+    assert done.returncode == (failed or OUTPUT_ERROR)
+    assert failed or done.stderr == ""
 
 
 ENCRYPTED = Behaviour(encryption="gcm", encryption_key="A" * 32)

@@ -78,8 +78,8 @@ def test_a_full_disk(loaded: Command) -> None:
         done = loaded.run(*query, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == OUTPUT_ERROR
     assert done.stderr == (
-        "argos-sync: the rows could not be written: No space left on device;"
-        " write them to another place\n"
+        "argos-sync: the output could not be written: No space left on device;"
+        " write it to another place\n"
     )
 
 

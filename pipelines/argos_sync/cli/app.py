@@ -14,6 +14,7 @@ from argos_sync.cli.doctor import doctor
 from argos_sync.cli.emulator import emulator
 from argos_sync.cli.forget import forget
 from argos_sync.cli.help import Group, add_commands
+from argos_sync.cli.output import writing_output
 from argos_sync.cli.publish import publish
 from argos_sync.cli.reconcile import reconcile
 from argos_sync.cli.refresh import refresh
@@ -56,7 +57,8 @@ def _options(
     version: Annotated[bool, typer.Option("-V", "--version", help="Print the version.")] = False,
 ) -> None:
     if version or context.invoked_subcommand is None:
-        typer.echo(__version__ if version else context.get_help())
+        with writing_output():
+            typer.echo(__version__ if version else context.get_help())
         raise typer.Exit
 
 

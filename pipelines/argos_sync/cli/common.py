@@ -5,7 +5,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, is_dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ import typer
 
 from argos_sync.cli.failure import Failure
 from argos_sync.cli.logs import LogFormat, current_handler, set_up_logging
-from argos_sync.cli.output import to_json
+from argos_sync.cli.output import to_json, writing_output
 from argos_sync.cli.progress import ProgressDisplay, show_progress
 from argos_sync.cli.wording import terminal_width
 from argos_sync.process import interrupt_exit_code
@@ -79,7 +79,9 @@ class Output:
             current_handler().write_buffered()
         if failure or not self.quiet:
             entries = {**summary, **(failure.as_json() if failure else {})}
-            typer.echo(to_json(entries) if self.as_json else text)
+            # The exit code of a failure says more than that its text was lost.
+            with suppress(OSError) if failure else writing_output():
+                typer.echo(to_json(entries) if self.as_json else text)
         if failure:
             raise typer.Exit(failure.exit_status)
 

@@ -25,6 +25,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import typer
@@ -93,7 +94,8 @@ def _report(failure: Failure, arguments: Sequence[str], frames: str) -> None:
             write_to_stderr(f"argos-sync: raised at:\n{frames}")
     if "--json" in arguments:
         summary = current_handler().summary
-        typer.echo(to_json((summary.as_json() if summary else {}) | failure.as_json()))
+        with suppress(OSError):  # stdout may be what has failed
+            typer.echo(to_json((summary.as_json() if summary else {}) | failure.as_json()))
 
 
 def _log_format(arguments: Sequence[str]) -> LogFormat:

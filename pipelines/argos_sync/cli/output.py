@@ -1,10 +1,41 @@
-"""Write results as JSON: times in ISO 8601, numbers as numbers."""
+"""Write results to stdout, and as JSON: times in ISO 8601, numbers as numbers."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+import typer
+
+from argos_sync.api.errors import ArgosError
+from argos_sync.process import OUTPUT_ERROR
+
+
+class OutputFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
+    """The output cannot be written to stdout; whatever the command has done is done."""
+
+    exit_code = OUTPUT_ERROR
+    advice = "write it to another place"
+
+
+@contextmanager
+def writing_output() -> Iterator[None]:
+    """Write what the block prints at once, so that an error is told while it can be.
+
+    Raises:
+        OutputFailed: It cannot be written, such as when the disk is full.
+        typer.Exit: Its reader has ended, as `head` does when it has enough.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise typer.Exit(OUTPUT_ERROR) from None
+    except OSError as error:
+        raise OutputFailed(f"the output could not be written: {error.strerror}") from None
 
 
 def to_json(summary: Mapping[str, Any]) -> str:

@@ -15,20 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.api.errors import ArgosError
 from argos_sync.cli.common import Common, table
+from argos_sync.cli.output import writing_output
 from argos_sync.cli.wording import counted
-from argos_sync.process import OUTPUT_ERROR
 
 if TYPE_CHECKING:
     from argos_sync.commands.query import QueryResult
-
-
-class OutputFailed(ArgosError):  # noqa: N818 says what happened, as in api.errors
-    """The rows cannot be written to stdout."""
-
-    exit_code = OUTPUT_ERROR
-    advice = "write them to another place"
 
 
 MOST_ROWS = 1_000
@@ -66,16 +58,11 @@ def sql(
     target = common.target
     if duckdb is not None:
         target = replace(target, destination="duckdb", file=str(duckdb))
-    is_closed = False
-    with run_query(target, query if query is not None else _read(file)) as result:
-        try:
-            _print(common, result, as_csv=as_csv)
-        except BrokenPipeError:  # as after `| head`, which has what it wants
-            is_closed = True
-        except OSError as error:
-            raise OutputFailed(f"the rows could not be written: {error.strerror}") from None
-    if is_closed:
-        raise typer.Exit(OUTPUT_ERROR)
+    with (
+        run_query(target, query if query is not None else _read(file)) as result,
+        writing_output(),
+    ):
+        _print(common, result, as_csv=as_csv)
 
 
 def _print(common: Common, result: "QueryResult", *, as_csv: bool) -> None:
