@@ -82,6 +82,31 @@ def test_deletion_stubs_are_not_at_the_source(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("request_types", ["", "others,kyc,data"])
+def test_stubs_that_were_erased_are_not_missing(
+    request_types: str, warehouse: Warehouse, january: Rows
+) -> None:
+    """They are no longer stored, and never loaded again; other unknown submissions are."""
+    with Emulator(january) as api:
+        context = context_for(
+            api.base_url, warehouse.target, erase_deleted_after_days=0, request_types=request_types
+        )
+        backfill(context, FIRST, LAST)
+        in_days = in_range(january, FIRST, LAST)
+        for submission in in_days[::5]:
+            api.store.update(submission["submission_id"], {"data": {"name": "Deleted Submission"}})
+        reconcile(at(context, LATER), FIRST, LAST, deep=True, max_deleted=1.0)
+        sync(at(context, LATER + timedelta(days=1)))
+        assert warehouse.count("submissions") == len(january) - len(in_days[::5])
+        api.store.add(in_days[0] | {"submission_id": "new"})
+        later = at(context, LATER + timedelta(days=2))
+        (day,) = reconcile(later, FIRST, LAST, dry_run=True).days
+        assert day.missing == ("new",)
+        assert reconcile(later, FIRST, LAST).summary.submissions_new == 1
+        assert reconcile(later, FIRST, LAST, dry_run=True).summary.exit_status == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("server", some(SERVERS, ["korean, excluded end, descending"]))
 def test_repairs_differences(server: str, warehouse: Warehouse, january: Rows) -> None:
     """Missing and changed submissions are fetched, deleted ones marked; then nothing differs."""

@@ -1,8 +1,8 @@
 """`reconcile`: compare the warehouse with the source, and repair the differences."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -165,7 +165,7 @@ def _compare(
         return _compare(run, first, last, deep=deep, suspects=suspects)
     differences = comparison.differences
     if not deep:
-        stubs = _find_stubs(run, [key for day in differences for key in day.marked])
+        stubs = _find_stubs(run, differences)
         differences = [day.without_stubs(stubs) for day in differences]
     days = tuple(day for day in differences if day.differs)
     orphans = set(orphaned_ids(client, sections) if deep else ())
@@ -191,19 +191,29 @@ def _fingerprinter(run: Run) -> Fingerprinter:
     )
 
 
-def _find_stubs(run: Run, submission_ids: Sequence[str]) -> set[str]:
-    """Return those of these submissions that are deletion stubs, which `others` may not show."""
-    sections, stubs = run.context.settings.sections, set()
+def _find_stubs(run: Run, differences: Sequence[DayDifference]) -> set[str]:
+    """Return the missing submissions that are deletion stubs, which `others` may not show.
+
+    A stub of a submission that the warehouse does not have is loaded, and so it is missing, unless
+    it may have been erased.
+    """
+    settings, stubs = run.context.settings, set()
+    erases = settings.erase_deleted_after_days is not None
+    suspected = {day.day: day.missing if erases else day.marked for day in differences}
+    if not any(suspected.values()):
+        return set()
 
     def add(page: TaskPage) -> None:
         for item in page.items:
             identity = identify(item)
-            if isinstance(identity, Identity) and run.protection.read_content(item, sections)[1]:
+            is_stub = run.protection.read_content(item, settings.sections)[1]
+            if isinstance(identity, Identity) and is_stub:
                 stubs.add(identity.submission_id)
 
-    if submission_ids:
-        tasks = id_tasks("look for deletion stub", submission_ids)
-        asyncio.run(_read(run, tasks, Reading("list", sections), add))
+    reading = resolve_reading(run)
+    tasks = _cheapest_tasks(run, "look for deletion stubs", suspected, differences, reading)
+    # What a list does not show is fetched again, so nothing depends on it here.
+    asyncio.run(_read(run, tasks, replace(reading, is_verified=False), add))
     return stubs
 
 
@@ -262,21 +272,30 @@ def _repair_orphans(run: Run, orphans: Sequence[str]) -> None:
 
 
 def _fetch_differences(run: Run, differences: Sequence[DayDifference], *, final: bool) -> None:
-    """Fetch missing and changed submissions and deletion stubs.
+    """Fetch missing and changed submissions and deletion stubs."""
+    to_fetch = {day.day: (*day.missing, *day.changed, *day.stubs) for day in differences}
+    tasks: Sequence[Task] = ()
+    if any(to_fetch.values()):
+        tasks = _cheapest_tasks(run, "repair", to_fetch, differences, resolve_reading(run))
+    run_tasks(run, tasks, final=final)
 
-    They are fetched by day or by id, whichever needs fewer requests.
-    """
-    by_day_to_fetch = ((day.day, (*day.missing, *day.changed, *day.stubs)) for day in differences)
-    to_fetch = {day: ids for day, ids in by_day_to_fetch if ids}
+
+def _cheapest_tasks(
+    run: Run,
+    name: str,
+    to_fetch: Mapping[date, Sequence[str]],
+    differences: Sequence[DayDifference],
+    reading: Reading,
+) -> list[Task]:
+    """Return tasks that fetch submissions by day or by id, whichever needs fewer requests."""
+    to_fetch = {day: ids for day, ids in to_fetch.items() if ids}
     counts = {day.day: day.rows for day in stored_days(run.warehouse.client)}
     counts |= {day.day: day.source for day in differences}
     sizes = {day: len(ids) for day, ids in to_fetch.items()}
-    page_size = run.context.settings.page_size
-    per_request = resolve_reading(run).submissions_per_request(page_size) if sizes else page_size
+    per_request = reading.submissions_per_request(run.context.settings.page_size)
     split = cheapest_requests(sizes, counts, per_request)
     end_date = resolve_end_date(run, probe=False)
     volume = DailyVolume(counts, read=ALL_DAYS)
-    by_day = range_tasks(run, "repair", volume, split.by_day, end_date=end_date)
+    by_day = range_tasks(run, name, volume, split.by_day, end_date=end_date)
     days_by_id = [day for day in to_fetch if any(days.has_day(day) for days in split.by_id)]
-    by_id = id_tasks("repair", (key for day in days_by_id for key in to_fetch[day]))
-    run_tasks(run, [*by_day, *by_id], final=final)
+    return [*by_day, *id_tasks(name, (key for day in days_by_id for key in to_fetch[day]))]
