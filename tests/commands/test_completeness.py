@@ -243,6 +243,7 @@ def test_refresh_and_reconcile_of_summaries(warehouse: Warehouse, january: Rows)
     assert_equal(warehouse, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("list_rows", LISTS)
 def test_configured_sections(list_rows: ListRows, warehouse: Warehouse, january: Rows) -> None:
     """Sections that are not configured are never requested, whatever lists have."""
