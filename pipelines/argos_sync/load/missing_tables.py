@@ -28,7 +28,7 @@ _DEFAULTS = {"timestamp": "'1970-01-01 00:00:00+00:00'", "text": "''", "bigint":
 submission fetched again first."""
 
 
-def refuse_lost_state(client: Client) -> None:
+def check_state_tables(client: Client) -> None:
     """Refuse a warehouse that has submissions, but no longer all of dlt's tables with the state.
 
     dlt would never create them again, so that every load failed. And without the state nothing

@@ -32,7 +32,7 @@ from argos_sync.load.destinations.duckdb import (
 from argos_sync.load.destinations.postgres import check_privileges, lift_time_limits
 from argos_sync.load.errors import destination_errors
 from argos_sync.load.locks import CheckLock, lock_file, lock_session, opening_lock
-from argos_sync.load.missing_tables import refuse_lost_state, restore_missing_tables
+from argos_sync.load.missing_tables import check_state_tables, restore_missing_tables
 from argos_sync.load.new_columns import Columns, add_new_columns
 from argos_sync.load.partitions import partition_name
 from argos_sync.load.run_lock import lock_run, no_check
@@ -227,7 +227,7 @@ def open_warehouse(
             remove_temp_files(client)
             lift_time_limits(client)
             check_privileges(client)
-            refuse_lost_state(client)
+            check_state_tables(client)
             run_token = make_run_token()
             stages = run_token if has_own_staging(client) else None
             if stages:
