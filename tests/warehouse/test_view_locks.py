@@ -200,3 +200,32 @@ def test_comments_are_left_to_the_next_run(
         assert warehouse.query("SELECT n FROM few") == [{"n": 0}]
         with session(dataset, "SELECT * FROM kyc"):
             assert update_views(client, "old", tmp_path, contract).split()[1:] == ["few"]
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_a_locked_view_keeps_no_run_waiting(
+    warehouse: Warehouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Views that are up to date need no lock; a change waits for 0.25 s, not for 20 s."""
+    view = tmp_path / "few.sql"
+    view.write_text("SELECT COUNT(*) AS n FROM kyc", encoding="utf-8")
+    contract = Contract({"kyc": Table("kyc", "Results.", (), ())})
+    dataset = warehouse.target.dataset
+    with postgres_administrator() as execute:
+        execute(f"CREATE TABLE {dataset}.kyc (n BIGINT)")
+    with connected(warehouse) as client:
+        version = update_views(client, None, tmp_path, contract)
+        for change in (
+            "ALTER VIEW few SET (security_barrier = true)",
+            "LOCK TABLE kyc IN ACCESS EXCLUSIVE MODE",
+        ):
+            started = monotonic()
+            with session(dataset, change, "a migration"):
+                assert update_views(client, version, tmp_path, contract) == version
+                assert caplog.records == []
+                view.write_text("SELECT COUNT(*) + 1 AS n FROM kyc", encoding="utf-8")
+                assert update_views(client, version, tmp_path, contract) == version
+            assert monotonic() - started < 10
+            assert "(a migration, user postgres)" in caplog.records[-1].message
+            caplog.clear()
+            view.write_text("SELECT COUNT(*) AS n FROM kyc", encoding="utf-8")
