@@ -1,6 +1,5 @@
 """PostgreSQL with the roles, settings and locks of a company."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,20 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import pyarrow as pa
 import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
-from argos_sync.load.ddl import RelationsInUseError
 from argos_sync.load.destinations.factory import make_destination
 from argos_sync.load.destinations.postgres import session_options
 from argos_sync.load.errors import DatabaseException
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import execute_native
-from argos_sync.shape.arrow_columns import arrow_schema
-from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from support import (
     NOW,
     Warehouse,
@@ -193,34 +188,6 @@ def test_the_documented_statements_are_enough(company: Company) -> None:
         execute_native(opened.client, "CREATE TABLE argos.few AS SELECT 1 AS n")
     right = "SELECT has_table_privilege('pg_monitor', 'argos.few', 'SELECT') AS reads"
     assert company.warehouse.query(right) == [{"reads": True}]
-
-
-@pytest.mark.tables_made
-@pytest.mark.slow  # dlt tries five times
-@pytest.mark.parametrize("any_warehouse", ["postgres"], indirect=True)
-def test_rows_do_not_wait_for_ever(
-    any_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody who locks a table is named once the time limit is over."""
-    address = os.environ["DESTINATION__POSTGRES__CREDENTIALS"]
-    variable = "DESTINATION__POSTGRES__CREDENTIALS"
-    monkeypatch.setenv(variable, f"{address}?options=-c%20lock_timeout%3D20ms")
-    values = dict.fromkeys(("created_at", "_synced_at", "_changed_at"), NOW)
-    row = values | {"submission_id": "one", "_content_hash": "hash"}
-    rows = pa.Table.from_pylist([row], schema=arrow_schema(load_contract()[SUBMISSIONS]))
-    with closing(psycopg2.connect(address, application_name="pg_restore")) as connection:
-        connection.cursor().execute("LOCK TABLE argos.submissions IN SHARE MODE")
-        with (
-            pytest.raises(
-                RelationsInUseError, match=r"written to during .*\(pg_restore, user postgres\)"
-            ),
-            open_warehouse(any_warehouse.target) as opened,
-        ):
-            opened.load({SUBMISSIONS: rows})
-    with open_warehouse(any_warehouse.target) as opened:
-        assert execute_native(opened.client, "SHOW lock_timeout")[0][0] == "20ms"
-        opened.load({SUBMISSIONS: rows})
-    assert any_warehouse.count(SUBMISSIONS) == 1
 
 
 @pytest.mark.postgres

@@ -5,10 +5,12 @@ such a statement waits only `LOCK_MILLISECONDS` for the transactions of others, 
 in the queue, and is repeated after a pause. Other databases are left to their own settings.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from time import sleep
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+from dlt.common.exceptions import DltException
 
 from argos_sync.api.errors import ArgosError
 from argos_sync.load.errors import DatabaseException, DestinationError, causes_of
@@ -35,6 +37,21 @@ _READ_LOCKS = ("AccessShareLock",)
 _ROW_LOCKS = (*_READ_LOCKS, "RowShareLock", "RowExclusiveLock")
 """Locks of statements that read rows, and of those that lock or write some (PostgreSQL's page
 "Explicit Locking")."""
+
+Use = Literal["read", "written to"]
+"""What a command does with the rows of a dataset."""
+
+_HARMLESS: Mapping[Use, Sequence[str]] = {
+    "written to": _READ_LOCKS,
+    "read": (
+        *_ROW_LOCKS,
+        "ShareUpdateExclusiveLock",
+        "ShareLock",
+        "ShareRowExclusiveLock",
+        "ExclusiveLock",
+    ),
+}
+"""Locks that keep nobody from it: only AccessExclusiveLock keeps readers away."""
 
 
 class RelationsInUseError(DestinationError):
@@ -89,23 +106,25 @@ def has_other_columns(error: DatabaseException) -> bool:
 
 
 @contextmanager
-def blockers_named(client: Client) -> Iterator[None]:
+def blockers_named(client: Client, use: Use = "written to") -> Iterator[None]:
     """Name the sessions whose locks on rows or tables made the block fail.
 
-    The client is connected to the dataset that the block writes to.
+    Args:
+        client: Connected to the dataset that the block uses.
+        use: What the block does with the dataset.
 
     Raises:
-        RelationsInUseError: Sessions kept rows from being loaded until the time limit for locks.
+        RelationsInUseError: Sessions kept the block waiting until the time limit for locks.
     """
     try:
         yield
     except RelationsInUseError:
         raise
-    except (ArgosError, DatabaseException) as error:
+    except (ArgosError, DltException) as error:
         if not any(is_lock_conflict(cause) for cause in causes_of(error)):
             raise
-        blockers = blocking_sessions(client, harmless=_READ_LOCKS)
-        message = f"{_dataset(client)} cannot be written to during {blockers}"
+        blockers = blocking_sessions(client, harmless=_HARMLESS[use])
+        message = f"{_dataset(client)} cannot be {use} during {blockers}"
         raise RelationsInUseError(message) from None
 
 

@@ -223,7 +223,12 @@ def open_warehouse(
         remove_truncated_file(client)
         check_file(client)
         # Open until the run ends: DuckDB locks its file for as long as it is open.
-        with destination_errors(duckdb_file(client)), client, ExitStack() as cleanup:
+        with (
+            destination_errors(duckdb_file(client)),
+            client,
+            ExitStack() as cleanup,
+            blockers_named(client),
+        ):
             remove_temp_files(client)
             lift_time_limits(client)
             check_privileges(client)
@@ -269,16 +274,15 @@ def open_warehouse(
                 restore_missing_tables(pipeline, client)
                 columns = add_new_columns(pipeline, client, contract)
             fit_to_texts(client, source_state(pipeline.state).get(LONGEST_TEXT, 0))
-            with blockers_named(client):
-                yield Warehouse(
-                    pipeline,
-                    client,
-                    sections,
-                    columns.contract,
-                    shared,
-                    columns.left_out,
-                    check_lock,
-                )
+            yield Warehouse(
+                pipeline,
+                client,
+                sections,
+                columns.contract,
+                shared,
+                columns.left_out,
+                check_lock,
+            )
 
 
 def _restore_from_destination(pipeline: dlt.Pipeline) -> None:

@@ -13,6 +13,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from argos_sync.fetch.checkpoint import State
+from argos_sync.load.ddl import blockers_named
 from argos_sync.load.destinations.duckdb import check_file, duckdb_file
 from argos_sync.load.destinations.ducklake import open_read_only_lake
 from argos_sync.load.errors import DestinationError, destination_errors
@@ -53,7 +54,8 @@ def open_read_only(target: Target, location: Location | None = None) -> Iterator
 
     Raises:
         ConfigurationError: The destination is unknown, or its credentials are missing.
-        DestinationError: There is no warehouse yet, or it is locked or not reachable.
+        DestinationError: There is no warehouse yet, or it is locked or not reachable. Sessions of
+            PostgreSQL whose locks keep the block from reading are named.
     """
     with destination_errors():
         client = (location or locate(target)).storage
@@ -66,7 +68,7 @@ def open_read_only(target: Target, location: Location | None = None) -> Iterator
             cast("DuckDbClient", client).config.credentials.read_only = True
             check_file(client.sql_client)
         open_read_only_lake(client.sql_client)
-        with destination_errors(file), client:
+        with destination_errors(file), client, blockers_named(client.sql_client, "read"):
             stored = None
             with suppress(DestinationUndefinedEntity):
                 states = cast("WithStateSync", client)
