@@ -208,7 +208,7 @@ def _(mo):
 @app.cell
 def _(alt, ask):
     _rows = ask("""
-    SELECT country, SUM(decided) AS decided,
+    SELECT country, SUM(decided) AS decided, SUM(approved) AS approved,
         ROUND(100.0 * SUM(approved) / SUM(decided), 1) AS approval_percent,
         CAST(196 * SQRT(1.0 * SUM(approved) * SUM(rejected) / SUM(decided)) / SUM(decided)
             AS DECIMAL(9, 1)) AS error

@@ -137,8 +137,8 @@ def _project(settings: Settings, state: State, *, new_key: bool) -> State:
     changes, known = project_changes(state, settings.api_key), project_fingerprint(state)
     if changes and known and not new_key:
         raise ConfigurationError(
-            f"the API key is not that of the pipeline's runs before (key fingerprint {known}), and"
-            " two projects must not be mixed",
+            f"the API key is not the one of this pipeline's earlier runs (key fingerprint {known}),"
+            " and two projects must not be mixed",
             "use a pipeline and a dataset of its own for another project; for a new key of the same"
             " project, call argos_source(new_key=True) once",
         )

@@ -52,7 +52,7 @@ def test_output_that_cannot_be_written(arguments: tuple[str, ...], loaded: Comma
     if not failed:
         assert done.stderr == (
             "argos-sync: the output could not be written: No space left on device;"
-            " write it to another place\n"
+            " free space, or write it to another place\n"
         )
     reading, writing = os.pipe()
     os.close(reading)

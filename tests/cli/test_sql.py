@@ -79,7 +79,7 @@ def test_a_full_disk(loaded: Command) -> None:
     assert done.returncode == OUTPUT_ERROR
     assert done.stderr == (
         "argos-sync: the output could not be written: No space left on device;"
-        " write it to another place\n"
+        " free space, or write it to another place\n"
     )
 
 

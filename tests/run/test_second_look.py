@@ -301,20 +301,35 @@ def test_shorter_lists_of_a_few(name: str, warehouse: Warehouse, listed: Rows) -
     assert_equal(warehouse, list(map(cut, listed)))
 
 
+class Interrupt(NoProgress):
+    """Progress that ends the run after its first chunk."""
+
+    def chunk_loaded(self, summary: RunSummary) -> None:
+        """Interrupt the run."""
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
 def test_shorter_lists_of_many(
-    warehouse: Warehouse, listed: Rows, monkeypatch: pytest.MonkeyPatch
+    is_killed: bool, warehouse: Warehouse, listed: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only some are asked for once more; if the list was wrong, the others are read again."""
-    monkeypatch.setattr(content_guard, "_MAX_SHORTER", 2)
+    monkeypatch.setattr(content_guard, "_MAX_SHORTER", 1)
     with HidingEmulator(listed, lambda row: row) as api:
-        run = all_again(context_for(api.base_url, warehouse.target, completeness="auto"))
+        run = context_for(api.base_url, warehouse.target, completeness="auto", sweep_days=0)
+        run = all_again(run)
         sync(run)
         before = stored(warehouse, "_changed_at")
         api.hide = lambda row: shortened(row, "attempts") if row["submission_id"] in FEW else row
-        sync(at(run, NEXT))
+        if is_killed:
+            with pytest.raises(KeyboardInterrupt):
+                sync(at(replace(run, progress=Interrupt()), NEXT))
+            assert stored(warehouse, "_changed_at")["attempts"] != before["attempts"]
+        run.settings.lookback_days, run.settings.open_days = (0, 0) if is_killed else (40, 30)
+        assert sync(at(run, THIRD)).completeness == "each"
         assert days_to_read(warehouse) != []
         run.settings.lookback_days, run.settings.open_days = 0, 0
-        sync(at(run, THIRD))
+        sync(at(run, THIRD + timedelta(days=1)))
         assert days_to_read(warehouse) == []
     assert stored(warehouse, "_changed_at")["attempts"] == before["attempts"]
 

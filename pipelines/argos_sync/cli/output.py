@@ -18,12 +18,12 @@ class OutputFailed(ArgosError):  # noqa: N818 says what happened, as in api.erro
     """The output cannot be written to stdout; whatever the command has done is done."""
 
     exit_code = OUTPUT_ERROR
-    advice = "write it to another place"
+    advice = "free space, or write it to another place"
 
 
 @contextmanager
 def writing_output() -> Iterator[None]:
-    """Write what the block prints at once, so that an error is told while it can be.
+    """Write what the block prints at once, so that a failure can still be reported.
 
     Raises:
         OutputFailed: It cannot be written, such as when the disk is full.
@@ -35,7 +35,9 @@ def writing_output() -> Iterator[None]:
     except BrokenPipeError:
         raise typer.Exit(OUTPUT_ERROR) from None
     except OSError as error:
-        raise OutputFailed(f"the output could not be written: {error.strerror}") from None
+        raise OutputFailed(
+            f"the output could not be written: {error.strerror or type(error).__name__}"
+        ) from None
 
 
 def to_json(summary: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
-from argos_sync.api.errors import ApiFailure
+from argos_sync.api.errors import ApiFailure, IncompleteWalk
 from argos_sync.commands.backfill import check_range
 from argos_sync.commands.comparison import Comparison, DayDifference
 from argos_sync.fetch.checkpoint import read_days
@@ -194,8 +195,8 @@ def _fingerprinter(run: Run) -> Fingerprinter:
 def _find_stubs(run: Run, differences: Sequence[DayDifference]) -> set[str]:
     """Return the missing submissions that are deletion stubs, which `others` may not show.
 
-    A stub of a submission that the warehouse does not have is loaded, and so it is missing, unless
-    it may have been erased.
+    A stub that the warehouse lacks counts as missing, because it will be loaded; not if deleted
+    submissions are erased, because then it may have been erased before.
     """
     settings, stubs = run.context.settings, set()
     erases = settings.erase_deleted_after_days is not None
@@ -212,8 +213,9 @@ def _find_stubs(run: Run, differences: Sequence[DayDifference]) -> set[str]:
 
     reading = resolve_reading(run)
     tasks = _cheapest_tasks(run, "look for deletion stubs", suspected, differences, reading)
-    # What a list does not show is fetched again, so nothing depends on it here.
-    asyncio.run(_read(run, tasks, replace(reading, is_verified=False), add))
+    # What a list does not show, or cannot be read, stays missing, and the repair fetches it.
+    with suppress(IncompleteWalk):
+        asyncio.run(_read(run, tasks, replace(reading, is_verified=False), add))
     return stubs
 
 

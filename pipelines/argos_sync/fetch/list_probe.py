@@ -160,8 +160,10 @@ async def probe_completeness(
         None if no submission of the list has more fields than the vendor's page about lists shows.
     """
     rows = await _list_rows(client, sections)
-    chosen = [*_choose_samples(rows, sections), *(one.submission_id for one in suspects)]
     compared = rows | await _rows_of(client, sections, suspects)
+    # One that was not found may be on a later page: it proves nothing.
+    found = (one.submission_id for one in suspects if one.submission_id in compared)
+    chosen = [*_choose_samples(rows, sections), *found]
     wholes: dict[str, Counter[str]] = {}
     for submission_id in dict.fromkeys(chosen):
         whole = await _fetch_sample(client, submission_id, sections)

@@ -63,7 +63,10 @@ class Walks:
         when they are used up has to be fetched again.
         """
         limit = self.client.max_requests_per_day
-        return min(_EACH_PAGE, max(1, limit // (4 * self.concurrency))) if limit else _EACH_PAGE
+        if limit is None:
+            return _EACH_PAGE
+        by_id = max(1, len(self.reading.sections))
+        return min(_EACH_PAGE, max(1, limit // (4 * self.concurrency * by_id)))
 
     async def read(self, task: Task) -> AsyncGenerator[TaskPage, None]:
         """Yield the pages of a task, starting at its cursor.

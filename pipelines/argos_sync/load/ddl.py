@@ -51,7 +51,7 @@ _HARMLESS: Mapping[Use, Sequence[str]] = {
         "ExclusiveLock",
     ),
 }
-"""Locks that keep nobody from it: only AccessExclusiveLock keeps readers away."""
+"""Modes of locks that do not block this use: only AccessExclusiveLock blocks readers."""
 
 
 class RelationsInUseError(DestinationError):

@@ -45,7 +45,7 @@ def check_state_tables(client: Client) -> None:
         f"the dataset has submissions, but lacks {STATES} or {LOADS}, which hold the state of the"
         " runs",
         "restore both from a backup of the dataset; without one, rename the dataset, and load a new"
-        " one with argos-sync backfill",
+        " one with argos-sync backfill --from D --to D",
     )
 
 

@@ -7,7 +7,7 @@ and a run summary.
 - Which rows of a chunk are new, changed or unchanged? `diff`; their status history: `history`.
 - What is committed together? `committer`; in which order? `run`.
 - How is a deleted submission recognised? `deletions`.
-- What becomes of submissions that come back without a section? `content_guard`, `second_look`.
+- What becomes of submissions that come back with less than before? `content_guard`, `second_look`.
 - How is a person erased? `erasure`.
 - When is what could not be read tried again? `quarantine`.
 - What happens before and after every run? `opening`, `post_run`.

@@ -7,8 +7,8 @@ decides. That takes one more request for each of them, of which a usual night ha
 no guess in the middle of a run: by a share of the chunks so far, the first small chunks would empty
 what the later ones show to be a fault. A first sync has nothing to withhold.
 
-So is one that has only lost some entries of a list. That is no reason for an alarm, as a list may
-rightly get shorter, and a request by id tells.
+A submission with fewer entries in a list than before is withheld, too. A list may rightly get
+shorter, so this raises no alarm: the request by id decides.
 
 The ledger of windows records the days of withheld submissions in the same commit as the chunk's
 progress. If the run is killed, the next sync reads these days whatever their age. Days instead of
@@ -46,7 +46,8 @@ _LEAST = 20
 """Fewer submissions than this may lose a section in a run, whatever their share."""
 
 _MAX_SHORTER = 1_000
-"""Submissions with shorter lists to withhold in a run. If these are true, so are more of them."""
+"""Submissions with shorter lists to withhold in a run. So many show whether the lists are right;
+the others are loaded."""
 
 _MAX_WITHHELD = 100_000
 """Ids to keep, about 25 MB. More than these are too many, whatever their share."""
@@ -86,7 +87,7 @@ class ContentGuard:
         warehouse: The warehouse that the run writes to.
         run_id: Id of the run.
         accepted: Sections that may be lost.
-        is_second_look: Whether the withheld submissions come once more, to be loaded.
+        is_second_look: Whether the run is loading what it has withheld.
         withheld: UTC day of `created_at` of each withheld submission.
         days: UTC days that the run has recorded in the ledger.
         overflow: Days to read again of which no ids are kept.
@@ -133,24 +134,32 @@ class ContentGuard:
         if not (emptied or shorter):
             return {}
         days = dict(zip(ids, map(day_of, fetched["created_at"].to_pylist()), strict=True))
-        held = shorter & self._shorter
-        held.update(sorted(shorter - held)[: _MAX_SHORTER - len(self._shorter)])
-        self._shorter |= held
-        self.withheld |= {key: days[key] for key in held}
-        self.unchecked |= {days[key] for key in shorter - held}
-        for table, keys in lost.items():
-            known = self._lost.setdefault(table, set())
-            room = [key for key in keys if key in self.withheld]
-            room += sorted(keys - self.withheld.keys())[: _MAX_WITHHELD - len(self.withheld)]
-            self._more[table] += len(keys) - len(room)
-            known.update(room)
-            self.withheld |= {key: days[key] for key in room}
+        self._count_emptied(lost, days)
         self.overflow |= {days[key] for key in emptied - self.withheld.keys()}
-        return {key: days[key] for key in emptied | held}
+        return {key: days[key] for key in emptied | self._withhold_shorter(shorter, days)}
+
+    def _count_emptied(self, lost: Mapping[str, set[str]], days: Mapping[str, date]) -> None:
+        """Withhold the submissions that have lost a section, while there is room for their ids."""
+        for table, keys in lost.items():
+            room = max(0, _MAX_WITHHELD - len(self.withheld))
+            kept = {key for key in keys if key in self.withheld}
+            kept.update(sorted(keys - kept)[:room])
+            self._more[table] += len(keys) - len(kept)
+            self._lost.setdefault(table, set()).update(kept)
+            self.withheld |= {key: days[key] for key in kept}
+
+    def _withhold_shorter(self, shorter: set[str], days: Mapping[str, date]) -> set[str]:
+        """Withhold some submissions with shorter lists, and return them."""
+        kept = shorter & self._shorter
+        kept.update(sorted(shorter - kept)[: _MAX_SHORTER - len(self._shorter)])
+        self._shorter |= kept
+        self.withheld |= {key: days[key] for key in kept}
+        self.unchecked |= {days[key] for key in shorter - kept}
+        return kept
 
     def record_days(self, days: Iterable[date]) -> list[LedgerEntry]:
-        """Return the entries of the ledger for the days of withheld submissions."""
-        recorded = sorted(set(days))
+        """Return the ledger's entries for days to read again, and for those of unchecked ones."""
+        recorded = sorted({*days, *(self.unchecked - self.days)})
         self.days.update(recorded)
         return [
             LedgerEntry(self.window_id(day), Window(day, day), TaskProgress(), emptied=True)

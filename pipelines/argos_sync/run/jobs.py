@@ -151,7 +151,8 @@ def resolve_reading(run: Run, *, again: bool = False, suspects: Sequence[Suspect
     run.summary.completeness = answer.reading.mode
     if answer.change:
         log.warning("%s", answer.change)
-        run.summary.note = answer.change
+        note = run.summary.note
+        run.summary.note = f"{note}; {answer.change}" if note else answer.change
     return answer.reading
 
 

@@ -177,7 +177,7 @@ def _finish(run: Run) -> None:
 
 @contextmanager
 def _second_look(run: Run) -> Iterator[None]:
-    """Look again at submissions without a section once the block has read everything else."""
+    """Look again at submissions that were withheld once the block has read everything else."""
     try:
         yield
     except IncompleteWalk:

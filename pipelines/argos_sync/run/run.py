@@ -289,7 +289,7 @@ class Run:
     def _withhold(
         self, chunk: Chunk, diff: Diff, stored: Mapping[str, StoredSubmission]
     ) -> dict[str, date]:
-        """Return the submissions that have lost a section, with their days; see `content_guard`."""
+        """Return the submissions not to load yet, with their days; see `content_guard`."""
         emptied = self.content_guard.withhold(diff, chunk.fetched, stored, chunk.stubs)
         if emptied and self._is_recorded:
             self._is_recorded = False

@@ -6,12 +6,13 @@ that had the section, the source is at fault, or something has happened to it th
 confirm: they stay as they were, the run reports it, and the next sync reads their days again.
 
 Those with shorter lists are always loaded as they come. If some of the withheld submissions turn
-out to be as before, a list of the API lacked something, so the way to read it is found out anew.
+out to be as before, a list of the API lacked something: the run finds out anew how to read it, and
+the days of shorter lists that were loaded unchecked are read again by the next sync.
 """
 
 import logging
 
-from argos_sync.api.errors import ApiFailure
+from argos_sync.api.errors import ApiFailure, IncompleteWalk
 from argos_sync.fetch.list_probe import Suspect
 from argos_sync.fetch.refetch import id_tasks
 from argos_sync.run.content_guard import SectionLoss
@@ -33,40 +34,51 @@ def load_withheld(run: Run) -> None:
     guard = run.content_guard
     if not guard.days:
         return
+    gap: IncompleteWalk | None = None
     losses = guard.excessive_losses(run.context.settings.max_emptied_share, run.period)
     if losses:
         _report(run, losses)
     if submission_ids := guard.ids_without(losses):
         guard.is_second_look = True
         run.summary.submissions_fetched -= len(submission_ids)  # they are counted once
-        run_tasks(run, id_tasks("second look", submission_ids))
+        try:
+            run_tasks(run, id_tasks("second look", submission_ids))
+        except IncompleteWalk as error:  # what cannot be read stays withheld
+            gap = error
     _check_lists(run)
     unresolved = guard.overflow.union(guard.withheld.values())
+    if guard.restored:
+        unresolved |= guard.unchecked
     settled = sorted(guard.days - unresolved)
     delete_windows(run.warehouse.client, [guard.window_id(day) for day in settled])
     guard.days &= unresolved
+    if gap:
+        raise gap
 
 
 def _check_lists(run: Run) -> None:
-    """Find out anew how to read whole submissions if withheld ones are as they were before.
-
-    Days are read again of which shorter lists were loaded as they came, unless the lists are right.
-    """
-    guard, before = run.content_guard, run.summary.completeness
-    if not guard.restored or before in (None, "each"):
+    """Find out anew how to read whole submissions if withheld ones are as they were before."""
+    restored = run.content_guard.restored
+    if not restored:
         return
-    suspects = [Suspect(key, day) for key, day in sorted(guard.restored.items())[:MAX_SUSPECTS]]
-    if resolve_reading(run, suspects=suspects).mode != before and guard.unchecked:
-        run.committer.advance(None, guard.record_missing(guard.unchecked))
+    log.warning(
+        "a list of the API lacked something of %d submissions that requests by id return; nothing"
+        " of them was replaced",
+        len(restored),
+    )
+    if run.summary.completeness not in (None, "each"):
+        suspects = [Suspect(key, day) for key, day in sorted(restored.items())[:MAX_SUSPECTS]]
+        resolve_reading(run, suspects=suspects)
 
 
 def settle_days(run: Run) -> None:
     """Remove the days of earlier runs from the ledger that this run has read completely.
 
-    Days with submissions that still lack a section are in the ledger under this run's own name.
+    Days with submissions that still lack a section are in the ledger under this run's own name. If
+    the run has found its lists to be wrong, all days stay.
     """
     guard, client = run.content_guard, run.warehouse.client
-    if not run.coverage.complete:
+    if not run.coverage.complete or guard.restored:
         return
     own = {guard.window_id(day) for day in guard.days}
     settled = [

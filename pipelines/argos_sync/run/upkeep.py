@@ -58,7 +58,7 @@ def plan_upkeep(
 ) -> UpkeepPlan:
     """Plan which older submissions are fetched tonight: open ones, and a share of the sweep.
 
-    Days with submissions that came back without a section (`content_guard`) are read, too.
+    Days with submissions that came back with less than before (`content_guard`) are read, too.
     `days` are the days the warehouse has submissions of, in order, and `before` is the first day of
     the look-back window. The sweep also reads empty days that syncs have read completely, so it
     finds submissions that appear late. Outside of these synced days, where only backfills have

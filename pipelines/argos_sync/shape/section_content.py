@@ -37,7 +37,7 @@ SECTION_OF_LIST: dict[str, GuardedSection] = {
     "matches": "matches",
     "match_risk_icons": "matches",
 }
-"""The tables with a row per entry of a list that seldom gets shorter, and what the list goes with.
+"""The tables with a row per entry of a list that seldom gets shorter, and the section of the list.
 Comments are left out: they come and go with every decision."""
 
 LIST_OF_SECTION = {"kyc": "attempts", "aml": "matches"}
