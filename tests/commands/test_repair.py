@@ -240,18 +240,28 @@ def test_what_was_dropped_is_created_again_everywhere(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["_dlt_pipeline_state", "_dlt_loads"])
-def test_a_lost_state_is_not_made_up(table: str, any_warehouse: Warehouse, january: Rows) -> None:
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ["_dlt_pipeline_state"],
+        ["_dlt_loads"],
+        ["_dlt_pipeline_state", "_dlt_loads", "_dlt_version"],
+    ],
+    ids=["states", "loads", "all"],
+)
+def test_a_lost_state_is_not_made_up(
+    tables: list[str], any_warehouse: Warehouse, january: Rows
+) -> None:
     """Without it no run begins, so that nothing is written; with it, the next one goes on."""
     with Emulator(january[:5]) as api:
         run = context_for(api.base_url, any_warehouse.target)
         sync(run)
-        damage(any_warehouse, f"ALTER TABLE {{{table}}} RENAME TO elsewhere")
+        damage(any_warehouse, *(f"ALTER TABLE {{{one}}} RENAME TO saved{one}" for one in tables))
         api.store.add(january[5])
-        with pytest.raises(DestinationError, match=table):
+        with pytest.raises(DestinationError, match="lacks _dlt_pipeline_state"):
             sync(at(run, LATER))
         assert any_warehouse.count("submissions") == 5
-        damage(any_warehouse, f"ALTER TABLE {{elsewhere}} RENAME TO {table}")
+        damage(any_warehouse, *(f"ALTER TABLE {{saved{one}}} RENAME TO {one}" for one in tables))
         assert sync(at(run, LATER)).submissions_new == 1
 
 

@@ -84,7 +84,7 @@ def test_a_view_is_the_union_of_the_projects_tables(warehouse: Warehouse) -> Non
             CREATE TABLE argos_korea.submissions AS
                 SELECT 'b' AS submission_id, 'two' AS score, TRUE AS paid;
         """)
-    with open_warehouse(replace(warehouse.target, dataset="argos_japan")) as opened:
+    with open_warehouse(replace(warehouse.target, dataset="argos_china")) as opened:
         version = update_project_views(opened, settings, "first")
         assert version not in (None, update_project_views(opened, settings, "second"))
         rows = execute_native(

@@ -15,7 +15,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.load.ddl import execute_ddl
 from argos_sync.load.errors import DestinationError
-from argos_sync.load.source import LOADS, STATES, VERSIONS
+from argos_sync.load.source import LOADS, STATES
 from argos_sync.load.sql import Client, execute, execute_all_native, select, tables_exist
 from argos_sync.shape.contract import SUBMISSIONS, SUPPRESSIONS, load_contract
 
@@ -31,15 +31,13 @@ submission fetched again first."""
 def check_state_tables(client: Client) -> None:
     """Refuse a warehouse that has submissions, but no longer all of dlt's tables with the state.
 
-    While dlt's table of schemas is there, dlt would never create them again, so that every load
-    failed. And without the state nothing shows from which project and with which keys the rows were
-    made.
+    Without the state nothing shows from which project and with which keys the rows were made. And
+    while dlt's table of schemas is there, dlt never creates the others again, so every load fails.
 
     Raises:
         DestinationError: A table with the state is missing.
     """
-    is_lost = not tables_exist(client, (STATES, LOADS)) and tables_exist(client, (VERSIONS,))
-    if not (is_lost and select(client, _ANY_SUBMISSION)):
+    if tables_exist(client, (STATES, LOADS)) or not select(client, _ANY_SUBMISSION):
         return
     raise DestinationError(
         f"the dataset has submissions, but lacks {STATES} or {LOADS}, which hold the state of the"

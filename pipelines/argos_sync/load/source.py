@@ -21,7 +21,6 @@ from dlt.common.schema.typing import (
     C_DLT_ID,
     LOADS_TABLE_NAME,
     PIPELINE_STATE_TABLE_NAME,
-    VERSION_TABLE_NAME,
     TColumnSchema,
     TMergeDispositionDict,
 )
@@ -41,9 +40,6 @@ LOADS = LOADS_TABLE_NAME
 
 STATES = PIPELINE_STATE_TABLE_NAME
 """dlt's table of pipeline states."""
-
-VERSIONS = VERSION_TABLE_NAME
-"""dlt's table of schemas."""
 
 ROW_KEY = C_DLT_ID
 """dlt's name for the key of a nested row, and of a state. dlt uses it to drop rows that a killed

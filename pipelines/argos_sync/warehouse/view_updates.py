@@ -155,7 +155,10 @@ def _names_in(views_version: str | None) -> list[str]:
 
 
 def _is_current(client: Client, current: str, previous: str | None) -> bool:
-    """Return whether exactly these views were created last, and can still be read."""
+    """Return whether exactly these views were created last, and are still there.
+
+    Where a lost column can break a view, which PostgreSQL prevents, they can also be read.
+    """
     if previous != current:
         return False
     try:
