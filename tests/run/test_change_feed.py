@@ -84,6 +84,8 @@ def test_a_first_load_is_no_change(warehouse: Warehouse) -> None:
     assert not {("submissions", "created_at"), ("kyc", "result")} & changed
 
 
+@pytest.mark.slow
+@pytest.mark.covered
 def test_changed_columns_are_named(any_warehouse: Warehouse) -> None:
     """Also those of rows that come or go; not the query part of a URL, nor the order of keys."""
     with Emulator([BEFORE, BEFORE | {"submission_id": "s2"}]) as api:
