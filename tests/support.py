@@ -192,6 +192,18 @@ def postgres_administrator() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
+def session(
+    dataset: str, statement: str, program: str = "psql", address: str = PG
+) -> Iterator[Any]:
+    """Keep a transaction of another program open in which a statement was executed."""
+    with closing(psycopg2.connect(address, application_name=program)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"SET search_path TO {dataset}")
+        cursor.execute(statement)
+        yield connection
+
+
+@contextmanager
 def warehouse_in(database: str, folder: Path) -> Iterator[Warehouse]:
     """Yield the dataset `argos` of a database, with dlt configured for it."""
     address = postgres_address(database)

@@ -1,12 +1,12 @@
 """Locks of other sessions in PostgreSQL: who holds them is named after the time limit."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-import psycopg2
 import pyarrow as pa
 import pytest
 
@@ -22,7 +22,7 @@ from argos_sync.load.target import Target
 from argos_sync.shape.arrow_columns import arrow_schema
 from argos_sync.shape.contract import SUBMISSIONS, load_contract
 from argos_sync.warehouse.overview import read_overview
-from support import NOW, Warehouse, assert_equal, context_for
+from support import NOW, Warehouse, assert_equal, context_for, session
 from whole_lists import Emulator
 
 pytestmark = [
@@ -42,15 +42,12 @@ def warehouse(any_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Ware
     return any_warehouse
 
 
-@contextmanager
-def session(warehouse: Warehouse, statement: str, program: str = "pg_restore") -> Iterator[None]:
-    """Keep a transaction of another program open in which a statement was executed."""
+def lock(
+    warehouse: Warehouse, statement: str, program: str = "pg_restore"
+) -> AbstractContextManager[Any]:
+    """Keep locks of another program in the warehouse."""
     address = os.environ["DESTINATION__POSTGRES__CREDENTIALS"].partition("?")[0]
-    with closing(psycopg2.connect(address, application_name=program)) as connection:
-        cursor = connection.cursor()
-        cursor.execute(f"SET search_path TO {warehouse.target.dataset}")
-        cursor.execute(statement)
-        yield
+    return session(str(warehouse.target.dataset), statement, program, address)
 
 
 @pytest.mark.slow  # dlt tries five times
@@ -60,7 +57,7 @@ def test_rows_do_not_wait_for_ever(warehouse: Warehouse) -> None:
     row = values | {"submission_id": "one", "_content_hash": "hash"}
     rows = pa.Table.from_pylist([row], schema=arrow_schema(load_contract()[SUBMISSIONS]))
     with (
-        session(warehouse, "LOCK TABLE submissions IN SHARE MODE"),
+        lock(warehouse, "LOCK TABLE submissions IN SHARE MODE"),
         pytest.raises(RelationsInUseError, match=f"written to during {RESTORE}"),
         open_warehouse(warehouse.target) as opened,
     ):
@@ -86,7 +83,7 @@ def test_a_run_that_finds_a_lock_loses_nothing(warehouse: Warehouse, statement: 
         context = context_for(api.base_url, warehouse.target)
         sync(context)
         with (
-            session(warehouse, statement),
+            lock(warehouse, statement),
             pytest.raises(RelationsInUseError, match=f"written to during {RESTORE}") as raised,
         ):
             sync(context)
@@ -136,8 +133,8 @@ def test_read_only_commands_name_the_lock(
 ) -> None:
     """They name only sessions whose locks keep readers away, and mention no chunks."""
     with (
-        session(warehouse, "LOCK TABLE kyc IN EXCLUSIVE MODE", "a loader"),
-        session(warehouse, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+        lock(warehouse, "LOCK TABLE kyc IN EXCLUSIVE MODE", "a loader"),
+        lock(warehouse, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
         pytest.raises(
             RelationsInUseError, match=f"^argos cannot be read during {RESTORE}"
         ) as raised,

@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import psycopg2
 import pytest
@@ -15,7 +14,7 @@ from argos_sync.load.ddl import RelationsInUseError, execute_ddl
 from argos_sync.load.sql import execute_native
 from argos_sync.shape.contract import Column, Contract, Table
 from argos_sync.warehouse.view_updates import replace_views, update_views
-from support import PG, Warehouse, postgres_administrator, postgres_warehouse
+from support import PG, Warehouse, postgres_administrator, postgres_warehouse, session
 from warehouse.direct import connected
 
 pytestmark = pytest.mark.postgres
@@ -38,16 +37,6 @@ def warehouse(postgres_dataset: str, tmp_path: Path) -> Warehouse:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try twice, without a pause."""
     monkeypatch.setattr(ddl, "PAUSES", (0.0,))
-
-
-@contextmanager
-def session(dataset: str, statement: str, program: str = "psql") -> Iterator[Any]:
-    """Keep a transaction of another program open in which a statement was executed."""
-    with closing(psycopg2.connect(PG, application_name=program)) as connection:
-        cursor = connection.cursor()
-        cursor.execute(f"SET search_path TO {dataset}")
-        cursor.execute(statement)
-        yield connection
 
 
 @pytest.fixture

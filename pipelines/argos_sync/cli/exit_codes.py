@@ -94,7 +94,7 @@ def _report(failure: Failure, arguments: Sequence[str], frames: str) -> None:
             write_to_stderr(f"argos-sync: raised at:\n{frames}")
     if "--json" in arguments:
         summary = current_handler().summary
-        with suppress(OSError):  # stdout may be what has failed
+        with suppress(OSError):  # stdout itself may have failed
             typer.echo(to_json((summary.as_json() if summary else {}) | failure.as_json()))
 
 

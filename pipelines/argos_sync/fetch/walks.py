@@ -59,8 +59,8 @@ class Walks:
     def each_page(self) -> int:
         """Return the page size of a list whose submissions are fetched one by one.
 
-        A few pages of every task take no more than the requests of a day: what is left of a page
-        when they are used up has to be fetched again.
+        It is small enough for several pages of each task in a day: a page that is not complete when
+        the day's requests are used up has to be fetched again.
         """
         limit = self.client.max_requests_per_day
         if limit is None:

@@ -54,7 +54,7 @@ def select(client: Client, query: str, *parameters: Any) -> ResultRows:
 def tables_exist(client: Client, names: Collection[str]) -> bool:
     """Return whether all of these tables and views exist.
 
-    In PostgreSQL it waits for nobody who has locked them.
+    In PostgreSQL, locks of other sessions on them do not delay it.
     """
     tables = [client.make_qualified_table_name(name) for name in names]
     if tables and dialect_of(client) == "postgres":

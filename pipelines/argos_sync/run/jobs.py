@@ -151,8 +151,7 @@ def resolve_reading(run: Run, *, again: bool = False, suspects: Sequence[Suspect
     run.summary.completeness = answer.reading.mode
     if answer.change:
         log.warning("%s", answer.change)
-        note = run.summary.note
-        run.summary.note = f"{note}; {answer.change}" if note else answer.change
+        run.summary.add_note(answer.change)
     return answer.reading
 
 

@@ -200,7 +200,7 @@ class Run:
         self._is_recorded = False
         self.exit_status = exit_status
         self.summary.issues += 1
-        self.summary.note = f"{self.summary.note}; {note}" if self.summary.note else note
+        self.summary.add_note(note)
 
     def count_requests(self, stats: RequestStats) -> None:
         """Count what a client has sent since the last call about it.

@@ -60,6 +60,10 @@ class RunSummary:
         by_day = {day.isoformat(): count for day, count in self.requests_by_day.items()}
         return row | {"requests_by_day": by_day}
 
+    def add_note(self, text: str) -> None:
+        """Add a sentence for the user to those that there are."""
+        self.note = f"{self.note}; {text}" if self.note else text
+
     def count_requests(self, stats: RequestStats) -> None:
         """Add the requests of a client."""
         self.requests += stats.requests
