@@ -44,17 +44,30 @@ def test_version(argos_sync: Command) -> None:
 
 
 def test_help_is_fast(argos_sync: Command) -> None:
-    """Help takes less than 0.4 s of CPU time when compiled; the best of five runs counts."""
+    """Help takes less than twice the CPU time of importing the libraries that draw it.
+
+    The package is compiled, and the best of five runs counts: a ratio is the same on a slow
+    computer.
+    """
     package = Path(sys.modules["argos_sync"].__path__[0])
     subprocess.run([sys.executable, "-m", "compileall", "-q", package], check=True)
     environment = {k: v for k, v in argos_sync.environment.items() if k in ("PATH", "HOME")}
-    seconds = []
-    for _ in range(5):
+
+    def cpu_seconds(*command: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([EXECUTABLE, "--help"], check=True, capture_output=True, env=environment)
+        subprocess.run(command, check=True, capture_output=True, env=environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.4
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    seconds = [
+        (
+            cpu_seconds(str(EXECUTABLE), "--help"),
+            cpu_seconds(sys.executable, "-c", "import typer.rich_utils"),
+        )
+        for _ in range(5)
+    ]
+    ours, libraries = map(min, zip(*seconds, strict=True))
+    assert ours < 2 * libraries
 
 
 def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
