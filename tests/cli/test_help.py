@@ -44,7 +44,7 @@ def test_version(argos_sync: Command) -> None:
 
 
 def test_help_is_fast(argos_sync: Command) -> None:
-    """Help takes less than twice the CPU time of importing the libraries that draw it.
+    """Help takes less than 1.6 times the CPU time of importing the libraries that draw it.
 
     The package is compiled, and the best of five runs counts: a ratio is the same on a slow
     computer.
@@ -67,7 +67,7 @@ def test_help_is_fast(argos_sync: Command) -> None:
         for _ in range(5)
     ]
     ours, libraries = map(min, zip(*seconds, strict=True))
-    assert ours < 2 * libraries
+    assert ours < 1.6 * libraries
 
 
 def test_help_imports_nothing_heavy(argos_sync: Command) -> None:
