@@ -20,6 +20,9 @@ ErrorCode = Literal[
     "processing_error",
 ]
 
+MAX_SUBMISSIONS = 10_000_000
+"""The emulator keeps all of them in memory, about 5 kB each."""
+
 _CAN_BE_EMPTY = ("kyc", "aml", "data", "others", "attempts", "matches")
 
 _api = partial(typer.Option, rich_help_panel="Undocumented behaviour of the API")

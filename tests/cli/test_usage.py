@@ -49,6 +49,13 @@ def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
         (("backfill", "--from", "2999-01-01", "--to", "2999-02"), "2999-01-01 is in the future"),
         (("status", "--max-age", "26"), "--max-age takes a number with m, h or d, such as 26h"),
         (("status", "--max-age", "9999999999d"), "--max-age takes a number with m, h or d"),
+        (("status", "--runs", "9" * 20), "less than or equal to 1000000"),
+        (("demo", "-n", "9" * 20), "less than or equal to 10000000"),
+        (("emulator", "--port", "0", "-n", "9" * 20), "less than or equal to 10000000"),
+        (
+            ("backfill", "--from", "2025", "--to", "2025", "--workers", "1001"),
+            "less than or equal to 1000",
+        ),
         (("refresh", "--submission-id"), "'--submission-id' requires an argument"),
         (("sync", "--pipelines-dir", sys.executable), "'--pipelines-dir'"),
     ],

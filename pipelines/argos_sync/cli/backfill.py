@@ -14,7 +14,8 @@ def backfill(
     first: FirstDay,
     last: LastDay,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Windows read at once; default: max_concurrency.")
+        int | None,
+        typer.Option(min=1, max=1_000, help="Windows read at once; default: max_concurrency."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Read again what a finished backfill has read.")

@@ -10,6 +10,7 @@ from argos_sync.cli.common import Common
 from argos_sync.cli.demo_text import QUERIES, Landed, answers_text, next_text
 from argos_sync.cli.progress import ProgressDisplay
 from argos_sync.cli.report import ScopeOptions
+from argos_sync.emulator_options import MAX_SUBMISSIONS
 from argos_sync.process import output_file_mode
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _PROJECTED, _DELETED = 0.02, 0.01
 def demo(
     common: Common,
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, help="Number of submissions.")
+        int,
+        typer.Option("--count", "-n", min=1, max=MAX_SUBMISSIONS, help="Number of submissions."),
     ] = 500,
 ) -> None:
     """Sync a bundled stand-in API into its own DuckDB file and show the result."""

@@ -10,7 +10,7 @@ import typer
 from argos_sync.cli.common import Output
 from argos_sync.cli.days import first_day, last_day
 from argos_sync.cli.wording import counted
-from argos_sync.emulator_options import Behaviour, Faults
+from argos_sync.emulator_options import MAX_SUBMISSIONS, Behaviour, Faults
 
 _day = partial(typer.Option, metavar="DAY")
 _share = partial(typer.Option, min=0, max=1)
@@ -25,7 +25,8 @@ def emulator(
         int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 picks a free one.")
     ],
     count: Annotated[
-        int, typer.Option("--count", "-n", min=0, help="Number of submissions.")
+        int,
+        typer.Option("--count", "-n", min=0, max=MAX_SUBMISSIONS, help="Number of submissions."),
     ] = 1000,
     messy: Annotated[
         bool, typer.Option("--messy", help="Vary the data as real responses vary.")

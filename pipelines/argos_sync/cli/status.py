@@ -32,7 +32,8 @@ def status(
     ] = None,
     tables: Annotated[bool, typer.Option("--tables", help="Show the rows of each table.")] = False,
     runs: Annotated[
-        int, typer.Option("--runs", metavar="N", min=0, help="Show the last N runs.")
+        int,
+        typer.Option("--runs", metavar="N", min=0, max=1_000_000, help="Show the last N runs."),
     ] = 0,
 ) -> None:
     """Show the last and next sync, high-water mark, freshness, checks and issues."""
