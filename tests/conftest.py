@@ -37,9 +37,10 @@ from support import (
 from warehouse.direct import connected
 from whole_lists import Emulator
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, and with them every command
-# that they start.
+# A shell that runs the tests in the background has them ignore Ctrl-C, and `nohup` a lost terminal;
+# so would every command that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # One list for all of a submission costs the fewest requests. Tests of other ways say so.
