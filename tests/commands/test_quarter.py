@@ -1,7 +1,8 @@
 """A quarter of nightly syncs, of which thirty go wrong, each in another way.
 
-After every night the warehouse has no submission that the source never had, and on the night after
-each fault it has all that a sync must find. Nights without a fault raise no alarm.
+Half as many, in half of the nights, unless all combinations run. After every night the warehouse
+has no submission that the source never had, and on the night after each fault it has all that a
+sync must find. Nights without a fault raise no alarm.
 """
 
 import shutil
@@ -24,7 +25,7 @@ from argos_sync.run.context import Context
 from argos_sync.run.project import AnotherProject
 from argos_sync.run.quarantine import TooManyUnreadable
 from argos_sync.run.summary import RunSummary
-from combinations import THOROUGH
+from combinations import ALL, THOROUGH, some
 from interruptions import Interruption, PowerCut
 from oracle import flatten
 from snapshot import Snapshot, Tables, differing_tables, in_order
@@ -36,7 +37,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.longest]
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FIRST_NIGHT = date(2025, 4, 1)
 PER_DAY = 20 if THOROUGH else 6
-HISTORY_DAYS, NIGHTS = 60, 90
+HISTORY_DAYS, NIGHTS = 60, 90 if ALL else 45
 LOOKBACK_DAYS, OPEN_DAYS, SWEEP_DAYS = 7, 30, 30
 USUAL, RELIABLE = Behaviour(), Faults()
 API_KEY, OTHER_KEY = "own-" * 10, "other-" * 8
@@ -329,6 +330,28 @@ FAULTS: dict[str, Fault] = {
     "restored backup": Fault(begin=restore_backup),
 }
 
+USUAL_FAULTS = (
+    "bad gateway",
+    "maintenance page",
+    "killed",
+    "full disk",
+    "AML without rows",
+    "dates in an unknown form",
+    "three without a date",
+    "clock set back",
+    "clock of 2099",
+    "ids refused",
+    "odd pages",
+    "late rows",
+    "rows lost",
+    "table dropped",
+    "another project",
+    "empty source",
+    "backup",
+    "restored backup",
+)
+"""Those that differ most. Each of the others has a test of its own as well."""
+
 
 def run_night(quarter: Quarter, fault: Fault) -> RunSummary | None:
     """Run a night's sync; return None if it raises what the fault says."""
@@ -356,8 +379,9 @@ def alarms(summary: RunSummary) -> list[str]:
 
 def test_a_quarter(tmp_path: Path) -> None:
     """No row is wrong or missing on the night after a fault, and no alarm is false."""
-    nights = dict(zip(range(5, NIGHTS, 2), FAULTS.items(), strict=False))
-    assert len(nights) == len(FAULTS)
+    faults = [(name, FAULTS[name]) for name in some(FAULTS, USUAL_FAULTS)]
+    nights = dict(zip(range(5, NIGHTS, 2), faults, strict=False))
+    assert len(nights) == len(faults)
     with Emulator() as api, ExitStack() as others:
         quarter = Quarter(duckdb_warehouse(tmp_path), api, others=others)
         before = None
