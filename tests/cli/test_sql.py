@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from argos_sync.process import OUTPUT_ERROR
-from cli.command import Command, CommandInProcess
+from cli.command import EXECUTABLE, Command, CommandInProcess
+from terminal import Terminal
 
 VALUES = """
 SELECT TIMESTAMPTZ '2025-01-05 09:00:00+09' AS at, DATE '2025-01-05' AS day, 1.50 AS number,
@@ -31,7 +32,7 @@ def test_rows_are_printed(in_process: CommandInProcess) -> None:
     assert answer == {"columns": names, "rows": [dict(zip(names, values, strict=True))]}
     header, row = in_process("sql", "--csv", VALUES).stdout.splitlines()
     assert header == ",".join(names)
-    assert row == f'{AT},2025-01-05,1.5,,true,"a, ""b"" [red]\x1b","[1, 2]"'
+    assert row == f'{AT},2025-01-05,1.50,,true,"a, ""b"" [red]\x1b","[1, 2]"'
     table = in_process("sql", VALUES).stdout
     assert 'a, "b" [red]\\x1b' in table
     assert table.endswith("1 row\n")
@@ -51,9 +52,11 @@ def test_a_query_may_begin_with_a_comment(in_process: CommandInProcess) -> None:
 def test_values_that_json_does_not_have(in_process: CommandInProcess) -> None:
     """They are texts, intervals in ISO 8601."""
     query = """SELECT 'nan'::DOUBLE AS n, '-inf'::DOUBLE AS i, 'ab'::BLOB AS b,
-        INTERVAL '1 day 90.5 seconds' AS long, INTERVAL '-1 hour' AS negative"""
+        INTERVAL '1 day 90.5 seconds' AS long, INTERVAL '-1 hour' AS negative,
+        12345678901234567.89::DECIMAL(20, 2) AS precise"""
     (row,) = in_process.json("sql", query)["rows"]
     texts = {"n": "nan", "i": "-inf", "b": "6162", "long": "P1DT90.5S", "negative": "-P0DT3600S"}
+    texts["precise"] = "12345678901234567.89"
     assert row == texts
     lines = in_process("sql", "--csv", query).stdout.splitlines()
     assert lines[1] == ",".join(texts.values())
@@ -94,12 +97,31 @@ def test_a_long_table_ends(loaded: Command) -> None:
     assert len([line for line in lines if line.startswith("│")]) == 1_000
 
 
+def on_terminal(command: Command, query: str) -> list[str]:
+    """Return the lines that a query prints on a terminal of 62 columns."""
+    terminal = Terminal(columns=62)
+    exit_code = terminal.run([EXECUTABLE, "sql", query], command.folder, command.environment)
+    assert exit_code == 0
+    return [line.rstrip() for line in terminal.written_lines]
+
+
+@pytest.mark.process
+def test_a_table_on_a_narrow_terminal(loaded: Command) -> None:
+    """Long values take several lines; where the columns have no room, each row is a list."""
+    lines = on_terminal(loaded, "SELECT 'one' AS a, repeat('x', 90) AS b")
+    assert lines[3:5] == [f"│ one │ {'x' * 52} │", f"│     │ {'x' * 38}{' ' * 14} │"]
+    many = ", ".join(f"{n}.50 AS column_{n}" for n in range(9))
+    lines = on_terminal(loaded, f"SELECT {many}, NULL AS last")
+    assert lines[:3] == ["── row 1 ──", "column_0  0.50", "column_1  1.50"]
+    assert lines[9:12] == ["column_8  8.50", "last", "1 row"]
+
+
 def test_another_duckdb_file(in_process: CommandInProcess) -> None:
     """`--duckdb` reads a file that is not the warehouse; columns of numbers are aligned right."""
     (in_process.folder / "kyc.duckdb").rename(in_process.folder / "copy.duckdb")
     query = "SELECT name, n FROM (VALUES ('kyc', 80), ('aml', -1_234.5)) AS v(name, n)"
     lines = in_process("sql", query, "--duckdb", "copy.duckdb").stdout.splitlines()
-    assert lines[3:5] == ["│ kyc  │      80 │", "│ aml  │ -1234.5 │"]
+    assert lines[3:5] == ["│ kyc  │    80.0 │", "│ aml  │ -1234.5 │"]
     counted = in_process.json("sql", "SELECT COUNT(*) AS n FROM kyc", "--duckdb", "copy.duckdb")
     assert counted["rows"] == [{"n": 80}]
     assert "missing.duckdb" in in_process.error_line(

@@ -39,6 +39,9 @@ UNITS = {"m": "minute", "h": "hour", "d": "day"}
 LONGEST_LINE = 100
 """Characters of a line where no terminal limits it."""
 
+_WIDE_ENOUGH = 16
+"""Characters of a column in which longer values take several lines that can still be read."""
+
 _PANEL = "Common options"
 _option = partial(typer.Option, rich_help_panel=_PANEL)
 
@@ -252,7 +255,8 @@ def printable(text: str) -> str:
 def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONGEST_LINE) -> str:
     """Return rows as a text table under the names of their columns; numbers are aligned right.
 
-    It is at most `width` wide, and on a terminal at most as wide as that.
+    It is at most `width` wide, and on a terminal at most as wide as that: longer values take
+    several lines.
     """
     from rich.console import Console
     from rich.table import Column, Table
@@ -262,7 +266,12 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONG
     columns = zip(*shown, strict=True) if shown else ([] for _ in names)
     text_table = Table(
         *(
-            Column(Text(name), justify="right" if _are_numbers(values) else "left")
+            Column(
+                Text(name),
+                justify="right" if _are_numbers(values) else "left",
+                overflow="fold",
+                min_width=_least_width(name, values),
+            )
             for name, values in zip(names, columns, strict=True)
         )
     )
@@ -272,6 +281,18 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONG
     with console.capture() as captured:
         console.print(text_table)
     return captured.get()
+
+
+def table_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return the characters that a table needs at least, with values on several lines."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    widths = [_least_width(*column) for column in zip(names, columns, strict=True)]
+    return sum(width + len(" │ ") for width in widths) + 1
+
+
+def _least_width(name: str, values: Iterable[str]) -> int:
+    """Return the characters a column needs: those of its longest value, or `_WIDE_ENOUGH`."""
+    return min(max(map(len, (name, *values))), _WIDE_ENOUGH)
 
 
 def _are_numbers(values: Iterable[str]) -> bool:

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from argos_sync.cli.common import Common, table
+from argos_sync.cli.common import Common, printable, table, table_width
 from argos_sync.cli.output import writing_output
-from argos_sync.cli.wording import counted
+from argos_sync.cli.wording import counted, terminal_width
 
 if TYPE_CHECKING:
     from argos_sync.commands.query import QueryResult
@@ -72,7 +72,9 @@ def _print(common: Common, result: "QueryResult", *, as_csv: bool) -> None:
     elif as_csv:
         _print_csv(result)
     elif common.as_json:
-        rows = [dict(zip(result.columns, row, strict=True)) for row in _rows(result)]
+        rows = [
+            dict(zip(result.columns, map(_json_value, row), strict=True)) for row in _rows(result)
+        ]
         common.show({"columns": list(result.columns), "rows": rows}, "")
     else:
         _print_table(result)
@@ -89,12 +91,8 @@ def _read(file: Path | None) -> str:
         raise typer.BadParameter(f"--file cannot be read: {reason}") from None
 
 
-def _rows(result: "QueryResult") -> Iterator[list[Any]]:
-    """Yield the rows with values that JSON has.
-
-    Times are UTC, in ISO 8601, as intervals are; bytes are hexadecimal, and NaN is a text.
-    """
-    return ([_value(one) for one in row] for row in chain.from_iterable(result.batches))
+def _rows(result: "QueryResult") -> Iterator[Sequence[Any]]:
+    return chain.from_iterable(result.batches)
 
 
 def _duration(value: timedelta) -> str:
@@ -104,20 +102,32 @@ def _duration(value: timedelta) -> str:
     return f"{sign}P{size.days}DT{seconds}S"
 
 
+def _number(value: Decimal) -> int | float | str:
+    """Return a number without loss; its text if JSON's numbers are not precise enough."""
+    if not value.is_finite():
+        return str(value)
+    if value == value.to_integral_value():
+        return int(value)
+    return float(value) if Decimal(str(float(value))) == value else str(value)
+
+
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str | bool | int | list | dict | None, lambda value: value),
     (datetime, lambda value: (value.astimezone(UTC) if value.tzinfo else value).isoformat()),
     (date | time, lambda value: value.isoformat()),
     (timedelta, _duration),
-    (Decimal, lambda value: int(value) if value == value.to_integral_value() else float(value)),
+    (Decimal, _number),
     (float, lambda value: value if isfinite(value) else str(value)),
     (bytes, bytes.hex),
 )
 """Types of values, and what JSON has for them; of any other value, its text."""
 
 
-def _value(value: Any) -> Any:
-    """Return what JSON has for a value."""
+def _json_value(value: Any) -> Any:
+    """Return what JSON has for a value.
+
+    Times are UTC, in ISO 8601, as intervals are; bytes are hexadecimal, and NaN is a text.
+    """
     return next(
         (convert(value) for kind, convert in _CONVERSIONS if isinstance(value, kind)), str(value)
     )
@@ -127,9 +137,11 @@ def _text(value: Any) -> str:
     """Return a value as text; JSON for lists, objects and truth values."""
     if value is None:
         return ""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, bool | list | dict):
-        return json.dumps(value, default=_value, ensure_ascii=False)
-    return str(value)
+        return json.dumps(value, default=_json_value, ensure_ascii=False)
+    return str(_json_value(value))
 
 
 def _print_csv(result: "QueryResult") -> None:
@@ -139,11 +151,28 @@ def _print_csv(result: "QueryResult") -> None:
 
 
 def _print_table(result: "QueryResult") -> None:
+    """Print the first rows as a table; as records if the terminal is too narrow for one."""
     rows = _rows(result)
     shown = [[_text(value) for value in row] for row in islice(rows, MOST_ROWS)]
-    # In a pipe nothing is wrapped.
-    typer.echo(table(result.columns, shown, width=1_000_000), nl=False)
+    width = terminal_width()
+    if width is not None and table_width(result.columns, shown) > width:
+        typer.echo(_records(result.columns, shown), nl=False)
+    else:  # in a pipe nothing is wrapped
+        typer.echo(table(result.columns, shown, width=1_000_000), nl=False)
     if next(rows, None) is not None:
         typer.echo(f"the first {MOST_ROWS:,} rows; --csv or --json prints all")
     else:
         typer.echo(counted(len(shown), "row"))
+
+
+def _records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return each row as lines of a name and a value."""
+    longest = max(map(len, names))
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        lines.append(f"── row {number} ──")
+        lines += [
+            f"{name:{longest}}  {printable(value)}".rstrip()
+            for name, value in zip(names, row, strict=True)
+        ]
+    return "\n".join([*lines, ""])
