@@ -227,7 +227,7 @@ def test_a_chunk_is_sent_on_request() -> None:
     sink = ChunkSink(partial(send_chunk, pipe))
 
     async def put() -> None:
-        putting = asyncio.create_task(sink.put(Chunk({}, 7, 0)))
+        putting = asyncio.create_task(sink.put(Chunk({}, 7)))
         await asyncio.sleep(0)
         assert not sink.is_awaited()
         assert pipe.getvalue() == b""
@@ -238,7 +238,7 @@ def test_a_chunk_is_sent_on_request() -> None:
     pipe.seek(0)
     (table, fetched), (kind, body) = receive(pipe), receive(pipe)
     assert (table, kind) == (MessageKind.TABLE, MessageKind.CHUNK)
-    assert attach_tables(read_value(body), [read_table(fetched)]) == Chunk({}, 7, 0)
+    assert attach_tables(read_value(body), [read_table(fetched)]) == Chunk({}, 7)
     assert not sink.is_awaited()
 
 

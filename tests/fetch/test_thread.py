@@ -11,7 +11,7 @@ from argos_sync.fetch.thread import chunks_from_thread
 
 def chunk(number: int) -> Chunk:
     """Return a chunk with a number of its own."""
-    return Chunk({}, number, 0)
+    return Chunk({}, number)
 
 
 def test_chunks_come_in_order() -> None:

@@ -106,6 +106,7 @@ def test_an_unread_form_fails_every_run_and_is_stored_once(warehouse: Warehouse)
         runs = warehouse.query("SELECT exit_status, error FROM sync_runs WHERE command = 'sync'")
         assert [tuple(run.values()) for run in runs] == [(4, ERROR)] * 3
         assert count_of(warehouse, "problem = 'too many cannot be read'") == 3
+        assert count_of(warehouse, "problem <> 'too many cannot be read'") == 60
         for days in (10, 11):
             # A later night in another form: old ones are asked for by id.
             api.behaviour = Behaviour(created_at="epoch_seconds")
@@ -129,6 +130,7 @@ def test_changed_content_replaces_the_quarantined_object(any_warehouse: Warehous
             sync(context)
             (row,) = any_warehouse.table("quarantine")
             assert (row["submission_id"], row["_extra"]["userid"]) == (one, userid)
+        assert any_warehouse.count("sync_issues") == 2
 
 
 @pytest.mark.slow
@@ -149,8 +151,8 @@ def test_old_submissions_leave_the_quarantine(mode: str, tmp_path: Path) -> None
         assert sync(context).submissions_new == 55
         assert warehouse.count("quarantine") == 5
         asked = api.request_count
-        sync(at(context, NIGHT + timedelta(days=1)))
-        assert warehouse.count("quarantine") == 5
+        assert sync(at(context, NIGHT + timedelta(days=1))).issues == 0
+        assert warehouse.count("quarantine") == warehouse.count("sync_issues") == 5
         by_id = [r for r in list(api.requests)[asked:] if "submission_id" in r.parameters]
         assert len(by_id) == 5
         for item in old:

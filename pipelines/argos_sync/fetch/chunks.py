@@ -63,7 +63,6 @@ class Chunk:
         tables: Rows by contract table, without those of unchanged submissions. Tables without rows
             are missing.
         submissions: Number of submissions, unchanged ones included.
-        issues: Number of values that did not fit, and of quarantined objects.
         plan: The plan once the chunk is loaded; None if the job has no plan.
         ledger: Windows that have advanced with the chunk.
         suppressed: Ids of fetched submissions that are on the suppression list.
@@ -77,7 +76,6 @@ class Chunk:
 
     tables: dict[str, pa.Table]
     submissions: int
-    issues: int
     plan: Plan | None = None
     ledger: tuple[LedgerEntry, ...] = ()
     suppressed: tuple[str, ...] = ()
@@ -270,14 +268,12 @@ class ChunkBuilder:
 
     def take(self) -> list[Chunk]:
         """Return the collected pages as a chunk and start the next; return none without pages."""
-        if not (self._pages or self._batches or self._issues.count):
+        if not (self._pages or self._batches or self._issues):
             return []
-        issues = self._issues.count
         tables = {name: pa.concat_tables(batches) for name, batches in self._batches.items()}
         chunk = Chunk(
             tables | self._issues.take_tables(),
             len(self._fetched),
-            issues,
             self.job.queue.plan,
             self.job.queue.take_ledger(),
             tuple(sorted(self._suppressed)),

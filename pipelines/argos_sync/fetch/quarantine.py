@@ -38,26 +38,27 @@ class IssueCollector:
     _quarantined: dict[str, dict[str, Any]] = field(default_factory=dict)
     nbytes: int = 0
 
-    @property
-    def count(self) -> int:
-        """Return the number of issues, including those of quarantined objects."""
-        return len(self._issues)
+    def __bool__(self) -> bool:
+        """Whether there are issues, including those of quarantined objects."""
+        return bool(self._issues)
 
-    def add_issues(self, issues: Iterable[Issue], quarantine_id: str = "") -> None:
-        """Add values that do not fit their columns, of submissions or of a quarantined object.
+    def add_issues(self, issues: Iterable[Issue]) -> None:
+        """Add values of submissions that do not fit their columns.
 
         A run may fetch a submission more than once; its issues then have the same ids.
         """
         for issue in issues:
-            issue_id = f"{self.run_id}/{_digest(*issue, quarantine_id)}"
-            self._issues[issue_id] = {
-                "issue_id": issue_id,
-                "run_id": self.run_id,
-                "submission_id": issue.submission_id,
-                "table_name": issue.table_name,
-                "path": issue.path,
-                "problem": issue.problem,
-            }
+            self._add_issue(f"{self.run_id}/{_digest(*issue)}", issue)
+
+    def _add_issue(self, issue_id: str, issue: Issue) -> None:
+        self._issues[issue_id] = {
+            "issue_id": issue_id,
+            "run_id": self.run_id,
+            "submission_id": issue.submission_id,
+            "table_name": issue.table_name,
+            "path": issue.path,
+            "problem": issue.problem,
+        }
 
     def quarantine(self, item: Any, unusable: InvalidIdentity, received_at: datetime) -> None:
         """Add an object that cannot be loaded as a submission; it replaces an earlier version."""
@@ -75,7 +76,7 @@ class IssueCollector:
             "_extra": content,
         }
         issue = Issue(None, QUARANTINE, unusable.path, unusable.reason)
-        self.add_issues([issue], quarantine_id)
+        self._add_issue(quarantine_issue_id(self.run_id, quarantine_id), issue)
 
     def quarantine_id(self, item: Any, unusable: InvalidIdentity) -> str:
         """Return the id that an object has in quarantine.
@@ -104,6 +105,11 @@ class IssueCollector:
             for name, rows in tables.items()
             if rows
         }
+
+
+def quarantine_issue_id(run_id: str, quarantine_id: str) -> str:
+    """Return the id of the issue that a run has with an object in quarantine."""
+    return f"{run_id}/{quarantine_id}"
 
 
 def identify_answer(item: Any, requested: str | None) -> Identity | InvalidIdentity:

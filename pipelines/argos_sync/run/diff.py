@@ -40,7 +40,7 @@ class Diff:
             return self
         left_out = list(submission_ids)
         remaining = {
-            name: rows if name == QUARANTINE else _drop(rows, "submission_id", left_out)
+            name: rows if name == QUARANTINE else drop_rows(rows, "submission_id", left_out)
             for name, rows in self.tables.items()
         }
         tables = {name: rows for name, rows in remaining.items() if rows.num_rows}
@@ -66,7 +66,7 @@ def count_first_fetches_by_day(
     count, and one whose submission came whole with an earlier chunk counts as minus one.
     """
     repeated = {key for key, row in stored.items() if row.synced_at in period}
-    counts = _count_by_day(_drop(fetched, "submission_id", [*repeated, *stubs]))
+    counts = _count_by_day(drop_rows(fetched, "submission_id", [*repeated, *stubs]))
     if returned := [key for key in stubs if key in repeated and not stored[key].deleted_at]:
         counts.subtract(_count_by_day(_select(fetched, "submission_id", returned)))
     return counts
@@ -128,9 +128,9 @@ def diff_chunk(
     to_load = {}
     for name, rows in tables.items():
         if name == QUARANTINE:
-            remaining = _drop(rows, "quarantine_id", sorted(quarantined))
+            remaining = drop_rows(rows, "quarantine_id", sorted(quarantined))
         else:
-            remaining = _drop(rows, "submission_id", [*unchanged, *dropped])
+            remaining = drop_rows(rows, "submission_id", [*unchanged, *dropped])
         if remaining.num_rows:
             to_load[name] = remaining
     if SUBMISSIONS in to_load:
@@ -154,7 +154,7 @@ def _keep_stored(rows: pa.Table, name: str, stored: Mapping[str, datetime | None
     return rows.set_column(position, column, pa.array(times, column.type))
 
 
-def _drop(rows: pa.Table, column: str, values: list[str]) -> pa.Table:
+def drop_rows(rows: pa.Table, column: str, values: list[str]) -> pa.Table:
     """Return the rows of a table without those that have one of the values."""
     if not values:
         return rows

@@ -16,6 +16,7 @@ from argos_sync.fetch.chunks import Chunk
 from argos_sync.fetch.clock import RunClock
 from argos_sync.fetch.job import ClientOptions, FetchJob
 from argos_sync.fetch.protection import Protection
+from argos_sync.fetch.quarantine import quarantine_issue_id
 from argos_sync.fetch.windows import DateRange
 from argos_sync.load.pipeline import Warehouse
 from argos_sync.process import interrupt_exit_code
@@ -29,6 +30,7 @@ from argos_sync.run.diff import (
     count_first_fetches_by_day,
     days_of,
     diff_chunk,
+    drop_rows,
 )
 from argos_sync.run.erasure import Eraser
 from argos_sync.run.journal import run_record, too_many_deletions_issue, unreadable_issue
@@ -36,7 +38,7 @@ from argos_sync.run.misfits import Misfits
 from argos_sync.run.summary import RunSummary
 from argos_sync.run.telemetry import RunTrace, trace_each
 from argos_sync.run.timelines import Timelines
-from argos_sync.shape.contract import QUARANTINE
+from argos_sync.shape.contract import ISSUES, QUARANTINE
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.drift import Drift
 from argos_sync.warehouse.quarantine import mark_received, release, stored_objects
@@ -315,7 +317,8 @@ class Run:
         """Count a chunk's quarantined objects, and return the ids of those stored unchanged.
 
         Their submissions have been fetched: what cannot be read is not gone. The rows of these
-        submissions stay as they are.
+        submissions stay as they are. Their issues, which the run that stored them has recorded, are
+        dropped from the chunk.
         """
         client, run_id = self.warehouse.client, self.summary.run_id
         ids = column_values(chunk.tables, QUARANTINE, "quarantine_id")
@@ -337,9 +340,11 @@ class Run:
             if key in stored and stored[key].content_hash == content_hash
         }
         mark_received(client, sorted(unchanged), run_id)
+        recorded = [quarantine_issue_id(run_id, key) for key in unchanged]
+        chunk.tables[ISSUES] = drop_rows(chunk.tables[ISSUES], "issue_id", recorded)
         received_at = pc.min(chunk.tables[QUARANTINE]["received_at"]).as_py()
-        known = stored_submissions(client, list(filter(None, submission_ids)))
-        mark_fetched(client, list(known), received_at)
+        stored_ids = stored_submissions(client, list(filter(None, submission_ids)))
+        mark_fetched(client, list(stored_ids), received_at)
         return unchanged
 
     def _damaged_days(self, chunk: Chunk, diff: Diff) -> set[date]:
@@ -379,6 +384,6 @@ class Run:
         self.summary.submissions_changed += len(diff.changed)
         self.summary.submissions_unchanged += len(diff.unchanged) + len(diff.rewritten)
         self.summary.submissions_deleted += len(diff.deleted)
-        self.summary.issues += chunk.issues
+        self.summary.issues += diff.tables[ISSUES].num_rows if ISSUES in diff.tables else 0
         self.summary.windows += sum(entry.progress.done for entry in chunk.ledger)
         self.summary.share_read = chunk.plan.share_read if chunk.plan else None
