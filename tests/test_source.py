@@ -16,7 +16,7 @@ from argos_sync.fetch.protection import Protection
 from argos_sync.fetch.windows import ALL_DAYS, DateRange
 from argos_sync.source import _day_range, _rows
 from oracle import flatten
-from support import API_KEY, created_at, in_range
+from support import API_KEY, Rows, Warehouse, created_at, in_range
 from whole_lists import Behaviour, Emulator
 
 
@@ -79,6 +79,37 @@ def test_an_argument_that_is_no_day(name: str) -> None:
     options: dict[str, Any] = {name: "May 2024"}
     with pytest.raises(ConfigurationError, match=f"^{name} of .* is not a day; .* 2026-Q1$"):
         argos_source(api_key="k", **options)
+
+
+@pytest.mark.parametrize(
+    ("days", "message"),
+    [
+        (("2025-03", "2025-01"), "end_date 2025-01 of argos_source is before start_date 2025-03"),
+        (("2999-01",), "start_date 2999-01 of argos_source is in the future"),
+    ],
+)
+def test_a_range_without_days(days: tuple[str, ...], message: str) -> None:
+    """The message has the days as they were given."""
+    with pytest.raises(ConfigurationError, match=message):
+        argos_source(*days, api_key="k")
+
+
+def test_a_dataset_of_the_commands_is_refused(
+    synced_warehouse: Warehouse, synced_submissions: Rows, tmp_path: Path
+) -> None:
+    """The source would bring back forgotten people, whom only the commands know."""
+    pipeline = dlt.pipeline(
+        "mine",
+        destination=dlt.destinations.duckdb(str(synced_warehouse.target.file)),
+        dataset_name="argos",
+        pipelines_dir=str(tmp_path / "mine"),
+    )
+    before = synced_warehouse.tables(["submissions", "applicants"])
+    changed = [one | {"userid": "changed"} for one in synced_submissions]
+    with Emulator(changed) as api, pytest.raises(PipelineStepFailed) as caught:
+        pipeline.run(argos_source(**settings(api)))
+    assert "the dataset argos is one that the commands of argos-sync keep" in str(caught.value)
+    assert synced_warehouse.tables(["submissions", "applicants"]) == before
 
 
 def test_the_source_yields_exactly_a_range(january: list[dict[str, Any]]) -> None:

@@ -61,8 +61,8 @@ def argos_source(
     Raises:
         ConfigurationError: A required key is missing, or a value or a day is invalid.
         ArgosError: While the pipeline runs: the API failed, the API key has changed without
-            `new_key`, or the destination would change the name of the dataset; nothing of the run
-            is loaded.
+            `new_key`, the commands keep the dataset, or the destination would change its name;
+            nothing of the run is loaded.
     """
     configured = load_settings(settings)
     protection = Protection.configured(configured)
@@ -151,6 +151,15 @@ def _day_range(
     """Return the days of the source's arguments."""
     first, _ = _parse_argument("start_date", start_date, today)
     _, last = _parse_argument("end_date", end_date, today)
+    if first and first > today:
+        raise ConfigurationError(
+            f"start_date {start_date} of argos_source is in the future: today is {today} in UTC",
+            "give an earlier day",
+        )
+    if first and last and last < first:
+        raise ConfigurationError(
+            f"end_date {end_date} of argos_source is before start_date {start_date}", "swap them"
+        )
     return DateRange(first, last)
 
 

@@ -1,4 +1,4 @@
-"""Check what a destination makes of a dataset's name.
+"""Check what a destination makes of a dataset's name, and whether it is taken.
 
 dlt normalizes the name before it creates a schema: `KYC` becomes `kyc`, and both `한국` and `일본`
 become `x`. A name that keeps its letters and digits has a schema of its own; the others might share
@@ -11,7 +11,9 @@ import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.sql import tables_exist
 from argos_sync.load.staging import staged_dataset, staging_layout
+from argos_sync.shape.contract import SUPPRESSIONS
 
 _SEPARATORS = re.compile(r"[\s_.-]+", re.ASCII)
 _LONGEST_STAGING_SUFFIX = len(staging_layout("99991231_99991231") % "")
@@ -65,17 +67,26 @@ def check_dataset_name(name: str, client: SqlJobClientBase) -> str:
 
 
 def check_active_pipeline() -> None:
-    """Check the dataset's name of the pipeline that is running, if it loads into SQL tables.
+    """Check the dataset of the pipeline that is running, if it loads into SQL tables.
 
     Raises:
-        ConfigurationError: See `check_dataset_name`.
+        ConfigurationError: The commands keep this dataset: rows that come in another way would be
+            those of forgotten people, too. Or see `check_dataset_name`.
     """
     pipeline = dlt.current.pipeline()
     if pipeline.destination is None or not pipeline.dataset_name:
         return
     client = pipeline.destination_client()
-    if isinstance(client, SqlJobClientBase) and client.sql_client.dataset_name:
-        check_dataset_name(pipeline.dataset_name, client)
+    if not (isinstance(client, SqlJobClientBase) and client.sql_client.dataset_name):
+        return
+    check_dataset_name(pipeline.dataset_name, client)
+    with client.sql_client:
+        if tables_exist(client.sql_client, [SUPPRESSIONS]):
+            raise ConfigurationError(
+                f"the dataset {pipeline.dataset_name} is one that the commands of argos-sync keep,"
+                " and this source does not know whom they have forgotten",
+                "give the pipeline a dataset of its own, or run argos-sync sync instead",
+            )
 
 
 def _bytes(name: str) -> int:
