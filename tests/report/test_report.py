@@ -341,7 +341,7 @@ def test_a_published_copy_has_the_same_report(
 ) -> None:
     """Only a strict copy lacks a section, the nationalities.
 
-    Signs of fraud that compare direct values are unknown in a copy.
+    Signs of fraud that compare direct values are unknown in a copy, which the page says.
     """
     file = tmp_path / "copy.duckdb"
     publish(loaded_warehouse.target, file, strict=strict)
@@ -352,6 +352,11 @@ def test_a_published_copy_has_the_same_report(
     tables = {one.spec.key: one.content.table for one in written.report.sections}
     for section in set(SECTIONS) - missing - {"fraud"}:
         assert sections[section].content.table == tables[section]
+    unknown = ["several user ids", "shared IP address", "shared document"]
+    fraud = sections["fraud"].content
+    assert fraud.text.endswith(f" The data cannot tell: {', '.join(unknown)}.")
+    assert fraud.table
+    assert not {row[0] for row in fraud.table.rows} & {*unknown}
 
 
 @pytest.mark.parametrize("synced", [False, True])

@@ -497,7 +497,7 @@ def test_alerts_opened_and_closed_are_counted() -> None:
 
 def test_no_sign_of_fraud_has_no_chart() -> None:
     """The share of a period without submissions is unknown."""
-    nothing = (0,) * 2 * len(FRAUD_SIGNALS)
+    nothing = (0,) * 3 * len(FRAUD_SIGNALS)
     content = screening.describe_fraud([(10, None, 0, 0, *nothing)], SCOPE)
     assert content.chart is None
     assert [(one.value, one.before) for one in content.figures] == [(0, None)]

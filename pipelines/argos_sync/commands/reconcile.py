@@ -111,9 +111,9 @@ def reconcile(
         run.coverage.all_rows = True
         result = _compare(run, first, last, deep=deep)
         if not result.differs:
-            run.summary.note = f"no difference among {result.stored:,} submissions"
+            run.summary.add_note(f"no difference among {result.stored:,} submissions")
         if result.unreadable:
-            run.summary.note = f"{result.unreadable:,} submissions of the source cannot be read"
+            run.summary.add_note(f"{result.unreadable:,} submissions of the source cannot be read")
         if dry_run:
             run.summary.submissions_new = sum(len(day.missing) for day in result.days)
             run.summary.submissions_changed = sum(len(day.changed) for day in result.days)
@@ -121,7 +121,7 @@ def reconcile(
             run.exit_status = DIFFERENCE if result.differs else 0
             if result.orphans:
                 count = len(result.orphans)
-                run.summary.note = f"rows of {count:,} submissions have no parent row"
+                run.summary.add_note(f"rows of {count:,} submissions have no parent row")
         else:
             _repair(run, days, result, max_deleted)
             _repair_orphans(run, result.orphans)
@@ -261,7 +261,7 @@ def _repair_orphans(run: Run, orphans: Sequence[str]) -> None:
     They may be of any day, so a reconcile of other days finds many of them with fewer requests.
     """
     if len(orphans) > _MAX_ORPHANS:
-        run.summary.note = (
+        run.summary.add_note(
             f"rows of {len(orphans):,} submissions have no parent row; reconcile the other days too"
         )
         return

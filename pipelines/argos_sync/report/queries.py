@@ -185,8 +185,12 @@ FRAUD = f"""
             COUNT(CASE WHEN is_current = 0 THEN 1 END) AS flagged_before,
             {_SIGNAL_COUNTS}
         FROM counted
+    ),
+    known AS (
+        SELECT {", ".join(f"COUNT({signal}) AS {signal}_known" for signal in FRAUD_SIGNALS)}
+        FROM fraud_signals
     )
-    SELECT * FROM totals CROSS JOIN counts"""  # noqa: S608 ours
+    SELECT * FROM totals CROSS JOIN counts CROSS JOIN known"""  # noqa: S608 ours
 
 HITS = f"""{_DATED},
     flags AS (
