@@ -103,6 +103,16 @@ def test_a_missing_file(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> 
     assert list(Path().glob("*.duckdb")) == []
 
 
+def test_status_without_a_file(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was loaded yet, so the alarm goes off; without `--max-age` there is no warehouse."""
+    assert run_app("status") == 5
+    capsys.readouterr()
+    assert run_app("status", "--max-age", "26h", "--json") == 7
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["stale"]
+    assert "argos-sync: stale: there is no DuckDB file at " in captured.err
+
+
 @pytest.mark.tables_made
 @pytest.mark.usefixtures("file")
 def test_status_of_an_empty_warehouse(run_app: RunApp, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,10 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.read_only import open_read_only
+from argos_sync.load.sql import execute
 from argos_sync.run.journal import check_records, insert, make_rows
 from argos_sync.run.summary import RunSummary
+from argos_sync.shape.contract import ISSUES, QUARANTINE, RUNS
 from argos_sync.warehouse.checks import CheckResult
 from argos_sync.warehouse.overview import read_overview
 from argos_sync.warehouse.view_updates import update_views
@@ -49,6 +51,52 @@ def test_an_overview_counts_rows_runs_and_issues(tmp_path: Path) -> None:
             "count": 2,
         },
         {"table_name": "submissions", "problem": "not a number but an object", "count": 1},
+    ]
+
+
+@pytest.mark.tables_made
+def test_issues_that_stand(any_warehouse: Warehouse) -> None:
+    """Those of versions that were replaced do not, nor those of a command's earlier runs."""
+    first, second = NOW, NOW + timedelta(days=1)
+    runs = [
+        {"run_id": str(start.date()), "command": "sync", "started_at": start, "ended_at": start}
+        for start in (first, second)
+    ]
+    issues = [
+        (first, "submission-0", "kyc", "not a text"),
+        (second, "submission-0", "kyc", "not a text"),
+        (first, "submission-1", "kyc", "of a version that was replaced"),
+        (second, "submission-1", "kyc", "not a text"),
+        (first, None, "submissions", "of an earlier run"),
+        (second, None, "quarantine", "missing"),
+        (second, None, "quarantine", "too many cannot be read"),
+    ]
+    columns = ("run_id", "submission_id", "table_name", "problem")
+    issue_rows = [
+        dict(zip(columns, (str(at.date()), *rest), strict=True))
+        | {"issue_id": str(number), "path": "p"}
+        for number, (at, *rest) in enumerate(issues)
+    ]
+    quarantined = [
+        {
+            "quarantine_id": key,
+            "run_id": "2025-02-01",
+            "received_at": NOW,
+            "reason": "created_at: missing",
+        }
+        for key in ("a", "b")
+    ]
+    with connected(any_warehouse) as client:
+        insert_submissions(client, 2)
+        changed = "UPDATE submissions SET _changed_at = ? WHERE submission_id = 'submission-1'"
+        execute(client, changed, second)
+        for table, rows in ((RUNS, runs), (ISSUES, issue_rows), (QUARANTINE, quarantined)):
+            insert(client, make_rows(table, rows))
+        standing = [tuple(issue.values()) for issue in read_overview(client).issues]
+    assert standing == [
+        ("kyc", "not a text", 2),
+        ("quarantine", "created_at: missing", 2),
+        ("quarantine", "too many cannot be read", 1),
     ]
 
 

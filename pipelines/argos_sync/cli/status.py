@@ -1,6 +1,8 @@
 """`argos-sync status`."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,7 +49,7 @@ def status(
 
     freshness = freshness_settings(common.project)
     now = datetime.now(UTC)
-    with open_read_only(common.target) as warehouse:
+    with _stale_without_file(common, limit), open_read_only(common.target) as warehouse:
         overview = read_overview(warehouse.client, now, runs=max(runs, LAST_RUNS))
         mark = high_water_mark(warehouse.state)
         fingerprint = project_fingerprint(warehouse.state)
@@ -88,6 +90,21 @@ def status(
         print_failure(failure, common.log_format)
     text = status_text(summary, now, tables=tables, runs=runs, verbose=common.verbose)
     common.show(summary, text, failure)
+
+
+@contextmanager
+def _stale_without_file(common: Common, limit: timedelta | None) -> Iterator[None]:
+    """Let `--max-age` fail as it does for a warehouse without tables, if there is no file."""
+    from argos_sync.load.errors import MissingFileError
+
+    try:
+        yield
+    except MissingFileError as error:
+        if limit is None:
+            raise
+        failure = Failure(_STALE, "Stale", f"stale: {error.message}", "run argos-sync sync")
+        print_failure(failure, common.log_format)
+        common.show({"stale": True}, "nothing was loaded yet", failure)
 
 
 def _place(common: Common, warehouse: "ReadOnlyWarehouse") -> dict[str, Any]:

@@ -137,6 +137,10 @@ class DestinationError(ArgosError):
     )
 
 
+class MissingFileError(DestinationError):
+    """There is no DuckDB file, so nothing was loaded yet."""
+
+
 class LoadError(ArgosError):
     """The destination refused the rows; nothing of the chunk was committed."""
 

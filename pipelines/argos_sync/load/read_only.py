@@ -16,7 +16,7 @@ from argos_sync.fetch.checkpoint import State
 from argos_sync.load.ddl import blockers_named
 from argos_sync.load.destinations.duckdb import check_file, duckdb_file
 from argos_sync.load.destinations.ducklake import open_read_only_lake
-from argos_sync.load.errors import DestinationError, destination_errors
+from argos_sync.load.errors import MissingFileError, destination_errors
 from argos_sync.load.partitions import PIPELINE
 from argos_sync.load.source import source_state
 from argos_sync.load.target import Location, Target, locate
@@ -61,7 +61,7 @@ def open_read_only(target: Target, location: Location | None = None) -> Iterator
         client = (location or locate(target)).storage
         if (file := duckdb_file(client.sql_client)) is not None:
             if not file.exists():
-                raise DestinationError(
+                raise MissingFileError(
                     f"there is no DuckDB file at {file}",
                     "load something first, or name another file",
                 )

@@ -25,6 +25,7 @@ from argos_sync.shape.contract import (
 from argos_sync.shape.section_content import SECTION_OF_TABLE
 from argos_sync.shape.values import to_json
 from argos_sync.warehouse.checks import CheckResult
+from argos_sync.warehouse.quarantine import TOO_MANY_UNREADABLE
 
 TableRows = dict[str, pa.Table]
 """Rows by contract table."""
@@ -68,7 +69,7 @@ def too_many_deletions_issue(summary: RunSummary) -> TableRows:
 
 def unreadable_issue(summary: RunSummary) -> TableRows:
     """Return the row of `sync_issues` about more quarantined objects than are plausible."""
-    return _issue_of_run(summary, "unreadable", QUARANTINE, "too many cannot be read")
+    return _issue_of_run(summary, "unreadable", QUARANTINE, TOO_MANY_UNREADABLE)
 
 
 def _issue_of_run(summary: RunSummary, name: str, table: str, problem: str) -> TableRows:

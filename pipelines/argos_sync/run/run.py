@@ -152,7 +152,7 @@ class Run:
     def report_unreadable(self, failure: ArgosError) -> None:
         """Record as an issue that the run fails, although all that it could read is loaded."""
         self.summary.issues += 1
-        self.summary.note = failure.message
+        self.summary.add_note(failure.message)
         self.committer.commit(unreadable_issue(self.summary))
 
     def finish(self, error: ArgosError | KeyboardInterrupt | None = None) -> None:
@@ -190,7 +190,7 @@ class Run:
         """
         self._is_recorded = False
         self.summary.issues += 1
-        self.summary.note = (
+        self.summary.add_note(
             f"{count} of {requested} submissions are gone from the source,"
             " too many to mark them as deleted; check with reconcile --dry-run"
         )

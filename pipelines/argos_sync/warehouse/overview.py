@@ -16,10 +16,12 @@ from argos_sync.shape.contract import (
     CHECKS,
     ERASURES,
     ISSUES,
+    QUARANTINE,
     RUNS,
     SUBMISSIONS,
     load_contract,
 )
+from argos_sync.warehouse.quarantine import TOO_MANY_UNREADABLE
 from argos_sync.warehouse.rows import read_rows
 from argos_sync.warehouse.submissions import latest_credible
 from argos_sync.warehouse.views import STALENESS, load_views
@@ -50,6 +52,29 @@ _MIN_INTERVAL = timedelta(hours=1)
 """Syncs that are no further apart count as one: somebody has started some of them by hand."""
 
 _DAY = timedelta(days=1)
+
+_STANDING_ISSUES = f"""
+    SELECT table_name, problem, COUNT(*)
+    FROM (
+        SELECT DISTINCT i.table_name, i.problem, i.path, i.submission_id
+        FROM {ISSUES} AS i
+        LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = i.submission_id
+        LEFT JOIN {RUNS} AS r ON r.run_id = i.run_id
+        WHERE
+            i.submission_id IS NOT NULL
+            AND (s._changed_at IS NULL OR r.ended_at IS NULL OR s._changed_at <= r.ended_at)
+            OR i.submission_id IS NULL
+            AND i.run_id IN (SELECT MAX(run_id) FROM {RUNS} GROUP BY command)
+            AND (i.table_name <> '{QUARANTINE}' OR i.problem = '{TOO_MANY_UNREADABLE}')
+    ) AS standing
+    GROUP BY table_name, problem
+"""  # noqa: S608 names only
+"""An issue of a submission stands until a later run loads another version of it, and one of a run
+until that command runs again."""
+
+_QUARANTINED = f"""
+    SELECT '{QUARANTINE}', reason, COUNT(*) FROM {QUARANTINE} GROUP BY reason
+"""  # noqa: S608 names only
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +232,13 @@ def _checks(client: Client, limit: datetime) -> list[dict[str, Any]]:
 
 
 def _issues(client: Client) -> list[dict[str, Any]]:
-    columns = ("table_name", "problem")
-    names = ", ".join(columns)
-    query = f"SELECT {names}, COUNT(*) FROM {ISSUES} GROUP BY {names} ORDER BY 3 DESC, 1, 2"  # noqa: S608 names
-    rows = [*select(client, query)]
+    """Return the standing issues by table and problem, and the objects in quarantine by reason."""
+    rows = [*select(client, _STANDING_ISSUES), *select(client, _QUARANTINED)]
+    rows.sort(key=lambda row: (-row[2], *row[:2]))
     if has_unfinished_erasure(client):
         rows.insert(0, (ERASURES, "erased values are still in the file; the next run ends this", 1))
-    return [dict(zip((*columns, "count"), row, strict=True)) for row in rows]
+    columns = ("table_name", "problem", "count")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _max_age_days(client: Client) -> float | None:

@@ -8,6 +8,9 @@ from argos_sync.load.sql import Client, ResultRows, execute, key_batches, select
 from argos_sync.shape.contract import QUARANTINE
 from argos_sync.warehouse.rows import read_rows
 
+TOO_MANY_UNREADABLE = "too many cannot be read"
+"""The issue of a run that has put too many objects into quarantine."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
