@@ -46,6 +46,13 @@ def test_a_removed_working_directory(configured: Command) -> None:
     assert done.stderr.startswith(f"argos-sync: the working directory {gone} does not exist any")
 
 
+def test_a_working_directory_that_is_not_text(configured: Command) -> None:
+    """Its path is nothing that dlt could read; the line shows no byte that a terminal cannot."""
+    done = shell(configured, 'mkdir "$(printf \'m\\374ll\')" && cd m* && "$0" sync')
+    assert done.returncode == 2
+    assert "m\\udcfcll has a name that is not UTF-8; change into another one" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("settings", "arguments", "path"),
     [

@@ -15,9 +15,10 @@ from argos_sync.commands.sync import sync
 from argos_sync.emulator import generate
 from argos_sync.load.destinations.factory import make_destination
 from argos_sync.load.destinations.postgres import session_options
-from argos_sync.load.errors import DatabaseException
+from argos_sync.load.errors import DatabaseException, DestinationError
 from argos_sync.load.pipeline import open_warehouse
 from argos_sync.load.sql import execute_native
+from argos_sync.load.sqlstate import CONNECTIONS_OF_A_RUN
 from support import (
     NOW,
     Warehouse,
@@ -98,6 +99,7 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "5ms",
     "idle_session_timeout": "1s",
     "standard_conforming_strings": "off",
+    "quote_all_identifiers": "on",
     "default_transaction_isolation": "serializable",
     "search_path": "pg_catalog",
 }
@@ -111,6 +113,7 @@ EXPECTED = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
 }
 """What argos-sync works with instead; the others do not matter."""
 
@@ -135,6 +138,21 @@ def test_a_session_has_settings_of_its_own(company: Company) -> None:
             assert [*execute_native(opened.client, "SELECT %s, %s, %s", *values)[0]] == values
             with pytest.raises(DatabaseException):
                 execute_native(opened.client, "SELECT nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_few_connections(company: Company) -> None:
+    """A run needs as many as the message says, and with one less it says so."""
+    company.administrate(f"GRANT CREATE ON DATABASE {company.database} TO {company.role}")
+    needed = CONNECTIONS_OF_A_RUN
+    with Emulator(generate(30, seed=3)) as api:
+        context = context_for(api.base_url, company.warehouse.target)
+        company.administrate(f"ALTER ROLE {company.role} CONNECTION LIMIT {needed - 1}")
+        with pytest.raises(DestinationError, match=rf"CONNECTION LIMIT .*a run needs {needed}\)"):
+            sync(context)
+        company.administrate(f"ALTER ROLE {company.role} CONNECTION LIMIT {needed}")
+        assert sync(context).submissions_new == 30
 
 
 @pytest.mark.slow

@@ -200,6 +200,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
+        for name, value in options.items():
+            if not is_utf8(value):
+                raise typer.BadParameter(f"the value of {name.replace('_', '-')} is not UTF-8")
         try:
             for name, group in groups.items():
                 options[name] = classes[name](**{field: options.pop(field) for field in group})
@@ -229,14 +232,26 @@ def _require_working_directory() -> None:
         ConfigurationError: It cannot be used.
     """
     try:
-        Path.cwd()
+        folder, problem = Path.cwd(), "has a name that is not UTF-8"
     except OSError:
-        from argos_sync.api.errors import ConfigurationError
+        folder, problem = Path(os.environ.get("PWD", "")), "does not exist any more"
+    else:
+        if is_utf8(folder):
+            return
+    from argos_sync.api.errors import ConfigurationError
 
-        raise ConfigurationError(
-            f"the working directory {os.environ.get('PWD', '')} does not exist any more",
-            "change into one that exists, and run again",
-        ) from None
+    raise ConfigurationError(
+        f"the working directory {printable(str(folder))} {problem}",
+        "change into another one, and run again",
+    )
+
+
+def is_utf8(value: object) -> bool:
+    """Whether what the system or the command line gave is text; dlt cannot read anything else."""
+    if isinstance(value, list):
+        return all(map(is_utf8, value))
+    # Python reads other bytes as lone surrogates.
+    return not re.search(r"[\ud800-\udfff]", str(value)) if isinstance(value, str | Path) else True
 
 
 def parse_age(option: str, text: str) -> timedelta:

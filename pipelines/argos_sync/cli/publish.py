@@ -197,8 +197,15 @@ def _publish_changes(
 ) -> None:
     """Write a load of the change log, and show what is in it."""
     from argos_sync.commands.publish.change_log import publish_changes
+    from argos_sync.process import output_file_mode
 
-    result = publish_changes(common.target, to, strict=contents.strict, pseudonymizer=pseudonymizer)
+    result = publish_changes(
+        common.target,
+        to,
+        strict=contents.strict,
+        mode=output_file_mode(),
+        pseudonymizer=pseudonymizer,
+    )
     rows = {name: count for name, count in result.rows.items() if count}
     changes = ", ".join(f"{count:,} {kind}" for kind, count in result.submissions.items())
     kind = f"rewritten, because {result.rewrite}" if result.rewrite else "changes appended"

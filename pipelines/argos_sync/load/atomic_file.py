@@ -132,6 +132,11 @@ def copy_file(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, _COPY_BYTES)
 
 
+def folder_mode(mode: int) -> int:
+    """Return the mode of a folder with files of a mode: whoever may read them may list it."""
+    return mode | (mode & 0o444) >> 2
+
+
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
     """Turn errors while the file is written into a DestinationError.

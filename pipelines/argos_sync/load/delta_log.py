@@ -15,6 +15,7 @@ with it the ids of erased submissions, into a log that stays. For the same reaso
 statistics: the log of a table would keep the smallest and largest values.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.fs import DeltaStorageHandler
 
 from argos_sync.api.errors import ConfigurationError
+from argos_sync.load.atomic_file import folder_mode
 from argos_sync.load.errors import DestinationError
 
 LOADS = "_loads"
@@ -69,14 +71,17 @@ _OTHER_FOLDER = "name another folder"
 class DeltaLog:
     """The Delta tables of a change log."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, mode: int = 0o600) -> None:
         """Take the path or URL of the folder; nothing is read or created.
+
+        A local folder has files of this mode, and whoever may read them may list it.
 
         Raises:
             ConfigurationError: The URL has another scheme than Delta tables can have, or contains
                 credentials, or the path is not that of a folder that exists or can be created.
         """
         self.url = _check_url(url)
+        self._umask = 0o777 & ~folder_mode(mode)
         self.number = 0
         """Number of the load that this object writes, once `begin` has returned."""
         self._tables: dict[str, DeltaTable] = {}
@@ -270,13 +275,14 @@ class DeltaLog:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn errors of the storage into errors of this package.
+        """Give new files their mode, and turn errors of the storage into errors of this package.
 
         Their texts may quote requests and responses, so only their class is shown.
 
         Raises:
             DestinationError: Another publish has begun, or the storage fails.
         """
+        umask = os.umask(self._umask)
         try:
             yield
         except CommitFailedError:
@@ -284,12 +290,26 @@ class DeltaLog:
                 f"another publish to {self.url} has begun meanwhile, so this one has stopped",
                 "let one publish at a time write there, and publish again",
             ) from None
-        except (DeltaError, OSError, pa.ArrowException) as error:
+        except BaseException as error:
+            # A panic of deltalake's Rust code is no Exception, and its class cannot be imported.
+            is_panic = type(error).__name__ == "PanicException"
+            if not (is_panic or isinstance(error, DeltaError | OSError | pa.ArrowException)):
+                raise
             raise DestinationError(
                 f"the change log {self.url} cannot be read or written ({type(error).__name__})",
-                "check its address, its space and your rights; credentials for object storage come"
-                " from the environment, such as AWS_ACCESS_KEY_ID; then publish again",
+                f"{self._advice}; then publish again",
             ) from None
+        finally:
+            os.umask(umask)
+
+    @property
+    def _advice(self) -> str:
+        if "://" not in self.url:
+            return "check that the folder has space and is writable"
+        return (
+            "check its address and your rights; credentials for object storage come from the"
+            " environment, such as AWS_ACCESS_KEY_ID"
+        )
 
 
 def _remove_loads(table: DeltaTable, numbers: Collection[int]) -> None:
@@ -315,6 +335,11 @@ def _check_url(url: str) -> str:
             )
         if folder.exists() and not folder.is_dir():
             raise ConfigurationError(f"{folder} is a file", "name a folder for the Delta tables")
+        if re.search(r"[\[\]%\x00-\x1f]", str(folder)):  # deltalake 1.6 does not find its own files
+            raise ConfigurationError(
+                "the path of the change log contains [, ], % or a control character",
+                "name another folder",
+            )
         return str(folder)
     if parts.scheme not in _SCHEMES:
         raise ConfigurationError(

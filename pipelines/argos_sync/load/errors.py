@@ -156,6 +156,11 @@ def error_kind(error: BaseException) -> str:
     return type(driver_error(error)).__name__
 
 
+def is_out_of_space(error: BaseException) -> bool:
+    """Whether DuckDB has failed because the disk is full."""
+    return str(driver_error(error)).endswith(_NO_SPACE_TEXTS)
+
+
 def unusable_path(error: BaseException) -> DestinationError | None:
     """Return our error for a path that cannot be used; None for any other error."""
     if not isinstance(error, OSError) or error.filename is None or error.errno is None:

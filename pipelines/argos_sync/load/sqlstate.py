@@ -19,6 +19,8 @@ Kind = Literal["outage", "setting", "statement"]
 """The server fails or is busy; a setting of it or of ours is wrong; it refuses a statement."""
 
 RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
+CONNECTIONS_OF_A_RUN = 5
+"""The most that a run of PostgreSQL has at once, as measured with CONNECTION LIMIT."""
 _CREDENTIALS = "its credentials (docs/destinations.md)"
 
 
@@ -100,7 +102,8 @@ _FAULTS: Mapping[str, Fault] = {
     "53300": Fault(
         "outage",
         "the destination has no connection left",
-        f"close other sessions, or raise max_connections, and {RUN_AGAIN}",
+        "close other sessions, or raise max_connections, or the CONNECTION LIMIT of the role or of"
+        f" the database (a run needs {CONNECTIONS_OF_A_RUN}), and {RUN_AGAIN}",
     ),
     "55P03": Fault(
         "outage",

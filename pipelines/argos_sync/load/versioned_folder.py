@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from argos_sync.api.errors import ConfigurationError
-from argos_sync.load.atomic_file import private_folder, write_errors
+from argos_sync.load.atomic_file import folder_mode, private_folder, write_errors
 from argos_sync.load.errors import DestinationError
 
 LATEST = "latest"
@@ -54,7 +54,7 @@ class VersionedFolder:
             for file in folder.iterdir():
                 file.chmod(mode)
                 _flush(file)
-            folder.chmod(mode | (mode & 0o444) >> 2)
+            folder.chmod(folder_mode(mode))
             _flush(folder)
             folder.rename(target)
             _flush(self.path)
@@ -99,8 +99,8 @@ class VersionedFolder:
 
 
 @contextmanager
-def open_versions(path: Path) -> Iterator[VersionedFolder]:
-    """Open a folder of versions, which is created if there is none, and lock it.
+def open_versions(path: Path, mode: int = 0o600) -> Iterator[VersionedFolder]:
+    """Open a folder of versions, and lock it. It is created for files of a mode if there is none.
 
     Raises:
         ConfigurationError: The folder above it does not exist, or it has something else in it.
@@ -114,7 +114,9 @@ def open_versions(path: Path) -> Iterator[VersionedFolder]:
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"{folder} is a file", "name a folder for the Parquet files")
     with write_errors(folder / _MARK):
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            folder.chmod(folder_mode(mode))
         names = {entry.name for entry in folder.iterdir()}
         if _MARK not in names and names:
             raise ConfigurationError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from argos_sync.load import dialects, sql
 from argos_sync.load.ddl import RelationsInUseError, execute_ddl, has_other_columns
-from argos_sync.load.errors import DatabaseException, error_kind
+from argos_sync.load.errors import DatabaseException, error_kind, is_out_of_space
 from argos_sync.load.sql import Client, dialect_of, execute_all_native, tables_exist
 from argos_sync.load.view_access import ViewAccess, read_view_access, restore_view_access
 from argos_sync.shape.contract import Contract, load_contract
@@ -71,6 +71,9 @@ def update_views(
         log.warning("the views for analysts, or comments, wait for the next run: %s", error.message)
         return previous or ""
     except DatabaseException as error:
+        if is_out_of_space(error):
+            log.warning("no space is left to create the views for analysts; the next run tries it")
+            return previous or ""
         log.warning(
             "the database refused to create the views for analysts, or their comments (%s): check"
             " that the user may create views and comment on tables, that no table is named like a"

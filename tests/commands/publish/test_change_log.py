@@ -1,6 +1,8 @@
 """The change log: what other engines read, what a publish appends, and what it removes."""
 
+import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ from argos_sync.commands.publish.change_diff import Difference
 from argos_sync.commands.publish.change_log import ChangeLogResult, _routine_reason, publish_changes
 from argos_sync.commands.publish.change_log_views import ENGINES, current_views
 from argos_sync.commands.sync import sync
+from argos_sync.load.atomic_file import folder_mode
 from argos_sync.load.delta_log import LOAD, DeltaLog
 from argos_sync.load.errors import DestinationError
 from argos_sync.load.pipeline import open_warehouse
@@ -274,6 +277,20 @@ def test_a_folder_with_something_else_is_refused(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_modes(folder: Path, mode: int) -> None:
+    """Whoever may read the files of a local folder may list it, and nothing else has changed."""
+    delta, umask = DeltaLog(str(folder), mode), os.umask(0o077)
+    try:
+        delta.begin()
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(umask)
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+    assert modes == {False: mode, True: folder_mode(mode)}
+    assert stat.S_IMODE(folder.stat().st_mode) == folder_mode(mode)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -283,6 +300,8 @@ def test_a_folder_with_something_else_is_refused(
         ("s3://bucket/a log", "contains other characters than letters"),
         ("no/such/folder", "there is no folder .*/no/such"),
         ("/etc/hostname", "/etc/hostname is a file"),
+        ("/a[log]", "contains "),
+        ("/50%41", "contains "),
     ],
 )
 def test_urls_that_are_refused(url: str, message: str) -> None:

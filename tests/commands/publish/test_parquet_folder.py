@@ -1,5 +1,6 @@
 """A folder of Parquet files: what is in it, what is written again, and what is removed."""
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from argos_sync.api.errors import ConfigurationError
 from argos_sync.commands.publish.duckdb_copy import publish
+from argos_sync.commands.publish.file import PublishedFile
 from argos_sync.commands.publish.parquet_folder import ParquetResult, publish_parquet
 from argos_sync.commands.sync import sync
+from argos_sync.load.errors import DestinationError
 from argos_sync.shape.column_cipher import Keyring
 from argos_sync.shape.pseudonyms import PSEUDONYMS, Pseudonymizer
 from argos_sync.warehouse.views import load_views
@@ -53,6 +56,25 @@ def test_the_files(any_warehouse: Warehouse, folder: Path, tmp_path: Path) -> No
     strict = write(any_warehouse, folder, strict=True)
     assert strict.removed == "its tables, views or options are others"
     assert any_in(folder, [DIRECT, QUASI]) == {DIRECT: 0, QUASI: 0}
+
+
+@pytest.mark.parametrize(("mode", "listed"), [(0o600, 0o700), (0o644, 0o755), (0o640, 0o750)])
+def test_modes(synced_warehouse: Warehouse, folder: Path, mode: int, listed: int) -> None:
+    """Whoever may read the files may list the folders, but not the lock of the publisher."""
+    version = write(synced_warehouse, folder, mode=mode).version
+    assert {stat.S_IMODE(path.stat().st_mode) for path in version.iterdir()} == {mode}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, version)] == [listed, listed]
+
+
+def test_a_file_that_cannot_be_written(synced_warehouse: Warehouse, tmp_path: Path) -> None:
+    """The message names the file that was to be, not the one that it was made from."""
+    with duckdb.connect() as connection:
+        new = tmp_path / "private" / "new"
+        new.parent.mkdir()
+        copy = PublishedFile(connection, new, tmp_path / "copy.duckdb", "argos")
+        copy.run(f"CREATE TABLE {copy.qualified('kyc')} (n INT)")
+        with pytest.raises(DestinationError, match=r"that /data has space .* /data/kyc.parquet is"):
+            copy.export("kyc", Path("/dev/full"), Path("/data/kyc.parquet"))
 
 
 @pytest.mark.slow

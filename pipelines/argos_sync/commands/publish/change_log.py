@@ -60,6 +60,7 @@ def publish_changes(
     url: str,
     *,
     strict: bool = False,
+    mode: int = 0o600,
     pseudonymizer: Pseudonymizer | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ChangeLogResult:
@@ -69,6 +70,7 @@ def publish_changes(
         target: Where the warehouse is.
         url: Path or URL of the folder of the change log, which is created if there is none.
         strict: Whether columns of class `quasi` are left out too.
+        mode: Permissions of the files of a local folder.
         pseudonymizer: Makes the columns with pseudonyms; None leaves them out.
         clock: Returns the time, with a time zone.
 
@@ -78,7 +80,7 @@ def publish_changes(
         DestinationError: The warehouse is empty, locked or not reachable, the storage of the change
             log fails, or another publish to it has begun meanwhile.
     """
-    delta, location = DeltaLog(url), locate(target)
+    delta, location = DeltaLog(url, mode), locate(target)
     folder = location.working.parent
     tables = public_tables(strict=strict, pseudonyms=pseudonymizer is not None)
     with write_errors(folder):

@@ -123,10 +123,12 @@ class PublishedFile:
             self._connection.register(CURSOR, rows)
         return self._insert(stored, f"FROM {CURSOR}", name)
 
-    def export(self, name: str, file: Path) -> None:
-        """Write a table into a new Parquet file."""
+    def export(self, name: str, file: Path, target: Path) -> None:
+        """Write a table into a new Parquet file; errors name `target`, which it will become."""
         options = "(FORMAT parquet, COMPRESSION zstd)"
-        self.run(f"COPY {self.qualified(name)} TO {quote_literal(str(file))} {options}")
+        query = f"COPY {self.qualified(name)} TO {quote_literal(str(file))} {options}"
+        with write_errors(target):
+            self._connection.execute(query)
 
     def count(self, name: str) -> int:
         """Return the number of rows of a table."""

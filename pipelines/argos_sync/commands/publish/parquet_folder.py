@@ -94,7 +94,7 @@ def publish_parquet(
     with write_errors(working):
         working.mkdir(parents=True, exist_ok=True)
     with (
-        open_versions(Path(folder)) as versions,
+        open_versions(Path(folder), mode) as versions,
         private_folder(working) as private,
         copied_tables(target, tables, private / _COPY, pseudonymizer) as (copy, source),
     ):
@@ -108,7 +108,7 @@ def publish_parquet(
             for name in (*source.contract.tables, PUBLICATION):
                 file = new / _file_name(name)
                 if not comparison.share(name, file):
-                    copy.export(name, file)
+                    copy.export(name, file, versions.path / _file_name(name))
                     written.append(name)
             script = "".join(_statements(version, publication, queries))
             (new / VIEWS_FILE).write_text(script, encoding="utf-8")

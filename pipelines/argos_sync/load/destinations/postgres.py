@@ -23,6 +23,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
+    # Otherwise the server's names of types come in quotation marks.
+    "quote_all_identifiers": "off",
 }
 """Settings of all sessions. dlt resets its connections (`RESET ALL`), which leaves only settings
 that are part of the connection. All of them exist in every supported version of PostgreSQL."""
