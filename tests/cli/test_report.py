@@ -32,9 +32,10 @@ def test_reports_of_a_warehouse_and_of_a_copy(loaded: Command) -> None:
     assert summary["period"] == {"first": "2025-01-01", "last": "2025-01-31"}
     assert summary["before"] is None
     assert summary["figures"]["submissions"] == {"value": 80, "before": None}
-    numbers = [one["number"] for one in summary["attention"].values()]
+    numbers = [one["number"] for one in summary["attention"].values() if one]
     numbers += [one["value"] for one in summary["figures"].values()]
     assert len(numbers) == 19
+    assert summary["attention"]["impossible_dates"] is None
     assert {type(one) for one in numbers} <= {int, float}
     assert 0 < summary["figures"]["approval_rate"]["value"] < 1
     first = file.stat().st_ino

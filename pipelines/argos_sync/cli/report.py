@@ -88,16 +88,19 @@ def report(
 
 def _summary(written: "WrittenReport") -> dict[str, Any]:
     """Return what `--json` prints; figures and findings are numbers."""
+    from argos_sync.report.attention import QUESTIONS
+
     report = written.report
+    answered = {
+        key: {"number": one.number, "urgent": one.is_urgent}
+        for key, one in report.attention.items()
+    }
     return {
         "file": str(written.file),
         "bytes": written.size,
         "period": _days(report.scope.period),
         "before": _days(report.before) if report.before else None,
-        "attention": {
-            key: {"number": one.number, "urgent": one.is_urgent}
-            for key, one in report.attention.items()
-        },
+        "attention": answered | {one.key: answered.get(one.key) for one in QUESTIONS},
         "figures": {one.key: {"value": one.value, "before": one.before} for one in report.figures},
         "sections": {section.spec.key: section.state for section in report.sections},
     }
