@@ -178,6 +178,18 @@ def test_commands_refuse_a_name_before_anything_else(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["a?b", "a\\b"])
+def test_paths_that_duckdb_misreads(name: str, tmp_path: Path) -> None:
+    """They are refused before a file is there that DuckDB cannot open again."""
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(
+        ConfigurationError, match=r"has a \? or a backslash; name a file in another"
+    ):
+        locate(Target(file=str(folder / "k.duckdb")))
+    assert list(folder.iterdir()) == []
+
+
 def test_a_copy_named_like_the_dataset_is_refused_in_any_spelling(
     target: Target, tmp_path: Path
 ) -> None:

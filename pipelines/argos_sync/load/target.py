@@ -1,5 +1,6 @@
 """Where a command loads to: destination, dataset, and dlt's working directory for them."""
 
+import re
 import tempfile
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -107,7 +108,8 @@ def locate(target: Target) -> Location:
         client = cast("SqlJobClientBase", pipeline.destination_client())
     dataset = check_dataset_name(str(pipeline.dataset_name), client)
     if (file := duckdb_file(client.sql_client)) is not None:
-        refuse_ambiguous_name(file, dataset)
+        # What follows a question mark in the address of the file is not part of its path.
+        check_path(Path(target.file or file), dataset)
         address = f"{DUCKDB} duckdb:///{file.resolve()}"
     else:
         address = f"{pipeline.destination.destination_type} {client.config}"
@@ -120,14 +122,17 @@ def working_dir(target: Target) -> Path:
     return locate(target).working
 
 
-def refuse_ambiguous_name(file: Path, dataset: str) -> None:
-    """Refuse a DuckDB file that is named like its dataset.
+def check_path(file: Path, dataset: str) -> None:
+    """Refuse a DuckDB file that is named like its dataset, or has a path that DuckDB misreads.
 
     DuckDB names the catalog after the file, so `argos.submissions` in `argos.duckdb` could mean a
     schema or a catalog; every client refuses it ("Ambiguous reference to catalog or schema").
+    DuckDB 2.0 puts the name of the write-ahead log before a question mark, and takes a backslash
+    for a separator.
 
     Raises:
-        ConfigurationError: Their names are the same, apart from case.
+        ConfigurationError: Their names are the same, apart from case, or the path has one of these
+            characters.
     """
     catalog = file.name.partition(".")[0]
     if catalog.lower() == dataset.lower():
@@ -136,4 +141,9 @@ def refuse_ambiguous_name(file: Path, dataset: str) -> None:
             f"the DuckDB file {file.name} is named like its dataset, which makes"
             f" {dataset}.submissions ambiguous in every DuckDB client",
             f"rename the file, for example to {other}, or choose another dataset than {dataset}",
+        )
+    if re.search(r"[?\\]", str(file.resolve())):
+        raise ConfigurationError(
+            f"DuckDB cannot write {file.resolve()}, because its path has a ? or a backslash",
+            "name a file in another folder",
         )

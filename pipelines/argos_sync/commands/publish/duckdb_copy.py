@@ -10,7 +10,7 @@ from argos_sync.commands.publish.source import open_source
 from argos_sync.commands.publish.tables import public_tables
 from argos_sync.commands.publish.update import update_copy
 from argos_sync.load.atomic_file import atomic_replacement, check_output_path
-from argos_sync.load.target import Target, locate, refuse_ambiguous_name
+from argos_sync.load.target import Target, check_path, locate
 from argos_sync.shape.contract import Table, load_contract
 from argos_sync.shape.pseudonyms import Pseudonymizer
 from argos_sync.warehouse import views
@@ -72,7 +72,7 @@ def publish(
     """
     output = check_output_path(file)
     location = locate(target)
-    refuse_ambiguous_name(output, location.dataset)
+    check_path(output, location.dataset)
     tables = public_tables(strict=strict, pseudonyms=pseudonymizer is not None)
     with (
         atomic_replacement(output, mode) as new_file,
