@@ -1,5 +1,7 @@
 """`argos_source` in a dlt pipeline that is not argos-sync's own."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,29 @@ def test_a_dataset_of_the_commands_is_refused(
         pipeline.run(argos_source(**settings(api)))
     assert "the dataset argos is one that the commands of argos-sync keep" in str(caught.value)
     assert synced_warehouse.tables(["submissions", "applicants"]) == before
+
+
+def test_extracting_needs_no_destination(synced_submissions: Rows, tmp_path: Path) -> None:
+    """Another process may have the DuckDB file; whoever loads is told so by dlt."""
+    file = tmp_path / "mine.duckdb"
+    held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", held, str(file)]
+    with (
+        Emulator(synced_submissions) as api,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe) as holder,
+    ):
+        assert holder.stdout
+        holder.stdout.readline()
+        pipeline = dlt.pipeline(
+            "mine",
+            destination=dlt.destinations.duckdb(str(file)),
+            dataset_name="argos",
+            pipelines_dir=str(tmp_path / "mine"),
+        )
+        pipeline.extract(argos_source(**settings(api)))
+        assert pipeline.list_extracted_load_packages() != []
+        holder.communicate(b"\n")
 
 
 def test_the_source_yields_exactly_a_range(january: list[dict[str, Any]]) -> None:

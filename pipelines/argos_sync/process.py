@@ -158,6 +158,7 @@ def seconds_since_start() -> float:
 def output_file_mode() -> int:
     """Return the mode of a file that a user asks for to share it, by the user's umask.
 
-    Such a file is created private and gets this mode by `chmod` when it is complete.
+    Such a file is created private and gets this mode by `chmod` when it is complete; those of a
+    change log, which nobody can complete at once, are created with it.
     """
     return 0o666 & ~restrict_permissions()

@@ -110,6 +110,10 @@ def test_a_table_on_a_narrow_terminal(loaded: Command) -> None:
     """Long values take several lines; where the columns have no room, each row is a list."""
     lines = on_terminal(loaded, "SELECT 'one' AS a, repeat('x', 90) AS b")
     assert lines[3:5] == [f"│ one │ {'x' * 52} │", f"│     │ {'x' * 38}{' ' * 14} │"]
+    columns = ", ".join(f"'김민수' AS c{n}" for n in range(7))
+    assert "│ 김민수 │" in on_terminal(loaded, f"SELECT {columns[: columns.rindex(',')]}")[3]
+    lines = on_terminal(loaded, f"SELECT {columns}, 'a' || chr(10) || 'b' AS last")
+    assert lines[-3:-1] == ["last  a\\nb", "1 row"]
     many = ", ".join(f"{n}.50 AS column_{n}" for n in range(9))
     lines = on_terminal(loaded, f"SELECT {many}, NULL AS last")
     assert lines[:3] == ["── row 1 ──", "column_0  0.50", "column_1  1.50"]

@@ -58,10 +58,14 @@ def configured(argos_sync: CommandInProcess, api: Emulator) -> CommandInProcess:
         ),
         (("refresh", "--submission-id"), "'--submission-id' requires an argument"),
         (("sync", "--pipelines-dir", sys.executable), "'--pipelines-dir'"),
-        (("sync", "--pipelines-dir", "m\udcfcll"), "the value of pipelines-dir is not UTF-8"),
-        (("sql", "SELECT '\udcfc'"), "the value of query is not UTF-8"),
-        (("forget", "--email", "m\udcfcll@example.com", "--yes"), "value of email is not UTF-8"),
-        (("refresh", "--submission-id", "\udcfc"), "value of submission-id is not UTF-8"),
+        (("sync", "--pipelines-dir", "m\udcfcll"), "the value of --pipelines-dir is not UTF-8"),
+        (("sql", "SELECT '\udcfc'"), "the value of QUERY is not UTF-8"),
+        (
+            ("forget", "--email", "m\udcfcll@example.com", "--yes"),
+            "the value of --email is not UTF-8",
+        ),
+        (("refresh", "--submission-id", "\udcfc"), "the value of --submission-id is not"),
+        (("backfill", "--from", "\udcfc", "--to", "2025-01"), "the value of --from is not UTF-8"),
     ],
 )
 def test_usage(argos_sync: CommandInProcess, arguments: tuple[str, ...], message: str) -> None:

@@ -56,20 +56,27 @@ def test_an_overview_counts_rows_runs_and_issues(tmp_path: Path) -> None:
 
 @pytest.mark.tables_made
 def test_issues_that_stand(any_warehouse: Warehouse) -> None:
-    """Those of versions that were replaced do not, nor those of a command's earlier runs."""
-    first, second = NOW, NOW + timedelta(days=1)
+    """Those of versions that were replaced do not, nor those of a command that has succeeded."""
+    first, second, third = (NOW + timedelta(days=days) for days in (0, 1, 2))
+    wrong = datetime(2099, 1, 1, tzinfo=UTC)
     runs = [
-        {"run_id": str(start.date()), "command": "sync", "started_at": start, "ended_at": start}
-        for start in (first, second)
+        {"run_id": str(at.date()), "command": "sync", "started_at": at, "exit_status": status} | end
+        for at, status, end in (
+            (first, None, {}),  # it was killed
+            (second, 0, {"ended_at": second + timedelta(hours=1)}),
+            (third, 4, {"ended_at": third}),
+            (wrong, 0, {"ended_at": wrong}),
+        )
     ]
     issues = [
         (first, "submission-0", "kyc", "not a text"),
         (second, "submission-0", "kyc", "not a text"),
         (first, "submission-1", "kyc", "of a version that was replaced"),
         (second, "submission-1", "kyc", "not a text"),
-        (first, None, "submissions", "of an earlier run"),
+        (first, None, "submissions", "of a run before one that succeeded"),
         (second, None, "quarantine", "missing"),
         (second, None, "quarantine", "too many cannot be read"),
+        (wrong, None, "submissions", "of a wrong clock"),
     ]
     columns = ("run_id", "submission_id", "table_name", "problem")
     issue_rows = [
@@ -89,7 +96,7 @@ def test_issues_that_stand(any_warehouse: Warehouse) -> None:
     with connected(any_warehouse) as client:
         insert_submissions(client, 2)
         changed = "UPDATE submissions SET _changed_at = ? WHERE submission_id = 'submission-1'"
-        execute(client, changed, second)
+        execute(client, changed, second + timedelta(minutes=1))
         for table, rows in ((RUNS, runs), (ISSUES, issue_rows), (QUARANTINE, quarantined)):
             insert(client, make_rows(table, rows))
         standing = [tuple(issue.values()) for issue in read_overview(client).issues]

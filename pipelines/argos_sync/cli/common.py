@@ -200,9 +200,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        for name, value in options.items():
-            if not is_utf8(value):
-                raise typer.BadParameter(f"the value of {name.replace('_', '-')} is not UTF-8")
+        _require_utf8(options, parameters)
         try:
             for name, group in groups.items():
                 options[name] = classes[name](**{field: options.pop(field) for field in group})
@@ -246,6 +244,28 @@ def _require_working_directory() -> None:
     )
 
 
+def _require_utf8(options: Mapping[str, object], parameters: Sequence[inspect.Parameter]) -> None:
+    """Refuse options and arguments that are not text.
+
+    Raises:
+        typer.BadParameter: One of them is not.
+    """
+    for parameter in parameters:
+        if not is_utf8(options.get(parameter.name)):
+            raise typer.BadParameter(f"the value of {_label(parameter)} is not UTF-8")
+
+
+def _label(parameter: inspect.Parameter) -> str:
+    """Return what the command line calls the parameter of a command."""
+    (info, *_) = parameter.annotation.__metadata__
+    if isinstance(info, typer.models.ArgumentInfo):
+        return parameter.name.upper()
+    # typer has the first name of an option as its default.
+    names = [str(name) for name in (info.default, *(info.param_decls or ()))]
+    given = (name for name in names if name.startswith("--"))
+    return next(given, f"--{parameter.name.replace('_', '-')}")
+
+
 def is_utf8(value: object) -> bool:
     """Whether what the system or the command line gave is text; dlt cannot read anything else."""
     if isinstance(value, list):
@@ -278,36 +298,41 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONG
     from rich.text import Text
 
     shown = [[printable(value) for value in row] for row in rows]
-    columns = zip(*shown, strict=True) if shown else ([] for _ in names)
+    columns = list(zip(*shown, strict=True)) if shown else [() for _ in names]
+    width = min(width, terminal_width() or width)
+    least = (
+        _least_widths(names, shown) if table_width(names, shown) <= width else [None] * len(names)
+    )
     text_table = Table(
         *(
             Column(
                 Text(name),
                 justify="right" if _are_numbers(values) else "left",
                 overflow="fold",
-                min_width=_least_width(name, values),
+                min_width=least_width,
             )
-            for name, values in zip(names, columns, strict=True)
+            for name, values, least_width in zip(names, columns, least, strict=True)
         )
     )
     for row in shown:
         text_table.add_row(*map(Text, row))
-    console = Console(width=min(width, terminal_width() or width))
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(text_table)
     return captured.get()
 
 
 def table_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Return the characters that a table needs at least, with values on several lines."""
-    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
-    widths = [_least_width(*column) for column in zip(names, columns, strict=True)]
-    return sum(width + len(" │ ") for width in widths) + 1
+    """Return how wide a table of printable values is at least, with values on several lines."""
+    return sum(width + len(" │ ") for width in _least_widths(names, rows)) + 1
 
 
-def _least_width(name: str, values: Iterable[str]) -> int:
-    """Return the characters a column needs: those of its longest value, or `_WIDE_ENOUGH`."""
-    return min(max(map(len, (name, *values))), _WIDE_ENOUGH)
+def _least_widths(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column: that of its longest value, or `_WIDE_ENOUGH`."""
+    from rich.cells import cell_len
+
+    columns = zip(names, *rows, strict=True)
+    return [min(max(map(cell_len, column)), _WIDE_ENOUGH) for column in columns]
 
 
 def _are_numbers(values: Iterable[str]) -> bool:

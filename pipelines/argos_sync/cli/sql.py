@@ -153,7 +153,7 @@ def _print_csv(result: "QueryResult") -> None:
 def _print_table(result: "QueryResult") -> None:
     """Print the first rows as a table; as records if the terminal is too narrow for one."""
     rows = _rows(result)
-    shown = [[_text(value) for value in row] for row in islice(rows, MOST_ROWS)]
+    shown = [[printable(_text(value)) for value in row] for row in islice(rows, MOST_ROWS)]
     width = terminal_width()
     if width is not None and table_width(result.columns, shown) > width:
         typer.echo(_records(result.columns, shown), nl=False)
@@ -172,7 +172,6 @@ def _records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for number, row in enumerate(rows, start=1):
         lines.append(f"── row {number} ──")
         lines += [
-            f"{name:{longest}}  {printable(value)}".rstrip()
-            for name, value in zip(names, row, strict=True)
+            f"{name:{longest}}  {value}".rstrip() for name, value in zip(names, row, strict=True)
         ]
     return "\n".join([*lines, ""])

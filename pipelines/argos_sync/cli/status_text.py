@@ -119,7 +119,7 @@ def _check_lines(checks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _issue_lines(issues: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return how many values did not fit, and the most frequent problems."""
+    """Return how many issues there are, and the most frequent ones."""
     if not issues:
         return ["issues: none"]
     lines = [f"issues: {sum(issue['count'] for issue in issues):,}"]
@@ -128,7 +128,7 @@ def _issue_lines(issues: Sequence[Mapping[str, Any]]) -> list[str]:
         for issue in issues[:_MOST_ISSUES]
     ]
     if (hidden := len(issues) - _MOST_ISSUES) > 0:
-        lines.append(f"  and {counted(hidden, 'more kind')}; see the table sync_issues")
+        lines.append(f"  and {counted(hidden, 'more kind')}; status --json shows all")
     return lines
 
 

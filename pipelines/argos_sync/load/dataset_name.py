@@ -6,8 +6,10 @@ one, and two projects' people would be mixed in it.
 """
 
 import re
+from contextlib import suppress
 
 import dlt
+from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from argos_sync.api.errors import ConfigurationError
@@ -80,7 +82,8 @@ def check_active_pipeline() -> None:
     if not (isinstance(client, SqlJobClientBase) and client.sql_client.dataset_name):
         return
     check_dataset_name(pipeline.dataset_name, client)
-    with client.sql_client:
+    # To extract needs no destination, and to load fails with dlt's own error.
+    with suppress(DestinationConnectionError), client.sql_client:
         if tables_exist(client.sql_client, [SUPPRESSIONS]):
             raise ConfigurationError(
                 f"the dataset {pipeline.dataset_name} is one that the commands of argos-sync keep,"

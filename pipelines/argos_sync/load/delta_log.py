@@ -277,6 +277,9 @@ class DeltaLog:
     def _errors(self) -> Iterator[None]:
         """Give new files their mode, and turn errors of the storage into errors of this package.
 
+        The umask is that of the process: no other thread may create private files meanwhile, except
+        in a private folder.
+
         Their texts may quote requests and responses, so only their class is shown.
 
         Raises:

@@ -157,7 +157,7 @@ def error_kind(error: BaseException) -> str:
 
 
 def is_out_of_space(error: BaseException) -> bool:
-    """Whether DuckDB has failed because the disk is full."""
+    """Whether the message of an error of DuckDB ends with the system's words for a full disk."""
     return str(driver_error(error)).endswith(_NO_SPACE_TEXTS)
 
 
@@ -226,7 +226,7 @@ def _translate(cause: BaseException, file: Path | None) -> ArgosError | None:
             "no space is left for the working directory",
             f"free some, or name a folder elsewhere with --pipelines-dir, and {RUN_AGAIN}",
         )
-    if str(cause).endswith(_NO_SPACE_TEXTS):
+    if is_out_of_space(cause):
         return DestinationError(
             f"no space is left for the destination ({type(cause).__name__})",
             f"free some where it keeps its files, and {RUN_AGAIN}",

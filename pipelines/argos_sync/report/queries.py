@@ -152,9 +152,13 @@ FRAUD_SIGNALS = {
 """Columns of the view `fraud_signals`, and what they say in words."""
 
 _SIGNAL_COUNTS = ", ".join(
-    f"COUNT(CASE WHEN {signal} AND is_current = {current} THEN 1 END)"
+    f"COUNT(CASE WHEN {condition} THEN 1 END)"
     for signal in FRAUD_SIGNALS
-    for current in (1, 0)
+    for condition in (
+        f"{signal} AND is_current = 1",
+        f"{signal} AND is_current = 0",
+        f"{signal} IS NOT NULL AND is_current = 1",
+    )
 )
 _IS_CURRENT = "CASE WHEN day >= {first} THEN 1 ELSE 0 END AS is_current"
 _SUMS = "SUM(CASE WHEN is_current = {} THEN submissions END)"
@@ -185,12 +189,8 @@ FRAUD = f"""
             COUNT(CASE WHEN is_current = 0 THEN 1 END) AS flagged_before,
             {_SIGNAL_COUNTS}
         FROM counted
-    ),
-    known AS (
-        SELECT {", ".join(f"COUNT({signal}) AS {signal}_known" for signal in FRAUD_SIGNALS)}
-        FROM fraud_signals
     )
-    SELECT * FROM totals CROSS JOIN counts CROSS JOIN known"""  # noqa: S608 ours
+    SELECT * FROM totals CROSS JOIN counts"""  # noqa: S608 ours
 
 HITS = f"""{_DATED},
     flags AS (

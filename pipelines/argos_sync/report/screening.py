@@ -4,7 +4,6 @@ Each function gets the rows of the query of the same name in `queries`.
 """
 
 from collections import Counter
-from itertools import compress
 
 from argos_sync.load.sql import ResultRows
 from argos_sync.report.charts import BLUE, GREEN, GREY, ORANGE, VERMILLION, bar_chart
@@ -45,20 +44,21 @@ def describe_fraud(rows: ResultRows, _scope: Scope) -> Content:
     """Describe how many submissions have a sign of fraud.
 
     The row has the submissions in the period and before, those with any sign in the period and
-    before, for each of `FRAUD_SIGNALS` those in the period and before, and for each of them the
-    rows of all time that tell whether a submission has it.
+    before, and for each of `FRAUD_SIGNALS` those in the period and before, and those with any sign
+    in the period of which this one is known.
     """
     total, total_before, flagged, flagged_before, *counts = (int(one or 0) for one in rows[0])
-    counts, known = counts[: -len(FRAUD_SIGNALS)], counts[-len(FRAUD_SIGNALS) :]
     figure = Figure(
         *("fraud_signal_rate", "Signs of fraud", "share", ratio(flagged, total)),
         ratio(flagged_before, total_before),
     )
-    # Without any flagged submission, nothing shows that a sign is unknown.
-    is_told = [count > 0 or not any(known) for count in known]
-    unknown = compress(FRAUD_SIGNALS.values(), [not told for told in is_told])
-    pairs = zip(FRAUD_SIGNALS.values(), counts[::2], counts[1::2], strict=True)
-    signals = sorted(compress(pairs, is_told), key=lambda row: -row[1])
+    pairs = zip(FRAUD_SIGNALS.values(), counts[::3], counts[1::3], strict=True)
+    signals = sorted(pairs, key=lambda row: -row[1])
+    unknown = [
+        label
+        for label, known in zip(FRAUD_SIGNALS.values(), counts[2::3], strict=True)
+        if flagged and not known
+    ]
     table = DataTable(
         ("Sign", "Submissions", "Share", "Before", "Share before"),
         [
@@ -78,7 +78,7 @@ def describe_fraud(rows: ResultRows, _scope: Scope) -> Content:
         f"{pluralize(flagged, 'submission')} created in the period"
         f" {'has' if flagged == 1 else 'have'} a sign of fraud ({format_share(flagged, total)})."
         " A sign is a reason to look, no proof; one with several counts once for each."
-        + ("" if all(is_told) else f" The data cannot tell: {', '.join(unknown)}."),
+        + (f" Not known for any of them: {', '.join(unknown)}." if unknown else ""),
         bar_chart(bars, {"": ORANGE}) if bars else None,
         table,
         (figure,),

@@ -54,23 +54,44 @@ _MIN_INTERVAL = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 _STANDING_ISSUES = f"""
+    WITH runs AS (
+        SELECT
+            run_id,
+            command,
+            exit_status,
+            started_at,
+            COALESCE(ended_at, LEAD(started_at) OVER (ORDER BY started_at)) AS ended_at
+        FROM {RUNS}
+    )
     SELECT table_name, problem, COUNT(*)
     FROM (
         SELECT DISTINCT i.table_name, i.problem, i.path, i.submission_id
         FROM {ISSUES} AS i
         LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = i.submission_id
-        LEFT JOIN {RUNS} AS r ON r.run_id = i.run_id
+        LEFT JOIN runs AS r ON r.run_id = i.run_id
         WHERE
-            i.submission_id IS NOT NULL
-            AND (s._changed_at IS NULL OR r.ended_at IS NULL OR s._changed_at <= r.ended_at)
-            OR i.submission_id IS NULL
-            AND i.run_id IN (SELECT MAX(run_id) FROM {RUNS} GROUP BY command)
-            AND (i.table_name <> '{QUARANTINE}' OR i.problem = '{TOO_MANY_UNREADABLE}')
+            (
+                i.submission_id IS NOT NULL
+                AND (s._changed_at IS NULL OR r.ended_at IS NULL OR s._changed_at <= r.ended_at)
+            )
+            OR (
+                i.submission_id IS NULL
+                AND (i.table_name <> '{QUARANTINE}' OR i.problem = '{TOO_MANY_UNREADABLE}')
+                AND r.started_at <= ?
+                AND NOT EXISTS (
+                    SELECT 1 FROM runs AS o
+                    WHERE
+                        o.command = r.command
+                        AND o.exit_status = 0
+                        AND o.started_at > r.started_at
+                        AND o.started_at <= ?
+                )
+            )
     ) AS standing
     GROUP BY table_name, problem
 """  # noqa: S608 names only
 """An issue of a submission stands until a later run loads another version of it, and one of a run
-until that command runs again."""
+until that command succeeds. A killed run has no end; the next one begins after it."""
 
 _QUARANTINED = f"""
     SELECT '{QUARANTINE}', reason, COUNT(*) FROM {QUARANTINE} GROUP BY reason
@@ -92,8 +113,8 @@ class Overview:
         sync_unreadable: The same as `unreadable`, of syncs alone.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
             median time between syncs; None before three that are more than an hour apart.
-        issues: Number of issues by table and problem, most frequent first, after an erasure that a
-            run could not finish.
+        issues: Number of standing issues by table and problem, and of objects in quarantine by
+            reason, most frequent first, after an erasure that a run could not finish.
         max_age_days: Days since the submission with the oldest `_synced_at` was fetched, without
             soft-deleted ones; None if there is none.
         checks: The last result of each check, with `last_failed_at`; failed ones first.
@@ -130,7 +151,7 @@ def read_overview(
         last_sync=_last_success(client, limit, _IS_SYNC),
         sync_unreadable=_is_unreadable(client, limit, _IS_SYNC),
         next_expected=_next_expected(client, limit),
-        issues=_issues(client),
+        issues=_issues(client, limit),
         max_age_days=_max_age_days(client),
         checks=_checks(client, limit),
     )
@@ -231,9 +252,9 @@ def _checks(client: Client, limit: datetime) -> list[dict[str, Any]]:
     return [last[key] | {"last_failed_at": last_failed_at.get(key)} for key in order]
 
 
-def _issues(client: Client) -> list[dict[str, Any]]:
+def _issues(client: Client, limit: datetime) -> list[dict[str, Any]]:
     """Return the standing issues by table and problem, and the objects in quarantine by reason."""
-    rows = [*select(client, _STANDING_ISSUES), *select(client, _QUARANTINED)]
+    rows = [*select(client, _STANDING_ISSUES, limit, limit), *select(client, _QUARANTINED)]
     rows.sort(key=lambda row: (-row[2], *row[:2]))
     if has_unfinished_erasure(client):
         rows.insert(0, (ERASURES, "erased values are still in the file; the next run ends this", 1))

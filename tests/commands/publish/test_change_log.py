@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -277,18 +277,43 @@ def test_a_folder_with_something_else_is_refused(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.fixture
+def umask() -> Iterator[int]:
+    """Return the umask of the commands, which this process has meanwhile."""
+    before = os.umask(0o077)
+    yield 0o077
+    os.umask(before)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_modes(folder: Path, mode: int) -> None:
+def test_modes(people: Warehouse, folder: Path, umask: int, mode: int) -> None:
     """Whoever may read the files of a local folder may list it, and nothing else has changed."""
-    delta, umask = DeltaLog(str(folder), mode), os.umask(0o077)
-    try:
-        delta.begin()
-        assert os.umask(0o077) == 0o077
-    finally:
-        os.umask(umask)
+    write(people, folder, mode=mode)
+    assert os.umask(umask) == umask
     modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
     assert modes == {False: mode, True: folder_mode(mode)}
     assert stat.S_IMODE(folder.stat().st_mode) == folder_mode(mode)
+
+
+class PanicException(BaseException):
+    """What a panic of Rust code is in Python."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PanicException(), DestinationError),
+        (OSError(), DestinationError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_errors_of_the_storage(
+    folder: Path, umask: int, error: BaseException, expected: type[BaseException]
+) -> None:
+    """They are ours, a panic included; the umask is what it was."""
+    with pytest.raises(expected), DeltaLog(str(folder), 0o644)._errors():
+        raise error
+    assert os.umask(umask) == umask
 
 
 @pytest.mark.parametrize(
