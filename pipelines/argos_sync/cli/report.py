@@ -88,7 +88,7 @@ def report(
 
 def _summary(written: "WrittenReport") -> dict[str, Any]:
     """Return what `--json` prints; figures and findings are numbers."""
-    from argos_sync.report.attention import QUESTIONS
+    from argos_sync.report import ATTENTION
 
     report = written.report
     answered = {
@@ -100,7 +100,7 @@ def _summary(written: "WrittenReport") -> dict[str, Any]:
         "bytes": written.size,
         "period": _days(report.scope.period),
         "before": _days(report.before) if report.before else None,
-        "attention": answered | {one.key: answered.get(one.key) for one in QUESTIONS},
+        "attention": answered | {key: answered.get(key) for key in ATTENTION},
         "figures": {one.key: {"value": one.value, "before": one.before} for one in report.figures},
         "sections": {section.spec.key: section.state for section in report.sections},
     }

@@ -23,12 +23,16 @@ from argos_sync.load.atomic_file import (
 from argos_sync.load.destinations.duckdb import duckdb_file
 from argos_sync.load.read_only import open_read_only
 from argos_sync.load.target import Target
+from argos_sync.report.attention import QUESTIONS
 from argos_sync.report.contents import Report, read_report
 from argos_sync.report.page import FILE_MARK, render_page
 from argos_sync.report.rendering import load_renderer
 from argos_sync.report.scope import Period, Scope, scope_of
 
-__all__ = ["Period", "Report", "Scope", "WrittenReport", "make_report", "scope_of"]
+__all__ = ["ATTENTION", "Period", "Report", "Scope", "WrittenReport", "make_report", "scope_of"]
+
+ATTENTION = tuple(question.key for question in QUESTIONS)
+"""Keys of what may need attention; a report lacks those of which the data cannot tell."""
 
 REPORT_FILE = FileType("a report", FILE_MARK)
 
