@@ -58,10 +58,18 @@ _STANDING_ISSUES = f"""
         SELECT
             run_id,
             command,
-            exit_status,
             started_at,
-            COALESCE(ended_at, LEAD(started_at) OVER (ORDER BY started_at)) AS ended_at
+            COALESCE(
+                ended_at,
+                MIN(started_at) OVER (
+                    ORDER BY started_at ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+                )
+            ) AS ended_at
         FROM {RUNS}
+    ),
+    successes AS (
+        SELECT command, MAX(started_at) AS started_at
+        FROM {RUNS} WHERE exit_status = 0 AND started_at <= ? GROUP BY command
     )
     SELECT table_name, problem, COUNT(*)
     FROM (
@@ -69,6 +77,7 @@ _STANDING_ISSUES = f"""
         FROM {ISSUES} AS i
         LEFT JOIN {SUBMISSIONS} AS s ON s.submission_id = i.submission_id
         LEFT JOIN runs AS r ON r.run_id = i.run_id
+        LEFT JOIN successes AS o ON o.command = r.command
         WHERE
             (
                 i.submission_id IS NOT NULL
@@ -78,14 +87,7 @@ _STANDING_ISSUES = f"""
                 i.submission_id IS NULL
                 AND (i.table_name <> '{QUARANTINE}' OR i.problem = '{TOO_MANY_UNREADABLE}')
                 AND r.started_at <= ?
-                AND NOT EXISTS (
-                    SELECT 1 FROM runs AS o
-                    WHERE
-                        o.command = r.command
-                        AND o.exit_status = 0
-                        AND o.started_at > r.started_at
-                        AND o.started_at <= ?
-                )
+                AND (o.started_at IS NULL OR o.started_at <= r.started_at)
             )
     ) AS standing
     GROUP BY table_name, problem
