@@ -64,11 +64,11 @@ _STANDING_ISSUES = f"""
                 MIN(started_at) OVER (
                     ORDER BY started_at ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
                 )
-            ) AS ended_at
+            ) AS over_at
         FROM {RUNS}
     ),
     successes AS (
-        SELECT command, MAX(started_at) AS started_at
+        SELECT command, MAX(started_at) AS last_success
         FROM {RUNS} WHERE exit_status = 0 AND started_at <= ? GROUP BY command
     )
     SELECT table_name, problem, COUNT(*)
@@ -81,13 +81,13 @@ _STANDING_ISSUES = f"""
         WHERE
             (
                 i.submission_id IS NOT NULL
-                AND (s._changed_at IS NULL OR r.ended_at IS NULL OR s._changed_at <= r.ended_at)
+                AND (s._changed_at IS NULL OR r.over_at IS NULL OR s._changed_at <= r.over_at)
             )
             OR (
                 i.submission_id IS NULL
                 AND (i.table_name <> '{QUARANTINE}' OR i.problem = '{TOO_MANY_UNREADABLE}')
                 AND r.started_at <= ?
-                AND (o.started_at IS NULL OR o.started_at <= r.started_at)
+                AND (o.last_success IS NULL OR o.last_success <= r.started_at)
             )
     ) AS standing
     GROUP BY table_name, problem
