@@ -53,13 +53,16 @@ def test_values_that_json_does_not_have(in_process: CommandInProcess) -> None:
     """They are texts, intervals in ISO 8601."""
     query = """SELECT 'nan'::DOUBLE AS n, '-inf'::DOUBLE AS i, 'ab'::BLOB AS b,
         INTERVAL '1 day 90.5 seconds' AS long, INTERVAL '-1 hour' AS negative,
-        12345678901234567.89::DECIMAL(20, 2) AS precise"""
+        12345678901234567.89::DECIMAL(20, 2) AS precise, '{"a": [1]}'::JSON AS object"""
     (row,) = in_process.json("sql", query)["rows"]
+    assert row.pop("object") == {"a": [1]}
     texts = {"n": "nan", "i": "-inf", "b": "6162", "long": "P1DT90.5S", "negative": "-P0DT3600S"}
     texts["precise"] = "12345678901234567.89"
     assert row == texts
+    deep = in_process.json("sql", "SELECT (repeat('[', 5000) || repeat(']', 5000))::JSON AS deep")
+    assert deep["rows"] == [{"deep": "[" * 5_000 + "]" * 5_000}]
     lines = in_process("sql", "--csv", query).stdout.splitlines()
-    assert lines[1] == ",".join(texts.values())
+    assert lines[1] == ",".join([*texts.values(), '"{""a"": [1]}"'])
 
 
 @pytest.mark.process

@@ -4,9 +4,10 @@ A DuckDB file is opened for reading, and PostgreSQL runs the query in a read-onl
 Elsewhere the statement is parsed, and refused unless it is a query.
 """
 
+import json
 import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,8 +165,26 @@ def _batches(client: Client, word: str, statement: str) -> Generator[Any, None, 
         return
     with stream_native(client, statement) as cursor:
         yield [column[0] for column in cursor.description]
+        json_columns = [
+            place for place, column in enumerate(cursor.description) if str(column[1]) == "JSON"
+        ]
         while rows := cursor.fetchmany(BATCH_ROWS):
-            yield rows
+            yield _with_json(rows, json_columns) if json_columns else rows
+
+
+def _with_json(rows: ResultRows, columns: Sequence[int]) -> ResultRows:
+    """Return rows of DuckDB with the values of JSON columns, as PostgreSQL's driver does."""
+    return [
+        tuple(_parsed(value) if place in columns else value for place, value in enumerate(row))
+        for row in rows
+    ]
+
+
+def _parsed(value: str | None) -> Any:
+    """Return the value of a JSON text; the text if it is nested too deep for Python."""
+    with suppress(RecursionError):
+        return json.loads(value) if value is not None else None
+    return value
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
