@@ -95,6 +95,19 @@ def test_a_query_changes_nothing(any_warehouse: Warehouse, january: Rows, text: 
     assert any_warehouse.table("sync_runs") == runs
 
 
+def test_json_that_is_nested_too_deep(postgres_dataset: str, tmp_path: Path) -> None:
+    """PostgreSQL's driver cannot parse it."""
+    target = Target("postgres", postgres_dataset, str(tmp_path))
+    deep = "(repeat('[', 3000) || repeat(']', 3000))::json"
+    with (
+        pytest.raises(ConfigurationError, match="nested too deep; cast it to text"),
+        run_query(target, f"SELECT {deep} AS deep") as result,
+    ):
+        list(result.batches)
+    with run_query(target, f"SELECT {deep}::text AS deep") as result:
+        assert [len(value) for ((value,),) in result.batches] == [6_000]
+
+
 def test_an_outage_is_not_the_query(postgres_dataset: str, tmp_path: Path) -> None:
     """A server that ends the session has failed: exit code 5."""
     target = Target("postgres", postgres_dataset, str(tmp_path))

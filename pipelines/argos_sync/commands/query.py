@@ -208,6 +208,10 @@ def _query_errors() -> Iterator[None]:
         if _is_outage(error):
             raise
         raise ConfigurationError(f"the query failed: {_explanation(error)}", "correct it") from None
+    except RecursionError:  # in PostgreSQL's driver, which parses JSON
+        raise ConfigurationError(
+            "a JSON value of the result is nested too deep", "cast it to text in the query"
+        ) from None
 
 
 def _is_outage(error: BaseException) -> bool:
