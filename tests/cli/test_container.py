@@ -47,7 +47,7 @@ def test_a_sync_and_the_health_check(
 ) -> None:
     """The warehouse is in the volume; the check fails before the sync and passes after it."""
     (check,) = re.findall(r"^HEALTHCHECK .*\n\s+CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
-    assert container.run(*json.loads(check)).returncode == 5
+    assert container.run(*json.loads(check)).returncode == 7
     done = container.run("argos-sync", "sync", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["submissions_new"] == len(submissions)

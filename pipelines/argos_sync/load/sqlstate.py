@@ -19,8 +19,9 @@ Kind = Literal["outage", "setting", "statement"]
 """The server fails or is busy; a setting of it or of ours is wrong; it refuses a statement."""
 
 RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
-CONNECTIONS_OF_A_RUN = 5
-"""The most that a run of PostgreSQL has at once, as measured with CONNECTION LIMIT."""
+CONNECTIONS_OF_A_RUN = 8
+"""The most that a run needs on PostgreSQL: five at once, as measured with CONNECTION LIMIT, and
+those that it has closed and the server still counts."""
 _CREDENTIALS = "its credentials (docs/destinations.md)"
 
 
@@ -103,7 +104,7 @@ _FAULTS: Mapping[str, Fault] = {
         "outage",
         "the destination has no connection left",
         "close other sessions, or raise max_connections, or the CONNECTION LIMIT of the role or of"
-        f" the database (a run needs {CONNECTIONS_OF_A_RUN}), and {RUN_AGAIN}",
+        f" the database (a run needs up to {CONNECTIONS_OF_A_RUN}), and {RUN_AGAIN}",
     ),
     "55P03": Fault(
         "outage",
