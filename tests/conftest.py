@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator
 from copy import deepcopy
 from datetime import date
+from functools import cache
 from pathlib import Path
 from timeit import timeit
 from typing import Any
@@ -134,6 +135,23 @@ def _other_warehouses(items: list[pytest.Item]) -> set[pytest.Item]:
         for kind, item in same.items()
         if kind != WAREHOUSES[crc32(test.encode()) % len(WAREHOUSES)]
     }
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let no property test pay for what Hypothesis does before the first."""
+    if item.get_closest_marker("hypothesis"):
+        _find_constants()
+
+
+@cache
+def _find_constants() -> None:
+    """Let Hypothesis search all modules for constants to try, and read Unicode's table, once.
+
+    In a fresh clone that takes more seconds than a test may.
+    """
+    from hypothesis import given, strategies  # noqa: PLC0415 not in every environment
+
+    given(strategies.text())(lambda text: None)()
 
 
 @pytest.hookimpl(wrapper=True)
