@@ -17,6 +17,7 @@ from zlib import crc32
 import duckdb
 import pytest
 from dlt.common.configuration.providers import environ
+from hypothesis import given, strategies
 
 import lakes
 import support
@@ -149,8 +150,6 @@ def _find_constants() -> None:
 
     In a fresh clone that takes more seconds than a test may.
     """
-    from hypothesis import given, strategies  # noqa: PLC0415 not in every environment
-
     given(strategies.text())(lambda text: None)()
 
 
