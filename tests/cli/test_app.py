@@ -337,6 +337,7 @@ def test_an_end_of_file_is_not_an_interrupt(capsys: pytest.CaptureFixture[str]) 
 DAYS = ("--from", "2025-01-01", "--to", "2025-01-31")
 
 
+@pytest.mark.tables_made
 @pytest.mark.usefixtures("file", "api")
 @pytest.mark.parametrize(
     ("arguments", "fetched"),
