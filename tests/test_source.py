@@ -22,15 +22,26 @@ from support import API_KEY, Rows, Warehouse, created_at, in_range
 from whole_lists import Behaviour, Emulator
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    """A dlt pipeline of a user."""
+def pipeline_into(file: Path, dataset: str) -> dlt.Pipeline:
+    """Return a dlt pipeline of a user, with its folder beside the DuckDB file."""
     return dlt.pipeline(
         "mine",
-        destination=dlt.destinations.duckdb(str(tmp_path / "mine.duckdb")),
-        dataset_name="kyc",
-        pipelines_dir=str(tmp_path / "pipelines"),
+        destination=dlt.destinations.duckdb(str(file)),
+        dataset_name=dataset,
+        pipelines_dir=str(file.parent / "pipelines of mine"),
     )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The DuckDB file of a user."""
+    return tmp_path / "mine.duckdb"
+
+
+@pytest.fixture
+def pipeline(file: Path) -> dlt.Pipeline:
+    """A dlt pipeline that loads into it."""
+    return pipeline_into(file, "kyc")
 
 
 def ids(pipeline: dlt.Pipeline, table: str = "submissions") -> list[str]:
@@ -97,15 +108,10 @@ def test_a_range_without_days(days: tuple[str, ...], message: str) -> None:
 
 
 def test_a_dataset_of_the_commands_is_refused(
-    synced_warehouse: Warehouse, synced_submissions: Rows, tmp_path: Path
+    synced_warehouse: Warehouse, synced_submissions: Rows
 ) -> None:
     """The source would bring back forgotten people, whom only the commands know."""
-    pipeline = dlt.pipeline(
-        "mine",
-        destination=dlt.destinations.duckdb(str(synced_warehouse.target.file)),
-        dataset_name="argos",
-        pipelines_dir=str(tmp_path / "mine"),
-    )
+    pipeline = pipeline_into(Path(str(synced_warehouse.target.file)), "argos")
     before = synced_warehouse.tables(["submissions", "applicants"])
     changed = [one | {"userid": "changed"} for one in synced_submissions]
     with Emulator(changed) as api, pytest.raises(PipelineStepFailed) as caught:
@@ -114,9 +120,10 @@ def test_a_dataset_of_the_commands_is_refused(
     assert synced_warehouse.tables(["submissions", "applicants"]) == before
 
 
-def test_extracting_needs_no_destination(synced_submissions: Rows, tmp_path: Path) -> None:
+def test_extracting_needs_no_destination(
+    pipeline: dlt.Pipeline, file: Path, synced_submissions: Rows
+) -> None:
     """Another process may have the DuckDB file; whoever loads is told so by dlt."""
-    file = tmp_path / "mine.duckdb"
     held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", held, str(file)]
@@ -126,12 +133,6 @@ def test_extracting_needs_no_destination(synced_submissions: Rows, tmp_path: Pat
     ):
         assert holder.stdout
         holder.stdout.readline()
-        pipeline = dlt.pipeline(
-            "mine",
-            destination=dlt.destinations.duckdb(str(file)),
-            dataset_name="argos",
-            pipelines_dir=str(tmp_path / "mine"),
-        )
         pipeline.extract(argos_source(**settings(api)))
         assert pipeline.list_extracted_load_packages() != []
         holder.communicate(b"\n")

@@ -55,8 +55,8 @@ def test_an_overview_counts_rows_runs_and_issues(tmp_path: Path) -> None:
 
 
 @pytest.mark.tables_made
-def test_issues_that_stand(any_warehouse: Warehouse) -> None:
-    """Those of versions that were replaced do not, nor those of a command that has succeeded."""
+def test_open_issues(any_warehouse: Warehouse) -> None:
+    """None of a version that was replaced, and none of a command that has succeeded since."""
     first, second, third = (NOW + timedelta(days=days) for days in (0, 1, 2))
     wrong = datetime(2099, 1, 1, tzinfo=UTC)
     runs = [
@@ -99,8 +99,8 @@ def test_issues_that_stand(any_warehouse: Warehouse) -> None:
         execute(client, changed, second + timedelta(minutes=1))
         for table, rows in ((RUNS, runs), (ISSUES, issue_rows), (QUARANTINE, quarantined)):
             insert(client, make_rows(table, rows))
-        standing = [tuple(issue.values()) for issue in read_overview(client).issues]
-    assert standing == [
+        found = [tuple(issue.values()) for issue in read_overview(client).issues]
+    assert found == [
         ("kyc", "not a text", 2),
         ("quarantine", "created_at: missing", 2),
         ("quarantine", "too many cannot be read", 1),

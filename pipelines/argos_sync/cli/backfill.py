@@ -14,7 +14,7 @@ def backfill(
     first: FirstDay,
     last: LastDay,
     workers: Annotated[
-        int | None,
+        int | None,  # in the range of max_concurrency
         typer.Option(min=1, max=1_000, help="Windows read at once; default: max_concurrency."),
     ] = None,
     force: Annotated[

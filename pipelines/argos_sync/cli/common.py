@@ -234,7 +234,7 @@ def _require_working_directory() -> None:
     except OSError:
         folder, problem = Path(os.environ.get("PWD", "")), "does not exist any more"
     else:
-        if is_utf8(folder):
+        if _is_utf8(folder):
             return
     from argos_sync.api.errors import ConfigurationError
 
@@ -245,13 +245,13 @@ def _require_working_directory() -> None:
 
 
 def _require_utf8(options: Mapping[str, object], parameters: Sequence[inspect.Parameter]) -> None:
-    """Refuse options and arguments that are not text.
+    """Refuse options and arguments that are not valid UTF-8.
 
     Raises:
         typer.BadParameter: One of them is not.
     """
     for parameter in parameters:
-        if not is_utf8(options.get(parameter.name)):
+        if not _is_utf8(options.get(parameter.name)):
             raise typer.BadParameter(f"the value of {_label(parameter)} is not UTF-8")
 
 
@@ -266,10 +266,10 @@ def _label(parameter: inspect.Parameter) -> str:
     return next(given, f"--{parameter.name.replace('_', '-')}")
 
 
-def is_utf8(value: object) -> bool:
-    """Whether what the system or the command line gave is text; dlt cannot read anything else."""
+def _is_utf8(value: object) -> bool:
+    """Whether a value of the command line or the system is valid UTF-8; dlt needs that."""
     if isinstance(value, list):
-        return all(map(is_utf8, value))
+        return all(map(_is_utf8, value))
     # Python reads other bytes as lone surrogates.
     return not re.search(r"[\ud800-\udfff]", str(value)) if isinstance(value, str | Path) else True
 
@@ -300,16 +300,15 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONG
     shown = [[printable(value) for value in row] for row in rows]
     columns = list(zip(*shown, strict=True)) if shown else [() for _ in names]
     width = min(width, terminal_width() or width)
-    least = (
-        _least_widths(names, shown) if table_width(names, shown) <= width else [None] * len(names)
-    )
+    least = _least_widths(names, shown)
+    fits = _total_width(least) <= width
     text_table = Table(
         *(
             Column(
                 Text(name),
                 justify="right" if _are_numbers(values) else "left",
                 overflow="fold",
-                min_width=least_width,
+                min_width=least_width if fits else None,
             )
             for name, values, least_width in zip(names, columns, least, strict=True)
         )
@@ -324,7 +323,11 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], width: int = LONG
 
 def table_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Return how wide a table of printable values is at least, with values on several lines."""
-    return sum(width + len(" │ ") for width in _least_widths(names, rows)) + 1
+    return _total_width(_least_widths(names, rows))
+
+
+def _total_width(widths: Sequence[int]) -> int:
+    return sum(width + len(" │ ") for width in widths) + 1
 
 
 def _least_widths(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

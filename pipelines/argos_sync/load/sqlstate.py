@@ -19,9 +19,11 @@ Kind = Literal["outage", "setting", "statement"]
 """The server fails or is busy; a setting of it or of ours is wrong; it refuses a statement."""
 
 RUN_AGAIN = "run the command again; it resumes after the last committed chunk"
+
 CONNECTIONS_OF_A_RUN = 8
 """The most that a run needs on PostgreSQL: five at once, as measured with CONNECTION LIMIT, and
 those that it has closed and the server still counts."""
+
 _CREDENTIALS = "its credentials (docs/destinations.md)"
 
 

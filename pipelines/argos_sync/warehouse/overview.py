@@ -53,7 +53,7 @@ _MIN_INTERVAL = timedelta(hours=1)
 
 _DAY = timedelta(days=1)
 
-_STANDING_ISSUES = f"""
+_OPEN_ISSUES = f"""
     WITH runs AS (
         SELECT
             run_id,
@@ -89,10 +89,10 @@ _STANDING_ISSUES = f"""
                 AND r.started_at <= ?
                 AND (o.last_success IS NULL OR o.last_success <= r.started_at)
             )
-    ) AS standing
+    ) AS open_issues
     GROUP BY table_name, problem
 """  # noqa: S608 names only
-"""An issue of a submission stands until a later run loads another version of it, and one of a run
+"""An issue of a submission is open until a later run loads another version of it, and one of a run
 until that command succeeds. A killed run has no end; the next one begins after it."""
 
 _QUARANTINED = f"""
@@ -115,7 +115,7 @@ class Overview:
         sync_unreadable: The same as `unreadable`, of syncs alone.
         next_expected: When the next sync should begin, UTC: the last successful sync plus the
             median time between syncs; None before three that are more than an hour apart.
-        issues: Number of standing issues by table and problem, and of objects in quarantine by
+        issues: Number of open issues by table and problem, and of objects in quarantine by
             reason, most frequent first, after an erasure that a run could not finish.
         max_age_days: Days since the submission with the oldest `_synced_at` was fetched, without
             soft-deleted ones; None if there is none.
@@ -255,8 +255,8 @@ def _checks(client: Client, limit: datetime) -> list[dict[str, Any]]:
 
 
 def _issues(client: Client, limit: datetime) -> list[dict[str, Any]]:
-    """Return the standing issues by table and problem, and the objects in quarantine by reason."""
-    rows = [*select(client, _STANDING_ISSUES, limit, limit), *select(client, _QUARANTINED)]
+    """Return the open issues by table and problem, and the objects in quarantine by reason."""
+    rows = [*select(client, _OPEN_ISSUES, limit, limit), *select(client, _QUARANTINED)]
     rows.sort(key=lambda row: (-row[2], *row[:2]))
     if has_unfinished_erasure(client):
         rows.insert(0, (ERASURES, "erased values are still in the file; the next run ends this", 1))

@@ -72,7 +72,9 @@ def update_views(
         return previous or ""
     except DatabaseException as error:
         if is_out_of_space(error):
-            log.warning("no space is left to create the views for analysts; the next run tries it")
+            log.warning(
+                "no space is left to create the views for analysts; the next run tries again"
+            )
             return previous or ""
         log.warning(
             "the database refused to create the views for analysts, or their comments (%s): check"
